@@ -1,0 +1,36 @@
+// Atomic file writes: temporary file in the same folder, fsync, rename, fsync of the folder.
+import { mkdir, open, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+
+let counter = 0;
+
+/** Writes `chunks` to `path` so that a reader (or a crash) sees the old file or the whole new one, never a part. */
+export async function writeFileAtomic(
+  path: string,
+  chunks: string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const folder = dirname(path);
+  await mkdir(folder, { recursive: true });
+  const temporary = join(folder, `.${basename(path)}.${process.pid}.${counter++}.tmp`);
+  const file = await open(temporary, "w");
+  try {
+    if (typeof chunks === "string" || chunks instanceof Uint8Array) await file.writeFile(chunks);
+    else for await (const chunk of chunks) await file.writeFile(chunk);
+    await file.sync();
+    await file.close();
+    await rename(temporary, path);
+  } catch (error) {
+    await file.close().catch(() => {});
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await syncFolder(folder);
+}
+
+/** Makes a rename in `folder` durable. Platforms that cannot open folders ignore it. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r").catch(() => undefined);
+  if (!handle) return;
+  await handle.sync().catch(() => {});
+  await handle.close();
+}

@@ -1,0 +1,17 @@
+// Arrays on the host: a shape and float32 values. Parameters, inputs and fetched outputs are these.
+
+/** A dense row-major float32 array. `data.length` is the product of `shape`. */
+export interface HostArray {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** A parameter tree, flattened: dotted name -> array, in a fixed order. */
+export type Parameters = Map<string, HostArray>;
+
+/** Number of elements of a shape. */
+export function sizeOf(shape: readonly number[]): number {
+  let size = 1;
+  for (const dim of shape) size *= dim;
+  return size;
+}

@@ -1,0 +1,133 @@
+// What a model is: one immutable description for teachers (HuBERT, wav2vec 2.0, WavLM) and students alike.
+import { UsageError } from "../errors.ts";
+
+/** One layer of the convolutional feature extractor: no padding, dilation 1. Kernel and stride in input frames. */
+export interface ConvLayer {
+  readonly channels: number;
+  readonly kernel: number;
+  readonly stride: number;
+}
+
+/** WavLM's gated relative position bias (arXiv:2110.13900 section III-A). */
+export interface RelativePosition {
+  readonly buckets: number;
+  readonly maxDistance: number;
+}
+
+/**
+ * How a reusing layer applies the map of an earlier layer. `exact`: as in the paper, A V. `official`: bit for bit what
+ * the released code does (softmax applied again, [head, batch] map read as [batch, head]).
+ */
+export type ReuseSemantics = "exact" | "official";
+
+/** How many frames of a padded item are valid: conv length formula, or ceil(samples / floor(L / T)) (fairseq HuBERT, WavLM). */
+export type FrameRule = "conv" | "ratio";
+
+export interface ModelConfig {
+  readonly family: "hubert" | "wav2vec2" | "wavlm" | "student";
+  /** Convolutional feature extractor, first layer first. */
+  readonly conv: readonly ConvLayer[];
+  /** `group`: GroupNorm over time, one group a channel, after the first conv only. `layer`: LayerNorm over channels after every conv. */
+  readonly convNorm: "group" | "layer";
+  readonly convBias: boolean;
+  /** Linear (conv channels -> dim) after the feature LayerNorm. Always true in teachers; needed where the widths differ. */
+  readonly featureProjection: boolean;
+  readonly dim: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly ffnDim: number;
+  /** Grouped, weight-normed convolution over time that encodes positions. */
+  readonly posConv: { readonly kernel: number; readonly groups: number };
+  /** true: pre-LN layers and a final encoder LayerNorm (large models). false: post-LN, encoder LayerNorm before layer 0. */
+  readonly normFirst: boolean;
+  /** The waveform is brought to zero mean and unit variance before the model (large models). */
+  readonly normalizeWaveform: boolean;
+  readonly layerNormEps: number;
+  readonly relativePosition: RelativePosition | null;
+  /** attentionFrom[i] <= i is the layer whose attention map layer i uses; itself where it computes its own. */
+  readonly attentionFrom: readonly number[];
+  readonly reuse: ReuseSemantics;
+  readonly frameRule: FrameRule;
+  /** One linear head dim -> headDim per layer in `headLayers` (students). null: no heads. */
+  readonly headDim: number | null;
+  readonly headLayers: readonly number[];
+}
+
+/** [0, 0, 2, 2, 4, 4, ...]: every `every`-th layer computes its map, the others take it over. */
+export function reuseEvery(every: number, layers: number): number[] {
+  return Array.from({ length: layers }, (_, layer) => layer - (layer % every));
+}
+
+/** [0, 1, 2, ...]: every layer computes its own map. */
+export function noReuse(layers: number): number[] {
+  return Array.from({ length: layers }, (_, layer) => layer);
+}
+
+/** Frames that `samples` samples give: floor((n - kernel) / stride) + 1, layer by layer; 0 where too short. */
+export function frameCount(conv: readonly ConvLayer[], samples: number): number {
+  let n = samples;
+  for (const { kernel, stride } of conv) n = n < kernel ? 0 : Math.floor((n - kernel) / stride) + 1;
+  return n;
+}
+
+/** Product of the strides: input samples per frame (320 for all published models). */
+export function samplesPerFrame(conv: readonly ConvLayer[]): number {
+  return conv.reduce((product, { stride }) => product * stride, 1);
+}
+
+/** Fewest samples that give one frame (400 for all published models). */
+export function receptiveField(conv: readonly ConvLayer[]): number {
+  return conv.reduceRight((field, { kernel, stride }) => (field - 1) * stride + kernel, 1);
+}
+
+/** Valid frames of an item of `samples` samples, padded to `paddedSamples`. */
+export function validFrames(
+  config: Pick<ModelConfig, "conv" | "frameRule">,
+  samples: number,
+  paddedSamples: number,
+): number {
+  const total = frameCount(config.conv, paddedSamples);
+  if (samples >= paddedSamples) return total;
+  if (config.frameRule === "conv") return Math.min(total, frameCount(config.conv, samples));
+  return Math.min(total, Math.ceil(samples / Math.floor(paddedSamples / total)));
+}
+
+/** Throws a UsageError that names the first inconsistent field. */
+export function checkModelConfig(config: ModelConfig): void {
+  const fail = (text: string): never => {
+    throw new UsageError(`model config: ${text}`);
+  };
+  const positive: [string, number][] = [
+    ["dim", config.dim],
+    ["layers", config.layers],
+    ["heads", config.heads],
+    ["ffnDim", config.ffnDim],
+    ["posConv.kernel", config.posConv.kernel],
+    ["posConv.groups", config.posConv.groups],
+    ...config.conv.flatMap((layer, i): [string, number][] => [
+      [`conv[${i}].channels`, layer.channels],
+      [`conv[${i}].kernel`, layer.kernel],
+      [`conv[${i}].stride`, layer.stride],
+    ]),
+  ];
+  for (const [name, value] of positive)
+    if (!Number.isInteger(value) || value < 1) fail(`${name} must be a positive integer, got ${value}`);
+  if (config.conv.length === 0) fail("conv needs at least one layer");
+  if (config.dim % config.heads) fail(`dim ${config.dim} is not divisible by ${config.heads} heads`);
+  if (config.dim % config.posConv.groups)
+    fail(`dim ${config.dim} is not divisible by posConv.groups ${config.posConv.groups}`);
+  const channels = config.conv[config.conv.length - 1]!.channels;
+  if (!config.featureProjection && channels !== config.dim)
+    fail(`without featureProjection the last conv layer needs ${config.dim} channels, got ${channels}`);
+  if (config.attentionFrom.length !== config.layers)
+    fail(`attentionFrom needs ${config.layers} entries, got ${config.attentionFrom.length}`);
+  config.attentionFrom.forEach((source, layer) => {
+    if (!Number.isInteger(source) || source < 0 || source > layer)
+      fail(`attentionFrom[${layer}] must be an integer in 0..${layer}, got ${source}`);
+    if (config.attentionFrom[source] !== source)
+      fail(`attentionFrom[${layer}] is ${source}, but layer ${source} computes no map of its own`);
+  });
+  for (const layer of config.headLayers)
+    if (!Number.isInteger(layer) || layer < 0 || layer >= config.layers)
+      fail(`headLayers: no layer ${layer} in a model of ${config.layers} layers`);
+}

@@ -1,0 +1,59 @@
+// The parameter tree of a model: every name and shape that follows from its config, in a fixed order.
+import type { ModelConfig } from "./config.ts";
+
+/** Name and shape of one parameter. Names are Hugging Face's where Hugging Face has the part; heads are ours. */
+export interface ParameterSpec {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/**
+ * All parameters of a model. Shapes are PyTorch's: linear [out, in], conv1d [out, in / groups, kernel].
+ * The positional conv is weight-normed over dim 2: `weight_g` [1, 1, kernel], `weight_v` [dim, dim / groups, kernel].
+ */
+export function parameterSpecs(config: ModelConfig): ParameterSpec[] {
+  const specs: ParameterSpec[] = [{ name: "masked_spec_embed", shape: [config.dim] }];
+  const add = (name: string, ...shape: number[]) => specs.push({ name, shape });
+  const norm = (name: string, width: number) => {
+    add(`${name}.weight`, width);
+    add(`${name}.bias`, width);
+  };
+  const linear = (name: string, inputs: number, outputs: number) => {
+    add(`${name}.weight`, outputs, inputs);
+    add(`${name}.bias`, outputs);
+  };
+
+  let channels = 1;
+  config.conv.forEach((layer, i) => {
+    const name = `feature_extractor.conv_layers.${i}`;
+    add(`${name}.conv.weight`, layer.channels, channels, layer.kernel);
+    if (config.convBias) add(`${name}.conv.bias`, layer.channels);
+    if (config.convNorm === "layer" || i === 0) norm(`${name}.layer_norm`, layer.channels);
+    channels = layer.channels;
+  });
+  norm("feature_projection.layer_norm", channels);
+  if (config.featureProjection) linear("feature_projection.projection", channels, config.dim);
+
+  const { dim, posConv } = config;
+  add("encoder.pos_conv_embed.conv.bias", dim);
+  add("encoder.pos_conv_embed.conv.weight_g", 1, 1, posConv.kernel);
+  add("encoder.pos_conv_embed.conv.weight_v", dim, dim / posConv.groups, posConv.kernel);
+  norm("encoder.layer_norm", dim);
+  for (let i = 0; i < config.layers; i++) {
+    const layer = `encoder.layers.${i}`;
+    const computes = config.attentionFrom[i] === i;
+    for (const part of computes ? ["q_proj", "k_proj", "v_proj", "out_proj"] : ["v_proj", "out_proj"])
+      linear(`${layer}.attention.${part}`, dim, dim);
+    if (config.relativePosition && computes) {
+      if (i === 0) add(`${layer}.attention.rel_attn_embed.weight`, config.relativePosition.buckets, config.heads);
+      add(`${layer}.attention.gru_rel_pos_const`, 1, config.heads, 1, 1);
+      linear(`${layer}.attention.gru_rel_pos_linear`, dim / config.heads, 8);
+    }
+    norm(`${layer}.layer_norm`, dim);
+    linear(`${layer}.feed_forward.intermediate_dense`, dim, config.ffnDim);
+    linear(`${layer}.feed_forward.output_dense`, config.ffnDim, dim);
+    norm(`${layer}.final_layer_norm`, dim);
+  }
+  if (config.headDim !== null) for (const layer of config.headLayers) linear(`heads.${layer}`, dim, config.headDim);
+  return specs;
+}

@@ -1,0 +1,6 @@
+// How tests run: everything under test/, one process per file, generous timeouts for real engine work.
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: { include: ["test/**/*.test.ts"], pool: "forks", testTimeout: 60_000, hookTimeout: 60_000, maxWorkers: 2 },
+});
