@@ -1,0 +1,34 @@
+// One line of metrics.jsonl: what training, validation and the report agree on.
+
+export interface TrainRow {
+  readonly kind: "train";
+  readonly step: number;
+  readonly epoch: number;
+  /** Seconds since the run began, summed over resumes. */
+  readonly seconds: number;
+  readonly loss: number;
+  readonly hintMasked: number;
+  readonly hintUnmasked: number;
+  readonly lastMasked: number;
+  readonly lastUnmasked: number;
+  readonly perLayerMasked: readonly number[];
+  readonly perLayerUnmasked: readonly number[];
+  readonly learningRate: number;
+  readonly gradientNorm: number;
+  readonly stepSeconds: number;
+  readonly audioSecondsPerSecond: number;
+  readonly maskedFraction: number;
+  readonly rssBytes: number;
+}
+
+export interface ValidationRow {
+  readonly kind: "validation";
+  readonly step: number;
+  readonly epoch: number;
+  readonly seconds: number;
+  readonly loss: number;
+  readonly perLayer: readonly number[];
+  readonly utterances: number;
+}
+
+export type MetricsRow = TrainRow | ValidationRow;
