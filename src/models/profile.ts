@@ -1,0 +1,153 @@
+// How large a model is and how much it computes: parameters and multiply-accumulates, in total and block by block.
+import { InternalError, UsageError } from "../errors.ts";
+import { sizeOf } from "../graph/array.ts";
+import { checkModelConfig, frameCount, type ModelConfig, receptiveField } from "./config.ts";
+import { parameterSpecs } from "./parameters.ts";
+
+const SAMPLES_PER_SECOND = 16_000;
+/** Nobody attends over an hour at once; far beyond it, counts would leave the exact integers. */
+const MAX_SECONDS = 3600;
+
+export interface ProfileOptions {
+  /** Length of the one utterance that MACs are counted for. Default 10. */
+  readonly seconds?: number;
+}
+
+export interface BlockProfile {
+  /** "feature extractor", "positional conv", "layer 3", "heads", ... */
+  readonly name: string;
+  readonly parameters: number;
+  /** Multiply-accumulates of one utterance. */
+  readonly macs: number;
+  /** Only in a layer that computes no attention map: the layer whose map it uses. */
+  readonly attentionFrom?: number;
+}
+
+export interface ModelProfile {
+  readonly parameters: {
+    /** Everything, mask embedding and heads included: the number that papers print. */
+    readonly total: number;
+    readonly heads: number;
+    readonly withoutHeads: number;
+    /** In the order of the forward pass; sums to `total`. */
+    readonly byBlock: readonly BlockProfile[];
+  };
+  /** Multiply-accumulates of one utterance of `seconds`; `total` is the sum of the five parts. */
+  readonly macs: {
+    readonly total: number;
+    readonly withoutHeads: number;
+    readonly featureExtractor: number;
+    readonly featureProjection: number;
+    readonly positionalConv: number;
+    readonly layers: number;
+    readonly heads: number;
+  };
+  readonly seconds: number;
+  readonly samples: number;
+  /** Frames of the encoder: 499 for 10 s. */
+  readonly frames: number;
+}
+
+const ORDER = [
+  "feature extractor",
+  "feature layer norm",
+  "feature projection",
+  "mask embedding",
+  "positional conv",
+  "encoder layer norm",
+];
+
+/** The block that a parameter of this name belongs to. */
+function blockOf(parameter: string): string {
+  if (parameter === "masked_spec_embed") return "mask embedding";
+  if (parameter.startsWith("feature_extractor.")) return "feature extractor";
+  if (parameter.startsWith("feature_projection.layer_norm.")) return "feature layer norm";
+  if (parameter.startsWith("feature_projection.projection.")) return "feature projection";
+  if (parameter.startsWith("encoder.pos_conv_embed.")) return "positional conv";
+  if (parameter.startsWith("encoder.layer_norm.")) return "encoder layer norm";
+  if (parameter.startsWith("heads.")) return "heads";
+  const layer = /^encoder\.layers\.(\d+)\./.exec(parameter);
+  if (!layer) throw new InternalError(`profile: parameter ${parameter} belongs to no block`);
+  return `layer ${layer[1]}`;
+}
+
+/** MACs of the convolutional feature extractor: each output frame is channels x (input channels x kernel). */
+function featureExtractorMacs(config: ModelConfig, samples: number): number {
+  let [frames, channels, macs] = [samples, 1, 0];
+  for (const layer of config.conv) {
+    frames = Math.floor((frames - layer.kernel) / layer.stride) + 1;
+    macs += frames * layer.channels * channels * layer.kernel;
+    channels = layer.channels;
+  }
+  return macs;
+}
+
+/** MACs of encoder layer `layer`: q, k, v, out and Q K^T, A V where it computes its map; v, out and A V where it reuses one. */
+function layerMacs(config: ModelConfig, layer: number, frames: number): number {
+  const { dim, ffnDim } = config;
+  const computes = config.attentionFrom[layer] === layer;
+  const projections = (computes ? 4 : 2) * frames * dim * dim;
+  const products = (computes ? 2 : 1) * frames * frames * dim;
+  const gates = computes && config.relativePosition ? frames * dim * 8 : 0; // WavLM: linear dim / heads -> 8 in each head
+  return projections + products + gates + 2 * frames * dim * ffnDim;
+}
+
+/**
+ * Parameters and multiply-accumulates of a model on one utterance without padding. Counted as MACs: convolutions
+ * (the positional one grouped, on the frames that remain after trimming), linear layers, the two products of attention,
+ * heads. Not counted: norms, activations, softmax, biases, position bias.
+ * Throws a UsageError where the config is inconsistent or `seconds` gives no frame.
+ */
+export function profile(config: ModelConfig, options: ProfileOptions = {}): ModelProfile {
+  checkModelConfig(config);
+  const seconds = options.seconds ?? 10;
+  const samples = Math.round(seconds * SAMPLES_PER_SECOND);
+  const shortest = receptiveField(config.conv) / SAMPLES_PER_SECOND;
+  if (!(seconds <= MAX_SECONDS) || frameCount(config.conv, samples) < 1)
+    throw new UsageError(
+      `profile: seconds must be at least ${shortest} (one frame) and at most ${MAX_SECONDS}, got ${seconds}`,
+    );
+
+  const frames = frameCount(config.conv, samples);
+  const { dim, posConv } = config;
+  const macs = new Map<string, number>([
+    ["feature extractor", featureExtractorMacs(config, samples)],
+    ["feature projection", config.featureProjection ? frames * config.conv.at(-1)!.channels * dim : 0],
+    ["positional conv", frames * dim * (dim / posConv.groups) * posConv.kernel],
+    ["heads", config.headDim === null ? 0 : frames * dim * config.headDim * config.headLayers.length],
+  ]);
+  for (let i = 0; i < config.layers; i++) macs.set(`layer ${i}`, layerMacs(config, i, frames));
+
+  const parameters = new Map<string, number>();
+  for (const { name, shape } of parameterSpecs(config))
+    parameters.set(blockOf(name), (parameters.get(blockOf(name)) ?? 0) + sizeOf(shape));
+  const layerNames = Array.from({ length: config.layers }, (_, i) => `layer ${i}`);
+  const byBlock = [...ORDER, ...layerNames, "heads"]
+    .filter((name) => parameters.has(name))
+    .map((name): BlockProfile => {
+      const layer = layerNames.indexOf(name);
+      const block = { name, parameters: parameters.get(name)!, macs: macs.get(name) ?? 0 };
+      const source = config.attentionFrom[layer];
+      return source === undefined || source === layer ? block : { ...block, attentionFrom: source };
+    });
+
+  const sum = (values: Iterable<number>) => [...values].reduce((total, value) => total + value, 0);
+  const part = (name: string) => macs.get(name)!;
+  const total = sum(parameters.values());
+  const heads = parameters.get("heads") ?? 0;
+  return {
+    parameters: { total, heads, withoutHeads: total - heads, byBlock },
+    macs: {
+      total: sum(macs.values()),
+      withoutHeads: sum(macs.values()) - part("heads"),
+      featureExtractor: part("feature extractor"),
+      featureProjection: part("feature projection"),
+      positionalConv: part("positional conv"),
+      layers: sum(layerNames.map(part)),
+      heads: part("heads"),
+    },
+    seconds,
+    samples,
+    frames,
+  };
+}
