@@ -1,0 +1,90 @@
+// Recipes: the YAML file that says everything about a distillation run, read, checked and written back in full.
+import { readFile, stat } from "node:fs/promises";
+import { Document, isScalar, visit } from "yaml";
+import { StillwaveError } from "../errors.ts";
+import { findRecipe, fromPackage, toPackage } from "./recipe/places.ts";
+import { problemsOf } from "./recipe/problems.ts";
+import { resolveRecipe } from "./recipe/resolve.ts";
+import { type Recipe, recipeSchema } from "./recipe/schema.ts";
+import { RecipeSource } from "./recipe/source.ts";
+
+export { findRecipe, packageRoot, shippedRecipes } from "./recipe/places.ts";
+export { semanticsDefaults } from "./recipe/resolve.ts";
+export { type Recipe, recipeSchema, type StudentRecipe } from "./recipe/schema.ts";
+export { studentConfig } from "./recipe/student.ts";
+
+/** Recipes are a page long; a larger file is something else. */
+const maxBytes = 256 * 1024;
+
+/** A recipe and the text it came from. */
+export interface LoadedRecipe {
+  readonly recipe: Recipe;
+  /** The file as it stands, overrides not applied. */
+  readonly sourceText: string;
+  /** The file that was read. */
+  readonly path: string;
+}
+
+/**
+ * Reads a recipe: a path, or the bare name of one that comes with the package. `set` are overrides such as
+ * `student.dim=432`. Every mistake is an error with line and column.
+ */
+export async function loadRecipe(
+  nameOrPath: string,
+  options: { readonly set?: readonly string[] } = {},
+): Promise<LoadedRecipe> {
+  const path = await findRecipe(nameOrPath);
+  const sourceText = await readText(path);
+  return { recipe: parseRecipe(sourceText, path, options.set ?? []), sourceText, path };
+}
+
+/**
+ * Parses a recipe's text; `name` stands in errors. In the result every default is filled in, and `package:` paths of
+ * teacher and data are absolute. Other relative paths stay relative to the current folder.
+ */
+export function parseRecipe(text: string, name: string, set: readonly string[] = []): Recipe {
+  const source = new RecipeSource(text, name, set);
+  const parsed = recipeSchema.safeParse(source.value, { reportInput: false });
+  if (!parsed.success) throw source.error(problemsOf(parsed.error.issues, source.value));
+  const { recipe, problems } = resolveRecipe(parsed.data);
+  if (problems.length) throw source.error(problems);
+  return mapPaths(recipe, fromPackage);
+}
+
+/** The recipe with every default spelled out, as YAML that `parseRecipe` reads back to the same recipe. */
+export function resolvedRecipeYaml(recipe: Recipe): string {
+  const portable = mapPaths(recipe, toPackage);
+  const document = new Document(portable, { aliasDuplicateObjects: false });
+  visit(document, {
+    Seq: (_, list) => {
+      list.flow = list.items.every((item) => isScalar(item));
+    },
+  });
+  const text = document.toString({ flowCollectionPadding: false, lineWidth: 120 });
+  return `# Resolved recipe: every default and override spelled out.\n${text}`;
+}
+
+function mapPaths(recipe: Recipe, map: (path: string) => string): Recipe {
+  const { data } = recipe;
+  const validation = data.validation && { ...data.validation, path: map(data.validation.path) };
+  return {
+    ...recipe,
+    teacher: map(recipe.teacher),
+    data: { ...data, train: { ...data.train, path: map(data.train.path) }, validation },
+  };
+}
+
+async function readText(path: string): Promise<string> {
+  const unreadable = (error: NodeJS.ErrnoException) => {
+    throw new StillwaveError(`${path}: cannot be read (${error.code ?? error.message})`);
+  };
+  const { size, isFile } = await stat(path).then((found) => ({ size: found.size, isFile: found.isFile() }), unreadable);
+  if (!isFile) throw new StillwaveError(`${path}: not a regular file; give a recipe file or a shipped name`);
+  if (size > maxBytes) throw new StillwaveError(`${path}: ${size} bytes is too large for a recipe (limit ${maxBytes})`);
+  const bytes = await readFile(path).catch(unreadable);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new StillwaveError(`${path}: not UTF-8 text; save the recipe as UTF-8`);
+  }
+}

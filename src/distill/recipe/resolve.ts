@@ -1,0 +1,119 @@
+// Spells out a recipe's shorthands (semantics, "every 2", the word dim) and checks fields against each other.
+import { UsageError } from "../../errors.ts";
+import {
+  checkModelConfig,
+  frameCount,
+  noReuse,
+  receptiveField,
+  reuseEvery,
+  samplesPerFrame,
+} from "../../models/config.ts";
+import { staysInPackage } from "./places.ts";
+import { type Recipe, type RecipeInput, recipeSchema, type StudentRecipe } from "./schema.ts";
+import type { RecipePath, RecipeProblem } from "./source.ts";
+import { studentShape } from "./student.ts";
+
+/** What each semantics sets where a recipe leaves it open. */
+export const semanticsDefaults = {
+  /** The paper, with the weight decay that the published configurations state. */
+  exact: { reuse: "exact", countPaddedFrames: false, weightDecay: 1e-6 },
+  /** What the released code computes. */
+  official: { reuse: "official", countPaddedFrames: true, weightDecay: 0.01 },
+} as const;
+
+/** The resolved recipe, or what contradicts itself in it. */
+export function resolveRecipe(input: RecipeInput): { recipe: Recipe; problems: RecipeProblem[] } {
+  const defaults = semanticsDefaults[input.semantics];
+  const { data } = input;
+  const batchSize = data.batchSize ?? (data.batchSeconds === null ? 8 : null);
+  const filled: Recipe = {
+    ...input,
+    student: resolveStudent(input.student, defaults.reuse),
+    loss: { ...input.loss, countPaddedFrames: input.loss.countPaddedFrames ?? defaults.countPaddedFrames },
+    optimizer: { ...input.optimizer, weightDecay: input.optimizer.weightDecay ?? defaults.weightDecay },
+    data: { ...data, batchSize },
+  };
+  // Parsed again for the schema's key order, so that a resolved recipe reads like any other.
+  const recipe = recipeSchema.parse(filled) as Recipe;
+  return { recipe, problems: [...studentProblems(recipe.student), ...choiceProblems(recipe)] };
+}
+
+function resolveStudent(student: RecipeInput["student"], reuse: "exact" | "official"): StudentRecipe {
+  const { dim, layers } = student;
+  const conv = student.conv.map(
+    ([channels, kernel, stride]) => [channels === "dim" ? dim : channels, kernel, stride] as const,
+  );
+  return {
+    ...student,
+    conv,
+    attentionFrom: attentionSources(student.attentionFrom, layers),
+    featureProjection: student.featureProjection ?? conv[conv.length - 1]![0] !== dim,
+    reuse: student.reuse ?? reuse,
+    headLayers: student.headLayers === "all" ? noReuse(layers) : student.headLayers,
+  };
+}
+
+function attentionSources(from: RecipeInput["student"]["attentionFrom"], layers: number): readonly number[] {
+  if (from === "none") return noReuse(layers);
+  if (typeof from === "string") return reuseEvery(Number(from.slice("every ".length)), layers);
+  return Array.isArray(from) ? from : reuseEvery(from.every, layers);
+}
+
+function studentProblems(student: StudentRecipe): RecipeProblem[] {
+  const problems: RecipeProblem[] = [];
+  const bad = (key: string, message: string) => problems.push({ path: ["student", key], message });
+  try {
+    checkModelConfig(studentShape(student, student.dim, false));
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    const message = error.message.replace(/^model config: /, "");
+    const field = /^\w+/.exec(message)?.[0] ?? "";
+    bad(Object.hasOwn(student, field) ? field : "conv", message);
+  }
+  const { headLayers, layers } = student;
+  const heads = [...new Set(headLayers)].sort((a, b) => a - b);
+  if (heads.length !== headLayers.length || heads.some((layer, i) => layer !== headLayers[i]))
+    bad("headLayers", "layers must be listed once each, lowest first");
+  if (!headLayers.includes(layers - 1))
+    bad("headLayers", `the last layer, ${layers - 1}, needs a head: its loss is the main one`);
+  const conv = student.conv.map(([channels, kernel, stride]) => ({ channels, kernel, stride }));
+  if (samplesPerFrame(conv) > 16000 || receptiveField(conv) > 160000 || frameCount(conv, 160000) < 1)
+    bad("conv", `one frame would cover ${receptiveField(conv)} samples; published models use 400`);
+  const { copyConv } = student.initialise;
+  if (typeof copyConv === "number" && copyConv > conv.length)
+    problems.push({
+      path: ["student", "initialise", "copyConv"],
+      message: `too big: conv has ${conv.length} layers, got ${copyConv}`,
+    });
+  return problems;
+}
+
+function choiceProblems(recipe: Recipe): RecipeProblem[] {
+  const problems: RecipeProblem[] = [];
+  const { data, run, loss } = recipe;
+  if (data.batchSize !== null && data.batchSeconds !== null)
+    problems.push({
+      path: ["data", "batchSeconds"],
+      message: "batchSize is given too; give one and set the other to null",
+    });
+  if (run.epochs !== null && run.steps !== null)
+    problems.push({ path: ["run", "steps"], message: "epochs is given too; give one and set the other to null" });
+  if (run.epochs === null && run.steps === null)
+    problems.push({ path: ["run"], message: "missing: give epochs or steps, how long to train" });
+  if (loss.hintWeight === 0 && loss.lastWeight === 0)
+    problems.push({ path: ["loss", "lastWeight"], message: "hintWeight and lastWeight are both 0: nothing to learn" });
+  const places: [RecipePath, string | undefined][] = [
+    [["teacher"], recipe.teacher],
+    [["data", "train", "path"], data.train.path],
+    [["data", "validation", "path"], data.validation?.path],
+  ];
+  for (const [path, place] of places)
+    if (place !== undefined && !staysInPackage(place))
+      problems.push({ path, message: `package: paths stay inside the package, got ${place}` });
+  if (run.outDir.startsWith("package:"))
+    problems.push({
+      path: ["run", "outDir"],
+      message: "a run cannot be written inside the package; give another folder",
+    });
+  return problems;
+}
