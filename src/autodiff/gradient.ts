@@ -1,0 +1,65 @@
+// Reverse mode: from a scalar loss to the graph of its gradients, by the rule table, users before inputs.
+import { InternalError } from "../errors.ts";
+import { equalShapes, showShape } from "../graph/dim.ts";
+import * as g from "../graph/ops.ts";
+import type { GraphNode, Value } from "../graph/value.ts";
+import { reachableNodes } from "../graph/value.ts";
+import { inputCotangents } from "./rules.ts";
+
+/**
+ * Cotangents of one value from several users, summed. A product or a scatter takes the other summand as its
+ * accumulator, which saves one pass over the tensor.
+ */
+function accumulate(a: Value, b: Value): Value {
+  for (const [x, other] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    const { op, inputs, attributes } = x.node as GraphNode<"gemm">;
+    if (op === "gemm" && inputs.length === 2) return g.gemm(inputs[0]!, inputs[1]!, { ...attributes, c: other });
+    const { op: scatter, attributes: rows } = x.node as unknown as GraphNode<"scatterAddRows">;
+    if (scatter === "scatterAddRows" && inputs.length === 2)
+      return g.scatterAddRows(inputs[0]!, inputs[1]!, rows.size, other);
+  }
+  return g.add(a, b);
+}
+
+/** True for every node whose value depends on one of `targets`. */
+function dependents(nodes: readonly GraphNode[], targets: readonly Value[]): Set<GraphNode> {
+  const found = new Set(targets.map((value) => value.node));
+  for (const node of nodes) if (node.inputs.some((value) => found.has(value.node))) found.add(node);
+  return found;
+}
+
+/**
+ * Gradients of `loss` (float32, one element) with respect to `targets`, in order and shape of the targets.
+ * A target that the loss does not depend on is an internal error.
+ */
+export function gradients(loss: Value, targets: readonly Value[]): Value[] {
+  const nodes = reachableNodes([loss]);
+  const active = dependents(nodes, targets);
+  const cotangents = new Map<Value, Value>([[loss, g.broadcast(g.dimension(1), loss.shape)]]);
+  for (const node of [...nodes].reverse()) {
+    if (!active.has(node)) continue;
+    const cotangent = cotangents.get(node.outputs[0]!);
+    if (node.outputs.slice(1).some((value) => cotangents.has(value)))
+      throw new InternalError(`${node.op}: only its first output has a gradient`);
+    if (!cotangent || node.inputs.length === 0) continue;
+    const flows = inputCotangents(node, cotangent);
+    node.inputs.forEach((value, i) => {
+      const flow = flows[i];
+      if (!flow || !active.has(value.node)) return;
+      if (!equalShapes(flow.shape, value.shape))
+        throw new InternalError(
+          `${node.op}: cotangent ${i} is ${showShape(flow.shape)}, not ${showShape(value.shape)}`,
+        );
+      const before = cotangents.get(value);
+      cotangents.set(value, before ? accumulate(before, flow) : flow);
+    });
+  }
+  return targets.map((target) => {
+    const cotangent = cotangents.get(target);
+    if (!cotangent) throw new InternalError(`the loss does not depend on a target of shape ${showShape(target.shape)}`);
+    return cotangent;
+  });
+}

@@ -1,0 +1,120 @@
+// Dimensions: a number, or a polynomial over symbols known only when the graph runs (batch, samples, frames).
+import { InternalError } from "../errors.ts";
+
+/**
+ * A symbol: the size of an axis of a graph input, or floor(numerator / divisor) of another dimension.
+ * Two symbols with one key are the same size.
+ */
+interface DimSymbol {
+  readonly key: string;
+  readonly quotient?: { readonly numerator: Dim; readonly divisor: number };
+}
+
+/** Sum of coefficient * product of symbols; terms sorted by key, no zero coefficients, so that equal means identical keys. */
+export class SymbolicDim {
+  readonly terms: readonly { readonly coefficient: number; readonly symbols: readonly DimSymbol[] }[];
+  readonly key: string;
+
+  constructor(terms: SymbolicDim["terms"]) {
+    this.terms = terms;
+    this.key = terms
+      .map(({ coefficient, symbols }) => [coefficient, ...symbols.map((symbol) => symbol.key)].join("*"))
+      .join("+");
+  }
+
+  toString(): string {
+    return this.key.replace(/(^|\+)1\*/g, "$1");
+  }
+}
+
+export type Dim = number | SymbolicDim;
+export type Shape = readonly Dim[];
+
+const termKey = (symbols: readonly DimSymbol[]) => symbols.map((symbol) => symbol.key).join("*");
+
+function simplify(terms: { coefficient: number; symbols: readonly DimSymbol[] }[]): Dim {
+  const byKey = new Map<string, { coefficient: number; symbols: readonly DimSymbol[] }>();
+  for (const { coefficient, symbols } of terms) {
+    const sorted = [...symbols].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+    const key = termKey(sorted);
+    byKey.set(key, { coefficient: coefficient + (byKey.get(key)?.coefficient ?? 0), symbols: sorted });
+  }
+  const kept = [...byKey.entries()]
+    .filter(([, term]) => term.coefficient !== 0)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, term]) => term);
+  if (kept.length === 0) return 0;
+  if (kept.length === 1 && kept[0]!.symbols.length === 0) return kept[0]!.coefficient;
+  return new SymbolicDim(kept);
+}
+
+const termsOf = (dim: Dim) => (typeof dim === "number" ? [{ coefficient: dim, symbols: [] }] : [...dim.terms]);
+
+/** A free symbol, the size of an input's axis: `symbol("batch")`. */
+export function symbol(name: string): Dim {
+  return new SymbolicDim([{ coefficient: 1, symbols: [{ key: name }] }]);
+}
+
+export function addDims(...dims: Dim[]): Dim {
+  if (dims.every((dim) => typeof dim === "number")) return dims.reduce((sum, dim) => sum + dim, 0);
+  return simplify(dims.flatMap(termsOf));
+}
+
+export function mulDims(...dims: Dim[]): Dim {
+  return dims.reduce((product, dim) => {
+    if (typeof product === "number" && typeof dim === "number") return product * dim;
+    return simplify(
+      termsOf(product).flatMap((a) =>
+        termsOf(dim).map((b) => ({
+          coefficient: a.coefficient * b.coefficient,
+          symbols: [...a.symbols, ...b.symbols],
+        })),
+      ),
+    );
+  }, 1 as Dim);
+}
+
+export const subDims = (a: Dim, b: Dim): Dim => addDims(a, mulDims(-1, b));
+
+/** floor(numerator / divisor) for sizes >= 0. */
+export function floorDivDim(numerator: Dim, divisor: number): Dim {
+  if (divisor === 1) return numerator;
+  if (typeof numerator === "number") return Math.floor(numerator / divisor);
+  if (numerator.terms.every((term) => term.coefficient % divisor === 0))
+    return simplify(numerator.terms.map((t) => ({ coefficient: t.coefficient / divisor, symbols: t.symbols })));
+  const atom: DimSymbol = { key: `[(${numerator.key})/${divisor}]`, quotient: { numerator, divisor } };
+  return new SymbolicDim([{ coefficient: 1, symbols: [atom] }]);
+}
+
+export function equalDims(a: Dim, b: Dim): boolean {
+  return a === b || (a instanceof SymbolicDim && b instanceof SymbolicDim && a.key === b.key);
+}
+
+export const equalShapes = (a: Shape, b: Shape): boolean =>
+  a.length === b.length && a.every((dim, i) => equalDims(dim, b[i]!));
+
+/** Number of elements. */
+export const sizeOfShape = (shape: Shape): Dim => mulDims(...shape);
+
+export const showShape = (shape: Shape): string => `[${shape.map(String).join(", ")}]`;
+
+/** The number that a dimension is once every free symbol has a size. */
+export function evaluateDim(dim: Dim, sizes: ReadonlyMap<string, number>): number {
+  if (typeof dim === "number") return dim;
+  return dim.terms.reduce((sum, { coefficient, symbols }) => {
+    let product = coefficient;
+    for (const { key, quotient } of symbols) {
+      if (quotient) product *= Math.floor(evaluateDim(quotient.numerator, sizes) / quotient.divisor);
+      else {
+        const size = sizes.get(key);
+        if (size === undefined) throw new InternalError(`dimension symbol "${key}" has no size`);
+        product *= size;
+      }
+    }
+    return sum + product;
+  }, 0);
+}
+
+/** The shape of a run, all numbers. */
+export const evaluateShape = (shape: Shape, sizes: ReadonlyMap<string, number>): number[] =>
+  shape.map((dim) => evaluateDim(dim, sizes));

@@ -1,0 +1,229 @@
+// The operations as functions on values: each checks its operands, infers the output's shape and adds a node.
+import { InternalError } from "../errors.ts";
+import type { Dim, Shape } from "./dim.ts";
+import { addDims, equalDims, equalShapes, floorDivDim, mulDims, showShape, sizeOfShape, subDims } from "./dim.ts";
+import type { DType, Value, ValueType } from "./value.ts";
+import { createNode, onlyOutput, scalar, showType } from "./value.ts";
+import type { OpAttributes, OpName } from "./vocabulary.ts";
+
+function fail(op: string, text: string, operands: readonly ValueType[]): never {
+  throw new InternalError(`${op}: ${text}, got ${operands.map(showType).join(" and ")}`);
+}
+
+function apply<K extends OpName>(op: K, inputs: readonly Value[], attributes: OpAttributes[K], type: ValueType): Value {
+  return onlyOutput(createNode(op, inputs, attributes, [type]) as never);
+}
+
+/** The shape two shapes broadcast to, or undefined. Symbolic sizes are taken to differ from 1. */
+export function broadcastShapes(a: Shape, b: Shape): Dim[] | undefined {
+  const rank = Math.max(a.length, b.length);
+  const shape: Dim[] = [];
+  for (let i = 0; i < rank; i++) {
+    const x = a[a.length - rank + i] ?? 1;
+    const y = b[b.length - rank + i] ?? 1;
+    if (x === 1) shape.push(y);
+    else if (y === 1 || equalDims(x, y)) shape.push(x);
+    else return undefined;
+  }
+  return shape;
+}
+
+type Operand = Value | number;
+const value = (operand: Operand): Value => (typeof operand === "number" ? scalar(operand) : operand);
+
+function binary(op: "add" | "sub" | "mul" | "div" | "less", a: Operand, b: Operand): Value {
+  const [x, y] = [value(a), value(b)];
+  const shape = broadcastShapes(x.shape, y.shape);
+  if (!shape) fail(op, "shapes do not broadcast", [x, y]);
+  if (x.dtype !== y.dtype) fail(op, "operands differ in type", [x, y]);
+  return apply(op, [x, y], {}, { shape, dtype: op === "less" ? "bool" : x.dtype });
+}
+
+export const add = (a: Operand, b: Operand): Value => binary("add", a, b);
+export const sub = (a: Operand, b: Operand): Value => binary("sub", a, b);
+export const mul = (a: Operand, b: Operand): Value => binary("mul", a, b);
+export const div = (a: Operand, b: Operand): Value => binary("div", a, b);
+export const less = (a: Operand, b: Operand): Value => binary("less", a, b);
+
+type UnaryName = "neg" | "exp" | "log" | "sqrt" | "erf" | "abs" | "sign" | "sigmoid" | "tanh" | "gelu";
+const unary =
+  (op: UnaryName) =>
+  (x: Value): Value =>
+    apply(op, [x], {}, x);
+
+export const neg = unary("neg");
+export const exp = unary("exp");
+export const log = unary("log");
+export const sqrt = unary("sqrt");
+export const erf = unary("erf");
+export const abs = unary("abs");
+export const sign = unary("sign");
+export const sigmoid = unary("sigmoid");
+export const tanh = unary("tanh");
+export const gelu = unary("gelu");
+
+export function geluBackward(x: Value, cotangent: Value): Value {
+  if (!equalShapes(x.shape, cotangent.shape)) fail("geluBackward", "shapes differ", [x, cotangent]);
+  return apply("geluBackward", [x, cotangent], {}, x);
+}
+
+export const clip = (x: Value, min: number, max: number): Value => apply("clip", [x], { min, max }, x);
+export const cast = (x: Value, to: DType): Value =>
+  x.dtype === to ? x : apply("cast", [x], { to }, { shape: x.shape, dtype: to });
+export const scaleGradient = (x: Value, factor: number): Value =>
+  factor === 1 ? x : apply("scaleGradient", [x], { factor }, x);
+
+export const iota = (size: Dim): Value => apply("iota", [], { size }, { shape: [size], dtype: "int64" });
+export const dimension = (size: Dim): Value =>
+  typeof size === "number" ? scalar(size) : apply("dimension", [], { size }, { shape: [], dtype: "float32" });
+
+export interface ProductOptions {
+  readonly transA?: boolean;
+  readonly transB?: boolean;
+  readonly alpha?: number;
+}
+
+/** Batched product over the last two axes; leading axes broadcast. */
+export function matmul(a: Value, b: Value, options: ProductOptions = {}): Value {
+  const { transA = false, transB = false, alpha = 1 } = options;
+  if (a.shape.length < 2 || b.shape.length < 2) fail("matmul", "expected rank 2 or more", [a, b]);
+  const [m, k] = lastTwo(a, transA);
+  const [k2, n] = lastTwo(b, transB);
+  const batch = broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2));
+  if (!equalDims(k, k2) || !batch)
+    fail("matmul", `inner or batch sizes differ (transA ${transA}, transB ${transB})`, [a, b]);
+  return apply("matmul", [a, b], { transA, transB, alpha }, { shape: [...batch, m, n], dtype: "float32" });
+}
+
+function lastTwo(x: Value, transposed: boolean): [Dim, Dim] {
+  const [rows, columns] = x.shape.slice(-2) as [Dim, Dim];
+  return transposed ? [columns, rows] : [rows, columns];
+}
+
+/** a b (+ c): rank 2 operands, c broadcasts to the result. */
+export function gemm(a: Value, b: Value, options: ProductOptions & { readonly c?: Value } = {}): Value {
+  const { transA = false, transB = false, alpha = 1, c } = options;
+  if (a.shape.length !== 2 || b.shape.length !== 2) fail("gemm", "expected rank 2", [a, b]);
+  const [m, k] = lastTwo(a, transA);
+  const [k2, n] = lastTwo(b, transB);
+  if (!equalDims(k, k2)) fail("gemm", `inner sizes differ (transA ${transA}, transB ${transB})`, [a, b]);
+  const shape = [m, n];
+  if (c && !equalShapes(broadcastShapes(c.shape, shape) ?? [], shape)) fail("gemm", "c does not broadcast", [a, b, c]);
+  return apply("gemm", c ? [a, b, c] : [a, b], { transA, transB, alpha }, { shape, dtype: "float32" });
+}
+
+export interface Conv1dOptions {
+  readonly stride?: number;
+  readonly groups?: number;
+  readonly padding?: readonly [number, number];
+}
+
+/** x [batch, channels, time], weight [out, channels / groups, kernel] -> [batch, out, time']. */
+export function conv1d(x: Value, weight: Value, bias: Value | null, options: Conv1dOptions = {}): Value {
+  const { stride = 1, groups = 1, padding = [0, 0] } = options;
+  if (x.shape.length !== 3 || weight.shape.length !== 3)
+    fail("conv1d", "expected [batch, channels, time]", [x, weight]);
+  const [batch, channels, time] = x.shape as [Dim, Dim, Dim];
+  const [out, perGroup, kernel] = weight.shape as [Dim, Dim, Dim];
+  if (!equalDims(channels, mulDims(perGroup, groups)))
+    fail("conv1d", `expected ${mulDims(perGroup, groups)} input channels`, [x, weight]);
+  const steps = floorDivDim(addDims(time, padding[0], padding[1], mulDims(-1, kernel)), stride);
+  const shape = [batch, out, addDims(steps, 1)];
+  const inputs = bias ? [x, weight, bias] : [x, weight];
+  return apply("conv1d", inputs, { stride, groups, padding }, { shape, dtype: "float32" });
+}
+
+function reduce(op: "sum" | "mean" | "max", x: Value, axes: readonly number[], keepDims: boolean): Value {
+  const normal = axes.map((axis) => (axis < 0 ? axis + x.shape.length : axis)).sort((a, b) => a - b);
+  if (normal.length === 0) return x;
+  const shape = keepDims
+    ? x.shape.map((dim, i) => (normal.includes(i) ? 1 : dim))
+    : x.shape.filter((_, i) => !normal.includes(i));
+  return apply(op, [x], { axes: normal, keepDims }, { shape, dtype: x.dtype });
+}
+
+export const sum = (x: Value, axes: readonly number[], keepDims = false): Value => reduce("sum", x, axes, keepDims);
+export const mean = (x: Value, axes: readonly number[], keepDims = false): Value => reduce("mean", x, axes, keepDims);
+export const max = (x: Value, axes: readonly number[], keepDims = false): Value => reduce("max", x, axes, keepDims);
+export const sumAll = (x: Value): Value =>
+  sum(
+    x,
+    x.shape.map((_, i) => i),
+  );
+
+export const softmax = (x: Value): Value => apply("softmax", [x], {}, x);
+
+/** (y, mean, inverse standard deviation); statistics have shape [..., 1]. */
+export function layerNormWithStatistics(x: Value, weight: Value, bias: Value, epsilon: number): [Value, Value, Value] {
+  const width = x.shape.slice(-1);
+  if (!equalShapes(weight.shape, width) || !equalShapes(bias.shape, width))
+    fail("layerNorm", "weight and bias must have the last axis's size", [x, weight, bias]);
+  const statistics: ValueType = { shape: [...x.shape.slice(0, -1), 1], dtype: "float32" };
+  const node = createNode("layerNorm", [x, weight, bias], { epsilon }, [x, statistics, statistics]);
+  return node.outputs as unknown as [Value, Value, Value];
+}
+export const layerNorm = (x: Value, weight: Value, bias: Value, epsilon: number): Value =>
+  layerNormWithStatistics(x, weight, bias, epsilon)[0];
+
+export function reshape(x: Value, shape: Shape): Value {
+  if (!equalDims(sizeOfShape(x.shape), sizeOfShape(shape))) fail("reshape", `cannot become ${showShape(shape)}`, [x]);
+  return equalShapes(x.shape, shape) ? x : apply("reshape", [x], { shape }, { shape, dtype: x.dtype });
+}
+
+export function transpose(x: Value, permutation: readonly number[]): Value {
+  if ([...permutation].sort().some((axis, i) => axis !== i) || permutation.length !== x.shape.length)
+    fail("transpose", `[${permutation}] is no permutation of its axes`, [x]);
+  const shape = permutation.map((axis) => x.shape[axis]!);
+  return apply("transpose", [x], { permutation }, { shape, dtype: x.dtype });
+}
+
+export function broadcast(x: Value, shape: Shape): Value {
+  if (equalShapes(x.shape, shape)) return x;
+  if (!equalShapes(broadcastShapes(x.shape, shape) ?? [], shape)) fail("broadcast", `to ${showShape(shape)}`, [x]);
+  return apply("broadcast", [x], { shape }, { shape, dtype: x.dtype });
+}
+
+const replaced = (shape: Shape, axis: number, dim: Dim) => shape.map((old, i) => (i === axis ? dim : old));
+
+export function slice(x: Value, axis: number, start: Dim, end: Dim): Value {
+  if (start === 0 && equalDims(end, x.shape[axis]!)) return x;
+  const shape = replaced(x.shape, axis, subDims(end, start));
+  return apply("slice", [x], { axis, start, end, step: 1 }, { shape, dtype: x.dtype });
+}
+
+/** The axis in reverse order. */
+export const reverse = (x: Value, axis: number): Value =>
+  apply("slice", [x], { axis, start: 0, end: x.shape[axis]!, step: -1 }, x);
+
+export function concat(parts: readonly Value[], axis: number): Value {
+  if (parts.length === 1) return parts[0]!;
+  const first = parts[0]!;
+  for (const part of parts)
+    if (!equalShapes(replaced(part.shape, axis, 0), replaced(first.shape, axis, 0)) || part.dtype !== first.dtype)
+      fail("concat", `parts differ outside axis ${axis}`, parts);
+  const shape = replaced(first.shape, axis, addDims(...parts.map((part) => part.shape[axis]!)));
+  return apply("concat", parts, { axis }, { shape, dtype: first.dtype });
+}
+
+export function pad(x: Value, axis: number, before: Dim, after: Dim): Value {
+  if (before === 0 && after === 0) return x;
+  const shape = replaced(x.shape, axis, addDims(x.shape[axis]!, before, after));
+  return apply("pad", [x], { axis, before, after }, { shape, dtype: x.dtype });
+}
+
+/** Entries of axis `axis`. `unique`: no index occurs twice, which the gradient needs. */
+export function gather(x: Value, indices: Value, axis = 0, unique = false): Value {
+  if (indices.dtype !== "int64") fail("gather", "indices must be int64", [x, indices]);
+  const shape = [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)];
+  return apply("gather", [x, indices], { axis, unique }, { shape, dtype: x.dtype });
+}
+
+/** base (zeros [size, ...] where absent) with updates [n, ...] added at the rows `indices` [n], which are unique. */
+export function scatterAddRows(indices: Value, updates: Value, size: Dim, base?: Value): Value {
+  if (indices.dtype !== "int64" || indices.shape.length !== 1 || !equalDims(indices.shape[0]!, updates.shape[0]!))
+    fail("scatterAddRows", "expected int64 [n] and [n, ...]", [indices, updates]);
+  const shape = replaced(updates.shape, 0, size);
+  if (base && !equalShapes(base.shape, shape)) fail("scatterAddRows", "base has another shape", [updates, base]);
+  const inputs = base ? [indices, updates, base] : [indices, updates];
+  return apply("scatterAddRows", inputs, { size }, { shape, dtype: updates.dtype });
+}

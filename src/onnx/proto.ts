@@ -1,0 +1,170 @@
+// The few ONNX protobuf messages we write, encoded with a wire-format library. Field numbers: onnx.proto, IR version 10.
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+
+/** Element types and their TensorProto.DataType numbers. */
+export const DATA_TYPE = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+} as const;
+export type OnnxType = keyof typeof DATA_TYPE;
+
+/** Attribute value: bigint -> INT, number -> FLOAT, string -> STRING, bigint[] -> INTS. */
+export type OnnxAttribute = bigint | number | string | readonly bigint[] | OnnxTensor;
+
+export interface OnnxNode {
+  readonly type: string;
+  readonly domain?: string;
+  readonly name: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes?: Readonly<Record<string, OnnxAttribute>>;
+}
+
+/** A constant. `bytes` is little-endian raw data, or its place in an external file. */
+export interface OnnxTensor {
+  readonly name: string;
+  readonly type: OnnxType;
+  readonly shape: readonly number[];
+  readonly bytes: Uint8Array | { readonly file: string; readonly offset: number; readonly length: number };
+}
+
+/** An input or output: dimensions are sizes or symbol names. */
+export interface OnnxValueInfo {
+  readonly name: string;
+  readonly type: OnnxType;
+  readonly shape: readonly (number | string)[];
+}
+
+export interface OnnxModel {
+  readonly name: string;
+  readonly opset: number;
+  readonly nodes: readonly OnnxNode[];
+  readonly initializers: readonly OnnxTensor[];
+  readonly inputs: readonly OnnxValueInfo[];
+  readonly outputs: readonly OnnxValueInfo[];
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly producerVersion?: string;
+}
+
+type Body = (writer: BinaryWriter) => void;
+
+function message(writer: BinaryWriter, field: number, body: Body): void {
+  writer.tag(field, WireType.LengthDelimited).fork();
+  body(writer);
+  writer.join();
+}
+
+function text(writer: BinaryWriter, field: number, value: string): void {
+  writer.tag(field, WireType.LengthDelimited).string(value);
+}
+
+function varint(writer: BinaryWriter, field: number, value: number | bigint): void {
+  writer.tag(field, WireType.Varint).int64(value);
+}
+
+function tensorBody(tensor: OnnxTensor): Body {
+  return (w) => {
+    for (const dim of tensor.shape) varint(w, 1, dim);
+    varint(w, 2, DATA_TYPE[tensor.type]);
+    text(w, 8, tensor.name);
+    const { bytes } = tensor;
+    if (bytes instanceof Uint8Array) {
+      w.tag(9, WireType.LengthDelimited).bytes(bytes);
+      return;
+    }
+    for (const [key, value] of [
+      ["location", bytes.file],
+      ["offset", String(bytes.offset)],
+      ["length", String(bytes.length)],
+    ] as const)
+      message(w, 13, (e) => {
+        text(e, 1, key);
+        text(e, 2, value);
+      });
+    varint(w, 14, 1);
+  };
+}
+
+const ATTRIBUTE = { float: 1, int: 2, string: 3, tensor: 4, ints: 7 } as const;
+
+function attributeBody(name: string, value: OnnxAttribute): Body {
+  return (w) => {
+    text(w, 1, name);
+    if (typeof value === "number") w.tag(2, WireType.Bit32).float(value);
+    else if (typeof value === "bigint") varint(w, 3, value);
+    else if (typeof value === "string") text(w, 4, value);
+    else if ("bytes" in value) message(w, 5, tensorBody(value));
+    else for (const item of value) varint(w, 8, item);
+    const kind =
+      typeof value === "number"
+        ? ATTRIBUTE.float
+        : typeof value === "bigint"
+          ? ATTRIBUTE.int
+          : typeof value === "string"
+            ? ATTRIBUTE.string
+            : "bytes" in value
+              ? ATTRIBUTE.tensor
+              : ATTRIBUTE.ints;
+    varint(w, 20, kind);
+  };
+}
+
+function nodeBody(node: OnnxNode): Body {
+  return (w) => {
+    for (const input of node.inputs) text(w, 1, input);
+    for (const output of node.outputs) text(w, 2, output);
+    text(w, 3, node.name);
+    text(w, 4, node.type);
+    for (const [name, value] of Object.entries(node.attributes ?? {})) message(w, 5, attributeBody(name, value));
+    if (node.domain) text(w, 7, node.domain);
+  };
+}
+
+function valueInfoBody(info: OnnxValueInfo): Body {
+  return (w) => {
+    text(w, 1, info.name);
+    message(w, 2, (type) =>
+      message(type, 1, (tensor) => {
+        varint(tensor, 1, DATA_TYPE[info.type]);
+        message(tensor, 2, (shape) => {
+          for (const dim of info.shape)
+            message(shape, 1, (d) => (typeof dim === "number" ? varint(d, 1, dim) : text(d, 2, dim)));
+        });
+      }),
+    );
+  };
+}
+
+/** The ModelProto bytes of `model`. */
+export function encodeModel(model: OnnxModel): Uint8Array {
+  const w = new BinaryWriter();
+  varint(w, 1, 10);
+  text(w, 2, "stillwave");
+  if (model.producerVersion) text(w, 3, model.producerVersion);
+  message(w, 7, (graph) => {
+    for (const node of model.nodes) message(graph, 1, nodeBody(node));
+    text(graph, 2, model.name);
+    for (const tensor of model.initializers) message(graph, 5, tensorBody(tensor));
+    for (const input of model.inputs) message(graph, 11, valueInfoBody(input));
+    for (const output of model.outputs) message(graph, 12, valueInfoBody(output));
+  });
+  const domains = new Set(model.nodes.map((node) => node.domain ?? ""));
+  domains.add("");
+  for (const domain of domains)
+    message(w, 8, (opset) => {
+      text(opset, 1, domain);
+      varint(opset, 2, domain === "" ? model.opset : 1);
+    });
+  for (const [key, value] of Object.entries(model.metadata ?? {}))
+    message(w, 14, (entry) => {
+      text(entry, 1, key);
+      text(entry, 2, value);
+    });
+  return w.finish();
+}
