@@ -9,4 +9,16 @@ export {
   truncateAfter,
 } from "./metrics.ts";
 export type { MetricsRow, TrainRow, ValidationRow } from "./metrics.types.ts";
+export {
+  formatBytes,
+  formatDuration,
+  formatNumber,
+  formatPlainLine,
+  formatTerminalLine,
+  type Progress,
+  type ProgressOptions,
+  type ProgressState,
+  type ProgressStream,
+  startProgress,
+} from "./progress.ts";
 export { type EventWriter, type EventWriterOptions, openEventWriter, scalarsOf } from "./tensorboard.ts";
