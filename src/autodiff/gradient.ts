@@ -7,19 +7,24 @@ import { reachableNodes } from "../graph/value.ts";
 import { inputCotangents } from "./rules.ts";
 
 /**
- * Cotangents of one value from several users, summed. A product or a scatter takes the other summand as its
- * accumulator, which saves one pass over the tensor.
+ * Cotangents of one value from several users, summed. A product or a scatter that nobody else uses takes the other
+ * summand as its accumulator, which saves one pass over the tensor.
  */
-function accumulate(a: Value, b: Value): Value {
+function accumulate(a: Value, b: Value, owned: ReadonlySet<Value>): Value {
   for (const [x, other] of [
     [a, b],
     [b, a],
   ] as const) {
-    const { op, inputs, attributes } = x.node as GraphNode<"gemm">;
-    if (op === "gemm" && inputs.length === 2) return g.gemm(inputs[0]!, inputs[1]!, { ...attributes, c: other });
-    const { op: scatter, attributes: rows } = x.node as unknown as GraphNode<"scatterAddRows">;
-    if (scatter === "scatterAddRows" && inputs.length === 2)
-      return g.scatterAddRows(inputs[0]!, inputs[1]!, rows.size, other);
+    if (!owned.has(x) || x.node.inputs.length !== 2) continue;
+    const [first, second] = x.node.inputs as [Value, Value];
+    if (x.node.op === "gemm") {
+      const { attributes } = x.node as GraphNode<"gemm">;
+      return g.gemm(first, second, { ...attributes, c: other });
+    }
+    if (x.node.op === "scatterAddRows") {
+      const { attributes } = x.node as unknown as GraphNode<"scatterAddRows">;
+      return g.scatterAddRows(first, second, attributes.size, other);
+    }
   }
   return g.add(a, b);
 }
@@ -39,6 +44,7 @@ export function gradients(loss: Value, targets: readonly Value[]): Value[] {
   const nodes = reachableNodes([loss]);
   const active = dependents(nodes, targets);
   const cotangents = new Map<Value, Value>([[loss, g.broadcast(g.dimension(1), loss.shape)]]);
+  const owned = new Set<Value>();
   for (const node of [...nodes].reverse()) {
     if (!active.has(node)) continue;
     const cotangent = cotangents.get(node.outputs[0]!);
@@ -53,8 +59,10 @@ export function gradients(loss: Value, targets: readonly Value[]): Value[] {
         throw new InternalError(
           `${node.op}: cotangent ${i} is ${showShape(flow.shape)}, not ${showShape(value.shape)}`,
         );
+      const fresh = flow.node.id > cotangent.node.id && flows.filter((other) => other === flow).length === 1;
+      if (fresh) owned.add(flow);
       const before = cotangents.get(value);
-      cotangents.set(value, before ? accumulate(before, flow) : flow);
+      cotangents.set(value, before ? accumulate(before, flow, owned) : flow);
     });
   }
   return targets.map((target) => {

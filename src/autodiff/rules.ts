@@ -10,7 +10,7 @@ import { conv1dInputGradient, conv1dWeightGradient } from "./conv1d.ts";
 /** Cotangents of the inputs, in order; undefined where none flows. `cotangent` belongs to the first output. */
 type Rule<K extends OpName> = (node: GraphNode<K>, cotangent: Value) => (Value | undefined)[];
 
-const none: Rule<never> = () => [];
+const none = () => [];
 
 /** Sums a broadcast cotangent back to the operand's shape. */
 export function unbroadcast(cotangent: Value, shape: readonly Dim[]): Value {
@@ -21,11 +21,9 @@ export function unbroadcast(cotangent: Value, shape: readonly Dim[]): Value {
   return axes.length === 0 ? cotangent : g.reshape(g.sum(cotangent, axes, true), shape);
 }
 
-const undefinedGradient =
-  (op: OpName): Rule<never> =>
-  () => {
-    throw new InternalError(`${op} has no gradient`);
-  };
+const undefinedGradient = (op: OpName) => (): never => {
+  throw new InternalError(`${op} has no gradient`);
+};
 
 /** A reduced cotangent, with the reduced axes back as size 1. */
 function keepAxes(node: GraphNode<"sum" | "mean" | "max">, cotangent: Value): Value {
@@ -97,6 +95,7 @@ const RULES: { readonly [K in OpName]: Rule<K> } = {
   gelu: ({ inputs: [x] }, ct) => [g.geluBackward(x!, ct)],
   geluBackward: undefinedGradient("geluBackward"),
   clip: undefinedGradient("clip"),
+  dropoutScale: none,
   cast: ({ inputs: [x] }, ct) => [x!.dtype === "float32" ? ct : undefined],
   scaleGradient: ({ attributes: { factor } }, ct) => [g.mul(ct, factor)],
   matmul: productRule,

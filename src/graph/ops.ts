@@ -70,6 +70,9 @@ export function geluBackward(x: Value, cotangent: Value): Value {
 export const clip = (x: Value, min: number, max: number): Value => apply("clip", [x], { min, max }, x);
 export const cast = (x: Value, to: DType): Value =>
   x.dtype === to ? x : apply("cast", [x], { to }, { shape: x.shape, dtype: to });
+/** A dropout mask (uint8, 1 keeps) as float32 0 or 1 / (1 - rate). */
+export const dropoutScale = (mask: Value, rate: number): Value =>
+  apply("dropoutScale", [mask], { scale: 1 / (1 - rate) }, { shape: mask.shape, dtype: "float32" });
 export const scaleGradient = (x: Value, factor: number): Value =>
   factor === 1 ? x : apply("scaleGradient", [x], { factor }, x);
 

@@ -1,0 +1,167 @@
+// Names, constants and dimension arithmetic while a graph becomes ONNX nodes.
+import { InternalError } from "../errors.ts";
+import { sizeOf } from "../graph/array.ts";
+import type { Dim, Shape } from "../graph/dim.ts";
+import { SymbolicDim } from "../graph/dim.ts";
+import type { GraphNode, Value } from "../graph/value.ts";
+import type { OnnxAttribute, OnnxNode, OnnxTensor } from "./proto.ts";
+
+type Attributes = Readonly<Record<string, OnnxAttribute>>;
+
+/** Where a free dimension symbol can be read when the graph runs: axis `axis` of graph input `input`. */
+export interface SymbolSource {
+  readonly input: string;
+  readonly axis: number;
+}
+
+export class Emitter {
+  readonly nodes: OnnxNode[] = [];
+  readonly initializers: OnnxTensor[] = [];
+  private readonly valueNames = new Map<Value, string>();
+  private readonly constants = new Map<string, string>();
+  private readonly dimNames = new Map<string, string>();
+  private readonly symbols: ReadonlyMap<string, SymbolSource>;
+  private count = 0;
+
+  constructor(symbols: ReadonlyMap<string, SymbolSource>) {
+    this.symbols = symbols;
+  }
+
+  /** Gives a value its name before or after it was produced. */
+  bind(value: Value, name: string): void {
+    this.valueNames.set(value, name);
+  }
+
+  isBound(value: Value): boolean {
+    return this.valueNames.has(value);
+  }
+
+  name(value: Value): string {
+    const name = this.valueNames.get(value);
+    if (name === undefined) throw new InternalError(`${value.node.op} was used before it was lowered`);
+    return name;
+  }
+
+  names(values: readonly Value[]): string[] {
+    return values.map((value) => this.name(value));
+  }
+
+  alias(output: Value, source: Value): void {
+    this.bind(output, this.name(source));
+  }
+
+  /** One ONNX node whose outputs are the outputs of `node`. */
+  to(
+    { id, outputs }: Pick<GraphNode, "id" | "outputs">,
+    type: string,
+    inputs: readonly string[],
+    attributes: Attributes = {},
+    domain = "",
+  ): void {
+    const names = outputs.map((value) => {
+      const name = this.valueNames.get(value) ?? `v${id}${outputs.length > 1 ? `_${value.index}` : ""}`;
+      this.bind(value, name);
+      return name;
+    });
+    this.nodes.push({ type, domain, name: `${type}_${this.count++}`, inputs, outputs: names, attributes });
+  }
+
+  /** An intermediate ONNX node with one output; returns its name. */
+  op(type: string, inputs: readonly string[], attributes: Attributes = {}, domain = ""): string {
+    const output = `t${this.count}`;
+    this.nodes.push({ type, domain, name: `${type}_${this.count++}`, inputs, outputs: [output], attributes });
+    return output;
+  }
+
+  private initializer(key: string, tensor: Omit<OnnxTensor, "name">): string {
+    let name = this.constants.get(key);
+    if (name === undefined) {
+      name = `c${this.constants.size}`;
+      this.constants.set(key, name);
+      this.initializers.push({ ...tensor, name });
+    }
+    return name;
+  }
+
+  /** A float32 constant of rank 0. */
+  float(value: number): string {
+    const bytes = new Uint8Array(Float32Array.of(value).buffer);
+    return this.initializer(`f${value}`, { type: "float32", shape: [], bytes });
+  }
+
+  int64(values: readonly number[]): string {
+    const bytes = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
+    return this.initializer(`i[${values}]`, { type: "int64", shape: [values.length], bytes });
+  }
+
+  int64Scalar(value: number): string {
+    const bytes = new Uint8Array(BigInt64Array.of(BigInt(value)).buffer);
+    return this.initializer(`i${value}`, { type: "int64", shape: [], bytes });
+  }
+
+  constant(value: Value, data: Float32Array | BigInt64Array): void {
+    const shape = value.shape as number[];
+    if (data.length !== sizeOf(shape)) throw new InternalError(`constant of ${data.length} values for [${shape}]`);
+    const type = data instanceof Float32Array ? "float32" : "int64";
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    const key = data.length === 1 ? `${type}[${shape}]${data[0]}` : `v${value.node.id}`;
+    this.bind(value, this.initializer(key, { type, shape, bytes }));
+  }
+
+  /** A shape as an int64 tensor [rank]: a constant, or computed from the sizes of the inputs. */
+  dims(shape: Shape): string {
+    if (shape.every((dim) => typeof dim === "number")) return this.int64(shape as number[]);
+    const key = `d[${shape.join(",")}]`;
+    let name = this.dimNames.get(key);
+    if (name === undefined) {
+      name =
+        shape.length === 1
+          ? this.dim(shape[0]!)
+          : this.op(
+              "Concat",
+              shape.map((d) => this.dim(d)),
+              { axis: 0n },
+            );
+      this.dimNames.set(key, name);
+    }
+    return name;
+  }
+
+  /** The target of a Reshape: -1 stands for the only symbolic size. */
+  reshapeTarget(shape: Shape): string {
+    const symbolic = shape.filter((dim) => typeof dim !== "number").length;
+    if (symbolic === 1 && !shape.includes(0))
+      return this.int64(shape.map((dim) => (typeof dim === "number" ? dim : -1)));
+    return this.dims(shape);
+  }
+
+  /** One dimension as an int64 tensor [1]. */
+  private dim(dim: Dim): string {
+    if (!(dim instanceof SymbolicDim)) return this.int64([dim]);
+    const known = this.dimNames.get(dim.key);
+    if (known !== undefined) return known;
+    const terms = dim.terms.map(({ coefficient, symbols }) => {
+      const factors = symbols.map((symbol) =>
+        symbol.quotient
+          ? this.op("Div", [this.dim(symbol.quotient.numerator), this.int64([symbol.quotient.divisor])])
+          : this.symbol(symbol.key),
+      );
+      if (coefficient !== 1 || factors.length === 0) factors.push(this.int64([coefficient]));
+      return factors.reduce((a, b) => this.op("Mul", [a, b]));
+    });
+    const name = terms.reduce((a, b) => this.op("Add", [a, b]));
+    this.dimNames.set(dim.key, name);
+    return name;
+  }
+
+  private symbol(key: string): string {
+    const cached = this.dimNames.get(`s:${key}`);
+    if (cached !== undefined) return cached;
+    const source = this.symbols.get(key);
+    if (!source) throw new InternalError(`no graph input has an axis of size "${key}"`);
+    const start = BigInt(source.axis);
+    const name = this.op("Shape", [source.input], { start, end: start + 1n });
+    this.dimNames.set(`s:${key}`, name);
+    return name;
+  }
+}

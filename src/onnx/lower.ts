@@ -1,0 +1,130 @@
+// One ONNX formulation for every op, total over the vocabulary. Formulations are the fastest measured on ONNX Runtime's CPU.
+import type { GraphNode } from "../graph/value.ts";
+import type { OpName } from "../graph/vocabulary.ts";
+import type { Emitter } from "./emitter.ts";
+
+/** Emits the nodes of `node`; its inputs have names already. */
+type Lower<K extends OpName> = (node: GraphNode<K>, emit: Emitter) => void;
+
+const MICROSOFT = "com.microsoft";
+
+/** One ONNX node with the same operands. */
+const same =
+  (type: string) =>
+  (node: Pick<GraphNode, "id" | "inputs" | "outputs">, emit: Emitter): void =>
+    emit.to(node, type, emit.names(node.inputs));
+
+const reduction =
+  (type: string) =>
+  (node: GraphNode<"sum" | "mean" | "max">, emit: Emitter): void => {
+    const { axes, keepDims } = node.attributes;
+    const list = emit.int64(axes);
+    emit.to(node, type, [emit.name(node.inputs[0]!), list], { keepdims: keepDims ? 1n : 0n });
+  };
+
+/** cotangent * (Phi(x) + x phi(x)), u = x / sqrt(2): Phi by HardSigmoid, which is 0.5 e + 0.5 in one pass here. */
+function lowerGeluBackward(node: GraphNode<"geluBackward">, emit: Emitter): void {
+  const [x, cotangent] = emit.names(node.inputs) as [string, string];
+  const u = emit.op("Mul", [x, emit.float(Math.SQRT1_2)]);
+  const phi = emit.op("HardSigmoid", [emit.op("Erf", [u])], { alpha: 0.5, beta: 0.5 });
+  const exponent = emit.op("Sub", [emit.float(-0.5 * Math.log(Math.PI)), emit.op("Mul", [u, u])]);
+  const density = emit.op("Mul", [u, emit.op("Exp", [exponent])]); // x phi(x)
+  emit.to(node, "Mul", [cotangent, emit.op("Add", [phi, density])]);
+}
+
+function lowerMatmul(node: GraphNode<"matmul">, emit: Emitter): void {
+  const { transA, transB, alpha } = node.attributes;
+  const operands = emit.names(node.inputs);
+  if (!transA && !transB && alpha === 1) emit.to(node, "MatMul", operands);
+  else emit.to(node, "FusedMatMul", operands, { transA: transA ? 1n : 0n, transB: transB ? 1n : 0n, alpha }, MICROSOFT);
+}
+
+function lowerSlice(node: GraphNode<"slice">, emit: Emitter): void {
+  const { axis, start, end, step } = node.attributes;
+  const x = emit.name(node.inputs[0]!);
+  const axes = emit.int64([axis]);
+  if (step === 1) emit.to(node, "Slice", [x, emit.dims([start]), emit.dims([end]), axes]);
+  else emit.to(node, "Slice", [x, emit.int64([-1]), emit.int64([-(2 ** 31)]), axes, emit.int64([-1])]);
+}
+
+function lowerScatter(node: GraphNode<"scatterAddRows">, emit: Emitter): void {
+  const [indices, updates, base] = node.inputs;
+  const column = emit.op("Unsqueeze", [emit.name(indices!), emit.int64([1])]);
+  const data = base ? emit.name(base) : emit.op("Expand", [emit.float(0), emit.dims(node.outputs[0]!.shape)]);
+  emit.to(node, "ScatterND", [data, column, emit.name(updates!)], { reduction: "add" });
+}
+
+function lowerRange(node: GraphNode<"iota">, emit: Emitter): void {
+  const size = emit.op("Squeeze", [emit.dims([node.attributes.size])]);
+  emit.to(node, "Range", [emit.int64Scalar(0), size, emit.int64Scalar(1)]);
+}
+
+export const ONNX_TYPE_OF = { float32: 1n, uint8: 2n, int64: 7n, bool: 9n } as const;
+
+export const LOWERINGS: { readonly [K in OpName]: Lower<K> } = {
+  input: () => {},
+  constant: () => {},
+  iota: lowerRange,
+  dimension: (node, emit) => {
+    const size = emit.op("Cast", [emit.dims([node.attributes.size])], { to: ONNX_TYPE_OF.float32 });
+    emit.to(node, "Squeeze", [size]);
+  },
+  add: same("Add"),
+  sub: same("Sub"),
+  mul: same("Mul"),
+  div: same("Div"),
+  less: same("Less"),
+  neg: same("Neg"),
+  exp: same("Exp"),
+  log: same("Log"),
+  sqrt: same("Sqrt"),
+  erf: same("Erf"),
+  abs: same("Abs"),
+  sign: same("Sign"),
+  sigmoid: same("Sigmoid"),
+  tanh: same("Tanh"),
+  gelu: same("Gelu"),
+  geluBackward: lowerGeluBackward,
+  clip: (node, emit) => {
+    const { min, max } = node.attributes;
+    const limit = node.inputs[0]!.dtype === "int64" ? (n: number) => emit.int64Scalar(n) : (n: number) => emit.float(n);
+    emit.to(node, "Clip", [emit.name(node.inputs[0]!), limit(min), limit(max)]);
+  },
+  cast: (node, emit) => emit.to(node, "Cast", emit.names(node.inputs), { to: ONNX_TYPE_OF[node.attributes.to] }),
+  dropoutScale: (node, emit) =>
+    emit.to(node, "DequantizeLinear", [emit.name(node.inputs[0]!), emit.float(node.attributes.scale)]),
+  scaleGradient: (node, emit) => emit.alias(node.outputs[0]!, node.inputs[0]!),
+  matmul: lowerMatmul,
+  gemm: (node, emit) => {
+    const { transA, transB, alpha } = node.attributes;
+    emit.to(node, "Gemm", emit.names(node.inputs), { transA: transA ? 1n : 0n, transB: transB ? 1n : 0n, alpha });
+  },
+  conv1d: (node, emit) => {
+    const { stride, groups, padding } = node.attributes;
+    emit.to(node, "Conv", emit.names(node.inputs), {
+      strides: [BigInt(stride)],
+      group: BigInt(groups),
+      pads: padding.map(BigInt),
+    });
+  },
+  sum: reduction("ReduceSum"),
+  mean: reduction("ReduceMean"),
+  max: reduction("ReduceMax"),
+  softmax: (node, emit) => emit.to(node, "Softmax", emit.names(node.inputs), { axis: -1n }),
+  layerNorm: (node, emit) =>
+    emit.to(node, "LayerNormalization", emit.names(node.inputs), { axis: -1n, epsilon: node.attributes.epsilon }),
+  reshape: (node, emit) =>
+    emit.to(node, "Reshape", [emit.name(node.inputs[0]!), emit.reshapeTarget(node.attributes.shape)]),
+  transpose: (node, emit) =>
+    emit.to(node, "Transpose", emit.names(node.inputs), { perm: node.attributes.permutation.map(BigInt) }),
+  broadcast: (node, emit) => emit.to(node, "Expand", [emit.name(node.inputs[0]!), emit.dims(node.attributes.shape)]),
+  slice: lowerSlice,
+  concat: (node, emit) => emit.to(node, "Concat", emit.names(node.inputs), { axis: BigInt(node.attributes.axis) }),
+  pad: (node, emit) => {
+    const { axis, before, after } = node.attributes;
+    const x = node.inputs[0]!;
+    emit.to(node, "Pad", [emit.name(x), emit.dims([before, after]), "", emit.int64([axis])]);
+  },
+  gather: (node, emit) => emit.to(node, "Gather", emit.names(node.inputs), { axis: BigInt(node.attributes.axis) }),
+  scatterAddRows: lowerScatter,
+};

@@ -1,0 +1,75 @@
+// A graph as an ONNX model: inputs and outputs by name, every node lowered in order.
+import { InternalError } from "../errors.ts";
+import { SymbolicDim } from "../graph/dim.ts";
+import type { GraphNode, Value } from "../graph/value.ts";
+import { reachableNodes } from "../graph/value.ts";
+import type { OpName } from "../graph/vocabulary.ts";
+import type { SymbolSource } from "./emitter.ts";
+import { Emitter } from "./emitter.ts";
+import { LOWERINGS } from "./lower.ts";
+import type { OnnxModel } from "./proto.ts";
+
+/** A traced function: named inputs are the `input` nodes reached from the outputs. */
+export interface Graph {
+  readonly name: string;
+  readonly outputs: ReadonlyMap<string, Value>;
+}
+
+/** RandomUniform-free opset that every supported ONNX Runtime executes with all kernels we use. */
+export const OPSET = 21;
+
+/** The graph's inputs by name, in order of creation. Two inputs of one name are an internal error. */
+export function graphInputs(graph: Graph): Map<string, Value> {
+  const inputs = new Map<string, Value>();
+  for (const node of reachableNodes([...graph.outputs.values()])) {
+    if (node.op !== "input") continue;
+    const { name } = (node as unknown as GraphNode<"input">).attributes;
+    if (inputs.has(name)) throw new InternalError(`two graph inputs are named "${name}"`);
+    inputs.set(name, node.outputs[0]!);
+  }
+  return inputs;
+}
+
+/** Where each free dimension symbol can be read: the first input axis that is exactly that symbol. */
+export function symbolSources(inputs: ReadonlyMap<string, Value>): Map<string, SymbolSource> {
+  const sources = new Map<string, SymbolSource>();
+  for (const [input, value] of inputs)
+    value.shape.forEach((dim, axis) => {
+      if (!(dim instanceof SymbolicDim) || dim.terms.length !== 1) return;
+      const { coefficient, symbols } = dim.terms[0]!;
+      const [only] = symbols;
+      if (coefficient !== 1 || symbols.length !== 1 || only!.quotient || sources.has(only!.key)) return;
+      sources.set(only!.key, { input, axis });
+    });
+  return sources;
+}
+
+/** ONNX messages of a graph; `encodeModel` makes bytes of them. */
+export function toOnnx(graph: Graph, opset = OPSET): OnnxModel {
+  const inputs = graphInputs(graph);
+  const emit = new Emitter(symbolSources(inputs));
+  for (const [name, value] of inputs) emit.bind(value, name);
+  const ownName = (value: Value) => !["input", "constant", "scaleGradient"].includes(value.node.op);
+  for (const [name, value] of graph.outputs) if (ownName(value) && !emit.isBound(value)) emit.bind(value, name);
+  for (const node of reachableNodes([...graph.outputs.values()])) {
+    if (node.op === "constant")
+      emit.constant(node.outputs[0]!, (node as unknown as GraphNode<"constant">).attributes.data);
+    (LOWERINGS[node.op] as (node: GraphNode<OpName>, emit: Emitter) => void)(node, emit);
+  }
+  for (const [name, value] of graph.outputs)
+    if (emit.name(value) !== name)
+      emit.nodes.push({ type: "Identity", name: `output_${name}`, inputs: [emit.name(value)], outputs: [name] });
+  const info = (name: string, value: Value) => ({
+    name,
+    type: value.dtype,
+    shape: value.shape.map((dim) => (typeof dim === "number" ? dim : dim.toString())),
+  });
+  return {
+    name: graph.name,
+    opset,
+    nodes: emit.nodes,
+    initializers: emit.initializers,
+    inputs: [...inputs].map(([name, value]) => info(name, value)),
+    outputs: [...graph.outputs].map(([name, value]) => info(name, value)),
+  };
+}

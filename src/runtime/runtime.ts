@@ -1,0 +1,29 @@
+// What executes graphs: compile once, run with any sizes of the symbolic dimensions.
+import type { HostArray } from "../graph/array.ts";
+import type { Graph } from "../onnx/serialize.ts";
+
+/** One input of a run. int64 as BigInt64Array, uint8 and bool as Uint8Array. */
+export interface Feed {
+  readonly shape: readonly number[];
+  readonly data: Float32Array | BigInt64Array | Uint8Array;
+}
+export type Feeds = Readonly<Record<string, Feed>>;
+
+/** A compiled graph. */
+export interface Executable {
+  /**
+   * Runs once and returns the outputs by name, float32. Outputs named in `into` are written there, in place, instead of
+   * into fresh memory. Inputs are read where they are, not copied.
+   */
+  run(feeds: Feeds, into?: Readonly<Record<string, Float32Array>>): Promise<Record<string, HostArray>>;
+  dispose(): Promise<void>;
+}
+
+export type Device = "cpu" | "cuda" | "webgpu";
+
+export interface Runtime {
+  readonly device: Device;
+  /** ONNX Runtime's version, for run records. */
+  readonly version: string;
+  compile(graph: Graph): Promise<Executable>;
+}
