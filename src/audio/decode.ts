@@ -1,0 +1,99 @@
+// Decodes one audio file of any format that is read, by content, to samples in [-1, 1].
+import { readFile, stat } from "node:fs/promises";
+import decodeOther from "audio-decode";
+import { StillwaveError } from "../errors.ts";
+import { type AudioHeader, checkedHeader, type DecodedAudio, downmix, MAX_FILE_BYTES } from "./decoded.ts";
+import { decodeFlac } from "./flac.ts";
+import { type AudioFormat, detectFormat, FORMAT_REMEDY } from "./format.ts";
+import { flacInsideOgg, OGG_MAX_PAGE_BYTES, parseOggHeader } from "./ogg.ts";
+import { decodeWav } from "./wav.ts";
+
+/** A decoded file: one channel (the mean of all of them), at the file's own rate. */
+export interface MonoAudio {
+  /** [samples], nominally in [-1, 1]; 16-bit sources are exactly x / 32768 (as libsndfile gives them), 24-bit x / 2^23. */
+  readonly samples: Float32Array;
+  readonly sampleRateHz: number;
+  /** How many channels the file has. */
+  readonly channels: number;
+}
+
+/** Formats whose length must be known from the decoded samples: their headers do not say it reliably. */
+export function needsDecodingToProbe(format: AudioFormat): boolean {
+  return format === "mp3" || format === "mp4";
+}
+
+/** Reads `path` whole. @throws StillwaveError, in the user's terms, if that is not possible. */
+export async function readAudioFile(path: string): Promise<Uint8Array> {
+  try {
+    const info = await stat(path);
+    if (!info.isFile()) throw new StillwaveError(`${path}: not a file`);
+    if (info.size > MAX_FILE_BYTES)
+      throw new StillwaveError(`${path}: ${info.size} bytes; files up to 2 GiB are read, cut it first`);
+    return await readFile(path);
+  } catch (error) {
+    throw readError(error, path);
+  }
+}
+
+/** Turns an error of the file system into one that a user understands. */
+export function readError(error: unknown, path: string): StillwaveError {
+  if (error instanceof StillwaveError) return error;
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === "ENOENT") return new StillwaveError(`${path}: no such file`);
+  if (code === "EACCES" || code === "EPERM") return new StillwaveError(`${path}: no permission to read it`);
+  return new StillwaveError(`${path}: cannot be read (${(error as Error).message})`);
+}
+
+/**
+ * Decodes FLAC, WAV, Ogg (Opus, Vorbis, FLAC), MP3 or M4A from memory. `path` is used in messages only.
+ * @throws StillwaveError if it is in another format, truncated, damaged, or holds NaN or infinite samples.
+ */
+export async function decodeBytes(bytes: Uint8Array, path: string): Promise<MonoAudio> {
+  const format = detectFormat(bytes, path);
+  const decoded = await decodeAs(format, bytes, path);
+  const channels = decoded.channelSamples.length;
+  if (channels === 0 || decoded.channelSamples[0].length === 0) throw new StillwaveError(`${path}: holds no samples`);
+  const samples = downmix(decoded.channelSamples);
+  for (let i = 0; i < samples.length; i++) {
+    if (!Number.isFinite(samples[i])) {
+      throw new StillwaveError(`${path}: sample ${i} is ${samples[i]}; repair or remove the file`);
+    }
+  }
+  return { samples, sampleRateHz: decoded.sampleRateHz, channels };
+}
+
+async function decodeAs(format: AudioFormat, bytes: Uint8Array, path: string): Promise<DecodedAudio> {
+  if (format === "wav") return decodeWav(bytes, path);
+  if (format === "flac") return decodeFlac(bytes, path);
+  if (format === "ogg-flac") return decodeFlac(flacInsideOgg(bytes, path), path);
+  return decodeWithLibrary(bytes, format, path);
+}
+
+async function decodeWithLibrary(bytes: Uint8Array, format: AudioFormat, path: string): Promise<DecodedAudio> {
+  let header: AudioHeader | undefined;
+  if (format.startsWith("ogg")) {
+    header = parseOggHeader(format, bytes, bytes.subarray(Math.max(0, bytes.length - OGG_MAX_PAGE_BYTES)), path);
+  }
+  let decoded: { channelData: Float32Array[]; sampleRate: number };
+  try {
+    decoded = await decodeOther(bytes);
+  } catch (error) {
+    throw new StillwaveError(`${path}: damaged ${format} (${(error as Error).message}); ${FORMAT_REMEDY}`);
+  }
+  const { channelData, sampleRate } = decoded;
+  const samples = channelData[0]?.length ?? 0;
+  if (samples === 0)
+    throw new StillwaveError(`${path}: nothing in this ${format} file could be decoded; fetch or convert it again`);
+  checkedHeader({ samples, sampleRateHz: sampleRate, channels: channelData.length }, path);
+  if (header && samples !== header.samples) {
+    throw new StillwaveError(
+      `${path}: damaged: its last page says ${header.samples} samples, ${samples} could be decoded; fetch or convert it again`,
+    );
+  }
+  return { channelSamples: channelData, sampleRateHz: sampleRate };
+}
+
+/** `decodeBytes` of a file. */
+export async function decodeAudio(path: string): Promise<MonoAudio> {
+  return decodeBytes(await readAudioFile(path), path);
+}

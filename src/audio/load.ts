@@ -1,0 +1,105 @@
+// What training needs of a file: its samples at 16 kHz, and how many there are without decoding it where that is possible.
+import { open } from "node:fs/promises";
+import { StillwaveError } from "../errors.ts";
+import { decodeAudio, decodeBytes, needsDecodingToProbe, readAudioFile, readError } from "./decode.ts";
+import { type AudioHeader, MAX_FILE_BYTES } from "./decoded.ts";
+import { parseFlacHeader } from "./flac.ts";
+import { detectFormat, id3Length } from "./format.ts";
+import { OGG_MAX_PAGE_BYTES, parseOggHeader } from "./ogg.ts";
+import { resample, resampledLength } from "./resample.ts";
+import { parseWavHeader } from "./wav.ts";
+
+/** Sampling rate of every model here. */
+export const SAMPLE_RATE_HZ = 16000;
+/** Fewest samples from which the usual conv front end (receptive field 400 samples) makes one frame. */
+export const MIN_SAMPLES = 400;
+
+/** What `probeAudio` found. */
+export interface AudioProbe {
+  /** Samples that `loadAudio` will return. */
+  readonly samples16k: number;
+  readonly sampleRateHz: number;
+  readonly channels: number;
+}
+
+/**
+ * One file as 16 kHz mono, [samples]: channels averaged, resampled where the rate differs.
+ * @throws StillwaveError naming the file if it cannot be read.
+ */
+export async function loadAudio(path: string): Promise<Float32Array> {
+  const { samples, sampleRateHz } = await decodeAudio(path);
+  return to16k(samples, sampleRateHz, path);
+}
+
+/** `loadAudio` from memory; `path` is used in messages only. */
+export async function loadAudioBytes(bytes: Uint8Array, path: string): Promise<Float32Array> {
+  const { samples, sampleRateHz } = await decodeBytes(bytes, path);
+  return to16k(samples, sampleRateHz, path);
+}
+
+function to16k(samples: Float32Array, sampleRateHz: number, path: string): Float32Array {
+  try {
+    return resample(samples, sampleRateHz, SAMPLE_RATE_HZ);
+  } catch (error) {
+    throw error instanceof StillwaveError ? new StillwaveError(`${path}: ${error.message}`) : error;
+  }
+}
+
+/**
+ * Length, rate and channels of a file: from its header (FLAC, WAV) or first and last page (Ogg), by decoding it otherwise.
+ * @throws StillwaveError naming the file if its header is damaged, or truncation is visible from it.
+ */
+export async function probeAudio(path: string): Promise<AudioProbe> {
+  return (await probeHeader(path)) ?? (await probeByDecoding(path));
+}
+
+/** `probeAudio` from the header alone; undefined where only decoding would tell. */
+export async function probeHeader(path: string): Promise<AudioProbe | undefined> {
+  const header = await readHeader(path);
+  return header && asProbe(header);
+}
+
+/** `probeAudio` by decoding the file. */
+export async function probeByDecoding(path: string): Promise<AudioProbe> {
+  const { samples, sampleRateHz, channels } = await decodeAudio(path);
+  return asProbe({ samples: samples.length, sampleRateHz, channels });
+}
+
+function asProbe({ samples, sampleRateHz, channels }: AudioHeader): AudioProbe {
+  return { samples16k: resampledLength(samples, sampleRateHz, SAMPLE_RATE_HZ), sampleRateHz, channels };
+}
+
+async function readHeader(path: string): Promise<AudioHeader | undefined> {
+  let file: Awaited<ReturnType<typeof open>> | undefined;
+  try {
+    file = await open(path, "r");
+    const info = await file.stat();
+    if (!info.isFile()) throw new StillwaveError(`${path}: not a file`);
+    if (info.size > MAX_FILE_BYTES)
+      throw new StillwaveError(`${path}: ${info.size} bytes; files up to 2 GiB are read, cut it first`);
+    const opened = file;
+    const readAt = async (position: number, count: number) => {
+      const length = Math.max(0, Math.min(count, info.size - position));
+      const { buffer, bytesRead } = await opened.read(Buffer.alloc(length), 0, length, position);
+      return new Uint8Array(buffer.buffer, buffer.byteOffset, bytesRead);
+    };
+    const head = await readAt(0, 4096);
+    const tag = id3Length(head);
+    // a FLAC file behind a long ID3 tag: look past the tag to tell it from MP3
+    if (tag > 0 && tag + 42 > head.length) return undefined;
+    const format = detectFormat(head, path);
+    if (needsDecodingToProbe(format)) return undefined;
+    if (format === "wav")
+      return parseWavHeader(head, info.size, path) ?? parseWavHeader(await readAudioFile(path), info.size, path);
+    if (format === "flac") {
+      const header = parseFlacHeader(head, path);
+      return header.samples > 0 ? header : undefined;
+    }
+    const tail = await readAt(Math.max(0, info.size - OGG_MAX_PAGE_BYTES), OGG_MAX_PAGE_BYTES);
+    return parseOggHeader(format, head, tail, path);
+  } catch (error) {
+    throw readError(error, path);
+  } finally {
+    await file?.close();
+  }
+}

@@ -1,0 +1,102 @@
+// Plans an epoch: which utterances, and which part of each, make up every batch. Pure: same arguments, same plan.
+import { SAMPLE_RATE_HZ } from "../audio/index.ts";
+import { StillwaveError, UsageError } from "../errors.ts";
+import { Random } from "../random.ts";
+import type { Corpus } from "./corpus.ts";
+
+/** One utterance of a batch, or a crop of it. */
+export interface PlannedItem {
+  readonly id: string;
+  readonly path: string;
+  /** First sample of the crop, at 16 kHz; 0 for a whole utterance. */
+  readonly start: number;
+  /** Length of the crop in samples at 16 kHz. */
+  readonly samples: number;
+  /** Length of the whole file in samples at 16 kHz, which its decoding must confirm. */
+  readonly fileSamples: number;
+}
+
+export interface PlannedBatch {
+  readonly items: readonly PlannedItem[];
+  /** Length of the longest item. */
+  readonly paddedSamples: number;
+}
+
+export interface EpochPlanOptions {
+  /** Most items in a batch. */
+  readonly batchSize?: number;
+  /** Most seconds in a batch, padding included. */
+  readonly batchSeconds?: number;
+  /** Longer utterances are cropped to this, at a start drawn from (seed, epoch, id). */
+  readonly maxSeconds?: number;
+  readonly seed: number;
+  readonly epoch: number;
+  /** Random order of batches, and of utterances of equal length. Without it: ascending length, ties by id. */
+  readonly shuffle: boolean;
+  /** Leaves out the batch that is smaller than `batchSize` because utterances ran out. */
+  readonly dropLast?: boolean;
+}
+
+/**
+ * Utterances sorted by length, cut into consecutive batches, batches in random order (arXiv:2305.11685, released code).
+ * The number of batches is the same in every epoch, so that training resumes at batch k of the same plan.
+ * @throws UsageError for impossible options; StillwaveError if one utterance alone exceeds `batchSeconds`.
+ */
+export function planEpoch(corpus: Pick<Corpus, "utterances">, options: EpochPlanOptions): PlannedBatch[] {
+  const { seed, epoch, shuffle } = options;
+  const batchSize = atLeast("batchSize", options.batchSize, 1);
+  const batchSamples = atLeast("batchSeconds", options.batchSeconds, 0.025) * SAMPLE_RATE_HZ;
+  const maxSamples = Math.floor(atLeast("maxSeconds", options.maxSeconds, 0.025) * SAMPLE_RATE_HZ);
+  if (options.batchSize === undefined && options.batchSeconds === undefined) {
+    throw new UsageError("planEpoch: give batchSize, batchSeconds or both");
+  }
+  if (!Number.isInteger(batchSize) && batchSize !== Number.POSITIVE_INFINITY) {
+    throw new UsageError(`batchSize: expected an integer, got ${batchSize}`);
+  }
+  const items = corpus.utterances.map(({ id, path, samples: fileSamples }): PlannedItem => {
+    const samples = Math.min(fileSamples, maxSamples);
+    const start = samples < fileSamples ? new Random(seed, "crop", epoch, id).integer(fileSamples - samples + 1) : 0;
+    return { id, path, start, samples, fileSamples };
+  });
+  // the plan must not depend on the order in which a caller lists the utterances
+  items.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+  if (shuffle) new Random(seed, "ties", epoch).shuffle(items);
+  items.sort((a, b) => a.samples - b.samples);
+  const batches = cut(items, batchSize, batchSamples);
+  const last = batches.at(-1);
+  if (options.dropLast && last && last.items.length < batchSize && batchSize !== Number.POSITIVE_INFINITY)
+    batches.pop();
+  if (batches.length === 0) {
+    throw new StillwaveError(
+      `no batch can be made of ${items.length} utterances with batchSize ${batchSize} and dropLast; lower batchSize`,
+    );
+  }
+  return shuffle ? new Random(seed, "batches", epoch).shuffle(batches) : batches;
+}
+
+/** Consecutive batches of ascending items; the last item of a batch is its longest. */
+function cut(items: readonly PlannedItem[], batchSize: number, batchSamples: number): PlannedBatch[] {
+  const batches: PlannedBatch[] = [];
+  let current: PlannedItem[] = [];
+  const close = () => {
+    if (current.length > 0) batches.push({ items: current, paddedSamples: current.at(-1)!.samples });
+    current = [];
+  };
+  for (const item of items) {
+    if (item.samples > batchSamples) {
+      throw new StillwaveError(
+        `${item.path}: ${(item.samples / SAMPLE_RATE_HZ).toFixed(2)} s, longer than a whole batch (batchSeconds ${batchSamples / SAMPLE_RATE_HZ}); raise batchSeconds or set maxSeconds`,
+      );
+    }
+    if (current.length >= batchSize || (current.length + 1) * item.samples > batchSamples) close();
+    current.push(item);
+  }
+  close();
+  return batches;
+}
+
+function atLeast(name: string, value: number | undefined, lowest: number): number {
+  if (value === undefined) return Number.POSITIVE_INFINITY;
+  if (!(value >= lowest)) throw new UsageError(`${name}: expected at least ${lowest}, got ${value}`);
+  return value;
+}
