@@ -1,0 +1,84 @@
+// Finds the files of a model in a folder: configuration, weights (one file or shards), and lone torch checkpoints.
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { StillwaveError } from "../errors.ts";
+import { type Fields, isFields } from "./fields.ts";
+import { RandomAccessFile } from "./file.ts";
+import { looksLikeSafetensors } from "./safetensors.ts";
+import { looksLikeTorch } from "./torch.ts";
+
+const maxJsonBytes = 16 * 2 ** 20;
+
+export async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}
+
+/** A JSON file whose top level is an object; undefined where there is no such file. */
+export async function readJson(path: string): Promise<Fields | undefined> {
+  const info = await stat(path).catch(() => undefined);
+  if (!info) return undefined;
+  if (!info.isFile() || info.size > maxJsonBytes)
+    throw new StillwaveError(`${path}: not a JSON file of at most ${maxJsonBytes} bytes`);
+  let value: unknown;
+  try {
+    value = JSON.parse(await readFile(path, "utf8"));
+  } catch (error) {
+    throw new StillwaveError(`${path}: not valid JSON: ${(error as Error).message}`);
+  }
+  if (!isFields(value)) throw new StillwaveError(`${path}: expected a JSON object`);
+  return value;
+}
+
+/** What a file is, by its first bytes. */
+export async function sniff(path: string): Promise<"safetensors" | "torch" | "other"> {
+  const file = await RandomAccessFile.open(path);
+  try {
+    const start = await file.read(0, Math.min(file.size, 16), "the start of the file");
+    if (looksLikeTorch(start)) return "torch";
+    return looksLikeSafetensors(start, file.size) ? "safetensors" : "other";
+  } finally {
+    await file.close();
+  }
+}
+
+/** Paths of the weight files of a Hugging Face style folder, shards in their index's order; undefined where there are none. */
+export async function findWeights(folder: string): Promise<string[] | undefined> {
+  for (const [single, index] of [
+    ["model.safetensors", "model.safetensors.index.json"],
+    ["pytorch_model.bin", "pytorch_model.bin.index.json"],
+  ] as const) {
+    if (await exists(join(folder, single))) return [join(folder, single)];
+    const shards = await readJson(join(folder, index));
+    if (shards) return shardPaths(folder, index, shards);
+  }
+  const variants = (await readdir(folder)).filter((name) => /^model\.\w+\.safetensors$/.test(name)).sort();
+  if (variants.length > 1)
+    throw new StillwaveError(`${folder}: several weight files (${variants.join(", ")}); give the path of one`);
+  return variants.length === 1 ? [join(folder, variants[0]!)] : undefined;
+}
+
+function shardPaths(folder: string, index: string, fields: Fields): string[] {
+  const names = isFields(fields.weight_map) ? [...new Set(Object.values(fields.weight_map))] : [];
+  if (names.length === 0 || names.length > 1024)
+    throw new StillwaveError(`${join(folder, index)}: weight_map must name 1 to 1024 files`);
+  return names.map((name) => {
+    if (typeof name !== "string" || !/^[\w.-]+$/.test(name) || name.startsWith(".."))
+      throw new StillwaveError(`${join(folder, index)}: "${String(name)}" is not a file name in this folder`);
+    return join(folder, name);
+  });
+}
+
+/** The one torch checkpoint in a folder without config.json. */
+export async function findLoneCheckpoint(folder: string): Promise<string> {
+  const found: string[] = [];
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (!entry.isFile() || /\.(safetensors|json|txt|ya?ml|md)$/i.test(entry.name)) continue;
+    if ((await sniff(join(folder, entry.name))) === "torch") found.push(entry.name);
+  }
+  if (found.length === 1) return join(folder, found[0]!);
+  throw new StillwaveError(
+    found.length === 0
+      ? `${folder}: no model here: neither config.json with weights nor a torch checkpoint`
+      : `${folder}: several checkpoints (${found.sort().join(", ")}); give the path of one`,
+  );
+}

@@ -1,0 +1,131 @@
+// Opens Hugging Face and Stillwave model folders: config.json and weights in safetensors or torch files, whole or sharded.
+import { dirname, join } from "node:path";
+import { StillwaveError } from "../errors.ts";
+import type { CheckpointFormat, LoadOptions, OpenCheckpoint } from "./checkpoint.types.ts";
+import { configFromHuggingFace } from "./config-huggingface.ts";
+import { type Fields, isFields } from "./fields.ts";
+import { RandomAccessFile } from "./file.ts";
+import { readJson, sniff } from "./folder.ts";
+import { parseModelConfig } from "./model-config.ts";
+import { canonicalFromHuggingFace } from "./names.ts";
+import { planModel } from "./plan.ts";
+import { readSafetensors } from "./safetensors.ts";
+import { stateDict } from "./state-dict.ts";
+import type { StoredTensors } from "./tensors.ts";
+import { openTorch } from "./torch.ts";
+
+/** Opens the model whose weights are in `files`, with the configuration that lies beside them. */
+export async function openHuggingFace(
+  path: string,
+  files: readonly string[],
+  options: LoadOptions,
+): Promise<OpenCheckpoint> {
+  const folder = dirname(files[0]!);
+  const where = join(folder, "config.json");
+  const fields = await readJson(where);
+  if (!fields) throw new StillwaveError(`${path}: weights without a config.json beside them (${where})`);
+  const preprocessor = await readJson(join(folder, "preprocessor_config.json"));
+  const opened = await openFiles(files);
+  const stillwave = isFields(fields.stillwave) ? fields.stillwave : undefined;
+  const format: CheckpointFormat = stillwave
+    ? "stillwave"
+    : opened.kind === "safetensors"
+      ? "huggingface-safetensors"
+      : "huggingface-torch";
+  return {
+    path,
+    format,
+    tensors: opened.tensors,
+    metadata: { config: fields, ...(preprocessor ? { preprocessor_config: preprocessor } : {}) },
+    plan() {
+      if (options.part === "teacher" && stillwave)
+        throw new StillwaveError(`${path}: holds one model; there is no teacher in it`);
+      const base = stillwave ? parseModelConfig(stillwave.model, where) : configFromHuggingFace(fields, where);
+      const config = options.reuse ? { ...base, reuse: options.reuse } : base;
+      const prefix = modelPrefix(opened.tensors);
+      return planModel({
+        path,
+        fileBytes: opened.bytes,
+        config,
+        tensors: opened.tensors,
+        canonical: (name) => canonicalName(name, prefix, !config.featureProjection),
+        unknown: "error",
+        notes: normalizationNotes(config.normalizeWaveform, preprocessor),
+      });
+    },
+    close: opened.close,
+  };
+}
+
+/** Models with a head on top keep the model itself under its own name. */
+function modelPrefix(tensors: StoredTensors): string {
+  for (const prefix of ["hubert.", "wav2vec2.", "wavlm."])
+    for (const name of tensors.keys()) if (name.startsWith(`${prefix}encoder.`)) return prefix;
+  return "";
+}
+
+/** Without a feature projection of its own, a model folder holds an identity one for Hugging Face's sake. */
+function canonicalName(name: string, prefix: string, skipProjection: boolean): string | undefined {
+  if (!name.startsWith(prefix)) return undefined;
+  const canonical = canonicalFromHuggingFace(name.slice(prefix.length));
+  return skipProjection && canonical.startsWith("feature_projection.projection.") ? undefined : canonical;
+}
+
+/**
+ * Base models were trained on the waveform as it is, though some of their preprocessor files say do_normalize; large ones
+ * on normalised waveforms. The training decides.
+ */
+function normalizationNotes(normalizes: boolean, preprocessor: Fields | undefined): string[] {
+  if (typeof preprocessor?.do_normalize !== "boolean" || preprocessor.do_normalize === normalizes) return [];
+  return [
+    `preprocessor_config.json says do_normalize ${preprocessor.do_normalize}, but models of this type were trained ` +
+      `${normalizes ? "on normalised waveforms: normalising" : "without normalisation: not normalising"}`,
+  ];
+}
+
+async function openFiles(files: readonly string[]): Promise<{
+  kind: "safetensors" | "torch";
+  tensors: StoredTensors;
+  bytes: number;
+  close: () => Promise<void>;
+}> {
+  const tensors: StoredTensors = new Map();
+  const closers: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (const closer of closers.splice(0)) await closer();
+  };
+  let bytes = 0;
+  let kind: "safetensors" | "torch" = "safetensors";
+  try {
+    for (const path of files) {
+      const content = await sniff(path);
+      if (content === "other")
+        throw new StillwaveError(
+          `${path}: neither a safetensors file nor a torch checkpoint; it is truncated, corrupt or something else`,
+        );
+      kind = content;
+      const shard: StoredTensors = new Map();
+      if (content === "safetensors") {
+        const file = await readSafetensors(path);
+        closers.push(() => file.close());
+        bytes += file.size;
+        for (const { name, dtype, shape } of file.tensors.values())
+          shard.set(name, { name, dtype, shape, read: async () => (await file.read(name)).data });
+      } else {
+        const file = await RandomAccessFile.open(path);
+        closers.push(() => file.close());
+        bytes += file.size;
+        const torch = await openTorch(file);
+        for (const [name, tensor] of stateDict(torch, torch.root, path).tensors) shard.set(name, tensor);
+      }
+      for (const [name, tensor] of shard) {
+        if (tensors.has(name)) throw new StillwaveError(`${path}: tensor "${name}" is also in another shard`);
+        tensors.set(name, tensor);
+      }
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { kind, tensors, bytes, close };
+}

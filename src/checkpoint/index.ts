@@ -1,0 +1,21 @@
+// Checkpoints in and model folders out.
+export type {
+  CheckpointFormat,
+  LoadedModel,
+  LoadOptions,
+  ModelInfo,
+  OpenCheckpoint,
+} from "./checkpoint.types.ts";
+export { configFromFairseq, configFromOfficialStudent, type TeacherKind } from "./config-fairseq.ts";
+export { configFromHuggingFace } from "./config-huggingface.ts";
+export type { Dtype } from "./dtypes.ts";
+export { loadModel, openCheckpoint } from "./load.ts";
+export { type ModelFolderContent, writeModelFolder } from "./model-folder.ts";
+export { canonicalFromFairseq, fairseqName, fromFairseqNames, toFairseqNames } from "./names.ts";
+export {
+  readAllSafetensors,
+  readSafetensors,
+  type SafetensorsEntry,
+  type SafetensorsFile,
+  writeSafetensors,
+} from "./safetensors.ts";

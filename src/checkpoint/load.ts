@@ -1,0 +1,58 @@
+// Loads a model from any known checkpoint: what it is is decided by its content.
+import { stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { StillwaveError } from "../errors.ts";
+import type { LoadedModel, LoadOptions, OpenCheckpoint } from "./checkpoint.types.ts";
+import { exists, findLoneCheckpoint, findWeights, sniff } from "./folder.ts";
+import { openHuggingFace } from "./huggingface.ts";
+import { readPlan } from "./plan.ts";
+import { openTorchModel } from "./torch-model.ts";
+
+/** Opens a checkpoint without reading tensors. Close it when done. */
+export async function openCheckpoint(path: string, options: LoadOptions = {}): Promise<OpenCheckpoint> {
+  const info = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    throw new StillwaveError(
+      `${path}: ${error.code === "ENOENT" ? "no such file or folder" : `cannot be opened (${error.code})`}`,
+    );
+  });
+  if (info.isDirectory()) {
+    if (!(await exists(join(path, "config.json")))) return openTorchModel(await findLoneCheckpoint(path), options);
+    const files = await findWeights(path);
+    if (files) return openHuggingFace(path, files, options);
+    throw new StillwaveError(`${path}: config.json without weights (model.safetensors or pytorch_model.bin)`);
+  }
+  const content = await sniff(path);
+  if (content === "other")
+    throw new StillwaveError(
+      `${path}: neither a safetensors file nor a torch checkpoint; it is truncated, corrupt or something else`,
+    );
+  const isHuggingFace = content === "safetensors" || (await exists(join(dirname(path), "config.json")));
+  return isHuggingFace ? openHuggingFace(path, [path], options) : openTorchModel(path, options);
+}
+
+/**
+ * Loads a model from a folder or file of any known format: Hugging Face and Stillwave folders, fairseq, s3prl-converted,
+ * original WavLM and Lightning checkpoints. Nothing in the file is executed. Throws StillwaveError naming what is wrong.
+ */
+export async function loadModel(path: string, options: LoadOptions = {}): Promise<LoadedModel> {
+  const checkpoint = await openCheckpoint(path, options);
+  try {
+    const plan = checkpoint.plan();
+    const parameters = await readPlan(checkpoint.path, plan);
+    const dtypes = [...new Set(plan.used.map(({ dtype }) => dtype))];
+    return {
+      config: plan.config,
+      parameters,
+      info: {
+        path: checkpoint.path,
+        format: checkpoint.format,
+        storedDtype: dtypes.join(", "),
+        ...(plan.part ? { part: plan.part } : {}),
+        ignored: plan.ignored,
+        notes: plan.notes,
+      },
+    };
+  } finally {
+    await checkpoint.close();
+  }
+}

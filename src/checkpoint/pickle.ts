@@ -1,0 +1,415 @@
+// A restricted unpickler: reads Python pickles (protocols 0 to 5) as data. Nothing is imported, called or executed.
+import { StillwaveError } from "../errors.ts";
+import { PickleGlobal, PickleRecord, TorchTensor } from "./pickle.types.ts";
+import { construct, persistentLoad } from "./pickle-globals.ts";
+
+/** Gives up to `length` bytes at `offset`; fewer at the end. */
+export type ByteSource = (offset: number, length: number) => Uint8Array;
+
+/** Longest pickle and most instructions accepted: some hundred times what the largest known checkpoints have. */
+const maxPickleBytes = 256 * 2 ** 20;
+const maxInstructions = 16_000_000;
+const maxLongBytes = 256;
+const chunkBytes = 1 << 16;
+
+/** The bytes of one pickle, read forward through a window. */
+class PickleReader {
+  position: number;
+  private readonly source: ByteSource;
+  private readonly end: number;
+  private window: Uint8Array = new Uint8Array(0);
+  private windowStart = 0;
+
+  constructor(source: ByteSource, start: number) {
+    this.source = source;
+    this.position = start;
+    this.windowStart = start;
+    this.end = start + maxPickleBytes;
+  }
+
+  /** The next `length` bytes: valid until the next call. */
+  take(length: number): Uint8Array {
+    let at = this.position - this.windowStart;
+    if (at + length > this.window.length) {
+      if (this.position + length > this.end) throw new StillwaveError(`pickle: longer than ${maxPickleBytes} bytes`);
+      this.window = this.source(this.position, Math.max(length, chunkBytes));
+      this.windowStart = this.position;
+      at = 0;
+      if (length > this.window.length) throw new StillwaveError("pickle: ends early; the file is truncated or corrupt");
+    }
+    this.position += length;
+    return this.window.subarray(at, at + length);
+  }
+
+  byte(): number {
+    return this.take(1)[0]!;
+  }
+
+  uint(bytes: number): number {
+    const data = this.take(bytes);
+    let value = 0;
+    for (let i = bytes - 1; i >= 0; i--) value = value * 256 + data[i]!;
+    if (!Number.isSafeInteger(value)) throw new StillwaveError("pickle: an impossible length");
+    return value;
+  }
+
+  line(): string {
+    const bytes: number[] = [];
+    for (let c = this.byte(); c !== 10; c = this.byte()) {
+      bytes.push(c);
+      if (bytes.length > 1 << 20) throw new StillwaveError("pickle: a line without an end");
+    }
+    return utf8(Uint8Array.from(bytes));
+  }
+}
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const utf8 = (bytes: Uint8Array): string => decoder.decode(bytes);
+const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");
+
+function longFrom(bytes: Uint8Array): number | bigint {
+  let value = 0n;
+  for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i]!);
+  if (bytes.length > 0 && bytes[bytes.length - 1]! & 0x80) value -= 1n << BigInt(bytes.length * 8);
+  return smallest(value);
+}
+
+function smallest(value: bigint): number | bigint {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
+}
+
+function decimal(text: string): number | bigint {
+  if (!/^[+-]?\d{1,600}L?$/.test(text)) throw new StillwaveError(`pickle: "${text.slice(0, 40)}" is not an integer`);
+  return smallest(BigInt(text.replace(/L$/, "").replace(/^\+/, "")));
+}
+
+/** Python's repr of a str, as protocol 0 stores it. Escapes other than the plain ones are kept as they are. */
+function unquote(text: string): string {
+  const quote = text[0];
+  if (text.length < 2 || (quote !== "'" && quote !== '"') || text[text.length - 1] !== quote)
+    throw new StillwaveError("pickle: a string without quotes");
+  return text.slice(1, -1).replace(/\\(x[0-9a-fA-F]{2}|[\\'"nrt])/g, (_, e: string) => {
+    if (e[0] === "x") return String.fromCharCode(Number.parseInt(e.slice(1), 16));
+    return { n: "\n", r: "\r", t: "\t" }[e] ?? e;
+  });
+}
+
+/** Stack machine of one pickle. */
+class Machine {
+  private stack: unknown[] = [];
+  private readonly marks: unknown[][] = [];
+  private readonly memo = new Map<number, unknown>();
+  private readonly reader: PickleReader;
+
+  constructor(reader: PickleReader) {
+    this.reader = reader;
+  }
+
+  run(): unknown {
+    for (let count = 0; count < maxInstructions; count++) {
+      const code = this.reader.byte();
+      if (code === 0x2e) return this.pop(); // STOP
+      this.step(code);
+    }
+    throw new StillwaveError(`pickle: more than ${maxInstructions} instructions`);
+  }
+
+  private pop(): unknown {
+    if (this.stack.length === 0) throw new StillwaveError("pickle: takes a value from an empty stack");
+    return this.stack.pop();
+  }
+
+  private top(): unknown {
+    if (this.stack.length === 0) throw new StillwaveError("pickle: takes a value from an empty stack");
+    return this.stack[this.stack.length - 1];
+  }
+
+  private push(value: unknown): undefined {
+    this.stack.push(value);
+  }
+
+  private popMark(): unknown[] {
+    const items = this.stack;
+    const before = this.marks.pop();
+    if (!before) throw new StillwaveError("pickle: a mark is missing");
+    this.stack = before;
+    return items;
+  }
+
+  private recall(index: number): undefined {
+    if (!this.memo.has(index)) throw new StillwaveError(`pickle: memo ${index} was never stored`);
+    this.push(this.memo.get(index));
+  }
+
+  private step(code: number): undefined {
+    const { reader } = this;
+    const scalar = readScalar(code, reader);
+    if (scalar !== none) return this.push(scalar);
+    switch (code) {
+      case 0x80: // PROTO
+        if (reader.byte() > 5) throw new StillwaveError("pickle: a protocol newer than 5");
+        return;
+      case 0x95: // FRAME
+        reader.uint(8);
+        return;
+      case 0x28: // MARK
+        this.marks.push(this.stack);
+        this.stack = [];
+        return;
+      case 0x30: // POP
+        if (this.stack.length > 0) this.stack.pop();
+        else this.popMark();
+        return;
+      case 0x31: // POP_MARK
+        this.popMark();
+        return;
+      case 0x32: // DUP
+        return this.push(this.top());
+      case 0x67: // GET
+        return this.recall(Number(decimal(reader.line())));
+      case 0x68: // BINGET
+        return this.recall(reader.byte());
+      case 0x6a: // LONG_BINGET
+        return this.recall(reader.uint(4));
+      case 0x70: // PUT
+        this.memo.set(Number(decimal(reader.line())), this.top());
+        return;
+      case 0x71: // BINPUT
+        this.memo.set(reader.byte(), this.top());
+        return;
+      case 0x72: // LONG_BINPUT
+        this.memo.set(reader.uint(4), this.top());
+        return;
+      case 0x94: // MEMOIZE
+        this.memo.set(this.memo.size, this.top());
+        return;
+      default:
+        return this.collect(code);
+    }
+  }
+
+  /** Containers and objects. */
+  private collect(code: number): undefined {
+    switch (code) {
+      case 0x29: // EMPTY_TUPLE
+      case 0x5d: // EMPTY_LIST
+        return this.push([]);
+      case 0x85: // TUPLE1
+      case 0x86: // TUPLE2
+      case 0x87: {
+        // TUPLE3
+        const items: unknown[] = [];
+        for (let i = 0x85; i <= code; i++) items.unshift(this.pop());
+        return this.push(items);
+      }
+      case 0x74: // TUPLE
+      case 0x6c: // LIST
+        return this.push(this.popMark());
+      case 0x7d: // EMPTY_DICT
+        return this.push(new Map());
+      case 0x64: {
+        // DICT
+        const items = this.popMark();
+        const map = new Map();
+        this.push(map);
+        return this.setItems(map, items);
+      }
+      case 0x8f: // EMPTY_SET
+        return this.push(new Set());
+      case 0x91: // FROZENSET
+        return this.push(new Set(this.popMark()));
+      case 0x61: {
+        // APPEND
+        const item = this.pop();
+        return this.append(this.top(), [item]);
+      }
+      case 0x65: // APPENDS
+      case 0x90: {
+        // ADDITEMS
+        const items = this.popMark();
+        return this.append(this.top(), items);
+      }
+      case 0x73: {
+        // SETITEM
+        const value = this.pop();
+        const key = this.pop();
+        return this.setItems(this.top(), [key, value]);
+      }
+      case 0x75: {
+        // SETITEMS
+        const items = this.popMark();
+        return this.setItems(this.top(), items);
+      }
+      default:
+        return this.build(code);
+    }
+  }
+
+  private build(code: number): undefined {
+    const { reader } = this;
+    switch (code) {
+      case 0x63: // GLOBAL
+        return this.push(new PickleGlobal(reader.line(), reader.line()));
+      case 0x93: {
+        // STACK_GLOBAL
+        const name = this.pop();
+        const module = this.pop();
+        if (typeof name !== "string" || typeof module !== "string")
+          throw new StillwaveError("pickle: a global whose name is not text");
+        return this.push(new PickleGlobal(module, name));
+      }
+      case 0x52: // REDUCE
+      case 0x81: {
+        // NEWOBJ
+        const args = this.pop();
+        return this.push(construct(this.pop(), args));
+      }
+      case 0x92: {
+        // NEWOBJ_EX
+        const keywords = this.pop();
+        const args = this.pop();
+        const made = construct(this.pop(), args);
+        if (made instanceof PickleRecord && keywords instanceof Map)
+          for (const [key, value] of keywords) made.items.set(key, value);
+        return this.push(made);
+      }
+      case 0x69: {
+        // INST
+        const type = new PickleGlobal(reader.line(), reader.line());
+        return this.push(construct(type, this.popMark()));
+      }
+      case 0x6f: {
+        // OBJ
+        const [type, ...args] = this.popMark();
+        return this.push(construct(type, args));
+      }
+      case 0x62: {
+        // BUILD
+        const state = this.pop();
+        const target = this.top();
+        if (target instanceof PickleRecord) target.state = mergeState(state);
+        else if (
+          !(target instanceof Map || Array.isArray(target) || target instanceof Set || target instanceof TorchTensor)
+        )
+          throw new StillwaveError("pickle: a state is set on something that is not an object");
+        return;
+      }
+      case 0x50: // PERSID
+        throw new StillwaveError("pickle: a persistent id that is not a torch storage");
+      case 0x51: // BINPERSID
+        return this.push(persistentLoad(this.pop()));
+      default:
+        throw new StillwaveError(
+          `pickle: unknown or refused instruction 0x${code.toString(16).padStart(2, "0")} at byte ${reader.position - 1}`,
+        );
+    }
+  }
+
+  private append(target: unknown, items: unknown[]): undefined {
+    const list = target instanceof PickleRecord ? target.list : target;
+    if (Array.isArray(list)) for (const item of items) list.push(item);
+    else if (list instanceof Set) for (const item of items) list.add(item);
+    else throw new StillwaveError("pickle: appends to something that is not a list");
+  }
+
+  private setItems(target: unknown, items: unknown[]): undefined {
+    const map = target instanceof PickleRecord ? target.items : target;
+    if (!(map instanceof Map)) throw new StillwaveError("pickle: sets an item of something that is not a dict");
+    if (items.length % 2) throw new StillwaveError("pickle: a key without a value");
+    for (let i = 0; i < items.length; i += 2) map.set(items[i], items[i + 1]);
+  }
+}
+
+/** A state is a dict, or (dict or None, slots dict). */
+function mergeState(state: unknown): unknown {
+  if (!Array.isArray(state) || state.length !== 2 || !(state[1] instanceof Map)) return state;
+  if (state[0] !== null && !(state[0] instanceof Map)) return state;
+  return new Map([...(state[0] ?? []), ...state[1]]);
+}
+
+const none = Symbol("not a scalar");
+
+/** Numbers, text and bytes; `none` where the instruction is another. */
+function readScalar(code: number, reader: PickleReader): unknown {
+  switch (code) {
+    case 0x4e: // NONE
+      return null;
+    case 0x88: // NEWTRUE
+      return true;
+    case 0x89: // NEWFALSE
+      return false;
+    case 0x4b: // BININT1
+      return reader.byte();
+    case 0x4d: // BININT2
+      return reader.uint(2);
+    case 0x4a: // BININT
+      return reader.uint(4) | 0;
+    case 0x49: {
+      // INT
+      const text = reader.line();
+      return text === "01" ? true : text === "00" ? false : decimal(text);
+    }
+    case 0x4c: // LONG
+      return decimal(reader.line());
+    case 0x8a: // LONG1
+      return longFrom(reader.take(reader.byte()));
+    case 0x8b: {
+      // LONG4
+      const length = reader.uint(4);
+      if (length > maxLongBytes) throw new StillwaveError(`pickle: an integer of ${length} bytes`);
+      return longFrom(reader.take(length));
+    }
+    case 0x47: {
+      // BINFLOAT
+      const bytes = reader.take(8);
+      return new DataView(bytes.buffer, bytes.byteOffset, 8).getFloat64(0, false);
+    }
+    case 0x46: {
+      // FLOAT
+      const text = reader.line();
+      if (!/^[+-]?(\d|\.|inf|nan)/i.test(text)) throw new StillwaveError("pickle: a float that is not a number");
+      return /inf/i.test(text) ? (text[0] === "-" ? -Infinity : Infinity) : Number(text);
+    }
+    default:
+      return readText(code, reader);
+  }
+}
+
+function readText(code: number, reader: PickleReader): unknown {
+  switch (code) {
+    case 0x53: // STRING
+      return unquote(reader.line());
+    case 0x54: // BINSTRING
+      return latin1(reader.take(reader.uint(4)));
+    case 0x55: // SHORT_BINSTRING
+      return latin1(reader.take(reader.byte()));
+    case 0x56: // UNICODE
+      return reader.line().replace(/\\u([0-9a-fA-F]{4})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+    case 0x8c: // SHORT_BINUNICODE
+      return utf8(reader.take(reader.byte()));
+    case 0x58: // BINUNICODE
+      return utf8(reader.take(reader.uint(4)));
+    case 0x8d: // BINUNICODE8
+      return utf8(reader.take(reader.uint(8)));
+    case 0x43: // SHORT_BINBYTES
+      return reader.take(reader.byte()).slice();
+    case 0x42: // BINBYTES
+      return reader.take(reader.uint(4)).slice();
+    case 0x8e: // BINBYTES8
+    case 0x96: // BYTEARRAY8
+      return reader.take(reader.uint(8)).slice();
+    default:
+      return none;
+  }
+}
+
+/**
+ * Reads the pickle that starts at `start`. Returns its value (dicts as Map, lists and tuples as arrays, unknown objects as
+ * PickleRecord, torch tensors as TorchTensor) and the offset of the first byte after it.
+ */
+export function readPickle(source: ByteSource, start = 0): { value: unknown; end: number } {
+  const reader = new PickleReader(source, start);
+  const value = new Machine(reader).run();
+  return { value, end: reader.position };
+}

@@ -1,0 +1,61 @@
+// State dicts in an unpickled torch file: name -> tensor, everything else reported as ignored.
+import { StillwaveError } from "../errors.ts";
+import { PickleRecord, TorchTensor } from "./pickle.types.ts";
+import type { StoredTensors } from "./tensors.ts";
+import type { TorchFile } from "./torch.ts";
+
+/** Whether a value looks like a state dict: text keys, mostly tensors. */
+export function isStateDict(value: unknown): value is Map<string, unknown> {
+  if (!(value instanceof Map) || value.size === 0) return false;
+  let tensors = 0;
+  for (const [key, item] of value) {
+    if (typeof key !== "string") return false;
+    if (item instanceof TorchTensor) tensors++;
+  }
+  return tensors * 2 > value.size;
+}
+
+/** The tensors of a state dict, and the names of entries that are no tensors. A weight that is an unknown object is an error. */
+export function stateDict(
+  torch: TorchFile,
+  value: unknown,
+  path: string,
+): { tensors: StoredTensors; others: string[] } {
+  if (!(value instanceof Map)) throw new StillwaveError(`${path}: expected a dict of tensors`);
+  const tensors: StoredTensors = new Map();
+  const others: string[] = [];
+  for (const [key, item] of value) {
+    const name = String(key);
+    if (item instanceof TorchTensor) tensors.set(name, torch.tensor(name, item));
+    else if (item instanceof PickleRecord && /\.(weight|bias|weight_[gv])$/.test(name))
+      throw new StillwaveError(
+        `${path}: weight "${name}" is a pickled ${item.type}, which is never executed; save plain tensors`,
+      );
+    else others.push(name);
+  }
+  return { tensors, others };
+}
+
+/** Tensors anywhere else in the file (optimizer state...), by their path: named, never read. */
+export function tensorPaths(value: unknown, prefix: string, limit: number): string[] {
+  const found: string[] = [];
+  const seen = new Set<unknown>();
+  const open: [string, unknown][] = [[prefix, value]];
+  while (open.length > 0 && found.length < limit) {
+    const [path, item] = open.pop()!;
+    if (item instanceof TorchTensor) {
+      found.push(path);
+      continue;
+    }
+    if (typeof item !== "object" || item === null || seen.has(item)) continue;
+    seen.add(item);
+    const inner: [string, unknown][] = [];
+    if (item instanceof Map)
+      for (const [key, child] of item)
+        inner.push([`${path}.${String(key instanceof Object ? "?" : key).slice(0, 200)}`, child]);
+    else if (Array.isArray(item)) for (const [i, child] of item.entries()) inner.push([`${path}.${i}`, child]);
+    else if (item instanceof PickleRecord) inner.push([path, item.state]);
+    for (const pair of inner.reverse()) open.push(pair);
+  }
+  return found;
+}

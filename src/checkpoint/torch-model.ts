@@ -1,0 +1,189 @@
+// Opens torch checkpoints of whole models: fairseq, s3prl-converted, original WavLM and Lightning, told apart by content.
+import { StillwaveError } from "../errors.ts";
+import type { CheckpointFormat, LoadOptions, OpenCheckpoint } from "./checkpoint.types.ts";
+import { configFromFairseq, type TeacherKind } from "./config-fairseq.ts";
+import { type Fields, isFields } from "./fields.ts";
+import { RandomAccessFile } from "./file.ts";
+import { openLightning } from "./lightning.ts";
+import { canonicalFromFairseq } from "./names.ts";
+import { fieldsOf, plain } from "./pickle.types.ts";
+import { planModel } from "./plan.ts";
+import { isStateDict, stateDict, tensorPaths } from "./state-dict.ts";
+import type { StoredTensors } from "./tensors.ts";
+import { openTorch, type TorchFile } from "./torch.ts";
+
+/** How many tensors outside the model are listed by name. */
+const maxListed = 20_000;
+
+/** What the top level of a torch file holds, before it is known which model it is. */
+export interface TorchContent {
+  readonly path: string;
+  readonly file: RandomAccessFile;
+  readonly torch: TorchFile;
+  readonly root: Map<unknown, unknown>;
+}
+
+/** Opens a torch file that is a checkpoint of its own (its configuration is inside or in a YAML beside it). */
+export async function openTorchModel(path: string, options: LoadOptions): Promise<OpenCheckpoint> {
+  const file = await RandomAccessFile.open(path);
+  try {
+    const torch = await openTorch(file);
+    const root = fieldsOf(torch.root);
+    if (!root) throw new StillwaveError(`${path}: the checkpoint is no dict`);
+    const content: TorchContent = { path, file, torch, root };
+    if (isStateDict(root.get("state_dict"))) return await openLightning(content, options);
+    refuseKnownOthers(content);
+    if (options.part === "student") throw new StillwaveError(`${path}: holds one model; there is no student in it`);
+    if (root.has("model_weight") && root.has("model_cfg")) return openS3prl(content);
+    if (isStateDict(root.get("model"))) {
+      const cfg = fieldsOf(root.get("cfg"));
+      const flat = cfg?.has("encoder_layers") && !cfg.has("model");
+      return flat ? openWavlm(content) : openFairseq(content);
+    }
+    if (isStateDict(root))
+      throw new StillwaveError(
+        `${path}: tensors without a configuration; put the config.json of the model beside the file`,
+      );
+    throw new StillwaveError(`${path}: no known checkpoint layout; top-level keys: ${keys(root)}`);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+function keys(map: Map<unknown, unknown>): string {
+  return (
+    [...map.keys()]
+      .slice(0, 20)
+      .map((key) => String(key).slice(0, 60))
+      .join(", ") || "(none)"
+  );
+}
+
+function refuseKnownOthers({ path, root }: TorchContent): void {
+  if (root.has("Distiller") || root.has("Upstream_Config"))
+    throw new StillwaveError(
+      `${path}: an s3prl pre-training checkpoint (DistilHuBERT, Mockingjay...), whose architecture is not supported`,
+    );
+  const config = fieldsOf(root.get("config"));
+  if (config?.has("encoder_use_attention") || config?.has("extractor_conv_layer_config"))
+    throw new StillwaveError(
+      `${path}: a pruned model (DPHuBERT): its layers differ in heads and widths, which is not supported; use the unpruned model`,
+    );
+}
+
+function open(
+  content: TorchContent,
+  format: CheckpointFormat,
+  modelKey: string,
+  metadata: Record<string, unknown>,
+  build: (tensors: StoredTensors) => { kind: TeacherKind; fields: Fields; task?: Fields; where: string },
+): OpenCheckpoint {
+  const { path, file, torch, root } = content;
+  const { tensors, others } = stateDict(torch, root.get(modelKey), path);
+  const prefix = [...tensors.keys()].some((name) => name.startsWith("w2v_encoder.w2v_model."))
+    ? "w2v_encoder.w2v_model."
+    : "";
+  return {
+    path,
+    format,
+    tensors,
+    metadata,
+    plan() {
+      const { kind, fields, task, where } = build(tensors);
+      const config = configFromFairseq(fields, kind, { where, ...(task ? { task } : {}) });
+      const projected = tensors.has(`${prefix}post_extract_proj.weight`);
+      const plan = planModel({
+        path,
+        fileBytes: file.size,
+        config: { ...config, featureProjection: config.featureProjection || projected },
+        tensors,
+        canonical: (name) => (name.startsWith(prefix) ? canonicalFromFairseq(name.slice(prefix.length)) : undefined),
+        unknown: "error",
+      });
+      return { ...plan, ignored: [...plan.ignored, ...others, ...tensorsOutside(root, modelKey)] };
+    },
+    close: () => file.close(),
+  };
+}
+
+/** Names of the tensors elsewhere in the file. */
+export function tensorsOutside(root: Map<unknown, unknown>, modelKey: string): string[] {
+  const found: string[] = [];
+  for (const [key, value] of root)
+    if (key !== modelKey && found.length < maxListed)
+      for (const name of tensorPaths(value, String(key), maxListed - found.length)) found.push(name);
+  return found;
+}
+
+/** fairseq: `cfg` (dict or OmegaConf) with `model` and `task`, or old `args` (Namespace) with everything in one. */
+function openFairseq(content: TorchContent): OpenCheckpoint {
+  const { path, root, torch } = content;
+  const cfg = plain(root.get("cfg"));
+  const args = plain(root.get("args"));
+  const nested = isFields(cfg) && isFields(cfg.model) ? cfg : undefined;
+  return open(
+    content,
+    `fairseq-${torch.serialization}`,
+    "model",
+    { cfg: cfg ?? null, args: args ?? null },
+    (tensors) => {
+      if (!nested && !isFields(args))
+        throw new StillwaveError(`${path}: neither cfg.model nor args describes the model`);
+      const where = `${path}: ${nested ? "cfg.model" : "args"}`;
+      const outer = nested
+        ? { model: nested.model as Fields, task: nested.task }
+        : { model: args as Fields, task: undefined };
+      const inner = fineTuned(outer.model);
+      const { model, task } = inner ?? outer;
+      return {
+        kind: familyOf(model, tensors, where),
+        fields: model,
+        where,
+        ...(isFields(task) ? { task } : {}),
+      };
+    },
+  );
+}
+
+/** CTC models keep the configuration of the model they started from in `w2v_args`. */
+function fineTuned(model: Fields): { model: Fields; task: unknown } | undefined {
+  const args = model.w2v_args;
+  if (!isFields(args)) return undefined;
+  return isFields(args.model) ? { model: args.model, task: args.task } : { model: args, task: undefined };
+}
+
+function openS3prl(content: TorchContent): OpenCheckpoint {
+  const model = plain(content.root.get("model_cfg"));
+  const task = plain(content.root.get("task_cfg"));
+  return open(content, "s3prl-converted", "model_weight", { model_cfg: model, task_cfg: task }, (tensors) => {
+    const where = `${content.path}: model_cfg`;
+    if (!isFields(model)) throw new StillwaveError(`${where} is no dict`);
+    return { kind: familyOf(model, tensors, where), fields: model, where, ...(isFields(task) ? { task } : {}) };
+  });
+}
+
+function openWavlm(content: TorchContent): OpenCheckpoint {
+  const cfg = plain(content.root.get("cfg"));
+  return open(content, "wavlm", "model", { cfg }, () => ({
+    kind: "wavlm",
+    fields: cfg as Fields,
+    where: `${content.path}: cfg`,
+  }));
+}
+
+/** HuBERT or wav2vec 2.0, by the name in the configuration, else by the tensors only one of them has. */
+function familyOf(model: Fields, tensors: StoredTensors, where: string): TeacherKind {
+  const name = [model._name, model.arch].find((value) => typeof value === "string" && value !== "") as
+    | string
+    | undefined;
+  if (name !== undefined) {
+    if (/^hubert/.test(name)) return "hubert";
+    if (/^wav2vec2?_?/.test(name) && !/conformer/.test(name)) return "wav2vec2";
+    throw new StillwaveError(`${where}: model "${name}" is not supported; supported: hubert, wav2vec2`);
+  }
+  const has = (part: string): boolean => [...tensors.keys()].some((key) => key.includes(part));
+  if (has("quantizer.") || has("project_q.")) return "wav2vec2";
+  if (has("label_embs_concat") || has("final_proj.")) return "hubert";
+  throw new StillwaveError(`${where}: neither its name nor its tensors say whether this is HuBERT or wav2vec 2.0`);
+}
