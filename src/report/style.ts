@@ -1,0 +1,79 @@
+// The report's style sheet: one column, one accent colour, light and dark, from phones to wide screens, and on paper.
+
+export const STYLE = `
+:root { color-scheme: light dark; --page: #fbfaf8; --panel: #ffffff; --ink: #1d1c1a; --muted: #69655d; --rule: #e6e2da; --accent: #0b756e; --soft: #9a948a; }
+@media (prefers-color-scheme: dark) {
+  :root { --page: #131312; --panel: #1b1b19; --ink: #ebe9e4; --muted: #a29d93; --rule: #302e2a; --accent: #4cc9bd; --soft: #857f75; }
+}
+* { box-sizing: border-box; }
+html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
+body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif; }
+main { max-width: 68rem; margin: 0 auto; padding: clamp(1.25rem, 4vw, 3.5rem) clamp(1rem, 4vw, 2.5rem) 5rem; }
+h1 { font-size: clamp(1.6rem, 4vw, 2.3rem); line-height: 1.15; letter-spacing: -0.02em; font-weight: 650; margin: 0 0 0.5rem; overflow-wrap: anywhere; }
+h2 { font-size: 1.2rem; letter-spacing: -0.01em; font-weight: 650; margin: 4rem 0 0.35rem; padding-top: 1.1rem; border-top: 1px solid var(--rule); }
+h3 { font-size: 0.95rem; font-weight: 600; margin: 0; }
+h3 small { font-weight: 400; color: var(--muted); font-size: 0.85em; }
+p { margin: 0.4rem 0 1rem; max-width: 44rem; }
+.lead, .note, .empty, figcaption, caption { color: var(--muted); }
+.lead { font-size: 1rem; margin: 0; overflow-wrap: anywhere; }
+.note, .empty { font-size: 0.85rem; }
+.eyebrow { color: var(--accent); font-size: 0.78rem; font-weight: 600; letter-spacing: 0.09em; text-transform: uppercase; margin: 0 0 0.6rem; }
+.keys { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: 1.75rem 2rem; margin: 2.25rem 0 0; padding: 1.6rem 0 0; border-top: 2px solid var(--accent); }
+.keys div { min-width: 0; }
+.keys dt { font-size: 0.83rem; color: var(--muted); }
+.keys dd { margin: 0; }
+.keys .value { font-size: 1.85rem; line-height: 1.25; letter-spacing: -0.025em; font-weight: 600; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.keys .value small { font-size: 0.6em; font-weight: 500; letter-spacing: 0; color: var(--muted); }
+.keys .detail { font-size: 0.85rem; color: var(--muted); }
+.notice { border-left: 3px solid var(--accent); background: var(--panel); padding: 0.75rem 1rem; margin: 1.75rem 0 0; max-width: none; font-size: 0.92rem; overflow-wrap: anywhere; }
+.grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 2.25rem 2.5rem; margin-top: 1.25rem; }
+figure { margin: 0; min-width: 0; }
+.figure.full { margin-top: 1.25rem; }
+.figure > figcaption { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0.1rem 1.25rem; margin-bottom: 0.35rem; }
+.figure h3 { color: var(--ink); }
+.key { display: flex; flex-wrap: wrap; gap: 0 1rem; list-style: none; margin: 0; padding: 0; font-size: 0.83rem; }
+.key li::before { content: ""; display: inline-block; width: 1.1em; height: 0; border-top: 3px solid var(--accent); vertical-align: middle; margin-right: 0.45em; }
+.key li.soft::before { border-color: var(--soft); }
+svg.chart { display: block; width: 100%; height: auto; overflow: visible; }
+svg.narrow { display: none; }
+@media (max-width: 40rem) { svg.wide { display: none; } svg.narrow { display: block; } }
+.sparks { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: 1.5rem 1.75rem; margin: 1.25rem 0 0.75rem; }
+.sparks figcaption { display: flex; justify-content: space-between; font-size: 0.83rem; font-variant-numeric: tabular-nums; }
+.sparks b { font-weight: 600; color: var(--ink); }
+details { margin-top: 0.5rem; font-size: 0.9rem; }
+summary { cursor: pointer; color: var(--muted); font-size: 0.83rem; width: fit-content; padding: 0.15rem 0; }
+summary:hover { color: var(--ink); }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; border-radius: 2px; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: 0.88rem; font-variant-numeric: tabular-nums; width: 100%; }
+caption { text-align: left; font-size: 0.83rem; padding: 0.4rem 0; }
+th, td { text-align: right; padding: 0.38rem 0.9rem 0.38rem 0; border-bottom: 1px solid var(--rule); white-space: nowrap; font-weight: 400; vertical-align: top; }
+th:first-child, td.text { text-align: left; white-space: normal; overflow-wrap: anywhere; }
+td.text.name { min-width: 9rem; }
+thead th { color: var(--muted); font-size: 0.83rem; vertical-align: bottom; }
+tfoot th, tfoot td { font-weight: 600; border-bottom: 0; }
+tr.reuse th, tr.reuse td { color: var(--muted); }
+.reuse { color: var(--accent); }
+td .meter { display: inline-block; width: 4.5rem; height: 0.5rem; background: var(--rule); margin-left: 0.6rem; }
+td .meter i { display: block; height: 100%; background: var(--accent); }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr)); gap: 1.5rem; margin-top: 1.25rem; }
+.card { background: var(--panel); border: 1px solid var(--rule); border-radius: 6px; padding: 0.9rem 1rem 1rem; min-width: 0; }
+.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 0.9rem; margin-top: 0.6rem; }
+.panel figcaption { font-size: 0.8rem; line-height: 1.4; margin-top: 0.35rem; }
+.map { display: block; width: 100%; height: auto; aspect-ratio: 1; image-rendering: pixelated; border: 1px solid var(--rule); background: var(--page); }
+.map.none { display: grid; place-items: center; color: var(--muted); font-size: 0.8rem; }
+.taken img { opacity: 0.45; }
+.facts { display: grid; grid-template-columns: max-content 1fr; gap: 0.35rem 1.75rem; margin: 1rem 0; font-size: 0.92rem; }
+.facts dt { color: var(--muted); }
+.facts dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
+@media (max-width: 40rem) {
+  .facts { grid-template-columns: 1fr; gap: 0; }
+  .facts dd { margin-bottom: 0.6rem; }
+  .keys { grid-template-columns: 1fr 1fr; gap: 1.4rem 1rem; }
+  .keys .value { font-size: 1.4rem; white-space: normal; }
+  td .meter { display: none; }
+}
+pre { overflow-x: auto; background: var(--panel); border: 1px solid var(--rule); border-radius: 6px; padding: 1rem 1.1rem; font: 0.82rem/1.6 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; margin: 1rem 0 0; tab-size: 2; }
+code { font: 0.9em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
+@media print { body { background: none; } h2 { break-after: avoid; } figure, .card { break-inside: avoid; } }
+`;
