@@ -46,6 +46,6 @@ export async function findRecipe(nameOrPath: string): Promise<string> {
   if (bare && names.includes(nameOrPath)) return join(packageRoot(), "recipes", `${nameOrPath}.yaml`);
   if (existsSync(nameOrPath)) return nameOrPath;
   throw new StillwaveError(
-    `${nameOrPath}: no such recipe file${suggestion(nameOrPath, names)}; shipped recipes: ${names.sort().join(", ")}`,
+    `${nameOrPath}: no such recipe file${suggestion(nameOrPath, names) || ";"} shipped recipes: ${names.sort().join(", ")}`,
   );
 }

@@ -1,0 +1,31 @@
+// What an error means to whoever typed the command: exit code, one message, and the stack only when asked for.
+import { CommanderError } from "commander";
+import { InternalError, StillwaveError, UsageError } from "../errors.ts";
+import type { Output } from "./output.ts";
+
+export const exitCodes = { ok: 0, failed: 1, misused: 2 } as const;
+
+/** Prints the error (JSON on stdout too where asked for) and returns the exit code. */
+export function reportFailure(error: unknown, output: Output, json: boolean): number {
+  if (error instanceof CommanderError) return reportParsing(error, output, json);
+  const kind = error instanceof UsageError ? "misused" : error instanceof StillwaveError ? "failed" : "bug";
+  const message = error instanceof Error ? error.message : String(error);
+  if (json) output.json({ error: { kind, message } });
+  output.note(`stillwave: ${message}`);
+  if (kind === "bug") {
+    if (!(error instanceof InternalError)) output.note("internal: this error was not expected");
+    output.note(
+      "This is a bug in Stillwave. Please report it, with the output of the same command under STILLWAVE_DEBUG=1.",
+    );
+  }
+  if (process.env.STILLWAVE_DEBUG === "1" && error instanceof Error) output.note(error.stack ?? "no stack");
+  return kind === "misused" ? exitCodes.misused : exitCodes.failed;
+}
+
+/** Commander has printed help, version or its complaint already. */
+function reportParsing(error: CommanderError, output: Output, json: boolean): number {
+  if (error.exitCode === 0) return exitCodes.ok;
+  const message = error.message.replace(/^error: /, "").replace("(outputHelp)", "a verb is missing");
+  if (json) output.json({ error: { kind: "misused", message } });
+  return exitCodes.misused;
+}

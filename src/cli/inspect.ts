@@ -1,0 +1,40 @@
+// stillwave inspect: what a recipe's student or a model is, how large, how much it computes.
+import { type Command, InvalidArgumentError } from "commander";
+import { collect } from "./collect.ts";
+import type { Output } from "./output.ts";
+
+interface Options {
+  readonly seconds: number;
+  readonly set?: readonly string[];
+  readonly json?: boolean;
+}
+
+export function inspectVerb(program: Command, output: Output, finish: (code: number) => void): void {
+  program
+    .command("inspect")
+    .description("show a model's architecture, parameters and MACs by block")
+    .argument("<recipe|model>", "recipe (file or shipped name), model folder or file, or a known Hugging Face id")
+    .option("--seconds <n>", "length of the utterance that MACs are counted for", positive, 10)
+    .option("--set <key=value>", "override a value of a recipe (repeatable)", collect)
+    .option("--json", "print the result as JSON")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ stillwave inspect armhubert-960\n  $ stillwave inspect facebook/hubert-base-ls960 --seconds 30",
+    )
+    .action(async (subject: string, options: Options) => {
+      const { inspectSubject } = await import("./inspect/subject.ts");
+      const inspection = await inspectSubject(subject, options);
+      if (options.json) output.json(inspection);
+      else {
+        const { formatInspection } = await import("./inspect/format.ts");
+        output.print(formatInspection(inspection));
+      }
+      finish(0);
+    });
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError("expected a number of seconds above 0.");
+  return value;
+}

@@ -1,0 +1,94 @@
+// An inspection as text for a terminal.
+import Table from "cli-table3";
+import type { ModelConfig } from "../../models/config.ts";
+import type { BlockProfile } from "../../models/profile.ts";
+import type { Inspection } from "./subject.ts";
+
+const kinds: Record<Inspection["kind"], string> = {
+  recipe: "student of a recipe",
+  checkpoint: "checkpoint",
+  published: "published model",
+};
+
+export function formatInspection(inspection: Inspection): string {
+  const { profile, reference, architecture } = inspection;
+  const { parameters, macs, seconds, frames } = profile;
+  const lines = [
+    `${inspection.subject}: ${kinds[inspection.kind]}${inspection.format ? `, ${inspection.format}` : ""}`,
+    ...describeArchitecture(architecture).map((line) => `  ${line}`),
+    ...describeRest(inspection).map((line) => `  ${line}`),
+    "",
+    blockTable(parameters.byBlock, architecture),
+    "",
+    `parameters  ${whole(parameters.total)} in total, ${whole(parameters.withoutHeads)} without heads (heads ${whole(parameters.heads)})`,
+    `MACs        ${giga(macs.total)} in total, ${giga(macs.withoutHeads)} without heads, for ${seconds} s (${whole(frames)} frames)`,
+    "            (convolutions, linear layers, the two products of attention, heads; no norms or activations)",
+  ];
+  if (reference)
+    lines.push(
+      `share       ${percent(reference.share.parameters)} of the parameters and ${percent(reference.share.macs)} of the MACs of ` +
+        `${reference.name} (${whole(reference.parameters)}; ${giga(reference.macs)})`,
+    );
+  return lines.join("\n");
+}
+
+function describeArchitecture(config: ModelConfig): string[] {
+  const { layers, dim, ffnDim, heads, posConv, attentionFrom } = config;
+  const conv = config.conv.map(({ channels, kernel, stride }) => `(${channels},${kernel},${stride})`).join(" ");
+  const reuses = attentionFrom.some((source, layer) => source !== layer);
+  const position = config.relativePosition
+    ? `, gated relative position bias (${config.relativePosition.buckets} buckets, up to ${config.relativePosition.maxDistance} frames)`
+    : "";
+  return [
+    `family      ${config.family}: ${layers} layers, width ${dim}, FFN ${ffnDim}, ${heads} heads, ${config.normFirst ? "pre-LN" : "post-LN"}`,
+    `conv        ${conv}, ${config.convNorm === "group" ? "GroupNorm after the first" : "LayerNorm after each"}${config.convBias ? ", with bias" : ""}${config.featureProjection ? ", then a projection" : ""}`,
+    `position    convolution of ${posConv.kernel} frames in ${posConv.groups} groups${position}`,
+    `attention   ${reuses ? `map of layer i from layer [${attentionFrom.join(", ")}]` : "every layer computes its own map"}`,
+    ...(config.normalizeWaveform ? ["input       waveform brought to zero mean and unit variance"] : []),
+    ...(config.headDim === null ? [] : [`heads       ${config.headLayers.length}, ${dim} -> ${config.headDim}`]),
+  ];
+}
+
+function describeRest({ semantics, dtype, ignored, notes }: Inspection): string[] {
+  const lines: string[] = [];
+  if (semantics.reuse) lines.push(`semantics   ${semantics.reuse} reuse`);
+  if (semantics.countPaddedFrames !== undefined)
+    lines.push(
+      `training    padded frames ${semantics.countPaddedFrames ? "in" : "not in"} the loss, weight decay ${semantics.weightDecay}`,
+    );
+  if (dtype) lines.push(`dtype       ${dtype}`);
+  if (ignored.length) lines.push(`ignored     ${ignored.slice(0, 8).join(", ")}${more(ignored.length - 8)}`);
+  for (const note of notes) lines.push(`note        ${note}`);
+  return lines;
+}
+
+function blockTable(blocks: readonly BlockProfile[], config: ModelConfig): string {
+  const table = new Table({
+    head: ["block", "parameters", "MACs", "attention map"],
+    colAligns: ["left", "right", "right", "left"],
+    style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },
+    chars: noLines,
+  });
+  for (const { name, parameters, macs, attentionFrom } of blocks) {
+    const layer = /^layer \d+$/.test(name);
+    const map = attentionFrom === undefined ? (layer ? "own" : "") : `of layer ${attentionFrom} (${config.reuse})`;
+    table.push([name, whole(parameters), macs ? giga(macs) : "", map]);
+  }
+  return table
+    .toString()
+    .split("\n")
+    .map((line) => line.trimEnd())
+    .join("\n");
+}
+
+const noLines = Object.fromEntries(
+  ["top", "bottom", "left", "right"]
+    .flatMap((side) => [side, `${side}-mid`, `${side}-left`, `${side}-right`])
+    .concat("mid", "mid-mid", "middle")
+    .map((name) => [name, ""]),
+);
+
+const whole = (value: number) => value.toLocaleString("en-US");
+const giga = (value: number) => (value >= 1e9 ? `${(value / 1e9).toFixed(2)} G` : `${(value / 1e6).toFixed(2)} M`);
+const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
+const more = (count: number) => (count > 0 ? `, and ${count} more` : "");

@@ -1,0 +1,54 @@
+// The command line: parses, hands over to one verb, turns every ending into an exit code (0 ok, 1 failed, 2 misused).
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { distillVerb } from "./distill.ts";
+import { reportFailure } from "./failure.ts";
+import { inspectVerb } from "./inspect.ts";
+import { type Output, processOutput } from "./output.ts";
+import { reportVerb } from "./report.ts";
+import { verifyVerb } from "./verify.ts";
+
+/**
+ * Runs `stillwave <args>` and returns its exit code. Verbs load what they need when they run, so that help and
+ * mistakes answer at once.
+ */
+export async function main(args: readonly string[], output: Output = processOutput()): Promise<number> {
+  let code = 0;
+  try {
+    const program = createProgram(output, (verbCode) => {
+      code = verbCode;
+    });
+    await program.parseAsync([...args], { from: "user" });
+  } catch (error) {
+    code = reportFailure(error, output, args.includes("--json"));
+  }
+  await output.flush();
+  return code;
+}
+
+/** A verb adds its command to the program; `finish` takes its exit code. */
+export type Verb = (program: Command, output: Output, finish: (code: number) => void) => void;
+
+const verbs: readonly Verb[] = [distillVerb, inspectVerb, verifyVerb, reportVerb];
+
+function createProgram(output: Output, finish: (code: number) => void): Command {
+  const program = new Command("stillwave")
+    .description("Makes large speech models small: attention-map reuse and masking distillation.")
+    .version(packageVersion(), "-V, --version")
+    .helpCommand(false)
+    .showHelpAfterError("(--help lists what is valid)")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => output.print(text.trimEnd()),
+      writeErr: (text) => output.note(text.trimEnd()),
+      outputError: (text, write) => write(text.replace(/^error: /, "stillwave: ")),
+    })
+    .addHelpText("after", "\nExamples:\n  $ stillwave distill quickstart\n  $ stillwave inspect armhubert-960");
+  for (const verb of verbs) verb(program, output, finish);
+  return program;
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
