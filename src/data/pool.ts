@@ -1,7 +1,6 @@
 // Threads that decode audio: started when first needed, shared by all readers, gone when idle; they never keep a process alive.
-import { createRequire } from "node:module";
 import { extname } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 import { Piscina } from "piscina";
 import type { AudioProbe } from "../audio/index.ts";
 import { StillwaveError, UsageError } from "../errors.ts";
@@ -13,7 +12,13 @@ import { probeFile } from "./worker.ts";
 const IDLE_MS = 10_000;
 const MAX_WORKERS = 64;
 
-const pools = new Map<number, Piscina>();
+interface Pool {
+  readonly threads: Piscina;
+  /** Rejects if a thread cannot even start: piscina would leave the tasks waiting for ever. */
+  readonly failed: Promise<never>;
+}
+
+const pools = new Map<number, Pool>();
 
 /** @throws UsageError unless `workers` is an integer from 0 (decode in-process) to 64. */
 export function checkWorkers(workers: number): void {
@@ -22,38 +27,50 @@ export function checkWorkers(workers: number): void {
   }
 }
 
-function poolOf(workers: number): Piscina {
+function poolOf(workers: number): Pool {
   const existing = pools.get(workers);
   if (existing) return existing;
   // this file is .ts in a checkout, and .js where it was compiled; its neighbour is the same
   const extension = extname(fileURLToPath(import.meta.url));
   const filename = fileURLToPath(new URL(`./worker${extension}`, import.meta.url));
-  const pool = new Piscina({
+  const threads = new Piscina({
     filename,
     minThreads: 0,
     maxThreads: workers,
     idleTimeout: IDLE_MS,
     atomics: "disabled",
-    execArgv:
-      extension === ".ts" ? ["--import", pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href] : [],
+    execArgv: extension === ".ts" ? ["--import", new URL("./typescript-in-threads.js", import.meta.url).href] : [],
   });
-  // a thread that cannot start or dies while idle: its tasks, if any, are rejected, which is where it is reported
-  pool.on("error", () => {});
+  const failed = new Promise<never>((_, reject) => {
+    threads.once("error", (error) => {
+      pools.delete(workers);
+      reject(error);
+      threads.on("error", () => {});
+      threads.destroy().catch(() => {});
+    });
+  });
+  failed.catch(() => {});
+  const pool = { threads, failed };
   pools.set(workers, pool);
   return pool;
+}
+
+async function runOnThread<T>(name: string, task: unknown, workers: number, signal?: AbortSignal): Promise<T> {
+  const { threads, failed } = poolOf(workers);
+  return Promise.race([threads.run(task, { name, ...(signal && { signal }) }) as Promise<T>, failed]);
 }
 
 /** Ends all threads now. They start again when needed. */
 export async function closeDecodingThreads(): Promise<void> {
   const open = [...pools.values()];
   pools.clear();
-  await Promise.all(open.map((pool) => pool.destroy()));
+  await Promise.all(open.map(({ threads }) => threads.destroy()));
 }
 
 /** Decodes one batch on one of `workers` threads; `signal` ends it, and its thread, early. */
 export async function decodeInWorker(plan: PlannedBatch, workers: number, signal: AbortSignal): Promise<DecodedBatch> {
   try {
-    return await poolOf(workers).run(plan, { name: "decodePlanned", signal });
+    return await runOnThread<DecodedBatch>("decodePlanned", plan, workers, signal);
   } catch (error) {
     if (signal.aborted || error instanceof StillwaveError) throw error;
     const paths = plan.items.map(({ path }) => `  ${path}`).join("\n");
@@ -85,7 +102,7 @@ export async function probeInWorkers(
 
 async function probeOnThread(path: string, workers: number): Promise<AudioProbe | { reason: string }> {
   try {
-    return await poolOf(workers).run(path, { name: "probeFile" });
+    return await runOnThread<AudioProbe | { reason: string }>("probeFile", path, workers);
   } catch (error) {
     return { reason: `its decoding thread ended without a result (${(error as Error).message})` };
   }
