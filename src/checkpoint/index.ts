@@ -9,6 +9,8 @@ export type {
 export { configFromFairseq, configFromOfficialStudent, type TeacherKind } from "./config-fairseq.ts";
 export { configFromHuggingFace } from "./config-huggingface.ts";
 export type { Dtype } from "./dtypes.ts";
+export { type HubOptions, loadUpstream } from "./hub.ts";
+export { type CheckpointReport, inspectCheckpoint } from "./inspect.ts";
 export { loadModel, openCheckpoint } from "./load.ts";
 export { type ModelFolderContent, writeModelFolder } from "./model-folder.ts";
 export { canonicalFromFairseq, fairseqName, fromFairseqNames, toFairseqNames } from "./names.ts";

@@ -10,9 +10,8 @@ import { type Fields, isFields } from "./fields.ts";
 import { canonicalFromFairseq } from "./names.ts";
 import { plain } from "./pickle.types.ts";
 import { planModel } from "./plan.ts";
-import { stateDict } from "./state-dict.ts";
+import { stateDict, type TorchContent, tensorsOutside } from "./state-dict.ts";
 import type { StoredTensors } from "./tensors.ts";
-import { type TorchContent, tensorsOutside } from "./torch-model.ts";
 
 const studentPrefix = "student_model.";
 const teacherPrefix = "teacher_model.model.";

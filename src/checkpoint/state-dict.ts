@@ -1,8 +1,20 @@
 // State dicts in an unpickled torch file: name -> tensor, everything else reported as ignored.
 import { StillwaveError } from "../errors.ts";
+import type { RandomAccessFile } from "./file.ts";
 import { PickleRecord, TorchTensor } from "./pickle.types.ts";
 import type { StoredTensors } from "./tensors.ts";
 import type { TorchFile } from "./torch.ts";
+
+/** How many tensors outside the model are listed by name. */
+const maxListed = 20_000;
+
+/** What the top level of a torch file holds, before it is known which model it is. */
+export interface TorchContent {
+  readonly path: string;
+  readonly file: RandomAccessFile;
+  readonly torch: TorchFile;
+  readonly root: Map<unknown, unknown>;
+}
 
 /** Whether a value looks like a state dict: text keys, mostly tensors. */
 export function isStateDict(value: unknown): value is Map<string, unknown> {
@@ -57,5 +69,14 @@ export function tensorPaths(value: unknown, prefix: string, limit: number): stri
     else if (item instanceof PickleRecord) inner.push([path, item.state]);
     for (const pair of inner.reverse()) open.push(pair);
   }
+  return found;
+}
+
+/** Names of the tensors elsewhere in the file. */
+export function tensorsOutside(root: Map<unknown, unknown>, modelKey: string): string[] {
+  const found: string[] = [];
+  for (const [key, value] of root)
+    if (key !== modelKey && found.length < maxListed)
+      for (const name of tensorPaths(value, String(key), maxListed - found.length)) found.push(name);
   return found;
 }

@@ -8,20 +8,9 @@ import { openLightning } from "./lightning.ts";
 import { canonicalFromFairseq } from "./names.ts";
 import { fieldsOf, plain } from "./pickle.types.ts";
 import { planModel } from "./plan.ts";
-import { isStateDict, stateDict, tensorPaths } from "./state-dict.ts";
+import { isStateDict, stateDict, type TorchContent, tensorsOutside } from "./state-dict.ts";
 import type { StoredTensors } from "./tensors.ts";
-import { openTorch, type TorchFile } from "./torch.ts";
-
-/** How many tensors outside the model are listed by name. */
-const maxListed = 20_000;
-
-/** What the top level of a torch file holds, before it is known which model it is. */
-export interface TorchContent {
-  readonly path: string;
-  readonly file: RandomAccessFile;
-  readonly torch: TorchFile;
-  readonly root: Map<unknown, unknown>;
-}
+import { openTorch } from "./torch.ts";
 
 /** Opens a torch file that is a checkpoint of its own (its configuration is inside or in a YAML beside it). */
 export async function openTorchModel(path: string, options: LoadOptions): Promise<OpenCheckpoint> {
@@ -31,8 +20,8 @@ export async function openTorchModel(path: string, options: LoadOptions): Promis
     const root = fieldsOf(torch.root);
     if (!root) throw new StillwaveError(`${path}: the checkpoint is no dict`);
     const content: TorchContent = { path, file, torch, root };
-    if (isStateDict(root.get("state_dict"))) return await openLightning(content, options);
     refuseKnownOthers(content);
+    if (isStateDict(root.get("state_dict"))) return await openLightning(content, options);
     if (options.part === "student") throw new StillwaveError(`${path}: holds one model; there is no student in it`);
     if (root.has("model_weight") && root.has("model_cfg")) return openS3prl(content);
     if (isStateDict(root.get("model"))) {
@@ -66,9 +55,9 @@ function refuseKnownOthers({ path, root }: TorchContent): void {
       `${path}: an s3prl pre-training checkpoint (DistilHuBERT, Mockingjay...), whose architecture is not supported`,
     );
   const config = fieldsOf(root.get("config"));
-  if (config?.has("encoder_use_attention") || config?.has("extractor_conv_layer_config"))
+  if (config?.has("encoder_ff_interm_features") || config?.has("extractor_conv_layer_config"))
     throw new StillwaveError(
-      `${path}: a pruned model (DPHuBERT): its layers differ in heads and widths, which is not supported; use the unpruned model`,
+      `${path}: a DPHuBERT style checkpoint: pruned layers differ in heads and widths, which is not supported; use the model it was pruned from`,
     );
 }
 
@@ -105,15 +94,6 @@ function open(
     },
     close: () => file.close(),
   };
-}
-
-/** Names of the tensors elsewhere in the file. */
-export function tensorsOutside(root: Map<unknown, unknown>, modelKey: string): string[] {
-  const found: string[] = [];
-  for (const [key, value] of root)
-    if (key !== modelKey && found.length < maxListed)
-      for (const name of tensorPaths(value, String(key), maxListed - found.length)) found.push(name);
-  return found;
 }
 
 /** fairseq: `cfg` (dict or OmegaConf) with `model` and `task`, or old `args` (Namespace) with everything in one. */
