@@ -4,7 +4,7 @@ import { UsageError } from "../errors.ts";
 export interface WarmupLinear {
   /** Number of updates of the whole run. */
   readonly totalSteps: number;
-  /** Share of the updates that warm up, in [0, 1). Published: 0.05. */
+  /** Share of the updates that warm up, in [0, 1]. Published: 0.05. */
   readonly warmupFraction: number;
 }
 
@@ -12,8 +12,8 @@ export interface WarmupLinear {
 export function checkSchedule({ totalSteps, warmupFraction }: WarmupLinear): void {
   if (!Number.isInteger(totalSteps) || totalSteps < 1)
     throw new UsageError(`schedule: totalSteps must be a positive integer, got ${totalSteps}`);
-  if (!(warmupFraction >= 0 && warmupFraction < 1))
-    throw new UsageError(`schedule: warm-up fraction must be in [0, 1), got ${warmupFraction}`);
+  if (!(warmupFraction >= 0 && warmupFraction <= 1))
+    throw new UsageError(`schedule: warm-up fraction must be in [0, 1], got ${warmupFraction}`);
 }
 
 /**
@@ -23,5 +23,6 @@ export function checkSchedule({ totalSteps, warmupFraction }: WarmupLinear): voi
 export function warmupLinear(step: number, { totalSteps, warmupFraction }: WarmupLinear): number {
   const progress = step / totalSteps;
   if (progress < warmupFraction) return progress / warmupFraction;
+  if (warmupFraction === 1) return progress === 1 ? 1 : 0;
   return Math.max(0, (1 - progress) / (1 - warmupFraction));
 }

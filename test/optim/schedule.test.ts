@@ -16,7 +16,10 @@ test("works without warm-up, with one step and past the end", () => {
   expect(warmupLinear(1, { totalSteps: 1, warmupFraction: 0.05 })).toBe(0);
   expect(warmupLinear(9, { totalSteps: 4, warmupFraction: 0.5 })).toBe(0);
   expect(() => checkSchedule({ totalSteps: 0, warmupFraction: 0 })).toThrow(/totalSteps/);
-  expect(() => checkSchedule({ totalSteps: 5, warmupFraction: 1 })).toThrow(/warm-up/);
+  expect(() => checkSchedule({ totalSteps: 5, warmupFraction: 1.1 })).toThrow(/warm-up/);
+  expect([1, 2, 4, 5].map((step) => warmupLinear(step, { totalSteps: 4, warmupFraction: 1 }))).toEqual([
+    0.25, 0.5, 1, 0,
+  ]);
 });
 
 test("gradient norm and clipping", () => {

@@ -1,0 +1,255 @@
+// Checkpoints of a run: written beside, made durable, renamed into place; the last whole one is found again.
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { readSafetensors, writeSafetensors } from "../../checkpoint/safetensors.ts";
+import { StillwaveError } from "../../errors.ts";
+import { syncFolder, writeFileAtomic } from "../../files.ts";
+import type { HostArray, Parameters } from "../../graph/array.ts";
+import type { AdamWState } from "../../optim/adamw.ts";
+import type { RunState, Scored } from "./checkpoint.types.ts";
+
+const formatVersion = 1;
+const weightsName = "weights.safetensors";
+const optimizerName = "optimizer.safetensors";
+const stateName = "state.json";
+
+/** A file of a checkpoint as it was written, so that a torn or altered one is noticed. */
+interface FileRecord {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+interface StateFile extends RunState {
+  readonly format: number;
+  readonly files: Readonly<Record<string, FileRecord>>;
+}
+
+/** What a checkpoint saves and restores: weights by name, and the optimiser's flat moments in the same order. */
+export interface TrainingState {
+  readonly parameters: Parameters;
+  readonly optimizer: AdamWState;
+}
+
+export interface FoundCheckpoint {
+  readonly folder: string;
+  readonly state: RunState;
+}
+
+/** `step-00000100`. */
+export const checkpointName = (step: number): string => `step-${String(step).padStart(8, "0")}`;
+
+const stepOf = (name: string): number | undefined => {
+  const digits = /^step-(\d{8,})$/.exec(name)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+};
+
+/**
+ * Writes checkpoint `state.step` into `folder`: a temporary folder, every file synced, then one rename. A checkpoint of
+ * this step that is already there has the same weights (training is deterministic), so only its state is rewritten.
+ * Resolves to its folder.
+ */
+export async function writeCheckpoint(folder: string, state: RunState, training: TrainingState): Promise<string> {
+  const target = join(folder, checkpointName(state.step));
+  try {
+    const existing = await readState(target).catch(() => undefined);
+    if (existing) {
+      await writeState(target, state, existing.files);
+      return target;
+    }
+    await mkdir(folder, { recursive: true });
+    const temporary = join(folder, `.${checkpointName(state.step)}.${process.pid}.tmp`);
+    try {
+      await rm(temporary, { recursive: true, force: true });
+      await mkdir(temporary);
+      await writeSafetensors(join(temporary, weightsName), training.parameters);
+      await writeSafetensors(join(temporary, optimizerName), moments(training), {
+        metadata: { t: String(training.optimizer.t) },
+      });
+      const files = {
+        [weightsName]: await recordOf(join(temporary, weightsName)),
+        [optimizerName]: await recordOf(join(temporary, optimizerName)),
+      };
+      await writeState(temporary, state, files);
+      await rename(temporary, target);
+      await syncFolder(folder);
+    } catch (error) {
+      await rm(temporary, { recursive: true, force: true }).catch(() => {});
+      throw error;
+    }
+  } catch (error) {
+    if (error instanceof StillwaveError) throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    const remedy = code === "ENOSPC" || code === "EDQUOT" ? "make room on the disk" : "see that the folder is writable";
+    throw new StillwaveError(
+      `${target}: checkpoint cannot be written (${code ?? message}); earlier checkpoints are untouched: ${remedy} and resume`,
+      { cause: error },
+    );
+  }
+  return target;
+}
+
+/** `m.<name>` and `v.<name>` for every parameter: views into the flat moments. */
+function* moments({ parameters, optimizer }: TrainingState): Iterable<readonly [string, HostArray]> {
+  for (const kind of ["m", "v"] as const) {
+    let at = 0;
+    for (const [name, { shape, data }] of parameters) {
+      yield [`${kind}.${name}`, { shape, data: optimizer[kind].subarray(at, at + data.length) }];
+      at += data.length;
+    }
+  }
+}
+
+async function writeState(folder: string, state: RunState, files: StateFile["files"]): Promise<void> {
+  const content: StateFile = { format: formatVersion, ...state, files };
+  await writeFileAtomic(join(folder, stateName), `${JSON.stringify(content, null, 2)}\n`);
+}
+
+async function recordOf(path: string): Promise<FileRecord> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 22 })) {
+    hash.update(chunk as Buffer);
+    bytes += (chunk as Buffer).length;
+  }
+  return { bytes, sha256: hash.digest("hex") };
+}
+
+/** Reads and checks a state file's shape; throws with the reason. */
+async function readState(folder: string): Promise<StateFile> {
+  const path = join(folder, stateName);
+  const size = (await stat(path)).size;
+  if (size > 1 << 16) throw new Error(`${stateName} of ${size} bytes`);
+  const value = JSON.parse(await readFile(path, "utf8")) as StateFile;
+  if (value?.format !== formatVersion)
+    throw new StillwaveError(
+      `${path}: format ${value?.format}, but this version reads ${formatVersion}; resume with the version that wrote it`,
+    );
+  const whole = (n: unknown) => Number.isSafeInteger(n);
+  const score = (s: Scored | null) => s === null || (whole(s?.step) && typeof s.loss === "number");
+  const good =
+    whole(value.step) &&
+    value.step >= 0 &&
+    whole(value.totalSteps) &&
+    whole(value.validatedStep) &&
+    typeof value.seconds === "number" &&
+    (value.initialValidation === null || typeof value.initialValidation === "number") &&
+    score(value.lastValidation) &&
+    score(value.best);
+  if (!good) throw new Error(`${stateName} is incomplete`);
+  for (const name of [weightsName, optimizerName])
+    if (!whole(value.files?.[name]?.bytes) || typeof value.files[name]?.sha256 !== "string")
+      throw new Error(`${stateName} does not list ${name}`);
+  return value;
+}
+
+/** Steps of the checkpoints in `folder`, ascending, whole or not. */
+export async function listCheckpoints(folder: string): Promise<number[]> {
+  const names = await readdir(folder).catch(() => [] as string[]);
+  return names.flatMap((name) => stepOf(name) ?? []).sort((a, b) => a - b);
+}
+
+/**
+ * The newest checkpoint whose files are all as they were written, and a note for each newer one that is not. Changes
+ * nothing on the disk: `setAsideAfter` does.
+ */
+export async function findLastCheckpoint(
+  folder: string,
+): Promise<{ found: FoundCheckpoint | undefined; notes: string[] }> {
+  const notes: string[] = [];
+  for (const step of (await listCheckpoints(folder)).reverse()) {
+    const path = join(folder, checkpointName(step));
+    try {
+      const { format: _, files, ...state } = await readState(path);
+      if (state.step !== step) throw new Error(`${stateName} says step ${state.step}`);
+      for (const [name, written] of Object.entries(files)) {
+        const { bytes, sha256 } = await recordOf(join(path, name));
+        if (bytes !== written.bytes) throw new Error(`${name} has ${bytes} of ${written.bytes} bytes`);
+        if (sha256 !== written.sha256) throw new Error(`${name} was altered after it was written`);
+      }
+      return { found: { folder: path, state }, notes };
+    } catch (error) {
+      if (error instanceof StillwaveError) throw error;
+      const { code, message } = error as NodeJS.ErrnoException;
+      notes.push(`${path}: ignored, not a whole checkpoint (${code === "ENOENT" ? "a file is missing" : message})`);
+    }
+  }
+  return { found: undefined, notes };
+}
+
+/**
+ * Before going on from `step`: renames what claims to be a later checkpoint (torn ones; nothing is deleted that may be
+ * of use to somebody) and removes the remains of interrupted writes and removals.
+ */
+export async function setAsideAfter(folder: string, step: number): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [] as string[])) {
+    const found = stepOf(name);
+    if (found !== undefined && found > step)
+      await rename(join(folder, name), join(folder, `torn-${Date.now()}-${name}`));
+    else if (/^\.step-\d+\..*tmp$|^\.removed-/.test(name))
+      await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+/** Keeps `last`, `best` and every step that `keep` names; removes the others. Call it once `last` is durable. */
+export async function pruneCheckpoints(
+  folder: string,
+  last: number,
+  best: number | undefined,
+  keep: (step: number) => boolean,
+): Promise<void> {
+  for (const step of await listCheckpoints(folder))
+    if (step < last && step !== best && !keep(step)) await removeCheckpoint(folder, step);
+}
+
+/** Renamed first, so that a kill half-way leaves no folder that looks like a checkpoint. */
+async function removeCheckpoint(folder: string, step: number): Promise<void> {
+  const aside = join(folder, `.removed-${checkpointName(step)}`);
+  await rm(aside, { recursive: true, force: true });
+  await rename(join(folder, checkpointName(step)), aside);
+  await rm(aside, { recursive: true, force: true });
+}
+
+/** Copies a checkpoint's weights and moments into the live buffers. Names and shapes must be those of the student. */
+export async function restoreCheckpoint(folder: string, training: TrainingState): Promise<void> {
+  await restoreWeights(folder, training.parameters);
+  const file = await readSafetensors(join(folder, optimizerName));
+  try {
+    const wanted = [...moments(training)];
+    if (file.tensors.size !== wanted.length)
+      throw new StillwaveError(`${file.path}: ${file.tensors.size} tensors, the student needs ${wanted.length}`);
+    for (const [name, array] of wanted) await copyTensor(file, name, array);
+    const t = Number(file.metadata.get("t") ?? Number.NaN);
+    if (!Number.isSafeInteger(t) || t < 0)
+      throw new StillwaveError(`${file.path}: no count of updates in its metadata`);
+    training.optimizer.t = t;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Copies a checkpoint's weights alone, into arrays of the same names and shapes. */
+export async function restoreWeights(folder: string, parameters: Parameters): Promise<void> {
+  const file = await readSafetensors(join(folder, weightsName));
+  try {
+    if (file.tensors.size !== parameters.size)
+      throw new StillwaveError(`${file.path}: ${file.tensors.size} tensors, the student has ${parameters.size}`);
+    for (const [name, array] of parameters) await copyTensor(file, name, array);
+  } finally {
+    await file.close();
+  }
+}
+
+async function copyTensor(
+  file: Awaited<ReturnType<typeof readSafetensors>>,
+  name: string,
+  array: HostArray,
+): Promise<void> {
+  const stored = await file.read(name);
+  if (stored.shape.join() !== array.shape.join())
+    throw new StillwaveError(
+      `${file.path}: tensor "${name}" has shape [${stored.shape}], the student needs [${array.shape}]`,
+    );
+  array.data.set(stored.data);
+}

@@ -1,0 +1,106 @@
+// What a run refuses: used folders, other recipes, other data, locks that are held.
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { doneOf, events, notesOf, start } from "./fake-run.ts";
+
+let root: string;
+let counter = 0;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "stillwave-run-"));
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const fresh = () => join(root, `run-${counter++}`);
+
+describe("refusals", () => {
+  test("a used folder without resume: says how to go on; a foreign folder: never", async () => {
+    const outDir = fresh();
+    for await (const _ of start(outDir).steps()) break;
+    await expect(events(start(outDir))).rejects.toThrow(/holds a run already.*--resume/s);
+    writeFileSync(join(root, "thesis.txt"), "precious");
+    for (const resume of [true, false])
+      await expect(events(start(root, { resume }))).rejects.toThrow(/not empty and not a run folder/);
+    expect(readdirSync(root)).not.toContain("run.lock");
+  });
+
+  test("a changed recipe lists what differs; what leaves the weights alone may change", async () => {
+    const outDir = fresh();
+    for await (const { step } of start(outDir).steps()) if (step === 2) break;
+    const changed = { resume: true, set: ["optimizer.peakLr=0.01", "masking.length=5", "run.logEverySteps=3"] };
+    const failure = await events(start(outDir, changed)).catch((error: Error) => error.message);
+    expect(failure).toMatch(/optimizer\.peakLr: 0\.05 -> 0\.01/);
+    expect(failure).toMatch(/masking\.length: 10 -> 5/);
+    expect(failure).not.toMatch(/logEverySteps/);
+    expect(failure).toMatch(/force/);
+    const harmless = ["run.threads=1", "data.workers=3", "run.logEverySteps=3", "run.checkpointEverySteps=5"];
+    const all = await events(start(outDir, { resume: true, set: [...harmless, "run.device=auto"] }));
+    expect(notesOf(all).join()).toMatch(/device changes from cpu to auto/);
+    expect(doneOf(all).step).toBe(9);
+  });
+
+  test("force goes on with another recipe, and a finished run grows longer", async () => {
+    const outDir = fresh();
+    await events(start(outDir));
+    const longer = { resume: true, set: ["run.epochs=6"] };
+    await expect(events(start(outDir, longer))).rejects.toThrow(/run\.epochs: 4 -> 6/);
+    const all = await events(start(outDir, { ...longer, force: true }));
+    expect(doneOf(all)).toMatchObject({ step: 14, already: false });
+    expect(notesOf(all).join()).toMatch(/by force/);
+    await expect(events(start(outDir, { resume: true, set: ["run.epochs=2"], force: true }))).rejects.toThrow(
+      /14 steps are done, but the recipe now ends at 4/,
+    );
+  });
+
+  test("other data or another teacher", async () => {
+    const outDir = fresh();
+    for await (const _ of start(outDir).steps()) break;
+    await expect(events(start(outDir, { resume: true, fake: { fingerprint: "other" } }))).rejects.toThrow(
+      /training data differ/,
+    );
+    await expect(events(start(outDir, { resume: true, fake: { teacher: "other" } }))).rejects.toThrow(/teacher differ/);
+    await expect(events(start(outDir, { resume: true, fake: { validation: null } }))).rejects.toThrow(
+      /validation data/,
+    );
+  });
+
+  test("two runs in one folder at a time", async () => {
+    const outDir = fresh();
+    const first = start(outDir)[Symbol.asyncIterator]();
+    await first.next();
+    await expect(events(start(outDir, { resume: true }))).rejects.toThrow(/process \d+ is working in this folder/);
+    await first.return!();
+    expect(doneOf(await events(start(outDir, { resume: true }))).step).toBe(9);
+  });
+
+  test("a lock of a dead process or of another machine", async () => {
+    const outDir = fresh();
+    for await (const _ of start(outDir).steps()) break;
+    const lock = join(outDir, "run.lock");
+    writeFileSync(lock, JSON.stringify({ pid: 1, host: "elsewhere.example", born: "" }));
+    await expect(events(start(outDir, { resume: true }))).rejects.toThrow(/process 1 on elsewhere\.example/);
+    writeFileSync(lock, JSON.stringify({ pid: 2 ** 30, host: (await import("node:os")).hostname(), born: "" }));
+    const all = await events(start(outDir, { resume: true }));
+    expect(notesOf(all).join()).toMatch(/took over the lock of process 1073741824/);
+    expect(existsSync(lock)).toBe(false);
+  });
+
+  test("corrupt run files are named", async () => {
+    const outDir = fresh();
+    await events(start(outDir));
+    writeFileSync(join(outDir, "summary.json"), "{");
+    await expect(events(start(outDir, { resume: true }))).rejects.toThrow(/summary\.json: corrupt/);
+    writeFileSync(join(outDir, "run.json"), "{");
+    await expect(events(start(outDir, { resume: true }))).rejects.toThrow(/run\.json: not JSON/);
+  });
+
+  test("too little data for one update, and an out folder that cannot be made", async () => {
+    const outDir = fresh();
+    const failing = start(outDir, { fake: { batches: 1 }, set: ["run.epochs=2"] });
+    await expect(events(failing)).rejects.toThrow(/2 epochs of 1 batches are less than one update of 3/);
+    expect(existsSync(outDir)).toBe(false);
+    writeFileSync(join(root, "file"), "");
+    await expect(events(start(join(root, "file", "run")))).rejects.toThrow(/run folder cannot be made \(ENOTDIR\)/);
+  });
+});
