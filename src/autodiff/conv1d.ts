@@ -21,7 +21,9 @@ export function conv1dInputGradient(node: GraphNode<"conv1d">, cotangent: Value)
   const { weight, groups, padding, kernel, out, perGroup } = parts(node);
   const grouped = g.reshape(g.reverse(weight, 2), [groups, out / groups, perGroup, kernel]);
   const swapped = g.reshape(g.transpose(grouped, [0, 2, 1, 3]), [groups * perGroup, out / groups, kernel]);
-  return g.conv1d(cotangent, swapped, null, { groups, padding: [kernel - 1 - padding[0], kernel - 1 - padding[1]] });
+  const [before, after] = padding.map((size) => kernel - 1 - size) as [number, number];
+  const seen = g.pad(cotangent, 2, Math.min(before, 0), Math.min(after, 0)); // padding past the kernel saw no input
+  return g.conv1d(seen, swapped, null, { groups, padding: [Math.max(before, 0), Math.max(after, 0)] });
 }
 
 /** dW: the input convolved with the cotangent as kernel, the batch moved into the channels. */

@@ -1,9 +1,9 @@
 // Reverse mode: from a scalar loss to the graph of its gradients, by the rule table, users before inputs.
 import { InternalError } from "../errors.ts";
-import { equalShapes, showShape } from "../graph/dim.ts";
+import { equalShapes, showShape, sizeOfShape } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
 import type { GraphNode, Value } from "../graph/value.ts";
-import { reachableNodes } from "../graph/value.ts";
+import { reachableNodes, showType } from "../graph/value.ts";
 import { inputCotangents } from "./rules.ts";
 
 /**
@@ -38,36 +38,37 @@ function dependents(nodes: readonly GraphNode[], targets: readonly Value[]): Set
 
 /**
  * Gradients of `loss` (float32, one element) with respect to `targets`, in order and shape of the targets.
- * A target that the loss does not depend on is an internal error.
+ * A target that the loss does not depend on has a gradient of zeros.
  */
 export function gradients(loss: Value, targets: readonly Value[]): Value[] {
+  if (loss.dtype !== "float32" || sizeOfShape(loss.shape) !== 1)
+    throw new InternalError(`gradients: expected a float32 loss of one element, got ${showType(loss)}`);
   const nodes = reachableNodes([loss]);
   const active = dependents(nodes, targets);
   const cotangents = new Map<Value, Value>([[loss, g.broadcast(g.dimension(1), loss.shape)]]);
   const owned = new Set<Value>();
+  const wanted = new Set(targets);
   for (const node of [...nodes].reverse()) {
     if (!active.has(node)) continue;
     const cotangent = cotangents.get(node.outputs[0]!);
     if (node.outputs.slice(1).some((value) => cotangents.has(value)))
       throw new InternalError(`${node.op}: only its first output has a gradient`);
-    if (!cotangent || node.inputs.length === 0) continue;
-    const flows = inputCotangents(node, cotangent);
+    if (!cotangent || !node.inputs.some((value) => active.has(value.node))) continue;
+    const given = inputCotangents(node, cotangent);
+    const flows = node.inputs.map((value, i) => (active.has(value.node) ? given[i] : undefined));
+    const passedOn = flows.filter(Boolean).length === 1 && flows.includes(cotangent) && !wanted.has(node.outputs[0]!);
+    if (!passedOn) owned.delete(cotangent); // it has other users now, which need it as it is
     node.inputs.forEach((value, i) => {
       const flow = flows[i];
-      if (!flow || !active.has(value.node)) return;
+      if (!flow) return;
       if (!equalShapes(flow.shape, value.shape))
         throw new InternalError(
           `${node.op}: cotangent ${i} is ${showShape(flow.shape)}, not ${showShape(value.shape)}`,
         );
-      const fresh = flow.node.id > cotangent.node.id && flows.filter((other) => other === flow).length === 1;
-      if (fresh) owned.add(flow);
+      if (flow.node.id > cotangent.node.id && flows.filter((other) => other === flow).length === 1) owned.add(flow);
       const before = cotangents.get(value);
       cotangents.set(value, before ? accumulate(before, flow, owned) : flow);
     });
   }
-  return targets.map((target) => {
-    const cotangent = cotangents.get(target);
-    if (!cotangent) throw new InternalError(`the loss does not depend on a target of shape ${showShape(target.shape)}`);
-    return cotangent;
-  });
+  return targets.map((target) => cotangents.get(target) ?? g.broadcast(g.dimension(0), target.shape));
 }

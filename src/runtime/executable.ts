@@ -1,18 +1,19 @@
 // A session of any ONNX Runtime build as an Executable: shapes checked, inputs and outputs without copies.
 import type { InferenceSession, Tensor, TensorConstructor } from "onnxruntime-common";
-import { InternalError } from "../errors.ts";
+import { InternalError, unknownName } from "../errors.ts";
 import type { HostArray } from "../graph/array.ts";
 import { sizeOf } from "../graph/array.ts";
-import { evaluateShape, SymbolicDim } from "../graph/dim.ts";
+import { evaluateShape } from "../graph/dim.ts";
 import type { Value } from "../graph/value.ts";
 import { showType } from "../graph/value.ts";
 import type { Graph } from "../onnx/serialize.ts";
-import { graphInputs } from "../onnx/serialize.ts";
+import { graphInputs, symbolSources } from "../onnx/serialize.ts";
 import type { Executable, Feed, Feeds } from "./runtime.ts";
+
+const HOST_TYPE = { float32: Float32Array, int64: BigInt64Array, uint8: Uint8Array, bool: Uint8Array } as const;
 
 /** Sizes of the free symbols, read off the fed shapes; a feed that does not fit its input is an internal error. */
 function bindSymbols(inputs: ReadonlyMap<string, Value>, feeds: Feeds): Map<string, number> {
-  const sizes = new Map<string, number>();
   for (const [name, value] of inputs) {
     const feed = feeds[name];
     if (!feed) throw new InternalError(`input "${name}" was not fed`);
@@ -20,11 +21,11 @@ function bindSymbols(inputs: ReadonlyMap<string, Value>, feeds: Feeds): Map<stri
       throw new InternalError(
         `input "${name}" is ${showType(value)}, fed [${feed.shape}] with ${feed.data.length} values`,
       );
-    value.shape.forEach((dim, axis) => {
-      if (dim instanceof SymbolicDim && dim.terms.length === 1 && !dim.terms[0]!.symbols[0]!.quotient)
-        if (!sizes.has(dim.key.slice(2))) sizes.set(dim.key.slice(2), feed.shape[axis]!);
-    });
+    if (!(feed.data instanceof HOST_TYPE[value.dtype]))
+      throw new InternalError(`input "${name}" is ${showType(value)}, fed a ${feed.data.constructor.name}`);
   }
+  const sizes = new Map<string, number>();
+  for (const [key, { input, axis }] of symbolSources(inputs)) sizes.set(key, feeds[input]!.shape[axis]!);
   for (const [name, value] of inputs) {
     const expected = evaluateShape(value.shape, sizes);
     if (expected.some((size, axis) => size !== feeds[name]!.shape[axis]))
@@ -41,8 +42,9 @@ export function createExecutable(graph: Graph, session: InferenceSession, Tensor
   const tensors = new WeakMap<Feed, Tensor>();
   const tensorOf = (name: string, feed: Feed): Tensor => {
     const known = tensors.get(feed);
-    if (known) return known;
-    const tensor = new TensorClass(inputs.get(name)!.dtype, feed.data as never, feed.shape);
+    const { dtype } = inputs.get(name)!;
+    if (known?.type === dtype) return known;
+    const tensor = new TensorClass(dtype, feed.data as never, feed.shape);
     tensors.set(feed, tensor);
     return tensor;
   };
@@ -52,9 +54,16 @@ export function createExecutable(graph: Graph, session: InferenceSession, Tensor
       const fed: Record<string, Tensor> = {};
       for (const name of inputs.keys()) fed[name] = tensorOf(name, feeds[name]!);
       const fetches: Record<string, Tensor | null> = {};
+      for (const name of Object.keys(into))
+        if (!graph.outputs.has(name)) throw unknownName("output", name, graph.outputs.keys());
       for (const [name, value] of graph.outputs) {
         const target = into[name];
-        fetches[name] = target ? new TensorClass("float32", target, evaluateShape(value.shape, sizes)) : null;
+        const shape = evaluateShape(value.shape, sizes);
+        if (target && (value.dtype !== "float32" || target.length !== sizeOf(shape)))
+          throw new InternalError(
+            `output "${name}" is ${value.dtype}[${shape}], cannot go into ${target.length} floats`,
+          );
+        fetches[name] = target ? new TensorClass("float32", target, shape) : null;
       }
       const results = await session.run(fed, fetches);
       const outputs: Record<string, HostArray> = {};

@@ -1,0 +1,17 @@
+// The op table on ONNX Runtime in Node (CPU), and that the table leaves no op out.
+import { expect, test } from "vitest";
+import { LOWERINGS } from "../../src/onnx/lower.ts";
+import { createRuntime } from "../../src/runtime/node/index.ts";
+import { OP_CASES } from "../graph/opCases.ts";
+import { REFERENCE } from "../graph/reference.ts";
+import { runOpCases } from "./opConformance.ts";
+
+test("every op of the vocabulary has cases, and no case has a name twice", () => {
+  const covered = new Set<string>(OP_CASES.map((opCase) => opCase.op));
+  expect([...covered].sort()).toEqual(Object.keys(LOWERINGS).sort());
+  expect([...covered].sort()).toEqual(Object.keys(REFERENCE).sort());
+  const names = OP_CASES.map((opCase) => `${opCase.op}: ${opCase.name}`);
+  expect(new Set(names).size).toBe(names.length);
+});
+
+runOpCases("onnxruntime-node, cpu", () => createRuntime({ device: "cpu", threads: 1 }));
