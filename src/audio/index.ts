@@ -1,5 +1,15 @@
-// Audio in: decoding by content, 16 kHz mono, lengths from headers.
+// Audio in: decoding by content, 16 kHz mono, lengths from headers, acoustic features.
 export { decodeAudio, decodeBytes, type MonoAudio } from "./decode.ts";
+export {
+  type FeatureFrames,
+  type FeatureOptions,
+  fbank,
+  featureFrameCount,
+  type MfccOptions,
+  mfcc,
+  SUPERB_FBANK,
+  SUPERB_MFCC,
+} from "./features.ts";
 export { AUDIO_EXTENSIONS, type AudioFormat, detectFormat } from "./format.ts";
 export {
   type AudioProbe,
