@@ -90,7 +90,7 @@ export function configFromOfficialStudent(
   const valid: OfficialStudent[] = ["armhubert", "maskhubert", "starhubert"];
   if (!valid.includes(modelName as OfficialStudent)) throw unknownName("official student", modelName, valid);
   const reader = new FieldReader(fields, options.where ?? `${modelName} configuration`);
-  if (reader.flag("enable_tr_layer", modelName === "armhubert"))
+  if (reader.flag("enable_tr_layer", modelName !== "starhubert"))
     reader.fail("enable_tr_layer", "is true: students with a time-reduction layer are not supported");
   const base = common(reader);
   const pattern = modelName === "armhubert" ? fields.reuse_pattern : undefined;

@@ -1,6 +1,6 @@
 // Typed access to the fields of a foreign configuration: wrong types and impossible sizes are errors that name the field.
 import { StillwaveError } from "../errors.ts";
-import type { ConvLayer } from "../models/config.ts";
+import { type ConvLayer, noReuse } from "../models/config.ts";
 import { parseLiteral } from "./literal.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -89,18 +89,19 @@ export function parseConvLayers(value: unknown, where: string): ConvLayer[] {
 }
 
 /**
- * The official reuse pattern, one entry a layer (True: computes its map, False: takes over the one before), as
- * `attentionFrom`. Text or a list already.
+ * The official reuse pattern, one entry a layer (True: computes its map, False: takes over the last one computed; None:
+ * all compute), as `attentionFrom`. Text or a list already.
  */
 export function parseReusePattern(value: unknown, layers: number, where: string): number[] {
   const list = typeof value === "string" ? parseLiteral(value, where) : value;
+  if (list === null) return noReuse(layers);
   if (!Array.isArray(list) || !list.every((item) => typeof item === "boolean"))
     throw new StillwaveError(`${where}: expected a list of True and False, got ${shown(value)}`);
-  if (list.length < layers)
+  if (list.length !== layers)
     throw new StillwaveError(`${where}: ${list.length} entries for ${layers} layers: ${shown(value)}`);
   if (!list[0]) throw new StillwaveError(`${where}: the first layer must compute its map (True)`);
   let source = 0;
-  return list.slice(0, layers).map((computes, layer) => {
+  return list.map((computes, layer) => {
     if (computes) source = layer;
     return source;
   });

@@ -72,6 +72,10 @@ const numpyScalar: Construct = (args) => {
   return new PickleRecord("numpy.scalar", args);
 };
 
+/** Protocols 0 and 1 name the class of an object in an argument. */
+const reconstructed: Construct = (args) =>
+  args[0] instanceof PickleGlobal ? construct(args[0], []) : new PickleRecord("copyreg._reconstructor", args);
+
 const latin1: Construct = ([text, encoding]) => {
   if (typeof text !== "string" || (encoding !== undefined && encoding !== "latin1" && encoding !== "latin-1"))
     return new PickleRecord("_codecs.encode", [text, encoding]);
@@ -89,6 +93,7 @@ const constructors: ReadonlyMap<string, Construct> = new Map<string, Construct>(
     [`${module}.set`, asSet],
     [`${module}.frozenset`, asSet],
   ]),
+  ...["copyreg", "copy_reg"].map((module): [string, Construct] => [`${module}._reconstructor`, reconstructed]),
   ["torch.Size", asList],
   ["torch._utils._rebuild_tensor", (args) => tensor(args)],
   ["torch._utils._rebuild_tensor_v2", (args) => tensor(args)],

@@ -76,7 +76,7 @@ async function openZip(file: RandomAccessFile): Promise<TorchFile> {
   if (pickles.length !== 1)
     throw new StillwaveError(`${file.path}: a zip archive with ${pickles.length} data.pkl, not a torch checkpoint`);
   const prefix = pickles[0]!.slice(0, -"data.pkl".length);
-  if (entries.has(`${prefix}constants.pkl`) && entries.has(`${prefix}code/__torch__.py`))
+  if (entries.has(`${prefix}constants.pkl`))
     throw new StillwaveError(
       `${file.path}: a TorchScript program, not a checkpoint; save the model's state_dict instead`,
     );

@@ -7,6 +7,8 @@ export interface ZipEntry {
   readonly name: string;
   readonly offset: number;
   readonly bytes: number;
+  /** Compressed or encrypted: listed, but refused when read. */
+  readonly packed: boolean;
 }
 
 const endSignature = 0x06054b50;
@@ -23,8 +25,8 @@ export function looksLikeZip(start: Uint8Array): boolean {
 }
 
 /**
- * Lists the entries of an archive. Compressed or encrypted entries, sizes that disagree, entries outside the file and
- * entries that overlap are refused: torch.save writes none of them, archives made to exhaust memory do.
+ * Lists the entries of an archive. Sizes that disagree, entries outside the file and entries that overlap are refused, and
+ * so is reading compressed entries: torch.save writes none of them, archives made to exhaust memory do.
  */
 export async function readZipDirectory(file: RandomAccessFile): Promise<Map<string, ZipEntry>> {
   const fail = (text: string): never => {
@@ -44,13 +46,13 @@ export async function readZipDirectory(file: RandomAccessFile): Promise<Map<stri
     if (next > bytes) fail(`directory entry ${i} is broken`);
     const name = new TextDecoder().decode(data.subarray(at + 46, at + 46 + nameLength));
     if (entries.has(name)) fail(`"${name}" appears twice`);
-    if (view.getUint16(at + 10, true) !== 0) fail(`"${name}" is compressed; torch.save never compresses`);
-    if (view.getUint16(at + 8, true) & 1) fail(`"${name}" is encrypted`);
+    const packed = view.getUint16(at + 10, true) !== 0 || (view.getUint16(at + 8, true) & 1) === 1;
     const sizes = entrySizes(view, at, nameLength, extraLength);
-    if (sizes.packed !== sizes.unpacked) fail(`"${name}" declares ${sizes.unpacked} bytes but stores ${sizes.packed}`);
+    if (!packed && sizes.packed !== sizes.unpacked)
+      fail(`"${name}" declares ${sizes.unpacked} bytes but stores ${sizes.packed}`);
     if (sizes.offset + 30 + sizes.packed > file.size)
       fail(`"${name}" lies outside the file; it is truncated or corrupt`);
-    entries.set(name, { name, offset: sizes.offset, bytes: sizes.packed });
+    entries.set(name, { name, offset: sizes.offset, bytes: sizes.packed, packed });
     at = next;
   }
   checkOverlaps([...entries.values()], fail);
@@ -59,6 +61,10 @@ export async function readZipDirectory(file: RandomAccessFile): Promise<Map<stri
 
 /** Offset of the bytes of an entry: its local header has a name and an extra field of its own length. */
 export async function entryDataOffset(file: RandomAccessFile, entry: ZipEntry): Promise<number> {
+  if (entry.packed)
+    throw new StillwaveError(
+      `${file.path}: "${entry.name}" is compressed or encrypted, which torch.save never does; save the checkpoint again`,
+    );
   const header = new DataView((await file.read(entry.offset, 30, `zip entry "${entry.name}"`)).buffer);
   const offset = entry.offset + 30 + header.getUint16(26, true) + header.getUint16(28, true);
   if (header.getUint32(0, true) !== localSignature || offset + entry.bytes > file.size)
