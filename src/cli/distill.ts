@@ -1,13 +1,19 @@
 // stillwave distill: trains the student of a recipe.
 import type { Command } from "commander";
+import type { Prepare } from "../distill/trainer.ts";
 import { collect } from "./collect.ts";
 import type { Output } from "./output.ts";
 
 interface Options {
   readonly set?: readonly string[];
   readonly resume?: boolean;
+  readonly force?: boolean;
   readonly out?: string;
   readonly json?: boolean;
+}
+
+interface PrepareModule {
+  readonly prepareRun: Prepare;
 }
 
 export function distillVerb(program: Command, output: Output, finish: (code: number) => void): void {
@@ -17,22 +23,39 @@ export function distillVerb(program: Command, output: Output, finish: (code: num
     .argument("<recipe>", "recipe file, or the name of one that comes with the package")
     .option("--set <key=value>", "override a value of the recipe (repeatable), e.g. student.dim=432", collect)
     .option("--resume", "go on from the last checkpoint of the run")
+    .option("--force", "with --resume: although recipe, data or teacher have changed")
     .option("--out <dir>", "folder of the run (run.outDir of the recipe)")
-    .option("--json", "print the result as JSON")
+    .option("--json", "print what happens as JSON, one event a line")
     .addHelpText(
       "after",
-      "\nExample:\n  $ stillwave distill quickstart --set run.steps=100 --out runs/first\n  $ stillwave distill quickstart --out runs/first --resume",
+      [
+        "",
+        "Examples:",
+        "  $ stillwave distill quickstart --set run.steps=100 --out runs/first",
+        "  $ stillwave distill quickstart --set run.steps=100 --out runs/first --resume",
+        "",
+        "Ctrl-C writes a checkpoint and ends with exit code 130; a second Ctrl-C ends at once.",
+      ].join("\n"),
     )
     .action(async (recipe: string, options: Options) => finish(await run(recipe, options, output)));
 }
 
-async function run(recipeName: string, options: Options, output: Output): Promise<number> {
+async function run(name: string, options: Options, output: Output): Promise<number> {
   const { loadRecipe } = await import("../distill/recipe.ts");
-  const set =
-    options.out === undefined
-      ? (options.set ?? [])
-      : [...(options.set ?? []), `run.outDir=${JSON.stringify(options.out)}`];
-  const { recipe } = await loadRecipe(recipeName, { set });
-  output.json(recipe);
-  return 0;
+  const out = options.out === undefined ? [] : [`run.outDir=${JSON.stringify(options.out)}`];
+  const { recipe } = await loadRecipe(name, { set: [...(options.set ?? []), ...out] });
+  const { distillRun } = await import("../distill/trainer.ts");
+  const { prepareRun }: PrepareModule = await import("../distill/prepare.ts" as string);
+  const { exitCodeOf, stopOnSignals } = await import("../distill/run/signals.ts");
+  const { followRun } = await import("./distill/follow.ts");
+  const stop = stopOnSignals(() => output.note("stopping with a checkpoint; press again to stop at once"));
+  try {
+    const { resume = false, force = false, json = false } = options;
+    const events = distillRun({ recipe, prepare: prepareRun, resume, force, signal: stop.signal });
+    const ended = await followRun(events, output, { json });
+    const signal = stop.received();
+    return ended === "interrupted" && signal ? exitCodeOf(signal) : 0;
+  } finally {
+    stop.dispose();
+  }
 }

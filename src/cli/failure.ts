@@ -10,7 +10,7 @@ export function reportFailure(error: unknown, output: Output, json: boolean): nu
   if (error instanceof CommanderError) return reportParsing(error, output, json);
   const kind = error instanceof UsageError ? "misused" : error instanceof StillwaveError ? "failed" : "bug";
   const message = error instanceof Error ? error.message : String(error);
-  if (json) output.json({ error: { kind, message } });
+  if (json) output.jsonLine({ error: { kind, message } });
   output.note(`stillwave: ${message}`);
   if (kind === "bug") {
     if (!(error instanceof InternalError)) output.note("internal: this error was not expected");
@@ -26,6 +26,6 @@ export function reportFailure(error: unknown, output: Output, json: boolean): nu
 function reportParsing(error: CommanderError, output: Output, json: boolean): number {
   if (error.exitCode === 0) return exitCodes.ok;
   const message = error.message.replace(/^error: /, "").replace("(outputHelp)", "a verb is missing");
-  if (json) output.json({ error: { kind: "misused", message } });
+  if (json) output.jsonLine({ error: { kind: "misused", message } });
   return exitCodes.misused;
 }

@@ -7,6 +7,8 @@ export interface Output {
   note(text: string): void;
   /** The result as JSON, one document. */
   json(value: unknown): void;
+  /** One JSON document on one line: an event, an error. */
+  jsonLine(value: unknown): void;
   /** Resolves once everything printed so far is written. */
   flush(): Promise<void>;
 }
@@ -18,9 +20,15 @@ export function processOutput(): Output {
   return {
     print: (text) => stdout.write(`${text}\n`),
     note: (text) => stderr.write(`${text}\n`),
-    json: (value) => stdout.write(`${JSON.stringify(value, null, 2)}\n`),
+    json: (value) => stdout.write(`${JSON.stringify(value, strict, 2)}\n`),
+    jsonLine: (value) => stdout.write(`${JSON.stringify(value, strict)}\n`),
     flush: async () => void (await Promise.all([stdout.flush(), stderr.flush()])),
   };
+}
+
+/** NaN and infinities as text: JSON has none, and null would hide them. */
+function strict(_: string, value: unknown): unknown {
+  return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
 }
 
 function writer(stream: NodeJS.WriteStream) {

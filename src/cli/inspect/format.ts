@@ -1,7 +1,7 @@
 // An inspection as text for a terminal.
-import Table from "cli-table3";
 import type { ModelConfig } from "../../models/config.ts";
 import type { BlockProfile } from "../../models/profile.ts";
+import { formatTable } from "../table.ts";
 import type { Inspection } from "./subject.ts";
 
 const kinds: Record<Inspection["kind"], string> = {
@@ -63,30 +63,13 @@ function describeRest({ semantics, dtype, ignored, notes }: Inspection): string[
 }
 
 function blockTable(blocks: readonly BlockProfile[], config: ModelConfig): string {
-  const table = new Table({
-    head: ["block", "parameters", "MACs", "attention map"],
-    colAligns: ["left", "right", "right", "left"],
-    style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },
-    chars: noLines,
-  });
-  for (const { name, parameters, macs, attentionFrom } of blocks) {
+  const rows = blocks.map(({ name, parameters, macs, attentionFrom }) => {
     const layer = /^layer \d+$/.test(name);
     const map = attentionFrom === undefined ? (layer ? "own" : "") : `of layer ${attentionFrom} (${config.reuse})`;
-    table.push([name, whole(parameters), macs ? giga(macs) : "", map]);
-  }
-  return table
-    .toString()
-    .split("\n")
-    .map((line) => line.trimEnd())
-    .join("\n");
+    return [name, whole(parameters), macs ? giga(macs) : "", map];
+  });
+  return formatTable(["block", "parameters", "MACs", "attention map"], rows);
 }
-
-const noLines = Object.fromEntries(
-  ["top", "bottom", "left", "right"]
-    .flatMap((side) => [side, `${side}-mid`, `${side}-left`, `${side}-right`])
-    .concat("mid", "mid-mid", "middle")
-    .map((name) => [name, ""]),
-);
 
 const whole = (value: number) => value.toLocaleString("en-US");
 const giga = (value: number) => (value >= 1e9 ? `${(value / 1e9).toFixed(2)} G` : `${(value / 1e6).toFixed(2)} M`);

@@ -1,0 +1,80 @@
+// Shows a distillation run while it happens: progress and notes for people, one JSON event a line for programs.
+import { join } from "node:path";
+import type { DistillEvent, DoneEvent } from "../../distill/run/events.types.ts";
+import { formatDuration, formatNumber, type Progress, startProgress } from "../../report/index.ts";
+import type { Output } from "../output.ts";
+
+/** Iterates the run to its end; the result says how it ended. */
+export async function followRun(
+  events: AsyncIterable<DistillEvent>,
+  output: Output,
+  { json }: { readonly json: boolean },
+): Promise<"done" | "interrupted"> {
+  let ended: "done" | "interrupted" = "done";
+  let progress: Progress | undefined;
+  const note = (text: string) => (progress ? progress.note(text) : output.note(text));
+  try {
+    for await (const event of events) {
+      if (json) output.jsonLine(event);
+      else if (event.kind === "start") {
+        note(startText(event));
+        progress = startProgress({ label: "distill", total: event.totalSteps, startedAt: event.step });
+      } else if (event.kind === "step") {
+        progress?.update(event.step, {
+          loss: event.loss.total,
+          audioSecondsPerSecond: event.row.audioSecondsPerSecond,
+        });
+      } else if (event.kind !== "done") note(noteText(event));
+      else {
+        progress?.finish();
+        output.print(doneText(event));
+      }
+      if (event.kind === "interrupted") ended = "interrupted";
+    }
+  } finally {
+    progress?.finish();
+  }
+  return ended;
+}
+
+function startText({ step, totalSteps, batchesPerEpoch, epochs, folder }: Extract<DistillEvent, { kind: "start" }>) {
+  const from = step ? `, from step ${step}` : "";
+  return `run ${folder}: ${totalSteps} steps${from}; ${epochs} epochs of ${batchesPerEpoch} batches`;
+}
+
+type Noted = Exclude<DistillEvent, { kind: "start" | "step" | "done" }>;
+
+function noteText(event: Noted): string {
+  switch (event.kind) {
+    case "note":
+      return event.text;
+    case "validation":
+      return `step ${event.step}: validation loss ${formatNumber(event.loss)}${event.best ? ", the best so far" : ""}`;
+    case "checkpoint":
+      return `step ${event.step}: checkpoint ${event.folder}`;
+    case "interrupted":
+      return `stopped at step ${event.step} of ${event.totalSteps}: ${event.remedy}`;
+  }
+}
+
+function doneText({ step, folder, already, summary }: DoneEvent): string {
+  const { initialValidation: before, finalValidation: after, best, models, seconds } = summary;
+  const lines = [
+    already
+      ? `${folder}: was done before, ${step} steps`
+      : `${folder}: done, ${step} steps in ${formatDuration(seconds)}`,
+  ];
+  if (before !== null && after !== null)
+    lines.push(
+      `validation loss  ${formatNumber(before)} before, ${formatNumber(after)} after` +
+        (best ? `; best ${formatNumber(best.loss)} at step ${best.step}` : ""),
+    );
+  lines.push(
+    `model            ${join(folder, models.last)}${models.best ? ` (best: ${join(folder, models.best)})` : ""}`,
+  );
+  lines.push(
+    `next             stillwave report ${folder}`,
+    `                 stillwave inspect ${join(folder, models.last)}`,
+  );
+  return lines.join("\n");
+}

@@ -1,0 +1,79 @@
+// How distill shows a run: from events to text and to JSON lines.
+import { describe, expect, test } from "vitest";
+import { followRun } from "../../src/cli/distill/follow.ts";
+import type { Output } from "../../src/cli/output.ts";
+import type { DistillEvent } from "../../src/distill/run/events.types.ts";
+
+const summary = {
+  step: 20,
+  seconds: 83,
+  initialValidation: 1.25,
+  finalValidation: 0.5,
+  best: { step: 10, loss: 0.4 },
+  models: { last: "last", best: "best" },
+  weightsSha256: "00",
+};
+
+const begin: DistillEvent = {
+  kind: "start",
+  step: 0,
+  totalSteps: 20,
+  batchesPerEpoch: 10,
+  epochs: 2,
+  folder: "runs/x",
+};
+const validation = { kind: "validation", step: 10, loss: 0.4, best: true, row: {} } as DistillEvent;
+const done: DistillEvent = { kind: "done", step: 20, folder: "runs/x", already: false, summary };
+
+async function follow(events: DistillEvent[], json = false) {
+  const printed: string[] = [];
+  const noted: string[] = [];
+  const lines: unknown[] = [];
+  const output: Output = {
+    print: (text) => printed.push(text),
+    note: (text) => noted.push(text),
+    json: () => {},
+    jsonLine: (value) => lines.push(value),
+    flush: async () => {},
+  };
+  const source = (async function* () {
+    yield* events;
+  })();
+  const ended = await followRun(source, output, { json });
+  return { ended, printed: printed.join("\n"), noted, lines };
+}
+
+describe("followRun", () => {
+  test("ends with losses, models and what to do next", async () => {
+    const { ended, printed } = await follow([begin, validation, done]);
+    expect(ended).toBe("done");
+    expect(printed).toContain("runs/x: done, 20 steps in 1:23");
+    expect(printed).toContain("1.250 before, 0.5000 after; best 0.4000 at step 10");
+    expect(printed).toMatch(/stillwave report runs.x/);
+  });
+
+  test("says when a run was done before, or has no validation", async () => {
+    const { printed } = await follow([
+      { ...done, already: true, summary: { ...summary, initialValidation: null, finalValidation: null, best: null } },
+    ]);
+    expect(printed).toContain("was done before");
+    expect(printed).not.toContain("validation");
+  });
+
+  test("notes come out even before the start", async () => {
+    const { noted } = await follow([{ kind: "note", text: "3 bad files" }]);
+    expect(noted).toEqual(["3 bad files"]);
+  });
+
+  test("tells interruption from completion", async () => {
+    const interrupted: DistillEvent = { kind: "interrupted", step: 4, totalSteps: 20, remedy: "--resume" };
+    expect((await follow([begin, interrupted])).ended).toBe("interrupted");
+  });
+
+  test("--json gives every event, nothing else", async () => {
+    const events = [begin, validation, done];
+    const { lines, printed, noted } = await follow(events, true);
+    expect(lines).toEqual(events);
+    expect([printed, noted]).toEqual(["", []]);
+  });
+});
