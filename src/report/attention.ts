@@ -109,7 +109,7 @@ export function attentionCards(comparison: AttentionComparison): Markup {
     const [teacher, student] = [find(comparison.teacher, index), find(comparison.student, index)];
     return html`<article class="card"><h3>Layer ${index}</h3>
       <div class="pair">${meanPanel("Teacher", teacher, size)}${meanPanel("Student", student, size)}</div>
-      <details><summary>Single heads</summary><div class="pair">${headPanels("Teacher", teacher, size)}${headPanels("Student", student, size)}</div></details>
+      <details><summary>Single heads</summary><div class="pair"><div class="stack">${headPanels("Teacher", teacher, size)}</div><div class="stack">${headPanels("Student", student, size)}</div></div></details>
     </article>`;
   });
   return html`<div class="cards">${cards}</div>

@@ -1,5 +1,6 @@
 // What a run's metrics say: key numbers, and the charts of losses, optimiser and speed.
-import { type ChartLine, chart, sparkline } from "./chart.ts";
+import { chart, sparkline } from "./chart.ts";
+import { type ChartLine, type PreparedLine, prepareLine } from "./line.ts";
 import { html, type Markup } from "./markup.ts";
 import type { MetricsRow, TrainRow, ValidationRow } from "./metrics.types.ts";
 import { formatNumber } from "./progress.ts";
@@ -61,14 +62,14 @@ export function lossCharts({ train, validation }: RunMetrics): Markup {
     chart({
       title,
       lines: [
-        { label: "unmasked frames", points: series(train, unmasked), tone: "soft", smoothed: true },
-        { label: "masked frames", points: series(train, masked), tone: "accent", smoothed: true },
+        { label: "masked", points: series(train, masked), tone: "accent", smoothed: true },
+        { label: "unmasked", points: series(train, unmasked), tone: "soft", smoothed: true },
       ],
     });
   const total: ChartLine = { label: "training loss", points: series(train, "loss"), tone: "accent", smoothed: true };
   return html`${chart({ title: "Training loss", lines: [total], size: "full" })}
     <div class="grid">
-      ${pair("Hint layers, all before the last", "hintMasked", "hintUnmasked")}
+      ${pair("Layers before the last", "hintMasked", "hintUnmasked")}
       ${pair("Last layer", "lastMasked", "lastUnmasked")}
       ${chart({
         title: "Validation loss",
@@ -81,7 +82,21 @@ export function lossCharts({ train, validation }: RunMetrics): Markup {
         ],
         dots: true,
       })}
+      ${validationByHead(validation)}
     </div>`;
+}
+
+/** Validation loss along the heads, first and last validation. */
+function validationByHead(validation: readonly ValidationRow[]): Markup {
+  const line = (row: ValidationRow, label: string, tone: ChartLine["tone"]): ChartLine => ({
+    label: `${label} (step ${row.step})`,
+    points: row.perLayer.map((value, head) => ({ step: head, value })),
+    tone,
+  });
+  const [first, last] = [validation[0], validation.at(-1)];
+  const lines = last ? [line(last, "after", "accent")] : [];
+  if (first && first !== last) lines.push(line(first, "before", "soft"));
+  return chart({ title: "Validation loss of each head", across: "head", lines, dots: true });
 }
 
 /** One small chart a head, all with the same axes, so that heights compare. */
@@ -89,28 +104,28 @@ export function layerCharts({ train }: RunMetrics): Markup {
   const layers = train.reduce((most, row) => Math.max(most, row.perLayerMasked.length, row.perLayerUnmasked.length), 0);
   if (layers === 0) return html`<p class="empty">No values yet.</p>`;
   const shown = Math.min(layers, MAX_SPARKLINES);
-  const lines = Array.from({ length: shown }, (_, layer): ChartLine[] => {
+  const lines = Array.from({ length: shown }, (_, layer): PreparedLine[] => {
     const points = (field: "perLayerMasked" | "perLayerUnmasked") =>
       train.map((row) => ({ step: row.step, value: row[field][layer] ?? Number.NaN }));
     return [
-      { label: "unmasked frames", points: points("perLayerUnmasked"), tone: "soft", smoothed: true },
-      { label: "masked frames", points: points("perLayerMasked"), tone: "accent", smoothed: true },
+      prepareLine({ label: "masked frames", points: points("perLayerMasked"), tone: "accent", smoothed: true }),
+      prepareLine({ label: "unmasked frames", points: points("perLayerUnmasked"), tone: "soft", smoothed: true }),
     ];
   });
   const top = Math.max(
     ...lines.flat().map(
-      ({ points }) =>
+      ({ raw }) =>
         quantile(
-          points.map(({ value }) => value),
+          raw.map(({ value }) => value),
           0.98,
         ) || 0,
     ),
   );
-  const lastFinite = ({ points }: ChartLine) => points.findLast(({ value }) => Number.isFinite(value))?.value;
+  const lastFinite = ({ ends }: PreparedLine) => ends?.[1].value;
   const cell = (value: number | undefined) => html`<td>${value === undefined ? "" : formatNumber(value)}</td>`;
   return html`<ul class="key"><li>masked frames</li><li class="soft">unmasked frames</li></ul>
     <div class="sparks">${lines.map((pair, layer) => {
-      const masked = lastFinite(pair[1]!);
+      const masked = lastFinite(pair[0]!);
       return html`<figure><figcaption><span>Head ${layer}</span><b>${masked === undefined ? "" : formatNumber(masked)}</b></figcaption>
         ${sparkline(`Loss of head ${layer}`, pair, top) ?? html`<p class="empty">No values yet.</p>`}</figure>`;
     })}</div>
@@ -121,7 +136,7 @@ export function layerCharts({ train }: RunMetrics): Markup {
       <thead><tr><th scope="col">head</th><th scope="col">masked frames</th><th scope="col">unmasked frames</th></tr></thead>
       <tbody>${lines.map(
         (pair, layer) =>
-          html`<tr><th scope="row">${layer}</th>${cell(lastFinite(pair[1]!))}${cell(lastFinite(pair[0]!))}</tr>`,
+          html`<tr><th scope="row">${layer}</th>${cell(lastFinite(pair[0]!))}${cell(lastFinite(pair[1]!))}</tr>`,
       )}</tbody></table></div></details>`;
 }
 

@@ -19,8 +19,9 @@ const count = (value: number) => value.toLocaleString("en-US");
 const plural = (value: number, one: string) => `${count(value)} ${value === 1 ? one : `${one}s`}`;
 
 function hours(seconds: number): string {
-  if (seconds >= 5400) return `${formatNumber(seconds / 3600)} hours`;
-  return seconds >= 90 ? `${formatNumber(seconds / 60)} minutes` : `${formatNumber(seconds)} seconds`;
+  const short = (value: number) => String(+value.toPrecision(3));
+  if (seconds >= 5400) return `${short(seconds / 3600)} hours`;
+  return seconds >= 90 ? `${short(seconds / 60)} minutes` : `${short(seconds)} seconds`;
 }
 
 function keyNumber(label: string, value: Content, detail: Content): Markup {
@@ -55,7 +56,7 @@ function notices(data: RunReportData, summary: RunSummary): Content {
   const listed = broken.slice(0, 5).map(count).join(", ");
   return [
     broken.length > 0 &&
-      html`<p class="notice">The loss or the gradient was not finite at ${plural(broken.length, "step")}: ${listed}${broken.length > 5 && ", …"}. Those values are gaps in the charts.</p>`,
+      html`<p class="notice">The loss or the gradient was not finite at ${plural(broken.length, "step")}: ${listed}${broken.length > 5 && ` and ${count(broken.length - 5)} more`}. Those values are gaps in the charts.</p>`,
     data.totalSteps !== undefined &&
       summary.steps < data.totalSteps &&
       html`<p class="notice">This run is not complete: step ${count(summary.steps)} of ${count(data.totalSteps)}.</p>`,
@@ -122,7 +123,7 @@ function attentionSection(data: RunReportData): Content {
   const { attention } = data;
   if (!attention) return undefined;
   return html`<section aria-labelledby="attention"><h2 id="attention">Attention</h2>
-    <p class="lead">What each frame (downwards) looks at (across) in ${attention.utterance}, ${formatNumber(attention.seconds)} s, averaged over heads.
+    <p class="lead">What each frame (downwards) looks at (across) in ${attention.utterance}, ${hours(attention.seconds)}, averaged over heads.
       Colour is the square root of the weight, each map to its own largest value; entropy in nats, the lower the sharper.</p>
     ${attentionCards(attention)}</section>`;
 }
@@ -155,7 +156,7 @@ ${notices(data, summary)}</header>
 <section aria-labelledby="loss"><h2 id="loss">Loss</h2>
 <p class="lead">Faint: as logged. Strong: moving average. The student sees masked input; on masked frames its target is the teacher on the full input, on the others the teacher on the masked input.</p>
 ${lossCharts(metrics)}</section>
-<section aria-labelledby="layers"><h2 id="layers">Loss by layer</h2>${layerCharts(metrics)}</section>
+<section aria-labelledby="layers"><h2 id="layers">Loss of each head</h2>${layerCharts(metrics)}</section>
 <section aria-labelledby="speed"><h2 id="speed">Optimiser and speed</h2>${optimiserCharts(metrics)}</section>
 ${attentionSection(data)}
 <section aria-labelledby="model"><h2 id="model">Model</h2>${comparison(student, teacher)}

@@ -1,4 +1,6 @@
 // What a run tells: metrics.jsonl, TensorBoard events, progress on the terminal, the HTML report.
+
+export { writeRunReport } from "./html.ts";
 export {
   formatMetricsRow,
   iterateMetrics,
@@ -21,4 +23,5 @@ export {
   type ProgressStream,
   startProgress,
 } from "./progress.ts";
+export type { AttentionComparison, AttentionLayer, ReportData, ReportModel, RunReportData } from "./report.types.ts";
 export { type EventWriter, type EventWriterOptions, openEventWriter, scalarsOf } from "./tensorboard.ts";

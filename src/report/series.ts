@@ -6,20 +6,21 @@ export interface Point {
 }
 
 /**
- * Exponential moving average over about `window` points, without the usual pull towards the start: the weights of what
- * was seen so far are divided by their sum. Values that are not finite are left out.
+ * Moving average over `window` points, centred, so that it does not lag behind; towards the ends the window shrinks on
+ * both sides alike, down to a third, below which single values would show through. Values that are not finite are left out.
  */
 export function smooth(points: readonly Point[], window: number): Point[] {
-  const decay = 1 - 2 / (Math.max(1, window) + 1);
-  let [sum, weight] = [0, 0];
-  const out: Point[] = [];
-  for (const { step, value } of points) {
-    if (!Number.isFinite(value)) continue;
-    sum = decay * sum + value;
-    weight = decay * weight + 1;
-    out.push({ step, value: sum / weight });
-  }
-  return out;
+  const finite = points.filter(({ value }) => Number.isFinite(value));
+  const half = Math.floor(Math.max(1, window) / 2);
+  const sums = new Float64Array(finite.length + 1);
+  finite.forEach(({ value }, i) => {
+    sums[i + 1] = sums[i]! + value;
+  });
+  return finite.map(({ step }, i) => {
+    const reach = Math.max(Math.min(half, i, finite.length - 1 - i), Math.floor(half / 3));
+    const [start, end] = [Math.max(0, i - reach), Math.min(finite.length, i + reach + 1)];
+    return { step, value: (sums[end]! - sums[start]!) / (end - start) };
+  });
 }
 
 /**

@@ -13,7 +13,8 @@ h1 { font-size: clamp(1.6rem, 4vw, 2.3rem); line-height: 1.15; letter-spacing: -
 h2 { font-size: 1.2rem; letter-spacing: -0.01em; font-weight: 650; margin: 4rem 0 0.35rem; padding-top: 1.1rem; border-top: 1px solid var(--rule); }
 h3 { font-size: 0.95rem; font-weight: 600; margin: 0; }
 h3 small { font-weight: 400; color: var(--muted); font-size: 0.85em; }
-p { margin: 0.4rem 0 1rem; max-width: 44rem; }
+a { color: var(--accent); text-underline-offset: 0.15em; }
+p { margin: 0.4rem 0 1rem; max-width: 46rem; text-wrap: pretty; }
 .lead, .note, .empty, figcaption, caption { color: var(--muted); }
 .lead { font-size: 1rem; margin: 0; overflow-wrap: anywhere; }
 .note, .empty { font-size: 0.85rem; }
@@ -59,6 +60,7 @@ td .meter i { display: block; height: 100%; background: var(--accent); }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr)); gap: 1.5rem; margin-top: 1.25rem; }
 .card { background: var(--panel); border: 1px solid var(--rule); border-radius: 6px; padding: 0.9rem 1rem 1rem; min-width: 0; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 0.9rem; margin-top: 0.6rem; }
+.stack { display: grid; gap: 0.9rem; align-content: start; min-width: 0; }
 .panel figcaption { font-size: 0.8rem; line-height: 1.4; margin-top: 0.35rem; }
 .map { display: block; width: 100%; height: auto; aspect-ratio: 1; image-rendering: pixelated; border: 1px solid var(--rule); background: var(--page); }
 .map.none { display: grid; place-items: center; color: var(--muted); font-size: 0.8rem; }

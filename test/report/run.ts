@@ -33,6 +33,18 @@ export const teacherConfig: ModelConfig = {
 export const studentConfig: ModelConfig = {
   ...teacherConfig,
   family: "student",
+  conv: layers(
+    [128, 10, 5],
+    [256, 1, 1],
+    [256, 3, 2],
+    [256, 3, 2],
+    [256, 3, 2],
+    [256, 3, 2],
+    [432, 1, 1],
+    [432, 2, 2],
+    [432, 2, 2],
+  ),
+  featureProjection: false,
   dim: 432,
   ffnDim: 816,
   attentionFrom: reuseEvery(2, 12),
@@ -53,7 +65,9 @@ function noise(seed: number): () => number {
 /** Rows of a run of `steps` steps with 12 heads, a validation every `every` steps, warm-up and decay. */
 export function metricsOf(steps: number, every = Math.max(1, Math.floor(steps / 10))): MetricsRow[] {
   const random = noise(7);
-  const rows: MetricsRow[] = steps ? [validationRow(0, { loss: 2.31 })] : [];
+  const rows: MetricsRow[] = steps
+    ? [validationRow(0, { loss: 2.31, perLayer: Array.from({ length: 12 }, (_, k) => 0.6 + 0.1 * k) })]
+    : [];
   for (let step = 1; step <= steps; step++) {
     const fall = Math.exp((-5 * step) / steps) + 0.15 * (1 - step / steps);
     const jitter = () => 1 + 0.25 * (random() - 0.5);
@@ -78,7 +92,13 @@ export function metricsOf(steps: number, every = Math.max(1, Math.floor(steps / 
         rssBytes: 1.42e9 + 2e8 * (1 - Math.exp(-step / 30)),
       }),
     );
-    if (step % every === 0) rows.push(validationRow(step, { loss: 0.52 + 1.7 * fall * (1 + 0.04 * random()) }));
+    if (step % every === 0)
+      rows.push(
+        validationRow(step, {
+          loss: 0.52 + 1.7 * fall * (1 + 0.04 * random()),
+          perLayer: masked.map((value) => 0.8 * value),
+        }),
+      );
   }
   return rows;
 }
