@@ -23,7 +23,7 @@ export class SymbolicDim {
   }
 
   toString(): string {
-    return this.key.replace(/(^|\+)1\*/g, "$1");
+    return this.key.replaceAll("+-", "-").replace(/(^|[-+(])1\*/g, "$1");
   }
 }
 
@@ -52,6 +52,7 @@ const termsOf = (dim: Dim) => (typeof dim === "number" ? [{ coefficient: dim, sy
 
 /** A free symbol, the size of an input's axis: `symbol("batch")`. */
 export function symbol(name: string): Dim {
+  if (!/^[A-Za-z_]\w*$/.test(name)) throw new InternalError(`dimension symbol "${name}" is no identifier`);
   return new SymbolicDim([{ coefficient: 1, symbols: [{ key: name }] }]);
 }
 
@@ -76,14 +77,20 @@ export function mulDims(...dims: Dim[]): Dim {
 
 export const subDims = (a: Dim, b: Dim): Dim => addDims(a, mulDims(-1, b));
 
-/** floor(numerator / divisor) for sizes >= 0. */
+/**
+ * floor(numerator / divisor). Multiples of the divisor are taken out of the floor, so that equal sizes have equal keys and
+ * what stays inside is never negative (runtimes divide towards zero).
+ */
 export function floorDivDim(numerator: Dim, divisor: number): Dim {
+  if (!Number.isInteger(divisor) || divisor < 1) throw new InternalError(`floorDivDim: divisor ${divisor}`);
   if (divisor === 1) return numerator;
   if (typeof numerator === "number") return Math.floor(numerator / divisor);
-  if (numerator.terms.every((term) => term.coefficient % divisor === 0))
-    return simplify(numerator.terms.map((t) => ({ coefficient: t.coefficient / divisor, symbols: t.symbols })));
-  const atom: DimSymbol = { key: `[(${numerator.key})/${divisor}]`, quotient: { numerator, divisor } };
-  return new SymbolicDim([{ coefficient: 1, symbols: [atom] }]);
+  const { terms } = numerator;
+  const whole = simplify(terms.map((term) => ({ ...term, coefficient: Math.floor(term.coefficient / divisor) })));
+  const rest = subDims(numerator, mulDims(divisor, whole));
+  if (typeof rest === "number") return whole; // less than the divisor
+  const atom: DimSymbol = { key: `[(${rest.key})/${divisor}]`, quotient: { numerator: rest, divisor } };
+  return addDims(whole, new SymbolicDim([{ coefficient: 1, symbols: [atom] }]));
 }
 
 export function equalDims(a: Dim, b: Dim): boolean {

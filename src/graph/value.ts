@@ -58,6 +58,9 @@ export function constant(array: HostArray | { shape: readonly number[]; data: Bi
 /** A float32 constant of rank 0. */
 export const scalar = (value: number): Value => constant({ shape: [], data: Float32Array.of(value) });
 
+/** An int64 constant of rank 0. */
+export const int64Scalar = (value: number): Value => constant({ shape: [], data: BigInt64Array.of(BigInt(value)) });
+
 /** All nodes that `outputs` need, inputs before users. */
 export function reachableNodes(outputs: readonly Value[]): GraphNode[] {
   const seen = new Set<GraphNode>();

@@ -1,0 +1,190 @@
+// The forward pass of any model: a pure function from waveform values to every intermediate by name.
+import type { Dim } from "../graph/dim.ts";
+import { mulDims } from "../graph/dim.ts";
+import * as g from "../graph/ops.ts";
+import type { Value } from "../graph/value.ts";
+import type { AttentionShape, ScoreBias } from "../nn/attention.ts";
+import { MASKED_SCORE, officialReusedMap, selfAttention } from "../nn/attention.ts";
+import { channelsFirstFeatures } from "../nn/features/channelsFirst.ts";
+import { channelsLastFeatures } from "../nn/features/channelsLast.ts";
+import { layerNorm, linear } from "../nn/linear.ts";
+import { positionalConv } from "../nn/positionalConv.ts";
+import { relativePositionBias } from "../nn/relativePosition.ts";
+import type { Dropout, ParameterLookup } from "../nn/scope.ts";
+import { noDropout, within } from "../nn/scope.ts";
+import type { ModelConfig } from "./config.ts";
+
+/** Dropout rates while training; all 0 in evaluation. */
+export interface DropoutRates {
+  /** After attention, after the feed-forward block and on the encoder's first input. */
+  readonly residual: number;
+  readonly attention: number;
+  /** Inside the feed-forward block. */
+  readonly activation: number;
+  /** On the projected features, before masking. */
+  readonly input: number;
+}
+
+export interface ForwardOptions {
+  /** Native convolutions (no gradient) or matrix products (trainable). Both give the same numbers. */
+  readonly features?: "channels-first" | "channels-last";
+  readonly dropout?: Dropout;
+  readonly rates?: DropoutRates;
+  /** Multiply the gradient that layer i passes on by (N-i)/(N-i+1), and its head's by what is left (method of ARMHuBERT). */
+  readonly layerGradientScale?: boolean;
+}
+
+/** Which frames are masked and which exist. */
+export interface FrameMasks {
+  /** [batch, time, 1], 1 where the mask embedding replaces the features; null: nowhere. */
+  readonly masked: Value | null;
+  /** [batch, time, 1], 1 at true frames, 0 at padding; null: no padding. */
+  readonly valid: Value | null;
+}
+
+/** Everything the encoder computes. Hidden states and maps are those of the unmodified forward pass. */
+export interface EncoderOutputs {
+  /** GELU of the positional convolution, [batch, time, dim]. */
+  readonly posConv: Value;
+  /** What layer 0 reads, [batch, time, dim]. */
+  readonly encoderInput: Value;
+  /** Output of every layer, [batch, time, dim], before any final norm. */
+  readonly layers: readonly Value[];
+  /** Attention maps of the layers that compute one, [batch, heads, query, key]. */
+  readonly maps: ReadonlyMap<number, Value>;
+  /** Head outputs, [batch, time, headDim], one per entry of `headLayers`. */
+  readonly heads: readonly Value[];
+  /** The last layer's output, after the final norm in pre-LN models. */
+  readonly last: Value;
+}
+
+/** Feature extractor, LayerNorm, projection: [batch, samples] -> convolution features, normed and projected features. */
+export function extractFeatures(config: ModelConfig, p: ParameterLookup, wave: Value, options: ForwardOptions = {}) {
+  const extract =
+    options.features === "channels-first" && config.convNorm === "group" ? channelsFirstFeatures : channelsLastFeatures;
+  const conv = extract(within(p, "feature_extractor"), wave, config); // [batch, time, channels]
+  const [batch, time, channels] = conv.shape as [Dim, Dim, number];
+  const rows = g.reshape(conv, [mulDims(batch, time), channels]);
+  const normed = layerNorm(p, "feature_projection.layer_norm", rows, config.layerNormEps);
+  const projected = config.featureProjection ? linear(p, "feature_projection.projection", normed) : normed;
+  return {
+    conv,
+    normed: g.reshape(normed, [batch, time, channels]),
+    projected: g.reshape(projected, [batch, time, config.dim]),
+  };
+}
+
+/** Masked frames get the mask embedding, padded frames become 0. */
+export function maskFeatures(p: ParameterLookup, features: Value, { masked, valid }: FrameMasks): Value {
+  if (!masked) return valid ? g.mul(features, valid) : features;
+  const kept = valid ? g.mul(g.sub(1, masked), valid) : g.sub(1, masked);
+  const filled = valid ? g.mul(masked, valid) : masked;
+  return g.add(g.mul(features, kept), g.mul(filled, p("masked_spec_embed")));
+}
+
+/** 0 at true keys, very negative at padding: [batch, 1, time, 1]. */
+function keyBias(valid: Value | null): Value | null {
+  if (!valid) return null;
+  const [batch, time] = valid.shape as [Dim, Dim];
+  return g.reshape(g.mul(g.sub(1, valid), MASKED_SCORE), [batch, 1, time, 1]);
+}
+
+/** The Transformer on masked features [batch, time, dim]; `valid` as in FrameMasks. */
+export function encode(
+  config: ModelConfig,
+  p: ParameterLookup,
+  features: Value,
+  valid: Value | null,
+  options: ForwardOptions = {},
+): EncoderOutputs {
+  const { dropout = noDropout, rates = { residual: 0, attention: 0, activation: 0, input: 0 } } = options;
+  const [batch, time] = features.shape as [Dim, Dim];
+  const shape: AttentionShape = { batch, time, heads: config.heads, headDim: config.dim / config.heads };
+  const { relativePosition: relative } = config;
+  const bias: ScoreBias = {
+    keys: keyBias(valid),
+    positions: relative
+      ? relativePositionBias(
+          p("encoder.layers.0.attention.rel_attn_embed.weight"),
+          time,
+          relative.buckets,
+          relative.maxDistance,
+        )
+      : null,
+  };
+  const inTime = (x: Value) => g.reshape(x, [batch, time, x.shape[1]!]);
+  const norm = (x: Value) => layerNorm(p, "encoder.layer_norm", x, config.layerNormEps);
+
+  const rows = g.reshape(features, [mulDims(batch, time), config.dim]);
+  const posConv = positionalConv(within(p, "encoder.pos_conv_embed.conv"), rows, batch, time, config.posConv);
+  const positioned = g.add(rows, posConv);
+  const encoderInput = config.normFirst ? positioned : norm(positioned);
+
+  let x = dropout(encoderInput, "encoder", rates.residual);
+  const layers: Value[] = [];
+  const maps = new Map<number, Value>();
+  const readings = new Map<number, Value>();
+  const heads: Value[] = [];
+  for (let i = 0; i < config.layers; i++) {
+    const source = config.attentionFrom[i]!;
+    const reused = source === i ? null : reusedMap(config, readings, maps.get(source)!, source, shape);
+    const layer = encoderLayer(config, within(p, `encoder.layers.${i}`), `layer${i}`, x, {
+      shape,
+      bias,
+      reused,
+      dropout,
+      rates,
+    });
+    if (layer.map) maps.set(i, layer.map);
+    layers.push(inTime(layer.output));
+    const share = options.layerGradientScale ? (config.layers - i) / (config.layers - i + 1) : 1;
+    x = g.scaleGradient(layer.output, share);
+    if (config.headLayers.includes(i) && config.headDim !== null)
+      heads.push(inTime(linear(p, `heads.${i}`, options.layerGradientScale ? g.scaleGradient(x, 1 - share) : x)));
+  }
+  const last = inTime(config.normFirst ? norm(x) : x);
+  return { posConv: inTime(posConv), encoderInput: inTime(encoderInput), layers, maps, heads, last };
+}
+
+/** The map of layer `source` as reusing layers read it; the official reading is computed once for all of them. */
+function reusedMap(
+  config: ModelConfig,
+  readings: Map<number, Value>,
+  map: Value,
+  source: number,
+  shape: AttentionShape,
+): Value {
+  if (config.reuse === "exact") return map;
+  const reading = readings.get(source) ?? officialReusedMap(map, shape);
+  readings.set(source, reading);
+  return reading;
+}
+
+interface LayerOptions {
+  readonly shape: AttentionShape;
+  readonly bias: ScoreBias;
+  readonly reused: Value | null;
+  readonly dropout: Dropout;
+  readonly rates: DropoutRates;
+}
+
+/** One Transformer layer on rows [batch * time, dim]. */
+function encoderLayer(config: ModelConfig, p: ParameterLookup, place: string, x: Value, options: LayerOptions) {
+  const { shape, bias, reused, dropout, rates } = options;
+  const norm = (name: string, value: Value) => layerNorm(p, name, value, config.layerNormEps);
+  const attend = (value: Value) =>
+    selfAttention(within(p, "attention"), place, value, { shape, bias, reused, dropout, dropoutRate: rates.attention });
+  const feedForward = (value: Value) => {
+    const hidden = g.gelu(linear(p, "feed_forward.intermediate_dense", value));
+    const dropped = dropout(hidden, `${place}.activation`, rates.activation);
+    return dropout(linear(p, "feed_forward.output_dense", dropped), `${place}.feedForward`, rates.residual);
+  };
+  if (config.normFirst) {
+    const { output, map } = attend(norm("layer_norm", x));
+    const middle = g.add(x, dropout(output, `${place}.residual`, rates.residual));
+    return { output: g.add(middle, feedForward(norm("final_layer_norm", middle))), map };
+  }
+  const { output, map } = attend(x);
+  const middle = norm("layer_norm", g.add(x, dropout(output, `${place}.residual`, rates.residual)));
+  return { output: norm("final_layer_norm", g.add(middle, feedForward(middle))), map };
+}

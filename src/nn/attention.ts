@@ -1,0 +1,99 @@
+// Self-attention that computes its map, or takes over the map of an earlier layer.
+import type { Dim } from "../graph/dim.ts";
+import { mulDims } from "../graph/dim.ts";
+import * as g from "../graph/ops.ts";
+import type { Value } from "../graph/value.ts";
+import { linear } from "./linear.ts";
+import type { Dropout, ParameterLookup } from "./scope.ts";
+
+export interface AttentionShape {
+  readonly batch: Dim;
+  readonly time: Dim;
+  readonly heads: number;
+  /** Size of one head. */
+  readonly headDim: number;
+}
+
+/** What masks and shifts the scores of every layer. */
+export interface ScoreBias {
+  /** 0 at valid keys, very negative at padded ones: [batch, 1, time, 1]. */
+  readonly keys: Value | null;
+  /** WavLM's relative position bias before gating: [1, heads, query, key]. */
+  readonly positions: Value | null;
+}
+
+/** Scores below this never survive a softmax in float32. */
+export const MASKED_SCORE = -1e9;
+
+/** [rows, dim] -> [batch, heads, time, headDim]. */
+export function splitHeads(x: Value, { batch, time, heads, headDim }: AttentionShape): Value {
+  return g.transpose(g.reshape(x, [batch, time, heads, headDim]), [0, 2, 1, 3]);
+}
+
+/** [batch, heads, time, headDim] -> [rows, dim]. */
+export function mergeHeads(x: Value, { batch, time, heads, headDim }: AttentionShape): Value {
+  return g.reshape(g.transpose(x, [0, 2, 1, 3]), [mulDims(batch, time), heads * headDim]);
+}
+
+/**
+ * The attention map softmax(Q K^T / sqrt(headDim) + bias), [batch, heads, query, key]. The key bias rides in the product
+ * as one more column of Q (ones) and K (the bias), so the map-sized tensor is not passed over again for it.
+ */
+export function attentionMap(p: ParameterLookup, x: Value, shape: AttentionShape, bias: ScoreBias): Value {
+  const alpha = 1 / Math.sqrt(shape.headDim);
+  let query = splitHeads(linear(p, "q_proj", x), shape);
+  let key = splitHeads(linear(p, "k_proj", x), shape);
+  if (bias.keys) {
+    const column = [shape.batch, shape.heads, shape.time, 1];
+    query = g.concat([query, g.broadcast(g.dimension(1), column)], 3);
+    key = g.concat([key, g.broadcast(g.mul(bias.keys, 1 / alpha), column)], 3);
+  }
+  const scores = g.matmul(query, key, { transB: true, alpha });
+  if (!bias.positions) return g.softmax(scores);
+  return g.softmax(g.add(scores, g.mul(bias.positions, positionGate(p, x, shape))));
+}
+
+/** WavLM's gate of the relative position bias from the layer's input: [batch, heads, query, 1] (arXiv:2110.13900 eq. 4-6). */
+function positionGate(p: ParameterLookup, x: Value, shape: AttentionShape): Value {
+  const { batch, time, heads, headDim } = shape;
+  const rows = g.reshape(x, [mulDims(batch, time, heads), headDim]);
+  const parts = g.sum(g.reshape(linear(p, "gru_rel_pos_linear", rows), [batch, time, heads, 2, 4]), [4]);
+  const gates = g.sigmoid(g.transpose(parts, [0, 2, 1, 3])); // [batch, heads, time, 2]
+  const update = g.slice(gates, 3, 0, 1);
+  const reset = g.slice(gates, 3, 1, 2);
+  return g.add(g.mul(update, g.sub(g.mul(reset, p("gru_rel_pos_const")), 1)), 2);
+}
+
+/** The map as the released code's reusing layer sees it: [head, batch] read as [batch, head], softmax applied again. */
+export function officialReusedMap(map: Value, { batch, time, heads }: AttentionShape): Value {
+  const swapped = g.reshape(g.transpose(map, [1, 0, 2, 3]), [batch, heads, time, time]);
+  return g.softmax(swapped);
+}
+
+/** out_proj(map V): [rows, dim]. The map's dropout is the caller's. */
+export function applyMap(p: ParameterLookup, x: Value, map: Value, shape: AttentionShape): Value {
+  const values = splitHeads(linear(p, "v_proj", x), shape);
+  return linear(p, "out_proj", mergeHeads(g.matmul(map, values), shape));
+}
+
+export interface AttentionOptions {
+  readonly shape: AttentionShape;
+  readonly bias: ScoreBias;
+  /** The map to take over, already in this layer's reading; null: compute one. */
+  readonly reused: Value | null;
+  readonly dropout: Dropout;
+  readonly dropoutRate: number;
+}
+
+/** Attention of one layer and the map it computed (before dropout), null where it reused one. */
+export function selfAttention(
+  p: ParameterLookup,
+  place: string,
+  x: Value,
+  options: AttentionOptions,
+): { output: Value; map: Value | null } {
+  const { shape, bias, reused, dropout, dropoutRate } = options;
+  if (reused) return { output: applyMap(p, x, reused, shape), map: null };
+  const map = attentionMap(p, x, shape, bias);
+  return { output: applyMap(p, x, dropout(map, `${place}.attention`, dropoutRate), shape), map };
+}

@@ -1,0 +1,74 @@
+// Replays a checkpoint with recorded hidden states: load, run alone and in a padded batch, compare.
+import { join } from "node:path";
+import { loadModel, readAllSafetensors } from "../checkpoint/index.ts";
+import type { HostArray } from "../graph/array.ts";
+import type { ReuseSemantics } from "../models/config.ts";
+import type { Extraction } from "../models/inference.ts";
+import { createUpstream } from "../models/inference.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Difference, Pair } from "./compare.ts";
+import { compareKind } from "./compare.ts";
+
+/** Largest difference by largest recorded value, float32 against float32. */
+const TOLERANCE = 2e-5;
+
+/** Every name under which the recordings know one of our outputs. */
+function recordedNames(out: Extraction, normFirst: boolean): Record<string, HostArray> {
+  const { layers, heads, last } = out;
+  const hidden = [out.encoderInput, ...layers.slice(0, -1), normFirst ? last : layers.at(-1)!];
+  return {
+    cnn: out.conv,
+    conv_features: out.conv,
+    extract_features: out.normed,
+    layer_input0: out.encoderInput,
+    ...Object.fromEntries(layers.map((layer, i) => [`layer.${i}`, layer])),
+    ...Object.fromEntries(heads.map((head, i) => [`projections.${i}`, head])),
+    ...Object.fromEntries(hidden.map((state, i) => [`hidden_states.${i}`, state])),
+    last_hidden_state: last,
+    x: heads.at(-1) ?? last,
+  };
+}
+
+/** Samples of every item from a padding mask (1 is padding) or an attention mask (1 is speech). */
+function itemSamples(tensors: ReadonlyMap<string, HostArray>, run: string, wave: HostArray): number[] {
+  const [items, paddedSamples] = wave.shape as [number, number];
+  const padding = tensors.get(`padding_mask${run}`);
+  const attention = tensors.get(`attention_mask${run}`);
+  const mask = padding ?? attention;
+  if (!mask) return Array.from({ length: items }, () => paddedSamples);
+  return Array.from({ length: items }, (_, item) => {
+    const ones = mask.data
+      .subarray(item * paddedSamples, (item + 1) * paddedSamples)
+      .reduce((sum, one) => sum + one, 0);
+    return padding ? paddedSamples - ones : ones;
+  });
+}
+
+/** Hidden states recorded as `expected<run>.*` (as trained) and `paper<run>.*` (exact reuse). */
+export async function verifyCheckpoint(folder: string, runtime: Runtime): Promise<Difference[]> {
+  const tensors = await readAllSafetensors(join(folder, "expected.safetensors"));
+  const runs = [...tensors.keys()].filter((name) => /^wave\d+$/.test(name)).map((name) => name.slice(4));
+  const prefixes: [string, string, ReuseSemantics | undefined][] = [
+    ["hidden states", "expected", undefined],
+    ["hidden states, exact reuse", "paper", "exact"],
+  ];
+  const differences: (Difference | undefined)[] = [];
+  for (const [kind, prefix, reuse] of prefixes) {
+    if (![...tensors.keys()].some((name) => name.startsWith(prefix))) continue;
+    const model = await loadModel(folder, reuse ? { reuse } : {});
+    const upstream = createUpstream(model, runtime);
+    const pairs: Pair[] = [];
+    for (const run of runs) {
+      const wave = tensors.get(`wave${run}`)!;
+      const padded = { wave: wave.data, paddedSamples: wave.shape[1]!, samples: itemSamples(tensors, run, wave) };
+      const names = recordedNames(await upstream.extract(padded, { normalize: false }), model.config.normFirst);
+      for (const [name, computed] of Object.entries(names)) {
+        const recorded = tensors.get(`${prefix}${run}.${name}`);
+        if (recorded) pairs.push({ name: `${prefix}${run}.${name}`, computed, recorded });
+      }
+    }
+    await upstream.dispose();
+    differences.push(compareKind(kind, pairs, "largest", TOLERANCE));
+  }
+  return differences.filter((difference) => difference !== undefined);
+}

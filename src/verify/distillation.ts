@@ -1,0 +1,288 @@
+// Replays a recorded distillation step: both teacher passes, the student, losses, gradients, optimiser steps, validation.
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { TeacherKind } from "../checkpoint/index.ts";
+import {
+  configFromFairseq,
+  configFromOfficialStudent,
+  fromFairseqNames,
+  readAllSafetensors,
+} from "../checkpoint/index.ts";
+import type { Batch } from "../data/batch.ts";
+import type { LossOptions } from "../distill/step.graph.ts";
+import { studentGraph } from "../distill/step.graph.ts";
+import { createDistillStep } from "../distill/step.ts";
+import type { StepLosses } from "../distill/step.types.ts";
+import { teacherPasses } from "../distill/targets.ts";
+import type { HostArray, Parameters } from "../graph/array.ts";
+import type { Value } from "../graph/value.ts";
+import type { ModelConfig } from "../models/config.ts";
+import { validFrames } from "../models/config.ts";
+import type { EncoderOutputs } from "../models/forward.ts";
+import { createUpstream } from "../models/inference.ts";
+import { adamwUpdate, createAdamWState, decayRanges, warmupLinear } from "../optim/index.ts";
+import type { Feed, Runtime } from "../runtime/runtime.ts";
+import type { Difference, Pair } from "./compare.ts";
+import { batchFirst, channelsLast, compareKind } from "./compare.ts";
+
+/** Relative L2 of values and gradients in float32 against float64. */
+const STEP_TOLERANCE = 2e-5;
+/** Relative L2 of weights after optimiser steps. */
+const WEIGHT_TOLERANCE = 1e-4;
+/** The released code's decay, whatever its configuration says. */
+const OFFICIAL_WEIGHT_DECAY = 0.01;
+
+interface CaseConfig {
+  readonly student_model: string;
+  readonly student: Record<string, unknown>;
+  readonly teacher_kind: TeacherKind;
+  readonly teacher: Record<string, unknown>;
+  readonly paper_semantics: boolean;
+  readonly train: {
+    readonly rec_loss_type: string;
+    readonly rec_loss_weight: number;
+    readonly random_layer_weight: number;
+  };
+  readonly optimizer: {
+    readonly lr: number;
+    readonly warmup_proportion: number;
+    readonly betas: [number, number];
+    readonly eps: number;
+    readonly total_steps: number;
+  };
+}
+
+/** Everything a replay needs, read once. */
+interface RecordedCase {
+  readonly tensors: Map<string, HostArray>;
+  readonly config: CaseConfig;
+  readonly teacher: { config: ModelConfig; parameters: Parameters };
+  readonly student: { config: ModelConfig; parameters: Parameters };
+  readonly batch: Batch;
+  readonly mask: Uint8Array;
+  readonly loss: LossOptions;
+}
+
+async function readCase(folder: string): Promise<RecordedCase> {
+  const config = JSON.parse(await readFile(join(folder, "config.json"), "utf8")) as CaseConfig;
+  const tensors = await readAllSafetensors(join(folder, "data.safetensors"));
+  const teacher = configFromFairseq(config.teacher, config.teacher_kind, { where: `${folder}/config.json teacher` });
+  const student = configFromOfficialStudent(config.student, config.student_model, {
+    reuse: config.paper_semantics ? "exact" : "official",
+    where: `${folder}/config.json student`,
+  });
+  const wave = tensors.get("wave")!;
+  const [items, paddedSamples] = wave.shape as [number, number];
+  const padding = tensors.get("padding_mask")?.data ?? new Float32Array(wave.data.length);
+  const samples = Array.from({ length: items }, (_, item) => {
+    const row = padding.subarray(item * paddedSamples, (item + 1) * paddedSamples);
+    return row.reduce((count, padded) => count - padded, paddedSamples);
+  });
+  const names = samples.map((_, item) => `item ${item}`);
+  return {
+    tensors,
+    config,
+    teacher: { config: teacher, parameters: fromFairseqNames(tensors, teacher, { prefix: "teacher." }) },
+    student: { config: student, parameters: fromFairseqNames(tensors, student, { prefix: "student." }) },
+    batch: { wave: wave.data, paddedSamples, samples, ids: names, paths: names },
+    mask: Uint8Array.from(tensors.get("mask_indices")!.data),
+    loss: {
+      kind: config.train.rec_loss_type === "l1" ? "l1" : "mse",
+      hintWeight: config.train.random_layer_weight,
+      lastWeight: config.train.rec_loss_weight,
+      countPaddedFrames: true,
+    },
+  };
+}
+
+const scalarArray = (value: number): HostArray => ({ shape: [1], data: Float32Array.of(value) });
+
+/** Pairs computed outputs with what the case records under `prefix`; tensors that are not recorded are left out. */
+function pairsOf(
+  recorded: ReadonlyMap<string, HostArray>,
+  prefix: string,
+  computed: Record<string, HostArray>,
+): Pair[] {
+  return Object.entries(computed).flatMap(([name, array]) => {
+    const found = recorded.get(`${prefix}${name}`);
+    if (!found) return [];
+    const turned = /(^|\.)(cnn|pos_conv)$/.test(name) ? channelsLast(found) : found;
+    return [{ name: `${prefix}${name}`, computed: array, recorded: turned }];
+  });
+}
+
+/** Our intermediates under the recorded names. */
+function intermediates(
+  features: { conv: Value; normed: Value; projected: Value },
+  encoded: EncoderOutputs,
+): [string, Value][] {
+  return [
+    ["cnn", features.conv],
+    ["feat_ln", features.normed],
+    ["post_extract_proj", features.projected],
+    ["pos_conv", encoded.posConv],
+    ["enc_ln", encoded.encoderInput],
+    ...encoded.layers.map((layer, i): [string, Value] => [`layer.${i}`, layer]),
+    ...encoded.heads.map((head, i): [string, Value] => [`proj.${i}`, head]),
+  ];
+}
+
+const countsFeed = (config: ModelConfig, { samples, paddedSamples }: Batch): Feed => ({
+  shape: [samples.length],
+  data: BigInt64Array.from(samples, (count) => BigInt(validFrames(config, count, paddedSamples))),
+});
+
+async function teacherPairs(runtime: Runtime, recorded: RecordedCase): Promise<Pair[]> {
+  const { teacher, batch, tensors } = recorded;
+  const padded = batch.samples.some((count) => count < batch.paddedSamples);
+  const { features, full, masked } = teacherPasses(teacher.config, { masked: true, padded });
+  const outputs = new Map([
+    ...intermediates(features, full).map(([name, value]): [string, Value] => [`teacher_u.${name}`, value]),
+    ...intermediates(features, masked!).map(([name, value]): [string, Value] => [`teacher_m.${name}`, value]),
+  ]);
+  const executable = await runtime.compile({ name: "teacher", outputs });
+  const computed = await executable.run(feedsOf(recorded, teacher, padded));
+  await executable.dispose();
+  return pairsOf(tensors, "", computed);
+}
+
+function feedsOf(
+  { batch, mask }: RecordedCase,
+  model: { config: ModelConfig; parameters: Parameters },
+  padded: boolean,
+): Record<string, Feed> {
+  const shape = [batch.samples.length, batch.paddedSamples];
+  const feeds: Record<string, Feed> = {
+    ...Object.fromEntries(model.parameters),
+    wave: { shape, data: batch.wave },
+    mask: { shape: [shape[0]!, mask.length / shape[0]!], data: mask },
+  };
+  if (padded) feeds.validFrames = countsFeed(model.config, batch);
+  return feeds;
+}
+
+/** The student's masked training pass without dropout, with its attention maps. */
+async function studentPairs(runtime: Runtime, recorded: RecordedCase) {
+  const { student, batch, tensors, loss, config, teacher } = recorded;
+  const padded = batch.samples.some((count) => count < batch.paddedSamples);
+  const { features, encoded } = studentGraph(
+    student.config,
+    {
+      loss,
+      dropout: { residual: 0, attention: 0, activation: 0, input: 0 },
+      layerGradientScale: config.student.layer_grad_scale === true,
+      targetDim: teacher.config.dim,
+    },
+    { training: true, padded },
+  );
+  const outputs = new Map([
+    ...intermediates(features, encoded),
+    ...[...encoded.maps].map(([layer, map]): [string, Value] => [`map.${layer}`, map]),
+  ]);
+  const executable = await runtime.compile({ name: "student", outputs });
+  const computed = await executable.run(feedsOf(recorded, student, padded));
+  await executable.dispose();
+  const states = pairsOf(tensors, "student_fwd.", computed);
+  const lastHead = computed[`proj.${student.config.headLayers.length - 1}`];
+  if (lastHead) states.push(...pairsOf(tensors, "student_fwd.", { x: lastHead }));
+  const maps = [...encoded.maps.keys()].flatMap((layer): Pair[] => {
+    const found = tensors.get(`student.attn_map.${layer}`);
+    return found
+      ? [{ name: `student.attn_map.${layer}`, computed: computed[`map.${layer}`]!, recorded: batchFirst(found) }]
+      : [];
+  });
+  return { states, maps };
+}
+
+/** Item 0 alone, and the unmasked batch, through the inference graph. */
+async function inferencePairs(runtime: Runtime, recorded: RecordedCase): Promise<Pair[]> {
+  const { student, batch, tensors } = recorded;
+  const upstream = createUpstream(student, runtime);
+  const alone = await upstream.extract(batch.wave.subarray(0, batch.samples[0]!), { normalize: false });
+  const all = await upstream.extract(batch, { normalize: false });
+  await upstream.dispose();
+  const named = (prefix: string, arrays: readonly HostArray[]) =>
+    Object.fromEntries(arrays.map((array, i) => [`${prefix}.${i}`, array]));
+  return [
+    ...pairsOf(tensors, "alone0.", { ...named("layer", alone.layers), ...named("proj", alone.heads) }),
+    ...pairsOf(tensors, "val.", named("proj", all.heads)),
+  ];
+}
+
+const lossNames = (losses: StepLosses, loss: LossOptions): Record<string, HostArray> => ({
+  total: scalarArray(losses.total),
+  mask_hint_loss: scalarArray(losses.hintMasked),
+  unmask_hint_loss: scalarArray(losses.hintUnmasked),
+  mask_rec_loss: scalarArray(losses.lastMasked),
+  unmask_rec_loss: scalarArray(losses.lastUnmasked),
+  hint_loss: scalarArray(loss.hintWeight * (losses.hintMasked + losses.hintUnmasked)),
+  rec_loss: scalarArray(loss.lastWeight * (losses.lastMasked + losses.lastUnmasked)),
+});
+
+/** Gradients of key biases are zero in theory (softmax ignores a shift of a row): rounding noise is not compared. */
+const comparable = (name: string): boolean => !name.endsWith("k_proj.bias");
+
+/** Copies of the student's tensors as they are now, under recorded names. */
+function weightPairs(recorded: RecordedCase, prefix: string, current: Parameters): Pair[] {
+  const expected = fromFairseqNames(recorded.tensors, recorded.student.config, { prefix, partial: true });
+  return [...expected]
+    .filter(([name]) => comparable(name))
+    .map(([name, array]) => {
+      const now = current.get(name)!;
+      return { name: `${prefix}${name}`, computed: { shape: now.shape, data: now.data.slice() }, recorded: array };
+    });
+}
+
+async function trainingPairs(runtime: Runtime, recorded: RecordedCase) {
+  const { config, teacher, student, batch, mask, loss, tensors } = recorded;
+  const step = await createDistillStep({
+    runtime,
+    teacher,
+    student,
+    loss,
+    dropout: { residual: 0, attention: 0, activation: 0, input: 0 },
+    layerGradientScale: config.student.layer_grad_scale === true,
+  });
+  const validation = await step.validate(batch);
+  const losses = pairsOf(tensors, "val.", { loss: scalarArray(validation.total) });
+  const { lr, betas, eps, warmup_proportion, total_steps } = config.optimizer;
+  const state = createAdamWState(step.weights.length);
+  const options = { betas, eps, decay: decayRanges(step.parameters, OFFICIAL_WEIGHT_DECAY) };
+  const weights: Pair[] = [];
+  let gradients: Pair[] = [];
+  for (let update = 1; update <= 3; update++) {
+    step.zeroGradients();
+    const now = await step.accumulate(batch, mask, 1, 0);
+    if (update === 1) {
+      losses.push(...pairsOf(tensors, "loss.", lossNames(now, loss)));
+      let offset = 0;
+      const views: Parameters = new Map();
+      for (const [name, { shape, data }] of step.parameters) {
+        views.set(name, { shape, data: step.gradients.subarray(offset, offset + data.length) });
+        offset += data.length;
+      }
+      gradients = weightPairs(recorded, "grad.", views);
+    }
+    const rate = lr * warmupLinear(update, { totalSteps: total_steps, warmupFraction: warmup_proportion });
+    adamwUpdate(step.weights, step.gradients, state, rate, options);
+    weights.push(...weightPairs(recorded, `after${update}.`, step.parameters));
+  }
+  await step.dispose();
+  return { losses, gradients, weights };
+}
+
+/** All differences of one recorded distillation step. */
+export async function verifyDistillation(folder: string, runtime: Runtime): Promise<Difference[]> {
+  const recorded = await readCase(folder);
+  const student = await studentPairs(runtime, recorded);
+  const training = await trainingPairs(runtime, recorded);
+  const states = [...student.states, ...(await inferencePairs(runtime, recorded))];
+  return [
+    compareKind("teacher hidden states", await teacherPairs(runtime, recorded), "l2", STEP_TOLERANCE),
+    compareKind("student hidden states", states, "l2", STEP_TOLERANCE),
+    compareKind("attention maps", student.maps, "l2", STEP_TOLERANCE),
+    compareKind("losses", training.losses, "l2", STEP_TOLERANCE),
+    compareKind("gradients", training.gradients, "l2", STEP_TOLERANCE),
+    compareKind("weights after steps", training.weights, "l2", WEIGHT_TOLERANCE),
+  ].filter((difference) => difference !== undefined);
+}
