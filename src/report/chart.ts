@@ -1,8 +1,8 @@
 // A chart as a figure: title, key to the lines, named and described SVG, table of numbers.
 import { drawLines } from "./draw.ts";
+import { formatNumber } from "./format.ts";
 import { type ChartLine, type PreparedLine, prepareLine } from "./line.ts";
 import { html, Markup } from "./markup.ts";
-import { formatNumber } from "./progress.ts";
 
 export interface ChartOptions {
   /** Unique in the page: identifiers are made of it. */

@@ -1,8 +1,8 @@
 // Lines to SVG, drawn on the server by Observable Plot.
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
+import { formatNumber } from "./format.ts";
 import type { PreparedLine } from "./line.ts";
-import { formatNumber } from "./progress.ts";
 import { type Point, quantile, thin } from "./series.ts";
 
 export interface DrawOptions {

@@ -1,9 +1,9 @@
 // What a run's metrics say: key numbers, and the charts of losses, optimiser and speed.
 import { chart, sparkline } from "./chart.ts";
+import { formatNumber } from "./format.ts";
 import { type ChartLine, type PreparedLine, prepareLine } from "./line.ts";
 import { html, type Markup } from "./markup.ts";
 import type { MetricsRow, TrainRow, ValidationRow } from "./metrics.types.ts";
-import { formatNumber } from "./progress.ts";
 import { type Point, quantile } from "./series.ts";
 
 const MAX_SPARKLINES = 48;

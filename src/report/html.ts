@@ -1,8 +1,8 @@
 // The report of a run: one self-contained HTML page without scripts, fonts or anything else from outside.
 import { attentionCards } from "./attention.ts";
 import { layerCharts, lossCharts, optimiserCharts, type RunSummary, splitMetrics, summarise } from "./figures.ts";
+import { formatDuration, formatNumber } from "./format.ts";
 import { type Content, html, Markup } from "./markup.ts";
-import { formatDuration, formatNumber } from "./progress.ts";
 import type { ReportData, ReportModel, RunReportData } from "./report.types.ts";
 import { STYLE } from "./style.ts";
 

@@ -1,115 +1,6 @@
 // Progress of long work for people (a redrawn line on a terminal, plain lines elsewhere) and for programs (JSON lines).
 import pc from "picocolors";
-
-/** Where a piece of work stands. */
-export interface ProgressState {
-  /** Steps done, of `total` (undefined: not known). */
-  readonly done: number;
-  readonly total?: number;
-  /** Seconds of work so far in this process. */
-  readonly seconds: number;
-  /** Steps that were already done when this process began (resume): they do not count towards the rate. */
-  readonly startedAt?: number;
-  readonly loss?: number;
-  readonly audioSecondsPerSecond?: number;
-  /** "step", "utterance", "byte": what is counted. Default "step". */
-  readonly unit?: string;
-}
-
-/** `0:07`, `12:34`, `3:04:05`, `2d 03:04`; `--:--` where unknown. */
-export function formatDuration(seconds: number): string {
-  if (!Number.isFinite(seconds) || seconds < 0) return "--:--";
-  const whole = Math.round(seconds);
-  const two = (value: number) => String(value).padStart(2, "0");
-  const [days, hours, minutes] = [
-    Math.floor(whole / 86400),
-    Math.floor(whole / 3600) % 24,
-    Math.floor(whole / 60) % 60,
-  ];
-  if (days) return `${days}d ${two(hours)}:${two(minutes)}`;
-  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
-}
-
-/** Four significant digits in plain notation where that is readable: `0.4213`, `12.35`, `5.000e-7`, `NaN`. */
-export function formatNumber(value: number): string {
-  if (!Number.isFinite(value)) return String(value);
-  const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(3);
-  return value.toFixed(size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : size >= 1 ? 3 : 4);
-}
-
-/** `1.2 kB`, `3.4 GB`, in powers of 1000. */
-export function formatBytes(bytes: number): string {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  let [value, unit] = [bytes, 0];
-  for (; value >= 999.5 && unit < units.length - 1; unit++) value /= 1000;
-  return `${unit && value < 9.95 ? value.toFixed(1) : value.toFixed(0)} ${units[unit]}`;
-}
-
-/** `━━━━╸─────` in `width` columns; eighths would need fonts that terminals lack. */
-export function formatBar(fraction: number, width: number): string {
-  const filled = Math.round(Math.min(1, Math.max(0, fraction || 0)) * width * 2);
-  const bar = "━".repeat(filled >> 1) + (filled & 1 ? "╸" : "");
-  return bar + "─".repeat(Math.max(0, width - bar.length));
-}
-
-/** Steps per second of this process; undefined before the first. */
-export function rateOf(state: ProgressState): number | undefined {
-  const done = state.done - (state.startedAt ?? 0);
-  return done > 0 && state.seconds > 0 ? done / state.seconds : undefined;
-}
-
-/** Seconds until `total` at the rate so far; undefined where that is not known. */
-export function secondsLeft(state: ProgressState): number | undefined {
-  const rate = rateOf(state);
-  return rate === undefined || state.total === undefined ? undefined : Math.max(0, state.total - state.done) / rate;
-}
-
-function formatRate(state: ProgressState): string | undefined {
-  const rate = rateOf(state);
-  if (rate === undefined) return undefined;
-  const unit = state.unit ?? "step";
-  return rate >= 1 ? `${formatNumber(rate)} ${unit}s/s` : `${formatNumber(1 / rate)} s/${unit}`;
-}
-
-function details(state: ProgressState): string[] {
-  const left = secondsLeft(state);
-  const audio = state.audioSecondsPerSecond;
-  return [
-    state.loss === undefined ? undefined : `loss ${formatNumber(state.loss)}`,
-    formatRate(state),
-    audio === undefined ? undefined : `${formatNumber(audio)} s audio/s`,
-    left === undefined ? undefined : `${formatDuration(left)} left`,
-  ].filter((part) => part !== undefined);
-}
-
-/** Control characters in a label (a path, a recipe's name) must not reach the terminal. */
-const printable = (text: string) => text.replace(/\p{Cc}/gu, "?");
-
-/** The line for a terminal of `columns`: parts are left out from the right until it fits, the bar first. */
-export function formatTerminalLine(label: string, state: ProgressState, columns: number): string {
-  const count = state.total === undefined ? `${state.done}` : `${state.done}/${state.total}`;
-  const parts = [count, ...details(state)];
-  const name = printable(label);
-  const fits = (text: string) => text.length < columns;
-  for (let kept = parts.length; kept > 0; kept--) {
-    const text = parts.slice(0, kept).join(" · ");
-    const free = columns - 1 - name.length - text.length - 2;
-    if (state.total !== undefined && free >= 8) {
-      const bar = formatBar(state.done / state.total, Math.min(24, free));
-      return `${name} ${bar} ${text}`;
-    }
-    if (fits(`${name} ${text}`)) return `${name} ${text}`;
-  }
-  return count.slice(0, Math.max(0, columns - 1));
-}
-
-/** The line for a log: `distill: step 120/200 (60 %), loss 0.4213, 1.2 s/step, 1:36 left`. */
-export function formatPlainLine(label: string, state: ProgressState): string {
-  const share = state.total ? ` (${Math.floor((100 * state.done) / state.total)} %)` : "";
-  const total = state.total === undefined ? "" : `/${state.total}`;
-  return [`${printable(label)}: ${state.unit ?? "step"} ${state.done}${total}${share}`, ...details(state)].join(", ");
-}
+import { formatPlainLine, formatTerminalLine, type ProgressState, printable } from "./format.ts";
 
 /** The part of a stream that progress needs; process.stderr and process.stdout have it. */
 export interface ProgressStream {
@@ -152,25 +43,59 @@ const HIDE_CURSOR = "\x1b[?25l";
 const SHOW_CURSOR = "\x1b[?25h";
 const CLEAR_LINE = "\r\x1b[2K";
 
+/** Streams in use: one error listener each, however many pieces of work report to it. */
+const guarded = new WeakMap<ProgressStream, { users: number; broken: boolean; listener: () => void }>();
+
 /** A reader that went away (`| head`) must not end hours of training: write errors are swallowed, and the stream left alone from then on. */
 function tolerant(stream: ProgressStream): { write(text: string): void; close(): void } {
-  let broken = false;
-  const onError = () => {
-    broken = true;
+  const fresh = {
+    users: 0,
+    broken: false,
+    listener() {
+      fresh.broken = true;
+    },
   };
-  stream.on?.("error", onError);
+  const state = guarded.get(stream) ?? fresh;
+  if (state.users++ === 0) {
+    guarded.set(stream, state);
+    stream.on?.("error", state.listener);
+  }
+  const release = () => {
+    if (--state.users > 0) return;
+    guarded.delete(stream);
+    stream.off?.("error", state.listener);
+  };
   return {
     write(text) {
-      if (broken) return;
+      if (state.broken) return;
       try {
         stream.write(text);
       } catch {
-        broken = true;
+        state.broken = true;
       }
     },
     // Errors of the last writes arrive after the call: the listener stays until they had the time to.
-    close: () => void setTimeout(() => stream.off?.("error", onError), 100).unref(),
+    close: () => void setTimeout(release, 100).unref(),
   };
+}
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Runs `restore` when the process ends, by a signal too (whose effect it leaves as it was). Returns how to undo that. */
+function atExit(restore: () => void): () => void {
+  const onSignal = (signal: NodeJS.Signals) => {
+    restore();
+    undo();
+    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
+  };
+  const undo = () => {
+    process.off("exit", restore);
+    for (const signal of SIGNALS) process.off(signal, onSignal);
+  };
+  process.once("exit", restore);
+  // First in line, so that a handler that was registered with `once` is still there to be counted.
+  for (const signal of SIGNALS) process.prependOnceListener(signal, onSignal);
+  return undo;
 }
 
 /** Starts reporting. Never throws: neither for a closed pipe nor for a NaN loss. Call `finish` in a `finally`. */
@@ -189,9 +114,10 @@ export function startProgress(options: ProgressOptions): Progress {
     if (!options.quiet) out.write(text);
   };
   const restore = () => write(SHOW_CURSOR);
+  let forget = () => {};
   if (terminal && !options.quiet) {
     write(HIDE_CURSOR);
-    process.once("exit", restore);
+    forget = atExit(restore);
   }
   const draw = () => {
     drawnAt = now();
@@ -223,7 +149,7 @@ export function startProgress(options: ProgressOptions): Progress {
       if (terminal) {
         if (drawn) write("\n");
         if (!options.quiet) restore();
-        process.off("exit", restore);
+        forget();
       }
       finished = true;
       out.close();

@@ -1,7 +1,8 @@
 // Progress: the formatting is exact, a terminal is left as it was found, a broken pipe does no harm.
 import { spawnSync } from "node:child_process";
+import { EventEmitter } from "node:events";
 import { fileURLToPath } from "node:url";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   formatBar,
   formatBytes,
@@ -9,9 +10,8 @@ import {
   formatNumber,
   formatPlainLine,
   formatTerminalLine,
-  type ProgressOptions,
-  startProgress,
-} from "../../src/report/progress.ts";
+} from "../../src/report/format.ts";
+import { type ProgressOptions, startProgress } from "../../src/report/progress.ts";
 
 describe("formatting", () => {
   test.each([
@@ -111,6 +111,7 @@ describe("reporting", () => {
   });
 
   test("on a terminal: one line redrawn at most ten times a second, notes above it, the cursor given back", () => {
+    const interrupts = process.listenerCount("SIGINT");
     const { progress, err, wait } = record({ isTTY: true });
     for (let step = 1; step <= 90; step++) {
       wait(0.01);
@@ -124,7 +125,7 @@ describe("reporting", () => {
     expect(all.split("\x1b[2Kdistill").length - 1).toBeLessThanOrEqual(12);
     expect(all).toContain("\x1b[2Kvalidation loss 0.5\n");
     expect(all.split("\n")).toHaveLength(3);
-    expect(process.listeners("exit").filter((listener) => listener.name === "restore")).toEqual([]);
+    expect(process.listenerCount("SIGINT")).toBe(interrupts);
   });
 
   test("in JSON mode stdout has nothing but JSON lines, one an update, and stderr has nothing", () => {
@@ -164,19 +165,47 @@ describe("reporting", () => {
     expect(writes).toBe(1);
   });
 
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  const source = JSON.stringify(new URL("../../src/report/progress.ts", import.meta.url).href);
+  const inProcess = (body: string) => `import(${source}).then(async ({ startProgress }) => { ${body} })`;
+
   test("a pipe closed by its reader does not end the process", () => {
-    const source = fileURLToPath(new URL("../../src/report/progress.ts", import.meta.url));
-    const program = `import(${JSON.stringify(source)}).then(async ({ startProgress }) => {
-      const progress = startProgress({ label: "x", json: true });
+    const program = inProcess(`const progress = startProgress({ label: "x", json: true });
       for (let i = 0; i < 3000; i++) { progress.update(i); if (i % 100 === 0) await new Promise((r) => setTimeout(r, 1)); }
       progress.finish();
-      require("node:fs").writeSync(2, "survived");
-    })`;
+      require("node:fs").writeSync(2, "survived");`);
     const quoted = `'${program.replaceAll("'", "'\\''")}'`;
-    const { stderr } = spawnSync("sh", ["-c", `"${process.execPath}" --import tsx -e ${quoted} | head -n 1`], {
-      encoding: "utf8",
-      cwd: fileURLToPath(new URL("../..", import.meta.url)),
-    });
+    const command = `"${process.execPath}" --import tsx -e ${quoted} | head -n 1`;
+    const { stderr } = spawnSync("sh", ["-c", command], { encoding: "utf8", cwd: root });
     expect(stderr).toBe("survived");
+  });
+
+  test.each([
+    ["a signal that nobody handles still ends the process", "", "SIGINT", "\x1b[?25l\x1b[?25h"],
+    [
+      "a signal that somebody handles is theirs",
+      `process.once("SIGINT", async () => { await null; require("node:fs").writeSync(2, "saved"); process.exit(3); });`,
+      3,
+      "\x1b[?25l\x1b[?25hsaved",
+    ],
+  ])("Ctrl-C gives the cursor back; %s", (_, handler, end, written) => {
+    const program = inProcess(`const stderr = { isTTY: true, write: (text) => require("node:fs").writeSync(2, text) };
+      ${handler}
+      startProgress({ label: "x", stderr });
+      process.kill(process.pid, "SIGINT");
+      await new Promise((r) => setTimeout(r, 10_000));`);
+    const run = spawnSync(process.execPath, ["--import", "tsx", "-e", program], { encoding: "utf8", cwd: root });
+    expect(run.signal ?? run.status).toBe(end);
+    expect(run.stderr).toBe(written);
+  });
+
+  test("many pieces of work on one stream share one listener, which goes when the last is done", async () => {
+    const stream = new EventEmitter();
+    const stderr = Object.assign(stream, { write: () => true });
+    const work = Array.from({ length: 30 }, () => startProgress({ label: "x", stderr }));
+    expect(stream.listenerCount("error")).toBe(1);
+    for (const progress of work) progress.finish();
+    expect(() => stream.emit("error", new Error("EPIPE"))).not.toThrow();
+    await vi.waitFor(() => expect(stream.listenerCount("error")).toBe(0));
   });
 });
