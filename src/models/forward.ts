@@ -127,7 +127,7 @@ export function encode(
   const heads: Value[] = [];
   for (let i = 0; i < config.layers; i++) {
     const source = config.attentionFrom[i]!;
-    const reused = source === i ? null : reusedMap(config, readings, maps.get(source)!, source, shape);
+    const reused = source === i ? null : reusedMap(config, readings, maps.get(source)!, source, shape, bias);
     const layer = encoderLayer(config, within(p, `encoder.layers.${i}`), `layer${i}`, x, {
       shape,
       bias,
@@ -153,9 +153,10 @@ function reusedMap(
   map: Value,
   source: number,
   shape: AttentionShape,
+  bias: ScoreBias,
 ): Value {
   if (config.reuse === "exact") return map;
-  const reading = readings.get(source) ?? officialReusedMap(map, shape);
+  const reading = readings.get(source) ?? officialReusedMap(map, shape, bias);
   readings.set(source, reading);
   return reading;
 }

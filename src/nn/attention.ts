@@ -64,10 +64,13 @@ function positionGate(p: ParameterLookup, x: Value, shape: AttentionShape): Valu
   return g.add(g.mul(update, g.sub(g.mul(reset, p("gru_rel_pos_const")), 1)), 2);
 }
 
-/** The map as the released code's reusing layer sees it: [head, batch] read as [batch, head], softmax applied again. */
-export function officialReusedMap(map: Value, { batch, time, heads }: AttentionShape): Value {
+/**
+ * The map as the released code's reusing layer sees it: [head, batch] read as [batch, head], and softmax applied again,
+ * with the padded keys of the item it now stands for masked out.
+ */
+export function officialReusedMap(map: Value, { batch, time, heads }: AttentionShape, bias: ScoreBias): Value {
   const swapped = g.reshape(g.transpose(map, [1, 0, 2, 3]), [batch, heads, time, time]);
-  return g.softmax(swapped);
+  return g.softmax(bias.keys ? g.add(swapped, g.reshape(bias.keys, [batch, 1, 1, time])) : swapped);
 }
 
 /** out_proj(map V): [rows, dim]. The map's dropout is the caller's. */
