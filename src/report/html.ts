@@ -164,7 +164,7 @@ ${attentionSection(data)}
 <details><summary>Teacher, block by block</summary>${blockTable(teacher)}</details></section>
 <section aria-labelledby="data"><h2 id="data">Data</h2>${dataSection(data.data)}</section>
 <section aria-labelledby="recipe"><h2 id="recipe">Recipe</h2>
-<pre tabindex="0" aria-label="Resolved recipe"><code>${recipe}</code></pre>
+<pre tabindex="0" role="region" aria-label="Resolved recipe"><code>${recipe}</code></pre>
 ${data.recipe.length > recipe.length && html`<p class="note">Cut after ${count(recipe.length)} characters.</p>`}</section>
 <section aria-labelledby="versions"><h2 id="versions">Versions</h2><dl class="facts">${Object.entries(data.versions).map(([name, version]) => fact(name, version))}</dl></section>
 </main></body>
