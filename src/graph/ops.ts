@@ -14,6 +14,10 @@ function apply<K extends OpName>(op: K, inputs: readonly Value[], attributes: Op
   return onlyOutput(createNode(op, inputs, attributes, [type]) as never);
 }
 
+function checkAxis(op: string, axis: number, x: Value): void {
+  if (!Number.isInteger(axis) || axis < 0 || axis >= x.shape.length) fail(op, `there is no axis ${axis}`, [x]);
+}
+
 /** The shape two shapes broadcast to, or undefined. Symbolic sizes are taken to differ from 1. */
 export function broadcastShapes(a: Shape, b: Shape): Dim[] | undefined {
   const rank = Math.max(a.length, b.length);
@@ -67,12 +71,19 @@ export function geluBackward(x: Value, cotangent: Value): Value {
   return apply("geluBackward", [x, cotangent], {}, x);
 }
 
-export const clip = (x: Value, min: number, max: number): Value => apply("clip", [x], { min, max }, x);
+export function clip(x: Value, min: number, max: number): Value {
+  if (x.dtype === "int64" && !(Number.isSafeInteger(min) && Number.isSafeInteger(max)))
+    fail("clip", `limits of integers must be integers (${min}, ${max})`, [x]);
+  return apply("clip", [x], { min, max }, x);
+}
 export const cast = (x: Value, to: DType): Value =>
   x.dtype === to ? x : apply("cast", [x], { to }, { shape: x.shape, dtype: to });
 /** A dropout mask (uint8, 1 keeps) as float32 0 or 1 / (1 - rate). */
-export const dropoutScale = (mask: Value, rate: number): Value =>
-  apply("dropoutScale", [mask], { scale: 1 / (1 - rate) }, { shape: mask.shape, dtype: "float32" });
+export function dropoutScale(mask: Value, rate: number): Value {
+  if (mask.dtype !== "uint8" || !(rate >= 0 && rate < 1))
+    fail("dropoutScale", `expected a uint8 mask and a rate in [0, 1), rate ${rate}`, [mask]);
+  return apply("dropoutScale", [mask], { scale: 1 / (1 - rate) }, { shape: mask.shape, dtype: "float32" });
+}
 export const scaleGradient = (x: Value, factor: number): Value =>
   factor === 1 ? x : apply("scaleGradient", [x], { factor }, x);
 
@@ -130,7 +141,10 @@ export function conv1d(x: Value, weight: Value, bias: Value | null, options: Con
   const [out, perGroup, kernel] = weight.shape as [Dim, Dim, Dim];
   if (!equalDims(channels, mulDims(perGroup, groups)))
     fail("conv1d", `expected ${mulDims(perGroup, groups)} input channels`, [x, weight]);
+  if (typeof out === "number" && out % groups !== 0) fail("conv1d", `${out} channels in ${groups} groups`, [x, weight]);
+  if (bias && !equalShapes(bias.shape, [out])) fail("conv1d", `expected a bias [${out}]`, [x, weight, bias]);
   const steps = floorDivDim(addDims(time, padding[0], padding[1], mulDims(-1, kernel)), stride);
+  if (typeof steps === "number" && steps < 0) fail("conv1d", "the kernel is longer than the padded input", [x, weight]);
   const shape = [batch, out, addDims(steps, 1)];
   const inputs = bias ? [x, weight, bias] : [x, weight];
   return apply("conv1d", inputs, { stride, groups, padding }, { shape, dtype: "float32" });
@@ -138,6 +152,8 @@ export function conv1d(x: Value, weight: Value, bias: Value | null, options: Con
 
 function reduce(op: "sum" | "mean" | "max", x: Value, axes: readonly number[], keepDims: boolean): Value {
   const normal = axes.map((axis) => (axis < 0 ? axis + x.shape.length : axis)).sort((a, b) => a - b);
+  for (const axis of normal) checkAxis(op, axis, x);
+  if (new Set(normal).size !== normal.length) fail(op, `an axis occurs twice in [${axes}]`, [x]);
   if (normal.length === 0) return x;
   const shape = keepDims
     ? x.shape.map((dim, i) => (normal.includes(i) ? 1 : dim))
@@ -188,19 +204,28 @@ export function broadcast(x: Value, shape: Shape): Value {
 
 const replaced = (shape: Shape, axis: number, dim: Dim) => shape.map((old, i) => (i === axis ? dim : old));
 
+/** Entries start to end - 1 of an axis. */
 export function slice(x: Value, axis: number, start: Dim, end: Dim): Value {
+  checkAxis("slice", axis, x);
+  const [before, length, after] = [start, subDims(end, start), subDims(x.shape[axis]!, end)];
+  if ([before, length, after].some((size) => typeof size === "number" && size < 0))
+    fail("slice", `${start} to ${end} is outside axis ${axis}`, [x]);
   if (start === 0 && equalDims(end, x.shape[axis]!)) return x;
-  const shape = replaced(x.shape, axis, subDims(end, start));
+  const shape = replaced(x.shape, axis, length);
   return apply("slice", [x], { axis, start, end, step: 1 }, { shape, dtype: x.dtype });
 }
 
 /** The axis in reverse order. */
-export const reverse = (x: Value, axis: number): Value =>
-  apply("slice", [x], { axis, start: 0, end: x.shape[axis]!, step: -1 }, x);
+export function reverse(x: Value, axis: number): Value {
+  checkAxis("reverse", axis, x);
+  return apply("slice", [x], { axis, start: 0, end: x.shape[axis]!, step: -1 }, x);
+}
 
 export function concat(parts: readonly Value[], axis: number): Value {
-  if (parts.length === 1) return parts[0]!;
-  const first = parts[0]!;
+  const first = parts[0];
+  if (!first) fail("concat", "there are no parts", parts);
+  checkAxis("concat", axis, first);
+  if (parts.length === 1) return first;
   for (const part of parts)
     if (!equalShapes(replaced(part.shape, axis, 0), replaced(first.shape, axis, 0)) || part.dtype !== first.dtype)
       fail("concat", `parts differ outside axis ${axis}`, parts);
@@ -209,13 +234,17 @@ export function concat(parts: readonly Value[], axis: number): Value {
 }
 
 export function pad(x: Value, axis: number, before: Dim, after: Dim): Value {
+  checkAxis("pad", axis, x);
   if (before === 0 && after === 0) return x;
-  const shape = replaced(x.shape, axis, addDims(x.shape[axis]!, before, after));
+  const size = addDims(x.shape[axis]!, before, after);
+  if (typeof size === "number" && size < 0) fail("pad", `${before} and ${after} crop more than axis ${axis} has`, [x]);
+  const shape = replaced(x.shape, axis, size);
   return apply("pad", [x], { axis, before, after }, { shape, dtype: x.dtype });
 }
 
 /** Entries of axis `axis`. `unique`: no index occurs twice, which the gradient needs. */
 export function gather(x: Value, indices: Value, axis = 0, unique = false): Value {
+  checkAxis("gather", axis, x);
   if (indices.dtype !== "int64") fail("gather", "indices must be int64", [x, indices]);
   const shape = [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)];
   return apply("gather", [x, indices], { axis, unique }, { shape, dtype: x.dtype });
@@ -223,7 +252,7 @@ export function gather(x: Value, indices: Value, axis = 0, unique = false): Valu
 
 /** base (zeros [size, ...] where absent) with updates [n, ...] added at the rows `indices` [n], which are unique. */
 export function scatterAddRows(indices: Value, updates: Value, size: Dim, base?: Value): Value {
-  if (indices.dtype !== "int64" || indices.shape.length !== 1 || !equalDims(indices.shape[0]!, updates.shape[0]!))
+  if (indices.dtype !== "int64" || indices.shape.length !== 1 || !equalDims(indices.shape[0]!, updates.shape[0] ?? -1))
     fail("scatterAddRows", "expected int64 [n] and [n, ...]", [indices, updates]);
   const shape = replaced(updates.shape, 0, size);
   if (base && !equalShapes(base.shape, shape)) fail("scatterAddRows", "base has another shape", [updates, base]);
