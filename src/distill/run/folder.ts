@@ -44,7 +44,7 @@ export interface RunFolder {
 
 /** What a start that was cut off can leave before run.json: nothing worth keeping. */
 const leftover = (name: string) =>
-  name === lockName || name.endsWith(".tmp") || name.endsWith(".stale") || name.startsWith(`${runFiles.index}.`);
+  name.startsWith(lockName) || name.endsWith(".tmp") || name.startsWith(`${runFiles.index}.`);
 
 /** Locks `outDir`, made if absent, and decides between a new run, a resumed one and an error that says what to do. */
 export async function openRunFolder(options: RunFolderOptions): Promise<RunFolder> {

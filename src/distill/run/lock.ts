@@ -1,10 +1,14 @@
 // One process per run folder: a lock file that names its holder and is taken over when the holder is gone.
-import { open, readFile, rename, rm, stat } from "node:fs/promises";
+import { open, readFile, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { StillwaveError } from "../../errors.ts";
 
 export const lockName = "run.lock";
+
+/** A lock file without content, or a guard, is held for milliseconds; older ones are remains. */
+const staleAfterMs = 10_000;
 
 /** Who holds the lock. `born` tells a process from a later one with the same number (Linux; empty elsewhere). */
 interface Holder {
@@ -23,31 +27,50 @@ export interface RunLock {
 export async function lockFolder(folder: string): Promise<RunLock> {
   const path = join(folder, lockName);
   const mine = JSON.stringify({ pid: process.pid, host: hostname(), born: await bornAt(process.pid) } satisfies Holder);
-  let takenOver: string | undefined;
   for (let attempt = 0; attempt < 20; attempt++) {
-    if (await create(path, mine)) return { takenOver, release: () => release(path, mine) };
-    const text = await readFile(path, "utf8").catch(() => undefined);
-    if (text === undefined) continue;
-    const stale = await staleReason(path, text);
-    // Of two processes that find the same stale lock only one can rename it; what it got must be what it judged.
-    const aside = `${path}.${process.pid}.stale`;
-    const moved = await rename(path, aside).then(
-      () => true,
-      () => false,
-    );
-    if (!moved) continue;
-    if ((await readFile(aside, "utf8").catch(() => text)) !== text) await rename(aside, path);
-    else {
-      await rm(aside, { force: true });
-      takenOver = stale;
-    }
+    if (await create(path, mine)) return { takenOver: undefined, release: () => release(path, mine) };
+    const takenOver = await takeOver(path, mine);
+    if (takenOver !== undefined) return { takenOver, release: () => release(path, mine) };
+    await setTimeout(25);
   }
   throw new StillwaveError(`${path}: cannot be locked; another process keeps taking it`);
 }
 
+/**
+ * Replaces a lock whose holder is gone; throws where the holder is alive. A second lock file guards this, for two
+ * processes that find the same dead lock must not remove each other's new one: whoever has the guard judges and replaces,
+ * and a living holder's lock is never replaced by anybody. undefined: somebody was faster, try again.
+ */
+async function takeOver(path: string, mine: string): Promise<string | undefined> {
+  const guard = `${path}.takeover`;
+  if (!(await create(guard, mine))) {
+    const age = Date.now() - (await modified(guard));
+    if (age > staleAfterMs) await rm(guard, { force: true });
+    return undefined;
+  }
+  try {
+    const text = await readFile(path, "utf8").catch(() => undefined);
+    if (text === undefined) return undefined;
+    const reason = await staleReason(path, text);
+    await rm(path, { force: true });
+    return (await create(path, mine)) ? reason : undefined;
+  } finally {
+    await rm(guard, { force: true });
+  }
+}
+
+/** Milliseconds of a file's last change; now where it is gone. */
+const modified = (path: string): Promise<number> =>
+  stat(path).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => Date.now(),
+  );
+
 async function create(path: string, text: string): Promise<boolean> {
+  let made = false;
   try {
     const file = await open(path, "wx");
+    made = true;
     try {
       await file.writeFile(text);
     } finally {
@@ -57,7 +80,8 @@ async function create(path: string, text: string): Promise<boolean> {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === "EEXIST") return false;
-    throw new StillwaveError(`${path}: cannot be created (${code ?? message}); the run folder must be writable`);
+    if (made) await rm(path, { force: true });
+    throw new StillwaveError(`${path}: cannot be written (${code ?? message}); the run folder must be writable`);
   }
 }
 
@@ -70,13 +94,7 @@ async function staleReason(path: string, text: string): Promise<string> {
   const holder = parseHolder(text);
   if (!holder) {
     // A lock without content is being written, or its writer was killed before it could.
-    const age =
-      Date.now() -
-      (await stat(path).then(
-        ({ mtimeMs }) => mtimeMs,
-        () => 0,
-      ));
-    if (age < 10_000)
+    if (Date.now() - (await modified(path)) < staleAfterMs)
       throw new StillwaveError(`${path}: another process is just starting here; wait for it or delete the file`);
     return "an unfinished lock file";
   }
