@@ -1,27 +1,8 @@
 // stillwave verify: replays recorded cases and compares every number.
 import type { Command } from "commander";
+import type { CaseResult } from "../verify/index.ts";
 import type { Output } from "./output.ts";
 import { formatTable } from "./table.ts";
-
-/** Differences of one kind of tensor (hidden states, gradients, ...): the largest over its tensors. */
-interface Difference {
-  readonly kind: string;
-  readonly tensors: number;
-  readonly maxAbsolute: number;
-  readonly maxRelative: number;
-  readonly tolerance: number;
-  readonly passed: boolean;
-}
-
-interface CaseResult {
-  readonly folder: string;
-  readonly passed: boolean;
-  readonly differences: readonly Difference[];
-}
-
-interface VerifyModule {
-  verifyCases(folders: readonly string[]): Promise<readonly CaseResult[]>;
-}
 
 export function verifyVerb(program: Command, output: Output, finish: (code: number) => void): void {
   program
@@ -31,7 +12,7 @@ export function verifyVerb(program: Command, output: Output, finish: (code: numb
     .option("--json", "print the result as JSON")
     .addHelpText("after", "\nExample:\n  $ stillwave verify cases/armhubert_paper_gradscale cases/hf_hubert_base")
     .action(async (folders: string[], options: { readonly json?: boolean }) => {
-      const { verifyCases }: VerifyModule = await import("../verify/index.ts" as string);
+      const { verifyCases } = await import("../verify/index.ts");
       const results = await verifyCases(folders);
       if (options.json) output.json({ passed: results.every(({ passed }) => passed), cases: results });
       else output.print(formatCases(results));
@@ -39,19 +20,23 @@ export function verifyVerb(program: Command, output: Output, finish: (code: numb
     });
 }
 
+const measures = { l2: "of the norm", largest: "of the largest" } as const;
+
 /** One table per case, and a last line that sums up. */
-function formatCases(results: readonly CaseResult[]): string {
-  const blocks = results.map(({ folder, passed, differences }) => {
-    const head = ["tensors", "count", "max absolute", "max relative", "tolerance", ""];
-    const rows = differences.map(({ kind, tensors, maxAbsolute, maxRelative, tolerance, passed }) => [
-      kind,
-      String(tensors),
-      maxAbsolute.toExponential(2),
-      maxRelative.toExponential(2),
-      tolerance.toExponential(0),
-      passed ? "" : "FAILED",
+export function formatCases(results: readonly CaseResult[]): string {
+  const head = ["tensors", "count", "max absolute", "max relative", "tolerance", "relative", "worst", ""];
+  const blocks = results.map(({ folder, kind, passed, differences }) => {
+    const rows = differences.map((difference) => [
+      difference.kind,
+      String(difference.tensors),
+      difference.maxAbsolute.toExponential(2),
+      difference.maxRelative.toExponential(2),
+      difference.tolerance.toExponential(0),
+      measures[difference.measure],
+      difference.worst,
+      difference.passed ? "" : "FAILED",
     ]);
-    return `${folder}: ${passed ? "passed" : "FAILED"}\n${formatTable(head, rows)}`;
+    return `${folder} (${kind}): ${passed ? "passed" : "FAILED"}\n${formatTable(head, rows, [0, 5, 6, 7])}`;
   });
   const failed = results.filter(({ passed }) => !passed).length;
   return [...blocks, `${results.length - failed} passed, ${failed} failed`].join("\n\n");

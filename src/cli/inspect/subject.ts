@@ -6,7 +6,7 @@ import { loadRecipe, type Recipe, shippedRecipes, studentConfig } from "../../di
 import { StillwaveError, UsageError } from "../../errors.ts";
 import type { ModelConfig, ReuseSemantics } from "../../models/config.ts";
 import { type ModelProfile, profile } from "../../models/profile.ts";
-import { publishedArchitecture, publishedIds, referenceId } from "./published.ts";
+import { publishedArchitecture, publishedIds, referenceId } from "../../models/published.ts";
 
 /** A model to measure against. */
 export interface Reference {

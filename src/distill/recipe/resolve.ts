@@ -76,6 +76,9 @@ function studentProblems(student: StudentRecipe): RecipeProblem[] {
     bad("headLayers", "layers must be listed once each, lowest first");
   if (!headLayers.includes(layers - 1))
     bad("headLayers", `the last layer, ${layers - 1}, needs a head: its loss is the main one`);
+  const { teacherLayers } = student;
+  if (teacherLayers && teacherLayers.length !== headLayers.length)
+    bad("teacherLayers", `needs an entry for each of the ${headLayers.length} heads, got ${teacherLayers.length}`);
   const conv = student.conv.map(([channels, kernel, stride]) => ({ channels, kernel, stride }));
   if (samplesPerFrame(conv) > 16000 || receptiveField(conv) > 160000 || frameCount(conv, 160000) < 1)
     bad("conv", `one frame would cover ${receptiveField(conv)} samples; published models use 400`);

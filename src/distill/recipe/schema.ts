@@ -16,7 +16,7 @@ const convLayer = z.tuple([z.union([count(16384), z.literal("dim")]), count(4096
 const reuseForms = 'expected "none", "every N", {every: N} or a list with the layer whose map each layer uses';
 
 const studentSchema = objectOf({
-  layers: count(256).describe("Encoder layers; as many as the teacher has"),
+  layers: count(256).describe("Encoder layers"),
   dim: count(16384).describe("Width of the encoder"),
   ffnDim: count(65536).describe("Inner width of the feed-forward blocks"),
   heads: count(1024).describe("Attention heads; must divide dim"),
@@ -74,6 +74,12 @@ const studentSchema = objectOf({
     })
     .default("all")
     .describe("Layers with a head; the last layer must have one"),
+  teacherLayers: z
+    .array(natural(255))
+    .max(256)
+    .nullable()
+    .default(null)
+    .describe("Teacher layer that each head learns, head by head; null: the same share of the depth"),
   initialise: objectOf({
     seed: seed.default(0),
     copyConv: z

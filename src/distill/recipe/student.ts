@@ -30,17 +30,17 @@ export function studentShape(student: StudentRecipe, teacherDim: number, normali
 
 /**
  * The student that a recipe makes for this teacher: head width and waveform normalisation follow the teacher.
- * Throws where the pair cannot be distilled: layer i of the student learns layer i of the teacher (arXiv:2305.11685
- * section 2.2), frame by frame.
+ * Throws where heads and teacher do not fit together: each head learns one layer of the teacher (arXiv:2305.11685
+ * section 2.2).
  */
 export function studentConfig(recipe: Pick<Recipe, "student">, teacher: ModelConfig): ModelConfig {
   const { student } = recipe;
   const config = studentShape(student, teacher.dim, teacher.normalizeWaveform);
   checkModelConfig(config);
-  if (student.layers !== teacher.layers)
+  const beyond = student.teacherLayers?.find((layer) => layer >= teacher.layers);
+  if (beyond !== undefined)
     throw new StillwaveError(
-      `student.layers is ${student.layers}, but the teacher has ${teacher.layers} layers, and layer i learns from layer i; ` +
-        `set student.layers to ${teacher.layers}`,
+      `student.teacherLayers names layer ${beyond}, but the teacher has layers 0 to ${teacher.layers - 1}`,
     );
   if (student.headDim !== null && student.headDim !== teacher.dim)
     throw new StillwaveError(

@@ -103,10 +103,14 @@ describe("student and teacher", () => {
     expect(studentConfig(recipe, { ...teacher, normalizeWaveform: true }).normalizeWaveform).toBe(true);
   });
 
-  test("a teacher of another depth or width is refused", async () => {
-    const { recipe } = await loadRecipe("armhubert-960", { set: ["student.headDim=700"] });
-    expect(() => studentConfig(recipe, teacher)).toThrow(/student\.headDim is 700, .* 768 dimensions/);
-    expect(() => studentConfig(recipe, { ...teacher, layers: 24 })).toThrow(/set student\.layers to 24/);
+  test("heads that do not fit the teacher are refused", async () => {
+    const wide = await loadRecipe("armhubert-960", { set: ["student.headDim=700"] });
+    expect(() => studentConfig(wide.recipe, teacher)).toThrow(/student\.headDim is 700, .* 768 dimensions/);
+    const deep = await loadRecipe("armhubert-960", {
+      set: ["student.headLayers=[5, 11]", "student.teacherLayers=[11, 23]"],
+    });
+    expect(() => studentConfig(deep.recipe, teacher)).toThrow(/names layer 23, but the teacher has layers 0 to 11/);
+    expect(studentConfig(deep.recipe, { ...teacher, layers: 24 }).headLayers).toEqual([5, 11]);
   });
 });
 

@@ -231,6 +231,11 @@ describe("errors in a recipe", () => {
       "  heads: 6\n  initialise: {copyConv: 10}",
       /^recipe\.yaml:7:26 .*too big: conv has 9 layers, got 10/,
     ],
+    [
+      "  heads: 6",
+      "  heads: 6\n  teacherLayers: [1]",
+      /^recipe\.yaml:7:18 student\.teacherLayers: needs an entry for each of the 6/,
+    ],
     ["some/teacher", "package:../x", /^recipe\.yaml:1:10 teacher: package: paths stay inside the package/],
     ["teacher: some/teacher\n", "teacher some\n", /^recipe\.yaml:1:1 .*is a ":" or a quote missing/],
     ["some/teacher", "[unclosed", /^recipe\.yaml:\d+:\d+ /],
