@@ -1,6 +1,6 @@
 // What the unpickler makes of a callable in a pickle: a fixed table of data constructors; everything else stays inert.
 import { StillwaveError } from "../errors.ts";
-import { PickleGlobal, PickleRecord, TorchStorage, TorchTensor } from "./pickle.types.ts";
+import { brief, PickleGlobal, PickleRecord, TorchStorage, TorchTensor } from "./pickle.types.ts";
 
 type Construct = (args: readonly unknown[]) => unknown;
 
@@ -36,7 +36,7 @@ function iterable(items: unknown): unknown[] {
 function wholeNumbers(value: unknown, what: string): number[] {
   if (Array.isArray(value) && value.length <= maxRank && value.every((n) => Number.isSafeInteger(n) && n >= 0))
     return value as number[];
-  const shown = Array.isArray(value) ? `[${value.slice(0, maxRank).map(String)}]` : typeof value;
+  const shown = Array.isArray(value) ? `[${value.slice(0, maxRank).map(brief)}]` : brief(value);
   throw new StillwaveError(`pickle: a tensor with an impossible ${what} ${shown}`);
 }
 
@@ -44,7 +44,7 @@ function tensor(args: readonly unknown[], dtype?: unknown): TorchTensor {
   const [storage, offset, size, stride] = args;
   if (!(storage instanceof TorchStorage)) throw new StillwaveError("pickle: a tensor without a storage");
   if (!Number.isSafeInteger(offset) || (offset as number) < 0)
-    throw new StillwaveError(`pickle: a tensor with an impossible storage offset ${String(offset)}`);
+    throw new StillwaveError(`pickle: a tensor with an impossible storage offset ${brief(offset)}`);
   const shape = wholeNumbers(size, "shape");
   const strides = wholeNumbers(stride, "stride");
   if (shape.length !== strides.length) throw new StillwaveError("pickle: a tensor with unlike shape and strides");
@@ -90,6 +90,7 @@ const constructors: ReadonlyMap<string, Construct> = new Map<string, Construct>(
     [`${module}.dict`, asMap],
     [`${module}.list`, asList],
     [`${module}.tuple`, asList],
+    [`${module}.bytes`, (args) => (args.length === 0 ? new Uint8Array(0) : new PickleRecord("builtins.bytes", args))],
     [`${module}.set`, asSet],
     [`${module}.frozenset`, asSet],
   ]),
@@ -120,7 +121,7 @@ export function persistentLoad(id: unknown): unknown {
   if (kind !== "storage" || !(type instanceof PickleGlobal) || (typeof key !== "string" && typeof key !== "number"))
     throw new StillwaveError("pickle: a persistent id that is not a torch storage");
   if (!Number.isSafeInteger(elements) || (elements as number) < 0)
-    throw new StillwaveError(`pickle: storage "${key}" with an impossible size ${String(elements)}`);
+    throw new StillwaveError(`pickle: storage "${key}" with an impossible size ${brief(elements)}`);
   if (!Array.isArray(view)) return new TorchStorage(String(key), type.name, elements as number);
   const [, offset, size] = view;
   if (![offset, size].every((n) => Number.isSafeInteger(n) && n >= 0) || offset + size > (elements as number))

@@ -50,12 +50,17 @@ export class PickleReader {
   }
 
   line(): string {
+    return utf8(this.lineBytes());
+  }
+
+  /** A line without its end. */
+  lineBytes(): Uint8Array {
     const bytes: number[] = [];
     for (let c = this.byte(); c !== 10; c = this.byte()) {
       bytes.push(c);
       if (bytes.length > 1 << 20) throw new StillwaveError("pickle: a line without an end");
     }
-    return utf8(Uint8Array.from(bytes));
+    return Uint8Array.from(bytes);
   }
 }
 
@@ -90,6 +95,15 @@ function unquote(text: string): string {
   return text.slice(1, -1).replace(/\\(x[0-9a-fA-F]{2}|[\\'"nrt])/g, (_, e: string) => {
     if (e[0] === "x") return String.fromCharCode(Number.parseInt(e.slice(1), 16));
     return { n: "\n", r: "\r", t: "\t" }[e] ?? e;
+  });
+}
+
+/** Python's raw-unicode-escape: Latin-1 with \\uXXXX and \\UXXXXXXXX. */
+function rawUnicode(text: string): string {
+  return text.replace(/\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))/g, (_, short?: string, long?: string) => {
+    const code = Number.parseInt(short ?? long!, 16);
+    if (code > 0x10ffff) throw new StillwaveError("pickle: a character that does not exist");
+    return String.fromCodePoint(code);
   });
 }
 
@@ -150,7 +164,7 @@ function readText(code: number, reader: PickleReader): unknown {
     case 0x55: // SHORT_BINSTRING
       return latin1(reader.take(reader.byte()));
     case 0x56: // UNICODE
-      return reader.line().replace(/\\u([0-9a-fA-F]{4})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+      return rawUnicode(latin1(reader.lineBytes()));
     case 0x8c: // SHORT_BINUNICODE
       return utf8(reader.take(reader.byte()));
     case 0x58: // BINUNICODE

@@ -1,4 +1,5 @@
 // Values that the restricted unpickler gives: plain data, and inert records where Python would build an object.
+import { StillwaveError } from "../errors.ts";
 
 /** A name in a pickle (`module name`). It is never looked up or called; it only names things. */
 export class PickleGlobal {
@@ -78,21 +79,35 @@ export function fieldsOf(value: unknown): Map<unknown, unknown> | undefined {
   return value.items.size > 0 ? value.items : undefined;
 }
 
+/** A pickled value in an error message: scalars as they are, others by kind (they may be deep, cyclic or huge). */
+export function brief(value: unknown): string {
+  if (typeof value === "object" && value !== null)
+    return Array.isArray(value) ? `a list of ${value.length}` : "an object";
+  return String(value).slice(0, 60);
+}
+
 const maxDepth = 32;
+/** Most values taken over: containers that share their content unfold to far more than the pickle holds. */
+const maxValues = 200_000;
 
 /** A pickled configuration as plain objects, arrays and scalars; things without a plain form become undefined. */
-export function plain(value: unknown, depth = 0): unknown {
+export function plain(value: unknown): unknown {
+  return unfold(value, 0, { left: maxValues });
+}
+
+function unfold(value: unknown, depth: number, budget: { left: number }): unknown {
+  if (budget.left-- <= 0) throw new StillwaveError(`pickle: a configuration of more than ${maxValues} values`);
   if (depth > maxDepth) return undefined;
   if (value === null || typeof value === "string" || typeof value === "number" || typeof value === "boolean")
     return value;
   if (typeof value === "bigint") return Number(value);
-  if (Array.isArray(value)) return value.slice(0, 4096).map((item) => plain(item, depth + 1));
+  if (Array.isArray(value)) return value.map((item) => unfold(item, depth + 1, budget));
   if (value instanceof PickleRecord) {
     if (value.type.startsWith("omegaconf.") && value.state instanceof Map) {
       const leaf = value.state.get("_val");
-      if (leaf !== undefined) return plain(leaf, depth + 1);
+      if (leaf !== undefined) return unfold(leaf, depth + 1, budget);
       const content = value.state.get("_content");
-      if (Array.isArray(content)) return plain(content, depth + 1);
+      if (Array.isArray(content)) return unfold(content, depth + 1, budget);
     }
     // Enum members are pickled as Class(value).
     if (value.args.length === 1 && value.state === undefined && typeof value.args[0] !== "object") return value.args[0];
@@ -100,6 +115,6 @@ export function plain(value: unknown, depth = 0): unknown {
   const fields = fieldsOf(value);
   if (!fields) return undefined;
   const object: Record<string, unknown> = Object.create(null);
-  for (const [key, item] of fields) if (typeof key === "string") object[key] = plain(item, depth + 1);
+  for (const [key, item] of fields) if (typeof key === "string") object[key] = unfold(item, depth + 1, budget);
   return object;
 }

@@ -1,7 +1,7 @@
 // State dicts in an unpickled torch file: name -> tensor, everything else reported as ignored.
 import { StillwaveError } from "../errors.ts";
 import type { RandomAccessFile } from "./file.ts";
-import { PickleRecord, TorchTensor } from "./pickle.types.ts";
+import { brief, PickleRecord, TorchTensor } from "./pickle.types.ts";
 import type { StoredTensors } from "./tensors.ts";
 import type { TorchFile } from "./torch.ts";
 
@@ -37,7 +37,7 @@ export function stateDict(
   const tensors: StoredTensors = new Map();
   const others: string[] = [];
   for (const [key, item] of value) {
-    const name = String(key);
+    const name = typeof key === "string" ? key : `(${brief(key)})`;
     if (item instanceof TorchTensor) tensors.set(name, torch.tensor(name, item));
     else if (item instanceof PickleRecord && /\.(weight|bias|weight_[gv])$/.test(name))
       throw new StillwaveError(
@@ -62,9 +62,7 @@ export function tensorPaths(value: unknown, prefix: string, limit: number): stri
     if (typeof item !== "object" || item === null || seen.has(item)) continue;
     seen.add(item);
     const inner: [string, unknown][] = [];
-    if (item instanceof Map)
-      for (const [key, child] of item)
-        inner.push([`${path}.${String(key instanceof Object ? "?" : key).slice(0, 200)}`, child]);
+    if (item instanceof Map) for (const [key, child] of item) inner.push([`${path}.${brief(key)}`, child]);
     else if (Array.isArray(item)) for (const [i, child] of item.entries()) inner.push([`${path}.${i}`, child]);
     else if (item instanceof PickleRecord) inner.push([path, item.state]);
     for (const pair of inner.reverse()) open.push(pair);
@@ -77,6 +75,6 @@ export function tensorsOutside(root: Map<unknown, unknown>, modelKey: string): s
   const found: string[] = [];
   for (const [key, value] of root)
     if (key !== modelKey && found.length < maxListed)
-      for (const name of tensorPaths(value, String(key), maxListed - found.length)) found.push(name);
+      for (const name of tensorPaths(value, brief(key), maxListed - found.length)) found.push(name);
   return found;
 }

@@ -6,11 +6,11 @@ import { type Fields, isFields } from "./fields.ts";
 import { RandomAccessFile } from "./file.ts";
 import { openLightning } from "./lightning.ts";
 import { canonicalFromFairseq } from "./names.ts";
-import { fieldsOf, plain } from "./pickle.types.ts";
+import { brief, fieldsOf, plain } from "./pickle.types.ts";
 import { planModel } from "./plan.ts";
 import { isStateDict, stateDict, type TorchContent, tensorsOutside } from "./state-dict.ts";
 import type { StoredTensors } from "./tensors.ts";
-import { openTorch } from "./torch.ts";
+import { openTorch, pickleErrorIn } from "./torch.ts";
 
 /** Opens a torch file that is a checkpoint of its own (its configuration is inside or in a YAML beside it). */
 export async function openTorchModel(path: string, options: LoadOptions): Promise<OpenCheckpoint> {
@@ -36,17 +36,12 @@ export async function openTorchModel(path: string, options: LoadOptions): Promis
     throw new StillwaveError(`${path}: no known checkpoint layout; top-level keys: ${keys(root)}`);
   } catch (error) {
     await file.close();
-    throw error;
+    throw pickleErrorIn(path, error);
   }
 }
 
 function keys(map: Map<unknown, unknown>): string {
-  return (
-    [...map.keys()]
-      .slice(0, 20)
-      .map((key) => String(key).slice(0, 60))
-      .join(", ") || "(none)"
-  );
+  return [...map.keys()].slice(0, 20).map(brief).join(", ") || "(none)";
 }
 
 function refuseKnownOthers({ path, root }: TorchContent): void {

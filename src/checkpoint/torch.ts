@@ -4,7 +4,7 @@ import { sizeOf } from "../graph/array.ts";
 import { type Dtype, dtypeBytes } from "./dtypes.ts";
 import type { RandomAccessFile } from "./file.ts";
 import { readPickle } from "./pickle.ts";
-import type { TorchStorage, TorchTensor } from "./pickle.types.ts";
+import { brief, type TorchStorage, type TorchTensor } from "./pickle.types.ts";
 import type { StoredTensor } from "./tensors.ts";
 import { entryDataOffset, looksLikeZip, readEntry, readZipDirectory, type ZipEntry } from "./zip.ts";
 
@@ -61,10 +61,14 @@ export async function openTorch(file: RandomAccessFile): Promise<TorchFile> {
   try {
     return looksLikeZip(start) ? await openZip(file) : await openLegacy(file);
   } catch (error) {
-    if (error instanceof StillwaveError && error.message.startsWith("pickle: "))
-      throw new StillwaveError(`${file.path}: ${error.message}`);
-    throw error;
+    throw pickleErrorIn(file.path, error);
   }
+}
+
+/** Errors in a pickle do not know their file: this names it. Other errors are given back as they are. */
+export function pickleErrorIn(path: string, error: unknown): unknown {
+  if (!(error instanceof StillwaveError) || !error.message.startsWith("pickle: ")) return error;
+  return new StillwaveError(`${path}: ${error.message}`);
 }
 
 /** Where a storage's bytes are and how many there are. */
@@ -98,8 +102,7 @@ async function openLegacy(file: RandomAccessFile): Promise<TorchFile> {
   const source = (offset: number, length: number): Uint8Array => file.readSomeSync(offset, length);
   const magic = readPickle(source, 0);
   const version = readPickle(source, magic.end);
-  if (version.value !== 1001)
-    throw new StillwaveError(`${file.path}: unknown legacy protocol ${String(version.value)}`);
+  if (version.value !== 1001) throw new StillwaveError(`${file.path}: unknown legacy protocol ${brief(version.value)}`);
   const system = readPickle(source, version.end);
   if (system.value instanceof Map && system.value.get("little_endian") === false)
     throw new StillwaveError(`${file.path}: written on a big-endian machine; save it again on a little-endian one`);
@@ -111,7 +114,7 @@ async function openLegacy(file: RandomAccessFile): Promise<TorchFile> {
 
   const places = new Map<string, { offset: number; bytes: number }>();
   let position = keys.end;
-  for (const key of keys.value.map(String)) {
+  for (const key of keys.value.map(brief)) {
     const header = await file.read(position, 8, `the length of storage "${key}"`);
     const elements = Number(new DataView(header.buffer).getBigInt64(0, true));
     const type = storages.get(key)?.type;
