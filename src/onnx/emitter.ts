@@ -14,6 +14,9 @@ export interface SymbolSource {
   readonly axis: number;
 }
 
+/** Names that the emitter gives; inputs and outputs may not have such names. */
+export const INTERNAL_NAME = /^_[vtc]\d/;
+
 export class Emitter {
   readonly nodes: OnnxNode[] = [];
   readonly initializers: OnnxTensor[] = [];
@@ -52,14 +55,14 @@ export class Emitter {
 
   /** One ONNX node whose outputs are the outputs of `node`. */
   to(
-    { id, outputs }: Pick<GraphNode, "id" | "outputs">,
+    { outputs }: Pick<GraphNode, "outputs">,
     type: string,
     inputs: readonly string[],
     attributes: Attributes = {},
     domain = "",
   ): void {
     const names = outputs.map((value) => {
-      const name = this.valueNames.get(value) ?? `v${id}${outputs.length > 1 ? `_${value.index}` : ""}`;
+      const name = this.valueNames.get(value) ?? `_v${this.count}${outputs.length > 1 ? `_${value.index}` : ""}`;
       this.bind(value, name);
       return name;
     });
@@ -68,7 +71,7 @@ export class Emitter {
 
   /** An intermediate ONNX node with one output; returns its name. */
   op(type: string, inputs: readonly string[], attributes: Attributes = {}, domain = ""): string {
-    const output = `t${this.count}`;
+    const output = `_t${this.count}`;
     this.nodes.push({ type, domain, name: `${type}_${this.count++}`, inputs, outputs: [output], attributes });
     return output;
   }
@@ -76,7 +79,7 @@ export class Emitter {
   private initializer(key: string, tensor: Omit<OnnxTensor, "name">): string {
     let name = this.constants.get(key);
     if (name === undefined) {
-      name = `c${this.constants.size}`;
+      name = `_c${this.constants.size}`;
       this.constants.set(key, name);
       this.initializers.push({ ...tensor, name });
     }

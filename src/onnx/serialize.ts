@@ -5,7 +5,7 @@ import type { GraphNode, Value } from "../graph/value.ts";
 import { reachableNodes } from "../graph/value.ts";
 import type { OpName } from "../graph/vocabulary.ts";
 import type { SymbolSource } from "./emitter.ts";
-import { Emitter } from "./emitter.ts";
+import { Emitter, INTERNAL_NAME } from "./emitter.ts";
 import { LOWERINGS } from "./lower.ts";
 import type { OnnxModel } from "./proto.ts";
 
@@ -49,6 +49,9 @@ export function toOnnx(graph: Graph, opset = OPSET): OnnxModel {
   const inputs = graphInputs(graph);
   const emit = new Emitter(symbolSources(inputs));
   for (const [name, value] of inputs) emit.bind(value, name);
+  for (const name of [...inputs.keys(), ...graph.outputs.keys()])
+    if (name === "" || INTERNAL_NAME.test(name) || (inputs.has(name) && graph.outputs.has(name)))
+      throw new InternalError(`"${name}" cannot name an input or output: empty, reserved, or used for both`);
   const ownName = (value: Value) => !["input", "constant", "scaleGradient"].includes(value.node.op);
   for (const [name, value] of graph.outputs) if (ownName(value) && !emit.isBound(value)) emit.bind(value, name);
   for (const node of reachableNodes([...graph.outputs.values()])) {
