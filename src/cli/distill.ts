@@ -1,6 +1,5 @@
 // stillwave distill: trains the student of a recipe.
 import type { Command } from "commander";
-import type { Prepare } from "../distill/trainer.ts";
 import { collect } from "./collect.ts";
 import type { Output } from "./output.ts";
 
@@ -10,10 +9,6 @@ interface Options {
   readonly force?: boolean;
   readonly out?: string;
   readonly json?: boolean;
-}
-
-interface PrepareModule {
-  readonly prepareRun: Prepare;
 }
 
 export function distillVerb(program: Command, output: Output, finish: (code: number) => void): void {
@@ -45,7 +40,7 @@ async function run(name: string, options: Options, output: Output): Promise<numb
   const out = options.out === undefined ? [] : [`run.outDir=${JSON.stringify(options.out)}`];
   const { recipe } = await loadRecipe(name, { set: [...(options.set ?? []), ...out] });
   const { distillRun } = await import("../distill/trainer.ts");
-  const { prepareRun }: PrepareModule = await import("../distill/prepare.ts" as string);
+  const { prepareRun } = await import("../distill/prepare.ts");
   const { exitCodeOf, stopOnSignals } = await import("../distill/run/signals.ts");
   const { followRun } = await import("./distill/follow.ts");
   const stop = stopOnSignals(() => output.note("stopping with a checkpoint; press again to stop at once"));
