@@ -68,8 +68,14 @@ function lazily<V, R>(build: (variant: V) => Promise<R>): (variant: V) => Promis
   };
 }
 
+/** A step that says how long its two halves took, for benchmarks. */
+export interface TimedStep extends DistillStep {
+  /** Seconds of the last `accumulate`: the teacher's targets, and the student's forward and backward pass. */
+  timings(): { readonly teacher: number; readonly student: number };
+}
+
 /** Compiles on first use: one session per variant (with and without padding, training and validation), any lengths. */
-export async function createDistillStep(options: StepOptions): Promise<DistillStep> {
+export async function createDistillStep(options: StepOptions): Promise<TimedStep> {
   const { runtime, teacher, student } = options;
   const layers = options.teacherLayers ?? matchingLayers(student.config, teacher.config);
   checkPair(student.config, teacher.config, layers);
@@ -81,6 +87,7 @@ export async function createDistillStep(options: StepOptions): Promise<DistillSt
     Object.fromEntries(specs.map(({ name }, i) => [gradientNames[i]!, views.get(name)!.data]));
   let micro: ReturnType<typeof flatZeros> | undefined;
   let empty = true;
+  let timings = { teacher: 0, student: 0 };
 
   const executables: Executable[] = [];
   const keep = async (compiled: Promise<Executable>) => {
@@ -129,7 +136,9 @@ export async function createDistillStep(options: StepOptions): Promise<DistillSt
     },
     frames: (paddedSamples) => frameCount(student.config.conv, paddedSamples),
     async accumulate(batch, mask, scale, dropoutSeed) {
+      const start = performance.now();
       const { feeds, padded } = await prepare(batch, mask);
+      const targetsDone = performance.now();
       const { executable, sites } = await studentRun({ training: true, padded });
       const masks = drawMasks(sites, batch, dropoutSeed);
       const lossScale: Feed = { shape: [], data: Float32Array.of(scale) };
@@ -139,6 +148,7 @@ export async function createDistillStep(options: StepOptions): Promise<DistillSt
       const outputs = await executable.run({ ...feeds, ...masks, lossScale }, viewsInto(target.views));
       if (!empty) addInto(total.flat, micro!.flat);
       empty = false;
+      timings = { teacher: (targetsDone - start) / 1000, student: (performance.now() - targetsDone) / 1000 };
       return losses(outputs);
     },
     async validate(batch) {
@@ -146,6 +156,7 @@ export async function createDistillStep(options: StepOptions): Promise<DistillSt
       const { executable } = await studentRun({ training: false, padded });
       return losses(await executable.run(feeds));
     },
+    timings: () => timings,
     async dispose() {
       await Promise.all(executables.map((executable) => executable.dispose()));
     },

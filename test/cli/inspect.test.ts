@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { formatInspection } from "../../src/cli/inspect/format.ts";
-import { publishedIds } from "../../src/cli/inspect/published.ts";
+import { publishedIds } from "../../src/models/published.ts";
 import { inspectSubject } from "../../src/cli/inspect/subject.ts";
 import { stillwave } from "./run.ts";
 

@@ -1,0 +1,118 @@
+// Seconds of one distillation step at full size: a HuBERT-Base-sized random teacher and the ARMHuBERT-S student.
+// Usage: npx tsx bench/distill-step.ts [--batch 2] [--seconds 5,15] [--steps 5] [--recipe armhubert-s-960] [--profile] [--json]
+import { parseArgs } from "node:util";
+import type { Batch } from "../src/data/batch.ts";
+import { stepMask } from "../src/distill/masks.ts";
+import { loadRecipe, studentConfig } from "../src/distill/recipe.ts";
+import { createDistillStep } from "../src/distill/step.ts";
+import { initParameters } from "../src/models/init.ts";
+import { profile } from "../src/models/profile.ts";
+import { publishedArchitecture } from "../src/models/published.ts";
+import { adamwUpdate, createAdamWState, decayRanges } from "../src/optim/index.ts";
+import { Random } from "../src/random.ts";
+import { createRuntime } from "../src/runtime/node/index.ts";
+import { matrixRate } from "./matrixRate.ts";
+
+const { values } = parseArgs({
+  options: {
+    batch: { type: "string", default: "2" },
+    seconds: { type: "string", default: "5,15" },
+    steps: { type: "string", default: "5" },
+    recipe: { type: "string", default: "armhubert-s-960" },
+    json: { type: "boolean", default: false },
+  },
+});
+const items = Number(values.batch);
+const steps = Number(values.steps);
+
+const now = () => performance.now() / 1000;
+const median = (list: number[]) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)]!;
+const gib = (bytes: number) => bytes / 2 ** 30;
+
+function noise(seconds: number): Batch {
+  const paddedSamples = Math.round(seconds * 16000);
+  const random = new Random(7, "bench");
+  const wave = Float32Array.from({ length: items * paddedSamples }, () => 0.1 * random.normal());
+  const ids = Array.from({ length: items }, (_, i) => `noise ${i}`);
+  return { wave, paddedSamples, samples: ids.map(() => paddedSamples), ids, paths: ids };
+}
+
+const { recipe } = await loadRecipe(values.recipe);
+const teacher = publishedArchitecture("facebook/hubert-base-ls960")!;
+const student = studentConfig(recipe, teacher);
+const runtime = await createRuntime();
+const step = await createDistillStep({
+  runtime,
+  teacher: { config: teacher, parameters: initParameters(teacher, { seed: 1 }) },
+  student: { config: student, parameters: initParameters(student, { seed: 2 }) },
+  loss: recipe.loss,
+  dropout: recipe.student.dropout,
+  layerGradientScale: recipe.student.layerGradientScale,
+});
+const state = createAdamWState(step.weights.length);
+const adam = { betas: recipe.optimizer.betas, eps: recipe.optimizer.eps, decay: decayRanges(step.parameters, 0.01) };
+
+/** Multiply-adds that the method needs, as FLOP: features once, two Transformer passes, the student three times. */
+function neededFlop(seconds: number): number {
+  const t = profile(teacher, { seconds }).macs;
+  const s = profile(student, { seconds }).macs;
+  return 2 * items * (t.featureExtractor + 2 * (t.total - t.featureExtractor) + 3 * s.total);
+}
+
+const rows = [];
+for (const seconds of values.seconds.split(",").map(Number)) {
+  const batch = noise(seconds);
+  const frames = step.frames(batch.paddedSamples);
+  const times: Record<string, number[]> = { step: [], adamw: [], teacher: [], forward: [] };
+  const rates: number[] = [];
+  let peak = 0;
+  const watch = setInterval(() => (peak = Math.max(peak, process.memoryUsage.rss())), 20);
+  for (let i = 0; i <= steps; i++) {
+    rates.push(await matrixRate(runtime));
+    const mask = stepMask(
+      1,
+      i,
+      0,
+      frames,
+      batch.samples.map(() => frames),
+      { prob: 0.8, length: 10 },
+    );
+    const start = now();
+    step.zeroGradients();
+    await step.accumulate(batch, mask, 1, i);
+    const middle = now();
+    adamwUpdate(step.weights, step.gradients, state, 1e-4, adam);
+    const end = now();
+    peak = Math.max(peak, process.memoryUsage.rss(), process.resourceUsage().maxRSS * 1024);
+    if (i === 0) continue; // compiles
+    const parts = step.timings();
+    times.step!.push(end - start);
+    times.adamw!.push(end - middle);
+    times.teacher!.push(parts.teacher);
+    times.forward!.push(parts.student);
+  }
+  clearInterval(watch);
+  const flop = neededFlop(seconds);
+  const rate = median(rates);
+  const best = Math.min(...times.step!);
+  rows.push({
+    seconds,
+    stepSeconds: median(times.step!),
+    bestSeconds: best,
+    teacherSeconds: median(times.teacher!),
+    studentSeconds: median(times.forward!),
+    adamwSeconds: median(times.adamw!),
+    gigaflop: flop / 1e9,
+    gigaflopPerSecond: flop / 1e9 / median(times.step!),
+    matrixRate: rate,
+    share: flop / 1e9 / median(times.step!) / rate,
+    bestShare: flop / 1e9 / best / Math.max(...rates),
+    peakGiB: gib(peak),
+  });
+}
+await step.dispose();
+if (values.json) console.log(JSON.stringify(rows));
+else
+  console.table(
+    rows.map((row) => Object.fromEntries(Object.entries(row).map(([k, v]) => [k, Number(v.toPrecision(4))]))),
+  );
