@@ -3,8 +3,8 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { formatInspection } from "../../src/cli/inspect/format.ts";
-import { publishedIds } from "../../src/models/published.ts";
 import { inspectSubject } from "../../src/cli/inspect/subject.ts";
+import { publishedIds } from "../../src/models/published.ts";
 import { stillwave } from "./run.ts";
 
 const checkpoints = new URL("../../../shared/oracle/checkpoints/", import.meta.url);
