@@ -69,7 +69,7 @@ export function createExecutable(graph: Graph, session: InferenceSession, Tensor
       const outputs: Record<string, HostArray> = {};
       for (const name of graph.outputs.keys()) {
         const tensor = results[name]!;
-        outputs[name] = { shape: tensor.dims, data: tensor.data as Float32Array };
+        outputs[name] = { shape: tensor.dims, data: into[name] ?? (tensor.data as Float32Array) };
       }
       return outputs;
     },

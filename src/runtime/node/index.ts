@@ -1,7 +1,7 @@
 // The runtime of Node: ONNX Runtime's native build on CPU, CUDA or WebGPU.
 import { availableParallelism } from "node:os";
 import * as ort from "onnxruntime-node";
-import { StillwaveError, UsageError } from "../../errors.ts";
+import { StillwaveError, UsageError, unknownName } from "../../errors.ts";
 import { encodeModel } from "../../onnx/proto.ts";
 import type { Graph } from "../../onnx/serialize.ts";
 import { toOnnx } from "../../onnx/serialize.ts";
@@ -19,6 +19,11 @@ export interface RuntimeOptions {
   readonly optimize?: "none" | "all";
 }
 
+// Failures reach us as exceptions; without this the probe for CUDA also prints them. Read once, before the first session.
+ort.env.logLevel = "fatal";
+
+const DEVICES: readonly Device[] = ["cpu", "cuda", "webgpu"];
+
 const HOW_TO_ADD: Record<Exclude<Device, "cpu">, string> = {
   cuda:
     "the CUDA execution provider is not part of the npm package: run `ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install.js` " +
@@ -26,16 +31,10 @@ const HOW_TO_ADD: Record<Exclude<Device, "cpu">, string> = {
   webgpu: "this machine offers no WebGPU adapter (a Vulkan, Metal or D3D12 driver is needed), or use `device: cpu`",
 };
 
-/** Execution providers compiled into this build, in our names. */
-export function listDevices(): Device[] {
-  const known: readonly Device[] = ["cpu", "cuda", "webgpu"];
-  const names = new Set(ort.listSupportedBackends().map((backend) => backend.name));
-  return known.filter((device) => device === "cpu" || names.has(device));
-}
-
-async function works(device: Device): Promise<string | undefined> {
+/** What keeps a device from working here, or undefined. */
+async function problemWith(device: Device): Promise<string | undefined> {
   if (device === "cpu") return undefined;
-  if (!listDevices().includes(device)) return `not in this build of ONNX Runtime (it has: ${listDevices().join(", ")})`;
+  if (!ort.listSupportedBackends().some(({ name }) => name === device)) return "not in this build of ONNX Runtime";
   try {
     const { scalar } = await import("../../graph/value.ts");
     const probe: Graph = { name: "probe", outputs: new Map([["one", scalar(1)]]) };
@@ -47,19 +46,23 @@ async function works(device: Device): Promise<string | undefined> {
   }
 }
 
+/** The devices that work here, in our names. Starts each once. */
+export async function listDevices(): Promise<Device[]> {
+  const working: Device[] = [];
+  for (const device of DEVICES) if (!(await problemWith(device))) working.push(device);
+  return working;
+}
+
 async function chooseDevice(wanted: Device | "auto"): Promise<Device> {
   if (wanted === "auto") {
-    for (const device of ["cuda", "webgpu"] as const) if (!(await works(device))) return device;
+    for (const device of ["cuda", "webgpu"] as const) if (!(await problemWith(device))) return device;
     return "cpu";
   }
-  if (!["cpu", "cuda", "webgpu"].includes(wanted))
-    throw new UsageError(`unknown device "${String(wanted)}"; valid: cpu, cuda, webgpu, auto`);
-  const problem = await works(wanted);
+  if (!DEVICES.includes(wanted)) throw unknownName("device", String(wanted), [...DEVICES, "auto"]);
+  const problem = await problemWith(wanted);
   if (problem && wanted !== "cpu")
     throw new StillwaveError(
-      `device "${wanted}" is not available: ${problem}. Available here: ${listDevices()
-        .filter((d) => d !== wanted)
-        .join(", ")}. ${HOW_TO_ADD[wanted]}`,
+      `device "${wanted}" is not available: ${problem}. Available here: ${(await listDevices()).join(", ")}. ${HOW_TO_ADD[wanted]}`,
     );
   return wanted;
 }
