@@ -122,6 +122,8 @@ async function download(
 
   const snapshot = join(storage, "snapshots", sha);
   const get = async (path: string): Promise<void> => {
+    if (!/^\w[\w.-]*$/.test(path))
+      throw new StillwaveError(`${id}: "${path}" is not the name of a file at its top level`);
     const pointer = join(snapshot, path);
     if (await exists(pointer)) return;
     const entry = files.get(path);
