@@ -1,5 +1,5 @@
-// Decodes the files of one planned batch into one padded array; runs in worker threads and in-process alike.
-import { loadAudio } from "../audio/index.ts";
+// What decoding threads do, also without threads: decode the files of a planned batch into one padded array; probe a file.
+import { type AudioProbe, loadAudio, probeByDecoding } from "../audio/index.ts";
 import { type BadFile, reasonOf } from "./bad-files.ts";
 import type { Batch } from "./batch.ts";
 import type { PlannedBatch, PlannedItem } from "./plan.ts";
@@ -40,4 +40,13 @@ export async function decodeBatch(plan: PlannedBatch): Promise<DecodedBatch> {
     paths: kept.map(({ item }) => item.path),
   };
   return { batch, bad };
+}
+
+/** Length of a file whose header does not tell it, or why it is bad. */
+export async function probeFile(path: string): Promise<AudioProbe | { reason: string }> {
+  try {
+    return await probeByDecoding(path);
+  } catch (error) {
+    return { reason: reasonOf(error, path) };
+  }
 }

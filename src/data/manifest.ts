@@ -42,9 +42,12 @@ function parseLines(lines: readonly Line[], file: string): Listed[] {
   const first = lines[0].text;
   if (first.trimStart().startsWith("{")) return lines.map((line) => fromFields(parseJson(line, file), line, file));
   const columns = first.split("\t").map((name) => name.trim().toLowerCase());
-  if (PATH_FIELDS.some((name) => columns.includes(name)))
+  // a root folder may be called like a column ("audio"): what follows tells
+  const isRoot = columns.length === 1 && (lines.length === 1 || lines[1].text.includes("\t"));
+  if (isRoot) return parseFairseq(lines, file);
+  if (PATH_FIELDS.some((name) => columns.includes(name))) {
     return lines.slice(1).map((line) => fromFields(parseRow(columns, line, file), line, file));
-  if (columns.length === 1) return parseFairseq(lines, file);
+  }
   throw new StillwaveError(
     `${file}:1: neither JSON, nor a root folder (fairseq), nor a header line with a column named ${PATH_FIELDS.join(", ")}`,
   );

@@ -1,24 +1,20 @@
-// Threads that decode audio: started when first needed, shared by all readers, gone when idle; they never keep a process alive.
-import { extname } from "node:path";
-import { fileURLToPath } from "node:url";
-import { Piscina } from "piscina";
+// The decoding threads that all readers of a process share, and what a reader asks of them.
 import type { AudioProbe } from "../audio/index.ts";
 import { StillwaveError, UsageError } from "../errors.ts";
-import type { DecodedBatch } from "./decode-batch.ts";
+import { type DecodedBatch, probeFile } from "./decode-batch.ts";
 import type { PlannedBatch } from "./plan.ts";
-import { probeFile } from "./worker.ts";
+import { DecodingThreads, ThreadDeath } from "./threads.ts";
 
-/** Threads without work end after this. Long enough to outlive the pause between two epochs. */
-const IDLE_MS = 10_000;
 const MAX_WORKERS = 64;
 
-interface Pool {
-  readonly threads: Piscina;
-  /** Rejects if a thread cannot even start: piscina would leave the tasks waiting for ever. */
-  readonly failed: Promise<never>;
-}
+/** By number of threads. */
+const pools = new Map<number, DecodingThreads>();
 
-const pools = new Map<number, Pool>();
+function poolOf(workers: number): DecodingThreads {
+  const pool = pools.get(workers) ?? new DecodingThreads(workers);
+  pools.set(workers, pool);
+  return pool;
+}
 
 /** @throws UsageError unless `workers` is an integer from 0 (decode in-process) to 64. */
 export function checkWorkers(workers: number): void {
@@ -27,55 +23,22 @@ export function checkWorkers(workers: number): void {
   }
 }
 
-function poolOf(workers: number): Pool {
-  const existing = pools.get(workers);
-  if (existing) return existing;
-  // this file is .ts in a checkout, and .js where it was compiled; its neighbour is the same
-  const extension = extname(fileURLToPath(import.meta.url));
-  const filename = fileURLToPath(new URL(`./worker${extension}`, import.meta.url));
-  const threads = new Piscina({
-    filename,
-    minThreads: 0,
-    maxThreads: workers,
-    idleTimeout: IDLE_MS,
-    atomics: "disabled",
-    execArgv: extension === ".ts" ? ["--import", new URL("./typescript-in-threads.js", import.meta.url).href] : [],
-  });
-  const failed = new Promise<never>((_, reject) => {
-    threads.once("error", (error) => {
-      pools.delete(workers);
-      reject(error);
-      threads.on("error", () => {});
-      threads.destroy().catch(() => {});
-    });
-  });
-  failed.catch(() => {});
-  const pool = { threads, failed };
-  pools.set(workers, pool);
-  return pool;
-}
-
-async function runOnThread<T>(name: string, task: unknown, workers: number, signal?: AbortSignal): Promise<T> {
-  const { threads, failed } = poolOf(workers);
-  return Promise.race([threads.run(task, { name, ...(signal && { signal }) }) as Promise<T>, failed]);
-}
-
-/** Ends all threads now. They start again when needed. */
+/** Ends all decoding threads now, rather than when they have been idle for a while. They start again when needed. */
 export async function closeDecodingThreads(): Promise<void> {
   const open = [...pools.values()];
   pools.clear();
-  await Promise.all(open.map(({ threads }) => threads.destroy()));
+  await Promise.all(open.map((pool) => pool.close()));
 }
 
 /** Decodes one batch on one of `workers` threads; `signal` ends it, and its thread, early. */
 export async function decodeInWorker(plan: PlannedBatch, workers: number, signal: AbortSignal): Promise<DecodedBatch> {
   try {
-    return await runOnThread<DecodedBatch>("decodePlanned", plan, workers, signal);
+    return (await poolOf(workers).run({ kind: "batch", plan }, signal)) as DecodedBatch;
   } catch (error) {
-    if (signal.aborted || error instanceof StillwaveError) throw error;
+    if (!(error instanceof ThreadDeath)) throw error;
     const paths = plan.items.map(({ path }) => `  ${path}`).join("\n");
     throw new StillwaveError(
-      `a decoding thread ended without a result (${(error as Error).message}); one of these files may be the cause (workers: 0 decodes without threads)\n${paths}`,
+      `a decoding thread ended without a result (${error.message}); one of these files may be the cause (workers: 0 decodes without threads)\n${paths}`,
     );
   }
 }
@@ -102,8 +65,9 @@ export async function probeInWorkers(
 
 async function probeOnThread(path: string, workers: number): Promise<AudioProbe | { reason: string }> {
   try {
-    return await runOnThread<AudioProbe | { reason: string }>("probeFile", path, workers);
+    return (await poolOf(workers).run({ kind: "probe", path })) as AudioProbe | { reason: string };
   } catch (error) {
-    return { reason: `its decoding thread ended without a result (${(error as Error).message})` };
+    if (!(error instanceof ThreadDeath)) throw error;
+    return { reason: `its decoding thread ended without a result (${error.message})` };
   }
 }

@@ -1,22 +1,21 @@
-// Entry point of the decoding threads: decodes planned batches, probes files; hands sample memory over without copying.
-import { move, transferableSymbol, valueSymbol } from "piscina";
-import { type AudioProbe, probeByDecoding } from "../audio/index.ts";
-import { reasonOf } from "./bad-files.ts";
-import { type DecodedBatch, decodeBatch } from "./decode-batch.ts";
-import type { PlannedBatch } from "./plan.ts";
+// Entry point of a decoding thread: answers one task at a time, and hands sample memory over without copying.
+import { parentPort } from "node:worker_threads";
+import { decodeBatch, probeFile } from "./decode-batch.ts";
+import type { ThreadAnswer, ThreadTask } from "./threads.ts";
 
-/** `decodeBatch`, its wave transferred to the main thread. */
-export async function decodePlanned(plan: PlannedBatch): Promise<DecodedBatch> {
-  const decoded = await decodeBatch(plan);
-  const buffer = decoded.batch.wave.buffer as ArrayBuffer;
-  return move({ [transferableSymbol]: [buffer], [valueSymbol]: decoded } as never) as unknown as DecodedBatch;
-}
+// third-party decoders complain on the console about files that are reported as bad anyway
+console.error = () => {};
+console.warn = () => {};
 
-/** Length of a file whose header does not tell it, or why it is bad. */
-export async function probeFile(path: string): Promise<AudioProbe | { reason: string }> {
+parentPort?.on("message", async (task: ThreadTask) => {
+  let answer: ThreadAnswer;
+  const transfer: ArrayBuffer[] = [];
   try {
-    return await probeByDecoding(path);
+    const result = task.kind === "batch" ? await decodeBatch(task.plan) : await probeFile(task.path);
+    if ("batch" in result) transfer.push(result.batch.wave.buffer as ArrayBuffer);
+    answer = { result };
   } catch (error) {
-    return { reason: reasonOf(error, path) };
+    answer = { error: (error as Error).stack ?? String(error) };
   }
-}
+  parentPort?.postMessage(answer, transfer);
+});

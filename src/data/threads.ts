@@ -1,0 +1,137 @@
+// A pool of decoding threads: one task each, a queue, an answer to every task even when a thread dies.
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import type { AudioProbe } from "../audio/index.ts";
+import { InternalError } from "../errors.ts";
+import type { DecodedBatch } from "./decode-batch.ts";
+import type { PlannedBatch } from "./plan.ts";
+
+/** Threads without work end after this. Long enough to outlive the pause between two epochs. */
+const IDLE_MS = 10_000;
+
+export type ThreadTask = { kind: "batch"; plan: PlannedBatch } | { kind: "probe"; path: string };
+type ThreadResult = DecodedBatch | AudioProbe | { reason: string };
+export type ThreadAnswer = { result: ThreadResult } | { error: string };
+
+/** A thread ended before it answered; the task's owner knows which files it was working on. */
+export class ThreadDeath extends Error {}
+
+interface Job {
+  readonly task: ThreadTask;
+  readonly resolve: (result: ThreadResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  job: Job | undefined;
+  idleTimer: NodeJS.Timeout | undefined;
+}
+
+/**
+ * Threads start when there is work, and end when there has been none for a while. A thread at work keeps the process
+ * alive, an idle one does not.
+ */
+export class DecodingThreads {
+  private readonly most: number;
+  private readonly threads = new Set<Thread>();
+  private readonly queue: Job[] = [];
+
+  constructor(most: number) {
+    this.most = most;
+  }
+
+  /**
+   * Runs a task on the next free thread.
+   * @throws ThreadDeath if its thread ends early; the signal's reason if aborted, which ends a thread at work on it.
+   */
+  run(task: ThreadTask, signal?: AbortSignal): Promise<ThreadResult> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      const onAbort = () => this.abandon(job, signal?.reason);
+      const settled = () => signal?.removeEventListener("abort", onAbort);
+      const job: Job = {
+        task,
+        resolve: (result) => {
+          settled();
+          resolve(result);
+        },
+        reject: (error) => {
+          settled();
+          reject(error);
+        },
+      };
+      signal?.addEventListener("abort", onAbort);
+      this.queue.push(job);
+      this.assign();
+    });
+  }
+
+  /** Ends all threads; tasks not answered yet are rejected. */
+  async close(): Promise<void> {
+    for (const job of this.queue.splice(0)) job.reject(new ThreadDeath("the decoding threads were closed"));
+    await Promise.all([...this.threads].map(({ worker }) => worker.terminate()));
+  }
+
+  private assign(): void {
+    while (this.queue.length > 0) {
+      let thread = [...this.threads].find(({ job }) => job === undefined);
+      if (!thread) {
+        if (this.threads.size >= this.most) return;
+        thread = this.start();
+      }
+      clearTimeout(thread.idleTimer);
+      thread.job = this.queue.shift()!;
+      thread.worker.ref();
+      thread.worker.postMessage(thread.job.task);
+    }
+  }
+
+  private start(): Thread {
+    // this file is .ts in a checkout, and .js where it was compiled; its neighbour is the same
+    const extension = extname(fileURLToPath(import.meta.url));
+    const preload = ["--import", new URL("./typescript-in-threads.js", import.meta.url).href];
+    const worker = new Worker(new URL(`./worker${extension}`, import.meta.url), {
+      execArgv: extension === ".ts" ? preload : [],
+    });
+    const thread: Thread = { worker, job: undefined, idleTimer: undefined };
+    let cause = "";
+    worker.on("message", (answer: ThreadAnswer) => this.answered(thread, answer));
+    worker.on("error", (error) => {
+      cause = `: ${error.message}`;
+    });
+    worker.on("exit", (code) => {
+      clearTimeout(thread.idleTimer);
+      this.threads.delete(thread);
+      thread.job?.reject(new ThreadDeath(`exit code ${code}${cause}`));
+      thread.job = undefined;
+      this.assign();
+    });
+    this.threads.add(thread);
+    return thread;
+  }
+
+  private answered(thread: Thread, answer: ThreadAnswer): void {
+    const { job } = thread;
+    thread.job = undefined;
+    thread.worker.unref();
+    thread.idleTimer = setTimeout(() => void thread.worker.terminate(), IDLE_MS).unref();
+    if ("result" in answer) job?.resolve(answer.result);
+    else job?.reject(new InternalError(answer.error));
+    this.assign();
+  }
+
+  private abandon(job: Job, reason: unknown): void {
+    const waiting = this.queue.indexOf(job);
+    if (waiting >= 0) this.queue.splice(waiting, 1);
+    for (const thread of this.threads) {
+      if (thread.job !== job) continue;
+      thread.job = undefined;
+      // no longer to be given work, though its exit event is yet to come
+      this.threads.delete(thread);
+      void thread.worker.terminate();
+    }
+    job.reject(reason);
+  }
+}
