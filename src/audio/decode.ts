@@ -5,8 +5,12 @@ import { StillwaveError } from "../errors.ts";
 import { type AudioHeader, checkedHeader, type DecodedAudio, downmix, MAX_FILE_BYTES } from "./decoded.ts";
 import { decodeFlac } from "./flac.ts";
 import { type AudioFormat, detectFormat, FORMAT_REMEDY } from "./format.ts";
+import { checkMp3Length } from "./mp3.ts";
 import { flacInsideOgg, OGG_MAX_PAGE_BYTES, parseOggHeader } from "./ogg.ts";
 import { decodeWav } from "./wav.ts";
+
+/** Largest file of a lossy format: four hours at 256 kbit/s; decoded, it is many times as large. */
+const MAX_LOSSY_BYTES = 2 ** 29;
 
 /** A decoded file: one channel (the mean of all of them), at the file's own rate. */
 export interface MonoAudio {
@@ -73,6 +77,12 @@ async function decodeWithLibrary(bytes: Uint8Array, format: AudioFormat, path: s
   let header: AudioHeader | undefined;
   if (format.startsWith("ogg")) {
     header = parseOggHeader(format, bytes, bytes.subarray(Math.max(0, bytes.length - OGG_MAX_PAGE_BYTES)), path);
+  }
+  if (format === "mp3") checkMp3Length(bytes, path);
+  if (bytes.length > MAX_LOSSY_BYTES) {
+    throw new StillwaveError(
+      `${path}: ${bytes.length} bytes of ${format}; up to ${MAX_LOSSY_BYTES} are decoded at once, cut it first`,
+    );
   }
   let decoded: { channelData: Float32Array[]; sampleRate: number };
   try {

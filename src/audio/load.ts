@@ -38,11 +38,17 @@ export async function loadAudioBytes(bytes: Uint8Array, path: string): Promise<F
 }
 
 function to16k(samples: Float32Array, sampleRateHz: number, path: string): Float32Array {
+  if (sampleRateHz === SAMPLE_RATE_HZ) return samples;
+  let wave: Float32Array;
   try {
-    return resample(samples, sampleRateHz, SAMPLE_RATE_HZ);
+    wave = resample(samples, sampleRateHz, SAMPLE_RATE_HZ);
   } catch (error) {
     throw error instanceof StillwaveError ? new StillwaveError(`${path}: ${error.message}`) : error;
   }
+  // sums of huge float samples may leave the range of float32
+  const overflow = wave.findIndex((x) => !Number.isFinite(x));
+  if (overflow >= 0) throw new StillwaveError(`${path}: samples too large to resample; repair or remove the file`);
+  return wave;
 }
 
 /**

@@ -110,6 +110,14 @@ describe("lengths from headers", () => {
   );
 });
 
+test("a cut MP3 whose first frame counts its bytes is refused", async () => {
+  const bytes = fixtureBytes("speech.mp3");
+  await expect(decodeBytes(bytes.subarray(0, bytes.length - 200), "x.mp3")).rejects.toThrow(
+    /^x\.mp3: truncated: its first frame says \d+ bytes/,
+  );
+  await expect(decodeBytes(bytes.subarray(0, 20), "x.mp3")).rejects.toThrow(/^x\.mp3: /);
+});
+
 describe("16 kHz mono", () => {
   test.each([8000, 11025, 22050, 44100, 48000])("from %d Hz", async (rate) => {
     const path = write(`r${rate}.wav`, wav16(sine(500, rate, rate, 0.5), rate));
@@ -122,6 +130,14 @@ describe("16 kHz mono", () => {
   test("16 kHz passes unchanged", async () => {
     const path = join(speechFolder, "train/1221/135766/1221-135766-0013.flac");
     expect(await loadAudio(path)).toEqual((await decodeAudio(path)).samples);
+  });
+  test("float samples that overflow when resampled are refused", async () => {
+    const huge = new Uint8Array(
+      Float32Array.from({ length: 2000 }, (_, i) => (i % 100 < 50 ? 3.4e38 : -3.4e38)).buffer,
+    );
+    await expect(loadAudio(write("huge.wav", wavFile({ code: 3, bits: 32, rate: 48000, data: huge })))).rejects.toThrow(
+      /huge\.wav: samples too large/,
+    );
   });
   test("a ratio that would need gigabytes of filter is refused", async () => {
     const bytes = wavFile({ bits: 16, rate: 767_999, data: new Uint8Array(1000) });
