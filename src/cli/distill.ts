@@ -1,5 +1,6 @@
 // stillwave distill: trains the student of a recipe.
 import type { Command } from "commander";
+import { StillwaveError } from "../errors.ts";
 import { collect } from "./collect.ts";
 import type { Output } from "./output.ts";
 
@@ -49,8 +50,24 @@ async function run(name: string, options: Options, output: Output): Promise<numb
     const events = distillRun({ recipe, prepare: prepareRun, resume, force, signal: stop.signal });
     const ended = await followRun(events, output, { json });
     const signal = stop.received();
-    return ended === "interrupted" && signal ? exitCodeOf(signal) : 0;
+    if (ended.kind === "interrupted") return signal ? exitCodeOf(signal) : 1;
+    await writeReport(ended.folder, json, output);
+    return 0;
   } finally {
     stop.dispose();
+  }
+}
+
+/** The report of a finished run. The models are saved already: what goes wrong here is said, but does not undo that. */
+async function writeReport(folder: string, json: boolean, output: Output): Promise<void> {
+  const { reportRun } = await import("../distill/report.ts");
+  try {
+    const { path, notes } = await reportRun(folder);
+    if (json) output.jsonLine({ kind: "report", path, notes });
+    else output.print(`report           ${path}`);
+    for (const note of notes) output.note(note);
+  } catch (error) {
+    if (!(error instanceof StillwaveError)) throw error;
+    output.note(`the run is complete, but its report could not be written: ${error.message}`);
   }
 }

@@ -2,11 +2,6 @@
 import type { Command } from "commander";
 import type { Output } from "./output.ts";
 
-interface ReportModule {
-  /** Writes the report of a run folder and returns its path. */
-  reportRun(folder: string): Promise<string>;
-}
-
 export function reportVerb(program: Command, output: Output, finish: (code: number) => void): void {
   program
     .command("report")
@@ -15,10 +10,11 @@ export function reportVerb(program: Command, output: Output, finish: (code: numb
     .option("--json", "print the result as JSON")
     .addHelpText("after", "\nExample:\n  $ stillwave report runs/quickstart")
     .action(async (run: string, options: { readonly json?: boolean }) => {
-      const { reportRun }: ReportModule = await import("../distill/report.ts" as string);
+      const { reportRun } = await import("../distill/report.ts");
       const report = await reportRun(run);
-      if (options.json) output.json({ report });
-      else output.print(report);
+      for (const note of report.notes) output.note(note);
+      if (options.json) output.json(report);
+      else output.print(report.path);
       finish(0);
     });
 }

@@ -88,6 +88,10 @@ describe("stillwave distill", () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/^runs.plain: done, 4 steps in /);
     expect(stdout).toMatch(/^validation loss +[\d.]+ before, [\d.]+ after/m);
+    expect(stdout).toMatch(/^report +runs.plain.report\.html$/m);
+    const page = await readFile(join(folder, "runs/plain/report.html"), "utf8");
+    expect(page).toMatch(/^<!doctype html>/);
+    expect(page).toContain('id="attention"');
     const resolved = await readFile(join(folder, "runs/plain/recipe.resolved.yaml"), "utf8");
     expect(resolved).toContain("outDir: runs/plain");
     const inspected = await stillwave(["inspect", "runs/plain/last", "--json"], { cwd: folder });
@@ -106,6 +110,16 @@ describe("stillwave distill", () => {
     expect(resumed.stdout).toMatch(/^runs.plain: was done before, 4 steps/);
   });
 
+  test("report writes a run's report again, and only a run's", async () => {
+    await rm(join(folder, "runs/plain/report.html"));
+    const { code, stdout } = await stillwave(["report", "runs/plain", "--json"], { cwd: folder });
+    expect([code, JSON.parse(stdout)]).toEqual([0, { path: join("runs/plain", "report.html"), notes: [] }]);
+    expect(await readFile(join(folder, "runs/plain/report.html"), "utf8")).toMatch(/<\/html>\s*$/);
+    const none = await stillwave(["report", "speech"], { cwd: folder });
+    expect(none.code).toBe(1);
+    expect(none.stderr).toMatch(/speech: not a run folder/);
+  });
+
   test("--json is one event a line, from start to done", async () => {
     const { code, stdout } = await distill("--out", "runs/json", "--json");
     expect(code).toBe(0);
@@ -115,7 +129,7 @@ describe("stillwave distill", () => {
       .map((line) => JSON.parse(line) as { kind: string; step?: number });
     expect(events.filter(({ kind }) => kind === "step").map(({ step }) => step)).toEqual([1, 2, 3, 4]);
     expect(events.find(({ kind }) => kind !== "note")?.kind).toBe("start");
-    expect(events.at(-1)?.kind).toBe("done");
+    expect(events.slice(-2).map(({ kind }) => kind)).toEqual(["done", "report"]);
   });
 
   test("Ctrl-C ends with 130 and a checkpoint; resuming gives the weights of an uninterrupted run", async () => {
@@ -127,7 +141,8 @@ describe("stillwave distill", () => {
       await distill("--out", "runs/whole", ...many),
     ];
     expect([resumed.code, whole.code]).toEqual([0, 0]);
-    const hash = (stdout: string) => JSON.parse(stdout.trimEnd().split("\n").at(-1)!).summary.weightsSha256 as string;
+    const hash = (stdout: string) =>
+      JSON.parse(stdout.split("\n").find((line) => line.includes("weightsSha256"))!).summary.weightsSha256 as string;
     expect(hash(resumed.stdout)).toMatch(/^[0-9a-f]{64}$/);
     expect(hash(resumed.stdout)).toBe(hash(whole.stdout));
   });

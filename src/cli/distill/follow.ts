@@ -1,16 +1,19 @@
 // Shows a distillation run while it happens: progress and notes for people, one JSON event a line for programs.
 import { join } from "node:path";
 import type { DistillEvent, DoneEvent } from "../../distill/run/events.types.ts";
+import { InternalError } from "../../errors.ts";
 import { formatDuration, formatNumber, type Progress, startProgress } from "../../report/index.ts";
 import type { Output } from "../output.ts";
 
-/** Iterates the run to its end; the result says how it ended. */
+type Interrupted = Extract<DistillEvent, { kind: "interrupted" }>;
+
+/** Iterates the run to its end and returns the event that ended it. */
 export async function followRun(
   events: AsyncIterable<DistillEvent>,
   output: Output,
   { json }: { readonly json: boolean },
-): Promise<"done" | "interrupted"> {
-  let ended: "done" | "interrupted" = "done";
+): Promise<DoneEvent | Interrupted> {
+  let ended: DoneEvent | Interrupted | undefined;
   let progress: Progress | undefined;
   const note = (text: string) => (progress ? progress.note(text) : output.note(text));
   try {
@@ -29,11 +32,12 @@ export async function followRun(
         progress?.finish();
         output.print(doneText(event));
       }
-      if (event.kind === "interrupted") ended = "interrupted";
+      if (event.kind === "interrupted" || event.kind === "done") ended = event;
     }
   } finally {
     progress?.finish();
   }
+  if (!ended) throw new InternalError("a run ended without saying how");
   return ended;
 }
 
@@ -71,10 +75,6 @@ function doneText({ step, folder, already, summary }: DoneEvent): string {
     );
   lines.push(
     `model            ${join(folder, models.last)}${models.best ? ` (best: ${join(folder, models.best)})` : ""}`,
-  );
-  lines.push(
-    `next             stillwave report ${folder}`,
-    `                 stillwave inspect ${join(folder, models.last)}`,
   );
   return lines.join("\n");
 }
