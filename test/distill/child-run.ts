@@ -1,23 +1,28 @@
-// A run in a process of its own, for tests that kill it: child-run.ts <outDir> <steps> [--resume].
+// A run in a process of its own, for tests that kill it: child-run.ts <outDir> <steps> <slowAfter> [--resume]. After
+// `slowAfter` updates of this process it goes slowly, so that a signal arrives while it works.
 import { setTimeout as wait } from "node:timers/promises";
 import { exitCodeOf, stopOnSignals } from "../../src/distill/run/signals.ts";
 import { distillRun } from "../../src/distill/trainer.ts";
 import { fakePrepare, fakeRecipe } from "./fake-run.ts";
 
-const [outDir, steps, flag] = process.argv.slice(2);
+const [outDir, steps, slowAfter, flag] = process.argv.slice(2);
+let updates = 0;
 const recipe = fakeRecipe(outDir!, ["run.epochs=null", `run.steps=${steps}`, "run.checkpointEverySteps=1"]);
 const stop = stopOnSignals();
 const prepare = fakePrepare({
   wrap: (step) => ({
     ...step,
     accumulate: async (...args) => {
-      await wait(1);
+      await wait(updates < Number(slowAfter) ? 0 : 25);
       return step.accumulate(...args);
     },
   }),
 });
 for await (const event of distillRun({ recipe, prepare, resume: flag === "--resume", signal: stop.signal })) {
-  if (event.kind === "step") console.log(`step ${event.step}`);
+  if (event.kind === "step") {
+    updates++;
+    console.log(`step ${event.step}`);
+  }
   if (event.kind === "interrupted") {
     console.log(event.remedy);
     process.exitCode = exitCodeOf(stop.received()!);

@@ -21,7 +21,15 @@ interface Ended {
 
 /** Runs the child; `act` gets it once it has printed its `after`-th step. */
 async function child(outDir: string, resume: boolean, after = -1, act?: (child: ChildProcess) => void): Promise<Ended> {
-  const args = ["--import", "tsx", script, outDir, String(totalSteps), ...(resume ? ["--resume"] : [])];
+  const args = [
+    "--import",
+    "tsx",
+    script,
+    outDir,
+    String(totalSteps),
+    String(after < 0 ? totalSteps : after - 1),
+    ...(resume ? ["--resume"] : []),
+  ];
   const running = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   let seen = 0;
@@ -54,9 +62,9 @@ test("SIGKILL at several moments, then resume: identical weights", async () => {
   let kills = 0;
   for (const [after, delay] of [
     [1, 0],
-    [5, 3],
-    [7, 11],
-    [9, 6],
+    [5, 37],
+    [7, 90],
+    [3, 81],
   ] as const) {
     const ended = await child(outDir, kills > 0, after, (running) => {
       wait(delay).then(() => running.kill("SIGKILL"));
@@ -91,7 +99,7 @@ test("a second Ctrl-C ends the process at once and harms nothing", async () => {
   const outDir = join(root, "twice");
   const ended = await child(outDir, false, 4, (running) => {
     running.kill("SIGINT");
-    wait(1).then(() => running.kill("SIGINT"));
+    wait(5).then(() => running.kill("SIGINT"));
   });
   expect(ended.code).toBe(130);
   expect((await child(outDir, true)).code).toBe(0);

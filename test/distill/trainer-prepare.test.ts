@@ -191,6 +191,6 @@ test("an empty folder or a missing teacher is one clear error, and no run folder
   );
   const { existsSync } = await import("node:fs");
   expect(existsSync(join(root, "run"))).toBe(false);
-  const three = recipe(["student.layers=3"]);
-  await expect(events(distillRun({ recipe: three, prepare }))).rejects.toThrow(/the teacher has 2 layers/);
+  const narrow = recipe(["student.headDim=17"]);
+  await expect(events(distillRun({ recipe: narrow, prepare }))).rejects.toThrow(/student.headDim is 17/);
 });

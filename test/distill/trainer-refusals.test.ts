@@ -36,7 +36,7 @@ describe("refusals", () => {
     expect(failure).toMatch(/force/);
     const harmless = ["run.threads=1", "data.workers=3", "run.logEverySteps=3", "run.checkpointEverySteps=5"];
     const all = await events(start(outDir, { resume: true, set: [...harmless, "run.device=auto"] }));
-    expect(notesOf(all).join()).toMatch(/device changes from cpu to auto/);
+    expect(notesOf(all).join()).toMatch(/run\.device changes from cpu to auto/);
     expect(doneOf(all).step).toBe(9);
   });
 

@@ -223,6 +223,16 @@ describe("resuming", () => {
     }
   });
 
+  test("checkpoints kept for good stay when the cadence changes", async () => {
+    const outDir = fresh();
+    const dense = ["run.checkpointEverySteps=1", "run.keepEvery=2", "run.validateEverySteps=100"];
+    for await (const { step } of start(outDir, { set: dense }).steps()) if (step === 5) break;
+    expect(steps(outDir)).toEqual(["step-00000002", "step-00000004", "step-00000005"]);
+    const sparse = ["run.checkpointEverySteps=3", "run.keepEvery=null", "run.validateEverySteps=100"];
+    await events(start(outDir, { resume: true, set: sparse }));
+    expect(steps(outDir)).toEqual(["step-00000002", "step-00000004", "step-00000009"]);
+  });
+
   test("a finished run says so and changes nothing", async () => {
     const outDir = fresh();
     const { summary } = doneOf(await events(start(outDir)));

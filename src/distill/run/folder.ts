@@ -98,12 +98,14 @@ export function portableRecipe(recipe: Recipe): Recipe {
 function checkRecipe(path: string, manifest: RunManifest, recipe: Recipe, force: boolean): string[] {
   const changes = forbiddenChanges(manifest.recipe, portableRecipe(recipe));
   if (changes.length === 0) {
-    const { device } = manifest.recipe.run;
-    return device === recipe.run.device
-      ? []
-      : [
-          `device changes from ${device} to ${recipe.run.device}: weights will not be bit-identical to an uninterrupted run`,
-        ];
+    const before = manifest.recipe.run;
+    return (["device", "threads"] as const)
+      .filter((setting) => before[setting] !== recipe.run[setting])
+      .map(
+        (setting) =>
+          `run.${setting} changes from ${before[setting]} to ${recipe.run[setting]}: ` +
+          "weights may not be bit-identical to those of an uninterrupted run",
+      );
   }
   const list = changes.map((change) => `  ${change}`).join("\n");
   if (!force)

@@ -138,8 +138,11 @@ class TrainLoop {
     const state = this.current;
     const folder = await writeCheckpoint(parent, state, training);
     this.saved = state;
+    const { step: startStep, best: startBest } = this.options.start;
     const period = (plan.keepEvery ?? Number.POSITIVE_INFINITY) * plan.checkpointEverySteps;
-    await pruneCheckpoints(parent, state.step, state.best?.step, (step) => step > 0 && step % period === 0);
+    // What earlier starts of this run kept for good stays, although keepEvery may have been another then.
+    const keep = (step: number) => step % period === 0 || (step < startStep && step !== startBest?.step);
+    await pruneCheckpoints(parent, state.step, state.best?.step, keep);
     return { kind: "checkpoint", step: state.step, folder };
   }
 
