@@ -3,7 +3,7 @@ import type { Parameters } from "../graph/array.ts";
 import type { ModelConfig, ReuseSemantics } from "../models/config.ts";
 import type { StoredTensor, StoredTensors } from "./tensors.ts";
 
-/** Which of the known layouts a checkpoint has. */
+/** Which of the known layouts a checkpoint has; `unknown` can be inspected, but holds no model for us. */
 export type CheckpointFormat =
   | "stillwave"
   | "huggingface-safetensors"
@@ -12,7 +12,8 @@ export type CheckpointFormat =
   | "fairseq-legacy"
   | "wavlm"
   | "s3prl-converted"
-  | "lightning";
+  | "lightning"
+  | "unknown";
 
 export interface LoadOptions {
   /** Which model of a distillation checkpoint; the student unless given. Other checkpoints hold one model. */

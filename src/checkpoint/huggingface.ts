@@ -23,21 +23,23 @@ export async function openHuggingFace(
   const folder = dirname(files[0]!);
   const where = join(folder, "config.json");
   const fields = await readJson(where);
-  if (!fields) throw new StillwaveError(`${path}: weights without a config.json beside them (${where})`);
   const preprocessor = await readJson(join(folder, "preprocessor_config.json"));
   const opened = await openFiles(files);
-  const stillwave = isFields(fields.stillwave) ? fields.stillwave : undefined;
-  const format: CheckpointFormat = stillwave
-    ? "stillwave"
-    : opened.kind === "safetensors"
-      ? "huggingface-safetensors"
-      : "huggingface-torch";
+  const stillwave = isFields(fields?.stillwave) ? fields.stillwave : undefined;
+  const format: CheckpointFormat = !fields
+    ? "unknown"
+    : stillwave
+      ? "stillwave"
+      : opened.kind === "safetensors"
+        ? "huggingface-safetensors"
+        : "huggingface-torch";
   return {
     path,
     format,
     tensors: opened.tensors,
-    metadata: { config: fields, ...(preprocessor ? { preprocessor_config: preprocessor } : {}) },
+    metadata: { ...(fields ? { config: fields } : {}), ...(preprocessor ? { preprocessor_config: preprocessor } : {}) },
     plan() {
+      if (!fields) throw new StillwaveError(`${path}: weights without a config.json beside them (${where})`);
       if (options.part === "teacher" && stillwave)
         throw new StillwaveError(`${path}: holds one model; there is no teacher in it`);
       const base = stillwave ? parseModelConfig(stillwave.model, where) : configFromHuggingFace(fields, where);

@@ -3,9 +3,12 @@ import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { StillwaveError } from "../errors.ts";
 import type { LoadedModel, LoadOptions, OpenCheckpoint } from "./checkpoint.types.ts";
+import { RandomAccessFile } from "./file.ts";
 import { exists, findLoneCheckpoint, findWeights, sniff } from "./folder.ts";
 import { openHuggingFace } from "./huggingface.ts";
 import { readPlan } from "./plan.ts";
+import { isStateDict } from "./state-dict.ts";
+import { openTorch } from "./torch.ts";
 import { openTorchModel } from "./torch-model.ts";
 
 /** Opens a checkpoint without reading tensors. Close it when done. */
@@ -26,8 +29,19 @@ export async function openCheckpoint(path: string, options: LoadOptions = {}): P
     throw new StillwaveError(
       `${path}: neither a safetensors file nor a torch checkpoint; it is truncated, corrupt or something else`,
     );
-  const isHuggingFace = content === "safetensors" || (await exists(join(dirname(path), "config.json")));
-  return isHuggingFace ? openHuggingFace(path, [path], options) : openTorchModel(path, options);
+  const bare =
+    content === "torch" && (await exists(join(dirname(path), "config.json"))) && (await holdsOnlyWeights(path));
+  return content === "safetensors" || bare ? openHuggingFace(path, [path], options) : openTorchModel(path, options);
+}
+
+/** Whether a torch file is a state dict and nothing else, as pytorch_model.bin is. */
+async function holdsOnlyWeights(path: string): Promise<boolean> {
+  const file = await RandomAccessFile.open(path);
+  try {
+    return isStateDict((await openTorch(file)).root);
+  } finally {
+    await file.close();
+  }
 }
 
 /**

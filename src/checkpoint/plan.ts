@@ -82,7 +82,7 @@ export async function readPlan(path: string, plan: ModelPlan): Promise<Parameter
   const parameters: Parameters = new Map();
   for (const { name, shape } of parameterSpecs(plan.config)) {
     const data = await plan.sources.get(name)!();
-    const bad = data.findIndex((value) => !Number.isFinite(value));
+    const bad = firstNonFinite(data);
     if (bad >= 0)
       throw new StillwaveError(
         `${path}: tensor "${name}" holds ${data[bad]} at element ${bad}; the checkpoint is damaged`,
@@ -90,6 +90,11 @@ export async function readPlan(path: string, plan: ModelPlan): Promise<Parameter
     parameters.set(name, { shape, data } satisfies HostArray);
   }
   return parameters;
+}
+
+function firstNonFinite(data: Float32Array): number {
+  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return i;
+  return -1;
 }
 
 function describe(config: ModelConfig): string {

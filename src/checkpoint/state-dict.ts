@@ -6,7 +6,7 @@ import type { StoredTensors } from "./tensors.ts";
 import type { TorchFile } from "./torch.ts";
 
 /** How many tensors outside the model are listed by name. */
-const maxListed = 20_000;
+export const maxListed = 20_000;
 
 /** What the top level of a torch file holds, before it is known which model it is. */
 export interface TorchContent {
@@ -48,21 +48,22 @@ export function stateDict(
   return { tensors, others };
 }
 
-/** Tensors anywhere else in the file (optimizer state...), by their path: named, never read. */
-export function tensorPaths(value: unknown, prefix: string, limit: number): string[] {
-  const found: string[] = [];
+/** Tensors anywhere in a value (optimizer state...), each with its path: named, not read. */
+export function tensorPaths(value: unknown, prefix: string, limit: number): [string, TorchTensor][] {
+  const found: [string, TorchTensor][] = [];
   const seen = new Set<unknown>();
   const open: [string, unknown][] = [[prefix, value]];
   while (open.length > 0 && found.length < limit) {
     const [path, item] = open.pop()!;
     if (item instanceof TorchTensor) {
-      found.push(path);
+      found.push([path, item]);
       continue;
     }
     if (typeof item !== "object" || item === null || seen.has(item)) continue;
     seen.add(item);
     const inner: [string, unknown][] = [];
-    if (item instanceof Map) for (const [key, child] of item) inner.push([`${path}.${brief(key)}`, child]);
+    if (item instanceof Map)
+      for (const [key, child] of item) inner.push([path ? `${path}.${brief(key)}` : brief(key), child]);
     else if (Array.isArray(item)) for (const [i, child] of item.entries()) inner.push([`${path}.${i}`, child]);
     else if (item instanceof PickleRecord) inner.push([path, item.state]);
     for (const pair of inner.reverse()) open.push(pair);
@@ -75,6 +76,6 @@ export function tensorsOutside(root: Map<unknown, unknown>, modelKey: string): s
   const found: string[] = [];
   for (const [key, value] of root)
     if (key !== modelKey && found.length < maxListed)
-      for (const name of tensorPaths(value, brief(key), maxListed - found.length)) found.push(name);
+      for (const [name] of tensorPaths(value, brief(key), maxListed - found.length)) found.push(name);
   return found;
 }

@@ -8,7 +8,7 @@ import { openLightning } from "./lightning.ts";
 import { canonicalFromFairseq } from "./names.ts";
 import { brief, fieldsOf, plain } from "./pickle.types.ts";
 import { planModel } from "./plan.ts";
-import { isStateDict, stateDict, type TorchContent, tensorsOutside } from "./state-dict.ts";
+import { isStateDict, maxListed, stateDict, type TorchContent, tensorPaths, tensorsOutside } from "./state-dict.ts";
 import type { StoredTensors } from "./tensors.ts";
 import { openTorch, pickleErrorIn } from "./torch.ts";
 
@@ -20,7 +20,8 @@ export async function openTorchModel(path: string, options: LoadOptions): Promis
     const root = fieldsOf(torch.root);
     if (!root) throw new StillwaveError(`${path}: the checkpoint is no dict`);
     const content: TorchContent = { path, file, torch, root };
-    refuseKnownOthers(content);
+    const other = knownOther(content);
+    if (other) return openUnknown(content, other);
     if (isStateDict(root.get("state_dict"))) return await openLightning(content, options);
     if (options.part === "student") throw new StillwaveError(`${path}: holds one model; there is no student in it`);
     if (root.has("model_weight") && root.has("model_cfg")) return openS3prl(content);
@@ -29,11 +30,8 @@ export async function openTorchModel(path: string, options: LoadOptions): Promis
       const flat = cfg?.has("encoder_layers") && !cfg.has("model");
       return flat ? openWavlm(content) : openFairseq(content);
     }
-    if (isStateDict(root))
-      throw new StillwaveError(
-        `${path}: tensors without a configuration; put the config.json of the model beside the file`,
-      );
-    throw new StillwaveError(`${path}: no known checkpoint layout; top-level keys: ${keys(root)}`);
+    const bare = "tensors without a configuration; put the config.json of the model beside the file";
+    return openUnknown(content, isStateDict(root) ? bare : `no known checkpoint layout; top-level keys: ${keys(root)}`);
   } catch (error) {
     await file.close();
     throw pickleErrorIn(path, error);
@@ -44,16 +42,30 @@ function keys(map: Map<unknown, unknown>): string {
   return [...map.keys()].slice(0, 20).map(brief).join(", ") || "(none)";
 }
 
-function refuseKnownOthers({ path, root }: TorchContent): void {
+/** Checkpoints whose layout is known and whose models cannot be expressed here. */
+function knownOther({ root }: TorchContent): string | undefined {
   if (root.has("Distiller") || root.has("Upstream_Config"))
-    throw new StillwaveError(
-      `${path}: an s3prl pre-training checkpoint (DistilHuBERT, Mockingjay...), whose architecture is not supported`,
-    );
+    return "an s3prl pre-training checkpoint (DistilHuBERT, Mockingjay...), whose architecture is not supported";
   const config = fieldsOf(root.get("config"));
   if (config?.has("encoder_ff_interm_features") || config?.has("extractor_conv_layer_config"))
-    throw new StillwaveError(
-      `${path}: a DPHuBERT style checkpoint: pruned layers differ in heads and widths, which is not supported; use the model it was pruned from`,
-    );
+    return "a DPHuBERT style checkpoint: pruned layers differ in heads and widths, which is not supported; use the model it was pruned from";
+  return undefined;
+}
+
+/** Can be inspected, but not loaded, for the reason given. */
+function openUnknown({ path, file, torch, root }: TorchContent, reason: string): OpenCheckpoint {
+  const tensors: StoredTensors = new Map();
+  for (const [name, tensor] of tensorPaths(root, "", maxListed)) tensors.set(name, torch.tensor(name, tensor));
+  return {
+    path,
+    format: "unknown",
+    tensors,
+    metadata: { keys: keys(root) },
+    plan() {
+      throw new StillwaveError(`${path}: ${reason}`);
+    },
+    close: () => file.close(),
+  };
 }
 
 function open(
