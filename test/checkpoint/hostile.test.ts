@@ -1,10 +1,9 @@
 // Checkpoints made to mislead, exhaust memory or waste time: each ends in one clear error.
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { configFromFairseq, inspectCheckpoint, loadModel } from "../../src/checkpoint/index.ts";
-import { parseLiteral } from "../../src/checkpoint/literal.ts";
 import { fairseqName } from "../../src/checkpoint/names.ts";
 import { StillwaveError } from "../../src/errors.ts";
 import { parameterSpecs } from "../../src/models/parameters.ts";
@@ -322,96 +321,6 @@ describe("pickles", () => {
     it(name, async () => {
       expect(await load(pickled)).toMatch(message);
     });
-});
-
-describe("settings in text", () => {
-  it("are parsed, not evaluated", () => {
-    expect(parseLiteral("[(512,10,5)] + [(512,3,2)] * 2 + 2 * [(1,2,3)]", "x")).toEqual([
-      [512, 10, 5],
-      [512, 3, 2],
-      [512, 3, 2],
-      [1, 2, 3],
-      [1, 2, 3],
-    ]);
-    expect(parseLiteral("[True, False, None, -1, 2.5, 'a', (1,), ()]", "x")).toEqual([
-      true,
-      false,
-      null,
-      -1,
-      2.5,
-      "a",
-      [1],
-      [],
-    ]);
-    expect(parseLiteral("((2 + 3) * 4)", "x")).toBe(20);
-  });
-
-  for (const text of [
-    "",
-    "[",
-    "[1",
-    "(1, 2",
-    "[1 2]",
-    "1 +",
-    "[1] + 2",
-    "[1] * 99999999",
-    "[1] * [2]",
-    "x",
-    "f(1)",
-    "[x for x in y]",
-    "[1] * 9999 * 9999",
-    "'open",
-    `${"(".repeat(5000)}1${")".repeat(5000)}`,
-    "__import__('os')",
-    "[1].append(2)",
-    "[,]",
-    "1".repeat(30_000),
-  ])
-    it(`refuses ${text.slice(0, 30)}`, () => {
-      expect(() => parseLiteral(text, "reuse_pattern")).toThrow(StillwaveError);
-    });
-});
-
-describe("folders", () => {
-  const cases: [string, Record<string, string>, RegExp][] = [
-    ["empty", {}, /no model here/],
-    ["no weights", { "config.json": "{}" }, /config.json without weights/],
-    ["config that is no JSON", { "config.json": "{", "model.safetensors": "" }, /not valid JSON|truncated/],
-    [
-      "weights that are text",
-      { "config.json": "{}", "model.safetensors": "hello, this is text" },
-      /neither a safetensors file nor/,
-    ],
-    [
-      "shards outside the folder",
-      { "config.json": "{}", "model.safetensors.index.json": '{"weight_map":{"a":"../../etc/passwd"}}' },
-      /not a file name in this folder/,
-    ],
-    [
-      "missing shard",
-      { "config.json": "{}", "model.safetensors.index.json": '{"weight_map":{"a":"b.safetensors"}}' },
-      /b.safetensors: no such file/,
-    ],
-    [
-      "a pointer in place of the weights",
-      { "config.json": "{}", "model.safetensors": "version https://git-lfs.github.com/spec/v1\n" },
-      /neither a safetensors file nor/,
-    ],
-  ];
-  for (const [name, files, message] of cases)
-    it(name, async () => {
-      const path = join(folder, name.replaceAll(" ", "-"));
-      await mkdir(path, { recursive: true });
-      for (const [file, text] of Object.entries(files)) await writeFile(join(path, file), text);
-      const error = await loadModel(path).catch((e: unknown) => e);
-      expect(error).toBeInstanceOf(StillwaveError);
-      expect((error as Error).message).toMatch(message);
-    });
-
-  it("paths that are not there", async () => {
-    await expect(loadModel(join(folder, "nowhere"))).rejects.toThrow("no such file or folder");
-    await expect(loadModel("/dev/null")).rejects.toBeInstanceOf(StillwaveError);
-  });
 });
 
 describe("inspectCheckpoint", () => {

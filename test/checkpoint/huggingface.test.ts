@@ -143,7 +143,7 @@ describe.skipIf(!present)("Hugging Face folders", () => {
       change((t) => t.set("encoder.pos_conv_embed.conv.parametrizations.weight.original0", zeros(1, 1, 8))),
     ).rejects.toThrow('are both "encoder.pos_conv_embed.conv.weight_g"');
     await expect(change(() => {}, { intermediate_size: 80 })).rejects.toThrow(
-      "[40], but the configuration asks for [80]",
+      "[40,24], but the configuration asks for [80,24]",
     );
   });
 
