@@ -11,7 +11,7 @@ import type { DistillStep } from "./step.types.ts";
 /** The distillation step of a recipe for this teacher, on the device that the recipe names, in Node. */
 export async function buildStep(recipe: Recipe, teacher: LoadedModel, student: ModelConfig): Promise<DistillStep> {
   const { device, threads } = recipe.run;
-  const { initialise, dropout, layerGradientScale } = recipe.student;
+  const { initialise, dropout, layerGradientScale, teacherLayers } = recipe.student;
   const runtime = await createRuntime({ device, ...(threads !== null && { threads }) });
   const { copyConv, seed } = initialise;
   const copyConvFrom =
@@ -25,6 +25,7 @@ export async function buildStep(recipe: Recipe, teacher: LoadedModel, student: M
     loss: recipe.loss,
     dropout,
     layerGradientScale,
+    ...(teacherLayers !== null && { teacherLayers }),
   });
 }
 
