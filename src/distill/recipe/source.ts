@@ -50,7 +50,7 @@ export class RecipeSource {
     this.name = name;
     this.document = this.parse(text);
     this.overrides = set.map(parseOverride);
-    this.value = this.applyOverrides(this.plain());
+    this.value = this.applyOverrides(plainValue(this.document, name));
   }
 
   /** `recipe.yaml:2:11 student.layers: message`, one line per problem, in the order of the file. */
@@ -92,15 +92,6 @@ export class RecipeSource {
       }),
     );
     return document;
-  }
-
-  private plain(): unknown {
-    try {
-      return guardDepth(this.name, () => this.document.toJS({ maxAliasCount: maxAliases }));
-    } catch (error) {
-      if (error instanceof StillwaveError || !(error instanceof ReferenceError)) throw error;
-      throw new StillwaveError(`${this.name}: YAML aliases expand to too much (limit ${maxAliases}); write values out`);
-    }
   }
 
   private applyOverrides(value: unknown): unknown {
@@ -166,9 +157,9 @@ function parseOverride(text: string): Override {
       );
   }
   const document = guardDepth(`--set ${text}`, () => parseDocument(text.slice(equals + 1), { prettyErrors: false }));
-  const [problem] = document.errors;
+  const [problem] = [...document.errors, ...document.warnings];
   if (problem) throw new UsageError(`--set ${text}: the value is not YAML (${problem.message}); quote it`);
-  return { text, path, value: document.toJS({ maxAliasCount: maxAliases }) };
+  return { text, path, value: plainValue(document, `--set ${text}`) };
 }
 
 function setAt(root: Record<string, unknown>, path: readonly string[], value: unknown): void {
@@ -179,6 +170,21 @@ function setAt(root: Record<string, unknown>, path: readonly string[], value: un
     node = node[key] as Record<string, unknown>;
   }
   node[path[path.length - 1]!] = value;
+}
+
+/** A document's data; aliases must be known and may not expand without bound. */
+function plainValue(document: ReturnType<typeof parseDocument>, place: string): unknown {
+  try {
+    return guardDepth(place, () => document.toJS({ maxAliasCount: maxAliases }));
+  } catch (error) {
+    if (!(error instanceof ReferenceError)) throw error;
+    const excessive = error.message.startsWith("Excessive");
+    throw new StillwaveError(
+      excessive
+        ? `${place}: YAML aliases expand to too much (limit ${maxAliases}); write values out`
+        : `${place}: ${error.message}; write the value out, or quote it where * is meant`,
+    );
+  }
 }
 
 /** Deeply nested text exhausts the parser's stack: that is the file's fault, not ours. */
