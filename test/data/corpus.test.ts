@@ -1,7 +1,9 @@
 // Corpora: layouts, manifests, bad files, index cache, fingerprint.
-import { cpSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { loadAudio } from "../../src/audio/index.ts";
 import { type Corpus, folder, librispeech, manifest, openCorpus } from "../../src/data/index.ts";
 import { wav16, wavFile } from "../audio/signals.ts";
 import { corpusOf, fixture, speechFolder, temporaryFolder } from "./corpora.ts";
@@ -283,3 +285,19 @@ describe("index cache and threads", () => {
     expect(seen).toEqual([0.25, 0.5, 0.75, 1]);
   });
 });
+
+const sixHours = fileURLToPath(new URL("../../../shared/speech/libri-6h", import.meta.url));
+const hasSixHours = existsSync(sixHours);
+if (!hasSixHours) console.log(`skipped: Ogg Opus lengths of a larger corpus, which is not at ${sixHours}`);
+
+test.skipIf(!hasSixHours)(
+  "Ogg Opus: lengths from the last page are those of the list beside it, and of decoding",
+  async () => {
+    const corpus = await openCorpus(librispeech(sixHours, ["dev"]), { ...stop, maxUtterances: 100 });
+    const list = readFileSync(join(sixHours, "utt2src.tsv"), "utf8").trim().split("\n").slice(1);
+    const seconds = new Map(list.map((line) => [line.split("\t")[0], Number(line.split("\t")[6])]));
+    for (const { id, samples } of corpus.utterances)
+      expect(Math.abs(samples / 16000 - seconds.get(id)!)).toBeLessThan(0.001);
+    for (const { path, samples } of corpus.utterances.slice(0, 3)) expect((await loadAudio(path)).length).toBe(samples);
+  },
+);
