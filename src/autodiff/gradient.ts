@@ -3,7 +3,8 @@ import { InternalError } from "../errors.ts";
 import { equalShapes, showShape, sizeOfShape } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
 import type { GraphNode, Value } from "../graph/value.ts";
-import { reachableNodes, showType } from "../graph/value.ts";
+import { createNode, reachableNodes, showType } from "../graph/value.ts";
+import type { OpName } from "../graph/vocabulary.ts";
 import { inputCotangents } from "./rules.ts";
 
 /**
@@ -36,6 +37,28 @@ function dependents(nodes: readonly GraphNode[], targets: readonly Value[]): Set
   return found;
 }
 
+/** Cheap to compute again, so their outputs are not kept from the forward to the backward pass. */
+const RECOMPUTED: ReadonlySet<OpName> = new Set<OpName>(["dropout", "gelu", "gather"]);
+
+/**
+ * Hands out copies of cheap nodes for the backward pass: what a rule reads is computed again there instead of being held
+ * in memory since the forward pass. A value that several rules read is computed again once.
+ */
+function recomputer(): (value: Value) => Value {
+  const copies = new Map<GraphNode, GraphNode>();
+  const again = (value: Value): Value => {
+    const { node } = value;
+    if (!RECOMPUTED.has(node.op)) return value;
+    let copy = copies.get(node);
+    if (!copy) {
+      copy = createNode(node.op, node.inputs.map(again), node.attributes, node.outputs);
+      copies.set(node, copy);
+    }
+    return copy.outputs[value.index]!;
+  };
+  return again;
+}
+
 /**
  * Gradients of `loss` (float32, one element) with respect to `targets`, in order and shape of the targets.
  * A target that the loss does not depend on has a gradient of zeros.
@@ -48,13 +71,14 @@ export function gradients(loss: Value, targets: readonly Value[]): Value[] {
   const cotangents = new Map<Value, Value>([[loss, g.broadcast(g.dimension(1), loss.shape)]]);
   const owned = new Set<Value>();
   const wanted = new Set(targets);
+  const again = recomputer();
   for (const node of [...nodes].reverse()) {
     if (!active.has(node)) continue;
     const cotangent = cotangents.get(node.outputs[0]!);
     if (node.outputs.slice(1).some((value) => cotangents.has(value)))
       throw new InternalError(`${node.op}: only its first output has a gradient`);
     if (!cotangent || !node.inputs.some((value) => active.has(value.node))) continue;
-    const given = inputCotangents(node, cotangent);
+    const given = inputCotangents({ ...node, inputs: node.inputs.map(again) }, cotangent);
     const flows = node.inputs.map((value, i) => (active.has(value.node) ? given[i] : undefined));
     const passedOn = flows.filter(Boolean).length === 1 && flows.includes(cotangent) && !wanted.has(node.outputs[0]!);
     if (!passedOn) owned.delete(cotangent); // it has other users now, which need it as it is

@@ -95,7 +95,7 @@ const RULES: { readonly [K in OpName]: Rule<K> } = {
   gelu: ({ inputs: [x] }, ct) => [g.geluBackward(x!, ct)],
   geluBackward: undefinedGradient("geluBackward"),
   clip: undefinedGradient("clip"),
-  dropoutScale: none,
+  dropout: ({ inputs: [, mask], attributes: { rate } }, ct) => [g.dropout(ct, mask!, rate), undefined],
   cast: ({ inputs: [x] }, ct) => [x!.dtype === "float32" ? ct : undefined],
   scaleGradient: ({ attributes: { factor } }, ct) => [g.mul(ct, factor)],
   matmul: productRule,

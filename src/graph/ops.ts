@@ -78,11 +78,11 @@ export function clip(x: Value, min: number, max: number): Value {
 }
 export const cast = (x: Value, to: DType): Value =>
   x.dtype === to ? x : apply("cast", [x], { to }, { shape: x.shape, dtype: to });
-/** A dropout mask (uint8, 1 keeps) as float32 0 or 1 / (1 - rate). */
-export function dropoutScale(mask: Value, rate: number): Value {
-  if (mask.dtype !== "uint8" || !(rate >= 0 && rate < 1))
-    fail("dropoutScale", `expected a uint8 mask and a rate in [0, 1), rate ${rate}`, [mask]);
-  return apply("dropoutScale", [mask], { scale: 1 / (1 - rate) }, { shape: mask.shape, dtype: "float32" });
+/** x where `mask` (uint8, x's shape) is 1, scaled by 1 / (1 - rate); 0 where it is 0. */
+export function dropout(x: Value, mask: Value, rate: number): Value {
+  if (mask.dtype !== "uint8" || !equalShapes(mask.shape, x.shape) || !(rate >= 0 && rate < 1))
+    fail("dropout", `expected x, a uint8 mask of its shape and a rate in [0, 1), rate ${rate}`, [x, mask]);
+  return apply("dropout", [x, mask], { rate }, x);
 }
 export const scaleGradient = (x: Value, factor: number): Value =>
   factor === 1 ? x : apply("scaleGradient", [x], { factor }, x);

@@ -46,8 +46,8 @@ export interface OpAttributes {
   geluBackward: None;
   clip: { readonly min: number; readonly max: number };
   cast: { readonly to: DType };
-  /** uint8 0 or 1 -> float32 0 or `scale`: a dropout mask, scaled. */
-  dropoutScale: { readonly scale: number };
+  /** (x, uint8 mask of x's shape, 1 keeps) -> x * mask / (1 - rate). */
+  dropout: { readonly rate: number };
   /** Identity whose cotangent is multiplied by `factor`. */
   scaleGradient: { readonly factor: number };
   // products

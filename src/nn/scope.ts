@@ -27,7 +27,7 @@ export function fedDropout(sites: DropoutSite[]): Dropout {
     if (!(rate > 0 && rate < 1)) throw new InternalError(`dropout rate ${rate} at ${place}`);
     const name = `dropout.${place}`;
     sites.push({ name, shape: x.shape, rate });
-    return g.mul(x, g.dropoutScale(input(name, x.shape, "uint8"), rate));
+    return g.dropout(x, input(name, x.shape, "uint8"), rate);
   };
 }
 

@@ -91,8 +91,11 @@ export const LOWERINGS: { readonly [K in OpName]: Lower<K> } = {
     emit.to(node, "Clip", [emit.name(node.inputs[0]!), limit(min), limit(max)]);
   },
   cast: (node, emit) => emit.to(node, "Cast", emit.names(node.inputs), { to: ONNX_TYPE_OF[node.attributes.to] }),
-  dropoutScale: (node, emit) =>
-    emit.to(node, "DequantizeLinear", [emit.name(node.inputs[0]!), emit.float(node.attributes.scale)]),
+  dropout: (node, emit) => {
+    const [x, mask] = emit.names(node.inputs) as [string, string];
+    const scale = emit.float(1 / (1 - node.attributes.rate));
+    emit.to(node, "Mul", [x, emit.op("DequantizeLinear", [mask, scale])]);
+  },
   scaleGradient: (node, emit) => emit.alias(node.outputs[0]!, node.inputs[0]!),
   matmul: lowerMatmul,
   gemm: (node, emit) => {
@@ -114,7 +117,10 @@ export const LOWERINGS: { readonly [K in OpName]: Lower<K> } = {
   layerNorm: (node, emit) =>
     emit.to(node, "LayerNormalization", emit.names(node.inputs), { axis: -1n, epsilon: node.attributes.epsilon }),
   reshape: (node, emit) =>
-    emit.to(node, "Reshape", [emit.name(node.inputs[0]!), emit.reshapeTarget(node.attributes.shape)]),
+    // allowzero: a size of 0 is 0, not a copy of the input's
+    emit.to(node, "Reshape", [emit.name(node.inputs[0]!), emit.reshapeTarget(node.attributes.shape)], {
+      allowzero: 1n,
+    }),
   transpose: (node, emit) =>
     emit.to(node, "Transpose", emit.names(node.inputs), { perm: node.attributes.permutation.map(BigInt) }),
   broadcast: (node, emit) => emit.to(node, "Expand", [emit.name(node.inputs[0]!), emit.dims(node.attributes.shape)]),

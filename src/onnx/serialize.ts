@@ -7,7 +7,7 @@ import type { OpName } from "../graph/vocabulary.ts";
 import type { SymbolSource } from "./emitter.ts";
 import { Emitter, INTERNAL_NAME } from "./emitter.ts";
 import { LOWERINGS } from "./lower.ts";
-import type { OnnxModel } from "./proto.ts";
+import type { OnnxModel, OnnxNode } from "./proto.ts";
 
 /** A traced function: named inputs are the `input` nodes reached from the outputs. */
 export interface Graph {
@@ -44,6 +44,16 @@ export function symbolSources(inputs: ReadonlyMap<string, Value>): Map<string, S
   return sources;
 }
 
+/**
+ * The order that keeps least in memory. ONNX Runtime executes depth first from the nodes nobody reads, the last one in the
+ * file first. So those go to the end, in reverse: a gradient is finished as soon as what it needs is there.
+ */
+function leavesLast(nodes: readonly OnnxNode[]): OnnxNode[] {
+  const read = new Set(nodes.flatMap((node) => node.inputs));
+  const isLeaf = (node: OnnxNode) => !node.outputs.some((output) => read.has(output));
+  return [...nodes.filter((node) => !isLeaf(node)), ...nodes.filter(isLeaf).reverse()];
+}
+
 /** ONNX messages of a graph; `encodeModel` makes bytes of them. */
 export function toOnnx(graph: Graph, opset = OPSET): OnnxModel {
   const inputs = graphInputs(graph);
@@ -70,7 +80,7 @@ export function toOnnx(graph: Graph, opset = OPSET): OnnxModel {
   return {
     name: graph.name,
     opset,
-    nodes: emit.nodes,
+    nodes: leavesLast(emit.nodes),
     initializers: emit.initializers,
     inputs: [...inputs].map(([name, value]) => info(name, value)),
     outputs: [...graph.outputs].map(([name, value]) => info(name, value)),

@@ -383,10 +383,10 @@ const pointwise: OpCase[] = [
     int64: { inputs: [integers(3, 4)], build: (x) => g.clip(x!, -2, 5) },
     "int64 positions of a symbolic axis": { inputs: [normal(T)], build: (x) => [g.clip(g.iota(T), 1, 4), x!] },
   }),
-  ...of("dropoutScale", {
-    "rank 2": { inputs: [mask(4, 5)], build: (m) => g.dropoutScale(m!, 0.1) },
-    "rate 0": { inputs: [mask(6)], build: (m) => g.dropoutScale(m!, 0) },
-    symbolic: { inputs: [mask(B, T, 2)], build: (m) => g.dropoutScale(m!, 0.5) },
+  ...of("dropout", {
+    "rank 2": { inputs: [normal(4, 5), mask(4, 5)], build: (x, m) => g.dropout(x!, m!, 0.1) },
+    "rate 0": { inputs: [normal(6), mask(6)], build: (x, m) => g.dropout(x!, m!, 0) },
+    symbolic: { inputs: [normal(B, T, 2), mask(B, T, 2)], build: (x, m) => g.dropout(x!, m!, 0.5) },
   }),
   // The value is the input's; what its cotangent becomes is not a derivative and is tested on its own.
   ...of("scaleGradient", {
@@ -439,7 +439,6 @@ export const NO_GRADIENT: ReadonlyMap<OpName, string> = new Map<OpName, string>(
   ["less", "bool"],
   ["sign", "zero almost everywhere: no cotangent flows"],
   ["cast", "between types; only float32 carries a cotangent"],
-  ["dropoutScale", "of a mask"],
   ["scaleGradient", "deliberately not a derivative"],
   ["clip", "used on indices and lengths; refuses"],
   ["max", "used for stability and metrics; refuses"],

@@ -50,8 +50,8 @@ test.each<[string, string, () => Value]>([
   ["scatterAddRows", "base has another shape", () => g.scatterAddRows(n, input("u", [4, 2]), 9, x)],
   ["geluBackward", "shapes differ", () => g.geluBackward(x, input("y", [3]))],
   ["clip", "limits of integers must be integers (0, Infinity)", () => g.clip(n, 0, Number.POSITIVE_INFINITY)],
-  ["dropoutScale", "expected a uint8 mask and a rate in [0, 1), rate 1", () => g.dropoutScale(input("m", [1], "uint8"), 1)], // biome-ignore format: one line
-  ["dropoutScale", "expected a uint8 mask and a rate in [0, 1), rate 0.5, got float32[2, 3]", () => g.dropoutScale(x, 0.5)], // biome-ignore format: one line
+  ["dropout", "expected x, a uint8 mask of its shape and a rate in [0, 1), rate 1", () => g.dropout(input("x", [1]), input("m", [1], "uint8"), 1)], // biome-ignore format: one line
+  ["dropout", "expected x, a uint8 mask of its shape", () => g.dropout(x, x, 0.5)], // biome-ignore format: one line
 ])("%s: %s", (op, text, build) => {
   expect(build).toThrow(`internal: ${op}: ${text}`);
 });

@@ -202,7 +202,10 @@ export const REFERENCE: { readonly [K in OpName]: Evaluate<K> } = {
   geluBackward: zip((x, cotangent) => cotangent * (normalCdf(x) + x * normalDensity(x))),
   clip: ({ min, max }, [x]) => ({ shape: x!.shape, data: x!.data.map((v) => Math.min(max, Math.max(min, v))) }),
   cast: ({ to }, [x]) => ({ shape: x!.shape, data: x!.data.map(CASTS[to]!) }),
-  dropoutScale: ({ scale }, [x]) => ({ shape: x!.shape, data: x!.data.map((v) => v * scale) }),
+  dropout: ({ rate }, [x, kept]) => ({
+    shape: x!.shape,
+    data: x!.data.map((v, i) => (v * kept!.data[i]!) / (1 - rate)),
+  }),
   scaleGradient: (_, [x]) => x!,
   matmul: product,
   gemm: product,
