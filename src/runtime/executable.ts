@@ -23,6 +23,8 @@ function bindSymbols(inputs: ReadonlyMap<string, Value>, feeds: Feeds): Map<stri
       );
     if (!(feed.data instanceof HOST_TYPE[value.dtype]))
       throw new InternalError(`input "${name}" is ${showType(value)}, fed a ${feed.data.constructor.name}`);
+    if (!(feed.data.buffer instanceof ArrayBuffer))
+      throw new InternalError(`input "${name}" lies in a SharedArrayBuffer, which ONNX Runtime cannot read`);
   }
   const sizes = new Map<string, number>();
   for (const [key, { input, axis }] of symbolSources(inputs)) sizes.set(key, feeds[input]!.shape[axis]!);

@@ -13,6 +13,9 @@ const rows = (...at: bigint[]) => constant({ shape: [at.length], data: BigInt64A
 const firstRow = (x: Value) => g.reshape(g.slice(x, 0, 0, 1), [SIDE]);
 const batched = (x: Value) => g.reshape(x, [1, SIDE, SIDE]);
 
+const keepMask = () =>
+  g.cast(constant({ shape: MATRIX, data: BigInt64Array.from({ length: SIDE * SIDE }, (_, i) => BigInt(+(i % 3 > 0))) }), "uint8"); // biome-ignore format: one line
+
 /** Every step makes a new [4, 4] value of moderate size from three earlier ones, which may be one and the same. */
 const STEPS = {
   add: (x, y) => g.add(x, y),
@@ -33,6 +36,7 @@ const STEPS = {
   gatherRows: (x) => g.gather(x, rows(2n, 0n, 3n, 1n), 0, true),
   swapHalves: (x, y) => g.concat([g.slice(x, 1, 2, 4), g.slice(y, 1, 0, 2)], 1),
   shift: (x) => g.pad(g.pad(x, 1, -1, 0), 1, 0, 1),
+  dropout: (x, y) => g.dropout(g.sub(x, g.gelu(y)), keepMask(), 0.3),
   transpose: (x) => g.transpose(x, [1, 0]),
   reverse: (x) => g.reverse(x, 0),
   rowSums: (x, y) => g.add(g.mul(0.2, g.sum(x, [1], true)), y),

@@ -83,6 +83,11 @@ describe("feeds", () => {
     await expect(executable.run(feeds)).rejects.toThrow(text);
   });
 
+  test("memory shared between threads", async () => {
+    const shared = { shape: [2, 5, 3], data: new Float32Array(new SharedArrayBuffer(120)) };
+    await expect(executable.run({ ...good, x: shared })).rejects.toThrow('input "x" lies in a SharedArrayBuffer');
+  });
+
   test("an index out of range is an error, and the session survives it", async () => {
     const feeds = { ...good, n: { shape: [4], data: BigInt64Array.of(0n, 1n, 2n, 30n) } };
     await expect(executable.run(feeds)).rejects.toThrow(/out of (data )?bounds/);
@@ -165,6 +170,19 @@ test("one session runs growing and shrinking sizes, and dimensions follow", asyn
     expect([...results.y!.data]).toEqual(expected);
     expect([...results.n!.data]).toEqual([...Array(count).keys()]);
   }
+  await executable.dispose();
+});
+
+test("axes of size 0, known or not, stay what they are through reshapes, sums and products", async () => {
+  const [x, empty, w] = [input("x", [B, T, 2]), input("empty", [0, 4]), input("w", [2, 3])];
+  const rows = g.reshape(x, [mulDims(B, T), 2]);
+  const swapped = g.reshape(x, [T, B, 2]);
+  const outputs = { swapped, product: g.gemm(rows, w), sums: g.sum(x, [1]), split: g.reshape(empty, [2, 0, 2]) };
+  const executable = await runtime.compile(graphOf(outputs));
+  const results = await executable.run({ x: zeros(3, 0, 2), empty: zeros(0, 4), w: noise(1, 2, 3) });
+  const shapes = Object.fromEntries(Object.entries(results).map(([name, { shape }]) => [name, shape]));
+  expect(shapes).toEqual({ swapped: [0, 3, 2], product: [0, 3], sums: [3, 2], split: [2, 0, 2] });
+  expect([...results.sums!.data]).toEqual([0, 0, 0, 0, 0, 0]);
   await executable.dispose();
 });
 

@@ -79,7 +79,7 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
     graphOptimizationLevel: optimize === "all" ? "all" : "disabled",
     enableCpuMemArena: true,
     enableMemPattern: false,
-    logSeverityLevel: 3,
+    logSeverityLevel: 4, // errors are exceptions
   };
   return {
     device,
