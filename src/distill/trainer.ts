@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { StillwaveError } from "../errors.ts";
 import type { HostArray, Parameters } from "../graph/array.ts";
 import { createAdamWState } from "../optim/adamw.ts";
-import { openEventWriter, openMetrics, truncateAfter } from "../report/index.ts";
+import { type MetricsWriter, openEventWriter, openMetrics, truncateAfter } from "../report/index.ts";
 import type { Recipe } from "./recipe.ts";
 import type { RunState } from "./run/checkpoint.types.ts";
 import {
@@ -158,10 +158,12 @@ async function* runPrepared(
 
   const metricsPath = join(folder.path, runFiles.metrics);
   await truncateAfter(metricsPath, state ? state.step : -1);
-  const metrics = openMetrics(metricsPath);
   const purge = folder.manifest ? { purgeStep: start.step + 1 } : {};
   const events = openEventWriter(join(folder.path, runFiles.events), purge);
+  let metrics: MetricsWriter | undefined;
   try {
+    const rows = openMetrics(metricsPath);
+    metrics = rows;
     const { totalSteps, batchesPerEpoch, epochs } = plan;
     yield { kind: "start", step: start.step, totalSteps, batchesPerEpoch, epochs, folder: folder.path };
     const loop = trainLoop({
@@ -176,7 +178,7 @@ async function* runPrepared(
       checkpointFolder: checkpoints,
       signal: options.signal,
       writeRow: (row) => {
-        metrics.write(row);
+        rows.write(row);
         events.write(row);
       },
     });
@@ -190,7 +192,7 @@ async function* runPrepared(
     const summary = await finish(folder.path, prepared, options.recipe, manifest.manifest, end);
     yield { kind: "done", step: end.step, folder: folder.path, already: false, summary };
   } finally {
-    metrics.close();
+    metrics?.close();
     events.close();
   }
 }
@@ -294,9 +296,11 @@ async function finish(
   const last = { ...facts, role: "last", step: end.step, validation: finalValidation } as const;
   await writeModel(join(path, runFiles.last), step.parameters, last);
   if (best) {
-    const weights = copyOf(step.parameters);
-    if (best.step !== end.step)
+    let weights = step.parameters;
+    if (best.step !== end.step) {
+      weights = copyOf(step.parameters);
       await restoreWeights(join(path, runFiles.checkpoints, checkpointName(best.step)), weights);
+    }
     await writeModel(join(path, runFiles.best), weights, {
       ...facts,
       role: "best",

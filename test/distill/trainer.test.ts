@@ -1,5 +1,14 @@
 // The run as a whole on a fake model: what it writes, how it resumes, what it refuses.
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -231,6 +240,17 @@ describe("resuming", () => {
     const sparse = ["run.checkpointEverySteps=3", "run.keepEvery=null", "run.validateEverySteps=100"];
     await events(start(outDir, { resume: true, set: sparse }));
     expect(steps(outDir)).toEqual(["step-00000002", "step-00000004", "step-00000009"]);
+  });
+
+  test("a checkpoint that a kill kept from being removed is removed later", async () => {
+    const outDir = fresh();
+    const set = ["run.validateEverySteps=100"];
+    for await (const { step } of start(outDir, { set }).steps()) if (step === 2) break;
+    cpSync(join(outDir, "checkpoints", "step-00000002"), join(root, "copy"), { recursive: true });
+    for await (const { step } of start(outDir, { set, resume: true }).steps()) if (step === 4) break;
+    cpSync(join(root, "copy"), join(outDir, "checkpoints", "step-00000002"), { recursive: true });
+    await events(start(outDir, { set, resume: true }));
+    expect(steps(outDir)).toEqual(["step-00000009"]);
   });
 
   test("a finished run says so and changes nothing", async () => {

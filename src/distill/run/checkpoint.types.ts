@@ -18,6 +18,8 @@ export interface RunState {
   readonly lastValidation: Scored | null;
   /** Step with the lowest validation loss so far, and that loss; null before the first validation. */
   readonly best: Scored | null;
+  /** Steps of the checkpoints that are kept for good (every k-th), as the settings of their time had it. */
+  readonly kept: readonly number[];
   /** Seconds of work, summed over resumes. */
   readonly seconds: number;
 }

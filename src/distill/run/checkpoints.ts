@@ -136,6 +136,8 @@ async function readState(folder: string): Promise<StateFile> {
     typeof value.seconds === "number" &&
     (value.initialValidation === null || typeof value.initialValidation === "number") &&
     score(value.lastValidation) &&
+    Array.isArray(value.kept) &&
+    value.kept.every(whole) &&
     score(value.best);
   if (!good) throw new Error(`${stateName} is incomplete`);
   for (const name of [weightsName, optimizerName])
@@ -192,15 +194,10 @@ export async function setAsideAfter(folder: string, step: number): Promise<void>
   }
 }
 
-/** Keeps `last`, `best` and every step that `keep` names; removes the others. Call it once `last` is durable. */
-export async function pruneCheckpoints(
-  folder: string,
-  last: number,
-  best: number | undefined,
-  keep: (step: number) => boolean,
-): Promise<void> {
+/** Removes checkpoints before `last` that are not to be kept. Call it once `last` is durable. */
+export async function pruneCheckpoints(folder: string, last: number, keep: (step: number) => boolean): Promise<void> {
   for (const step of await listCheckpoints(folder))
-    if (step < last && step !== best && !keep(step)) await removeCheckpoint(folder, step);
+    if (step < last && !keep(step)) await removeCheckpoint(folder, step);
 }
 
 /** Renamed first, so that a kill half-way leaves no folder that looks like a checkpoint. */

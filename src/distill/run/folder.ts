@@ -73,6 +73,7 @@ export async function openRunFolder(options: RunFolderOptions): Promise<RunFolde
       if (resume) notes.push(`${path}: no run to resume here, beginning one`);
       return { path, manifest, summary: undefined, notes, close };
     }
+    await removeRemains(path);
     notes.push(...checkRecipe(path, manifest, recipe, force), ...checkVersions(manifest));
     return { path, manifest, summary: await readSummary(path), notes, close };
   } catch (error) {
@@ -88,6 +89,13 @@ function refuseUsed(path: string, contents: readonly string[], manifest: RunMani
     );
   if (contents.length > 0)
     throw new StillwaveError(`${path}: not empty and not a run folder (no run.json); give another outDir`);
+}
+
+/** Temporary files of writes that were cut off. The lock is ours: nobody is writing them. */
+async function removeRemains(path: string): Promise<void> {
+  for (const folder of [path, join(path, runFiles.best), join(path, runFiles.last)])
+    for (const name of await readdir(folder).catch(() => [] as string[]))
+      if (name.startsWith(".") && name.endsWith(".tmp")) await rm(join(folder, name), { force: true });
 }
 
 /** The recipe as it is stored: paths inside the package in their portable form, so that installations may move. */

@@ -42,6 +42,7 @@ export function freshState(totalSteps: number): RunState {
     initialValidation: null,
     lastValidation: null,
     best: null,
+    kept: [],
     seconds: 0,
   };
 }
@@ -135,15 +136,14 @@ class TrainLoop {
   /** Makes the current state durable, then removes the checkpoints that need not be kept. */
   async save(): Promise<CheckpointEvent> {
     const { checkpointFolder: parent, plan, training } = this.options;
+    const { step, best, kept } = this.state;
+    const period = (plan.keepEvery ?? Number.POSITIVE_INFINITY) * plan.checkpointEverySteps;
+    if (step > 0 && step % period === 0 && !kept.includes(step)) this.state = { ...this.state, kept: [...kept, step] };
     const state = this.current;
     const folder = await writeCheckpoint(parent, state, training);
     this.saved = state;
-    const { step: startStep, best: startBest } = this.options.start;
-    const period = (plan.keepEvery ?? Number.POSITIVE_INFINITY) * plan.checkpointEverySteps;
-    // What earlier starts of this run kept for good stays, although keepEvery may have been another then.
-    const keep = (step: number) => step % period === 0 || (step < startStep && step !== startBest?.step);
-    await pruneCheckpoints(parent, state.step, state.best?.step, keep);
-    return { kind: "checkpoint", step: state.step, folder };
+    await pruneCheckpoints(parent, step, (other) => other === best?.step || state.kept.includes(other));
+    return { kind: "checkpoint", step, folder };
   }
 
   private async next(): Promise<EpochBatch> {
