@@ -62,9 +62,14 @@ export function decodeInto(out: Float32Array | Float64Array, start: number, byte
     case "F64":
       for (let i = 0; i < count; i++) out[start + i] = view.getFloat64(i * 8, true);
       return;
-    case "F16":
-      for (let i = 0; i < count; i++) out[start + i] = halfToFloat(view.getUint16(i * 2, true));
+    case "F16": {
+      const table = halfValues();
+      if (littleEndianHost && bytes.byteOffset % 2 === 0) {
+        const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, count);
+        for (let i = 0; i < count; i++) out[start + i] = table[halves[i]!]!;
+      } else for (let i = 0; i < count; i++) out[start + i] = table[view.getUint16(i * 2, true)]!;
       return;
+    }
     case "BF16":
       for (let i = 0; i < count; i++) out[start + i] = bfloatToFloat(view.getUint16(i * 2, true));
       return;
@@ -111,8 +116,8 @@ export function bfloatToFloat(bits: number): number {
 
 let halfTable: Float32Array | undefined;
 
-/** The value of an IEEE half bit pattern. */
-export function halfToFloat(bits: number): number {
+/** The value of every half bit pattern. */
+function halfValues(): Float32Array {
   halfTable ??= Float32Array.from({ length: 65536 }, (_, pattern) => {
     const exponent = (pattern >> 10) & 31;
     const fraction = pattern & 1023;
@@ -120,23 +125,44 @@ export function halfToFloat(bits: number): number {
     if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
     return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
   });
-  return halfTable[bits]!;
+  return halfTable;
+}
+
+/** The value of an IEEE half bit pattern. */
+export function halfToFloat(bits: number): number {
+  return halfValues()[bits]!;
 }
 
 /** The IEEE half bit pattern nearest to `value` (ties to even); infinity beyond the range. */
 export function floatToHalf(value: number): number {
   floats[0] = value;
-  const bits = words[0]!;
+  return halfBits(words[0]!);
+}
+
+/** The halves nearest to float32 values, as bit patterns. */
+export function floatsToHalves(data: Float32Array): Uint16Array {
+  const bits = new Uint32Array(data.buffer, data.byteOffset, data.length);
+  const halves = new Uint16Array(data.length);
+  for (let i = 0; i < halves.length; i++) halves[i] = halfBits(bits[i]!);
+  return halves;
+}
+
+/** From the bit pattern of a float32. */
+function halfBits(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
   if (magnitude > 0x7f800000) return sign | 0x7e00;
   if (magnitude >= 0x477ff000) return sign | 0x7c00;
-  if (magnitude < 0x38800000) {
-    const steps = Math.abs(floats[0]!) * 2 ** 24;
-    const floor = Math.floor(steps);
-    const rest = steps - floor;
-    return sign | (rest > 0.5 || (rest === 0.5 && floor & 1) ? floor + 1 : floor);
+  if (magnitude >= 0x38800000) {
+    const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
+    return sign | ((rounded - 0x38000000) >>> 13);
   }
-  const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
-  return sign | ((rounded - 0x38000000) >>> 13);
+  // Below the smallest normal half: a multiple of 2^-24, from the significand shifted right.
+  const shift = 126 - (magnitude >>> 23);
+  if (shift > 24) return sign;
+  const significand = (magnitude & 0x7fffff) | 0x800000;
+  const floor = significand >>> shift;
+  const rest = significand & ((1 << shift) - 1);
+  const half = 1 << (shift - 1);
+  return sign | (rest > half || (rest === half && floor & 1) ? floor + 1 : floor);
 }

@@ -7,7 +7,7 @@ import { RandomAccessFile } from "./file.ts";
 import { looksLikeSafetensors } from "./safetensors.ts";
 import { looksLikeTorch } from "./torch.ts";
 
-const maxJsonBytes = 16 * 2 ** 20;
+const maxJsonBytes = 4 * 2 ** 20;
 
 export async function exists(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined;

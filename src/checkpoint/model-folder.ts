@@ -7,6 +7,7 @@ import { checkModelConfig, type ModelConfig } from "../models/config.ts";
 import { parameterSpecs } from "../models/parameters.ts";
 import { huggingFaceFamily, huggingFaceFields } from "./config-huggingface.ts";
 import { loadModel } from "./load.ts";
+import { firstNonFinite } from "./plan.ts";
 import { roundToHalf, writeSafetensors } from "./safetensors.ts";
 
 export interface ModelFolderContent {
@@ -57,7 +58,7 @@ function checkParameters(folder: string, config: ModelConfig, parameters: Parame
     if (!array) throw new StillwaveError(`${folder}: parameter "${name}" is missing; nothing was written`);
     if (array.shape.join() !== shape.join())
       throw new StillwaveError(`${folder}: parameter "${name}" has shape [${array.shape}], expected [${shape}]`);
-    if (!array.data.every(Number.isFinite))
+    if (firstNonFinite(array.data) >= 0)
       throw new StillwaveError(`${folder}: parameter "${name}" holds values that are not finite; nothing was written`);
     tensors.set(name, array);
   }

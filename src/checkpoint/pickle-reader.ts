@@ -5,7 +5,7 @@ import { StillwaveError } from "../errors.ts";
 export type ByteSource = (offset: number, length: number) => Uint8Array;
 
 /** Longest pickle accepted: some hundred times what the largest known checkpoints have. */
-const maxPickleBytes = 256 * 2 ** 20;
+const maxPickleBytes = 128 * 2 ** 20;
 const chunkBytes = 1 << 16;
 
 /** The bytes of one pickle, read forward through a window. */

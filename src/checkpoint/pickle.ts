@@ -6,8 +6,9 @@ import { type ByteSource, decimal, none, PickleReader, readScalar } from "./pick
 
 export type { ByteSource } from "./pickle-reader.ts";
 
-/** Most instructions accepted: some hundred times what the largest known checkpoints have. */
-const maxInstructions = 16_000_000;
+/** Most instructions and containers accepted: some hundred times what the largest known checkpoints have. */
+const maxInstructions = 8_000_000;
+const maxContainers = 2_000_000;
 
 /** Stack machine of one pickle. */
 class Machine {
@@ -15,6 +16,8 @@ class Machine {
   private readonly marks: unknown[][] = [];
   private readonly memo = new Map<number, unknown>();
   private readonly reader: PickleReader;
+  /** Instructions that make or fill containers and objects. */
+  private containers = 0;
 
   constructor(reader: PickleReader) {
     this.reader = reader;
@@ -27,6 +30,10 @@ class Machine {
       this.step(code);
     }
     throw new StillwaveError(`pickle: more than ${maxInstructions} instructions`);
+  }
+
+  private countContainer(): void {
+    if (++this.containers > maxContainers) throw new StillwaveError(`pickle: more than ${maxContainers} containers`);
   }
 
   private pop(): unknown {
@@ -68,6 +75,7 @@ class Machine {
         reader.uint(8);
         return;
       case 0x28: // MARK
+        this.countContainer();
         this.marks.push(this.stack);
         this.stack = [];
         return;
@@ -103,8 +111,9 @@ class Machine {
     }
   }
 
-  /** Containers and objects. */
+  /** Containers and objects: what memory grows with. */
   private collect(code: number): undefined {
+    this.countContainer();
     switch (code) {
       case 0x29: // EMPTY_TUPLE
       case 0x5d: // EMPTY_LIST

@@ -92,7 +92,8 @@ export async function readPlan(path: string, plan: ModelPlan): Promise<Parameter
   return parameters;
 }
 
-function firstNonFinite(data: Float32Array): number {
+/** Index of the first value that is NaN or infinite; -1 where all are finite. */
+export function firstNonFinite(data: Float32Array): number {
   for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return i;
   return -1;
 }

@@ -3,7 +3,7 @@
 import { StillwaveError } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
 import type { HostArray } from "../graph/array.ts";
-import { type Dtype, decodeInto, dtypeBytes, dtypeNamed, floatToHalf, littleEndianHost } from "./dtypes.ts";
+import { type Dtype, dtypeBytes, dtypeNamed, floatsToHalves, halfToFloat, littleEndianHost } from "./dtypes.ts";
 import { RandomAccessFile } from "./file.ts";
 
 /** One tensor of a safetensors file. `offset` is from the start of the file. */
@@ -28,7 +28,8 @@ export interface SafetensorsFile {
   close(): Promise<void>;
 }
 
-const maxHeaderBytes = 100_000_000;
+/** A model of 10,000 tensors needs about 1 MB. */
+const maxHeaderBytes = 16 * 2 ** 20;
 const maxRank = 32;
 
 /** Opens a safetensors file and checks its header against the file. Close it when done. */
@@ -227,33 +228,33 @@ function* encodeAll(
 ): Iterable<Uint8Array> {
   yield header;
   for (const [name, { data }] of entries) {
-    if (dtype === "F32" && littleEndianHost) yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    if (dtype === "F16") yield encodeHalves(path, name, data);
+    else if (littleEndianHost) yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     else {
-      const size = dtypeBytes[dtype];
-      const bytes = new Uint8Array(data.length * size);
+      const bytes = new Uint8Array(data.length * 4);
       const view = new DataView(bytes.buffer);
-      for (let i = 0; i < data.length; i++) {
-        if (dtype === "F32") view.setFloat32(i * 4, data[i]!, true);
-        else {
-          const half = floatToHalf(data[i]!);
-          if ((half & 0x7fff) === 0x7c00 && Number.isFinite(data[i]!))
-            throw new StillwaveError(
-              `${path}: "${name}" holds ${data[i]}, beyond float16 (65504); write float32 instead`,
-            );
-          view.setUint16(i * 2, half, true);
-        }
-      }
+      for (let i = 0; i < data.length; i++) view.setFloat32(i * 4, data[i]!, true);
       yield bytes;
     }
   }
 }
 
+function encodeHalves(path: string, name: string, data: Float32Array): Uint8Array {
+  const halves = floatsToHalves(data);
+  for (let i = 0; i < halves.length; i++)
+    if ((halves[i]! & 0x7fff) === 0x7c00 && Number.isFinite(data[i]!))
+      throw new StillwaveError(`${path}: "${name}" holds ${data[i]}, beyond float16 (65504); write float32 instead`);
+  const bytes = new Uint8Array(halves.buffer);
+  if (littleEndianHost) return bytes;
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < halves.length; i++) view.setUint16(i * 2, halves[i]!, true);
+  return bytes;
+}
+
 /** float32 values as they come back after being stored as float16. */
 export function roundToHalf(data: Float32Array): Float32Array {
-  const bytes = new Uint8Array(data.length * 2);
-  const view = new DataView(bytes.buffer);
-  for (let i = 0; i < data.length; i++) view.setUint16(i * 2, floatToHalf(data[i]!), true);
-  const out = new Float32Array(data.length);
-  decodeInto(out, 0, bytes, "F16");
-  return out;
+  const halves = floatsToHalves(data);
+  const rounded = new Float32Array(halves.length);
+  for (let i = 0; i < rounded.length; i++) rounded[i] = halfToFloat(halves[i]!);
+  return rounded;
 }

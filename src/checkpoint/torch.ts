@@ -45,7 +45,7 @@ const torchDtypes: Readonly<Record<string, Dtype>> = {
   "torch.uint64": "U64",
 };
 
-const maxPickleBytes = 256 * 2 ** 20;
+const maxPickleBytes = 128 * 2 ** 20;
 /** The first pickle of a legacy file is this number (protocol 2, LONG1). */
 const legacyMagic = [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e];
 
