@@ -94,6 +94,17 @@ describe("accumulation", () => {
 
 const crop = (t: Tensor) => tabulate([3, 3], ([i, j]) => t.data[4 * i! + j!]!);
 
+// Memory: the backward pass reads a copy of a cheap value, made once, so that the forward pass need not keep it.
+test("a cheap value is computed again for the backward pass, once, whatever reads it", () => {
+  const [x, w, v] = ["x", "w", "v"].map((name) => input(name, [3, 3])) as [Value, Value, Value];
+  const cheap = g.gelu(x);
+  const loss = g.add(g.sumAll(g.gemm(cheap, w)), g.sumAll(g.mul(cheap, v)));
+  const cotangents = gradients(loss, [w, v]);
+  expect(count([loss], "gelu")).toBe(1);
+  expect(count([loss, ...cotangents], "gelu")).toBe(2);
+  expect(reachableNodes(cotangents)).not.toContain(cheap.node);
+});
+
 describe("targets", () => {
   const x = input("x", [2, 2]);
 
