@@ -262,14 +262,12 @@ describe("pickles", () => {
       0x2e,
     ]);
 
-  it("a million lists in each other", async () => {
-    const deep = new Uint8Array(2_000_004).fill(0x5d, 2, 1_000_002).fill(0x61, 1_000_002, 2_000_001);
+  it("900,000 lists in each other", async () => {
+    const deep = new Uint8Array(1_800_004).fill(0x5d, 2, 900_002).fill(0x61, 900_002, 1_800_001);
     deep.set([0x80, 2]);
-    deep[2_000_001] = 0x2e;
+    deep[1_800_001] = 0x2e;
     expect(await load(deep)).toMatch(/no dict/);
-    const inside = new Uint8Array(deep.length);
-    inside.set(deep);
-    const body = deep.slice(2, 2_000_001);
+    const body = deep.slice(2, 1_800_001);
     const model = dict({ cfg: raw(0x4e), model: dict({ a: tensor("0", 1, [1]) }), deep: raw(0x4e) });
     const text = Buffer.from(pickle(model));
     const at = text.lastIndexOf(0x4e);
