@@ -40,9 +40,10 @@ export async function openHuggingFace(
     metadata: { ...(fields ? { config: fields } : {}), ...(preprocessor ? { preprocessor_config: preprocessor } : {}) },
     plan() {
       if (!fields) throw new StillwaveError(`${path}: weights without a config.json beside them (${where})`);
-      if (options.part === "teacher" && stillwave)
-        throw new StillwaveError(`${path}: holds one model; there is no teacher in it`);
       const base = stillwave ? parseModelConfig(stillwave.model, where) : configFromHuggingFace(fields, where);
+      const held = base.family === "student" ? "student" : "teacher";
+      if (options.part && options.part !== held)
+        throw new StillwaveError(`${path}: holds a ${held} model; there is no ${options.part} in it`);
       const config = options.reuse ? { ...base, reuse: options.reuse } : base;
       const prefix = modelPrefix(opened.tensors);
       return planModel({

@@ -1,5 +1,5 @@
 # Writes torch checkpoints of many kinds, and what is in them, into the folder given: `make_torch_files.py FOLDER`.
-import argparse, collections, enum, json, os, sys, types
+import argparse, collections, enum, json, os, sys, types, zipfile
 import torch
 
 folder = sys.argv[1]
@@ -139,6 +139,14 @@ os.makedirs(os.path.join(folder, "yaml"), exist_ok=True)
 torch.save({"state_dict": student, "hyper_parameters": {}}, os.path.join(folder, "yaml", "student.ckpt"))
 with open(os.path.join(folder, "yaml", "settings.yaml"), "w") as file:
     json.dump(settings, file)
+
+# The same archive in the zip64 form that files over 4 GB have.
+zipfile.ZIP64_LIMIT = zipfile.ZIP_FILECOUNT_LIMIT = 1
+with zipfile.ZipFile(os.path.join(folder, "fairseq_plain.pt")) as source, \
+        zipfile.ZipFile(os.path.join(folder, "zip64.pt"), "w", zipfile.ZIP_STORED) as target:
+    for entry in source.infolist():
+        with target.open(zipfile.ZipInfo(entry.filename), "w", force_zip64=True) as out:
+            out.write(source.read(entry))
 
 # Refused with a reason.
 save("dphubert", {"state_dict": {"encoder.x": torch.ones(2)}, "config": {"extractor_conv_layer_config": [], "encoder_ff_interm_features": [1, 2]}})

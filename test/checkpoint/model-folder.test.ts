@@ -134,6 +134,15 @@ describe("writeModelFolder", () => {
     expect(plain.info.ignored).toContain("heads.0.weight");
   });
 
+  it("holds one model, student or teacher", async () => {
+    for (const name of ["student-with-reuse", "large-teacher"]) {
+      const held = name.startsWith("student") ? "student" : "teacher";
+      const other = held === "student" ? "teacher" : "student";
+      expect((await loadModel(join(folder, name), { part: held })).config.layers).toBe(4);
+      await expect(loadModel(join(folder, name), { part: other })).rejects.toThrow(`there is no ${other} in it`);
+    }
+  });
+
   it("refuses missing, misshapen, unknown and non-finite parameters", async () => {
     const path = join(folder, "bad");
     const broken = (change: (parameters: Parameters) => void) => {

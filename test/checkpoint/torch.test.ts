@@ -64,6 +64,7 @@ describe.skipIf(!python)("files of torch.save", () => {
         expect(model.config, name).toEqual(reference.config);
         expectSameWeights(model, reference);
       }
+    expectSameWeights(await loadModel(join(folder, "zip64.pt")), reference);
   });
 
   it("formats are told apart by content", async () => {
