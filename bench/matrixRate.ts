@@ -4,10 +4,10 @@ import * as g from "../src/graph/ops.ts";
 import { input } from "../src/graph/value.ts";
 import type { Executable, Feed, Runtime } from "../src/runtime/runtime.ts";
 
-const SIZE = 1024;
+const SIZE = 2048;
 let cached: { executable: Executable; feeds: Record<string, Feed> } | undefined;
 
-/** Best of three products of 1024 x 1024 matrices. */
+/** Best of five products of 2048 x 2048 matrices. */
 export async function matrixRate(runtime: Runtime): Promise<number> {
   if (!cached) {
     const rows = symbol("rows");
@@ -18,7 +18,7 @@ export async function matrixRate(runtime: Runtime): Promise<number> {
   }
   let best = Number.POSITIVE_INFINITY;
   const into = { product: new Float32Array(SIZE * SIZE) };
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < 5; i++) {
     const start = performance.now();
     await cached.executable.run(cached.feeds, into);
     best = Math.min(best, performance.now() - start);
