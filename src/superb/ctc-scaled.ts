@@ -1,0 +1,97 @@
+// CTC forward-backward on probabilities with one scale per frame: a few multiplications a state, no logarithms.
+import { type CtcItem, type CtcWorkspace, writeGradient } from "./ctc-item.ts";
+
+/**
+ * Smallest overlap of the scaled forward and backward rows that is trusted. What underflow (2^-1022) removed from one row
+ * is worth at most states x frames x 2^-1022 x the other row's maximum (about 1), and must stay 1e-16 below the overlap.
+ */
+const SMALLEST_OVERLAP = 1e-280;
+
+/** Loss of one item, its gradient written; undefined where underflow might matter: the caller then uses log space. */
+export function forwardBackwardScaled(item: CtcItem, work: CtcWorkspace): number | undefined {
+  const logProbability = forward(item, work);
+  if (logProbability === undefined || !backward(item, work)) return undefined;
+  // an item whose alignments make up everything may come out a rounding above probability 1
+  return Math.max(-logProbability, 0);
+}
+
+function forward({ frames, vocab, states, blank }: CtcItem, work: CtcWorkspace): number | undefined {
+  const { alpha, symbols, skips, probabilities } = work;
+  alpha.fill(0, 0, states);
+  alpha[0] = probabilities[blank];
+  if (states > 1) alpha[1] = probabilities[symbols[1]];
+  let max = Math.max(alpha[0], states > 1 ? alpha[1] : 0);
+  let logScale = 0;
+  for (let t = 1; t < frames; t++) {
+    if (!(max > 0)) return undefined;
+    logScale += Math.log(max);
+    const inverse = 1 / max;
+    const now = t * states;
+    const row = t * vocab;
+    const blankFactor = probabilities[row + blank] * inverse;
+    let before = now - states;
+    let twoBack = 0;
+    let oneBack = alpha[before];
+    max = alpha[now] = oneBack * blankFactor;
+    for (let s = 1; s < states; s += 2) {
+      before = now - states + s;
+      const same = alpha[before];
+      const label = (same + oneBack + skips[s] * twoBack) * (probabilities[row + symbols[s]] * inverse);
+      alpha[now + s] = label;
+      if (label > max) max = label;
+      oneBack = alpha[before + 1];
+      const rest = (oneBack + same) * blankFactor;
+      alpha[now + s + 1] = rest;
+      if (rest > max) max = rest;
+      twoBack = same;
+    }
+  }
+  const end = frames * states - 1;
+  const sum = alpha[end] + (states > 1 ? alpha[end - 1] : 0);
+  return sum > SMALLEST_OVERLAP ? Math.log(sum) + logScale : undefined;
+}
+
+/** Writes the gradient, last frame first; false where the rows hardly overlap. */
+function backward(item: CtcItem, work: CtcWorkspace): boolean {
+  const { frames, vocab, states, blank } = item;
+  const { alpha, symbols, skips, probabilities, occupancy } = work;
+  // rows hold beta x emission of the frame after; two zeros past the end save the bounds checks
+  let now = work.betaNow;
+  let next = work.betaNext;
+  for (const row of [now, next]) row.fill(0, 0, states + 2);
+  for (let t = frames - 1; t >= 0; t--) {
+    const last = t === frames - 1;
+    const at = t * states;
+    let max = 0;
+    let overlap = 0;
+    let blanks = 0;
+    occupancy.fill(0, 0, vocab);
+    for (let s = 0; s < states; s += 2) {
+      const beta = last ? (s === states - 1 ? 1 : 0) : next[s] + next[s + 1];
+      now[s] = beta;
+      if (beta > max) max = beta;
+      blanks += alpha[at + s] * beta;
+    }
+    for (let s = 1; s < states; s += 2) {
+      const beta = last ? (s === states - 2 ? 1 : 0) : next[s] + next[s + 1] + skips[s + 2] * next[s + 2];
+      now[s] = beta;
+      if (beta > max) max = beta;
+      const count = alpha[at + s] * beta;
+      occupancy[symbols[s]] += count;
+      overlap += count;
+    }
+    overlap += blanks;
+    if (!(overlap > SMALLEST_OVERLAP)) return false;
+    occupancy[blank] = blanks;
+    const inverseOverlap = 1 / overlap;
+    for (let v = 0; v < vocab; v++) occupancy[v] *= inverseOverlap;
+    writeGradient(item, work, t);
+    const inverse = 1 / max;
+    const row = t * vocab;
+    for (let s = 0; s < states; s++) now[s] *= probabilities[row + symbols[s]] * inverse;
+    const swap = now;
+    now = next;
+    next = swap;
+  }
+  return true;
+}
