@@ -21,13 +21,14 @@ const layers = [
   "data",
   "report",
   "distill",
+  "export",
   "verify",
   "superb",
   "cli",
 ];
 
 /** The package's public entry points: they gather what others define, and nothing imports them. */
-const entryPoints = ["index.ts"];
+const entryPoints = ["index.ts", "web.ts"];
 
 /** Codecs and tables may be longer. */
 const maxLines = 400;

@@ -1,5 +1,4 @@
 // Number formats found in checkpoints: their sizes, and decoding of little-endian bytes to float32 or float64.
-import { endianness } from "node:os";
 import { StillwaveError, unknownName } from "../errors.ts";
 
 /** Element types, named as safetensors names them. */
@@ -47,7 +46,7 @@ export function dtypeNamed(name: string): Dtype {
   throw unknownName("dtype", name, Object.keys(dtypeBytes));
 }
 
-export const littleEndianHost = endianness() === "LE";
+export const littleEndianHost = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /** Writes the numbers in `bytes` (little-endian `dtype`) to `out`, starting at `start`. `bytes` is whole elements. */
 export function decodeInto(out: Float32Array | Float64Array, start: number, bytes: Uint8Array, dtype: Dtype): void {

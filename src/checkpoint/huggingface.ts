@@ -2,13 +2,10 @@
 import { dirname, join } from "node:path";
 import { StillwaveError } from "../errors.ts";
 import type { CheckpointFormat, LoadOptions, OpenCheckpoint } from "./checkpoint.types.ts";
-import { configFromHuggingFace } from "./config-huggingface.ts";
-import { type Fields, isFields } from "./fields.ts";
+import { isFields } from "./fields.ts";
 import { RandomAccessFile } from "./file.ts";
 import { readJson, sniff } from "./folder.ts";
-import { parseModelConfig } from "./model-config.ts";
-import { canonicalFromHuggingFace } from "./names.ts";
-import { planModel } from "./plan.ts";
+import { planFolder } from "./huggingface-plan.ts";
 import { readSafetensors } from "./safetensors.ts";
 import { stateDict } from "./state-dict.ts";
 import type { StoredTensors } from "./tensors.ts";
@@ -40,50 +37,10 @@ export async function openHuggingFace(
     metadata: { ...(fields ? { config: fields } : {}), ...(preprocessor ? { preprocessor_config: preprocessor } : {}) },
     plan() {
       if (!fields) throw new StillwaveError(`${path}: weights without a config.json beside them (${where})`);
-      const base = stillwave ? parseModelConfig(stillwave.model, where) : configFromHuggingFace(fields, where);
-      const held = base.family === "student" ? "student" : "teacher";
-      if (options.part && options.part !== held)
-        throw new StillwaveError(`${path}: holds a ${held} model; there is no ${options.part} in it`);
-      const config = options.reuse ? { ...base, reuse: options.reuse } : base;
-      const prefix = modelPrefix(opened.tensors);
-      return planModel({
-        path,
-        fileBytes: opened.bytes,
-        config,
-        tensors: opened.tensors,
-        canonical: (name) => canonicalName(name, prefix, !config.featureProjection),
-        unknown: "error",
-        notes: normalizationNotes(config.normalizeWaveform, preprocessor),
-      });
+      return planFolder({ path, where, fields, preprocessor, tensors: opened.tensors, bytes: opened.bytes }, options);
     },
     close: opened.close,
   };
-}
-
-/** Models with a head on top keep the model itself under its own name. */
-function modelPrefix(tensors: StoredTensors): string {
-  for (const prefix of ["hubert.", "wav2vec2.", "wavlm."])
-    for (const name of tensors.keys()) if (name.startsWith(`${prefix}encoder.`)) return prefix;
-  return "";
-}
-
-/** Without a feature projection of its own, a model folder holds an identity one for Hugging Face's sake. */
-function canonicalName(name: string, prefix: string, skipProjection: boolean): string | undefined {
-  if (!name.startsWith(prefix)) return undefined;
-  const canonical = canonicalFromHuggingFace(name.slice(prefix.length));
-  return skipProjection && canonical.startsWith("feature_projection.projection.") ? undefined : canonical;
-}
-
-/**
- * Base models were trained on the waveform as it is, though some of their preprocessor files say do_normalize; large ones
- * on normalised waveforms. The training decides.
- */
-function normalizationNotes(normalizes: boolean, preprocessor: Fields | undefined): string[] {
-  if (typeof preprocessor?.do_normalize !== "boolean" || preprocessor.do_normalize === normalizes) return [];
-  return [
-    `preprocessor_config.json says do_normalize ${preprocessor.do_normalize}, but models of this type were trained ` +
-      `${normalizes ? "on normalised waveforms: normalising" : "without normalisation: not normalising"}`,
-  ];
 }
 
 async function openFiles(files: readonly string[]): Promise<{

@@ -3,7 +3,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { parse } from "yaml";
 import { StillwaveError } from "../errors.ts";
-import { type ModelConfig, noReuse } from "../models/config.ts";
+import { type ModelConfig, noReuse, type ReuseSemantics } from "../models/config.ts";
 import type { LoadOptions, ModelPlan, OpenCheckpoint } from "./checkpoint.types.ts";
 import { configFromFairseq, configFromOfficialStudent } from "./config-fairseq.ts";
 import { type Fields, isFields } from "./fields.ts";
@@ -95,9 +95,10 @@ function planStudent(
   const { path, file } = content;
   const fields = settings.distiller as Fields;
   const name = typeof settings.model === "string" ? settings.model : fields.reuse_pattern ? "armhubert" : "maskhubert";
+  const reuse = options.reuse ?? recordedReuse(settings);
   const full = configFromOfficialStudent(fields, name, {
     where: `${where}: distiller`,
-    ...(options.reuse ? { reuse: options.reuse } : {}),
+    ...(reuse ? { reuse } : {}),
   });
   const { config, last } = withHeadsOf(full, tensors, path);
   const notes = last ? ["all projections but the last were deleted in training"] : [];
@@ -116,6 +117,12 @@ function planStudent(
     part: "student",
     notes,
   });
+}
+
+/** What a checkpoint that we wrote says about its semantics; the released code writes no such section. */
+function recordedReuse({ stillwave }: Fields): ReuseSemantics | undefined {
+  const reuse = isFields(stillwave) ? stillwave.reuse : undefined;
+  return reuse === "exact" || reuse === "official" ? reuse : undefined;
 }
 
 /** `delete_projections` keeps the last head only, under another name; without layer-wise heads there are none. */

@@ -51,7 +51,8 @@ function json(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
-function checkParameters(folder: string, config: ModelConfig, parameters: Parameters): Map<string, HostArray> {
+/** The parameters in the order of their specs; throws, naming `folder`, where one is missing, misshapen or not finite. */
+export function checkParameters(folder: string, config: ModelConfig, parameters: Parameters): Map<string, HostArray> {
   const tensors = new Map<string, HostArray>();
   for (const { name, shape } of parameterSpecs(config)) {
     const array = parameters.get(name);

@@ -38,8 +38,16 @@ function bindSymbols(inputs: ReadonlyMap<string, Value>, feeds: Feeds): Map<stri
   return sizes;
 }
 
-/** Wraps a session. `TensorClass` is the Tensor of the same ONNX Runtime package. */
-export function createExecutable(graph: Graph, session: InferenceSession, TensorClass: TensorConstructor): Executable {
+/**
+ * Wraps a session. `TensorClass` is the Tensor of the same ONNX Runtime package. `writesInPlace`: whether that package fills
+ * the tensors it is given for outputs; the web one accepts them and leaves them as they are, so there results are copied.
+ */
+export function createExecutable(
+  graph: Graph,
+  session: InferenceSession,
+  TensorClass: TensorConstructor,
+  { writesInPlace = true }: { readonly writesInPlace?: boolean } = {},
+): Executable {
   const inputs = graphInputs(graph);
   const tensors = new WeakMap<Feed, Tensor>();
   const tensorOf = (name: string, feed: Feed): Tensor => {
@@ -65,13 +73,15 @@ export function createExecutable(graph: Graph, session: InferenceSession, Tensor
           throw new InternalError(
             `output "${name}" is ${value.dtype}[${shape}], cannot go into ${target.length} floats`,
           );
-        fetches[name] = target ? new TensorClass("float32", target, shape) : null;
+        fetches[name] = target && writesInPlace ? new TensorClass("float32", target, shape) : null;
       }
       const results = await session.run(fed, fetches);
       const outputs: Record<string, HostArray> = {};
       for (const name of graph.outputs.keys()) {
         const tensor = results[name]!;
-        outputs[name] = { shape: tensor.dims, data: into[name] ?? (tensor.data as Float32Array) };
+        const target = into[name];
+        if (target && !writesInPlace) target.set(tensor.data as Float32Array);
+        outputs[name] = { shape: tensor.dims, data: target ?? (tensor.data as Float32Array) };
       }
       return outputs;
     },

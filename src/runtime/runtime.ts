@@ -22,7 +22,7 @@ export interface Executable {
 export type Device = "cpu" | "cuda" | "webgpu";
 
 export interface Runtime {
-  readonly device: Device;
+  readonly device: Device | "wasm";
   /** ONNX Runtime's version, for run records. */
   readonly version: string;
   compile(graph: Graph): Promise<Executable>;

@@ -1,0 +1,88 @@
+// Loads a model folder in the browser: from its URL, or from the two files a user chose. Imports nothing of Node's.
+import { StillwaveError } from "../errors.ts";
+import type { Parameters } from "../graph/array.ts";
+import type { ModelConfig } from "../models/config.ts";
+import { fetchBytes } from "../runtime/web/fetch.ts";
+import type { LoadOptions } from "./checkpoint.types.ts";
+import { decodeInto, dtypeBytes } from "./dtypes.ts";
+import { type Fields, isFields } from "./fields.ts";
+import { planFolder } from "./huggingface-plan.ts";
+import { readPlan } from "./plan.ts";
+import { type ReadBytes, readSafetensorsHeader } from "./safetensors-header.ts";
+import type { StoredTensors } from "./tensors.ts";
+
+/** The files of a model folder in memory. */
+export interface ModelFiles {
+  /** config.json: the parsed object or its text. */
+  readonly config: unknown;
+  /** model.safetensors. */
+  readonly safetensors: ArrayBuffer | Uint8Array;
+}
+
+/** A model as `createUpstream` takes it. */
+export interface WebModel {
+  readonly config: ModelConfig;
+  /** Names, shapes and order of parameterSpecs(config), float32. */
+  readonly parameters: Parameters;
+  /** What a careful user would want to know: disagreements and assumptions. */
+  readonly notes: readonly string[];
+}
+
+function parseFields(config: unknown, where: string): Fields {
+  let value = config;
+  if (typeof config === "string")
+    try {
+      value = JSON.parse(config);
+    } catch (error) {
+      throw new StillwaveError(`${where}: not JSON: ${(error as Error).message}`);
+    }
+  if (!isFields(value)) throw new StillwaveError(`${where}: not an object`);
+  return value;
+}
+
+async function openTensors(path: string, file: Uint8Array): Promise<StoredTensors> {
+  const read: ReadBytes = async (offset, length) => file.subarray(offset, offset + length);
+  const { tensors } = await readSafetensorsHeader(path, file.byteLength, read);
+  return new Map(
+    [...tensors.values()].map(({ name, dtype, shape, offset, bytes }) => [
+      name,
+      {
+        name,
+        dtype,
+        shape,
+        async read() {
+          const data = new Float32Array(bytes / dtypeBytes[dtype]);
+          decodeInto(data, 0, file.subarray(offset, offset + bytes), dtype);
+          return data;
+        },
+      },
+    ]),
+  );
+}
+
+/** Loads a Stillwave or Hugging Face model (HuBERT, wav2vec 2.0, WavLM, students) from its files. `path` names it in errors. */
+export async function loadModelFromFiles(
+  files: ModelFiles,
+  options: Pick<LoadOptions, "reuse"> & { readonly path?: string } = {},
+): Promise<WebModel> {
+  const path = options.path ?? "the model";
+  const where = options.path === undefined ? "config.json" : `${path}/config.json`;
+  const bytes = files.safetensors instanceof Uint8Array ? files.safetensors : new Uint8Array(files.safetensors);
+  const fields = parseFields(files.config, where);
+  const tensors = await openTensors(path, bytes);
+  const plan = planFolder({ path, where, fields, preprocessor: undefined, tensors, bytes: bytes.byteLength }, options);
+  return { config: plan.config, parameters: await readPlan(path, plan), notes: plan.notes };
+}
+
+/**
+ * Loads a model folder over HTTP: `config.json` and `model.safetensors` below `url`. Throws StillwaveError naming the file
+ * and what is wrong with it.
+ */
+export async function loadModelFromUrl(url: string | URL, options: Pick<LoadOptions, "reuse"> = {}): Promise<WebModel> {
+  const path = String(url).replace(/\/+$/, "");
+  const [config, safetensors] = await Promise.all([
+    fetchBytes(`${path}/config.json`),
+    fetchBytes(`${path}/model.safetensors`),
+  ]);
+  return loadModelFromFiles({ config: new TextDecoder().decode(config), safetensors }, { ...options, path });
+}

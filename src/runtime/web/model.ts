@@ -1,0 +1,94 @@
+// An exported ONNX model in the browser: fetched, opened, fed by name, with errors that name the input.
+import type { InferenceSession, Tensor, TensorConstructor } from "onnxruntime-common";
+import { StillwaveError, UsageError, unknownName } from "../../errors.ts";
+import { sizeOf } from "../../graph/array.ts";
+import type { Feed, Feeds } from "../runtime.ts";
+import { fetchBytes } from "./fetch.ts";
+
+/** An input or output: dimensions are sizes or names of free sizes. */
+export interface OnnxPort {
+  readonly name: string;
+  readonly type: string;
+  readonly shape: readonly (number | string)[];
+}
+
+/** An output. The array is that of its type: Float32Array, BigInt64Array (int64), Uint8Array (uint8, bool) ... */
+export interface OnnxTensor {
+  readonly shape: readonly number[];
+  readonly data: Tensor["data"];
+}
+
+export interface OnnxModel {
+  readonly inputs: readonly OnnxPort[];
+  readonly outputs: readonly OnnxPort[];
+  /** Runs once. `wanted` limits the outputs, and with them what is copied out of the engine. */
+  run(feeds: Feeds, wanted?: readonly string[]): Promise<Record<string, OnnxTensor>>;
+  dispose(): Promise<void>;
+}
+
+function portsOf(metadata: readonly InferenceSession.ValueMetadata[]): OnnxPort[] {
+  return metadata.map((value) =>
+    value.isTensor
+      ? { name: value.name, type: value.type, shape: value.shape }
+      : { name: value.name, type: "other", shape: [] },
+  );
+}
+
+const ARRAY_OF: Readonly<Record<string, typeof Float32Array | typeof BigInt64Array | typeof Uint8Array>> = {
+  float32: Float32Array,
+  int64: BigInt64Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+};
+
+function checkFeed(port: OnnxPort, feed: Feed | undefined): Feed {
+  const shown = `${port.type}[${port.shape.join(", ")}]`;
+  if (!feed) throw new UsageError(`input "${port.name}" (${shown}) was not fed`);
+  const fits = (size: number, axis: number) => typeof port.shape[axis] === "string" || port.shape[axis] === size;
+  if (feed.shape.length !== port.shape.length || !feed.shape.every(fits) || feed.data.length !== sizeOf(feed.shape))
+    throw new UsageError(`input "${port.name}" is ${shown}, fed [${feed.shape}] with ${feed.data.length} values`);
+  const expected = ARRAY_OF[port.type];
+  if (!expected) throw new StillwaveError(`input "${port.name}" is ${shown}, a type that cannot be fed from here`);
+  if (!(feed.data instanceof expected))
+    throw new UsageError(`input "${port.name}" is ${shown}, fed a ${feed.data.constructor.name}`);
+  return feed;
+}
+
+const firstLine = (error: unknown): string => String(error instanceof Error ? error.message : error).split("\n")[0]!;
+
+/** Opens the model with `createSession`. */
+export async function wrapModel(
+  model: Uint8Array | ArrayBuffer | string | URL,
+  createSession: (bytes: Uint8Array) => Promise<InferenceSession>,
+  TensorClass: TensorConstructor,
+): Promise<OnnxModel> {
+  const isUrl = typeof model === "string" || model instanceof URL;
+  const where = isUrl ? String(model) : "the model";
+  const bytes = isUrl ? await fetchBytes(model) : model instanceof Uint8Array ? model : new Uint8Array(model);
+  const session = await createSession(bytes).catch((error: unknown) => {
+    throw new StillwaveError(`${where}: ONNX Runtime cannot open it: ${firstLine(error)}`);
+  });
+  const inputs = portsOf(session.inputMetadata);
+  return {
+    inputs,
+    outputs: portsOf(session.outputMetadata),
+    async run(feeds, wanted = session.outputNames) {
+      for (const name of Object.keys(feeds))
+        if (!session.inputNames.includes(name)) throw unknownName(`input of ${where}`, name, session.inputNames);
+      for (const name of wanted)
+        if (!session.outputNames.includes(name)) throw unknownName(`output of ${where}`, name, session.outputNames);
+      const fed: Record<string, Tensor> = {};
+      for (const port of inputs) {
+        const { data, shape } = checkFeed(port, feeds[port.name]);
+        fed[port.name] = new TensorClass(port.type as "float32", data as Float32Array, shape);
+      }
+      const results = await session.run(fed, wanted).catch((error: unknown) => {
+        throw new StillwaveError(`${where}: ${firstLine(error)}`);
+      });
+      return Object.fromEntries(
+        wanted.map((name) => [name, { shape: results[name]!.dims, data: results[name]!.data }]),
+      );
+    },
+    dispose: () => session.release(),
+  };
+}
