@@ -77,7 +77,9 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
     executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
     intraOpNumThreads: threads,
     graphOptimizationLevel: optimize === "all" ? "all" : "disabled",
-    enableCpuMemArena: true,
+    // An arena keeps the high-water mark of every shape it has seen: over batches of all lengths it held 6.8 GB where
+    // this holds a third, for 3 % of the time.
+    enableCpuMemArena: false,
     enableMemPattern: false,
     logSeverityLevel: 4, // errors are exceptions
   };
