@@ -21,6 +21,16 @@ export interface HubOptions extends LoadOptions {
   readonly onProgress?: (file: string, bytes: number, totalBytes: number) => void;
 }
 
+/** A model that is neither on this machine nor to be had from the hub. */
+export class ModelUnavailableError extends StillwaveError {
+  /** The hub's answer; undefined where it could not be reached, or must not be asked. */
+  readonly status: number | undefined;
+  constructor(message: string, status?: number) {
+    super(message);
+    this.status = status;
+  }
+}
+
 /** Questions to the hub's API give up after this long; downloads of files do not. */
 const apiTimeoutMs = 20_000;
 const idPattern = /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)?$/;
@@ -64,7 +74,7 @@ async function fetchModel(id: string, options: HubOptions): Promise<{ folder: st
   if (cached && /^[0-9a-f]{40}$/.test(revision)) return { folder: cached };
   if (/^(1|true|yes|on)$/i.test(process.env.HF_HUB_OFFLINE ?? "")) {
     if (cached) return { folder: cached };
-    throw new StillwaveError(`${id}: not in the cache (${storage}), and HF_HUB_OFFLINE forbids downloading it`);
+    throw new ModelUnavailableError(`${id}: not in the cache (${storage}), and HF_HUB_OFFLINE forbids downloading it`);
   }
   const endpoint = (process.env.HF_ENDPOINT ?? "https://huggingface.co").replace(/\/+$/, "");
   try {
@@ -74,7 +84,7 @@ async function fetchModel(id: string, options: HubOptions): Promise<{ folder: st
     const status = (error as { statusCode?: number }).statusCode;
     if (status === undefined && cached)
       return { folder: cached, note: `${endpoint} could not be reached: the cached snapshot ${cached} was used` };
-    throw new StillwaveError(`${id}: ${explain(error as Error, status, endpoint, revision)}`);
+    throw new ModelUnavailableError(`${id}: ${explain(error as Error, status, endpoint, revision)}`, status);
   }
 }
 

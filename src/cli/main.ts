@@ -1,7 +1,9 @@
 // The command line: parses, hands over to one verb, turns every ending into an exit code (0 ok, 1 failed, 2 misused).
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { convertVerb } from "./convert.ts";
 import { distillVerb } from "./distill.ts";
+import { exportVerb } from "./export.ts";
 import { reportFailure } from "./failure.ts";
 import { inspectVerb } from "./inspect.ts";
 import { type Output, processOutput } from "./output.ts";
@@ -29,7 +31,7 @@ export async function main(args: readonly string[], output: Output = processOutp
 /** A verb adds its command to the program; `finish` takes its exit code. */
 export type Verb = (program: Command, output: Output, finish: (code: number) => void) => void;
 
-const verbs: readonly Verb[] = [distillVerb, inspectVerb, verifyVerb, reportVerb];
+const verbs: readonly Verb[] = [distillVerb, inspectVerb, verifyVerb, convertVerb, reportVerb, exportVerb];
 
 function createProgram(output: Output, finish: (code: number) => void): Command {
   const program = new Command("stillwave")

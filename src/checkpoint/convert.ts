@@ -1,0 +1,141 @@
+// Converts a checkpoint of any known format into a model folder, or into the files of the released distillation code.
+import { mkdir, readdir, realpath, rmdir, stat } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
+import { StillwaveError, unknownName } from "../errors.ts";
+import { sizeOf } from "../graph/array.ts";
+import type { ModelConfig } from "../models/config.ts";
+import { parameterSpecs } from "../models/parameters.ts";
+import { convertedCard } from "./card.ts";
+import type { ModelInfo } from "./checkpoint.types.ts";
+import { isFields } from "./fields.ts";
+import { type HubOptions, loadUpstream } from "./hub.ts";
+import { writeLightning } from "./lightning-writer.ts";
+import { openCheckpoint } from "./load.ts";
+import { writeModelFolder } from "./model-folder.ts";
+
+export const convertFormats = ["huggingface", "lightning"] as const;
+export type ConvertFormat = (typeof convertFormats)[number];
+
+export interface ConvertOptions extends HubOptions {
+  /** `huggingface` (default): config.json and model.safetensors; `lightning`: .ckpt and YAML of the released code. */
+  readonly format?: ConvertFormat;
+  /** How weights are stored; float32 unless given. float16 refuses weights beyond 65504. */
+  readonly dtype?: "float32" | "float16";
+  /** Write into a folder that holds files already. */
+  readonly force?: boolean;
+}
+
+export interface Conversion {
+  readonly source: ModelInfo;
+  readonly folder: string;
+  readonly format: ConvertFormat;
+  readonly dtype: "float32" | "float16";
+  /** Names of the files written. */
+  readonly files: readonly string[];
+  readonly config: ModelConfig;
+  readonly parameters: number;
+  /** What the user must know about the result. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads `source` (path or Hugging Face id) and writes the model into `folder`; what was written is read back and
+ * compared, number by number. Nothing is written where the source is bad, or where the folder holds files (unless
+ * `force`). Throws StillwaveError naming what is wrong.
+ */
+export async function convertCheckpoint(
+  source: string,
+  folder: string,
+  options: ConvertOptions = {},
+): Promise<Conversion> {
+  const { format = "huggingface", dtype = "float32", force = false, ...loading } = options;
+  if (!convertFormats.includes(format)) throw unknownName("format", String(format), convertFormats);
+  if (dtype !== "float32" && dtype !== "float16") throw unknownName("dtype", String(dtype), ["float32", "float16"]);
+  const made = await openTarget(folder, force);
+  try {
+    return await convert(source, folder, format, dtype, loading);
+  } catch (error) {
+    if (made) await rmdir(folder).catch(() => {});
+    throw writeErrorIn(folder, error);
+  }
+}
+
+async function convert(
+  source: string,
+  folder: string,
+  format: ConvertFormat,
+  dtype: "float32" | "float16",
+  loading: HubOptions,
+): Promise<Conversion> {
+  const { config, parameters, info } = await loadUpstream(source, loading);
+  await checkSource(info.path, folder);
+  const warnings: string[] = [];
+  let files: string[];
+  if (format === "lightning") {
+    const written = await writeLightning(folder, { config, parameters, dtype });
+    files = [written.checkpoint, written.settings].map((path) => basename(path));
+    if (written.upstream === "armhubert" && config.reuse === "exact") warnings.push(softmaxTwice);
+  } else {
+    const card = convertedCard(config, { source, info, dtype });
+    await writeModelFolder(folder, { config, parameters, dtype, card, extra: await ownSection(info) });
+    files = ["config.json", "model.safetensors", "preprocessor_config.json", "README.md"];
+  }
+  const count = parameterSpecs(config).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  return { source: info, folder, format, dtype, files, config, parameters: count, warnings };
+}
+
+const softmaxTwice =
+  "this student reuses attention maps exactly, as in the paper; the released code applies softmax to a reused map again " +
+  "and, in batches, mixes the maps of utterances: there its hidden states differ from those here";
+
+/** Failures of the file system, which name no remedy, as a user's error; others as they are. */
+function writeErrorIn(folder: string, error: unknown): unknown {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (error instanceof StillwaveError || !code || !syscall) return error;
+  const remedy = code === "ENOSPC" || code === "EDQUOT" ? "make room on the disk" : "see that it can be written";
+  return new StillwaveError(`${folder}: ${(error as Error).message}; ${remedy}`, { cause: error });
+}
+
+/** Refuses before anything is loaded or downloaded. Says whether the folder is new. */
+async function openTarget(folder: string, force: boolean): Promise<boolean> {
+  const found = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw new StillwaveError(
+      error.code === "ENOTDIR"
+        ? `${folder}: is a file; give a folder to write into`
+        : `${folder}: cannot be used (${error.code})`,
+    );
+  });
+  if (found.length > 0 && !force)
+    throw new StillwaveError(
+      `${folder}: not empty (${found.slice(0, 3).join(", ")}${found.length > 3 ? "..." : ""}); give another folder, or --force (force: true) to write into it`,
+    );
+  const made = await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    throw new StillwaveError(`${folder}: cannot be made (${error.code})`);
+  });
+  return made !== undefined;
+}
+
+/** A model must not be written over the files it was read from. */
+async function checkSource(path: string, folder: string): Promise<void> {
+  const info = await stat(path).catch(() => undefined);
+  const home = info?.isDirectory() ? path : dirname(path);
+  const real = (place: string) => realpath(place).catch(() => resolve(place));
+  if ((await real(home)) === (await real(folder)))
+    throw new StillwaveError(`${folder}: holds the checkpoint itself; give another folder`);
+}
+
+/** What our own model folders record beside the configuration (hidden states, distillation) goes along. */
+async function ownSection({ format, path, part }: ModelInfo): Promise<Record<string, unknown>> {
+  const converted = { converted: { format, ...(part && { part }) } };
+  if (format !== "stillwave") return converted;
+  const checkpoint = await openCheckpoint(path);
+  try {
+    const fields = checkpoint.metadata.config;
+    const section = isFields(fields) && isFields(fields.stillwave) ? fields.stillwave : {};
+    const { model: _, format: __, ...own } = section;
+    return own;
+  } finally {
+    await checkpoint.close();
+  }
+}

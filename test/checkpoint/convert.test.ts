@@ -1,0 +1,156 @@
+// Conversions: every recorded format into a model folder and back, and what is refused before anything is written.
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { convertCheckpoint, loadModel, writeModelFolder } from "../../src/checkpoint/index.ts";
+import { type ModelConfig, noReuse } from "../../src/models/config.ts";
+import { initParameters } from "../../src/models/init.ts";
+import { profile } from "../../src/models/profile.ts";
+
+const recorded = fileURLToPath(new URL("../../../shared/oracle/checkpoints/", import.meta.url));
+const cases = existsSync(recorded) ? readdirSync(recorded) : [];
+if (cases.length === 0) console.log("skipped: no recorded checkpoints beside the repository");
+
+const config: ModelConfig = {
+  family: "student",
+  conv: [
+    { channels: 8, kernel: 10, stride: 5 },
+    { channels: 12, kernel: 3, stride: 2 },
+  ],
+  convNorm: "group",
+  convBias: false,
+  featureProjection: false,
+  dim: 12,
+  layers: 2,
+  heads: 3,
+  ffnDim: 16,
+  posConv: { kernel: 4, groups: 2 },
+  normFirst: false,
+  normalizeWaveform: false,
+  layerNormEps: 1e-5,
+  relativePosition: null,
+  attentionFrom: [0, 0],
+  reuse: "exact",
+  frameRule: "conv",
+  headDim: 10,
+  headLayers: noReuse(2),
+};
+
+let root = "";
+let own = "";
+beforeAll(async () => {
+  root = mkdtempSync(join(tmpdir(), "stillwave-convert-"));
+  own = join(root, "own");
+  await writeModelFolder(own, {
+    config,
+    parameters: initParameters(config, { seed: 1 }),
+    extra: { hiddenStates: "layers", distilled: { teacher: "t" } },
+  });
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+describe("into a model folder", () => {
+  test.each(cases)("%s", async (name) => {
+    const folder = join(root, "all", name);
+    const { files, parameters, source } = await convertCheckpoint(join(recorded, name), folder);
+    expect(readdirSync(folder).sort()).toEqual([...files].sort());
+    const [before, after] = [await loadModel(join(recorded, name)), await loadModel(folder)];
+    expect(after.config).toEqual(before.config);
+    expect(after.info.format).toBe("stillwave");
+    for (const [key, { data }] of before.parameters) expect(after.parameters.get(key)!.data).toEqual(data);
+    const card = readFileSync(join(folder, "README.md"), "utf8");
+    expect(parameters).toBe(profile(before.config).parameters.total);
+    expect(card).toContain(parameters.toLocaleString("en-US"));
+    expect(card).toContain(source.format);
+    expect(card).toMatch(/## Licence\n/);
+    expect(card).not.toContain(recorded);
+  });
+
+  test("the teacher of a distillation checkpoint", async () => {
+    if (cases.length === 0) return;
+    const folder = join(root, "teacher");
+    const options = { part: "teacher", teacherHeads: 4 } as const;
+    const { config: teacher } = await convertCheckpoint(join(recorded, "lightning_armhubert"), folder, options);
+    expect(teacher).toMatchObject({ family: "hubert", heads: 4, headDim: null });
+    expect((await loadModel(folder)).config).toEqual(teacher);
+  });
+
+  test("what our own folders record goes along, and the semantics asked for are kept", async () => {
+    const folder = join(root, "again");
+    await convertCheckpoint(own, folder, { reuse: "official", dtype: "float16" });
+    const written = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
+    expect(written.stillwave).toMatchObject({
+      hiddenStates: "layers",
+      distilled: { teacher: "t" },
+      model: { reuse: "official" },
+    });
+    expect((await loadModel(folder)).info.storedDtype).toBe("F16");
+  });
+});
+
+describe("into the released code's files", () => {
+  test("an exact student comes with a warning, an official one does not", async () => {
+    const exact = await convertCheckpoint(own, join(root, "exact"), { format: "lightning" });
+    expect(exact.files).toEqual(["checkpoint.ckpt", "checkpoint.yaml"]);
+    expect(exact.warnings.join()).toMatch(/applies softmax to a reused map again/);
+    const official = await convertCheckpoint(own, join(root, "official"), { format: "lightning", reuse: "official" });
+    expect(official.warnings).toEqual([]);
+    expect((await loadModel(join(root, "exact"))).config).toEqual(config);
+  });
+
+  test("a teacher is refused, and leaves nothing behind", async () => {
+    if (cases.length === 0) return;
+    const folder = join(root, "refused");
+    await expect(convertCheckpoint(join(recorded, "hf_hubert_base"), folder, { format: "lightning" })).rejects.toThrow(
+      /only students have this format/,
+    );
+    expect(existsSync(folder)).toBe(false);
+  });
+});
+
+describe("refusals", () => {
+  test("a folder that is not empty, unless forced", async () => {
+    const folder = join(root, "full");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "notes.txt"), "mine");
+    await expect(convertCheckpoint(own, folder)).rejects.toThrow(
+      /full: not empty \(notes\.txt\); give another folder, or --force/,
+    );
+    expect(readdirSync(folder)).toEqual(["notes.txt"]);
+    await convertCheckpoint(own, folder, { force: true });
+    expect(readFileSync(join(folder, "notes.txt"), "utf8")).toBe("mine");
+    expect((await loadModel(folder)).config).toEqual(config);
+  });
+
+  test("the checkpoint's own folder, even by force", async () => {
+    const before = readFileSync(join(own, "config.json"), "utf8");
+    await expect(convertCheckpoint(own, own, { force: true, dtype: "float16" })).rejects.toThrow(
+      /holds the checkpoint itself/,
+    );
+    expect(readFileSync(join(own, "config.json"), "utf8")).toBe(before);
+  });
+
+  test("a file in the folder's place, unknown formats and types", async () => {
+    await expect(convertCheckpoint(own, join(own, "config.json"))).rejects.toThrow(/config\.json: is a file/);
+    await expect(convertCheckpoint(own, join(root, "x"), { format: "tar" as never })).rejects.toThrow(
+      /valid: huggingface, lightning/,
+    );
+    await expect(convertCheckpoint(own, join(root, "x"), { dtype: "int4" as never })).rejects.toThrow(
+      /float32, float16/,
+    );
+    expect(existsSync(join(root, "x"))).toBe(false);
+  });
+
+  test("weights that float16 cannot hold", async () => {
+    const folder = join(root, "large");
+    const parameters = initParameters(config, { seed: 1 });
+    parameters.get("heads.1.bias")!.data[0] = 1e6;
+    await writeModelFolder(folder, { config, parameters });
+    for (const format of ["huggingface", "lightning"] as const)
+      await expect(
+        convertCheckpoint(folder, join(root, `half-${format}`), { format, dtype: "float16" }),
+      ).rejects.toThrow(/beyond float16/);
+  });
+});
