@@ -3,7 +3,7 @@ import { InternalError } from "../errors.ts";
 import type { Dim, Shape } from "./dim.ts";
 import { addDims, equalDims, equalShapes, floorDivDim, mulDims, showShape, sizeOfShape, subDims } from "./dim.ts";
 import type { DType, Value, ValueType } from "./value.ts";
-import { createNode, onlyOutput, scalar, showType } from "./value.ts";
+import { createNode, int64Scalar, onlyOutput, scalar, showType } from "./value.ts";
 import type { OpAttributes, OpName } from "./vocabulary.ts";
 
 function fail(op: string, text: string, operands: readonly ValueType[]): never {
@@ -88,8 +88,11 @@ export const scaleGradient = (x: Value, factor: number): Value =>
   factor === 1 ? x : apply("scaleGradient", [x], { factor }, x);
 
 export const iota = (size: Dim): Value => apply("iota", [], { size }, { shape: [size], dtype: "int64" });
-export const dimension = (size: Dim): Value =>
-  typeof size === "number" ? scalar(size) : apply("dimension", [], { size }, { shape: [], dtype: "float32" });
+export const dimension = (size: Dim): Value => (typeof size === "number" ? scalar(size) : dimensionAs(size, "float32"));
+export const int64Dimension = (size: Dim): Value =>
+  typeof size === "number" ? int64Scalar(size) : dimensionAs(size, "int64");
+const dimensionAs = (size: Dim, dtype: "float32" | "int64"): Value =>
+  apply("dimension", [], { size, dtype }, { shape: [], dtype });
 
 export interface ProductOptions {
   readonly transA?: boolean;

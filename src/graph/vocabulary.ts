@@ -22,8 +22,8 @@ export interface OpAttributes {
   constant: { readonly data: Float32Array | BigInt64Array };
   /** 0, 1, ..., size - 1 as int64 [size]. */
   iota: { readonly size: Dim };
-  /** A dimension as a float32 of rank 0. */
-  dimension: { readonly size: Dim };
+  /** A dimension as a value of rank 0. */
+  dimension: { readonly size: Dim; readonly dtype: "float32" | "int64" };
   // elementwise with numpy broadcasting
   add: None;
   sub: None;

@@ -28,6 +28,8 @@ export interface DropoutRates {
 export interface ForwardOptions {
   /** Native convolutions (no gradient) or matrix products (trainable). Both give the same numbers. */
   readonly features?: "channels-first" | "channels-last";
+  /** int64 [batch], samples: GroupNorm statistics over each item's own samples. Absent or null: over padding too. */
+  readonly lengths?: Value | null;
   readonly dropout?: Dropout;
   readonly rates?: DropoutRates;
   /** Multiply the gradient that layer i passes on by (N-i)/(N-i+1), and its head's by what is left (method of ARMHuBERT). */
@@ -62,7 +64,7 @@ export interface EncoderOutputs {
 export function extractFeatures(config: ModelConfig, p: ParameterLookup, wave: Value, options: ForwardOptions = {}) {
   const extract =
     options.features === "channels-first" && config.convNorm === "group" ? channelsFirstFeatures : channelsLastFeatures;
-  const conv = extract(within(p, "feature_extractor"), wave, config); // [batch, time, channels]
+  const conv = extract(within(p, "feature_extractor"), wave, config, options.lengths); // [batch, time, channels]
   const [batch, time, channels] = conv.shape as [Dim, Dim, number];
   const rows = g.reshape(conv, [mulDims(batch, time), channels]);
   const normed = layerNorm(p, "feature_projection.layer_norm", rows, config.layerNormEps);

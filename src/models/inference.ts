@@ -7,7 +7,7 @@ import type { Executable, Feed, Runtime } from "../runtime/runtime.ts";
 import type { ModelConfig } from "./config.ts";
 import { receptiveField, validFrames } from "./config.ts";
 import { encode, extractFeatures, maskFeatures } from "./forward.ts";
-import { outputFrames, parameterInputs, validInput, waveInput } from "./trace.ts";
+import { lengthsInput, outputFrames, parameterInputs, validInput, waveInput } from "./trace.ts";
 import { normalizeWaveforms } from "./waveform.ts";
 
 /** What one inference pass gives. Padded frames hold numbers without meaning; `validFrames` says where they begin. */
@@ -35,6 +35,11 @@ export interface ExtractOptions {
   readonly maps?: boolean;
   /** false: feed the waveforms as they are even to a model trained on normalised ones (recorded cases do). */
   readonly normalize?: boolean;
+  /**
+   * Hidden states of an item do not depend on the batch: GroupNorm statistics over its own samples only, valid frames by
+   * the convolutions' rule. The original tools do not do that: there padding counts in the statistics.
+   */
+  readonly isolate?: boolean;
 }
 
 /** Zero-padded waveforms: [items, paddedSamples] with the true length of every item. */
@@ -67,10 +72,11 @@ export function padWaveforms(waveforms: readonly Float32Array[]): PaddedWaveform
 /** The inference graph: outputs conv, normed, encoderInput, layer.<i>, head.<i>, last, and map.<i> where asked for. */
 export function inferenceGraph(
   config: ModelConfig,
-  variant: { readonly padded: boolean; readonly maps: boolean },
+  variant: { readonly padded: boolean; readonly maps: boolean; readonly isolate?: boolean },
 ): Graph {
   const { lookup } = parameterInputs(config);
-  const features = extractFeatures(config, lookup, waveInput(), { features: "channels-first" });
+  const lengths = variant.isolate && config.convNorm === "group" ? lengthsInput() : null;
+  const features = extractFeatures(config, lookup, waveInput(), { features: "channels-first", lengths });
   const valid = variant.padded ? validInput(outputFrames(config)) : null;
   const encoded = encode(config, lookup, maskFeatures(lookup, features.projected, { masked: null, valid }), valid);
   const outputs: [string, Value][] = [
@@ -98,7 +104,7 @@ export function createUpstream(
   const { config } = model;
   const compiled = new Map<string, Promise<Executable>>();
   const parameterFeeds: Record<string, Feed> = Object.fromEntries(model.parameters);
-  const executable = (variant: { padded: boolean; maps: boolean }): Promise<Executable> => {
+  const executable = (variant: { padded: boolean; maps: boolean; isolate: boolean }): Promise<Executable> => {
     const key = JSON.stringify(variant);
     let entry = compiled.get(key);
     if (!entry) {
@@ -109,7 +115,7 @@ export function createUpstream(
   };
   return {
     config,
-    async extract(input, { maps = false, normalize = true } = {}) {
+    async extract(input, { maps = false, normalize = true, isolate = false } = {}) {
       const { wave, paddedSamples, samples } = asPadded(input);
       const shortest = receptiveField(config.conv);
       samples.forEach((count, item) => {
@@ -118,12 +124,15 @@ export function createUpstream(
             `waveform ${item} has ${count} samples; the model needs at least ${shortest} for one frame`,
           );
       });
-      const frames = samples.map((count) => validFrames(config, count, paddedSamples));
+      const rule = isolate ? { ...config, frameRule: "conv" as const } : config;
+      const frames = samples.map((count) => validFrames(rule, count, paddedSamples));
       const padded = samples.some((count) => count < paddedSamples);
       const data = config.normalizeWaveform && normalize ? normalizeWaveforms(wave, paddedSamples, samples) : wave;
       const feeds: Record<string, Feed> = { ...parameterFeeds, wave: { shape: [samples.length, paddedSamples], data } };
       if (padded) feeds.validFrames = { shape: [frames.length], data: BigInt64Array.from(frames, BigInt) };
-      const outputs = await (await executable({ padded, maps })).run(feeds);
+      if (padded && isolate && config.convNorm === "group")
+        feeds.lengths = { shape: [samples.length], data: BigInt64Array.from(samples, BigInt) };
+      const outputs = await (await executable({ padded, maps, isolate: padded && isolate })).run(feeds);
       const numbered = (prefix: string) =>
         Object.entries(outputs)
           .filter(([name]) => name.startsWith(`${prefix}.`))

@@ -4,8 +4,9 @@ import type { Dim } from "../graph/dim.ts";
 import { symbol } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
-import { input } from "../graph/value.ts";
+import { input, int64Scalar } from "../graph/value.ts";
 import { frameDims } from "../nn/features/frames.ts";
+import { entriesBefore, windowCounts } from "../nn/features/lengths.ts";
 import type { ParameterLookup } from "../nn/scope.ts";
 import type { ModelConfig } from "./config.ts";
 import { parameterSpecs } from "./parameters.ts";
@@ -34,9 +35,21 @@ export const outputFrames = (config: ModelConfig, samples: Dim = SAMPLES): Dim =
 
 /** [batch, time, 1]: 1 at frames before the item's count, from int64 input `name` [batch]. */
 export function validInput(frames: Dim, name = "validFrames"): Value {
-  const counts = g.reshape(input(name, [BATCH], "int64"), [BATCH, 1]);
-  const valid = g.less(g.reshape(g.iota(frames), [1, frames]), counts);
-  return g.reshape(g.cast(valid, "float32"), [BATCH, frames, 1]);
+  return g.reshape(entriesBefore(input(name, [BATCH], "int64"), frames), [BATCH, frames, 1]);
+}
+
+/** Samples of every item before its padding: int64 input `lengths` [batch]. */
+export const lengthsInput = (): Value => input("lengths", [BATCH], "int64");
+
+/**
+ * `validFrames` of every item inside the graph: int64 [batch] from its samples, int64 [batch]. Not cut to the frames
+ * there are. `isolate` follows the convolutions' rule whatever the model's: the ratio depends on the padded length.
+ */
+export function frameCounts(config: ModelConfig, lengths: Value, isolate = false): Value {
+  if (config.frameRule === "conv" || isolate)
+    return config.conv.reduce((counts, layer) => windowCounts(counts, layer), lengths);
+  const ratio = g.div(g.int64Dimension(SAMPLES), g.int64Dimension(outputFrames(config)));
+  return g.div(g.sub(g.add(lengths, ratio), int64Scalar(1)), ratio); // ceil(lengths / ratio)
 }
 
 /** [batch, time, 1] float32 from uint8 input "mask" [batch, time], 1 where masked. */

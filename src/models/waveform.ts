@@ -1,7 +1,7 @@
 // Waveforms as a model wants them: normalised per utterance where it was trained so.
 
 /** Added to the variance; the value of the published large models' training code. */
-const EPSILON = 1e-5;
+export const WAVEFORM_EPSILON = 1e-5;
 
 /**
  * Zero mean and unit variance over each item's own `samples` samples; padding stays 0. wave is [items, paddedSamples];
@@ -20,7 +20,7 @@ export function normalizeWaveforms(
     const mean = sum / count;
     let squares = 0;
     for (let i = start; i < start + count; i++) squares += (wave[i]! - mean) ** 2;
-    const scale = 1 / Math.sqrt(squares / count + EPSILON);
+    const scale = 1 / Math.sqrt(squares / count + WAVEFORM_EPSILON);
     for (let i = start; i < start + count; i++) normal[i] = (wave[i]! - mean) * scale;
   });
   return normal;

@@ -14,20 +14,32 @@ export interface SymbolSource {
   readonly axis: number;
 }
 
+/** What the ONNX is written for. */
+export interface OnnxTarget {
+  /** Version of the standard operators, 17 or later. */
+  readonly opset: number;
+  /** Standard operators only; false: also com.microsoft's, which only ONNX Runtime has. */
+  readonly standard: boolean;
+  /** Names for constants; the others are numbered. */
+  readonly constantNames?: ReadonlyMap<Value, string>;
+}
+
 /** Names that the emitter gives; inputs and outputs may not have such names. */
 export const INTERNAL_NAME = /^_[vtc]\d/;
 
 export class Emitter {
   readonly nodes: OnnxNode[] = [];
   readonly initializers: OnnxTensor[] = [];
+  readonly target: OnnxTarget;
   private readonly valueNames = new Map<Value, string>();
   private readonly constants = new Map<string, string>();
   private readonly dimNames = new Map<string, string>();
   private readonly symbols: ReadonlyMap<string, SymbolSource>;
   private count = 0;
 
-  constructor(symbols: ReadonlyMap<string, SymbolSource>) {
+  constructor(symbols: ReadonlyMap<string, SymbolSource>, target: OnnxTarget) {
     this.symbols = symbols;
+    this.target = target;
   }
 
   /** Gives a value its name before or after it was produced. */
@@ -76,10 +88,10 @@ export class Emitter {
     return output;
   }
 
-  private initializer(key: string, tensor: Omit<OnnxTensor, "name">): string {
+  private initializer(key: string, tensor: Omit<OnnxTensor, "name">, given?: string): string {
     let name = this.constants.get(key);
     if (name === undefined) {
-      name = `_c${this.constants.size}`;
+      name = given ?? `_c${this.constants.size}`;
       this.constants.set(key, name);
       this.initializers.push({ ...tensor, name });
     }
@@ -107,8 +119,9 @@ export class Emitter {
     if (data.length !== sizeOf(shape)) throw new InternalError(`constant of ${data.length} values for [${shape}]`);
     const type = data instanceof Float32Array ? "float32" : "int64";
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    const key = data.length === 1 ? `${type}[${shape}]${data[0]}` : `v${value.node.id}`;
-    this.bind(value, this.initializer(key, { type, shape, bytes }));
+    const given = this.target.constantNames?.get(value);
+    const key = data.length === 1 && !given ? `${type}[${shape}]${data[0]}` : `v${value.node.id}`;
+    this.bind(value, this.initializer(key, { type, shape, bytes }, given));
   }
 
   /** A shape as an int64 tensor [rank]: a constant, or computed from the sizes of the inputs. */

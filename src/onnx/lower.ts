@@ -1,4 +1,5 @@
 // One ONNX formulation for every op, total over the vocabulary. Formulations are the fastest measured on ONNX Runtime's CPU.
+import type { Dim } from "../graph/dim.ts";
 import type { GraphNode } from "../graph/value.ts";
 import type { OpName } from "../graph/vocabulary.ts";
 import type { Emitter } from "./emitter.ts";
@@ -18,8 +19,9 @@ const reduction =
   (type: string) =>
   (node: GraphNode<"sum" | "mean" | "max">, emit: Emitter): void => {
     const { axes, keepDims } = node.attributes;
-    const list = emit.int64(axes);
-    emit.to(node, type, [emit.name(node.inputs[0]!), list], { keepdims: keepDims ? 1n : 0n });
+    const [x, keepdims] = [emit.name(node.inputs[0]!), keepDims ? 1n : 0n];
+    if (type === "ReduceSum" || emit.target.opset >= 18) emit.to(node, type, [x, emit.int64(axes)], { keepdims });
+    else emit.to(node, type, [x], { axes: axes.map(BigInt), keepdims });
   };
 
 /** cotangent * (Phi(x) + x phi(x)), u = x / sqrt(2): Phi by HardSigmoid, which is 0.5 e + 0.5 in one pass here. */
@@ -32,11 +34,33 @@ function lowerGeluBackward(node: GraphNode<"geluBackward">, emit: Emitter): void
   emit.to(node, "Mul", [cotangent, emit.op("Add", [phi, density])]);
 }
 
+/** x * Phi(x); an operator of its own from opset 20. */
+function lowerGelu(node: GraphNode<"gelu">, emit: Emitter): void {
+  const x = emit.name(node.inputs[0]!);
+  if (emit.target.opset >= 20) emit.to(node, "Gelu", [x]);
+  else {
+    // the form that ONNX Runtime recognises and fuses
+    const shifted = emit.op("Add", [emit.op("Erf", [emit.op("Div", [x, emit.float(Math.SQRT2)])]), emit.float(1)]);
+    emit.to(node, "Mul", [emit.op("Mul", [x, shifted]), emit.float(0.5)]);
+  }
+}
+
+/** Standard operators have no transposing product: Transpose, and alpha on the first operand. ONNX Runtime fuses them again. */
 function lowerMatmul(node: GraphNode<"matmul">, emit: Emitter): void {
   const { transA, transB, alpha } = node.attributes;
   const operands = emit.names(node.inputs);
   if (!transA && !transB && alpha === 1) emit.to(node, "MatMul", operands);
-  else emit.to(node, "FusedMatMul", operands, { transA: transA ? 1n : 0n, transB: transB ? 1n : 0n, alpha }, MICROSOFT);
+  else if (emit.target.standard) {
+    const turned = operands.map((name, i) => {
+      if (!(i === 0 ? transA : transB)) return name;
+      const rank = node.inputs[i]!.shape.length;
+      const axes = Array.from({ length: rank }, (_, axis) => BigInt(axis < rank - 2 ? axis : 2 * rank - 3 - axis));
+      return emit.op("Transpose", [name], { perm: axes });
+    });
+    const first = alpha === 1 ? turned[0]! : emit.op("Mul", [turned[0]!, emit.float(alpha)]);
+    emit.to(node, "MatMul", [first, turned[1]!]);
+  } else
+    emit.to(node, "FusedMatMul", operands, { transA: transA ? 1n : 0n, transB: transB ? 1n : 0n, alpha }, MICROSOFT);
 }
 
 function lowerSlice(node: GraphNode<"slice">, emit: Emitter): void {
@@ -66,8 +90,9 @@ export const LOWERINGS: { readonly [K in OpName]: Lower<K> } = {
   constant: () => {},
   iota: lowerRange,
   dimension: (node, emit) => {
-    const size = emit.op("Cast", [emit.dims([node.attributes.size])], { to: ONNX_TYPE_OF.float32 });
-    emit.to(node, "Squeeze", [size]);
+    const { size, dtype } = node.attributes;
+    const dims = emit.dims([size]);
+    emit.to(node, "Squeeze", [dtype === "int64" ? dims : emit.op("Cast", [dims], { to: ONNX_TYPE_OF.float32 })]);
   },
   add: same("Add"),
   sub: same("Sub"),
@@ -83,7 +108,7 @@ export const LOWERINGS: { readonly [K in OpName]: Lower<K> } = {
   sign: same("Sign"),
   sigmoid: same("Sigmoid"),
   tanh: same("Tanh"),
-  gelu: same("Gelu"),
+  gelu: lowerGelu,
   geluBackward: lowerGeluBackward,
   clip: (node, emit) => {
     const { min, max } = node.attributes;
@@ -129,7 +154,10 @@ export const LOWERINGS: { readonly [K in OpName]: Lower<K> } = {
   pad: (node, emit) => {
     const { axis, before, after } = node.attributes;
     const x = node.inputs[0]!;
-    emit.to(node, "Pad", [emit.name(x), emit.dims([before, after]), "", emit.int64([axis])]);
+    const at = (size: Dim) => x.shape.map((_, i) => (i === axis ? size : 0));
+    if (emit.target.opset >= 18)
+      emit.to(node, "Pad", [emit.name(x), emit.dims([before, after]), "", emit.int64([axis])]);
+    else emit.to(node, "Pad", [emit.name(x), emit.dims([...at(before), ...at(after)])]);
   },
   gather: (node, emit) => emit.to(node, "Gather", emit.names(node.inputs), { axis: BigInt(node.attributes.axis) }),
   scatterAddRows: lowerScatter,

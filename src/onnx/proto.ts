@@ -141,10 +141,13 @@ function valueInfoBody(info: OnnxValueInfo): Body {
   };
 }
 
+/** The IR version that came with an opset, so that readers of that time accept the file; we need nothing newer than 10. */
+const irVersion = (opset: number) => (opset <= 18 ? 8 : opset <= 20 ? 9 : 10);
+
 /** The ModelProto bytes of `model`. */
 export function encodeModel(model: OnnxModel): Uint8Array {
   const w = new BinaryWriter();
-  varint(w, 1, 10);
+  varint(w, 1, irVersion(model.opset));
   text(w, 2, "stillwave");
   if (model.producerVersion) text(w, 3, model.producerVersion);
   message(w, 7, (graph) => {

@@ -4,7 +4,7 @@ import { SymbolicDim } from "../graph/dim.ts";
 import type { GraphNode, Value } from "../graph/value.ts";
 import { reachableNodes } from "../graph/value.ts";
 import type { OpName } from "../graph/vocabulary.ts";
-import type { SymbolSource } from "./emitter.ts";
+import type { OnnxTarget, SymbolSource } from "./emitter.ts";
 import { Emitter, INTERNAL_NAME } from "./emitter.ts";
 import { LOWERINGS } from "./lower.ts";
 import type { OnnxModel, OnnxNode } from "./proto.ts";
@@ -55,9 +55,9 @@ function leavesLast(nodes: readonly OnnxNode[]): OnnxNode[] {
 }
 
 /** ONNX messages of a graph; `encodeModel` makes bytes of them. */
-export function toOnnx(graph: Graph, opset = OPSET): OnnxModel {
+export function toOnnx(graph: Graph, target: OnnxTarget = { opset: OPSET, standard: false }): OnnxModel {
   const inputs = graphInputs(graph);
-  const emit = new Emitter(symbolSources(inputs));
+  const emit = new Emitter(symbolSources(inputs), target);
   for (const [name, value] of inputs) emit.bind(value, name);
   for (const name of [...inputs.keys(), ...graph.outputs.keys()])
     if (name === "" || INTERNAL_NAME.test(name) || (inputs.has(name) && graph.outputs.has(name)))
@@ -79,7 +79,7 @@ export function toOnnx(graph: Graph, opset = OPSET): OnnxModel {
   });
   return {
     name: graph.name,
-    opset,
+    opset: target.opset,
     nodes: leavesLast(emit.nodes),
     initializers: emit.initializers,
     inputs: [...inputs].map(([name, value]) => info(name, value)),

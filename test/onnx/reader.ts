@@ -118,6 +118,6 @@ export function problemsOf(model: Message): string[] {
       BYTES_PER_ELEMENT[String(type?.tensor?.elementType)] !== undefined && type.tensor.shape,
       `"${name}" has no type`,
     );
-  check(model.irVersion === 10n && Boolean(graph.name), "no IR version or graph name");
+  check([8n, 9n, 10n].includes(model.irVersion) && Boolean(graph.name), "no IR version or graph name");
   return problems;
 }

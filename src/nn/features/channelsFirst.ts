@@ -10,14 +10,19 @@ import { frameDims } from "./frames.ts";
 
 /**
  * wave [batch, samples] -> features [batch, frames, channels], for GroupNorm stacks. Same numbers as
- * `channelsLastFeatures` up to rounding; no gradient (its convolutions have strides).
+ * `channelsLastFeatures` up to rounding; no gradient (its convolutions have strides). `lengths`: see `foldGroupNorm`.
  */
-export function channelsFirstFeatures(p: ParameterLookup, wave: Value, stack: ConvStack): Value {
+export function channelsFirstFeatures(
+  p: ParameterLookup,
+  wave: Value,
+  stack: ConvStack,
+  lengths: Value | null = null,
+): Value {
   const samples = wave.shape[1] as Dim;
   const counts = frameDims(stack.conv, samples);
   const first = stack.conv[0]!;
   const windows = windowsWithOnes(wave, first, counts[0]!);
-  const folded = foldGroupNorm(within(p, "conv_layers.0"), wave, first);
+  const folded = foldGroupNorm(within(p, "conv_layers.0"), wave, first, lengths);
   let x = g.gelu(g.matmul(folded, windows, { transA: true, transB: true })); // [batch, channels, frames]
   for (let i = 1; i < stack.conv.length; i++) {
     const layer = within(p, `conv_layers.${i}`);

@@ -20,14 +20,19 @@ export interface ConvStack {
 
 /**
  * wave [batch, samples] -> features [batch, frames, channels]. `p` looks up `conv_layers.<i>...`. Convolutions have no
- * padding; GELU (erf) after each. Frames past the true ones are carried along and dropped once, at the end.
+ * padding; GELU (erf) after each. `lengths`: see `foldGroupNorm`. Frames past the true ones are carried along and dropped once, at the end.
  */
-export function channelsLastFeatures(p: ParameterLookup, wave: Value, stack: ConvStack): Value {
+export function channelsLastFeatures(
+  p: ParameterLookup,
+  wave: Value,
+  stack: ConvStack,
+  lengths: Value | null = null,
+): Value {
   const [batch, samples] = wave.shape as [Dim, Dim];
   const counts = frameDims(stack.conv, samples);
   const frames = counts[counts.length - 1]!;
   const padded = paddedDims(stack.conv, frames);
-  let x = firstLayer(within(p, "conv_layers.0"), wave, stack, padded[0]!);
+  let x = firstLayer(within(p, "conv_layers.0"), wave, stack, padded[0]!, lengths);
   for (let i = 1; i < stack.conv.length; i++) {
     const layer = within(p, `conv_layers.${i}`);
     const y = convolveRows(x, layer("conv.weight"), stack.conv[i]!, mulDims(batch, padded[i]!), bias(layer, stack));
@@ -40,11 +45,11 @@ export function channelsLastFeatures(p: ParameterLookup, wave: Value, stack: Con
 const bias = (p: ParameterLookup, stack: ConvStack): Value | undefined => (stack.convBias ? p("conv.bias") : undefined);
 
 /** The first layer, [batch * frames, channels], normalised and activated. */
-function firstLayer(p: ParameterLookup, wave: Value, stack: ConvStack, frames: Dim): Value {
+function firstLayer(p: ParameterLookup, wave: Value, stack: ConvStack, frames: Dim, lengths: Value | null): Value {
   const window = stack.conv[0]!;
   const rows = mulDims(wave.shape[0]!, frames);
   if (stack.convNorm === "group") {
-    const y = g.matmul(windowsWithOnes(wave, window, frames), foldGroupNorm(p, wave, window));
+    const y = g.matmul(windowsWithOnes(wave, window, frames), foldGroupNorm(p, wave, window, lengths));
     return g.gelu(g.reshape(y, [rows, window.channels]));
   }
   const windows = g.reshape(sampleWindows(wave, window, frames), [rows, window.kernel]);

@@ -6,7 +6,7 @@ import { encodeModel } from "../../onnx/proto.ts";
 import type { Graph } from "../../onnx/serialize.ts";
 import { toOnnx } from "../../onnx/serialize.ts";
 import { createExecutable } from "../executable.ts";
-import type { Device, Executable, Runtime } from "../runtime.ts";
+import type { Device, Executable, Feed, Runtime } from "../runtime.ts";
 
 export type { Device, Executable, Feed, Feeds, Runtime } from "../runtime.ts";
 
@@ -90,5 +90,49 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
       const session = await ort.InferenceSession.create(encodeModel(toOnnx(graph)), sessionOptions);
       return createExecutable(graph, session, ort.Tensor);
     },
+  };
+}
+
+/** An ONNX file that runs: any model whose inputs and outputs are tensors. */
+export interface OnnxFile {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  run(
+    feeds: Readonly<Record<string, Feed>>,
+  ): Promise<Record<string, { readonly shape: readonly number[]; readonly data: Float32Array | BigInt64Array }>>;
+  dispose(): Promise<void>;
+}
+
+const FEED_TYPE = (data: Feed["data"]) =>
+  data instanceof Float32Array ? "float32" : data instanceof BigInt64Array ? "int64" : "uint8";
+
+/** Opens an ONNX file on the CPU with every optimisation. Throws a StillwaveError where it is no model. */
+export async function openOnnxFile(path: string, threads = availableParallelism()): Promise<OnnxFile> {
+  const session = await ort.InferenceSession.create(path, {
+    executionProviders: ["cpu"],
+    intraOpNumThreads: threads,
+    graphOptimizationLevel: "all",
+    enableMemPattern: false,
+    logSeverityLevel: 4,
+  }).catch((error: Error) => {
+    throw new StillwaveError(`${path}: ONNX Runtime cannot open it: ${error.message.split("\n")[0]}`);
+  });
+  return {
+    inputs: session.inputNames,
+    outputs: session.outputNames,
+    async run(feeds) {
+      const tensors = Object.entries(feeds).map(([name, { shape, data }]) => [
+        name,
+        new ort.Tensor(FEED_TYPE(data), data as never, shape),
+      ]);
+      const results = await session.run(Object.fromEntries(tensors));
+      return Object.fromEntries(
+        Object.entries(results).map(([name, tensor]) => [
+          name,
+          { shape: tensor.dims, data: tensor.data as Float32Array | BigInt64Array },
+        ]),
+      );
+    },
+    dispose: () => session.release(),
   };
 }

@@ -1,0 +1,142 @@
+// stillwave export: a model as an ONNX file that runs in Node, Python and browsers, compared with its source.
+import { basename, extname } from "node:path";
+import { type Command, InvalidArgumentError } from "commander";
+import { UsageError, unknownName } from "../errors.ts";
+import type { ExportDtype, ExportOutput, ExportResult } from "../export/index.ts";
+import type { Output } from "./output.ts";
+import { formatTable } from "./table.ts";
+
+interface Options {
+  readonly format: string;
+  readonly out?: string;
+  readonly dtype: string;
+  readonly compact?: boolean;
+  readonly output: string;
+  readonly layers?: readonly number[];
+  readonly heads: boolean;
+  readonly sumOf?: string;
+  readonly weights?: string;
+  readonly opset: number;
+  readonly externalData?: boolean;
+  readonly isolate?: boolean;
+  readonly reuse?: string;
+  readonly force?: boolean;
+  readonly audio?: readonly string[];
+  readonly json?: boolean;
+}
+
+export function exportVerb(program: Command, output: Output, finish: (code: number) => void): void {
+  program
+    .command("export")
+    .description("write a model as ONNX, run it, and compare it with its source on real speech")
+    .argument("<model>", "model folder, checkpoint or Hugging Face id")
+    .option("--format <format>", "onnx", "onnx")
+    .option("--out <file>", "file to write (default: <model>.<dtype>.onnx here)")
+    .option("--dtype <dtype>", "fp32, fp16 (stored so) or int8 (linear layers)", "fp32")
+    .option("--compact", "with int8: store what stays float as float16")
+    .option("--output <what>", "hidden-states, last or weighted-sum", "hidden-states")
+    .option("--layers <list>", "hidden states to output or sum, 0 is the encoder's input: 0,6,12", numbers)
+    .option("--no-heads", "leave out the heads of a student")
+    .option("--sum-of <what>", "with weighted-sum: hidden-states or heads")
+    .option("--weights <list>", "with weighted-sum: JSON list of weights, or a file that holds one (default: uniform)")
+    .option("--opset <n>", "version of ONNX's operators, 17 to 23", whole, 21)
+    .option("--external-data", "weights in <file>.data beside the model (always above 2 GB)")
+    .option("--isolate", "hidden states of an item do not depend on its batch (GroupNorm models; differs from the original tools)") // biome-ignore format: one line
+    .option("--reuse <semantics>", "exact or official, where the checkpoint leaves it open")
+    .option("--force", "keep the file even if it differs too much from its source")
+    .option("--audio <file...>", "speech to compare on (default: utterances that come with Stillwave)")
+    .option("--json", "print the result as JSON")
+    .addHelpText(
+      "after",
+      "\nInputs of the file: waveform float32 [batch, samples] (16 kHz), lengths int64 [batch] (samples of each item).\n" +
+        "Outputs: hidden_states.<k>, heads.<k>, last_hidden_state or features, [batch, frames, dim]; valid_frames int64 [batch].\n" +
+        "\nExample:\n  $ stillwave export runs/arm-s/best --format onnx --dtype int8 --out student.onnx",
+    )
+    .action(async (model: string, options: Options) => {
+      const result = await runExport(model, options);
+      if (options.json) output.json(result);
+      else output.print(formatExport(result));
+      finish(0);
+    });
+}
+
+async function runExport(path: string, options: Options): Promise<ExportResult> {
+  if (options.format !== "onnx") throw unknownName("format", options.format, ["onnx"]);
+  if (options.reuse !== undefined && options.reuse !== "exact" && options.reuse !== "official")
+    throw unknownName("reuse", options.reuse, ["exact", "official"]);
+  const weights = options.weights === undefined ? undefined : await readWeights(options.weights);
+  const { exportOnnx, shippedSpeech } = await import("../export/index.ts");
+  const { loadUpstream } = await import("../checkpoint/index.ts");
+  const { loadAudio } = await import("../audio/index.ts");
+  const speech = options.audio ? await Promise.all(options.audio.map(loadAudio)) : await shippedSpeech();
+  const model = await loadUpstream(path, options.reuse ? { reuse: options.reuse } : {});
+  const name = basename(path, extname(path)) || "model";
+  const result = await exportOnnx(model, {
+    out: options.out ?? `${name}.${options.dtype}.onnx`,
+    name: basename(path),
+    dtype: options.dtype as ExportDtype,
+    output: options.output as ExportOutput,
+    heads: options.heads,
+    opset: options.opset,
+    speech,
+    ...(options.layers && { layers: options.layers }),
+    ...(weights && { weights }),
+    ...(options.sumOf && { sumOf: options.sumOf as "heads" }),
+    compact: Boolean(options.compact),
+    externalData: Boolean(options.externalData),
+    isolate: Boolean(options.isolate),
+    force: Boolean(options.force),
+  });
+  return { ...result, warnings: [...model.info.notes, ...result.warnings] };
+}
+
+/** A JSON list, given as it is or as the name of a file. */
+async function readWeights(text: string): Promise<number[]> {
+  const { readFile } = await import("node:fs/promises");
+  const source = text.trim().startsWith("[")
+    ? text
+    : await readFile(text, "utf8").catch(() => {
+        throw new UsageError(`--weights ${text}: neither a JSON list nor a file that can be read`);
+      });
+  const parse = (): unknown => {
+    try {
+      return JSON.parse(source);
+    } catch {
+      return undefined;
+    }
+  };
+  const list = parse();
+  if (!Array.isArray(list) || !list.every((weight) => typeof weight === "number"))
+    throw new UsageError("--weights: expected a JSON list of numbers, like [0.1, 0.9]");
+  return list;
+}
+
+function numbers(text: string): number[] {
+  if (!/^\d{1,4}(,\d{1,4})*$/.test(text)) throw new InvalidArgumentError("expected whole numbers like 0,6,12.");
+  return text.split(",").map(Number);
+}
+
+function whole(text: string): number {
+  if (!/^\d{1,4}$/.test(text)) throw new InvalidArgumentError("expected a whole number.");
+  return Number(text);
+}
+
+/** What was written, and its drift by output. */
+export function formatExport(result: ExportResult): string {
+  const rows = result.drift.map((drift) => [
+    drift.output,
+    drift.maxAbsolute.toExponential(2),
+    drift.maxRelative.toExponential(2),
+    drift.relativeL2.toExponential(2),
+    drift[result.measure] <= result.limit ? "" : "BEYOND THE LIMIT",
+  ]);
+  const megabytes = (result.bytes / 1e6).toFixed(2);
+  const measure = result.measure === "maxRelative" ? "the largest value" : "the norm";
+  return [
+    `${result.file}${result.dataFile ? ` and ${result.dataFile}` : ""}: ${megabytes} MB, ${result.dtype}, opset ${result.opset}, ` +
+      `${result.parameters.toLocaleString("en-US")} parameters in the model`,
+    ...result.warnings.map((warning) => `note: ${warning}`),
+    `drift from the source model (limit ${result.limit} of ${measure}):`,
+    formatTable(["output", "max absolute", "of the largest", "relative L2", ""], rows, [0, 4]),
+  ].join("\n");
+}

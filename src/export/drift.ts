@@ -1,0 +1,77 @@
+// How far an exported file is from its source model: both run on the same speech, compared over true frames.
+import { InternalError } from "../errors.ts";
+import type { HostArray } from "../graph/array.ts";
+import type { Extraction, PaddedWaveforms } from "../models/inference.ts";
+import { createUpstream } from "../models/inference.ts";
+import type { OnnxFile } from "../runtime/node/index.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Drift, ExportModel, OutputChoice } from "./export.types.ts";
+
+/** The source model's values of what a file outputs, by output name. */
+export function sourceOutputs(out: Extraction, choice: OutputChoice, headLayers: readonly number[]) {
+  const states = [out.encoderInput, ...out.layers.slice(0, -1), out.last];
+  if (choice.kind === "last") return new Map([["last_hidden_state", out.last]]);
+  if (choice.kind === "weighted-sum") {
+    const summed = choice.of === "heads" ? out.heads : choice.layers.map((layer) => states[layer]!);
+    const data = new Float32Array(summed[0]!.data.length);
+    for (let i = 0; i < data.length; i++) {
+      let sum = 0;
+      for (let k = 0; k < summed.length; k++) sum += choice.weights[k]! * summed[k]!.data[i]!;
+      data[i] = sum;
+    }
+    return new Map([["features", { shape: summed[0]!.shape, data }]]);
+  }
+  const expected = new Map(choice.layers.map((layer) => [`hidden_states.${layer}`, states[layer]!]));
+  for (const layer of choice.heads) expected.set(`heads.${layer}`, out.heads[headLayers.indexOf(layer)]!);
+  return expected;
+}
+
+/** Difference of [batch, time, dim] arrays over the first `validFrames` frames of every item. */
+export function driftOf(output: string, actual: HostArray, source: HostArray, validFrames: readonly number[]): Drift {
+  if (actual.shape.join() !== source.shape.join())
+    throw new InternalError(`export: ${output} is [${actual.shape}], the source model's [${source.shape}]`);
+  const [, time, dim] = source.shape as [number, number, number];
+  let [absolute, largest, squares, reference] = [0, 0, 0, 0];
+  validFrames.forEach((frames, item) => {
+    for (let i = item * time * dim; i < (item * time + frames) * dim; i++) {
+      const value = source.data[i]!;
+      const difference = Math.abs(actual.data[i]! - value);
+      // NaN would lose every comparison, and so go unseen
+      if (!(difference <= absolute)) absolute = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
+      largest = Math.max(largest, Math.abs(value));
+      squares += difference ** 2;
+      reference += value ** 2;
+    }
+  });
+  const share = (part: number, whole: number) => (part === 0 ? 0 : part / whole);
+  const relativeL2 = share(Math.sqrt(squares), Math.sqrt(reference));
+  return {
+    output,
+    maxAbsolute: absolute,
+    maxRelative: share(absolute, largest),
+    relativeL2: Number.isNaN(relativeL2) ? Number.POSITIVE_INFINITY : relativeL2,
+  };
+}
+
+/** Runs file and source on one padded batch. */
+export async function measureDrift(
+  file: OnnxFile,
+  model: ExportModel,
+  choice: OutputChoice,
+  batch: PaddedWaveforms,
+  options: { readonly runtime: Runtime; readonly isolate: boolean },
+): Promise<Drift[]> {
+  const upstream = createUpstream(model, options.runtime);
+  const source = await upstream.extract(batch, { isolate: options.isolate });
+  await upstream.dispose();
+  const results = await file.run({
+    waveform: { shape: [batch.samples.length, batch.paddedSamples], data: batch.wave },
+    lengths: { shape: [batch.samples.length], data: BigInt64Array.from(batch.samples, BigInt) },
+  });
+  const frames = [...(results.valid_frames!.data as BigInt64Array)].map(Number);
+  if (frames.join() !== source.validFrames.join())
+    throw new InternalError(`export: the file has ${frames} valid frames, the source model ${source.validFrames}`);
+  return [...sourceOutputs(source, choice, model.config.headLayers)].map(([name, expected]) =>
+    driftOf(name, results[name] as HostArray, expected, source.validFrames),
+  );
+}

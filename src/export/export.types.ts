@@ -1,0 +1,84 @@
+// What an export takes and gives.
+import type { Parameters } from "../graph/array.ts";
+import type { ModelConfig } from "../models/config.ts";
+
+export type ExportDtype = "fp32" | "fp16" | "int8";
+export type ExportOutput = "hidden-states" | "last" | "weighted-sum";
+
+export interface ExportOptions {
+  /** The file to write. */
+  readonly out: string;
+  /**
+   * fp32 (default). fp16: weights stored as float16, computed in float32. int8: matrix products with weights of linear
+   * layers in 8 bits (per output channel, symmetric), activations quantised as they come; all else float32.
+   */
+  readonly dtype?: ExportDtype;
+  /** int8 only: what stays float is stored as float16. */
+  readonly compact?: boolean;
+  /** `hidden-states` (default): one output per state. `last`: the last alone. `weighted-sum`: one sum of states. */
+  readonly output?: ExportOutput;
+  /** Hidden states to output or sum: 0 is what layer 0 reads, k is layer k's output. All unless given. */
+  readonly layers?: readonly number[];
+  /** Head outputs of students along with their hidden states. Default true. */
+  readonly heads?: boolean;
+  /** What `weighted-sum` sums. Default `hidden-states`. */
+  readonly sumOf?: "hidden-states" | "heads";
+  /** One weight per summed state, used as they are; uniform unless given. */
+  readonly weights?: readonly number[];
+  /** Version of ONNX's standard operators, 17 to 23. Default 21. */
+  readonly opset?: number;
+  /** Weights in `<file>.data` beside the model; always so above 2 GB. */
+  readonly externalData?: boolean;
+  /** An item's hidden states do not depend on what else is in the batch (GroupNorm models). Default: as the original tools. */
+  readonly isolate?: boolean;
+  /** Keep the file even where its drift is beyond the limit. */
+  readonly force?: boolean;
+  /** Speech to compare on: waveforms (16 kHz mono). */
+  readonly speech: readonly Float32Array[];
+  /** Written into the file. */
+  readonly name?: string;
+}
+
+export interface ExportModel {
+  readonly config: ModelConfig;
+  readonly parameters: Parameters;
+}
+
+/** Which values the graph outputs, resolved and checked. */
+export type OutputChoice =
+  | { readonly kind: "hidden-states"; readonly layers: readonly number[]; readonly heads: readonly number[] }
+  | { readonly kind: "last" }
+  | {
+      readonly kind: "weighted-sum";
+      readonly of: "hidden-states" | "heads";
+      readonly layers: readonly number[];
+      readonly weights: readonly number[];
+    };
+
+/** How far an output of the file is from the source model's, over true frames. */
+export interface Drift {
+  readonly output: string;
+  readonly maxAbsolute: number;
+  /** The largest difference by the largest value of the source. */
+  readonly maxRelative: number;
+  /** |difference| / |source|. */
+  readonly relativeL2: number;
+}
+
+export interface ExportResult {
+  readonly file: string;
+  /** The file with the weights, where they are apart. */
+  readonly dataFile: string | null;
+  readonly bytes: number;
+  readonly parameters: number;
+  readonly dtype: ExportDtype;
+  readonly opset: number;
+  readonly isolate: boolean;
+  readonly outputs: readonly string[];
+  readonly drift: readonly Drift[];
+  /** Largest allowed `measure` of any output. */
+  readonly limit: number;
+  readonly measure: "maxRelative" | "relativeL2";
+  readonly withinLimit: boolean;
+  readonly warnings: readonly string[];
+}

@@ -1,0 +1,162 @@
+// Models as ONNX files that run anywhere: written, run, compared with their source, and only then put in place.
+import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { StillwaveError, UsageError } from "../errors.ts";
+import { syncFolder } from "../files.ts";
+import { sizeOf } from "../graph/array.ts";
+import type { ModelConfig } from "../models/config.ts";
+import { checkModelConfig, receptiveField, samplesPerFrame } from "../models/config.ts";
+import { padWaveforms } from "../models/inference.ts";
+import type { OnnxModel } from "../onnx/proto.ts";
+import { toOnnx } from "../onnx/serialize.ts";
+import { createRuntime, openOnnxFile } from "../runtime/node/index.ts";
+import { checkOptions, resolveOutputs } from "./choice.ts";
+import { measureDrift } from "./drift.ts";
+import type { Drift, ExportDtype, ExportModel, ExportOptions, ExportResult, OutputChoice } from "./export.types.ts";
+import { exportGraph } from "./graph.ts";
+import { storeAsHalf } from "./half.ts";
+import { quantizeLinears } from "./quantize.ts";
+import { needsExternalData, writeOnnx } from "./write.ts";
+
+export type { Drift, ExportDtype, ExportModel, ExportOptions, ExportOutput, ExportResult } from "./export.types.ts";
+export { shippedSpeech } from "./speech.ts";
+
+/** How far a file may be from its source before it is refused. */
+const LIMITS: Record<ExportDtype, Pick<ExportResult, "limit" | "measure">> = {
+  fp32: { limit: 1e-4, measure: "maxRelative" },
+  fp16: { limit: 1e-2, measure: "maxRelative" },
+  int8: { limit: 0.2, measure: "relativeL2" },
+};
+
+const SAMPLE_RATE_HZ = 16000;
+
+function metadataOf(config: ModelConfig, options: ExportOptions, runtimeVersion: string): Record<string, string> {
+  const reuses = config.attentionFrom.some((source, layer) => source !== layer);
+  return {
+    "stillwave.model": options.name ?? "unnamed",
+    "stillwave.family": config.family,
+    "stillwave.sample_rate_hz": String(SAMPLE_RATE_HZ),
+    "stillwave.frame_shift_samples": String(samplesPerFrame(config.conv)),
+    "stillwave.receptive_field_samples": String(receptiveField(config.conv)),
+    "stillwave.layers": String(config.layers),
+    "stillwave.dim": String(config.dim),
+    "stillwave.attention_from": config.attentionFrom.join(","),
+    "stillwave.reuse": reuses ? config.reuse : "none",
+    "stillwave.valid_frames": options.isolate ? "conv" : config.frameRule,
+    "stillwave.normalizes_waveform": String(config.normalizeWaveform),
+    "stillwave.isolate": String(Boolean(options.isolate)),
+    "stillwave.dtype": options.dtype ?? "fp32",
+    "stillwave.onnxruntime": runtimeVersion,
+  };
+}
+
+function warningsFor(config: ModelConfig, options: ExportOptions): string[] {
+  const warnings: string[] = [];
+  if (config.reuse === "official" && config.attentionFrom.some((source, layer) => source !== layer))
+    warnings.push(
+      "official reuse semantics: reusing layers read their map across the batch, so hidden states depend on what else is in it",
+    );
+  if (config.convNorm === "group" && !options.isolate)
+    warnings.push(
+      "GroupNorm counts padding, as the original tools do: a padded item differs from the same item alone (--isolate changes that)",
+    );
+  if (options.dtype === "int8")
+    warnings.push("activations are quantised over the whole batch: results depend slightly on what else is in it");
+  return warnings;
+}
+
+/** The ONNX messages of a model, ready to write. */
+export function exportedModel(
+  model: ExportModel,
+  options: Omit<ExportOptions, "out" | "speech" | "force">,
+  choice: OutputChoice,
+  runtimeVersion: string,
+): OnnxModel {
+  const { dtype = "fp32", opset = 21 } = options;
+  const { outputs, constantNames } = exportGraph(model, choice, Boolean(options.isolate));
+  const plain = toOnnx({ name: "stillwave", outputs }, { opset, standard: true, constantNames });
+  const named: OnnxModel = {
+    ...plain,
+    outputs: plain.outputs.map((info) => ({
+      ...info,
+      shape: info.shape.map((dim) => (typeof dim === "string" && dim !== "batch" ? "frames" : dim)),
+    })),
+    metadata: metadataOf(model.config, options as ExportOptions, runtimeVersion),
+  };
+  const quantized = dtype === "int8" ? quantizeLinears(named) : named;
+  return dtype === "fp16" || options.compact ? storeAsHalf(quantized) : quantized;
+}
+
+/** `hidden_states.7: ...`, for the message of a refusal. */
+function worstOf(drift: readonly Drift[], measure: ExportResult["measure"]): Drift {
+  return drift.reduce((worst, one) => (one[measure] > worst[measure] ? one : worst));
+}
+
+function checkWaveforms(config: ModelConfig, speech: readonly Float32Array[]): void {
+  const shortest = receptiveField(config.conv);
+  speech.forEach((waveform, i) => {
+    if (waveform.length < shortest)
+      throw new UsageError(`waveform ${i} has ${waveform.length} samples; the model needs at least ${shortest}`);
+    if (waveform.some((sample) => !Number.isFinite(sample)))
+      throw new UsageError(`waveform ${i} has samples that are not finite`);
+  });
+}
+
+/**
+ * Writes `model` as an ONNX file with inputs `waveform` float32 [batch, samples] and `lengths` int64 [batch] (samples of
+ * every item), runs it on `options.speech` padded together, and compares every output with the source model. The file
+ * appears under its name only when it is complete and within the limit. Throws a StillwaveError beyond the limit (unless
+ * `force`), a UsageError for options that do not fit the model.
+ */
+export async function exportOnnx(model: ExportModel, options: ExportOptions): Promise<ExportResult> {
+  checkOptions(options);
+  checkModelConfig(model.config);
+  const choice = resolveOutputs(model.config, options);
+  checkWaveforms(model.config, options.speech);
+  const { dtype = "fp32", opset = 21, isolate = false } = options;
+  const runtime = await createRuntime();
+  const onnx = exportedModel(model, options, choice, runtime.version);
+  const external = options.externalData || needsExternalData(onnx);
+  const out = resolve(options.out);
+  const folder = dirname(out);
+  const staging = join(folder, `.${basename(out)}.${process.pid}.tmp`);
+  const { limit, measure } = LIMITS[dtype];
+  try {
+    await mkdir(staging, { recursive: true });
+    const names = await writeOnnx(onnx, staging, basename(out), external);
+    const file = await openOnnxFile(join(staging, basename(out)));
+    const drift = await measureDrift(file, model, choice, padWaveforms(options.speech), { runtime, isolate });
+    await file.dispose();
+    const worst = worstOf(drift, measure);
+    const withinLimit = worst[measure] <= limit;
+    if (!withinLimit && !options.force)
+      throw new StillwaveError(
+        `${options.out}: ${worst.output} differs from the source model by ${worst[measure].toExponential(2)} ` +
+          `(${measure === "maxRelative" ? "of the largest value" : "of the norm"}), more than ${limit} allowed for ${dtype}; ` +
+          "nothing was written. Choose a wider dtype, or keep the file with --force",
+      );
+    let bytes = 0;
+    for (const name of names) {
+      bytes += (await stat(join(staging, name))).size;
+      await rename(join(staging, name), join(folder, name));
+    }
+    await syncFolder(folder);
+    return {
+      file: options.out,
+      dataFile: external ? `${options.out}.data` : null,
+      bytes,
+      parameters: [...model.parameters.values()].reduce((total, { shape }) => total + sizeOf(shape), 0),
+      dtype,
+      opset,
+      isolate,
+      outputs: onnx.outputs.map(({ name }) => name),
+      drift,
+      limit,
+      measure,
+      withinLimit,
+      warnings: warningsFor(model.config, options),
+    };
+  } finally {
+    await rm(staging, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,81 @@
+// 8-bit linear layers: weights per output channel, activations as they come; standard operators that ONNX Runtime fuses.
+import { InternalError } from "../errors.ts";
+import { ONNX_TYPE_OF } from "../onnx/lower.ts";
+import type { OnnxModel, OnnxNode, OnnxTensor } from "../onnx/proto.ts";
+
+/** Linear layers of the encoder, the feature projection and heads; not convolutions, not WavLM's small position gate. */
+const QUANTIZED =
+  /^(feature_projection\.projection|heads\.\d+|encoder\.layers\.\d+\.(attention\.[qkv]_proj|attention\.out_proj|feed_forward\.\w+))\.weight$/;
+
+const floatsOf = ({ bytes }: OnnxTensor): Float32Array => {
+  if (!(bytes instanceof Uint8Array)) throw new InternalError("quantize: weights are stored apart already");
+  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+};
+
+/** weight [out, in] -> int8 [in, out] and its scale per output channel, symmetric: largest magnitude 127. */
+export function quantizeRows(weight: Float32Array, rows: number, columns: number) {
+  const values = new Int8Array(weight.length);
+  const scales = new Float32Array(rows);
+  for (let row = 0; row < rows; row++) {
+    let largest = 0;
+    for (let i = row * columns; i < (row + 1) * columns; i++) largest = Math.max(largest, Math.abs(weight[i]!));
+    const scale = largest > 0 ? largest / 127 : 1;
+    scales[row] = scale;
+    for (let column = 0; column < columns; column++)
+      values[column * rows + row] = Math.round(weight[row * columns + column]! / scale);
+  }
+  return { values, scales };
+}
+
+/** Every linear layer's Gemm becomes DynamicQuantizeLinear, MatMulInteger and a scaling; one input is quantised once. */
+export function quantizeLinears(model: OnnxModel): OnnxModel {
+  const tensors = new Map(model.initializers.map((tensor) => [tensor.name, tensor]));
+  const replaced = new Map<string, OnnxTensor[]>();
+  const quantized = new Map<string, string>();
+  const nodes: OnnxNode[] = [];
+  const quantizeWeight = (weight: OnnxTensor): readonly [string, string] => {
+    const names = [`${weight.name}.int8`, `${weight.name}.scale`] as const;
+    if (!replaced.has(weight.name)) {
+      const [rows, columns] = weight.shape as [number, number];
+      const { values, scales } = quantizeRows(floatsOf(weight), rows, columns);
+      replaced.set(weight.name, [
+        { name: names[0], type: "int8", shape: [columns, rows], bytes: new Uint8Array(values.buffer) },
+        { name: names[1], type: "float32", shape: [rows], bytes: new Uint8Array(scales.buffer) },
+      ]);
+    }
+    return names;
+  };
+  const quantizeInput = (x: string): string => {
+    const known = quantized.get(x);
+    if (known) return known;
+    const base = `${x}.quantized`;
+    nodes.push({ type: "DynamicQuantizeLinear", name: `DynamicQuantizeLinear_${x}`, inputs: [x], outputs: [base, `${base}.scale`, `${base}.zero`] }); // biome-ignore format: one line
+    quantized.set(x, base);
+    return base;
+  };
+  for (const node of model.nodes) {
+    const weight = node.type === "Gemm" ? tensors.get(node.inputs[1]!) : undefined;
+    if (!weight || !QUANTIZED.test(weight.name)) {
+      nodes.push(node);
+      continue;
+    }
+    if (node.attributes?.transB !== 1n || node.attributes.transA !== 0n || node.attributes.alpha !== 1)
+      throw new InternalError(`quantize: ${weight.name} is not used as a plain linear layer`);
+    const x = quantizeInput(node.inputs[0]!);
+    const [values, scales] = quantizeWeight(weight);
+    const y = node.outputs[0]!;
+    const step = (type: string, suffix: string, inputs: readonly string[], attributes?: OnnxNode["attributes"]) => {
+      const output = suffix ? `${y}.${suffix}` : y;
+      nodes.push({ type, name: `${type}_${output}`, inputs, outputs: [output], ...(attributes && { attributes }) });
+      return output;
+    };
+    const bias = node.inputs[2];
+    const product = step("MatMulInteger", "integer", [x, values, `${x}.zero`]);
+    const float = step("Cast", "float", [product], { to: ONNX_TYPE_OF.float32 });
+    const scale = step("Mul", "scale", [`${x}.scale`, scales]);
+    const scaled = step("Mul", bias ? "scaled" : "", [float, scale]);
+    if (bias) step("Add", "", [scaled, bias]);
+  }
+  const initializers = model.initializers.flatMap((tensor) => replaced.get(tensor.name) ?? [tensor]);
+  return { ...model, nodes, initializers };
+}
