@@ -1,5 +1,8 @@
 // Arrays on the host: a shape and float32 values. Parameters, inputs and fetched outputs are these.
 
+/** Element types of graph values. */
+export type DType = "float32" | "int64" | "uint8" | "bool";
+
 /** A dense row-major float32 array. `data.length` is the product of `shape`. */
 export interface HostArray {
   readonly shape: readonly number[];

@@ -1,11 +1,11 @@
 // Values and nodes of the tensor graph. A graph is what can be reached from its outputs; node ids give the order.
 import { InternalError } from "../errors.ts";
-import type { HostArray } from "./array.ts";
+import type { DType, HostArray } from "./array.ts";
 import type { Shape } from "./dim.ts";
 import { showShape } from "./dim.ts";
 import type { OpAttributes, OpName } from "./vocabulary.ts";
 
-export type DType = "float32" | "int64" | "uint8" | "bool";
+export type { DType } from "./array.ts";
 
 /** What an operation outputs, as far as it is known without running. */
 export interface ValueType {
