@@ -61,12 +61,18 @@ interface RecordedCase {
   readonly batch: Batch;
   readonly mask: Uint8Array;
   readonly loss: LossOptions;
+  /** Parameters whose gradients and updates are compared. */
+  readonly comparable: ReadonlySet<string>;
 }
 
 async function readCase(folder: string): Promise<RecordedCase> {
   const config = JSON.parse(await readFile(join(folder, "config.json"), "utf8")) as CaseConfig;
   const tensors = await readAllSafetensors(join(folder, "data.safetensors"));
-  const teacher = configFromFairseq(config.teacher, config.teacher_kind, { where: `${folder}/config.json teacher` });
+  // The recorded waveforms were fed as they are, whatever the models' own data loading did.
+  const teacher: ModelConfig = {
+    ...configFromFairseq(config.teacher, config.teacher_kind, { where: `${folder}/config.json teacher` }),
+    normalizeWaveform: false,
+  };
   const student = configFromOfficialStudent(config.student, config.student_model, {
     reuse: config.paper_semantics ? "exact" : "official",
     where: `${folder}/config.json student`,
@@ -79,11 +85,16 @@ async function readCase(folder: string): Promise<RecordedCase> {
     return row.reduce((count, padded) => count - padded, paddedSamples);
   });
   const names = samples.map((_, item) => `item ${item}`);
+  const studentModel = {
+    config: student,
+    parameters: fromFairseqNames(tensors, student, { prefix: "student." }),
+  };
   return {
     tensors,
     config,
     teacher: { config: teacher, parameters: fromFairseqNames(tensors, teacher, { prefix: "teacher." }) },
-    student: { config: student, parameters: fromFairseqNames(tensors, student, { prefix: "student." }) },
+    student: studentModel,
+    comparable: comparableNames(tensors, studentModel),
     batch: { wave: wave.data, paddedSamples, samples, ids: names, paths: names },
     mask: Uint8Array.from(tensors.get("mask_indices")!.data),
     loss: {
@@ -219,14 +230,30 @@ const lossNames = (losses: StepLosses, loss: LossOptions): Record<string, HostAr
   rec_loss: scalarArray(loss.lastWeight * (losses.lastMasked + losses.lastUnmasked)),
 });
 
-/** Gradients of key biases are zero in theory (softmax ignores a shift of a row): rounding noise is not compared. */
-const comparable = (name: string): boolean => !name.endsWith("k_proj.bias");
+/** A recorded gradient this far below the whole gradient's norm is the rounding noise of a zero. */
+const ZERO_GRADIENT = 1e-10;
+
+/**
+ * Parameters whose gradient is not zero in theory. Zero are those of key biases (softmax ignores a shift of a row) and of
+ * biases that a norm over the same axis removes; what is recorded for them, and AdamW's step along it, is noise.
+ */
+function comparableNames(
+  tensors: ReadonlyMap<string, HostArray>,
+  student: { config: ModelConfig; parameters: Parameters },
+): Set<string> {
+  const norm = ({ data }: HostArray) => Math.sqrt(data.reduce((sum, value) => sum + value * value, 0));
+  const gradients = [...fromFairseqNames(tensors, student.config, { prefix: "grad.", partial: true })];
+  const norms = new Map(gradients.map(([name, array]) => [name, norm(array)]));
+  const whole = Math.hypot(...norms.values());
+  const isZero = (name: string) => (norms.get(name) ?? 1) < ZERO_GRADIENT * whole;
+  return new Set([...student.parameters.keys()].filter((name) => !name.endsWith("k_proj.bias") && !isZero(name)));
+}
 
 /** Copies of the student's tensors as they are now, under recorded names. */
 function weightPairs(recorded: RecordedCase, prefix: string, current: Parameters): Pair[] {
   const expected = fromFairseqNames(recorded.tensors, recorded.student.config, { prefix, partial: true });
   return [...expected]
-    .filter(([name]) => comparable(name))
+    .filter(([name]) => recorded.comparable.has(name))
     .map(([name, array]) => {
       const now = current.get(name)!;
       return { name: `${prefix}${name}`, computed: { shape: now.shape, data: now.data.slice() }, recorded: array };
