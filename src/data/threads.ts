@@ -7,8 +7,8 @@ import { InternalError } from "../errors.ts";
 import type { DecodedBatch } from "./decode-batch.ts";
 import type { PlannedBatch } from "./plan.ts";
 
-/** Threads without work end after this. Long enough to outlive the pause between two epochs. */
-const IDLE_MS = 10_000;
+/** Threads without work end after this. Long enough to outlive a validation, or the slowest step of a training run. */
+const IDLE_MS = 120_000;
 
 export type ThreadTask = { kind: "batch"; plan: PlannedBatch } | { kind: "probe"; path: string };
 type ThreadResult = DecodedBatch | AudioProbe | { reason: string };
@@ -35,11 +35,13 @@ interface Thread {
  */
 export class DecodingThreads {
   private readonly most: number;
+  private readonly idleMs: number;
   private readonly threads = new Set<Thread>();
   private readonly queue: Job[] = [];
 
-  constructor(most: number) {
+  constructor(most: number, idleMs = IDLE_MS) {
     this.most = most;
+    this.idleMs = idleMs;
   }
 
   /**
@@ -116,10 +118,16 @@ export class DecodingThreads {
     const { job } = thread;
     thread.job = undefined;
     thread.worker.unref();
-    thread.idleTimer = setTimeout(() => void thread.worker.terminate(), IDLE_MS).unref();
+    thread.idleTimer = setTimeout(() => this.retire(thread), this.idleMs).unref();
     if ("result" in answer) job?.resolve(answer.result);
     else job?.reject(new InternalError(answer.error));
     this.assign();
+  }
+
+  /** Ends an idle thread. It is forgotten first: until it has exited, it must not be given work. */
+  private retire(thread: Thread): void {
+    this.threads.delete(thread);
+    void thread.worker.terminate();
   }
 
   private abandon(job: Job, reason: unknown): void {
@@ -128,9 +136,7 @@ export class DecodingThreads {
     for (const thread of this.threads) {
       if (thread.job !== job) continue;
       thread.job = undefined;
-      // no longer to be given work, though its exit event is yet to come
-      this.threads.delete(thread);
-      void thread.worker.terminate();
+      this.retire(thread);
     }
     job.reject(reason);
   }

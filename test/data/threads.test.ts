@@ -1,0 +1,19 @@
+// The pool of decoding threads: an idle thread that is being ended gets no more work.
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { DecodingThreads } from "../../src/data/threads.ts";
+
+const path = fileURLToPath(new URL("../audio/fixtures/", import.meta.url));
+
+test("work that arrives while an idle thread ends is answered by another thread", async () => {
+  const pool = new DecodingThreads(1, 20);
+  const task = { kind: "probe", path: `${path}no-such-file.wav` } as const;
+  for (let round = 0; round < 3; round++) {
+    expect(await pool.run(task)).toHaveProperty("reason");
+    // The main thread is busy past the idle time, as in a long training step: the timer fires when it returns.
+    const until = performance.now() + 60;
+    while (performance.now() < until);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await pool.close();
+});
