@@ -4,13 +4,16 @@ import { parseArgs } from "node:util";
 import type { Batch } from "../src/data/batch.ts";
 import { stepMask } from "../src/distill/masks.ts";
 import { loadRecipe, studentConfig } from "../src/distill/recipe.ts";
+import { studentGraph } from "../src/distill/step.graph.ts";
 import { createDistillStep } from "../src/distill/step.ts";
+import { evaluateShape } from "../src/graph/dim.ts";
 import { initParameters } from "../src/models/init.ts";
 import { profile } from "../src/models/profile.ts";
 import { publishedArchitecture } from "../src/models/published.ts";
 import { adamwUpdate, createAdamWState, decayRanges } from "../src/optim/index.ts";
 import { Random } from "../src/random.ts";
 import { createRuntime } from "../src/runtime/node/index.ts";
+import type { Feed } from "../src/runtime/runtime.ts";
 import { matrixRate } from "./matrixRate.ts";
 
 const { values } = parseArgs({
@@ -59,11 +62,44 @@ function neededFlop(seconds: number): number {
   return 2 * items * (t.featureExtractor + 2 * (t.total - t.featureExtractor) + 3 * s.total);
 }
 
+/** Seconds of the student's forward pass alone: the same graph without its gradients. */
+async function forwardSeconds(batch: Batch, frames: number): Promise<number> {
+  const dropout = recipe.student.dropout;
+  const options = { loss: recipe.loss, dropout, layerGradientScale: false, targetDim: teacher.dim };
+  const { graph, sites } = studentGraph(student, options, { training: true, padded: false });
+  const sizes = new Map([
+    ["batch", items],
+    ["samples", batch.paddedSamples],
+  ]);
+  const ones = (shape: number[]) => ({ shape, data: new Uint8Array(shape.reduce((a, b) => a * b, 1)).fill(1) });
+  const targetShape = [items, frames, teacher.dim];
+  const target = { shape: targetShape, data: new Float32Array(items * frames * teacher.dim) };
+  const feeds: Record<string, Feed> = {
+    ...Object.fromEntries(step.parameters),
+    wave: { shape: [items, batch.paddedSamples], data: batch.wave },
+    mask: ones([items, frames]),
+    ...Object.fromEntries(student.headLayers.map((_, k) => [`target.${k}`, { ...target }])),
+    ...Object.fromEntries(sites.map(({ name, shape }) => [name, ones(evaluateShape(shape, sizes))])),
+  };
+  const executable = await runtime.compile({
+    name: "forward",
+    outputs: new Map([["total", graph.outputs.get("total")!]]),
+  });
+  const seconds: number[] = [];
+  for (let i = 0; i < steps; i++) {
+    const start = now();
+    await executable.run(feeds);
+    seconds.push(now() - start);
+  }
+  await executable.dispose();
+  return median(seconds);
+}
+
 const rows = [];
 for (const seconds of values.seconds.split(",").map(Number)) {
   const batch = noise(seconds);
   const frames = step.frames(batch.paddedSamples);
-  const times: Record<string, number[]> = { step: [], adamw: [], teacher: [], forward: [] };
+  const times: Record<string, number[]> = { step: [], adamw: [], teacher: [], student: [] };
   const rates: number[] = [];
   let peak = 0;
   const watch = setInterval(() => (peak = Math.max(peak, process.memoryUsage.rss())), 20);
@@ -89,9 +125,10 @@ for (const seconds of values.seconds.split(",").map(Number)) {
     times.step!.push(end - start);
     times.adamw!.push(end - middle);
     times.teacher!.push(parts.teacher);
-    times.forward!.push(parts.student);
+    times.student!.push(parts.student);
   }
   clearInterval(watch);
+  const forward = await forwardSeconds(batch, frames);
   const flop = neededFlop(seconds);
   const rate = median(rates);
   const best = Math.min(...times.step!);
@@ -100,7 +137,8 @@ for (const seconds of values.seconds.split(",").map(Number)) {
     stepSeconds: median(times.step!),
     bestSeconds: best,
     teacherSeconds: median(times.teacher!),
-    studentSeconds: median(times.forward!),
+    studentForwardSeconds: forward,
+    studentBackwardSeconds: median(times.student!) - forward,
     adamwSeconds: median(times.adamw!),
     gigaflop: flop / 1e9,
     gigaflopPerSecond: flop / 1e9 / median(times.step!),
