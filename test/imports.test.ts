@@ -19,6 +19,7 @@ const layers = [
   "audio",
   "checkpoint",
   "data",
+  "extract",
   "report",
   "distill",
   "export",

@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { convertVerb } from "./convert.ts";
 import { distillVerb } from "./distill.ts";
 import { exportVerb } from "./export.ts";
+import { extractVerb } from "./extract.ts";
 import { reportFailure } from "./failure.ts";
 import { inspectVerb } from "./inspect.ts";
 import { type Output, processOutput } from "./output.ts";
@@ -31,7 +32,7 @@ export async function main(args: readonly string[], output: Output = processOutp
 /** A verb adds its command to the program; `finish` takes its exit code. */
 export type Verb = (program: Command, output: Output, finish: (code: number) => void) => void;
 
-const verbs: readonly Verb[] = [distillVerb, inspectVerb, verifyVerb, convertVerb, reportVerb, exportVerb];
+const verbs: readonly Verb[] = [distillVerb, inspectVerb, verifyVerb, convertVerb, extractVerb, reportVerb, exportVerb];
 
 function createProgram(output: Output, finish: (code: number) => void): Command {
   const program = new Command("stillwave")

@@ -1,0 +1,129 @@
+// stillwave extract: hidden states of audio files, one file an utterance.
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { ExtractEvent, LayerChoice } from "../extract/index.ts";
+import type { Output } from "./output.ts";
+
+interface Options {
+  readonly out: string;
+  readonly format: "npy" | "safetensors";
+  readonly layers: string;
+  readonly heads?: boolean;
+  readonly dtype: "float32" | "float16";
+  readonly batchSeconds?: number;
+  readonly isolate?: boolean;
+  readonly onBadFile: "stop" | "skip";
+  readonly part?: "student" | "teacher";
+  readonly reuse?: "exact" | "official";
+  readonly device: "cpu" | "cuda" | "webgpu" | "auto";
+  readonly json?: boolean;
+}
+
+export function extractVerb(program: Command, output: Output, finish: (code: number) => void): void {
+  const choice = (flags: string, text: string, values: string[]) => new Option(flags, text).choices(values);
+  program
+    .command("extract")
+    .description("write hidden states of audio files, one file an utterance")
+    .argument("<model>", "model folder, checkpoint or Hugging Face id")
+    .argument("<audio...>", "audio files, folders, TSV or JSONL manifests")
+    .requiredOption("--out <dir>", "folder to write into; a later run with the same options goes on there")
+    .addOption(
+      choice("--format <name>", "npy [layers, frames, dim] or safetensors with named tensors", [
+        "npy",
+        "safetensors",
+      ]).default("npy"),
+    )
+    .option("--layers <list>", "all, or numbers: 0 is the encoder's input, i the output of the i-th layer", "all")
+    .option("--heads", "outputs of the heads instead of the layers")
+    .addOption(choice("--dtype <type>", "how numbers are stored", ["float32", "float16"]).default("float32"))
+    .option("--batch-seconds <n>", "most seconds in a batch, 0: one utterance at a time (default: 60)", seconds)
+    .option("--isolate", "an utterance's numbers do not depend on its batch (GroupNorm over its own samples)")
+    .addOption(choice("--on-bad-file <what>", "stop, or go on without bad files", ["stop", "skip"]).default("stop"))
+    .addOption(choice("--part <part>", "which model of a distillation checkpoint", ["student", "teacher"]))
+    .addOption(choice("--reuse <semantics>", "how reusing layers apply a map", ["exact", "official"]))
+    .addOption(choice("--device <name>", "where to run", ["cpu", "cuda", "webgpu", "auto"]).default("cpu"))
+    .option("--json", "print what happens as JSON, one event a line")
+    .addHelpText(
+      "after",
+      [
+        "",
+        "Examples:",
+        "  $ stillwave extract runs/arm-s/best speech/ --out features --layers 0,6,12",
+        "  $ stillwave extract facebook/hubert-base-ls960 a.flac b.wav --out features --format safetensors --dtype float16",
+        "",
+        "Ctrl-C keeps what is written; the same command goes on.",
+      ].join("\n"),
+    )
+    .action(async (model: string, audio: string[], options: Options) =>
+      finish(await run(model, audio, options, output)),
+    );
+}
+
+async function run(source: string, inputs: readonly string[], options: Options, output: Output): Promise<number> {
+  const { extractRun, parseLayers } = await import("../extract/index.ts");
+  const { out: outDir, layers: text, part, reuse, device, json = false, ...rest } = options;
+  const layers: LayerChoice = parseLayers(text);
+  const { loadUpstream } = await import("../checkpoint/index.ts");
+  const { createRuntime } = await import("../runtime/node/index.ts");
+  const { exitCodeOf, stopOnSignals } = await import("../distill/run/signals.ts");
+  const model = await loadUpstream(source, { ...(part && { part }), ...(reuse && { reuse }) });
+  for (const note of model.info.notes) output.note(`${source}: ${note}`);
+  const runtime = await createRuntime({ device });
+  const stop = stopOnSignals(() => output.note("stopping after this batch; press again to stop at once"));
+  try {
+    const events = extractRun({ model, runtime, inputs, outDir, layers, ...rest, signal: stop.signal });
+    const interrupted = await follow(events, output, json);
+    const signal = stop.received();
+    return interrupted ? (signal ? exitCodeOf(signal) : 1) : 0;
+  } finally {
+    stop.dispose();
+  }
+}
+
+/** Shows the run; true if it was interrupted. */
+async function follow(events: AsyncIterable<ExtractEvent>, output: Output, json: boolean): Promise<boolean> {
+  const { formatDuration, startProgress } = await import("../report/index.ts");
+  let progress: ReturnType<typeof startProgress> | undefined;
+  let interrupted = false;
+  let began = performance.now();
+  const note = (text: string) => (progress ? progress.note(text) : output.note(text));
+  try {
+    for await (const event of events) {
+      if (event.kind === "interrupted") interrupted = true;
+      if (json) output.jsonLine(event);
+      else if (event.kind === "note") note(event.text);
+      else if (event.kind === "start") {
+        const left = event.utterances - event.finished;
+        output.note(
+          `${event.utterances} utterances, ${formatDuration(event.seconds)}${event.finished > 0 ? `; ${event.finished} are done, ${left} are left` : ""}`,
+        );
+        began = performance.now();
+        if (left > 0)
+          progress = startProgress({
+            label: "extract",
+            total: event.utterances,
+            startedAt: event.finished,
+            unit: "file",
+          });
+      } else if (event.kind === "file") {
+        const audioSecondsPerSecond = event.seconds / Math.max(1e-3, (performance.now() - began) / 1000);
+        progress?.update(event.done, { audioSecondsPerSecond });
+      } else {
+        progress?.finish();
+        const { outDir, written, skipped, badFiles } = event;
+        const bad = badFiles.length > 0 ? `, ${badFiles.length} bad files left out` : "";
+        const again = event.kind === "interrupted" ? "; interrupted: the same command goes on" : "";
+        output.print(`${outDir}: ${written} files written, ${skipped} were there${bad}${again}`);
+      }
+    }
+  } finally {
+    progress?.finish();
+  }
+  return interrupted;
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!(value >= 0 && Number.isFinite(value)))
+    throw new InvalidArgumentError("expected a number of seconds, 0 or more.");
+  return value;
+}

@@ -1,0 +1,106 @@
+// manifest.jsonl of an output folder: one line per finished utterance; what a later run need not do again.
+import { createHash } from "node:crypto";
+import { type FileHandle, open, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { StillwaveError } from "../errors.ts";
+import { writeFileAtomic } from "../files.ts";
+import type { Source } from "./sources.ts";
+
+/** One line. `frames` and `dim` are those of every state in `file`. */
+export interface ExtractRecord {
+  readonly id: string;
+  /** The audio. */
+  readonly path: string;
+  /** Relative to the manifest. */
+  readonly file: string;
+  readonly samples: number;
+  readonly frames: number;
+  readonly dim: number;
+  readonly layers: readonly number[];
+  readonly heads: boolean;
+  readonly dtype: "float32" | "float16";
+  /** Size of `file`. */
+  readonly bytes: number;
+  /** Size and modification time of the audio when it was read. */
+  readonly source: { readonly bytes: number; readonly mtimeMs: number };
+  /** SHA-256 of the model and of every option that the numbers depend on. */
+  readonly options: string;
+}
+
+export const manifestName = "manifest.jsonl";
+
+/** Names model and options: files with another hash are made again. */
+export function optionsHash(options: Record<string, unknown>): string {
+  return createHash("sha256").update(JSON.stringify(options)).digest("hex");
+}
+
+/** What is finished in an output folder, and where the next lines go. */
+export class ExtractManifest {
+  private readonly folder: string;
+  private readonly records: Map<string, ExtractRecord>;
+  private file: FileHandle | undefined;
+
+  private constructor(folder: string, records: Map<string, ExtractRecord>) {
+    this.folder = folder;
+    this.records = records;
+  }
+
+  /** Reads the manifest, if there is one. A line that a crash has cut off is dropped. */
+  static async open(folder: string): Promise<ExtractManifest> {
+    const records = new Map<string, ExtractRecord>();
+    const text = await readFile(join(folder, manifestName), "utf8").catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return "";
+      throw new StillwaveError(`${join(folder, manifestName)}: cannot be read (${error.code})`);
+    });
+    for (const line of text.split("\n")) {
+      const record = parse(line);
+      if (record) records.set(record.id, record);
+    }
+    return new ExtractManifest(folder, records);
+  }
+
+  /** Whether the utterance's file is there as an equal run would write it. */
+  async isFinished(source: Source, options: string): Promise<boolean> {
+    const record = this.records.get(source.id);
+    if (!record || record.options !== options || record.samples !== source.samples) return false;
+    if (record.source.bytes !== source.bytes || record.source.mtimeMs !== source.mtimeMs) return false;
+    const info = await stat(join(this.folder, record.file)).catch(() => undefined);
+    return info?.isFile() === true && info.size === record.bytes;
+  }
+
+  /** Adds a line; the file it names must be durable already. */
+  async add(record: ExtractRecord): Promise<void> {
+    this.records.set(record.id, record);
+    if (!this.file) {
+      await this.rewrite();
+      this.file = await open(join(this.folder, manifestName), "a");
+    }
+    await this.file.appendFile(`${JSON.stringify(record)}\n`);
+  }
+
+  /** Writes the whole manifest, sorted by id, one line an utterance. */
+  async close(): Promise<void> {
+    const wrote = this.file !== undefined;
+    await this.file?.close();
+    this.file = undefined;
+    if (wrote) await this.rewrite();
+  }
+
+  private async rewrite(): Promise<void> {
+    const sorted = [...this.records.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    await writeFileAtomic(
+      join(this.folder, manifestName),
+      sorted.map((record) => `${JSON.stringify(record)}\n`).join(""),
+    );
+  }
+}
+
+function parse(line: string): ExtractRecord | undefined {
+  try {
+    const value = JSON.parse(line) as ExtractRecord;
+    const whole = typeof value.id === "string" && typeof value.file === "string" && typeof value.source === "object";
+    return whole && value.source !== null && !value.file.split(/[\\/]/).includes("..") ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

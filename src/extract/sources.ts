@@ -1,0 +1,100 @@
+// The utterances to extract: files, folders and manifests, each with an id that names its output file.
+import { stat } from "node:fs/promises";
+import { basename, extname, resolve } from "node:path";
+import { AUDIO_EXTENSIONS, MIN_SAMPLES, probeAudio } from "../audio/index.ts";
+import { BadFiles, type OnBadFile, reasonOf } from "../data/bad-files.ts";
+import { type BadFile, openCorpus, type Utterance } from "../data/index.ts";
+import { StillwaveError, UsageError } from "../errors.ts";
+
+/** An utterance whose file was there when it was listed: size and time tell whether it has changed since. */
+export interface Source extends Utterance {
+  readonly bytes: number;
+  readonly mtimeMs: number;
+}
+
+export interface Sources {
+  /** Sorted by id. */
+  readonly utterances: readonly Source[];
+  readonly badFiles: readonly BadFile[];
+}
+
+const MANIFEST_EXTENSIONS = [".tsv", ".jsonl", ".json"];
+
+/**
+ * Lists inputs. The id of a file in a folder is its path there without extension (below the folder's name where there
+ * are several inputs), that of a lone file its name. Two files with one id are an error.
+ */
+export async function listSources(
+  inputs: readonly string[],
+  options: { readonly onBadFile: OnBadFile; readonly minSamples?: number },
+): Promise<Sources> {
+  if (inputs.length === 0) throw new UsageError("extract: give at least one audio file or folder");
+  const { onBadFile, minSamples = MIN_SAMPLES } = options;
+  const bad = new BadFiles();
+  const found: Utterance[] = [];
+  for (const input of inputs) {
+    const info = await stat(input).catch(() => undefined);
+    if (!info) throw new StillwaveError(`${input}: no such file or folder; give audio files, folders or a manifest`);
+    if (!info.isDirectory() && !MANIFEST_EXTENSIONS.includes(extname(input).toLowerCase())) {
+      const one = await probeFile(resolve(input), minSamples, bad);
+      if (one) found.push(one);
+      continue;
+    }
+    const kind = info.isDirectory() ? "folder" : "manifest";
+    const corpus = await openCorpus({ kind, path: input }, { onBadFile, minSamples });
+    const prefix = inputs.length > 1 && kind === "folder" ? `${basename(resolve(input))}/` : "";
+    for (const utterance of corpus.utterances) found.push({ ...utterance, id: prefix + checkedId(utterance) });
+    for (const { path, reason } of corpus.badFiles) bad.add(path, reason);
+  }
+  if (onBadFile === "stop") bad.throwIfAny(found.length + bad.count);
+  if (found.length === 0) throw new StillwaveError(`none of the files can be used\n${bad.describe()}`);
+  return { utterances: await withTimes(unique(found)), badFiles: bad.sorted() };
+}
+
+async function probeFile(path: string, minSamples: number, bad: BadFiles): Promise<Utterance | undefined> {
+  try {
+    const { samples16k: samples } = await probeAudio(path);
+    if (samples >= minSamples) return { id: basename(path, extensionOf(path)), path, samples };
+    bad.add(path, `too short: ${samples} samples at 16 kHz, at least ${minSamples} are needed`);
+  } catch (error) {
+    bad.add(path, reasonOf(error, path));
+  }
+  return undefined;
+}
+
+/** Only a known extension is cut off: `take.1` and `take.2` are two utterances. */
+function extensionOf(path: string): string {
+  const extension = extname(path);
+  return AUDIO_EXTENSIONS.includes(extension.toLowerCase()) ? extension : "";
+}
+
+/** Ids of a manifest come from whoever wrote it: they must not lead out of the output folder. */
+function checkedId({ id, path }: Utterance): string {
+  const parts = id.split("/");
+  const wrong = parts.some((part) => part === "" || part === "." || part === ".." || part.length > 200);
+  if (wrong || /[\\\0]/.test(id))
+    throw new StillwaveError(`${path}: its id "${id.slice(0, 200)}" cannot name an output file; give it a plain id`);
+  return id;
+}
+
+function unique(found: Utterance[]): Utterance[] {
+  const byId = new Map<string, Utterance>();
+  for (const utterance of found) {
+    const other = byId.get(utterance.id);
+    if (other && other.path !== utterance.path)
+      throw new StillwaveError(
+        `${other.path} and ${utterance.path} would both be written as "${utterance.id}"; extract them into two folders, or rename one`,
+      );
+    byId.set(utterance.id, utterance);
+  }
+  return [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+async function withTimes(utterances: readonly Utterance[]): Promise<Source[]> {
+  return Promise.all(
+    utterances.map(async (utterance) => {
+      const { size: bytes, mtimeMs } = await stat(utterance.path);
+      return { ...utterance, bytes, mtimeMs };
+    }),
+  );
+}

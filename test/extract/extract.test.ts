@@ -1,0 +1,316 @@
+// Extraction to files: the numbers are the model's, runs resume, bad input is reported, batches do not leak where they must not.
+import { createHash } from "node:crypto";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { loadAudio } from "../../src/audio/index.ts";
+import { readAllSafetensors } from "../../src/checkpoint/index.ts";
+import { type ExtractEvent, type ExtractOptions, extractRun, parseLayers, readNpy } from "../../src/extract/index.ts";
+import { frameCount, type ModelConfig, noReuse } from "../../src/models/config.ts";
+import { createUpstream } from "../../src/models/inference.ts";
+import { initParameters } from "../../src/models/init.ts";
+import { Random } from "../../src/random.ts";
+import { createRuntime, type Runtime } from "../../src/runtime/node/index.ts";
+
+const config: ModelConfig = {
+  family: "student",
+  conv: [
+    { channels: 8, kernel: 10, stride: 5 },
+    { channels: 12, kernel: 8, stride: 8 },
+    { channels: 12, kernel: 4, stride: 8 },
+  ],
+  convNorm: "group",
+  convBias: false,
+  featureProjection: false,
+  dim: 12,
+  layers: 3,
+  heads: 3,
+  ffnDim: 16,
+  posConv: { kernel: 4, groups: 2 },
+  normFirst: false,
+  normalizeWaveform: false,
+  layerNormEps: 1e-5,
+  relativePosition: null,
+  attentionFrom: [0, 0, 2],
+  reuse: "exact",
+  frameRule: "conv",
+  headDim: 7,
+  headLayers: noReuse(3),
+};
+const model = { config, parameters: initParameters(config, { seed: 4 }) };
+
+let root = "";
+let speech = "";
+let runtime: Runtime;
+beforeAll(async () => {
+  root = mkdtempSync(join(tmpdir(), "stillwave-extract-"));
+  speech = join(root, "speech");
+  mkdirSync(join(speech, "b"), { recursive: true });
+  for (let i = 0; i < 5; i++) writeWav(join(speech, `a${i}.wav`), 4000 + 1733 * i);
+  for (let i = 0; i < 2; i++) writeWav(join(speech, "b", `a${i}.wav`), 9000 + 1001 * i);
+  runtime = await createRuntime({ threads: 1 });
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+function writeWav(path: string, samples: number, seed = samples): void {
+  const bytes = Buffer.alloc(44 + 2 * samples);
+  bytes.write("RIFF", 0);
+  bytes.writeUInt32LE(36 + 2 * samples, 4);
+  bytes.write("WAVEfmt ", 8);
+  bytes.writeUInt32LE(16, 16);
+  bytes.writeUInt16LE(1, 20);
+  bytes.writeUInt16LE(1, 22);
+  bytes.writeUInt32LE(16000, 24);
+  bytes.writeUInt32LE(32000, 28);
+  bytes.writeUInt16LE(2, 32);
+  bytes.writeUInt16LE(16, 34);
+  bytes.write("data", 36);
+  bytes.writeUInt32LE(2 * samples, 40);
+  const random = new Random(seed, "wav");
+  for (let i = 0; i < samples; i++) bytes.writeInt16LE(Math.round(3000 * random.normal()), 44 + 2 * i);
+  writeFileSync(path, bytes);
+}
+
+let folders = 0;
+const fresh = () => join(root, `out${folders++}`);
+
+async function run(outDir: string, options: Partial<ExtractOptions> = {}): Promise<ExtractEvent[]> {
+  const events: ExtractEvent[] = [];
+  const all = { model, runtime, inputs: [speech], outDir, workers: 0, ...options };
+  for await (const event of extractRun(all)) events.push(event);
+  return events;
+}
+
+const files = (folder: string) =>
+  (readdirSync(folder, { recursive: true, encoding: "utf8" }) as string[])
+    .filter((name) => /\.(npy|safetensors)$/.test(name))
+    .sort();
+const hashes = (folder: string) =>
+  files(folder).map(
+    (name) =>
+      `${name} ${createHash("sha256")
+        .update(readFileSync(join(folder, name)))
+        .digest("hex")}`,
+  );
+const manifestOf = (folder: string) =>
+  readFileSync(join(folder, "manifest.jsonl"), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+const endOf = (events: ExtractEvent[]) => events.at(-1) as Extract<ExtractEvent, { kind: "done" | "interrupted" }>;
+
+describe("numbers", () => {
+  test("one at a time: exactly the model's hidden states of each file", async () => {
+    const outDir = fresh();
+    const end = endOf(await run(outDir, { batchSeconds: 0 }));
+    expect(end).toMatchObject({ kind: "done", written: 7, skipped: 0, badFiles: [] });
+    expect(files(outDir)).toEqual([0, 1, 2, 3, 4].map((i) => `a${i}.npy`).concat(["b/a0.npy", "b/a1.npy"]));
+    const upstream = createUpstream(model, runtime);
+    for (const record of manifestOf(outDir)) {
+      const out = await upstream.extract(await loadAudio(record.path));
+      const frames = frameCount(config.conv, record.samples);
+      expect(record).toMatchObject({
+        frames,
+        dim: 12,
+        layers: [0, 1, 2, 3],
+        dtype: "float32",
+        file: `${record.id}.npy`,
+      });
+      const { shape, data } = await readNpy(join(outDir, record.file));
+      expect(shape).toEqual([4, frames, 12]);
+      const expected = [out.encoderInput, ...out.layers].flatMap((state) => [...state.data]);
+      expect([...data]).toEqual(expected);
+    }
+    await upstream.dispose();
+  });
+
+  test("batched: padded frames are cut, --isolate gives the numbers of a file alone", async () => {
+    const [alone, isolated, padded] = [fresh(), fresh(), fresh()];
+    await run(alone, { batchSeconds: 0 });
+    const quiet = await run(isolated, { isolate: true });
+    expect(quiet.filter(({ kind }) => kind === "note")).toEqual([]);
+    const noted = await run(padded);
+    expect(noted.find(({ kind }) => kind === "note")).toMatchObject({
+      text: expect.stringMatching(/GroupNorm sees the padding/),
+    });
+    let largest = 0;
+    for (const name of files(alone)) {
+      const [a, b, c] = await Promise.all([alone, isolated, padded].map((folder) => readNpy(join(folder, name))));
+      expect(b!.shape).toEqual(a!.shape);
+      expect(c!.shape).toEqual(a!.shape);
+      for (let i = 0; i < a!.data.length; i++) {
+        expect(Math.abs(a!.data[i]! - b!.data[i]!)).toBeLessThan(1e-4);
+        largest = Math.max(largest, Math.abs(a!.data[i]! - c!.data[i]!));
+      }
+    }
+    expect(largest).toBeGreaterThan(1e-4);
+  });
+
+  test("chosen layers and heads, safetensors, float16", async () => {
+    const [whole, layers, heads] = [fresh(), fresh(), fresh()];
+    await run(whole);
+    await run(layers, { layers: [3, 1], format: "safetensors" });
+    await run(heads, { heads: true, format: "safetensors", dtype: "float16" });
+    for (const { file, id, frames } of manifestOf(layers)) {
+      const named = await readAllSafetensors(join(layers, file));
+      const all = await readNpy(join(whole, `${id}.npy`));
+      expect([...named.keys()]).toEqual(["layer.1", "layer.3"]);
+      const size = frames * 12;
+      expect([...named.get("layer.3")!.data]).toEqual([...all.data.subarray(3 * size, 4 * size)]);
+      const headStates = await readAllSafetensors(join(heads, file));
+      expect([...headStates].map(([name, { shape }]) => [name, ...shape])).toEqual(
+        [1, 2, 3].map((i) => [`head.${i}`, frames, 7]),
+      );
+    }
+  });
+
+  test("official reuse takes utterances one at a time unless told otherwise", async () => {
+    const official = { ...model, config: { ...config, reuse: "official" as const } };
+    const [one, same, together] = [fresh(), fresh(), fresh()];
+    await run(one, { model: official });
+    await run(same, { model: official, batchSeconds: 0 });
+    const events = await run(together, { model: official, batchSeconds: 30, isolate: true });
+    expect(hashes(one)).toEqual(hashes(same));
+    expect(events.find(({ kind }) => kind === "note")).toMatchObject({
+      text: expect.stringMatching(/mixes the attention maps/),
+    });
+  });
+});
+
+describe("going on", () => {
+  test("interrupted after any file: the files end up identical, and finished ones are not made again", async () => {
+    const whole = fresh();
+    await run(whole, { batchSeconds: 1.5 });
+    for (const stopAfter of [1, 2, 4]) {
+      const outDir = fresh();
+      const stop = new AbortController();
+      const events: ExtractEvent[] = [];
+      const options = { model, runtime, inputs: [speech], outDir, workers: 0, batchSeconds: 1.5, signal: stop.signal };
+      for await (const event of extractRun(options)) {
+        events.push(event);
+        if (event.kind === "file" && event.done === stopAfter) stop.abort();
+      }
+      const { kind, written } = endOf(events);
+      expect(kind).toBe("interrupted");
+      expect(written).toBeGreaterThanOrEqual(stopAfter);
+      expect(written).toBeLessThan(7);
+      const kept = files(outDir).map((name) => statSync(join(outDir, name)).mtimeMs);
+      const names = files(outDir);
+      appendFileSync(join(outDir, "manifest.jsonl"), '{"id": "torn');
+      const again = endOf(await run(outDir, { batchSeconds: 1.5 }));
+      expect(again).toMatchObject({ kind: "done", written: 7 - written, skipped: written });
+      expect(hashes(outDir)).toEqual(hashes(whole));
+      expect(names.map((name) => statSync(join(outDir, name)).mtimeMs)).toEqual(kept);
+      expect(manifestOf(outDir).map(({ id }) => id)).toEqual(manifestOf(whole).map(({ id }) => id));
+    }
+  });
+
+  test("leaving the loop early loses nothing that was written", async () => {
+    const outDir = fresh();
+    for await (const event of extractRun({ model, runtime, inputs: [speech], outDir, workers: 0, batchSeconds: 0 }))
+      if (event.kind === "file") break;
+    expect(manifestOf(outDir)).toHaveLength(1);
+    expect(endOf(await run(outDir, { batchSeconds: 0 }))).toMatchObject({ written: 6, skipped: 1 });
+  });
+
+  test("changed options, audio, weights or a damaged file are done again", async () => {
+    const outDir = fresh();
+    const folder = join(root, "changing");
+    mkdirSync(folder);
+    for (const i of [1, 2, 3]) writeWav(join(folder, `${i}.wav`), 3000 * i);
+    const inputs = [folder];
+    const again = async (options: Partial<ExtractOptions> = {}) => {
+      const { written, skipped } = endOf(await run(outDir, { inputs, batchSeconds: 0, ...options }));
+      return [written, skipped];
+    };
+    expect(await again()).toEqual([3, 0]);
+    expect(await again()).toEqual([0, 3]);
+    expect(await again({ layers: [1] })).toEqual([3, 0]);
+    expect(await again()).toEqual([3, 0]);
+    const other = { config, parameters: initParameters(config, { seed: 5 }) };
+    expect(await again({ model: other })).toEqual([3, 0]);
+    expect(await again()).toEqual([3, 0]);
+    writeWav(join(folder, "1.wav"), 3000, 99);
+    utimesSync(join(folder, "1.wav"), 1e9, 1e9);
+    expect(await again()).toEqual([1, 2]);
+    writeFileSync(join(outDir, "2.npy"), "short");
+    expect(await again()).toEqual([1, 2]);
+    rmSync(join(outDir, "3.npy"));
+    expect(await again()).toEqual([1, 2]);
+    expect(readdirSync(outDir).filter((name) => name.includes(".tmp"))).toEqual([]);
+  });
+});
+
+describe("bad input", () => {
+  test("bad files: all named under stop, left out and counted under skip", async () => {
+    const folder = join(root, "bad");
+    mkdirSync(folder);
+    writeWav(join(folder, "good.wav"), 6000);
+    writeWav(join(folder, "short.wav"), 50);
+    writeFileSync(join(folder, "empty.flac"), "");
+    writeFileSync(join(folder, "text.mp3"), "not audio at all");
+    const outDir = fresh();
+    await expect(run(outDir, { inputs: [folder] })).rejects.toThrow(
+      /3 of 4 audio files[\s\S]*empty\.flac[\s\S]*short\.wav[\s\S]*text\.mp3/,
+    );
+    expect(existsSync(outDir)).toBe(false);
+    const end = endOf(await run(outDir, { inputs: [folder], onBadFile: "skip" }));
+    expect(end).toMatchObject({ kind: "done", written: 1 });
+    expect(end.badFiles.map(({ path }) => path.replace(/.*\//, ""))).toEqual(["empty.flac", "short.wav", "text.mp3"]);
+    await expect(run(fresh(), { inputs: [join(folder, "empty.flac")] })).rejects.toThrow(/empty\.flac/);
+  });
+
+  test("files that would be written to one place, or out of the folder", async () => {
+    const [a, b] = [join(root, "one", "x"), join(root, "two", "x")];
+    for (const folder of [a, b]) {
+      mkdirSync(folder, { recursive: true });
+      writeWav(join(folder, "same.wav"), 5000);
+    }
+    await expect(run(fresh(), { inputs: [a, b] })).rejects.toThrow(/would both be written as "x\/same"/);
+    const list = join(root, "list.jsonl");
+    writeFileSync(list, `${JSON.stringify({ id: "../../evil", path: join(a, "same.wav") })}\n`);
+    await expect(run(fresh(), { inputs: [list] })).rejects.toThrow(/"\.\.\/\.\.\/evil" cannot name an output file/);
+    expect(files(root).filter((name) => name.includes("evil"))).toEqual([]);
+  });
+
+  test("values that float16 cannot hold, and values that are no numbers", async () => {
+    const large = { config, parameters: initParameters(config, { seed: 4 }) };
+    large.parameters.get("heads.2.bias")!.data[0] = 1e6;
+    const options = { model: large, heads: true } as const;
+    await expect(run(fresh(), { ...options, dtype: "float16" })).rejects.toThrow(/layer 3 holds .*beyond float16/);
+    await run(fresh(), options);
+    large.parameters.get("heads.2.bias")!.data[0] = Number.NaN;
+    await expect(run(fresh(), options)).rejects.toThrow(/layer 3 holds NaN/);
+  });
+
+  test.each<[Partial<ExtractOptions>, RegExp]>([
+    [{ layers: [4] }, /no layer 4; valid: 0, 1, 2, 3/],
+    [{ layers: [0], heads: true }, /no head of layer 0; valid: 1, 2, 3/],
+    [{ layers: [] }, /at least one/],
+    [{ batchSeconds: -1 }, /0 or more/],
+    [{ format: "csv" as never }, /valid: npy, safetensors/],
+    [{ inputs: [] }, /at least one audio file/],
+    [{ inputs: ["/nonexistent/x.wav"] }, /no such file or folder/],
+  ])("%j", async (options, message) => {
+    await expect(run(fresh(), options)).rejects.toThrow(message);
+  });
+
+  test("layers as text", () => {
+    expect(parseLayers("all")).toBe("all");
+    expect(parseLayers("0, 6,12")).toEqual([0, 6, 12]);
+    for (const text of ["", "1-3", "a", "1,,2", "-1"])
+      expect(() => parseLayers(text)).toThrow(/expected all or numbers/);
+  });
+});
