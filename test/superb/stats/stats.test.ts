@@ -110,7 +110,6 @@ describe("paired tests", () => {
     expect(counts).toEqual({ onlyA: 5, onlyB: 1, both: 0, neither: 1 });
     expect(p).toBeCloseTo((2 * 7) / 64, 12);
   });
-  });
 
   test("only the same test set is compared", () => {
     const rows = (...ids: string[]) => ids.map((id) => ({ id }));
