@@ -25,7 +25,7 @@ export { shippedSpeech } from "./speech.ts";
 const LIMITS: Record<ExportDtype, Pick<ExportResult, "limit" | "measure">> = {
   fp32: { limit: 1e-4, measure: "maxRelative" },
   fp16: { limit: 1e-2, measure: "maxRelative" },
-  int8: { limit: 0.2, measure: "relativeL2" },
+  int8: { limit: 0.1, measure: "relativeL2" },
 };
 
 const SAMPLE_RATE_HZ = 16000;

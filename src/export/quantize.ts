@@ -3,9 +3,9 @@ import { InternalError } from "../errors.ts";
 import { ONNX_TYPE_OF } from "../onnx/lower.ts";
 import type { OnnxModel, OnnxNode, OnnxTensor } from "../onnx/proto.ts";
 
-/** Linear layers of the encoder, the feature projection and heads; not convolutions, not WavLM's small position gate. */
+/** Linear layers of the Transformer and heads; not convolutions, the feature projection (its error would reach every layer), WavLM's gate. */
 const QUANTIZED =
-  /^(feature_projection\.projection|heads\.\d+|encoder\.layers\.\d+\.(attention\.[qkv]_proj|attention\.out_proj|feed_forward\.\w+))\.weight$/;
+  /^(heads\.\d+|encoder\.layers\.\d+\.(attention\.[qkv]_proj|attention\.out_proj|feed_forward\.\w+))\.weight$/;
 
 const floatsOf = ({ bytes }: OnnxTensor): Float32Array => {
   if (!(bytes instanceof Uint8Array)) throw new InternalError("quantize: weights are stored apart already");
