@@ -9,23 +9,37 @@ export function verifyVerb(program: Command, output: Output, finish: (code: numb
     .command("verify")
     .description("replay recorded cases (distillation steps, checkpoints with hidden states) and compare")
     .argument("<case-folder...>", "folders of recorded cases")
+    .option("--model <path|id>", "the model of published outputs (default: facebook/hubert-base-ls960)")
     .option("--json", "print the result as JSON")
-    .addHelpText("after", "\nExample:\n  $ stillwave verify cases/armhubert_paper_gradscale cases/hf_hubert_base")
-    .action(async (folders: string[], options: { readonly json?: boolean }) => {
+    .addHelpText(
+      "after",
+      [
+        "",
+        "Examples:",
+        "  $ stillwave verify cases/armhubert_paper_gradscale cases/hf_hubert_base",
+        "  $ stillwave verify cases/hubert-base-golden --model hubert_base_ls960.pt",
+        "",
+        "A case that needs weights which are not here is skipped, and says how to get them.",
+      ].join("\n"),
+    )
+    .action(async (folders: string[], options: { readonly json?: boolean; readonly model?: string }) => {
       const { verifyCases } = await import("../verify/index.ts");
-      const results = await verifyCases(folders);
-      if (options.json) output.json({ passed: results.every(({ passed }) => passed), cases: results });
+      const { json, ...rest } = options;
+      const results = await verifyCases(folders, undefined, rest);
+      const passed = results.every((result) => result.passed || result.skipped !== undefined);
+      if (json) output.json({ passed, cases: results });
       else output.print(formatCases(results));
-      finish(results.every(({ passed }) => passed) ? 0 : 1);
+      finish(passed ? 0 : 1);
     });
 }
 
-const measures = { l2: "of the norm", largest: "of the largest" } as const;
+const measures = { l2: "of the norm", largest: "of the largest", share: "of the frames" } as const;
 
 /** One table per case, and a last line that sums up. */
 export function formatCases(results: readonly CaseResult[]): string {
   const head = ["tensors", "count", "max absolute", "max relative", "tolerance", "relative", "worst", ""];
-  const blocks = results.map(({ folder, kind, passed, differences }) => {
+  const blocks = results.map(({ folder, kind, passed, differences, skipped, notes = [] }) => {
+    if (skipped !== undefined) return `${folder} (${kind}): skipped: ${skipped}`;
     const rows = differences.map((difference) => [
       difference.kind,
       String(difference.tensors),
@@ -36,8 +50,11 @@ export function formatCases(results: readonly CaseResult[]): string {
       difference.worst,
       difference.passed ? "" : "FAILED",
     ]);
-    return `${folder} (${kind}): ${passed ? "passed" : "FAILED"}\n${formatTable(head, rows, [0, 5, 6, 7])}`;
+    const verdict = `${folder} (${kind}): ${passed ? "passed" : "FAILED"}`;
+    return [verdict, formatTable(head, rows, [0, 5, 6, 7]), ...notes].join("\n");
   });
-  const failed = results.filter(({ passed }) => !passed).length;
-  return [...blocks, `${results.length - failed} passed, ${failed} failed`].join("\n\n");
+  const skipped = results.filter((result) => result.skipped !== undefined).length;
+  const failed = results.filter(({ passed }) => !passed).length - skipped;
+  const summary = `${results.length - failed - skipped} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ""}`;
+  return [...blocks, summary].join("\n\n");
 }

@@ -15,8 +15,8 @@ export interface Difference {
   readonly passed: boolean;
 }
 
-/** `l2`: |a - b| / |b|. `largest`: max |a - b| / max |b|. */
-export type Measure = "l2" | "largest";
+/** `l2`: |a - b| / |b|. `largest`: max |a - b| / max |b|. `share`: how many of the entries differ. */
+export type Measure = "l2" | "largest" | "share";
 
 export interface Pair {
   readonly name: string;

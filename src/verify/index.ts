@@ -7,14 +7,23 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { verifyCheckpoint } from "./checkpoint.ts";
 import type { Difference } from "./compare.ts";
 import { verifyDistillation } from "./distillation.ts";
+import { findGolden, verifyGolden } from "./golden.ts";
 
 export type { Difference } from "./compare.ts";
 
 export interface CaseResult {
   readonly folder: string;
-  readonly kind: "distillation step" | "checkpoint";
+  readonly kind: "distillation step" | "checkpoint" | "published output";
   readonly passed: boolean;
   readonly differences: readonly Difference[];
+  /** Why the case could not be replayed here: what it needs and how to get it. Neither passed nor failed. */
+  readonly skipped?: string;
+  readonly notes?: readonly string[];
+}
+
+export interface VerifyOptions {
+  /** The model of cases that record a published model's output: path or Hugging Face id. */
+  readonly model?: string;
 }
 
 const exists = (path: string) =>
@@ -23,14 +32,25 @@ const exists = (path: string) =>
     () => false,
   );
 
-/** Replays one case folder: `data.safetensors` is a distillation step, `expected.safetensors` a checkpoint. */
-export async function verifyCase(folder: string, runtime: Runtime): Promise<CaseResult> {
+/**
+ * Replays one case folder: `data.safetensors` is a distillation step, `expected.safetensors` a checkpoint,
+ * `*.L<layer>.npy` beside an audio file a published model's output.
+ */
+export async function verifyCase(folder: string, runtime: Runtime, options: VerifyOptions = {}): Promise<CaseResult> {
   const [step, checkpoint] = await Promise.all(
     ["data.safetensors", "expected.safetensors"].map((name) => exists(join(folder, name))),
   );
+  const golden = step || checkpoint ? undefined : await findGolden(folder);
+  if (golden) {
+    const result = await verifyGolden(golden, runtime, options.model);
+    const kind = "published output";
+    if ("skipped" in result) return { folder, kind, passed: false, differences: [], skipped: result.skipped };
+    return { folder, kind, passed: result.differences.every(({ passed }) => passed), ...result };
+  }
   if (!step && !checkpoint)
     throw new StillwaveError(
-      `${folder}: no recorded case; expected data.safetensors (a distillation step) or expected.safetensors (a checkpoint)`,
+      `${folder}: no recorded case; expected data.safetensors (a distillation step), expected.safetensors (a checkpoint) ` +
+        "or *.L<layer>.npy with an audio file (a published output)",
     );
   const differences = step ? await verifyDistillation(folder, runtime) : await verifyCheckpoint(folder, runtime);
   if (differences.length === 0) throw new StillwaveError(`${folder}: the case records nothing that can be compared`);
@@ -39,9 +59,13 @@ export async function verifyCase(folder: string, runtime: Runtime): Promise<Case
 }
 
 /** Replays case folders in order. */
-export async function verifyCases(folders: readonly string[], runtime?: Runtime): Promise<CaseResult[]> {
+export async function verifyCases(
+  folders: readonly string[],
+  runtime?: Runtime,
+  options: VerifyOptions = {},
+): Promise<CaseResult[]> {
   const engine = runtime ?? (await createRuntime());
   const results: CaseResult[] = [];
-  for (const folder of folders) results.push(await verifyCase(folder, engine));
+  for (const folder of folders) results.push(await verifyCase(folder, engine, options));
   return results;
 }
