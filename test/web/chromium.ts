@@ -8,7 +8,7 @@ import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { build } from "vite";
-import { describe, test } from "vitest";
+import { afterAll, describe, test } from "vitest";
 import type { TestPage } from "./page/page.ts";
 
 const CANDIDATES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -39,6 +39,9 @@ const FLAGS = [
   "--disable-sync",
 ];
 const GPU_FLAGS = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"];
+
+/** A microphone that beeps, allowed without asking. */
+const MICROPHONE_FLAGS = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"];
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html",
@@ -88,8 +91,12 @@ export async function serveFolders(
 }
 
 /** Headless Chromium with a profile of its own that is gone afterwards. */
-export function launchChromium(options: { readonly webgpu?: boolean } = {}): Promise<Browser> {
-  const flags = options.webgpu ? [...FLAGS.filter((flag) => flag !== "--disable-gpu"), ...GPU_FLAGS] : FLAGS;
+export function launchChromium(
+  options: { readonly webgpu?: boolean; readonly microphone?: boolean } = {},
+): Promise<Browser> {
+  const flags = FLAGS.filter((flag) => !options.webgpu || flag !== "--disable-gpu");
+  if (options.webgpu) flags.push(...GPU_FLAGS);
+  if (options.microphone) flags.push(...MICROPHONE_FLAGS);
   return chromium.launch({ executablePath: chromiumPath!, args: flags });
 }
 
@@ -108,17 +115,28 @@ export interface PageOptions {
   readonly folders?: Readonly<Record<string, string>>;
 }
 
-/** Bundles the test page with Vite and opens it. The engine's files are below /ort/. */
-export async function openTestPage(options: PageOptions = {}): Promise<OpenPage> {
+let bundle: Promise<string> | undefined;
+afterAll(async () => {
+  if (bundle) await rm(await bundle, { recursive: true, force: true });
+});
+
+/** The test page, bundled once a test file. */
+async function bundlePage(): Promise<string> {
   const outDir = await mkdtemp(join(tmpdir(), "stillwave-page-"));
-  const root = fileURLToPath(new URL("page", import.meta.url));
   await build({
-    root,
+    root: fileURLToPath(new URL("page", import.meta.url)),
     configFile: false,
     logLevel: "error",
     resolve: { conditions: ["onnxruntime-web-use-extern-wasm", "module", "browser"] },
     build: { outDir, target: "es2022", minify: false, emptyOutDir: true },
   });
+  return outDir;
+}
+
+/** Bundles the test page with Vite and opens it. The engine's files are below /ort/. */
+export async function openTestPage(options: PageOptions = {}): Promise<OpenPage> {
+  bundle ??= bundlePage();
+  const outDir = await bundle;
   const server = await serveFolders(
     { "/": outDir, "/ort/": ortFolder, ...options.folders },
     { isolated: options.isolated ?? false },
@@ -139,7 +157,6 @@ export async function openTestPage(options: PageOptions = {}): Promise<OpenPage>
     async close() {
       await browser.close();
       await server.close();
-      await rm(outDir, { recursive: true, force: true });
     },
   };
 }

@@ -1,0 +1,56 @@
+// Audio as models want it: 16 kHz mono, from a file or the microphone, decoded and resampled by the browser.
+
+export const SAMPLE_RATE_HZ = 16_000;
+/** Longest audio that is taken: attention grows with the square of the length. */
+export const MAX_SECONDS = 60;
+/** Fewest samples that give one frame. */
+const MIN_SAMPLES = 400;
+
+export interface Recording {
+  readonly wave: Float32Array;
+  /** Whether the end was left out. */
+  readonly cut: boolean;
+}
+
+/** Decodes any format that the browser knows; channels are averaged. */
+export async function decode(bytes: ArrayBuffer): Promise<Recording> {
+  // a context of 16 kHz resamples what it decodes
+  const context = new OfflineAudioContext(1, 1, SAMPLE_RATE_HZ);
+  const buffer = await context.decodeAudioData(bytes).catch(() => {
+    throw new Error("this browser cannot decode the file; WAV, FLAC, MP3 and Ogg usually work");
+  });
+  const length = Math.min(buffer.length, MAX_SECONDS * SAMPLE_RATE_HZ);
+  if (length < MIN_SAMPLES)
+    throw new Error(`only ${buffer.length} samples; at least ${MIN_SAMPLES} (25 ms) are needed`);
+  const wave = new Float32Array(length);
+  for (let channel = 0; channel < buffer.numberOfChannels; channel++) {
+    const samples = buffer.getChannelData(channel);
+    for (let i = 0; i < length; i++) wave[i]! += samples[i]! / buffer.numberOfChannels;
+  }
+  return { wave, cut: buffer.length > length };
+}
+
+/** Starts the microphone. The promise inside resolves when `stop` was called or the time is over. */
+export async function record(): Promise<{ readonly stop: () => void; readonly bytes: Promise<ArrayBuffer> }> {
+  const plain = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+  const stream = await navigator.mediaDevices.getUserMedia({ audio: plain }).catch((error: Error) => {
+    throw new Error(
+      error.name === "NotAllowedError" ? "the microphone was not allowed" : `no microphone: ${error.message}`,
+    );
+  });
+  const recorder = new MediaRecorder(stream);
+  const chunks: Blob[] = [];
+  recorder.ondataavailable = ({ data }) => chunks.push(data);
+  const bytes = new Promise<ArrayBuffer>((resolve) => {
+    recorder.onstop = () => {
+      for (const track of stream.getTracks()) track.stop();
+      resolve(new Blob(chunks).arrayBuffer());
+    };
+  });
+  recorder.start();
+  const stop = () => {
+    if (recorder.state !== "inactive") recorder.stop();
+  };
+  setTimeout(stop, MAX_SECONDS * 1000);
+  return { stop, bytes };
+}
