@@ -43,13 +43,14 @@ export function driftOf(output: string, actual: HostArray, source: HostArray, va
       reference += value ** 2;
     }
   });
-  const share = (part: number, whole: number) => (part === 0 ? 0 : part / whole);
-  const relativeL2 = share(Math.sqrt(squares), Math.sqrt(reference));
+  // values that are not finite, on either side, are beyond every limit: NaN would be below all
+  const share = (part: number, whole: number) => (part === 0 ? 0 : finite(part / whole));
+  const finite = (x: number) => (Number.isFinite(x) ? x : Number.POSITIVE_INFINITY);
   return {
     output,
     maxAbsolute: absolute,
     maxRelative: share(absolute, largest),
-    relativeL2: Number.isNaN(relativeL2) ? Number.POSITIVE_INFINITY : relativeL2,
+    relativeL2: share(Math.sqrt(squares), Math.sqrt(reference)),
   };
 }
 

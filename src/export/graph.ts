@@ -47,9 +47,10 @@ export function exportGraph(
     constants.set(name, value);
     return value;
   };
+  const waveform = input("waveform", [BATCH, SAMPLES]);
   const lengths = lengthsInput();
   const own = entriesBefore(lengths, SAMPLES);
-  const silent = g.mul(input("waveform", [BATCH, SAMPLES]), own); // whatever padding holds, the model sees zeros
+  const silent = g.mul(waveform, own); // whatever padding holds, the model sees zeros
   const wave = config.normalizeWaveform ? normalizeWaveform(silent, own, lengths) : silent;
   const features = extractFeatures(config, lookup, wave, {
     features: "channels-first",

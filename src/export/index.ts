@@ -156,7 +156,11 @@ export async function exportOnnx(model: ExportModel, options: ExportOptions): Pr
       withinLimit,
       warnings: warningsFor(model.config, options),
     };
+  } catch (error) {
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    if (code && syscall) throw new StillwaveError(`${options.out}: cannot be written (${code})`);
+    throw error;
   } finally {
-    await rm(staging, { recursive: true, force: true });
+    await rm(staging, { recursive: true, force: true }).catch(() => {});
   }
 }
