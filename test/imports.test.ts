@@ -23,6 +23,7 @@ const layers = [
   "report",
   "distill",
   "export",
+  "library",
   "verify",
   "superb",
   "cli",

@@ -18,7 +18,13 @@ export {
 export { type Dtype, floatsToHalves, littleEndianHost } from "./dtypes.ts";
 export { type HubOptions, loadUpstream, ModelUnavailableError } from "./hub.ts";
 export { type CheckpointReport, inspectCheckpoint } from "./inspect.ts";
-export { type LightningContent, type LightningFiles, officialSettings, writeLightning } from "./lightning-writer.ts";
+export {
+  differentField,
+  type LightningContent,
+  type LightningFiles,
+  officialSettings,
+  writeLightning,
+} from "./lightning-writer.ts";
 export { loadModel, openCheckpoint } from "./load.ts";
 export { type ModelFolderContent, writeModelFolder } from "./model-folder.ts";
 export { canonicalFromFairseq, fairseqName, fromFairseqNames, toFairseqNames } from "./names.ts";

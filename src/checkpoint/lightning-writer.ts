@@ -163,7 +163,7 @@ function withoutFloats(fields: { readonly [key: string]: PickleValue }): { reado
 }
 
 /** The first field in which two configurations differ. */
-function differentField(a: ModelConfig, b: ModelConfig): string | undefined {
+export function differentField(a: ModelConfig, b: ModelConfig): string | undefined {
   const canonical = (value: unknown): string =>
     JSON.stringify(value, (_, item) =>
       typeof item === "object" && item !== null && !Array.isArray(item)
