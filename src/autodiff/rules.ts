@@ -1,7 +1,7 @@
 // Gradients: for every op, how a cotangent of its output becomes cotangents of its inputs. Total over the vocabulary.
 import { InternalError } from "../errors.ts";
 import type { Dim } from "../graph/dim.ts";
-import { addDims, equalDims, subDims } from "../graph/dim.ts";
+import { addDims, equalDims, mulDims, subDims } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
 import type { GraphNode, Value } from "../graph/value.ts";
 import type { OpName } from "../graph/vocabulary.ts";
@@ -117,6 +117,15 @@ const RULES: { readonly [K in OpName]: Rule<K> } = {
     return [g.sub(weighted, g.mul(y!, g.sum(weighted, [-1], true)))];
   },
   layerNorm: layerNormRule,
+  lstm: ({ inputs, outputs, attributes: { reverse } }, ct) => {
+    const [, weight, valid] = inputs as [Value, Value, Value];
+    const [hidden, cell, gates] = outputs as [Value, Value, Value];
+    const dGates = g.lstmBackward(ct, { weight, valid, cell, gates }, reverse);
+    const rows = (x: Value) => g.reshape(x, [mulDims(x.shape[0]!, x.shape[1]!), x.shape[2]!]);
+    const dWeight = g.gemm(rows(dGates), rows(g.previousFrame(hidden, reverse)), { transA: true });
+    return [dGates, dWeight, undefined];
+  },
+  lstmBackward: undefinedGradient("lstmBackward"),
   reshape: ({ inputs: [x] }, ct) => [g.reshape(ct, x!.shape)],
   transpose: ({ attributes: { permutation } }, ct) => [
     g.transpose(

@@ -187,6 +187,35 @@ export function layerNormWithStatistics(x: Value, weight: Value, bias: Value, ep
 export const layerNorm = (x: Value, weight: Value, bias: Value, epsilon: number): Value =>
   layerNormWithStatistics(x, weight, bias, epsilon)[0];
 
+/** See the vocabulary: hidden states, cells and activated gates of one direction. */
+export function lstm(gates: Value, weight: Value, valid: Value, reverse: boolean): [Value, Value, Value] {
+  const [time, batch, width] = gates.shape as [Dim, Dim, Dim];
+  const hidden = weight.shape[1]!;
+  if (gates.shape.length !== 3 || !equalShapes(weight.shape, [width, hidden]) || !equalDims(width, mulDims(4, hidden)))
+    fail("lstm", "expected gates [time, batch, 4 hidden] and weight [4 hidden, hidden]", [gates, weight]);
+  if (!equalShapes(valid.shape, [time, batch, 1])) fail("lstm", "valid must be [time, batch, 1]", [gates, valid]);
+  const state: ValueType = { shape: [time, batch, hidden], dtype: "float32" };
+  return createNode("lstm", [gates, weight, valid], { reverse }, [state, state, gates]).outputs as never;
+}
+
+/** The value one frame before in the direction of time that the recurrence runs in; 0 before the first. */
+export function previousFrame(x: Value, reverse: boolean): Value {
+  const time = x.shape[0]!;
+  return reverse ? pad(slice(x, 0, 1, time), 0, 0, 1) : pad(slice(x, 0, 0, addDims(time, -1)), 0, 1, 0);
+}
+
+export interface LstmTrace {
+  readonly weight: Value;
+  readonly valid: Value;
+  readonly cell: Value;
+  readonly gates: Value;
+}
+
+export function lstmBackward(cotangent: Value, { weight, valid, cell, gates }: LstmTrace, reverse: boolean): Value {
+  const inputs = [cotangent, weight, valid, cell, previousFrame(cell, reverse), gates];
+  return apply("lstmBackward", inputs, { reverse }, gates);
+}
+
 export function reshape(x: Value, shape: Shape): Value {
   if (!equalDims(sizeOfShape(x.shape), sizeOfShape(shape))) fail("reshape", `cannot become ${showShape(shape)}`, [x]);
   return equalShapes(x.shape, shape) ? x : apply("reshape", [x], { shape }, { shape, dtype: x.dtype });

@@ -1,6 +1,7 @@
 // The op vocabulary: every operation a graph may hold, with its attributes. All tables (shapes, gradients, ONNX) are total over it.
+
+import type { DType } from "./array.ts";
 import type { Dim, Shape } from "./dim.ts";
-import type { DType } from "./value.ts";
 
 type None = Record<never, never>;
 interface MatmulAttributes {
@@ -64,6 +65,15 @@ export interface OpAttributes {
   softmax: None;
   /** (x, weight, bias) over the last axis -> (y, mean, inverse standard deviation). */
   layerNorm: { readonly epsilon: number };
+  // recurrence
+  /**
+   * One direction of an LSTM, gates in PyTorch's order (input, forget, cell, output): (gate inputs [time, batch, 4 hidden],
+   * weight [4 hidden, hidden], valid [time, batch, 1]) -> hidden [time, batch, hidden], cell [time, batch, hidden],
+   * activated gates [time, batch, 4 hidden]. The state is 0 at the start and at frames where `valid` is 0.
+   */
+  lstm: { readonly reverse: boolean };
+  /** (cotangent of hidden, weight, valid, cell, cell one frame before, activated gates) -> cotangent of the gate inputs. */
+  lstmBackward: { readonly reverse: boolean };
   // shape
   reshape: { readonly shape: Shape };
   transpose: { readonly permutation: readonly number[] };

@@ -73,12 +73,35 @@ export class Emitter {
     attributes: Attributes = {},
     domain = "",
   ): void {
-    const names = outputs.map((value) => {
+    const names = this.outputNames({ outputs });
+    this.nodes.push({ type, domain, name: `${type}_${this.count++}`, inputs, outputs: names, attributes });
+  }
+
+  /** The names of a node's outputs, given now where they have none. */
+  outputNames({ outputs }: Pick<GraphNode, "outputs">): string[] {
+    return outputs.map((value) => {
       const name = this.valueNames.get(value) ?? `_v${this.count}${outputs.length > 1 ? `_${value.index}` : ""}`;
       this.bind(value, name);
       return name;
     });
-    this.nodes.push({ type, domain, name: `${type}_${this.count++}`, inputs, outputs: names, attributes });
+  }
+
+  /** A number that no other call got, for the names inside a Scan's body. */
+  unique(): number {
+    return this.count++;
+  }
+
+  /** A Scan: final states nobody reads, then the outputs collected over frames. */
+  scan(states: readonly string[], inputs: readonly string[], outputs: readonly string[], attributes: Attributes): void {
+    const final = states.map((_, i) => `_t${this.count}_${i}`);
+    const all = [...final, ...outputs];
+    this.nodes.push({
+      type: "Scan",
+      name: `Scan_${this.count++}`,
+      inputs: [...states, ...inputs],
+      outputs: all,
+      attributes,
+    });
   }
 
   /** An intermediate ONNX node with one output; returns its name. */

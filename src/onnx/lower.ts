@@ -3,6 +3,7 @@ import type { Dim } from "../graph/dim.ts";
 import type { GraphNode } from "../graph/value.ts";
 import type { OpName } from "../graph/vocabulary.ts";
 import type { Emitter } from "./emitter.ts";
+import { lowerLstm, lowerLstmBackward } from "./lstm.ts";
 
 /** Emits the nodes of `node`; its inputs have names already. */
 type Lower<K extends OpName> = (node: GraphNode<K>, emit: Emitter) => void;
@@ -141,6 +142,8 @@ export const LOWERINGS: { readonly [K in OpName]: Lower<K> } = {
   softmax: (node, emit) => emit.to(node, "Softmax", emit.names(node.inputs), { axis: -1n }),
   layerNorm: (node, emit) =>
     emit.to(node, "LayerNormalization", emit.names(node.inputs), { axis: -1n, epsilon: node.attributes.epsilon }),
+  lstm: lowerLstm,
+  lstmBackward: lowerLstmBackward,
   reshape: (node, emit) =>
     // allowzero: a size of 0 is 0, not a copy of the input's
     emit.to(node, "Reshape", [emit.name(node.inputs[0]!), emit.reshapeTarget(node.attributes.shape)], {

@@ -14,8 +14,17 @@ export const DATA_TYPE = {
 } as const;
 export type OnnxType = keyof typeof DATA_TYPE;
 
-/** Attribute value: bigint -> INT, number -> FLOAT, string -> STRING, bigint[] -> INTS. */
-export type OnnxAttribute = bigint | number | string | readonly bigint[] | OnnxTensor;
+/** Attribute value: bigint -> INT, number -> FLOAT, string -> STRING, bigint[] -> INTS, and messages. */
+export type OnnxAttribute = bigint | number | string | readonly bigint[] | OnnxTensor | OnnxGraph;
+
+/** The body of a Scan; it may also read names of the graph around it. */
+export interface OnnxGraph {
+  readonly name: string;
+  readonly nodes: readonly OnnxNode[];
+  readonly initializers: readonly OnnxTensor[];
+  readonly inputs: readonly OnnxValueInfo[];
+  readonly outputs: readonly OnnxValueInfo[];
+}
 
 export interface OnnxNode {
   readonly type: string;
@@ -41,13 +50,8 @@ export interface OnnxValueInfo {
   readonly shape: readonly (number | string)[];
 }
 
-export interface OnnxModel {
-  readonly name: string;
+export interface OnnxModel extends OnnxGraph {
   readonly opset: number;
-  readonly nodes: readonly OnnxNode[];
-  readonly initializers: readonly OnnxTensor[];
-  readonly inputs: readonly OnnxValueInfo[];
-  readonly outputs: readonly OnnxValueInfo[];
   readonly metadata?: Readonly<Record<string, string>>;
   readonly producerVersion?: string;
 }
@@ -91,7 +95,15 @@ function tensorBody(tensor: OnnxTensor): Body {
   };
 }
 
-const ATTRIBUTE = { float: 1, int: 2, string: 3, tensor: 4, ints: 7 } as const;
+const ATTRIBUTE = { float: 1, int: 2, string: 3, tensor: 4, graph: 5, ints: 7 } as const;
+
+function attributeKind(value: OnnxAttribute): keyof typeof ATTRIBUTE {
+  if (typeof value === "number") return "float";
+  if (typeof value === "bigint") return "int";
+  if (typeof value === "string") return "string";
+  if ("bytes" in value) return "tensor";
+  return "nodes" in value ? "graph" : "ints";
+}
 
 function attributeBody(name: string, value: OnnxAttribute): Body {
   return (w) => {
@@ -100,18 +112,9 @@ function attributeBody(name: string, value: OnnxAttribute): Body {
     else if (typeof value === "bigint") varint(w, 3, value);
     else if (typeof value === "string") text(w, 4, value);
     else if ("bytes" in value) message(w, 5, tensorBody(value));
+    else if ("nodes" in value) message(w, 6, graphBody(value));
     else for (const item of value) varint(w, 8, item);
-    const kind =
-      typeof value === "number"
-        ? ATTRIBUTE.float
-        : typeof value === "bigint"
-          ? ATTRIBUTE.int
-          : typeof value === "string"
-            ? ATTRIBUTE.string
-            : "bytes" in value
-              ? ATTRIBUTE.tensor
-              : ATTRIBUTE.ints;
-    varint(w, 20, kind);
+    varint(w, 20, ATTRIBUTE[attributeKind(value)]);
   };
 }
 
@@ -141,6 +144,16 @@ function valueInfoBody(info: OnnxValueInfo): Body {
   };
 }
 
+function graphBody({ nodes, name, initializers, inputs, outputs }: OnnxGraph): Body {
+  return (w) => {
+    for (const node of nodes) message(w, 1, nodeBody(node));
+    text(w, 2, name);
+    for (const tensor of initializers) message(w, 5, tensorBody(tensor));
+    for (const input of inputs) message(w, 11, valueInfoBody(input));
+    for (const output of outputs) message(w, 12, valueInfoBody(output));
+  };
+}
+
 /** The IR version that came with an opset, so that readers of that time accept the file; we need nothing newer than 10. */
 const irVersion = (opset: number) => (opset <= 18 ? 8 : opset <= 20 ? 9 : 10);
 
@@ -150,13 +163,7 @@ export function encodeModel(model: OnnxModel): Uint8Array {
   varint(w, 1, irVersion(model.opset));
   text(w, 2, "stillwave");
   if (model.producerVersion) text(w, 3, model.producerVersion);
-  message(w, 7, (graph) => {
-    for (const node of model.nodes) message(graph, 1, nodeBody(node));
-    text(graph, 2, model.name);
-    for (const tensor of model.initializers) message(graph, 5, tensorBody(tensor));
-    for (const input of model.inputs) message(graph, 11, valueInfoBody(input));
-    for (const output of model.outputs) message(graph, 12, valueInfoBody(output));
-  });
+  message(w, 7, graphBody(model));
   const domains = new Set(model.nodes.map((node) => node.domain ?? ""));
   domains.add("");
   for (const domain of domains)

@@ -7,7 +7,7 @@ import type { OpName } from "../graph/vocabulary.ts";
 import type { OnnxTarget, SymbolSource } from "./emitter.ts";
 import { Emitter, INTERNAL_NAME } from "./emitter.ts";
 import { LOWERINGS } from "./lower.ts";
-import type { OnnxModel, OnnxNode } from "./proto.ts";
+import type { OnnxAttribute, OnnxModel, OnnxNode } from "./proto.ts";
 
 /** A traced function: named inputs are the `input` nodes reached from the outputs. */
 export interface Graph {
@@ -44,12 +44,17 @@ export function symbolSources(inputs: ReadonlyMap<string, Value>): Map<string, S
   return sources;
 }
 
+/** Nodes of a Scan's body, which may read names of the graph around it. */
+const bodyNodes = (value: OnnxAttribute): readonly OnnxNode[] =>
+  typeof value === "object" && "nodes" in value ? value.nodes : [];
+
 /**
  * The order that keeps least in memory. ONNX Runtime executes depth first from the nodes nobody reads, the last one in the
  * file first. So those go to the end, in reverse: a gradient is finished as soon as what it needs is there.
  */
 function leavesLast(nodes: readonly OnnxNode[]): OnnxNode[] {
-  const read = new Set(nodes.flatMap((node) => node.inputs));
+  const bodies = nodes.flatMap(({ attributes }) => Object.values(attributes ?? {}).flatMap(bodyNodes));
+  const read = new Set([...nodes, ...bodies].flatMap((node) => node.inputs));
   const isLeaf = (node: OnnxNode) => !node.outputs.some((output) => read.has(output));
   return [...nodes.filter((node) => !isLeaf(node)), ...nodes.filter(isLeaf).reverse()];
 }

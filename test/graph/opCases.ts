@@ -408,6 +408,47 @@ const pointwise: OpCase[] = [
   }),
 ];
 
+/** Frames valid with the given pattern, [time, batch, 1]; items of different lengths as a packed sequence has them. */
+const lengths = (time: Dim, batch: Dim, every = 0): CaseInput => ({
+  shape: [time, batch, 1],
+  dtype: "uint8",
+  draw: (_, count) => Array.from({ length: count }, (_, i) => (every > 0 && i % every === every - 1 ? 0 : 1)),
+});
+const recurrences: OpCase[] = [
+  ...of("lstm", {
+    forward: {
+      inputs: [normal(5, 2, 12), normal(12, 3), lengths(5, 2)],
+      build: (x, w, v) => g.lstm(x!, w!, g.cast(v!, "float32"), false),
+    },
+    reverse: {
+      inputs: [normal(5, 2, 12), normal(12, 3), lengths(5, 2)],
+      build: (x, w, v) => g.lstm(x!, w!, g.cast(v!, "float32"), true),
+    },
+    "symbolic, invalid frames": {
+      inputs: [normal(T, B, 8), normal(8, 2), lengths(T, B, 4)],
+      build: (x, w, v) => g.lstm(x!, w!, g.cast(v!, "float32"), false),
+    },
+    "symbolic, invalid frames, reverse": {
+      inputs: [normal(T, B, 8), normal(8, 2), lengths(T, B, 4)],
+      build: (x, w, v) => g.lstm(x!, w!, g.cast(v!, "float32"), true),
+    },
+    "one frame, one unit": {
+      inputs: [normal(1, 1, 4), normal(4, 1), lengths(1, 1)],
+      build: (x, w, v) => g.lstm(x!, w!, g.cast(v!, "float32"), false),
+    },
+  }),
+  ...of("lstmBackward", {
+    "of its own forward pass": {
+      inputs: [normal(T, B, 2), normal(T, B, 8), normal(8, 2), lengths(T, B, 5)],
+      build: (ct, x, w, v) => {
+        const valid = g.cast(v!, "float32");
+        const [, cell, gates] = g.lstm(x!, w!, valid, true);
+        return g.lstmBackward(ct!, { weight: w!, valid, cell, gates }, true);
+      },
+    },
+  }),
+];
+
 export const OP_CASES: readonly OpCase[] = [
   ...pointwise,
   ...binary("add", g.add),
@@ -427,6 +468,7 @@ export const OP_CASES: readonly OpCase[] = [
   ...reductions("mean", g.mean),
   ...reductions("max", g.max),
   ...norms,
+  ...recurrences,
   ...shapeOps(),
   ...indexOps(),
 ];
@@ -443,4 +485,5 @@ export const NO_GRADIENT: ReadonlyMap<OpName, string> = new Map<OpName, string>(
   ["clip", "used on indices and lengths; refuses"],
   ["max", "used for stability and metrics; refuses"],
   ["geluBackward", "second derivatives are not needed; refuses"],
+  ["lstmBackward", "second derivatives are not needed; refuses"],
 ]);

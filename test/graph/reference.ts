@@ -3,6 +3,7 @@ import { evaluateDim, evaluateShape } from "../../src/graph/dim.ts";
 import type { GraphNode, Value } from "../../src/graph/value.ts";
 import { reachableNodes } from "../../src/graph/value.ts";
 import type { OpName } from "../../src/graph/vocabulary.ts";
+import { recurrence, recurrenceBackward } from "./referenceLstm.ts";
 
 /** Row-major float64, whatever the graph's type: int64, uint8 and bool values are exact in it. */
 export interface Tensor {
@@ -213,6 +214,9 @@ export const REFERENCE: { readonly [K in OpName]: Evaluate<K> } = {
   sum: reduce(total),
   mean: reduce((values) => total(values) / values.length),
   max: reduce((values) => Math.max(...values)),
+  lstm: ({ reverse }, [gates, weight, valid]) => recurrence(gates!, weight!, valid!, reverse),
+  lstmBackward: ({ reverse }, [ct, weight, valid, cell, previous, gates]) =>
+    recurrenceBackward([ct!, weight!, valid!, cell!, previous!, gates!], reverse),
   softmax: (_, [x]) =>
     rows(x!, (row) => {
       const top = Math.max(...row);

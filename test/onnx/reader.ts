@@ -32,7 +32,7 @@ export function fieldsOf(bytes: Uint8Array): Field[] {
   return fields;
 }
 
-type Kind = "int" | "float" | "text" | "bytes" | Schema;
+type Kind = "int" | "float" | "text" | "bytes" | Schema | { readonly lazy: () => Schema };
 /** Field number -> name and kind; a trailing `*` in the name is a repeated field. */
 interface Schema {
   readonly [number: number]: readonly [string, Kind];
@@ -42,7 +42,7 @@ type Message = any;
 
 const ENTRY: Schema = { 1: ["key", "text"], 2: ["value", "text"] };
 const TENSOR: Schema = { 1: ["dims*", "int"], 2: ["dataType", "int"], 8: ["name", "text"], 9: ["raw", "bytes"], 13: ["external*", ENTRY], 14: ["location", "int"] }; // biome-ignore format: one line
-const ATTRIBUTE: Schema = { 1: ["name", "text"], 2: ["f", "float"], 3: ["i", "int"], 4: ["s", "text"], 5: ["t", TENSOR], 8: ["ints*", "int"], 20: ["type", "int"] }; // biome-ignore format: one line
+const ATTRIBUTE: Schema = { 1: ["name", "text"], 2: ["f", "float"], 3: ["i", "int"], 4: ["s", "text"], 5: ["t", TENSOR], 6: ["g", { lazy: () => GRAPH }], 8: ["ints*", "int"], 20: ["type", "int"] }; // biome-ignore format: one line
 const NODE: Schema = { 1: ["input*", "text"], 2: ["output*", "text"], 3: ["name", "text"], 4: ["opType", "text"], 5: ["attribute*", ATTRIBUTE], 7: ["domain", "text"] }; // biome-ignore format: one line
 const SHAPE: Schema = { 1: ["dim*", { 1: ["value", "int"], 2: ["param", "text"] }] };
 const VALUE: Schema = { 1: ["name", "text"], 2: ["type", { 1: ["tensor", { 1: ["elementType", "int"], 2: ["shape", SHAPE] }] }] }; // biome-ignore format: one line
@@ -63,7 +63,7 @@ function decode(bytes: Uint8Array, schema: Schema): Message {
       kind === "text"
         ? new TextDecoder("utf-8", { fatal: true }).decode(value as Uint8Array)
         : typeof kind === "object"
-          ? decode(value as Uint8Array, kind)
+          ? decode(value as Uint8Array, "lazy" in kind ? (kind.lazy as () => Schema)() : (kind as Schema))
           : value;
     if (name.endsWith("*")) message[name.slice(0, -1)].push(read);
     else if (name in message) throw new Error(`field ${number} (${name}) occurs twice`);
@@ -75,16 +75,18 @@ function decode(bytes: Uint8Array, schema: Schema): Message {
 export const readModel = (bytes: Uint8Array): Message => decode(bytes, MODEL);
 
 const BYTES_PER_ELEMENT: Record<string, number> = { 1: 4, 2: 1, 3: 1, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8 };
-const ATTRIBUTE_FIELD: Record<string, string> = { 1: "f", 2: "i", 3: "s", 4: "t", 7: "ints" };
+const ATTRIBUTE_FIELD: Record<string, string> = { 1: "f", 2: "i", 3: "s", 4: "t", 5: "g", 7: "ints" };
 
-/** What the specification demands of a model; returns every violation. */
-export function problemsOf(model: Message): string[] {
-  const problems: string[] = [];
-  const check = (valid: boolean, problem: string) => {
-    if (!valid) problems.push(problem);
-  };
-  const { graph } = model;
-  const defined = new Set<string>([""]);
+type Check = (valid: boolean, problem: string) => void;
+
+/** Checks a graph, or the body of a node, which may read the names of `around`. */
+function checkGraph(
+  graph: Message,
+  domains: ReadonlyMap<string, bigint>,
+  around: Iterable<string>,
+  check: Check,
+): void {
+  const defined = new Set<string>(["", ...around]);
   const define = (name: string) => {
     check(!defined.has(name), `"${name}" is defined twice`);
     defined.add(name);
@@ -95,8 +97,6 @@ export function problemsOf(model: Message): string[] {
     const size = dims.reduce((a: number, b: bigint) => a * Number(b), 1) * BYTES_PER_ELEMENT[String(dataType)]!;
     check((raw?.length ?? 0) === size, `initializer "${name}" has ${raw?.length} bytes, not ${size}`);
   }
-  const domains = new Map(model.opset.map((o: Message) => [o.domain ?? "", o.version]));
-  check(domains.size === model.opset.length, "an opset domain occurs twice");
   const nodeNames = new Set<string>();
   for (const node of graph.node) {
     check(node.name !== undefined && !nodeNames.has(node.name), `node name "${node.name}" is missing or taken`);
@@ -104,11 +104,13 @@ export function problemsOf(model: Message): string[] {
     check(domains.has(node.domain ?? ""), `domain "${node.domain}" of ${node.name} is not imported`);
     for (const name of node.input) check(defined.has(name), `"${name}" is read by ${node.name} before it is defined`);
     check(node.output.length > 0, `${node.name} has no output`);
-    for (const name of node.output) define(name);
     const attributes = new Set(node.attribute.map((a: Message) => a.name));
     check(attributes.size === node.attribute.length, `${node.name} has an attribute twice`);
-    for (const a of node.attribute)
+    for (const a of node.attribute) {
       check(a[ATTRIBUTE_FIELD[String(a.type)]!] !== undefined, `${node.name}.${a.name} is not what its type says`);
+      if (a.g) checkGraph(a.g, domains, defined, check);
+    }
+    for (const name of node.output) define(name);
   }
   const outputs = graph.output.map((o: Message) => o.name);
   check(new Set(outputs).size === outputs.length, "two outputs have one name");
@@ -118,6 +120,17 @@ export function problemsOf(model: Message): string[] {
       BYTES_PER_ELEMENT[String(type?.tensor?.elementType)] !== undefined && type.tensor.shape,
       `"${name}" has no type`,
     );
-  check([8n, 9n, 10n].includes(model.irVersion) && Boolean(graph.name), "no IR version or graph name");
+}
+
+/** What the specification demands of a model; returns every violation. */
+export function problemsOf(model: Message): string[] {
+  const problems: string[] = [];
+  const check: Check = (valid, problem) => {
+    if (!valid) problems.push(problem);
+  };
+  const domains = new Map<string, bigint>(model.opset.map((o: Message) => [o.domain ?? "", o.version]));
+  check(domains.size === model.opset.length, "an opset domain occurs twice");
+  checkGraph(model.graph, domains, [], check);
+  check([8n, 9n, 10n].includes(model.irVersion) && Boolean(model.graph.name), "no IR version or graph name");
   return problems;
 }

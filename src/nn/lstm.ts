@@ -1,0 +1,27 @@
+// Bidirectional LSTM layers with PyTorch's parameters, for batches of padded sequences as packed ones.
+import type { Dim } from "../graph/dim.ts";
+import { mulDims } from "../graph/dim.ts";
+import * as g from "../graph/ops.ts";
+import type { Value } from "../graph/value.ts";
+import type { ParameterLookup } from "./scope.ts";
+
+/** One direction of one layer: x [time, batch, in] -> [time, batch, hidden]; 0 at frames that `valid` leaves out. */
+function direction(p: ParameterLookup, suffix: string, x: Value, valid: Value, reverse: boolean): Value {
+  const [time, batch, width] = x.shape as [Dim, Dim, Dim];
+  const bias = g.add(p(`bias_ih_${suffix}`), p(`bias_hh_${suffix}`));
+  const rows = g.reshape(x, [mulDims(time, batch), width]);
+  const gates = g.gemm(rows, p(`weight_ih_${suffix}`), { transB: true, c: bias });
+  const recurrent = p(`weight_hh_${suffix}`);
+  const [hidden] = g.lstm(g.reshape(gates, [time, batch, gates.shape[1]!]), recurrent, valid, reverse);
+  return hidden;
+}
+
+/**
+ * One bidirectional layer. x [time, batch, in] and valid [time, batch, 1] (1 at true frames, which come first) ->
+ * [time, batch, 2 hidden], forward direction first. Parameters `weight_ih_l<layer>` [4 hidden, in], `weight_hh_l<layer>`
+ * [4 hidden, hidden], `bias_ih_l<layer>`, `bias_hh_l<layer>` [4 hidden], and the same with `_reverse`. The numbers are
+ * those of PyTorch's LSTM on a packed sequence.
+ */
+export function biLstmLayer(p: ParameterLookup, layer: number, x: Value, valid: Value): Value {
+  return g.concat([direction(p, `l${layer}`, x, valid, false), direction(p, `l${layer}_reverse`, x, valid, true)], 2);
+}
