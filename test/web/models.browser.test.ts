@@ -87,6 +87,19 @@ inChromium("models in Chromium", () => {
     );
   });
 
+  test("engine files that are not served are an error that says where they should be", async () => {
+    const page = await openTestPage({ folders: { "/teacher/": `${teacher}/` } });
+    await page.call("createRuntime", { wasmPaths: "/elsewhere/" });
+    for (const attempt of [
+      () => page.call("extract", `${page.url}teacher`, []),
+      () => page.call("open", new Uint8Array(9)),
+    ])
+      await expect(attempt()).rejects.toThrow(
+        /StillwaveError: the engine did not start: .*must be served below \/elsewhere\//,
+      );
+    await page.close();
+  });
+
   test.each([
     [{ device: "xpu" as never }, 'UsageError: unknown device "xpu"; valid: wasm, webgpu, auto'],
     [{ threads: 0 }, "UsageError: threads must be a positive integer, got 0"],

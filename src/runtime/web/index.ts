@@ -81,6 +81,17 @@ function chooseThreads(device: WebDevice, { threads, wasmPaths }: WebRuntimeOpti
   return threads;
 }
 
+/** The engine starts with the first session: its failure, as opposed to a model's, in terms of what must be served where. */
+function startFailure(error: unknown, wasmPaths: string | undefined): StillwaveError | undefined {
+  const message = String(error instanceof Error ? error.message : error);
+  if (!/^no available backend found|previous call to 'initWasm/.test(message)) return undefined;
+  const place = wasmPaths ?? "the folder of onnxruntime-web's module (wasmPaths names another)";
+  return new StillwaveError(
+    `the engine did not start: ${message.split("\n")[0]}. Its files ort-wasm-simd-threaded*.{mjs,wasm}, of the same version ` +
+      `as onnxruntime-web, must be served below ${place}`,
+  );
+}
+
 /** A runtime in a page or worker. What is not there is an error that says so; nothing falls back silently. */
 export async function createRuntime(options: WebRuntimeOptions = {}): Promise<WebRuntime> {
   const { wasmPaths, optimize = "all" } = options;
@@ -99,7 +110,9 @@ export async function createRuntime(options: WebRuntimeOptions = {}): Promise<We
     logSeverityLevel: 4, // errors are exceptions
   };
   const createSession = (bytes: Uint8Array): Promise<InferenceSession> =>
-    ort.InferenceSession.create(bytes, sessionOptions);
+    ort.InferenceSession.create(bytes, sessionOptions).catch((error: unknown) => {
+      throw startFailure(error, wasmPaths) ?? error;
+    });
   return {
     device,
     threads,

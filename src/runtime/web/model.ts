@@ -66,6 +66,7 @@ export async function wrapModel(
   const where = isUrl ? String(model) : "the model";
   const bytes = isUrl ? await fetchBytes(model) : model instanceof Uint8Array ? model : new Uint8Array(model);
   const session = await createSession(bytes).catch((error: unknown) => {
+    if (error instanceof StillwaveError) throw error;
     throw new StillwaveError(`${where}: ONNX Runtime cannot open it: ${firstLine(error)}`);
   });
   const inputs = portsOf(session.inputMetadata);
