@@ -1,0 +1,63 @@
+// stillwave export: the file, what is printed, and how it ends.
+import { mkdtempSync } from "node:fs";
+import { readdir, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, it } from "vitest";
+import { stillwave } from "./run.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "stillwave-cli-export-"));
+afterAll(() => rm(folder, { recursive: true, force: true }));
+const model = fileURLToPath(new URL("../../examples/hubert-tiny-libri", import.meta.url));
+const run = (...args: string[]) => stillwave(["export", ...args], { cwd: folder });
+
+describe("stillwave export", () => {
+  it("writes next to where it is called, prints size and drift of every layer", async () => {
+    const { code, stdout, stderr } = await run(model, "--format", "onnx", "--dtype", "fp16");
+    expect([code, stderr]).toEqual([0, ""]);
+    const { size } = await stat(join(folder, "hubert-tiny-libri.fp16.onnx"));
+    expect(stdout).toContain(`${(size / 1e6).toFixed(2)} MB, fp16, opset 21`);
+    for (let layer = 0; layer <= 6; layer++) expect(stdout).toContain(`hidden_states.${layer} `);
+    expect(await readdir(folder)).toEqual(["hubert-tiny-libri.fp16.onnx"]);
+  }, 30_000);
+
+  it("prints JSON, sums with weights from a file, compares on given audio", async () => {
+    await writeFile(join(folder, "weights.json"), "[0.25, 0.75]");
+    const audio = fileURLToPath(new URL("../../examples/speech/dev/121/123852/121-123852-0001.flac", import.meta.url));
+    const { code, stdout } = await run(model, "--output", "weighted-sum", "--layers", "2,6", "--weights", "weights.json", "--out", "sum.onnx", "--audio", audio, "--json"); // biome-ignore format: one line
+    expect(code).toBe(0);
+    const result = JSON.parse(stdout);
+    expect(result).toMatchObject({ file: "sum.onnx", outputs: ["features", "valid_frames"], withinLimit: true });
+    expect(result.drift[0].maxRelative).toBeLessThan(1e-5);
+  }, 30_000);
+
+  it.each([
+    [2, "unknown format", [model, "--format", "tflite"], 'unknown format "tflite"; valid: onnx'],
+    [2, "unknown dtype", [model, "--dtype", "int4"], 'unknown dtype "int4"'],
+    [2, "opset no number", [model, "--opset", "new"], "expected a whole number"],
+    [2, "layers no list", [model, "--layers", "1;2"], "expected whole numbers like 0,6,12"],
+    [2, "weights no list", [model, "--output", "weighted-sum", "--weights", "[1,"], "expected a JSON list of numbers"],
+    [
+      2,
+      "weights nowhere",
+      [model, "--output", "weighted-sum", "--weights", "no.json"],
+      "neither a JSON list nor a file",
+    ],
+    [2, "unknown reuse", [model, "--reuse", "some"], 'unknown reuse "some"'],
+    [2, "no model", [], "missing required argument 'model'"],
+    [1, "no such model", ["no/such/model/here"], "no such file or folder"],
+    [1, "no model there", [folder], "stillwave-cli-export-"],
+    [1, "no such audio", [model, "--audio", "no.flac"], "no.flac"],
+  ] as const)(
+    "exit code %i: %s",
+    async (code, _, args, message) => {
+      const ended = await run(...args, "--out", "refused.onnx");
+      expect(ended.stderr).toContain(message);
+      expect(ended.stderr).not.toMatch(/\n\s+at /);
+      expect(ended.code).toBe(code);
+      expect(await readdir(folder)).not.toContain("refused.onnx");
+    },
+    30_000,
+  );
+});
