@@ -1,5 +1,5 @@
 // The model card (README.md) of a converted model: what it is, where it comes from, how large it is, whose licence applies.
-import { type ModelConfig, samplesPerFrame } from "../models/config.ts";
+import { layerShapesText, type ModelConfig, samplesPerFrame } from "../models/config.ts";
 import { profile } from "../models/profile.ts";
 import type { ModelInfo } from "./checkpoint.types.ts";
 
@@ -26,6 +26,9 @@ export function convertedCard(
   const rows: [string, string][] = [
     ["architecture", families[config.family]],
     ["layers, width, feed-forward, heads", `${config.layers}, ${config.dim}, ${config.ffnDim}, ${config.heads}`],
+    ...(config.layerShapes
+      ? [["layers after pruning (heads/feed-forward)", layerShapesText(config)] as [string, string]]
+      : []),
     ["layer norm", config.normFirst ? "before each block (pre-LN)" : "after each block (post-LN)"],
     ["feature extractor (channels, kernel, stride)", conv],
     ["frame", `${((1000 * samplesPerFrame(config.conv)) / 16000).toPrecision(3)} ms`],

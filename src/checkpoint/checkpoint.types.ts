@@ -13,6 +13,7 @@ export type CheckpointFormat =
   | "wavlm"
   | "s3prl-converted"
   | "lightning"
+  | "dphubert"
   | "unknown";
 
 export interface LoadOptions {

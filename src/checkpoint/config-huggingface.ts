@@ -1,7 +1,7 @@
 // config.json of Hugging Face's HubertModel, Wav2Vec2Model and WavLMModel, read and written.
-import { StillwaveError, unknownName } from "../errors.ts";
-import { checkModelConfig, type ModelConfig, noReuse } from "../models/config.ts";
-import { FieldReader, type Fields, maxLayers } from "./fields.ts";
+import { StillwaveError } from "../errors.ts";
+import { checkModelConfig, isPruned, type ModelConfig, noReuse } from "../models/config.ts";
+import { FieldReader, type Fields, maxLayers, unknownValue } from "./fields.ts";
 
 const families = ["hubert", "wav2vec2", "wavlm"] as const;
 
@@ -10,14 +10,14 @@ export function configFromHuggingFace(fields: Fields, where: string): ModelConfi
   const reader = new FieldReader(fields, where);
   const type = reader.text("model_type", "");
   const family = families.find((name) => name === type);
-  if (!family) throw unknownName(`model_type of ${where}`, type, [...families, "stillwave-student"]);
+  if (!family) throw unknownValue(`model_type of ${where}`, type, [...families, "stillwave-student"]);
   reader.only("hidden_act", "gelu");
   reader.only("feat_extract_activation", "gelu");
   reader.only("feat_proj_layer_norm", true);
   reader.only("conv_pos_batch_norm", false);
   const norm = reader.text("feat_extract_norm", "group");
   if (norm !== "group" && norm !== "layer")
-    throw unknownName(`feat_extract_norm of ${where}`, norm, ["group", "layer"]);
+    throw unknownValue(`feat_extract_norm of ${where}`, norm, ["group", "layer"]);
   const channels = reader.sizes("conv_dim", [512, 512, 512, 512, 512, 512, 512]);
   const kernels = reader.sizes("conv_kernel", [10, 3, 3, 3, 3, 2, 2]);
   const strides = reader.sizes("conv_stride", [5, 2, 2, 2, 2, 2, 2]);
@@ -63,7 +63,7 @@ const architectures = { hubert: "HubertModel", wav2vec2: "Wav2Vec2Model", wavlm:
 
 /** The Hugging Face family that can hold this model (heads and mask apart), or undefined where none can. */
 export function huggingFaceFamily(config: ModelConfig): keyof typeof architectures | undefined {
-  if (config.attentionFrom.some((source, layer) => source !== layer)) return undefined;
+  if (isPruned(config) || config.attentionFrom.some((source, layer) => source !== layer)) return undefined;
   if (config.family === "student") return config.relativePosition ? "wavlm" : "hubert";
   if ((config.family === "wavlm") !== (config.relativePosition !== null)) return undefined;
   return config.family;

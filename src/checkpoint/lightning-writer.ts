@@ -4,7 +4,7 @@ import { Document, Scalar, visit } from "yaml";
 import { InternalError, StillwaveError } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
 import type { Parameters } from "../graph/array.ts";
-import { checkModelConfig, type ModelConfig } from "../models/config.ts";
+import { checkModelConfig, isPruned, type ModelConfig } from "../models/config.ts";
 import { configFromOfficialStudent, type OfficialStudent } from "./config-fairseq.ts";
 import { loadModel } from "./load.ts";
 import { checkParameters } from "./model-folder.ts";
@@ -72,6 +72,7 @@ export function officialSettings(
     );
   };
   if (config.family !== "student") fail(`it is a ${config.family} model, and only students have this format`);
+  if (isPruned(config)) fail("its layers are alike, and this student's were pruned");
   if (config.headDim === null || config.headLayers.length !== config.layers)
     fail(`it expects a head on each of the ${config.layers} layers, this student has ${config.headLayers.length}`);
   if (config.normalizeWaveform) fail("it never normalises waveforms, and this student expects normalised ones");

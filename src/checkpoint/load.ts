@@ -46,7 +46,7 @@ async function holdsOnlyWeights(path: string): Promise<boolean> {
 
 /**
  * Loads a model from a folder or file of any known format: Hugging Face and Stillwave folders, fairseq, s3prl-converted,
- * original WavLM and Lightning checkpoints. Nothing in the file is executed. Throws StillwaveError naming what is wrong.
+ * original WavLM, Lightning and DPHuBERT checkpoints. Nothing in the file is executed. Throws StillwaveError naming what is wrong.
  */
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<LoadedModel> {
   const checkpoint = await openCheckpoint(path, options);

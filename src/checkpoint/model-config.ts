@@ -20,6 +20,17 @@ const schema = z.strictObject({
   layers: z.number().int().min(1).max(maxLayers),
   heads: size,
   ffnDim: size,
+  layerShapes: z
+    .array(
+      z.strictObject({
+        heads: z.number().int().min(0).max(65_536),
+        ffnDim: z.number().int().min(0).max(65_536),
+        biasHeads: z.array(z.number().int().min(0).max(65_536)).max(65_536).nullable(),
+      }),
+    )
+    .max(maxLayers)
+    .optional(),
+  channelScale: z.boolean().optional(),
   posConv: z.strictObject({ kernel: size, groups: size }),
   normFirst: z.boolean(),
   normalizeWaveform: z.boolean(),

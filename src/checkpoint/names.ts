@@ -22,6 +22,13 @@ const fairseqRules: readonly (readonly [RegExp, string])[] = [
   [/^(encoder\.layers\.\d+\.final_layer_norm\.|encoder\.layer_norm\.)/, "$1"],
 ];
 
+/** torchaudio's names where they differ from Hugging Face's. */
+const torchaudioRules: readonly (readonly [RegExp, string])[] = [
+  [/^feature_extractor\.dummy_weight$/, "feature_extractor.channel_scale"],
+  [/^encoder\.feature_projection\./, "feature_projection."],
+  [/^encoder\.transformer\./, "encoder."],
+];
+
 /** Spellings that Hugging Face and newer torch versions use for the same tensor. */
 const spellingRules: readonly (readonly [RegExp, string])[] = [
   [/\.parametrizations\.weight\.original0$/, ".weight_g"],
@@ -35,9 +42,10 @@ function firstMatch(name: string, rules: readonly (readonly [RegExp, string])[])
   return undefined;
 }
 
-/** Our name of a Hugging Face tensor (without model prefix). */
+/** Our name of a Hugging Face or torchaudio tensor (without model prefix). */
 export function canonicalFromHuggingFace(name: string): string {
-  return firstMatch(name, spellingRules) ?? name;
+  const renamed = firstMatch(name, torchaudioRules) ?? name;
+  return firstMatch(renamed, spellingRules) ?? renamed;
 }
 
 /** Our name of a fairseq, WavLM or official student tensor; undefined where we have no such part. */

@@ -1,4 +1,4 @@
-// Opens torch checkpoints of whole models: fairseq, s3prl-converted, original WavLM and Lightning, told apart by content.
+// Opens torch checkpoints of whole models: fairseq, s3prl-converted, original WavLM, Lightning and DPHuBERT, told apart by content.
 import { StillwaveError } from "../errors.ts";
 import type { CheckpointFormat, LoadOptions, OpenCheckpoint } from "./checkpoint.types.ts";
 import { configFromFairseq, type TeacherKind } from "./config-fairseq.ts";
@@ -11,6 +11,7 @@ import { planModel } from "./plan.ts";
 import { isStateDict, maxListed, stateDict, type TorchContent, tensorPaths, tensorsOutside } from "./state-dict.ts";
 import type { StoredTensors } from "./tensors.ts";
 import { openTorch, pickleErrorIn } from "./torch.ts";
+import { isTorchaudio, openTorchaudio } from "./torchaudio.ts";
 
 /** Opens a torch file that is a checkpoint of its own (its configuration is inside or in a YAML beside it). */
 export async function openTorchModel(path: string, options: LoadOptions): Promise<OpenCheckpoint> {
@@ -22,8 +23,10 @@ export async function openTorchModel(path: string, options: LoadOptions): Promis
     const content: TorchContent = { path, file, torch, root };
     const other = knownOther(content);
     if (other) return openUnknown(content, other);
-    if (isStateDict(root.get("state_dict"))) return await openLightning(content, options);
+    const torchaudio = isTorchaudio(root);
+    if (!torchaudio && isStateDict(root.get("state_dict"))) return await openLightning(content, options);
     if (options.part === "student") throw new StillwaveError(`${path}: holds one model; there is no student in it`);
+    if (torchaudio) return openTorchaudio(content);
     if (root.has("model_weight") && root.has("model_cfg")) return openS3prl(content);
     if (isStateDict(root.get("model"))) {
       const cfg = fieldsOf(root.get("cfg"));
@@ -46,9 +49,6 @@ function keys(map: Map<unknown, unknown>): string {
 function knownOther({ root }: TorchContent): string | undefined {
   if (root.has("Distiller") || root.has("Upstream_Config"))
     return "an s3prl pre-training checkpoint (DistilHuBERT, Mockingjay...), whose architecture is not supported";
-  const config = fieldsOf(root.get("config"));
-  if (config?.has("encoder_ff_interm_features") || config?.has("extractor_conv_layer_config"))
-    return "a DPHuBERT style checkpoint: pruned layers differ in heads and widths, which is not supported; use the model it was pruned from";
   return undefined;
 }
 

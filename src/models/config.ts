@@ -14,6 +14,16 @@ export interface RelativePosition {
   readonly maxDistance: number;
 }
 
+/** What pruning left of one encoder layer. */
+export interface LayerShape {
+  /** Attention heads; 0: the layer has no attention block. */
+  readonly heads: number;
+  /** Feed-forward width; 0: the layer has no feed-forward block. */
+  readonly ffnDim: number;
+  /** Which of the `heads` of an unpruned layer they are: the position bias keeps all heads. null: the first ones. */
+  readonly biasHeads: readonly number[] | null;
+}
+
 /**
  * How a reusing layer applies the map of an earlier layer. `exact`: as in the paper, A V. `official`: bit for bit what
  * the released code does (softmax applied again, [head, batch] map read as [batch, head]).
@@ -34,8 +44,14 @@ export interface ModelConfig {
   readonly featureProjection: boolean;
   readonly dim: number;
   readonly layers: number;
+  /** Attention heads of an unpruned layer: dim / heads is the size of a head in every layer. */
   readonly heads: number;
+  /** Feed-forward width; the widest one left where layers differ. */
   readonly ffnDim: number;
+  /** One entry a layer where pruning made them differ; absent: all layers have `heads` and `ffnDim`. */
+  readonly layerShapes?: readonly LayerShape[];
+  /** The extractor's output is scaled channel by channel (what pruning leaves of the last layer's gates). Default false. */
+  readonly channelScale?: boolean;
   /** Grouped, weight-normed convolution over time that encodes positions. */
   readonly posConv: { readonly kernel: number; readonly groups: number };
   /** true: pre-LN layers and a final encoder LayerNorm (large models). false: post-LN, encoder LayerNorm before layer 0. */
@@ -61,6 +77,21 @@ export function reuseEvery(every: number, layers: number): number[] {
 /** [0, 1, 2, ...]: every layer computes its own map. */
 export function noReuse(layers: number): number[] {
   return Array.from({ length: layers }, (_, layer) => layer);
+}
+
+/** Heads and widths of layer `layer`, pruned or not. */
+export function layerShape(config: ModelConfig, layer: number): LayerShape {
+  return config.layerShapes?.[layer] ?? { heads: config.heads, ffnDim: config.ffnDim, biasHeads: null };
+}
+
+/** `10/1542 4/- -/800`: heads and feed-forward width layer by layer, `-` where there is no such block. */
+export function layerShapesText({ layerShapes = [] }: Pick<ModelConfig, "layerShapes">): string {
+  return layerShapes.map(({ heads, ffnDim }) => `${heads || "-"}/${ffnDim || "-"}`).join(" ");
+}
+
+/** Whether pruning changed the architecture: layers that differ, or scaled channels. */
+export function isPruned(config: ModelConfig): boolean {
+  return config.layerShapes !== undefined || config.channelScale === true;
 }
 
 /** Frames that `samples` samples give: floor((n - kernel) / stride) + 1, layer by layer; 0 where too short. */
@@ -127,7 +158,29 @@ export function checkModelConfig(config: ModelConfig): void {
     if (config.attentionFrom[source] !== source)
       fail(`attentionFrom[${layer}] is ${source}, but layer ${source} computes no map of its own`);
   });
+  checkLayerShapes(config, fail);
   for (const layer of config.headLayers)
     if (!Number.isInteger(layer) || layer < 0 || layer >= config.layers)
       fail(`headLayers: no layer ${layer} in a model of ${config.layers} layers`);
+}
+
+function checkLayerShapes(config: ModelConfig, fail: (text: string) => never): void {
+  const { layerShapes: shapes } = config;
+  if (!shapes) return;
+  if (shapes.length !== config.layers) fail(`layerShapes needs ${config.layers} entries, got ${shapes.length}`);
+  shapes.forEach(({ heads, ffnDim, biasHeads }, layer) => {
+    const name = `layerShapes[${layer}]`;
+    if (!Number.isInteger(heads) || heads < 0 || heads > config.heads)
+      fail(`${name}.heads must be an integer in 0..${config.heads}, got ${heads}`);
+    if (!Number.isInteger(ffnDim) || ffnDim < 0 || ffnDim > config.ffnDim)
+      fail(`${name}.ffnDim must be an integer in 0..${config.ffnDim}, got ${ffnDim}`);
+    const source = config.attentionFrom[layer]!;
+    if (source !== layer && (heads === 0 || shapes[source]!.heads !== heads))
+      fail(`layer ${layer} with ${heads} heads cannot use the map of layer ${source} with ${shapes[source]!.heads}`);
+    const valid = biasHeads?.every((head, i) => Number.isInteger(head) && head > (biasHeads[i - 1] ?? -1));
+    if (biasHeads && (!valid || biasHeads.length !== heads || (biasHeads.at(-1) ?? 0) >= config.heads))
+      fail(`${name}.biasHeads must be ${heads} ascending numbers below ${config.heads}, got [${biasHeads.join(", ")}]`);
+  });
+  if (config.relativePosition && shapes[0]!.heads === 0)
+    fail("the relative position bias belongs to the attention of layer 0, which has none");
 }

@@ -12,7 +12,7 @@ import { positionalConv } from "../nn/positionalConv.ts";
 import { relativePositionBias } from "../nn/relativePosition.ts";
 import type { Dropout, ParameterLookup } from "../nn/scope.ts";
 import { noDropout, within } from "../nn/scope.ts";
-import type { ModelConfig } from "./config.ts";
+import { layerShape, type ModelConfig } from "./config.ts";
 
 /** Dropout rates while training; all 0 in evaluation. */
 export interface DropoutRates {
@@ -64,7 +64,8 @@ export interface EncoderOutputs {
 export function extractFeatures(config: ModelConfig, p: ParameterLookup, wave: Value, options: ForwardOptions = {}) {
   const extract =
     options.features === "channels-first" && config.convNorm === "group" ? channelsFirstFeatures : channelsLastFeatures;
-  const conv = extract(within(p, "feature_extractor"), wave, config, options.lengths); // [batch, time, channels]
+  const raw = extract(within(p, "feature_extractor"), wave, config, options.lengths); // [batch, time, channels]
+  const conv = config.channelScale ? g.mul(raw, p("feature_extractor.channel_scale")) : raw;
   const [batch, time, channels] = conv.shape as [Dim, Dim, number];
   const rows = g.reshape(conv, [mulDims(batch, time), channels]);
   const normed = layerNorm(p, "feature_projection.layer_norm", rows, config.layerNormEps);
@@ -101,7 +102,10 @@ export function encode(
 ): EncoderOutputs {
   const { dropout = noDropout, rates = { residual: 0, attention: 0, activation: 0, input: 0 } } = options;
   const [batch, time] = features.shape as [Dim, Dim];
-  const shape: AttentionShape = { batch, time, heads: config.heads, headDim: config.dim / config.heads };
+  const attentionShape = (layer: number): AttentionShape => {
+    const { heads, biasHeads } = layerShape(config, layer);
+    return { batch, time, heads, headDim: config.dim / config.heads, biasHeads };
+  };
   const { relativePosition: relative } = config;
   const bias: ScoreBias = {
     keys: keyBias(valid),
@@ -129,9 +133,11 @@ export function encode(
   const heads: Value[] = [];
   for (let i = 0; i < config.layers; i++) {
     const source = config.attentionFrom[i]!;
+    const shape = attentionShape(i);
     const reused = source === i ? null : reusedMap(config, readings, maps.get(source)!, source, shape, bias);
     const layer = encoderLayer(config, within(p, `encoder.layers.${i}`), `layer${i}`, x, {
       shape,
+      ffnDim: layerShape(config, i).ffnDim,
       bias,
       reused,
       dropout,
@@ -164,16 +170,21 @@ function reusedMap(
 }
 
 interface LayerOptions {
+  /** Without heads there is no attention block, with `ffnDim` 0 no feed-forward block. */
   readonly shape: AttentionShape;
+  readonly ffnDim: number;
   readonly bias: ScoreBias;
   readonly reused: Value | null;
   readonly dropout: Dropout;
   readonly rates: DropoutRates;
 }
 
-/** One Transformer layer on rows [batch * time, dim]. */
+/**
+ * One Transformer layer on rows [batch * time, dim]. A pruned block leaves its residual path alone: in post-LN layers the
+ * norm after it stays, in pre-LN layers the norm before it goes with it (as in DPHuBERT, arXiv:2305.17651).
+ */
 function encoderLayer(config: ModelConfig, p: ParameterLookup, place: string, x: Value, options: LayerOptions) {
-  const { shape, bias, reused, dropout, rates } = options;
+  const { shape, ffnDim, bias, reused, dropout, rates } = options;
   const norm = (name: string, value: Value) => layerNorm(p, name, value, config.layerNormEps);
   const attend = (value: Value) =>
     selfAttention(within(p, "attention"), place, value, { shape, bias, reused, dropout, dropoutRate: rates.attention });
@@ -182,12 +193,13 @@ function encoderLayer(config: ModelConfig, p: ParameterLookup, place: string, x:
     const dropped = dropout(hidden, `${place}.activation`, rates.activation);
     return dropout(linear(p, "feed_forward.output_dense", dropped), `${place}.feedForward`, rates.residual);
   };
-  if (config.normFirst) {
-    const { output, map } = attend(norm("layer_norm", x));
-    const middle = g.add(x, dropout(output, `${place}.residual`, rates.residual));
-    return { output: g.add(middle, feedForward(norm("final_layer_norm", middle))), map };
-  }
-  const { output, map } = attend(x);
-  const middle = norm("layer_norm", g.add(x, dropout(output, `${place}.residual`, rates.residual)));
-  return { output: norm("final_layer_norm", g.add(middle, feedForward(middle))), map };
+  const before = (name: string, value: Value) => (config.normFirst ? norm(name, value) : value);
+  const after = (name: string, value: Value) => (config.normFirst ? value : norm(name, value));
+  const attended = shape.heads > 0 ? attend(before("layer_norm", x)) : null;
+  const middle = after(
+    "layer_norm",
+    attended ? g.add(x, dropout(attended.output, `${place}.residual`, rates.residual)) : x,
+  );
+  const fed = ffnDim > 0 ? g.add(middle, feedForward(before("final_layer_norm", middle))) : middle;
+  return { output: after("final_layer_norm", fed), map: attended?.map ?? null };
 }

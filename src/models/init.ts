@@ -37,7 +37,7 @@ function fill(data: Float32Array, name: string, shape: readonly number[], config
     for (let i = 0; i < data.length; i++) data[i] = deviation * random.normal();
   };
   if (name === "masked_spec_embed") for (let i = 0; i < data.length; i++) data[i] = random.uniform();
-  else if (name.endsWith("gru_rel_pos_const")) data.fill(1);
+  else if (name.endsWith("gru_rel_pos_const") || name.endsWith("channel_scale")) data.fill(1);
   else if (name.endsWith(".bias")) data.fill(0);
   else if (name.endsWith("norm.weight")) data.fill(1);
   else if (name.endsWith("pos_conv_embed.conv.weight_v")) normal(Math.sqrt(4 / (config.posConv.kernel * config.dim)));

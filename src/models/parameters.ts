@@ -1,5 +1,5 @@
 // The parameter tree of a model: every name and shape that follows from its config, in a fixed order.
-import type { ModelConfig } from "./config.ts";
+import { layerShape, type ModelConfig } from "./config.ts";
 
 /** Name and shape of one parameter. Names are Hugging Face's where Hugging Face has the part; heads are ours. */
 export interface ParameterSpec {
@@ -31,6 +31,7 @@ export function parameterSpecs(config: ModelConfig): ParameterSpec[] {
     if (config.convNorm === "layer" || i === 0) norm(`${name}.layer_norm`, layer.channels);
     channels = layer.channels;
   });
+  if (config.channelScale) add("feature_extractor.channel_scale", channels);
   norm("feature_projection.layer_norm", channels);
   if (config.featureProjection) linear("feature_projection.projection", channels, config.dim);
 
@@ -41,17 +42,23 @@ export function parameterSpecs(config: ModelConfig): ParameterSpec[] {
   norm("encoder.layer_norm", dim);
   for (let i = 0; i < config.layers; i++) {
     const layer = `encoder.layers.${i}`;
-    const computes = config.attentionFrom[i] === i;
-    for (const part of computes ? ["q_proj", "k_proj", "v_proj", "out_proj"] : ["v_proj", "out_proj"])
-      linear(`${layer}.attention.${part}`, dim, dim);
+    const { heads, ffnDim } = layerShape(config, i);
+    const width = heads * (dim / config.heads);
+    const attends = heads > 0;
+    const computes = attends && config.attentionFrom[i] === i;
+    for (const part of computes ? ["q_proj", "k_proj", "v_proj"] : attends ? ["v_proj"] : [])
+      linear(`${layer}.attention.${part}`, dim, width);
+    if (attends) linear(`${layer}.attention.out_proj`, width, dim);
     if (config.relativePosition && computes) {
       if (i === 0) add(`${layer}.attention.rel_attn_embed.weight`, config.relativePosition.buckets, config.heads);
       add(`${layer}.attention.gru_rel_pos_const`, 1, config.heads, 1, 1);
       linear(`${layer}.attention.gru_rel_pos_linear`, dim / config.heads, 8);
     }
     norm(`${layer}.layer_norm`, dim);
-    linear(`${layer}.feed_forward.intermediate_dense`, dim, config.ffnDim);
-    linear(`${layer}.feed_forward.output_dense`, config.ffnDim, dim);
+    if (ffnDim > 0) {
+      linear(`${layer}.feed_forward.intermediate_dense`, dim, ffnDim);
+      linear(`${layer}.feed_forward.output_dense`, ffnDim, dim);
+    }
     norm(`${layer}.final_layer_norm`, dim);
   }
   if (config.headDim !== null) for (const layer of config.headLayers) linear(`heads.${layer}`, dim, config.headDim);

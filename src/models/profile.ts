@@ -1,7 +1,14 @@
 // How large a model is and how much it computes: parameters and multiply-accumulates, in total and block by block.
 import { InternalError, UsageError } from "../errors.ts";
 import { sizeOf } from "../graph/array.ts";
-import { checkModelConfig, frameCount, type ModelConfig, receptiveField } from "./config.ts";
+import {
+  checkModelConfig,
+  frameCount,
+  type LayerShape,
+  layerShape,
+  type ModelConfig,
+  receptiveField,
+} from "./config.ts";
 import { parameterSpecs } from "./parameters.ts";
 
 const SAMPLES_PER_SECOND = 16_000;
@@ -19,6 +26,8 @@ export interface BlockProfile {
   readonly parameters: number;
   /** Multiply-accumulates of one utterance. */
   readonly macs: number;
+  /** Only in the layers of a pruned model: what is left of it. */
+  readonly shape?: LayerShape;
   /** Only in a layer that computes no attention map: the layer whose map it uses. */
   readonly attentionFrom?: number;
 }
@@ -84,11 +93,13 @@ function featureExtractorMacs(config: ModelConfig, samples: number): number {
 
 /** MACs of encoder layer `layer`: q, k, v, out and Q K^T, A V where it computes its map; v, out and A V where it reuses one. */
 function layerMacs(config: ModelConfig, layer: number, frames: number): number {
-  const { dim, ffnDim } = config;
+  const { dim } = config;
+  const { heads, ffnDim } = layerShape(config, layer);
+  const width = heads * (dim / config.heads);
   const computes = config.attentionFrom[layer] === layer;
-  const projections = (computes ? 4 : 2) * frames * dim * dim;
-  const products = (computes ? 2 : 1) * frames * frames * dim;
-  const gates = computes && config.relativePosition ? frames * dim * 8 : 0; // WavLM: linear dim / heads -> 8 in each head
+  const projections = (computes ? 4 : 2) * frames * dim * width;
+  const products = (computes ? 2 : 1) * frames * frames * width;
+  const gates = computes && heads > 0 && config.relativePosition ? frames * dim * 8 : 0; // WavLM: linear dim / heads -> 8 in each head
   return projections + products + gates + 2 * frames * dim * ffnDim;
 }
 
@@ -126,7 +137,9 @@ export function profile(config: ModelConfig, options: ProfileOptions = {}): Mode
     .filter((name) => parameters.has(name))
     .map((name): BlockProfile => {
       const layer = layerNames.indexOf(name);
-      const block = { name, parameters: parameters.get(name)!, macs: macs.get(name) ?? 0 };
+      const counts = { name, parameters: parameters.get(name)!, macs: macs.get(name) ?? 0 };
+      const shape = config.layerShapes?.[layer];
+      const block = shape ? { ...counts, shape } : counts;
       const source = config.attentionFrom[layer];
       return source === undefined || source === layer ? block : { ...block, attentionFrom: source };
     });

@@ -3,6 +3,7 @@ import type { Dim } from "../graph/dim.ts";
 import { mulDims } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
+import { constant } from "../graph/value.ts";
 import { linear } from "./linear.ts";
 import type { Dropout, ParameterLookup } from "./scope.ts";
 
@@ -12,6 +13,8 @@ export interface AttentionShape {
   readonly heads: number;
   /** Size of one head. */
   readonly headDim: number;
+  /** Which heads of the position bias the layer has; absent or null: all. */
+  readonly biasHeads?: readonly number[] | null;
 }
 
 /** What masks and shifts the scores of every layer. */
@@ -50,10 +53,17 @@ export function attentionMap(p: ParameterLookup, x: Value, shape: AttentionShape
   }
   const scores = g.matmul(query, key, { transB: true, alpha });
   if (!bias.positions) return g.softmax(scores);
-  return g.softmax(g.add(scores, g.mul(bias.positions, positionGate(p, x, shape))));
+  const { biasHeads } = shape;
+  const own = (value: Value) => (biasHeads ? g.gather(value, int64List(biasHeads), 1) : value);
+  const total = bias.positions.shape[1] as number;
+  const gate = positionGate(p, x, { ...shape, heads: total });
+  return g.softmax(g.add(scores, g.mul(own(bias.positions), own(gate))));
 }
 
-/** WavLM's gate of the relative position bias from the layer's input: [batch, heads, query, 1] (arXiv:2110.13900 eq. 4-6). */
+const int64List = (numbers: readonly number[]): Value =>
+  constant({ shape: [numbers.length], data: BigInt64Array.from(numbers, BigInt) });
+
+/** WavLM's gate of the relative position bias from all of the layer's input: [batch, heads, query, 1] (arXiv:2110.13900 eq. 4-6). */
 function positionGate(p: ParameterLookup, x: Value, shape: AttentionShape): Value {
   const { batch, time, heads, headDim } = shape;
   const rows = g.reshape(x, [mulDims(batch, time, heads), headDim]);

@@ -1,5 +1,5 @@
 // An inspection as text for a terminal.
-import type { ModelConfig } from "../../models/config.ts";
+import { layerShapesText, type ModelConfig } from "../../models/config.ts";
 import type { BlockProfile } from "../../models/profile.ts";
 import { formatTable } from "../table.ts";
 import type { Inspection } from "./subject.ts";
@@ -41,7 +41,8 @@ function describeArchitecture(config: ModelConfig): string[] {
     : "";
   return [
     `family      ${config.family}: ${layers} layers, width ${dim}, FFN ${ffnDim}, ${heads} heads, ${config.normFirst ? "pre-LN" : "post-LN"}`,
-    `conv        ${conv}, ${config.convNorm === "group" ? "GroupNorm after the first" : "LayerNorm after each"}${config.convBias ? ", with bias" : ""}${config.featureProjection ? ", then a projection" : ""}`,
+    ...(config.layerShapes ? [`pruned      heads/FFN by layer: ${layerShapesText(config)}`] : []),
+    `conv        ${conv}, ${config.convNorm === "group" ? "GroupNorm after the first" : "LayerNorm after each"}${config.convBias ? ", with bias" : ""}${config.channelScale ? ", channels scaled" : ""}${config.featureProjection ? ", then a projection" : ""}`,
     `position    convolution of ${posConv.kernel} frames in ${posConv.groups} groups${position}`,
     `attention   ${reuses ? `map of layer i from layer [${attentionFrom.join(", ")}]` : "every layer computes its own map"}`,
     ...(config.normalizeWaveform ? ["input       waveform brought to zero mean and unit variance"] : []),
@@ -49,13 +50,14 @@ function describeArchitecture(config: ModelConfig): string[] {
   ];
 }
 
-function describeRest({ semantics, dtype, ignored, notes }: Inspection): string[] {
+function describeRest({ semantics, tensors, dtype, ignored, notes }: Inspection): string[] {
   const lines: string[] = [];
   if (semantics.reuse) lines.push(`semantics   ${semantics.reuse} reuse`);
   if (semantics.countPaddedFrames !== undefined)
     lines.push(
       `training    padded frames ${semantics.countPaddedFrames ? "in" : "not in"} the loss, weight decay ${semantics.weightDecay}`,
     );
+  if (tensors) lines.push(`tensors     ${tensors.stored} in the file, ${tensors.used} used`);
   if (dtype) lines.push(`dtype       ${dtype}`);
   if (ignored.length) lines.push(`ignored     ${ignored.slice(0, 8).join(", ")}${more(ignored.length - 8)}`);
   for (const note of notes) lines.push(`note        ${note}`);
@@ -63,9 +65,9 @@ function describeRest({ semantics, dtype, ignored, notes }: Inspection): string[
 }
 
 function blockTable(blocks: readonly BlockProfile[], config: ModelConfig): string {
-  const rows = blocks.map(({ name, parameters, macs, attentionFrom }) => {
-    const layer = /^layer \d+$/.test(name);
-    const map = attentionFrom === undefined ? (layer ? "own" : "") : `of layer ${attentionFrom} (${config.reuse})`;
+  const rows = blocks.map(({ name, parameters, macs, shape, attentionFrom }) => {
+    const own = !/^layer \d+$/.test(name) ? "" : shape?.heads === 0 ? "none" : "own";
+    const map = attentionFrom === undefined ? own : `of layer ${attentionFrom} (${config.reuse})`;
     return [name, whole(parameters), macs ? giga(macs) : "", map];
   });
   return formatTable(["block", "parameters", "MACs", "attention map"], rows);
