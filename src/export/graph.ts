@@ -12,6 +12,7 @@ import { WAVEFORM_EPSILON } from "../models/waveform.ts";
 import { entriesBefore } from "../nn/features/lengths.ts";
 import type { OutputChoice } from "./export.types.ts";
 import { foldConstants } from "./fold.ts";
+import { FRAME_MASK } from "./fuse.ts";
 
 /** The graph's outputs by name, and names for its weights. */
 export interface ExportGraph {
@@ -32,11 +33,15 @@ function weightedSum(states: readonly Value[], weights: readonly number[]): Valu
   return terms.reduce((sum, term) => g.add(sum, term));
 }
 
-/** Traces the model with its weights as constants. Outputs are as `OutputChoice` says, and `valid_frames` int64 [batch]. */
+/**
+ * Traces the model with its weights as constants. Outputs are as `OutputChoice` says, `valid_frames` int64 [batch], and
+ * with `frameMask` what `fuseAttention` needs.
+ */
 export function exportGraph(
   model: { readonly config: ModelConfig; readonly parameters: Parameters },
   choice: OutputChoice,
   isolate: boolean,
+  frameMask = false,
 ): ExportGraph {
   const { config } = model;
   const constants = new Map<string, Value>();
@@ -75,6 +80,7 @@ export function exportGraph(
     });
   }
   outputs.set("valid_frames", g.sum(g.cast(mask, "int64"), [1]));
+  if (frameMask) outputs.set(FRAME_MASK, mask);
   return {
     outputs: foldConstants(outputs),
     constantNames: new Map([...constants].map(([name, value]) => [value, name])),

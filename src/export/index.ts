@@ -13,6 +13,7 @@ import { createRuntime, openOnnxFile } from "../runtime/node/index.ts";
 import { checkOptions, resolveOutputs } from "./choice.ts";
 import { measureDrift } from "./drift.ts";
 import type { Drift, ExportDtype, ExportModel, ExportOptions, ExportResult, OutputChoice } from "./export.types.ts";
+import { fuseAttention } from "./fuse.ts";
 import { exportGraph } from "./graph.ts";
 import { storeAsHalf } from "./half.ts";
 import { quantizeLinears } from "./quantize.ts";
@@ -60,6 +61,8 @@ function warningsFor(config: ModelConfig, options: ExportOptions): string[] {
     warnings.push(
       "GroupNorm counts padding, as the original tools do: a padded item differs from the same item alone (--isolate changes that)",
     );
+  if (options.fuse)
+    warnings.push("fused attention is ONNX Runtime's own operator: other runtimes and checkers refuse it");
   if (options.dtype === "int8")
     warnings.push("activations are quantised over the whole batch: results depend slightly on what else is in it");
   return warnings;
@@ -73,7 +76,7 @@ export function exportedModel(
   runtimeVersion: string,
 ): OnnxModel {
   const { dtype = "fp32", opset = 21 } = options;
-  const { outputs, constantNames } = exportGraph(model, choice, Boolean(options.isolate));
+  const { outputs, constantNames } = exportGraph(model, choice, Boolean(options.isolate), options.fuse);
   const plain = toOnnx({ name: "stillwave", outputs }, { opset, standard: true, constantNames });
   const named: OnnxModel = {
     ...plain,
@@ -83,7 +86,8 @@ export function exportedModel(
     })),
     metadata: metadataOf(model.config, options as ExportOptions, runtimeVersion),
   };
-  const quantized = dtype === "int8" ? quantizeLinears(named) : named;
+  const fused = options.fuse ? fuseAttention(named, model.config.heads) : named;
+  const quantized = dtype === "int8" ? quantizeLinears(fused) : fused;
   return dtype === "fp16" || options.compact ? storeAsHalf(quantized) : quantized;
 }
 
