@@ -55,7 +55,8 @@ export default defineConfig({
   plugins: [serveEngine()],
   // onnxruntime-web without an engine inside: it is loaded from /ort/ once, not bundled a second time
   resolve: { conditions: ["onnxruntime-web-use-extern-wasm", "module", "browser", "development|production"] },
-  optimizeDeps: { exclude: ["onnxruntime-web"] },
+  // named, because a worker that is the first to ask for a dependency gets an outdated one and does not load
+  optimizeDeps: { noDiscovery: true, include: ["@bufbuild/protobuf/wire", "zod"], exclude: ["onnxruntime-web"] },
   worker: { format: "es" },
   build: { target: "es2022", outDir: "dist", emptyOutDir: true, chunkSizeWarningLimit: 2000 },
   server: { host: "127.0.0.1", headers },

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
-import { build } from "vite";
+import { build, createServer } from "vite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadAudio } from "../../src/audio/index.ts";
 import { loadModel } from "../../src/checkpoint/index.ts";
@@ -50,7 +50,7 @@ inChromium("the demo", () => {
   });
 
   /** The page, once it has opened its model or said why not. */
-  async function openDemo(): Promise<{ page: Page; complaints: string[]; requests: string[] }> {
+  async function openDemo(url = server.url): Promise<{ page: Page; complaints: string[]; requests: string[] }> {
     const page = await browser.newPage();
     const complaints: string[] = [];
     const requests: string[] = [];
@@ -59,7 +59,7 @@ inChromium("the demo", () => {
     });
     page.on("pageerror", (error) => complaints.push(String(error)));
     page.on("request", (request) => requests.push(request.url()));
-    await page.goto(server.url);
+    await page.goto(url);
     await saysNot(page, /Loading|Opening/);
     return { page, complaints, requests };
   }
@@ -108,6 +108,29 @@ inChromium("the demo", () => {
     expect(Number.parseFloat((await page.textContent("#length"))!)).toBeGreaterThan(0.5);
     expect(complaints).toEqual([]);
     await page.close();
+  });
+
+  test("the development server, on its first start", async () => {
+    const development = await createServer({
+      configFile: join(pathOf("web"), "vite.config.ts"),
+      cacheDir: join(folder, "cache"),
+      publicDir: folder,
+      logLevel: "error",
+      server: { port: 0 },
+    });
+    await development.listen();
+    try {
+      const [url] = development.resolvedUrls!.local;
+      expect(development.resolvedUrls!.network).toEqual([]);
+      expect(url).toMatch(/^http:\/\/127\.0\.0\.1:/);
+      const { page, complaints } = await openDemo(url!);
+      expect(await page.textContent("#status")).toContain("model.onnx is ready");
+      expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
+      expect(complaints).toEqual([]);
+      await page.close();
+    } finally {
+      await development.close();
+    }
   });
 
   test("every control has a name, and the keyboard reaches it", async () => {

@@ -7,7 +7,7 @@ import { InferenceSession, Tensor } from "onnxruntime-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadAudio } from "../../src/audio/index.ts";
 import { loadModel } from "../../src/checkpoint/index.ts";
-import type { ExportDtype, ExportModel } from "../../src/export/index.ts";
+import type { ExportDtype, ExportModel, ExportOptions } from "../../src/export/index.ts";
 import { exportOnnx } from "../../src/export/index.ts";
 import { frameCount, reuseEvery } from "../../src/models/config.ts";
 import { padWaveforms } from "../../src/models/inference.ts";
@@ -129,6 +129,25 @@ inChromium("exports in Chromium", () => {
         expect(Math.max(...differences)).toBeLessThan(limit);
       }
     });
+  });
+
+  const variants: readonly (readonly [string, Partial<ExportOptions>, number])[] = [
+    ["last, isolated items", { output: "last", isolate: true }, 1e-5],
+    ["weighted sum of int8, compact", { output: "weighted-sum", dtype: "int8", compact: true }, 2e-2],
+    ["lowest operator version", { opset: 17, layers: [6] }, 1e-5],
+  ];
+  test.each(variants)("%s", async (title, options, limit) => {
+    const file = `${title.replace(/\W+/g, "-")}.onnx`;
+    await exportOnnx(models.student!, { out: join(folder, file), speech, ...options });
+    const expected = await inNode(join(folder, file), feeds);
+    const page = pages.get(1)!;
+    const { model } = await page.call("open", `${page.url}exports/${file}`);
+    const actual = await page.call("run", model, feeds);
+    await page.call("dispose", model);
+    const states = Object.entries(expected).filter(([output]) => output !== "valid_frames");
+    expect(states.length).toBeGreaterThan(0);
+    for (const [output, { dims, data }] of states)
+      expect(relativeNorm(actual[output]!, { shape: dims, data: data as Float32Array }), output).toBeLessThan(limit);
   });
 
   test("inputs that do not fit are one clear error each", async () => {

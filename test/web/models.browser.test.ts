@@ -40,6 +40,7 @@ inChromium("models in Chromium", () => {
     const runtime = await page.call("createRuntime", { threads, wasmPaths: "/ort/" });
     expect(runtime).toMatchObject({ device: "wasm", threads });
     const actual = await page.call("extract", `${page.url}teacher`, waveforms);
+    expect(page.page.workers().length).toBe(threads - 1); // the engine's other threads
     await page.close();
     expect(actual.validFrames).toEqual(expected.validFrames);
     expect(actual.layers.length).toBe(6);
