@@ -1,7 +1,7 @@
 // Model configurations of fairseq (HuBERT, wav2vec 2.0), the original WavLM code and the official students.
-import { StillwaveError, unknownName } from "../errors.ts";
+import { StillwaveError } from "../errors.ts";
 import { checkModelConfig, type ModelConfig, noReuse, type ReuseSemantics } from "../models/config.ts";
-import { FieldReader, type Fields, maxLayers, parseConvLayers, parseReusePattern } from "./fields.ts";
+import { FieldReader, type Fields, maxLayers, parseConvLayers, parseReusePattern, unknownValue } from "./fields.ts";
 
 const defaultConv = "[(512, 10, 5)] + [(512, 3, 2)] * 4 + [(512, 2, 2)] * 2";
 
@@ -18,7 +18,7 @@ function common(
   reader.only("crop_seq_to_multiple", 1);
   const mode = reader.text("extractor_mode", "default");
   if (mode !== "default" && mode !== "layer_norm")
-    throw unknownName(`extractor_mode of ${where}`, mode, ["default", "layer_norm"]);
+    throw unknownValue(`extractor_mode of ${where}`, mode, ["default", "layer_norm"]);
   const conv = parseConvLayers(fields.conv_feature_layers ?? defaultConv, `${where}: conv_feature_layers`);
   const dim = reader.size("encoder_embed_dim", 768);
   const layers = reader.size("encoder_layers", 12, maxLayers);
@@ -88,7 +88,7 @@ export function configFromOfficialStudent(
   options: { reuse?: ReuseSemantics; where?: string } = {},
 ): ModelConfig {
   const valid: OfficialStudent[] = ["armhubert", "maskhubert", "starhubert"];
-  if (!valid.includes(modelName as OfficialStudent)) throw unknownName("official student", modelName, valid);
+  if (!valid.includes(modelName as OfficialStudent)) throw unknownValue("official student", modelName, valid);
   const reader = new FieldReader(fields, options.where ?? `${modelName} configuration`);
   if (reader.flag("enable_tr_layer", modelName !== "starhubert"))
     reader.fail("enable_tr_layer", "is true: students with a time-reduction layer are not supported");

@@ -1,5 +1,5 @@
 // Typed access to the fields of a foreign configuration: wrong types and impossible sizes are errors that name the field.
-import { StillwaveError } from "../errors.ts";
+import { StillwaveError, unknownName } from "../errors.ts";
 import { type ConvLayer, noReuse } from "../models/config.ts";
 import { parseLiteral } from "./literal.ts";
 
@@ -67,6 +67,11 @@ export class FieldReader {
     if (Array.isArray(value) && value.length >= 1 && value.length <= maxConvLayers && value.every(valid)) return value;
     return this.fail(name, `must be a list of up to ${maxConvLayers} positive integers, got ${shown(value)}`);
   }
+}
+
+/** A file says something that we do not know: its mistake (exit code 1), not the caller's. */
+export function unknownValue(kind: string, value: string, valid: Iterable<string>): StillwaveError {
+  return new StillwaveError(unknownName(kind, value, valid).message);
 }
 
 export function shown(value: unknown): string {

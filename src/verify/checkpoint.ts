@@ -6,6 +6,7 @@ import type { ReuseSemantics } from "../models/config.ts";
 import type { Extraction } from "../models/inference.ts";
 import { createUpstream } from "../models/inference.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { recordedLengths, recordedWave } from "./case.ts";
 import type { Difference, Pair } from "./compare.ts";
 import { compareKind } from "./compare.ts";
 
@@ -29,24 +30,10 @@ function recordedNames(out: Extraction, normFirst: boolean): Record<string, Host
   };
 }
 
-/** Samples of every item from a padding mask (1 is padding) or an attention mask (1 is speech). */
-function itemSamples(tensors: ReadonlyMap<string, HostArray>, run: string, wave: HostArray): number[] {
-  const [items, paddedSamples] = wave.shape as [number, number];
-  const padding = tensors.get(`padding_mask${run}`);
-  const attention = tensors.get(`attention_mask${run}`);
-  const mask = padding ?? attention;
-  if (!mask) return Array.from({ length: items }, () => paddedSamples);
-  return Array.from({ length: items }, (_, item) => {
-    const ones = mask.data
-      .subarray(item * paddedSamples, (item + 1) * paddedSamples)
-      .reduce((sum, one) => sum + one, 0);
-    return padding ? paddedSamples - ones : ones;
-  });
-}
-
 /** Hidden states recorded as `expected<run>.*` (as trained) and `paper<run>.*` (exact reuse). */
 export async function verifyCheckpoint(folder: string, runtime: Runtime): Promise<Difference[]> {
-  const tensors = await readAllSafetensors(join(folder, "expected.safetensors"));
+  const path = join(folder, "expected.safetensors");
+  const tensors = await readAllSafetensors(path);
   const runs = [...tensors.keys()].filter((name) => /^wave\d+$/.test(name)).map((name) => name.slice(4));
   const prefixes: [string, string, ReuseSemantics | undefined][] = [
     ["hidden states", "expected", undefined],
@@ -59,8 +46,10 @@ export async function verifyCheckpoint(folder: string, runtime: Runtime): Promis
     const upstream = createUpstream(model, runtime);
     const pairs: Pair[] = [];
     for (const run of runs) {
-      const wave = tensors.get(`wave${run}`)!;
-      const padded = { wave: wave.data, paddedSamples: wave.shape[1]!, samples: itemSamples(tensors, run, wave) };
+      const wave = recordedWave(tensors, `wave${run}`, path, [model.config]);
+      const [padding, speech] = [tensors.get(`padding_mask${run}`), tensors.get(`attention_mask${run}`)];
+      const samples = recordedLengths(padding ?? speech, wave, path, [model.config], padding ? "padding" : "speech");
+      const padded = { wave: wave.data, paddedSamples: wave.shape[1]!, samples };
       const names = recordedNames(await upstream.extract(padded, { normalize: false }), model.config.normFirst);
       for (const [name, computed] of Object.entries(names)) {
         const recorded = tensors.get(`${prefix}${run}.${name}`);

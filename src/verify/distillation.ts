@@ -1,7 +1,5 @@
 // Replays a recorded distillation step: both teacher passes, the student, losses, gradients, optimiser steps, validation.
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { TeacherKind } from "../checkpoint/index.ts";
 import {
   configFromFairseq,
   configFromOfficialStudent,
@@ -22,6 +20,14 @@ import type { EncoderOutputs } from "../models/forward.ts";
 import { createUpstream } from "../models/inference.ts";
 import { adamwUpdate, createAdamWState, decayRanges, warmupLinear } from "../optim/index.ts";
 import type { Feed, Runtime } from "../runtime/runtime.ts";
+import {
+  type CaseConfig,
+  readCaseConfig,
+  recordedLengths,
+  recordedMask,
+  recordedWave,
+  recordedWeights,
+} from "./case.ts";
 import type { Difference, Pair } from "./compare.ts";
 import { batchFirst, channelsLast, compareKind } from "./compare.ts";
 
@@ -31,26 +37,6 @@ const STEP_TOLERANCE = 2e-5;
 const WEIGHT_TOLERANCE = 1e-4;
 /** The released code's decay, whatever its configuration says. */
 const OFFICIAL_WEIGHT_DECAY = 0.01;
-
-interface CaseConfig {
-  readonly student_model: string;
-  readonly student: Record<string, unknown>;
-  readonly teacher_kind: TeacherKind;
-  readonly teacher: Record<string, unknown>;
-  readonly paper_semantics: boolean;
-  readonly train: {
-    readonly rec_loss_type: string;
-    readonly rec_loss_weight: number;
-    readonly random_layer_weight: number;
-  };
-  readonly optimizer: {
-    readonly lr: number;
-    readonly warmup_proportion: number;
-    readonly betas: [number, number];
-    readonly eps: number;
-    readonly total_steps: number;
-  };
-}
 
 /** Everything a replay needs, read once. */
 interface RecordedCase {
@@ -66,8 +52,9 @@ interface RecordedCase {
 }
 
 async function readCase(folder: string): Promise<RecordedCase> {
-  const config = JSON.parse(await readFile(join(folder, "config.json"), "utf8")) as CaseConfig;
-  const tensors = await readAllSafetensors(join(folder, "data.safetensors"));
+  const path = join(folder, "data.safetensors");
+  const config = await readCaseConfig(folder);
+  const tensors = await readAllSafetensors(path);
   // The recorded waveforms were fed as they are, whatever the models' own data loading did.
   const teacher: ModelConfig = {
     ...configFromFairseq(config.teacher, config.teacher_kind, { where: `${folder}/config.json teacher` }),
@@ -77,26 +64,22 @@ async function readCase(folder: string): Promise<RecordedCase> {
     reuse: config.paper_semantics ? "exact" : "official",
     where: `${folder}/config.json student`,
   });
-  const wave = tensors.get("wave")!;
-  const [items, paddedSamples] = wave.shape as [number, number];
-  const padding = tensors.get("padding_mask")?.data ?? new Float32Array(wave.data.length);
-  const samples = Array.from({ length: items }, (_, item) => {
-    const row = padding.subarray(item * paddedSamples, (item + 1) * paddedSamples);
-    return row.reduce((count, padded) => count - padded, paddedSamples);
-  });
+  const wave = recordedWave(tensors, "wave", path, [teacher, student]);
+  const paddedSamples = wave.shape[1]!;
+  const samples = recordedLengths(tensors.get("padding_mask"), wave, path, [teacher, student]);
   const names = samples.map((_, item) => `item ${item}`);
   const studentModel = {
     config: student,
-    parameters: fromFairseqNames(tensors, student, { prefix: "student." }),
+    parameters: recordedWeights(tensors, student, "student.", path),
   };
   return {
     tensors,
     config,
-    teacher: { config: teacher, parameters: fromFairseqNames(tensors, teacher, { prefix: "teacher." }) },
+    teacher: { config: teacher, parameters: recordedWeights(tensors, teacher, "teacher.", path) },
     student: studentModel,
     comparable: comparableNames(tensors, studentModel),
     batch: { wave: wave.data, paddedSamples, samples, ids: names, paths: names },
-    mask: Uint8Array.from(tensors.get("mask_indices")!.data),
+    mask: recordedMask(tensors, wave, student, path),
     loss: {
       kind: config.train.rec_loss_type === "l1" ? "l1" : "mse",
       hintWeight: config.train.random_layer_weight,

@@ -52,10 +52,20 @@ export async function verifyCase(folder: string, runtime: Runtime, options: Veri
       `${folder}: no recorded case; expected data.safetensors (a distillation step), expected.safetensors (a checkpoint) ` +
         "or *.L<layer>.npy with an audio file (a published output)",
     );
-  const differences = step ? await verifyDistillation(folder, runtime) : await verifyCheckpoint(folder, runtime);
+  const replay = step ? verifyDistillation(folder, runtime) : verifyCheckpoint(folder, runtime);
+  const differences = await replay.catch((error: unknown) => {
+    throw caseError(folder, error);
+  });
   if (differences.length === 0) throw new StillwaveError(`${folder}: the case records nothing that can be compared`);
   const passed = differences.every((difference) => difference.passed);
   return { folder, kind: step ? "distillation step" : "checkpoint", passed, differences };
+}
+
+/** Whatever a user's error is about here, it is in the case: its folder is named, and nobody misused the command. */
+function caseError(folder: string, error: unknown): unknown {
+  if (!(error instanceof StillwaveError)) return error;
+  const { message } = error;
+  return new StillwaveError(message.includes(folder) ? message : `${folder}: ${message}`, { cause: error });
 }
 
 /** Replays case folders in order. */

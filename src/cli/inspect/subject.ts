@@ -30,6 +30,8 @@ export interface Inspection {
     readonly countPaddedFrames?: boolean;
     readonly weightDecay?: number;
   };
+  /** Tensors in the file, and those of them that the model uses; null where nothing is stored yet. */
+  readonly tensors: { readonly stored: number; readonly used: number } | null;
   /** Element types of the stored tensors, null where nothing is stored yet. */
   readonly dtype: string | null;
   /** Tensors in the file that the model does not use. */
@@ -38,7 +40,7 @@ export interface Inspection {
   readonly reference: Reference | null;
 }
 
-type Found = Pick<Inspection, "kind" | "format" | "architecture" | "dtype" | "ignored" | "notes"> & {
+type Found = Pick<Inspection, "kind" | "format" | "architecture" | "tensors" | "dtype" | "ignored" | "notes"> & {
   readonly recipe?: Recipe;
 };
 
@@ -74,7 +76,7 @@ async function fromRecipe(name: string, set: readonly string[]): Promise<Found> 
   const { recipe } = await loadRecipe(name, { set });
   const teacher = await findTeacher(recipe.teacher);
   const architecture = studentConfig(recipe, teacher.architecture);
-  return { kind: "recipe", format: null, architecture, dtype: null, ignored: [], notes: [], recipe };
+  return { kind: "recipe", format: null, architecture, tensors: null, dtype: null, ignored: [], notes: [], recipe };
 }
 
 async function findTeacher(place: string): Promise<Found> {
@@ -105,14 +107,23 @@ async function findModel(place: string): Promise<Found | undefined> {
       const plan = checkpoint.plan();
       const dtype = [...new Set(plan.used.map((tensor) => tensor.dtype))].join(", ");
       const { config, ignored, notes } = plan;
-      return { kind: "checkpoint", format: checkpoint.format, architecture: config, dtype, ignored, notes };
+      const tensors = { stored: checkpoint.tensors.size, used: plan.used.length };
+      return { kind: "checkpoint", format: checkpoint.format, architecture: config, tensors, dtype, ignored, notes };
     } finally {
       await checkpoint.close();
     }
   }
   const architecture = publishedArchitecture(place);
   if (architecture)
-    return { kind: "published", format: null, architecture, dtype: null, ignored: [], notes: [publishedNote] };
+    return {
+      kind: "published",
+      format: null,
+      architecture,
+      tensors: null,
+      dtype: null,
+      ignored: [],
+      notes: [publishedNote],
+    };
   return undefined;
 }
 

@@ -1,0 +1,136 @@
+// What a recorded case must hold before it can be replayed: settings and tensors, checked so that a bad file is one clear error.
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { fairseqName, fromFairseqNames } from "../checkpoint/index.ts";
+import { StillwaveError } from "../errors.ts";
+import type { HostArray, Parameters } from "../graph/array.ts";
+import { frameCount, type ModelConfig, receptiveField } from "../models/config.ts";
+import { parameterSpecs } from "../models/parameters.ts";
+
+const fields = z.record(z.string(), z.unknown());
+const caseSchema = z.object({
+  student_model: z.string(),
+  student: fields,
+  teacher_kind: z.enum(["hubert", "wav2vec2", "wavlm"]),
+  teacher: fields,
+  paper_semantics: z.boolean(),
+  train: z.object({ rec_loss_type: z.string(), rec_loss_weight: z.number(), random_layer_weight: z.number() }),
+  optimizer: z.object({
+    lr: z.number().positive(),
+    warmup_proportion: z.number().min(0).max(1),
+    betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]),
+    eps: z.number().positive(),
+    total_steps: z.int().min(3),
+  }),
+});
+
+/** Settings of a recorded distillation step, in the terms of the released code. */
+export type CaseConfig = z.output<typeof caseSchema>;
+
+const maxSettingsBytes = 2 ** 20;
+/** Recorded cases are small; a wave of more samples is no case. */
+const maxWaveSamples = 2 ** 26;
+
+/** Reads config.json of a recorded distillation step. Throws a StillwaveError naming the file and the field. */
+export async function readCaseConfig(folder: string): Promise<CaseConfig> {
+  const path = join(folder, "config.json");
+  const info = await stat(path).catch(() => undefined);
+  if (!info?.isFile() || info.size > maxSettingsBytes)
+    throw new StillwaveError(`${path}: missing, or not the settings of a recorded distillation step`);
+  let value: unknown;
+  try {
+    value = JSON.parse(await readFile(path, "utf8"));
+  } catch (error) {
+    throw new StillwaveError(`${path}: not valid JSON: ${(error as Error).message}`);
+  }
+  const parsed = caseSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const { path: place, message } = parsed.error.issues[0]!;
+  const problem = message.replace(/^Invalid input: /, "").replace(/, received undefined$/, "; it is missing");
+  throw new StillwaveError(`${path}: not a recorded distillation step: ${place.join(".") || "settings"}: ${problem}`);
+}
+
+/** A recorded tensor that the case cannot do without. */
+export function requiredTensor(tensors: ReadonlyMap<string, HostArray>, name: string, path: string): HostArray {
+  const found = tensors.get(name);
+  if (!found) throw new StillwaveError(`${path}: tensor "${name}" is missing`);
+  return found;
+}
+
+/** [items, samples] waveforms, long enough for a frame of every model in `configs`. */
+export function recordedWave(
+  tensors: ReadonlyMap<string, HostArray>,
+  name: string,
+  path: string,
+  configs: readonly ModelConfig[],
+): HostArray {
+  const wave = requiredTensor(tensors, name, path);
+  const shortest = Math.max(...configs.map(({ conv }) => receptiveField(conv)));
+  const [items = 0, samples = 0] = wave.shape;
+  if (wave.shape.length !== 2 || items < 1 || samples < shortest || items * samples > maxWaveSamples)
+    throw new StillwaveError(
+      `${path}: "${name}" has shape [${wave.shape}], expected [items, samples] with at least ${shortest} samples`,
+    );
+  if (!wave.data.every(Number.isFinite))
+    throw new StillwaveError(`${path}: "${name}" holds values that are no numbers`);
+  return wave;
+}
+
+/** True samples of every item, from a mask over samples whose padded (or, with `ones`, real) samples are 1. */
+export function recordedLengths(
+  mask: HostArray | undefined,
+  wave: HostArray,
+  path: string,
+  configs: readonly ModelConfig[],
+  ones: "padding" | "speech" = "padding",
+): number[] {
+  const [items, samples] = wave.shape as [number, number];
+  if (!mask) return Array.from({ length: items }, () => samples);
+  if (mask.shape.join() !== wave.shape.join() || mask.data.some((value) => value !== 0 && value !== 1))
+    throw new StillwaveError(
+      `${path}: a mask of shape [${mask.shape}] for waves of shape [${wave.shape}], or not of 0 and 1`,
+    );
+  const shortest = Math.max(...configs.map(({ conv }) => receptiveField(conv)));
+  return Array.from({ length: items }, (_, item) => {
+    const row = mask.data.subarray(item * samples, (item + 1) * samples);
+    const count = row.reduce((sum, one) => sum + one, 0);
+    const length = ones === "padding" ? samples - count : count;
+    if (length < shortest)
+      throw new StillwaveError(`${path}: item ${item} has ${length} samples, the model needs at least ${shortest}`);
+    return length;
+  });
+}
+
+/** The recorded span mask, [items, frames] of 0 and 1. */
+export function recordedMask(
+  tensors: ReadonlyMap<string, HostArray>,
+  wave: HostArray,
+  config: ModelConfig,
+  path: string,
+): Uint8Array {
+  const mask = requiredTensor(tensors, "mask_indices", path);
+  const [items, samples] = wave.shape as [number, number];
+  const expected = [items, frameCount(config.conv, samples)];
+  if (mask.shape.join() !== expected.join())
+    throw new StillwaveError(`${path}: "mask_indices" has shape [${mask.shape}], expected [${expected}]`);
+  return Uint8Array.from(mask.data);
+}
+
+/** The weights recorded under `prefix`, of the shapes that the settings ask for. */
+export function recordedWeights(
+  tensors: ReadonlyMap<string, HostArray>,
+  config: ModelConfig,
+  prefix: string,
+  path: string,
+): Parameters {
+  const parameters = fromFairseqNames(tensors, config, { prefix });
+  for (const { name, shape } of parameterSpecs(config)) {
+    const found = parameters.get(name)!;
+    if (found.shape.join() !== shape.join())
+      throw new StillwaveError(
+        `${path}: "${prefix}${fairseqName(name, config)}" has shape [${found.shape}], the settings ask for [${shape}]`,
+      );
+  }
+  return parameters;
+}
