@@ -1,0 +1,90 @@
+// Files with class labels: what every corpus of keywords, speakers or intents is read into; and labels.tsv.
+import { dirname, extname, resolve } from "node:path";
+import { StillwaveError, UsageError } from "../../errors.ts";
+import { listSome, parseTable, readLines, splitTabs } from "../lines.ts";
+
+export interface LabelledFile {
+  readonly id: string;
+  readonly path: string;
+  readonly split: "train" | "dev" | "test";
+  /** One label per slot. */
+  readonly labels: readonly string[];
+  readonly speaker?: string;
+  /** A new crop of this length is drawn each time the file is used. */
+  readonly randomCropSeconds?: number;
+}
+
+/** A question that is answered for each file, and the answers there are. */
+export interface Slot {
+  readonly name: string;
+  readonly values: readonly string[];
+}
+
+export interface LabelledCorpus {
+  readonly slots: readonly Slot[];
+  readonly files: readonly LabelledFile[];
+}
+
+const SPLITS = ["train", "dev", "test"] as const;
+
+/**
+ * Reads `labels.tsv`: a header line with the columns file and split (train, dev or test) and one with the labels. Paths are
+ * relative to the file. Classes are those of the training split, sorted.
+ * @param column the column with the labels, e.g. `label` or `speaker`
+ * @throws StillwaveError with file and line for anything malformed, or listing labels that training never sees.
+ */
+export async function readLabelsTsv(file: string, column = "label"): Promise<LabelledCorpus> {
+  const { rows, columns } = parseTable(await readLines(file, "label"), file, splitTabs, ["file", "split"]);
+  if (!columns.includes(column)) {
+    throw new UsageError(`${file}: no column "${column}"; it has ${columns.slice(0, 20).join(", ")}`);
+  }
+  const seen = new Map<string, number>();
+  const files = rows.map((row): LabelledFile => {
+    const place = `${file}:${row.number}`;
+    const [path, label, split, speaker] = ["file", column, "split", "speaker"].map((name) => row.get(name) ?? "");
+    if (path === "" || label === "")
+      throw new StillwaveError(`${place}: the ${path === "" ? "file" : column} is empty`);
+    const earlier = seen.get(path);
+    if (earlier !== undefined) throw new StillwaveError(`${place}: ${path} was on line ${earlier} already`);
+    seen.set(path, row.number);
+    return {
+      id: path.slice(0, path.length - extname(path).length),
+      path: resolve(dirname(file), path),
+      split: splitNamed(split, place),
+      labels: [label],
+      ...(speaker !== "" && { speaker }),
+    };
+  });
+  return { slots: slotsOf(files, [column], file, "sorted"), files };
+}
+
+function splitNamed(name: string, place: string): LabelledFile["split"] {
+  const split = name === "valid" || name === "validation" ? "dev" : name;
+  if ((SPLITS as readonly string[]).includes(split)) return split as LabelledFile["split"];
+  throw new StillwaveError(`${place}: split "${name}"; expected ${SPLITS.join(", ")}`);
+}
+
+/**
+ * Classes that occur in training, by slot.
+ * @throws StillwaveError if there is no training file, or listing labels that occur in dev or test only.
+ */
+export function slotsOf(
+  files: readonly LabelledFile[],
+  names: readonly string[],
+  where: string,
+  order: "sorted" | "first seen",
+): Slot[] {
+  const train = files.filter(({ split }) => split === "train");
+  if (train.length === 0) throw new StillwaveError(`${where}: no file of the split train`);
+  return names.map((name, slot): Slot => {
+    const values = [...new Set(train.map(({ labels }) => labels[slot]))];
+    const known = new Set(values);
+    const unseen = [...new Set(files.map(({ labels }) => labels[slot]))].filter((label) => !known.has(label));
+    if (unseen.length > 0) {
+      throw new StillwaveError(
+        `${where}: ${name} has labels that occur in dev or test only: ${listSome(unseen.sort(), 50)}`,
+      );
+    }
+    return { name, values: order === "sorted" ? values.sort() : values };
+  });
+}
