@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { loadModel, officialSettings, writeLightning } from "../../src/checkpoint/index.ts";
+import { inspectCheckpoint, loadModel, officialSettings, writeLightning } from "../../src/checkpoint/index.ts";
 import { type ModelConfig, noReuse, reuseEvery } from "../../src/models/config.ts";
 import { initParameters } from "../../src/models/init.ts";
 
@@ -104,6 +104,13 @@ describe("the released code's own files, written again", () => {
     expect(first.exec(ourConv)![1]).toBe(first.exec(theirConv)![1]);
     expect(theirConv).toMatch(repeated);
     expect((await loadModel(files.checkpoint)).config).toEqual(source.config);
+    // Exactly the names and shapes that their strict load_state_dict asks for.
+    const students = async (path: string) => {
+      const { tensors } = await inspectCheckpoint(path);
+      const own = tensors.filter(({ name }) => name.startsWith("student_model."));
+      return own.map(({ name, shape }) => `${name} [${shape}]`).sort();
+    };
+    expect(await students(files.checkpoint)).toEqual(await students(join(recorded, name)));
   });
 });
 

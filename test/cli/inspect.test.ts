@@ -1,7 +1,8 @@
 // inspect: the published sizes, by block, as text and JSON, for recipes, published ids and checkpoints.
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { contentsOf } from "../../src/cli/inspect/contents.ts";
 import { formatInspection } from "../../src/cli/inspect/format.ts";
 import { inspectSubject } from "../../src/cli/inspect/subject.ts";
 import { publishedIds } from "../../src/models/published.ts";
@@ -79,6 +80,37 @@ describe("checkpoints", () => {
     expect(half.dtype).toBe("F16");
     expect(half.ignored).toContain("label_embs_concat");
     expect(formatInspection(half)).toMatch(/^ {2}ignored {5}label_embs_concat, /m);
+  });
+});
+
+describe("every recorded checkpoint", () => {
+  const cases = existsSync(checkpoints) ? readdirSync(checkpoints) : [];
+  if (cases.length === 0) console.log("skipped: no recorded checkpoints beside the repository");
+  test.each(cases)("%s: architecture, tensors, parameters, what is ignored", async (name) => {
+    const path = fileURLToPath(new URL(name, checkpoints));
+    const inspection = await inspectSubject(path);
+    const { tensors, profile, ignored } = inspection;
+    expect(tensors!.used).toBeLessThanOrEqual(tensors!.stored);
+    expect(profile.parameters.byBlock.reduce((sum, { parameters }) => sum + parameters, 0)).toBe(
+      profile.parameters.total,
+    );
+    const list = await contentsOf(path);
+    expect(list!.tensors).toHaveLength(tensors!.stored);
+    const unused = list!.tensors.filter(({ used }) => !used).map((tensor) => tensor.name);
+    expect(unused.filter((tensor) => !ignored.includes(tensor))).toEqual([]);
+    const text = formatInspection(inspection);
+    expect(text).toMatch(/^ {2}family {6}\w+: \d+ layers/m);
+    expect(text).toContain(`${tensors!.stored} in the file, ${tensors!.used} used`);
+  });
+
+  test("--tensors lists them", async () => {
+    const { code, stdout } = await stillwave(["inspect", "examples/hubert-tiny-libri", "--tensors"]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^encoder\.layers\.5\.attention\.q_proj\.weight +F16 +\[192, 192\]$/m);
+    const json = await stillwave(["inspect", "examples/hubert-tiny-libri", "--tensors", "--json"]);
+    const { tensorList, tensors } = JSON.parse(json.stdout);
+    expect(tensorList).toHaveLength(tensors.stored);
+    expect(tensorList[0]).toEqual({ name: expect.any(String), dtype: "F16", shape: expect.any(Array), used: true });
   });
 });
 

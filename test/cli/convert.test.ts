@@ -1,0 +1,56 @@
+// convert as a process: what it prints, writes and refuses; inspect understands the result.
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { writeModelFolder } from "../../src/checkpoint/index.ts";
+import { inspectSubject } from "../../src/cli/inspect/subject.ts";
+import { initStudent } from "../../src/library/index.ts";
+import { reuseEvery } from "../../src/models/config.ts";
+import { stillwave } from "./run.ts";
+
+let root = "";
+let student = "";
+beforeAll(async () => {
+  root = mkdtempSync(join(tmpdir(), "stillwave-cli-convert-"));
+  student = join(root, "student");
+  const options = { layers: 4, dim: 48, ffnDim: 24, attentionFrom: reuseEvery(2, 4), headDim: 16, seed: 1 };
+  await writeModelFolder(student, initStudent(options));
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+describe("convert", () => {
+  test("to the released code's files and back, with the semantics kept", async () => {
+    const [lightning, back] = [join(root, "lightning"), join(root, "back")];
+    const out = await stillwave(["convert", student, lightning, "--format", "lightning"]);
+    expect([out.code, out.stderr]).toEqual([
+      0,
+      expect.stringMatching(/^warning: .*applies softmax to a reused map again/),
+    ]);
+    expect(out.stdout).toMatch(/checkpoint\.ckpt, checkpoint\.yaml \(read back and compared\)/);
+    expect(out.stdout).toContain(
+      `run_downstream.py -u armhubert -k ${lightning}/checkpoint.ckpt -g ${lightning}/checkpoint.yaml`,
+    );
+    const json = await stillwave(["convert", lightning, back, "--json"]);
+    expect([json.code, json.stderr]).toEqual([0, ""]);
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      format: "huggingface",
+      folder: back,
+      source: { format: "lightning", part: "student" },
+      config: { reuse: "exact", attentionFrom: [0, 0, 2, 2] },
+      warnings: [],
+    });
+    const [before, after] = [await inspectSubject(student), await inspectSubject(back)];
+    expect(after.architecture).toEqual(before.architecture);
+    expect(after.profile).toEqual(before.profile);
+    expect(await inspectSubject(lightning)).toMatchObject({ format: "lightning", semantics: { reuse: "exact" } });
+  });
+
+  test("a folder that holds something is left alone", async () => {
+    const { code, stdout, stderr } = await stillwave(["convert", "examples/hubert-tiny-libri", student]);
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(/student: not empty .*--force/);
+    expect(existsSync(join(student, "checkpoint.ckpt"))).toBe(false);
+    expect(readdirSync(student)).toHaveLength(4);
+  });
+});
