@@ -1,6 +1,6 @@
 # Writes small pruned checkpoints as DPHuBERT stores them, and their hidden states in float64: `make_dphubert.py FOLDER`.
 # The forward pass is written from the description of the architecture, one head and one item at a time.
-import json, math, sys
+import json, math, os, sys
 import torch
 from torch.nn.functional import conv1d, gelu
 
@@ -96,7 +96,7 @@ def forward(config, stored, kept, ffn, wave, samples):
             for n, head in enumerate(kept[i]):
                 part = slice(n * SIZE, (n + 1) * SIZE)
                 scores = q[:, part] @ k[:, part].T / math.sqrt(SIZE)
-                if "encoder_remaining_heads" in config:
+                if "encoder_remaining_heads" in config and kept[0]:  # the bias lives in layer 0
                     bias = w["encoder.transformer.layers.0.attention.rel_attn_embed.weight"][torch.tensor(distances), head]
                     gates = affine(f"{name}.attention.gru_rel_pos_linear", y[:, head * SIZE : (head + 1) * SIZE])
                     a, b = torch.sigmoid(gates[:, :4].sum(1)), torch.sigmoid(gates[:, 4:].sum(1))
@@ -140,7 +140,12 @@ def make(name, kept, ffn, wavlm=False, large=False, alike=False):
 make("hubert", [[0, 1, 2], [], [0], [0, 1, 2, 3]], [40, 24, 0, 17])
 make("large", [[0, 1], [], [0, 1, 2, 3], [0]], [0, 24, 40, 17], large=True)
 make("wavlm", [[1, 3], [0, 2, 3], [], [0, 1, 2, 3], [2]], [40, 0, 24, 17, 9], wavlm=True)
+make("unbiased", [[], [1, 3]], [40, 9], wavlm=True)
 make("alike", [[0, 1, 2, 3], [0, 1, 2, 3]], [40, 40], alike=True)
+
+# torchaudio's own checkpoints are bare state dicts.
+os.mkdir(f"{folder}/torchaudio")
+torch.save(torch.load(f"{folder}/alike.pth")["state_dict"], f"{folder}/torchaudio/pytorch_model.bin")
 
 # Checkpoints with something wrong in them.
 good = torch.load(f"{folder}/hubert.pth")
