@@ -115,6 +115,9 @@ function checkWaveforms(config: ModelConfig, speech: readonly Float32Array[]): v
 export async function exportOnnx(model: ExportModel, options: ExportOptions): Promise<ExportResult> {
   checkOptions(options);
   checkModelConfig(model.config);
+  const { heads, layerShapes = [] } = model.config;
+  if (options.fuse && layerShapes.some((shape) => shape.heads > 0 && shape.heads !== heads))
+    throw new UsageError("fuse needs layers with equally many heads, and this model's were pruned; export it without");
   const choice = resolveOutputs(model.config, options);
   checkWaveforms(model.config, options.speech);
   const { dtype = "fp32", opset = 21, isolate = false } = options;
