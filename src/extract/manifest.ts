@@ -52,10 +52,15 @@ export class ExtractManifest {
       if (error.code === "ENOENT") return "";
       throw new StillwaveError(`${join(folder, manifestName)}: cannot be read (${error.code})`);
     });
-    for (const line of text.split("\n")) {
+    const lines = text.split("\n");
+    for (const line of lines) {
       const record = parse(line);
       if (record) records.set(record.id, record);
     }
+    if (records.size === 0 && lines.length > 1)
+      throw new StillwaveError(
+        `${join(folder, manifestName)}: not written by extract, which would replace it; give another output folder`,
+      );
     return new ExtractManifest(folder, records);
   }
 
@@ -98,7 +103,8 @@ export class ExtractManifest {
 function parse(line: string): ExtractRecord | undefined {
   try {
     const value = JSON.parse(line) as ExtractRecord;
-    const whole = typeof value.id === "string" && typeof value.file === "string" && typeof value.source === "object";
+    const texts = [value.id, value.file, value.options].every((text) => typeof text === "string");
+    const whole = texts && typeof value.source === "object";
     return whole && value.source !== null && !value.file.split(/[\\/]/).includes("..") ? value : undefined;
   } catch {
     return undefined;

@@ -1,7 +1,7 @@
 // Recorded cases, replayed: which kind a folder is, and the verdict.
 import { access } from "node:fs/promises";
 import { join } from "node:path";
-import { StillwaveError } from "../errors.ts";
+import { StillwaveError, UsageError } from "../errors.ts";
 import { createRuntime } from "../runtime/node/index.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { verifyCheckpoint } from "./checkpoint.ts";
@@ -74,6 +74,8 @@ export async function verifyCases(
   runtime?: Runtime,
   options: VerifyOptions = {},
 ): Promise<CaseResult[]> {
+  if (options.model !== undefined && !(await Promise.all(folders.map(findGolden))).some(Boolean))
+    throw new UsageError("model: none of these cases is a published output; the others bring their models with them");
   const engine = runtime ?? (await createRuntime());
   const results: CaseResult[] = [];
   for (const folder of folders) results.push(await verifyCase(folder, engine, options));

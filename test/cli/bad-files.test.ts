@@ -255,7 +255,11 @@ describe("bad cases", () => {
   test.each(Object.keys(files))("verify: %s", async (name) => {
     mkdirSync(at(name));
     for (const [file, content] of Object.entries(files[name]!)) writeFileSync(join(at(name), file), content);
-    const { code, stdout, stderr } = await run(["verify", at(name), "--model", at("good")]);
+    const { code, stdout, stderr } = await run([
+      "verify",
+      at(name),
+      ...(name.startsWith("output") ? ["--model", at("good")] : []),
+    ]);
     expect([code, stdout, stderr]).toEqual([1, "", expect.stringContaining(at(name))]);
     clear(stderr);
   });
@@ -273,6 +277,7 @@ describe("misuse", () => {
     [["extract", "a", "b", "--out", "c", "--batch-seconds", "-1"], /expected a number of seconds, 0 or more/],
     [["extract", "a", "b", "--out", "c", "--format", "csv"], /Allowed choices are npy, safetensors/],
     [["extract", "GOOD", goodAudio, "--out", "c", "--layers", "7"], /no layer 7; valid: 0, 1, 2/],
+    [["verify", root, "--model", "x"], /model: none of these cases is a published output/],
     [["verify"], /missing required argument 'case-folder'/],
   ])("%j", async (args, message) => {
     const { code, stdout, stderr } = await run(args.map((arg) => (arg === "GOOD" ? at("good") : arg)));

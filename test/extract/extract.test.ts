@@ -285,6 +285,16 @@ describe("bad input", () => {
     expect(files(root).filter((name) => name.includes("evil"))).toEqual([]);
   });
 
+  test("somebody else's manifest is not replaced", async () => {
+    const outDir = fresh();
+    mkdirSync(outDir);
+    const own = '{"id": "a", "path": "a.wav"}\n{"id": "b", "path": "b.wav"}\n';
+    writeFileSync(join(outDir, "manifest.jsonl"), own);
+    await expect(run(outDir)).rejects.toThrow(/manifest\.jsonl: not written by extract/);
+    expect(readFileSync(join(outDir, "manifest.jsonl"), "utf8")).toBe(own);
+    expect(readdirSync(outDir)).toEqual(["manifest.jsonl"]);
+  });
+
   test("values that float16 cannot hold, and values that are no numbers", async () => {
     const large = { config, parameters: initParameters(config, { seed: 4 }) };
     large.parameters.get("heads.2.bias")!.data[0] = 1e6;
