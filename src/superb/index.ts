@@ -1,0 +1,77 @@
+// SUPERB on the host: labels, CTC, decoding, metrics, statistics and scores; nothing here needs the engine.
+export { type CtcBatch, type CtcOptions, type CtcResult, CtcWorkspace, ctcLoss, framesNeeded } from "./ctc.ts";
+export { type ReadArpaOptions, readArpa } from "./decode/arpa.ts";
+export { logSoftmax } from "./decode/emissions.ts";
+export { GreedyDecoder, type GreedyOptions, greedyDecode, type TimedSymbol } from "./decode/greedy.ts";
+export {
+  LexiconBeamDecoder,
+  type LexiconBeamOptions,
+  type LexiconResult,
+  lexiconBeamSearch,
+  smearScores,
+  type TimedWord,
+} from "./decode/lexicon-beam.ts";
+export { LexiconTrie, type Spelling, spellWords } from "./decode/lexicon-trie.ts";
+export { LN_PER_LOG10, type NgramModel } from "./decode/ngram.ts";
+export {
+  PrefixBeamDecoder,
+  type PrefixBeamOptions,
+  type PrefixResult,
+  prefixBeamSearch,
+} from "./decode/prefix-beam.ts";
+export { type LabelledCorpus, type LabelledFile, readLabelsTsv, type Slot } from "./labels/classes.ts";
+export { INTENT_SLOTS, readFluentCommands } from "./labels/fluent.ts";
+export {
+  type Lexicon,
+  pronounce,
+  readLexicon,
+  readPhones,
+  readTranscripts,
+  type Transcript,
+} from "./labels/lexicon.ts";
+export { inverseClassFrequency, KEYWORDS, readSpeechCommands, splitByHash } from "./labels/speech-commands.ts";
+export {
+  ARPABET,
+  characterLabels,
+  characterText,
+  characterVocabulary,
+  foldStress,
+  phoneLabels,
+  phoneVocabulary,
+  phoneVocabularyOf,
+  Vocabulary,
+} from "./labels/vocabulary.ts";
+export { readVoxceleb1 } from "./labels/voxceleb.ts";
+export { type AccuracyReport, scoreAccuracy } from "./metrics/accuracy.ts";
+export { type AlignedPair, type Alignment, alignTokens, editDistance, formatAlignment } from "./metrics/align.ts";
+export { type DiarizationErrors, diarizationErrorRate, diarizationErrors, type SpeakerTurn } from "./metrics/der.ts";
+export { type EqualErrorRate, equalErrorRate } from "./metrics/eer.ts";
+export {
+  type Confusion,
+  confusionsOf,
+  type ErrorCounts,
+  type ErrorReport,
+  type ErrorUnit,
+  scoreErrors,
+  type UtteranceErrors,
+} from "./metrics/error-rate.ts";
+export { maximumTermWeightedValue, type SearchTrial, type TermWeights } from "./metrics/mtwv.ts";
+export { type Prediction, readPredictions, writePredictions } from "./metrics/predictions.ts";
+export { type SlotReport, scoreSlots } from "./metrics/slots.ts";
+export { type BenchmarkScores, type Score, scoreTasks, type TaskResults } from "./scores.ts";
+export {
+  applySpecAugment,
+  drawSpecAugment,
+  type SpecAugmentOptions,
+  type SpecAugmentPlan,
+  transposeSpecAugment,
+} from "./specaugment.ts";
+export {
+  type BootstrapOptions,
+  bootstrapDifference,
+  bootstrapRate,
+  type Interval,
+  percentileInterval,
+} from "./stats/bootstrap.ts";
+export { accuracyInterval, compareAccuracies, compareErrorRates, errorRateInterval } from "./stats/compare.ts";
+export { matchedPairs, mcnemar, pairById, signTest } from "./stats/paired.ts";
