@@ -41,7 +41,7 @@ export function exportVerb(program: Command, output: Output, finish: (code: numb
     .option("--sum-of <what>", "with weighted-sum: hidden-states or heads")
     .option("--weights <list>", "with weighted-sum: JSON list of weights, or a file that holds one (default: uniform)")
     .option("--opset <n>", "version of ONNX's operators, 17 to 23", whole, 21)
-    .option("--fuse", "fused attention: faster in ONNX Runtime, and for ONNX Runtime only")
+    .option("--fuse", "attention as one operator of ONNX Runtime, where no layer reuses its map; for ONNX Runtime only")
     .option("--external-data", "weights in <file>.data beside the model (always above 2 GB)")
     .option("--isolate", "hidden states of an item do not depend on its batch (GroupNorm models; differs from the original tools)") // biome-ignore format: one line
     .option("--reuse <semantics>", "exact or official, where the checkpoint leaves it open")

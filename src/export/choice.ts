@@ -20,7 +20,7 @@ export function checkOptions(options: ExportOptions): void {
   if (output !== "weighted-sum" && (options.weights || options.sumOf))
     throw new UsageError(`weights and what they sum go with output weighted-sum, not ${output}`);
   if (output === "last" && options.layers) throw new UsageError("output last is one layer; layers go with the others");
-  if (options.speech.length === 0) throw new UsageError("no speech to compare on");
+  if (options.speech?.length === 0) throw new UsageError("no speech to compare on");
 }
 
 function chosenLayers(config: ModelConfig, layers: readonly number[] | undefined): readonly number[] {

@@ -17,6 +17,7 @@ import { fuseAttention } from "./fuse.ts";
 import { exportGraph } from "./graph.ts";
 import { storeAsHalf } from "./half.ts";
 import { quantizeLinears } from "./quantize.ts";
+import { shippedSpeech } from "./speech.ts";
 import { needsExternalData, writeOnnx } from "./write.ts";
 
 export type { Drift, ExportDtype, ExportModel, ExportOptions, ExportOutput, ExportResult } from "./export.types.ts";
@@ -119,7 +120,8 @@ export async function exportOnnx(model: ExportModel, options: ExportOptions): Pr
   if (options.fuse && layerShapes.some((shape) => shape.heads > 0 && shape.heads !== heads))
     throw new UsageError("fuse needs layers with equally many heads, and this model's were pruned; export it without");
   const choice = resolveOutputs(model.config, options);
-  checkWaveforms(model.config, options.speech);
+  const speech = options.speech ?? (await shippedSpeech());
+  checkWaveforms(model.config, speech);
   const { dtype = "fp32", opset = 21, isolate = false } = options;
   const runtime = await createRuntime();
   const onnx = exportedModel(model, options, choice, runtime.version);
@@ -132,7 +134,7 @@ export async function exportOnnx(model: ExportModel, options: ExportOptions): Pr
     await mkdir(staging, { recursive: true });
     const names = await writeOnnx(onnx, staging, basename(out), external);
     const file = await openOnnxFile(join(staging, basename(out)));
-    const drift = await measureDrift(file, model, choice, padWaveforms(options.speech), { runtime, isolate });
+    const drift = await measureDrift(file, model, choice, padWaveforms(speech), { runtime, isolate });
     await file.dispose();
     const worst = worstOf(drift, measure);
     const withinLimit = worst[measure] <= limit;

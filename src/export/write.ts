@@ -1,9 +1,8 @@
 // An ONNX model on disk: one file, or a small one and its weights beside it, written as they come.
-import { writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { writeFileAtomic } from "../files.ts";
 import type { OnnxModel, OnnxTensor } from "../onnx/proto.ts";
-import { encodeModel } from "../onnx/proto.ts";
+import { encodeModelChunks } from "../onnx/proto.ts";
 
 /** Above this an ONNX file cannot hold its weights (protobuf's limit is 2 GiB). */
 const LARGEST_INLINE_BYTES = 2 ** 31 - 2 ** 26;
@@ -23,7 +22,7 @@ export const needsExternalData = (model: OnnxModel): boolean => weightBytes(mode
 /** Writes `<folder>/<name>`, and `<folder>/<name>.data` where `external`; returns the names of the files. */
 export async function writeOnnx(model: OnnxModel, folder: string, name: string, external: boolean): Promise<string[]> {
   if (!external) {
-    await writeFile(join(folder, name), encodeModel(model));
+    await writeFileAtomic(join(folder, name), encodeModelChunks(model));
     return [name];
   }
   const file = `${basename(name)}.data`;
@@ -38,7 +37,7 @@ export async function writeOnnx(model: OnnxModel, folder: string, name: string, 
     return { ...tensor, bytes: place };
   });
   await writeFileAtomic(join(folder, file), aligned(parts));
-  await writeFile(join(folder, name), encodeModel({ ...model, initializers }));
+  await writeFileAtomic(join(folder, name), encodeModelChunks({ ...model, initializers }));
   return [file, name];
 }
 

@@ -25,7 +25,7 @@ export interface OpAttributes {
   iota: { readonly size: Dim };
   /** A dimension as a value of rank 0. */
   dimension: { readonly size: Dim; readonly dtype: "float32" | "int64" };
-  // elementwise with numpy broadcasting
+  // elementwise with numpy broadcasting; integers divide towards zero
   add: None;
   sub: None;
   mul: None;

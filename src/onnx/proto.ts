@@ -72,14 +72,22 @@ function varint(writer: BinaryWriter, field: number, value: number | bigint): vo
   writer.tag(field, WireType.Varint).int64(value);
 }
 
-function tensorBody(tensor: OnnxTensor): Body {
+/** Everything of a tensor up to its raw bytes, their length included. */
+function tensorHead(tensor: OnnxTensor): Body {
   return (w) => {
     for (const dim of tensor.shape) varint(w, 1, dim);
     varint(w, 2, DATA_TYPE[tensor.type]);
     text(w, 8, tensor.name);
+    if (tensor.bytes instanceof Uint8Array) w.tag(9, WireType.LengthDelimited).uint32(tensor.bytes.byteLength);
+  };
+}
+
+function tensorBody(tensor: OnnxTensor): Body {
+  return (w) => {
+    tensorHead(tensor)(w);
     const { bytes } = tensor;
     if (bytes instanceof Uint8Array) {
-      w.tag(9, WireType.LengthDelimited).bytes(bytes);
+      w.raw(bytes);
       return;
     }
     for (const [key, value] of [
@@ -157,24 +165,67 @@ function graphBody({ nodes, name, initializers, inputs, outputs }: OnnxGraph): B
 /** The IR version that came with an opset, so that readers of that time accept the file; we need nothing newer than 10. */
 const irVersion = (opset: number) => (opset <= 18 ? 8 : opset <= 20 ? 9 : 10);
 
+const bytesOf = (body: Body): Uint8Array => {
+  const writer = new BinaryWriter();
+  body(writer);
+  return writer.finish();
+};
+
+/** A repeated tensor field; raw data is a chunk of its own, not copied. */
+function tensorChunks(field: number, tensor: OnnxTensor): Uint8Array[] {
+  const { bytes } = tensor;
+  if (!(bytes instanceof Uint8Array)) return [bytesOf((w) => message(w, field, tensorBody(tensor)))];
+  const head = bytesOf(tensorHead(tensor));
+  return [bytesOf((w) => w.tag(field, WireType.LengthDelimited).uint32(head.length + bytes.byteLength)), head, bytes];
+}
+
+/**
+ * The ModelProto bytes of `model` as chunks to be written one after the other: the weights are those of the model, so a
+ * large one is never in memory twice.
+ */
+export function encodeModelChunks(model: OnnxModel): Uint8Array[] {
+  const graph = [
+    bytesOf((w) => {
+      for (const node of model.nodes) message(w, 1, nodeBody(node));
+      text(w, 2, model.name);
+    }),
+    ...model.initializers.flatMap((tensor) => tensorChunks(5, tensor)),
+    bytesOf((w) => {
+      for (const input of model.inputs) message(w, 11, valueInfoBody(input));
+      for (const output of model.outputs) message(w, 12, valueInfoBody(output));
+    }),
+  ];
+  const head = bytesOf((w) => {
+    varint(w, 1, irVersion(model.opset));
+    text(w, 2, "stillwave");
+    if (model.producerVersion) text(w, 3, model.producerVersion);
+    w.tag(7, WireType.LengthDelimited).uint32(graph.reduce((total, chunk) => total + chunk.length, 0));
+  });
+  const tail = bytesOf((w) => {
+    const domains = new Set(model.nodes.map((node) => node.domain ?? ""));
+    domains.add("");
+    for (const domain of domains)
+      message(w, 8, (opset) => {
+        text(opset, 1, domain);
+        varint(opset, 2, domain === "" ? model.opset : 1);
+      });
+    for (const [key, value] of Object.entries(model.metadata ?? {}))
+      message(w, 14, (entry) => {
+        text(entry, 1, key);
+        text(entry, 2, value);
+      });
+  });
+  return [head, ...graph, tail];
+}
+
 /** The ModelProto bytes of `model`. */
 export function encodeModel(model: OnnxModel): Uint8Array {
-  const w = new BinaryWriter();
-  varint(w, 1, irVersion(model.opset));
-  text(w, 2, "stillwave");
-  if (model.producerVersion) text(w, 3, model.producerVersion);
-  message(w, 7, graphBody(model));
-  const domains = new Set(model.nodes.map((node) => node.domain ?? ""));
-  domains.add("");
-  for (const domain of domains)
-    message(w, 8, (opset) => {
-      text(opset, 1, domain);
-      varint(opset, 2, domain === "" ? model.opset : 1);
-    });
-  for (const [key, value] of Object.entries(model.metadata ?? {}))
-    message(w, 14, (entry) => {
-      text(entry, 1, key);
-      text(entry, 2, value);
-    });
-  return w.finish();
+  const chunks = encodeModelChunks(model);
+  const bytes = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.length, 0));
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return bytes;
 }
