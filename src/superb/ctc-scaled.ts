@@ -55,43 +55,50 @@ function forward({ frames, vocab, states, blank }: CtcItem, work: CtcWorkspace):
 function backward(item: CtcItem, work: CtcWorkspace): boolean {
   const { frames, vocab, states, blank } = item;
   const { alpha, symbols, skips, probabilities, occupancy } = work;
-  // rows hold beta x emission of the frame after; two zeros past the end save the bounds checks
-  let now = work.betaNow;
-  let next = work.betaNext;
-  for (const row of [now, next]) row.fill(0, 0, states + 2);
+  // beta x emission of the frame after, updated in place: a state looks at itself and those above it only
+  const row = work.betaNow;
+  row.fill(0, 0, states + 2);
+  // past the last frame stands one state that the two final ones lead to
+  row[states] = 1;
+  skips[states] = 1;
+  let scale = 1;
   for (let t = frames - 1; t >= 0; t--) {
-    const last = t === frames - 1;
     const at = t * states;
+    const emissions = t * vocab;
+    const blankFactor = probabilities[emissions + blank] * scale;
     let max = 0;
-    let overlap = 0;
+    let labels = 0;
     let blanks = 0;
     occupancy.fill(0, 0, vocab);
+    let here = row[0];
+    let above = row[1];
     for (let s = 0; s < states; s += 2) {
-      const beta = last ? (s === states - 1 ? 1 : 0) : next[s] + next[s + 1];
-      now[s] = beta;
-      if (beta > max) max = beta;
+      const beta = here + above;
       blanks += alpha[at + s] * beta;
+      const kept = beta * blankFactor;
+      row[s] = kept;
+      if (kept > max) max = kept;
+      if (s + 1 === states) break;
+      here = row[s + 2];
+      const labelBeta = above + here + skips[s + 3] * row[s + 3];
+      above = row[s + 3];
+      const symbol = symbols[s + 1];
+      const count = alpha[at + s + 1] * labelBeta;
+      occupancy[symbol] += count;
+      labels += count;
+      const keptLabel = labelBeta * (probabilities[emissions + symbol] * scale);
+      row[s + 1] = keptLabel;
+      if (keptLabel > max) max = keptLabel;
     }
-    for (let s = 1; s < states; s += 2) {
-      const beta = last ? (s === states - 2 ? 1 : 0) : next[s] + next[s + 1] + skips[s + 2] * next[s + 2];
-      now[s] = beta;
-      if (beta > max) max = beta;
-      const count = alpha[at + s] * beta;
-      occupancy[symbols[s]] += count;
-      overlap += count;
-    }
-    overlap += blanks;
+    row[states] = 0;
+    const overlap = blanks + labels;
     if (!(overlap > SMALLEST_OVERLAP)) return false;
     occupancy[blank] = blanks;
     const inverseOverlap = 1 / overlap;
     for (let v = 0; v < vocab; v++) occupancy[v] *= inverseOverlap;
     writeGradient(item, work, t);
-    const inverse = 1 / max;
-    const row = t * vocab;
-    for (let s = 0; s < states; s++) now[s] *= probabilities[row + symbols[s]] * inverse;
-    const swap = now;
-    now = next;
-    next = swap;
+    if (!(max > 0)) return false;
+    scale = 1 / max;
   }
   return true;
 }

@@ -11,7 +11,7 @@ export {
   smearScores,
   type TimedWord,
 } from "./decode/lexicon-beam.ts";
-export { LexiconTrie, type Spelling, spellWords } from "./decode/lexicon-trie.ts";
+export { LexiconTrie, type Spelling } from "./decode/lexicon-trie.ts";
 export { LN_PER_LOG10, type NgramModel } from "./decode/ngram.ts";
 export {
   PrefixBeamDecoder,
@@ -19,6 +19,7 @@ export {
   type PrefixResult,
   prefixBeamSearch,
 } from "./decode/prefix-beam.ts";
+export { readSpellings, type SpellOptions, spellWords } from "./decode/spellings.ts";
 export { type LabelledCorpus, type LabelledFile, readLabelsTsv, type Slot } from "./labels/classes.ts";
 export { INTENT_SLOTS, readFluentCommands } from "./labels/fluent.ts";
 export {

@@ -3,7 +3,7 @@ import { readFile, stat } from "node:fs/promises";
 import { StillwaveError } from "../errors.ts";
 
 /** Far above any label or prediction file; a file past it is something else. */
-const MAX_BYTES = 512 * 2 ** 20;
+const MAX_BYTES = 256 * 2 ** 20;
 
 export interface Line {
   readonly number: number;
@@ -13,7 +13,7 @@ export interface Line {
 /**
  * Non-blank lines of a UTF-8 text file, line endings and byte order mark removed.
  * @param purpose what the file is, for messages: `lexicon`
- * @throws StillwaveError if it is missing, empty, binary or larger than 512 MiB.
+ * @throws StillwaveError if it is missing, empty, binary or larger than 256 MiB.
  */
 export async function readLines(file: string, purpose: string): Promise<Line[]> {
   const info = await stat(file).catch(() => undefined);

@@ -15,6 +15,8 @@ export interface ReadArpaOptions {
 const MAX_ORDER = 12;
 const MAX_LINE_CHARACTERS = 2 ** 20;
 const MAX_NGRAMS = 2 ** 29;
+/** Stays finite in float32, however many are added up. */
+const LARGEST_NUMBER = 1e6;
 const PROGRESS_EVERY = 200_000;
 
 /**
@@ -210,7 +212,7 @@ class ArpaParser {
   private number(text: string, what: string): number {
     // "-inf" occurs for words that never come, such as <s>
     const value = text === "-inf" || text === "-Inf" ? -99 : Number(text);
-    if (text === "" || !Number.isFinite(value)) throw this.failure(`"${text.slice(0, 40)}" is no ${what}`);
+    if (text === "" || !(Math.abs(value) < LARGEST_NUMBER)) throw this.failure(`"${text.slice(0, 40)}" is no ${what}`);
     return value;
   }
 

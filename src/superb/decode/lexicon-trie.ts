@@ -1,5 +1,5 @@
 // The words a decoder may say, as a tree of their spellings, with the best score of any word below each node.
-import { StillwaveError, UsageError } from "../../errors.ts";
+import { UsageError } from "../../errors.ts";
 import { grown } from "./pair-table.ts";
 
 export interface Spelling {
@@ -113,27 +113,4 @@ export class LexiconTrie {
     best[ROOT] = 0;
     return best;
   }
-}
-
-/**
- * Spells words with the characters of a vocabulary, followed by the end mark.
- * @throws StillwaveError listing every word that has a character outside the vocabulary.
- */
-export function spellWords(words: Iterable<string>, symbolOf: ReadonlyMap<string, number>, endMark = "|"): Spelling[] {
-  const end = symbolOf.get(endMark);
-  if (end === undefined) throw new UsageError(`spellWords: the vocabulary has no end mark "${endMark}"`);
-  const bad: string[] = [];
-  const spellings: Spelling[] = [];
-  for (const word of words) {
-    const symbols = [...word].map((character) => symbolOf.get(character) ?? -1);
-    if (symbols.length === 0 || symbols.includes(-1)) bad.push(word);
-    else spellings.push({ word, symbols: [...symbols, end] });
-  }
-  if (bad.length > 0) {
-    const more = bad.length > 50 ? ` and ${bad.length - 50} more` : "";
-    throw new StillwaveError(
-      `${bad.length} words cannot be spelled with the vocabulary's characters: ${bad.slice(0, 50).join(", ")}${more}`,
-    );
-  }
-  return spellings;
 }

@@ -12,8 +12,9 @@ import {
   smearScores,
   type TimedWord,
 } from "../../../src/superb/decode/lexicon-beam.ts";
-import { LexiconTrie, type Spelling, spellWords } from "../../../src/superb/decode/lexicon-trie.ts";
+import { LexiconTrie, type Spelling } from "../../../src/superb/decode/lexicon-trie.ts";
 import type { NgramModel } from "../../../src/superb/decode/ngram.ts";
+import { readSpellings, spellWords } from "../../../src/superb/decode/spellings.ts";
 import { everyPath, logSumExp, randomEmissions } from "./enumerate.ts";
 
 // 0 blank, 1 silence, 2 a, 3 b
@@ -214,11 +215,26 @@ describe("lexicon trie", () => {
 
   test("spells words, and lists all that it cannot spell", () => {
     const symbols = new Map(["|", "A", "'"].map((symbol, i) => [symbol, i + 4]));
-    expect(spellWords(["A'A"], symbols)).toEqual([{ word: "A'A", symbols: [5, 6, 5, 4] }]);
+    expect(spellWords(["<s>", "A'A", "<unk>"], symbols)).toEqual([{ word: "A'A", symbols: [5, 6, 5, 4] }]);
     expect(() => spellWords(["A", "B1", "", "AÉ"], symbols)).toThrow("3 words cannot be spelled");
     expect(() => spellWords(["A", "B1", "AÉ"], symbols)).toThrow("B1, AÉ");
+    expect(spellWords(["A", "B1"], symbols, { unspellable: "skip" }).map(({ word }) => word)).toEqual(["A"]);
     expect(() => new LexiconTrie([], 4)).toThrow("empty");
     expect(() => new LexiconTrie([spellings[0], spellings[0]], vocab)).toThrow('"a" is there twice');
     expect(() => new LexiconTrie([{ word: "x", symbols: [7] }], vocab)).toThrow("symbol 7");
+  });
+
+  test("reads spellings from a file", async () => {
+    const symbols = new Map(["|", "A", "B"].map((symbol, i) => [symbol, i + 4]));
+    const file = join(folder, "lexicon.txt");
+    await writeFile(file, "ABA\tA B A |\nABA A A |\n");
+    expect(await readSpellings(file, symbols)).toEqual([
+      { word: "ABA", symbols: [5, 6, 5, 4] },
+      { word: "ABA", symbols: [5, 5, 4] },
+    ]);
+    await writeFile(file, "A A |\nB\n");
+    await expect(readSpellings(file, symbols)).rejects.toThrow('lexicon.txt:2: "B" has no spelling');
+    await writeFile(file, "A A C |\n");
+    await expect(readSpellings(file, symbols)).rejects.toThrow('spelled with "C"');
   });
 });
