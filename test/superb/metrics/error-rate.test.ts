@@ -132,7 +132,7 @@ const hasSclite = existsSync(sclite);
 if (!hasSclite) console.warn(`skipped: no ${sclite} (Debian: sctk)`);
 
 test.skipIf(!hasSclite)("corpus totals equal a fresh run of sclite", async () => {
-  const random = new Random(Date.now() >>> 0, "sclite");
+  const random = new Random(2024, "sclite");
   const draw = (length: number, size: number) => Array.from({ length }, () => `w${random.integer(size)}`).join(" ");
   const predictions = Array.from({ length: 400 }, (_, i) => {
     const size = 2 + random.integer(8);
