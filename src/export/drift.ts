@@ -54,9 +54,9 @@ export function driftOf(output: string, actual: HostArray, source: HostArray, va
   };
 }
 
-/** Runs file and source on one padded batch. */
+/** Runs source and file on one padded batch, one after the other: only one of them is loaded at a time. */
 export async function measureDrift(
-  file: OnnxFile,
+  open: () => Promise<OnnxFile>,
   model: ExportModel,
   choice: OutputChoice,
   batch: PaddedWaveforms,
@@ -65,10 +65,12 @@ export async function measureDrift(
   const upstream = createUpstream(model, options.runtime);
   const source = await upstream.extract(batch, { isolate: options.isolate });
   await upstream.dispose();
+  const file = await open();
   const results = await file.run({
     waveform: { shape: [batch.samples.length, batch.paddedSamples], data: batch.wave },
     lengths: { shape: [batch.samples.length], data: BigInt64Array.from(batch.samples, BigInt) },
   });
+  await file.dispose();
   const frames = [...(results.valid_frames!.data as BigInt64Array)].map(Number);
   if (frames.join() !== source.validFrames.join())
     throw new InternalError(`export: the file has ${frames} valid frames, the source model ${source.validFrames}`);

@@ -1,4 +1,5 @@
 // Models as ONNX files that run anywhere: written, run, compared with their source, and only then put in place.
+import { readFileSync } from "node:fs";
 import { mkdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { StillwaveError, UsageError } from "../errors.ts";
@@ -32,6 +33,11 @@ const LIMITS: Record<ExportDtype, Pick<ExportResult, "limit" | "measure">> = {
 
 const SAMPLE_RATE_HZ = 16000;
 
+function packageVersion(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
+
 function metadataOf(config: ModelConfig, options: ExportOptions, runtimeVersion: string): Record<string, string> {
   const reuses = config.attentionFrom.some((source, layer) => source !== layer);
   return {
@@ -48,6 +54,7 @@ function metadataOf(config: ModelConfig, options: ExportOptions, runtimeVersion:
     "stillwave.normalizes_waveform": String(config.normalizeWaveform),
     "stillwave.isolate": String(Boolean(options.isolate)),
     "stillwave.dtype": options.dtype ?? "fp32",
+    "stillwave.version": packageVersion(),
     "stillwave.onnxruntime": runtimeVersion,
   };
 }
@@ -85,6 +92,7 @@ export function exportedModel(
       ...info,
       shape: info.shape.map((dim) => (typeof dim === "string" && dim !== "batch" ? "frames" : dim)),
     })),
+    producerVersion: packageVersion(),
     metadata: metadataOf(model.config, options as ExportOptions, runtimeVersion),
   };
   const fused = options.fuse ? fuseAttention(named, model.config.heads) : named;
@@ -133,9 +141,8 @@ export async function exportOnnx(model: ExportModel, options: ExportOptions): Pr
   try {
     await mkdir(staging, { recursive: true });
     const names = await writeOnnx(onnx, staging, basename(out), external);
-    const file = await openOnnxFile(join(staging, basename(out)));
-    const drift = await measureDrift(file, model, choice, padWaveforms(speech), { runtime, isolate });
-    await file.dispose();
+    const open = () => openOnnxFile(join(staging, basename(out)));
+    const drift = await measureDrift(open, model, choice, padWaveforms(speech), { runtime, isolate });
     const worst = worstOf(drift, measure);
     const withinLimit = worst[measure] <= limit;
     if (!withinLimit && !options.force)

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { ExportModel, ExportOptions } from "../../src/export/index.ts";
 import { exportOnnx } from "../../src/export/index.ts";
+import { needsExternalData } from "../../src/export/write.ts";
 import { padWaveforms } from "../../src/models/inference.ts";
 import { parameterSpecs } from "../../src/models/parameters.ts";
 import { openOnnxFile } from "../../src/runtime/node/index.ts";
@@ -178,6 +179,13 @@ describe("what the graph computes", () => {
 });
 
 describe("external data", () => {
+  it("is what a model above 2 GiB gets without asking", () => {
+    const tensor = (length: number) => ({ name: "w", type: "float32", shape: [length / 4], bytes: { file: "w", offset: 0, length } }) as const; // biome-ignore format: one line
+    const model = { name: "g", opset: 21, nodes: [], inputs: [], outputs: [] };
+    expect(needsExternalData({ ...model, initializers: [tensor(2 ** 30), tensor(2 ** 30)] })).toBe(true);
+    expect(needsExternalData({ ...model, initializers: [tensor(2 ** 30)] })).toBe(false);
+  });
+
   it("equals the file with its weights inside, wherever both are moved together", async () => {
     const model = tinyModel();
     const inside = await write(model);
