@@ -88,6 +88,22 @@ describe.each(Object.entries(kinds))("%s", (_, changes) => {
     await file.dispose();
   });
 
+  it("lengths beyond the padded length count as all of it; without samples there are no frames, and no NaN", async () => {
+    const file = await exported(model);
+    const batch = padWaveforms(waveforms(10, 1500, 1500, 1500, 1500));
+    const feeds = feedsOf(batch);
+    const lengths = { shape: [4], data: BigInt64Array.of(1500n, 9000n, 0n, -5n) };
+    const results = await file.run({ ...feeds, lengths });
+    const frames = frameCount(model.config.conv, 1500);
+    expect(validFramesOf(results)).toEqual([frames, frames, 0, 0]);
+    for (const name of file.outputs)
+      expect(
+        [...results[name]!.data].every((x) => Number.isFinite(Number(x))),
+        name,
+      ).toBe(true);
+    await file.dispose();
+  });
+
   it("what padding holds does not matter", async () => {
     const file = await exported(model);
     const batch = padWaveforms(waveforms(8, 2000, 1300));
