@@ -57,12 +57,15 @@ export function convertVerb(program: Command, output: Output, finish: (code: num
       const { json = false, ...rest } = options;
       const conversion = await convertCheckpoint(checkpoint, folder, rest);
       if (json) output.json(conversion);
-      else {
-        for (const warning of conversion.warnings) output.note(`warning: ${warning}`);
-        output.print(describe(conversion));
-      }
+      else printConversion(conversion, output);
       finish(0);
     });
+}
+
+/** The result of a conversion for people, warnings apart. */
+export function printConversion(conversion: Conversion, output: Output): void {
+  for (const warning of conversion.warnings) output.note(`warning: ${warning}`);
+  output.print(describe(conversion));
 }
 
 function describe({ source, folder, format, dtype, files, config, parameters }: Conversion): string {

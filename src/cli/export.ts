@@ -1,8 +1,11 @@
 // stillwave export: a model as an ONNX file that runs in Node, Python and browsers, compared with its source.
 import { basename, extname } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
+import type { Conversion } from "../checkpoint/index.ts";
 import { UsageError, unknownName } from "../errors.ts";
 import type { ExportDtype, ExportOutput, ExportResult } from "../export/index.ts";
+import type { ReuseSemantics } from "../models/config.ts";
+import { printConversion } from "./convert.ts";
 import type { Output } from "./output.ts";
 import { formatTable } from "./table.ts";
 
@@ -31,8 +34,8 @@ export function exportVerb(program: Command, output: Output, finish: (code: numb
     .command("export")
     .description("write a model as ONNX, run it, and compare it with its source on real speech")
     .argument("<model>", "model folder, checkpoint or Hugging Face id")
-    .option("--format <format>", "onnx", "onnx")
-    .option("--out <file>", "file to write (default: <model>.<dtype>.onnx here)")
+    .option("--format <format>", "onnx, or lightning: .ckpt and YAML for the released ARMHuBERT code", "onnx")
+    .option("--out <path>", "file to write, folder with lightning (default: <model>.<dtype>.onnx or <model>.lightning here)")
     .option("--dtype <dtype>", "fp32, fp16 (stored so) or int8 (linear layers)", "fp32")
     .option("--compact", "with int8: store what stays float as float16")
     .option("--output <what>", "hidden-states, last or weighted-sum", "hidden-states")
@@ -55,6 +58,12 @@ export function exportVerb(program: Command, output: Output, finish: (code: numb
         "\nExample:\n  $ stillwave export runs/arm-s/best --format onnx --dtype int8 --out student.onnx",
     )
     .action(async (model: string, options: Options) => {
+      if (options.format === "lightning") {
+        const conversion = await runLightning(model, options);
+        if (options.json) output.json(conversion);
+        else printConversion(conversion, output);
+        return finish(0);
+      }
       const result = await runExport(model, options);
       if (options.json) output.json(result);
       else output.print(formatExport(result));
@@ -62,19 +71,41 @@ export function exportVerb(program: Command, output: Output, finish: (code: numb
     });
 }
 
+/** Options that say something about ONNX files only. */
+const ONNX_ONLY = ["compact", "layers", "sumOf", "weights", "fuse", "externalData", "isolate", "audio"] as const;
+
+/** The same as `convert --format lightning`, under the verb that writes models for elsewhere. */
+async function runLightning(path: string, options: Options): Promise<Conversion> {
+  const misplaced = ONNX_ONLY.filter((name) => options[name] !== undefined);
+  if (misplaced.length > 0) throw new UsageError(`with --format lightning, these say nothing: ${misplaced.join(", ")}`);
+  if (options.dtype !== "fp32" && options.dtype !== "fp16") throw unknownName("dtype", options.dtype, ["fp32", "fp16"]);
+  const { convertCheckpoint } = await import("../checkpoint/index.ts");
+  return convertCheckpoint(path, options.out ?? `${nameOf(path)}.lightning`, {
+    format: "lightning",
+    dtype: options.dtype === "fp16" ? "float16" : "float32",
+    force: Boolean(options.force),
+    ...reuseOf(options),
+  });
+}
+
+const nameOf = (path: string): string => basename(path, extname(path)) || "model";
+
+function reuseOf({ reuse }: Options): { reuse?: ReuseSemantics } {
+  if (reuse === undefined) return {};
+  if (reuse !== "exact" && reuse !== "official") throw unknownName("reuse", reuse, ["exact", "official"]);
+  return { reuse };
+}
+
 async function runExport(path: string, options: Options): Promise<ExportResult> {
-  if (options.format !== "onnx") throw unknownName("format", options.format, ["onnx"]);
-  if (options.reuse !== undefined && options.reuse !== "exact" && options.reuse !== "official")
-    throw unknownName("reuse", options.reuse, ["exact", "official"]);
+  if (options.format !== "onnx") throw unknownName("format", options.format, ["onnx", "lightning"]);
   const weights = options.weights === undefined ? undefined : await readWeights(options.weights);
   const { exportOnnx, shippedSpeech } = await import("../export/index.ts");
   const { loadUpstream } = await import("../checkpoint/index.ts");
   const { loadAudio } = await import("../audio/index.ts");
   const speech = options.audio ? await Promise.all(options.audio.map(loadAudio)) : await shippedSpeech();
-  const model = await loadUpstream(path, options.reuse ? { reuse: options.reuse } : {});
-  const name = basename(path, extname(path)) || "model";
+  const model = await loadUpstream(path, reuseOf(options));
   const result = await exportOnnx(model, {
-    out: options.out ?? `${name}.${options.dtype}.onnx`,
+    out: options.out ?? `${nameOf(path)}.${options.dtype}.onnx`,
     name: basename(path),
     dtype: options.dtype as ExportDtype,
     output: options.output as ExportOutput,

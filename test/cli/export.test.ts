@@ -32,7 +32,16 @@ describe("stillwave export", () => {
     expect(result.drift[0].maxRelative).toBeLessThan(1e-5);
   }, 30_000);
 
+  it("writes files of the released code with --format lightning", async () => {
+    const student = fileURLToPath(new URL("../../../shared/oracle/checkpoints/lightning_armhubert", import.meta.url));
+    const { code, stdout } = await run(student, "--format", "lightning", "--out", "back");
+    expect(code).toBe(0);
+    expect(stdout).toContain("back: checkpoint.ckpt, checkpoint.yaml (read back and compared)");
+    expect((await readdir(join(folder, "back"))).sort()).toEqual(["checkpoint.ckpt", "checkpoint.yaml"]);
+  }, 30_000);
+
   it.each([
+    [2, "ONNX options with lightning", [model, "--format", "lightning", "--compact"], "these say nothing: compact"],
     [2, "unknown format", [model, "--format", "tflite"], 'unknown format "tflite"; valid: onnx'],
     [2, "unknown dtype", [model, "--dtype", "int4"], 'unknown dtype "int4"'],
     [2, "opset no number", [model, "--opset", "new"], "expected a whole number"],
