@@ -46,7 +46,7 @@ export function planModel(input: PlanInput): ModelPlan {
     const tensor = found.get(spec.name);
     const derived = folded?.sources.get(spec.name);
     if (tensor) {
-      checkShape(path, spec, tensor);
+      checkTensor(path, spec, tensor);
       sources.set(spec.name, () => tensor.read());
       used.push(tensor);
       found.delete(spec.name);
@@ -59,7 +59,7 @@ export function planModel(input: PlanInput): ModelPlan {
   if (missing.length > 0) throw missingTensor(path, missing, input.tensors);
   if (folded) {
     found.delete(folded.tensor.name);
-    checkShape(path, folded.spec, folded.tensor.tensor);
+    checkTensor(path, folded.spec, folded.tensor.tensor);
     used.push(folded.tensor.tensor);
     notes.push("the positional convolution is stored without weight norm; its norm was recomputed");
   }
@@ -102,9 +102,16 @@ function describe(config: ModelConfig): string {
   return `${config.family}, ${config.layers} layers, ${config.dim} dims, ${config.conv.length} convolutions`;
 }
 
-function checkShape(path: string, spec: ParameterSpec, tensor: StoredTensor): void {
-  if (spec.shape.length === tensor.shape.length && spec.shape.every((dim, i) => dim === tensor.shape[i])) return;
+const weightDtypes: readonly string[] = ["F32", "F16", "BF16", "F64"];
+
+/** Weights are floats: integers are quantised weights without their scales, or floats under a wrong header. */
+function checkTensor(path: string, spec: ParameterSpec, tensor: StoredTensor): void {
   const stored = tensor.name === spec.name ? "" : ` (stored as "${tensor.name}")`;
+  if (!weightDtypes.includes(tensor.dtype))
+    throw new StillwaveError(
+      `${path}: tensor "${spec.name}"${stored} has type ${tensor.dtype}, but weights are floats (${weightDtypes.join(", ")}); save it as float32`,
+    );
+  if (spec.shape.length === tensor.shape.length && spec.shape.every((dim, i) => dim === tensor.shape[i])) return;
   throw new StillwaveError(
     `${path}: tensor "${spec.name}"${stored} has shape [${tensor.shape}], but the configuration asks for [${spec.shape}]`,
   );

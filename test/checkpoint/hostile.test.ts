@@ -103,6 +103,11 @@ describe("torch files", () => {
       { tensors: { "encoder.layers.1.fc1.bias": tensor("0", 4, [4]) } },
       /"encoder.layers.1.fc1.bias" \[4\] has no place/,
     ],
+    ...["Long", "Int", "Short", "Char", "Byte", "Bool"].map((type): [string, Change, RegExp] => [
+      `${type} weights`,
+      { tensors: { [bias]: tensor("0", 4, [4], { type: `${type}Storage` }) } },
+      /"encoder.layers.0.fc1.bias"\) has type [IUB]\w+, but weights are floats/,
+    ]),
     ["missing storage", { files: { "x/data/0": undefined } }, /storage "0" is missing/],
     ["short storage", { files: { "x/data/0": new Uint8Array(8) } }, /needs a storage of 4 numbers, but "0" holds 2/],
     ["beyond its storage", { tensors: { [bias]: tensor("0", 4, [4], { offset: 1 }) } }, /reaches beyond its storage/],

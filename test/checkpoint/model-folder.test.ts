@@ -143,6 +143,21 @@ describe("writeModelFolder", () => {
     }
   });
 
+  it("refuses weights whose header says integers", async () => {
+    const path = join(folder, "integers");
+    await writeModelFolder(path, { config: student, parameters: randomParameters(student) });
+    const weights = join(path, "model.safetensors");
+    const bytes = await readFile(weights);
+    const at = bytes.indexOf('"F32"', bytes.indexOf('"encoder.layer_norm.bias"'));
+    for (const dtype of ["I32", "U32"]) {
+      bytes.write(`"${dtype}"`, at);
+      await writeFile(weights, bytes);
+      await expect(loadModel(path)).rejects.toThrow(
+        `${path}: tensor "encoder.layer_norm.bias" has type ${dtype}, but weights are floats`,
+      );
+    }
+  });
+
   it("refuses missing, misshapen, unknown and non-finite parameters", async () => {
     const path = join(folder, "bad");
     const broken = (change: (parameters: Parameters) => void) => {
