@@ -15,6 +15,7 @@ interface Options {
   readonly part?: "student" | "teacher";
   readonly reuse?: "exact" | "official";
   readonly device: "cpu" | "cuda" | "webgpu" | "auto";
+  readonly force?: boolean;
   readonly json?: boolean;
 }
 
@@ -41,6 +42,7 @@ export function extractVerb(program: Command, output: Output, finish: (code: num
     .addOption(choice("--part <part>", "which model of a distillation checkpoint", ["student", "teacher"]))
     .addOption(choice("--reuse <semantics>", "how reusing layers apply a map", ["exact", "official"]))
     .addOption(choice("--device <name>", "where to run", ["cpu", "cuda", "webgpu", "auto"]).default("cpu"))
+    .option("--force", "start over where the folder holds features made otherwise; replace files that are in the way")
     .option("--json", "print what happens as JSON, one event a line")
     .addHelpText(
       "after",

@@ -1,6 +1,6 @@
 // manifest.jsonl of an output folder: one line per finished utterance; what a later run need not do again.
 import { createHash } from "node:crypto";
-import { type FileHandle, open, readFile, stat } from "node:fs/promises";
+import { type FileHandle, lstat, open, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { StillwaveError } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
@@ -19,6 +19,10 @@ export interface ExtractRecord {
   readonly layers: readonly number[];
   readonly heads: boolean;
   readonly dtype: "float32" | "float16";
+  readonly batchSeconds: number;
+  readonly isolate: boolean;
+  /** SHA-256 of the model's configuration and weights. */
+  readonly model: string;
   /** Size of `file`. */
   readonly bytes: number;
   /** Size and modification time of the audio when it was read. */
@@ -38,11 +42,14 @@ export function optionsHash(options: Record<string, unknown>): string {
 export class ExtractManifest {
   private readonly folder: string;
   private readonly records: Map<string, ExtractRecord>;
+  /** Files that a run was about to write, for which no line was added: ours, whether they are there or not. */
+  private readonly claims: Set<string>;
   private file: FileHandle | undefined;
 
-  private constructor(folder: string, records: Map<string, ExtractRecord>) {
+  private constructor(folder: string, records: Map<string, ExtractRecord>, claims: Set<string>) {
     this.folder = folder;
     this.records = records;
+    this.claims = claims;
   }
 
   /** Reads the manifest, if there is one. A line that a crash has cut off is dropped. */
@@ -53,15 +60,40 @@ export class ExtractManifest {
       throw new StillwaveError(`${join(folder, manifestName)}: cannot be read (${error.code})`);
     });
     const lines = text.split("\n");
+    const claims = new Set<string>();
     for (const line of lines) {
-      const record = parse(line);
-      if (record) records.set(record.id, record);
+      const value = parse(line);
+      if (value && "writing" in value) claims.add(value.writing);
+      else if (value) records.set(value.id, value);
     }
-    if (records.size === 0 && lines.length > 1)
+    for (const { file } of records.values()) claims.delete(file);
+    if (records.size + claims.size === 0 && lines.length > 1)
       throw new StillwaveError(
         `${join(folder, manifestName)}: not written by extract, which would replace it; give another output folder`,
       );
-    return new ExtractManifest(folder, records);
+    return new ExtractManifest(folder, records, claims);
+  }
+
+  /** What was made with other options than `options` names. */
+  madeOtherwise(options: string): ExtractRecord[] {
+    return [...this.records.values()].filter((record) => record.options !== options);
+  }
+
+  /** Whether an earlier run wrote the file. */
+  owns(file: string): boolean {
+    return this.claims.has(file) || [...this.records.values()].some((record) => record.file === file);
+  }
+
+  /** Removes what `madeOtherwise` names, files first: cut off in between, the lines still tell whose the others are. */
+  async removeOthers(options: string): Promise<void> {
+    const others = this.madeOtherwise(options);
+    if (others.length === 0) return;
+    for (const { id, file } of others) {
+      const path = join(this.folder, file);
+      if ((await lstat(path).catch(() => undefined))?.isFile()) await rm(path);
+      this.records.delete(id);
+    }
+    await this.rewrite();
   }
 
   /** Whether the utterance's file is there as an equal run would write it. */
@@ -73,14 +105,25 @@ export class ExtractManifest {
     return info?.isFile() === true && info.size === record.bytes;
   }
 
+  /** Notes that `file` is about to be written: after a crash the next run knows it for its own. */
+  async claim(file: string): Promise<void> {
+    this.claims.add(file);
+    await this.append({ writing: file });
+  }
+
   /** Adds a line; the file it names must be durable already. */
   async add(record: ExtractRecord): Promise<void> {
     this.records.set(record.id, record);
+    this.claims.delete(record.file);
+    await this.append(record);
+  }
+
+  private async append(line: ExtractRecord | Claim): Promise<void> {
     if (!this.file) {
       await this.rewrite();
       this.file = await open(join(this.folder, manifestName), "a");
     }
-    await this.file.appendFile(`${JSON.stringify(record)}\n`);
+    await this.file.appendFile(`${JSON.stringify(line)}\n`);
   }
 
   /** Writes the whole manifest, sorted by id, one line an utterance. */
@@ -93,16 +136,20 @@ export class ExtractManifest {
 
   private async rewrite(): Promise<void> {
     const sorted = [...this.records.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-    await writeFileAtomic(
-      join(this.folder, manifestName),
-      sorted.map((record) => `${JSON.stringify(record)}\n`).join(""),
-    );
+    const lines = [...sorted, ...[...this.claims].sort().map((writing): Claim => ({ writing }))];
+    await writeFileAtomic(join(this.folder, manifestName), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
   }
 }
 
-function parse(line: string): ExtractRecord | undefined {
+/** A line that stands before that of a finished utterance while its file is written. */
+interface Claim {
+  readonly writing: string;
+}
+
+function parse(line: string): ExtractRecord | Claim | undefined {
   try {
-    const value = JSON.parse(line) as ExtractRecord;
+    const value = JSON.parse(line) as ExtractRecord | Claim;
+    if ("writing" in value) return typeof value.writing === "string" ? value : undefined;
     const texts = [value.id, value.file, value.options].every((text) => typeof text === "string");
     const whole = texts && typeof value.source === "object";
     return whole && value.source !== null && !value.file.split(/[\\/]/).includes("..") ? value : undefined;

@@ -23,6 +23,7 @@ import { fingerprintOf } from "./fingerprint.ts";
 import { ExtractManifest, type ExtractRecord, optionsHash } from "./manifest.ts";
 import { encodeNpy } from "./npy.ts";
 import { listSources, type Source } from "./sources.ts";
+import { checkTarget, type Intent } from "./target.ts";
 
 export interface ExtractOptions {
   readonly model: Pick<LoadedModel, "config" | "parameters">;
@@ -42,6 +43,8 @@ export interface ExtractOptions {
   /** Statistics of an utterance over its own samples only, whatever it is batched with. */
   readonly isolate?: boolean;
   readonly onBadFile?: OnBadFile;
+  /** Start over in a folder that holds features made otherwise, and replace files that extract did not write. */
+  readonly force?: boolean;
   /** Decoding threads; default 1. */
   readonly workers?: number;
   /** Stops after the batch at hand; what is written stays. */
@@ -78,7 +81,8 @@ const MEMORY_SHARE = 0.5;
 
 /**
  * Extracts. Utterances whose audio, model and options are unchanged since an earlier run are skipped; batches are the
- * same whether a run was interrupted or not, and so are the numbers. Throws a StillwaveError naming bad files (`stop`).
+ * same whether a run was interrupted or not, and so are the numbers. Throws a StillwaveError naming bad files (`stop`), a
+ * UsageError where the folder holds features made otherwise, or files in the way (unless `force`).
  */
 export async function* extractRun(options: ExtractOptions): AsyncGenerator<ExtractEvent, void, undefined> {
   const { model, outDir, heads = false, onBadFile = "stop", signal } = options;
@@ -92,9 +96,12 @@ export async function* extractRun(options: ExtractOptions): AsyncGenerator<Extra
     throw new StillwaveError(`${outDir}: cannot be made or is no folder (${error.code})`);
   });
   const manifest = await ExtractManifest.open(outDir);
-  const hash = optionsHash({ ...settings, model: fingerprintOf(config, model.parameters as Parameters) });
+  const fingerprint = fingerprintOf(config, model.parameters as Parameters);
+  const intent: Intent = { ...settings, model: fingerprint, options: optionsHash({ ...settings, model: fingerprint }) };
   const todo = new Map<string, Source>();
-  for (const source of fitting) if (!(await manifest.isFinished(source, hash))) todo.set(source.id, source);
+  for (const source of fitting) if (!(await manifest.isFinished(source, intent.options))) todo.set(source.id, source);
+  const files = [...todo.values()].map((source) => fileOf(source, settings));
+  await checkTarget(outDir, manifest, intent, files, options.force ?? false);
 
   const plan = planBatches(fitting, settings.batchSeconds).filter(({ items }) => items.some(({ id }) => todo.has(id)));
   for (const text of notesOf(config, settings, plan, badFiles)) yield { kind: "note", text };
@@ -116,7 +123,9 @@ export async function* extractRun(options: ExtractOptions): AsyncGenerator<Extra
         const source = todo.get(id);
         if (!source) continue;
         const states = statesOf(config, out, item, settings.layers, heads);
-        const record = await write(outDir, source, states, settings, hash);
+        checkValues(source, states, settings);
+        await manifest.claim(fileOf(source, settings));
+        const record = await write(outDir, source, states, intent);
         await manifest.add(record);
         todo.delete(id);
         written++;
@@ -231,23 +240,28 @@ async function* stoppable<T>(
   }
 }
 
-async function write(
-  outDir: string,
-  source: Source,
-  states: readonly HostArray[],
-  { format, layers, heads, dtype }: Settings,
-  options: string,
-): Promise<ExtractRecord> {
-  const file = `${source.id}.${format}`;
-  const path = join(outDir, file);
-  const [frames, dim] = states[0]!.shape as [number, number];
+const fileOf = ({ id }: Source, { format }: Pick<Settings, "format">) => `${id}.${format}`;
+
+function checkValues({ path }: Source, states: readonly HostArray[], { dtype, layers }: Settings): void {
   const limit = dtype === "float16" ? 65519 : Number.MAX_VALUE;
   for (const [i, { data }] of states.entries())
     for (const value of data)
       if (!(Math.abs(value) <= limit))
         throw new StillwaveError(
-          `${source.path}: layer ${layers[i]} holds ${value}${Number.isFinite(value) ? ", beyond float16; extract float32" : "; the model or the audio is damaged"}`,
+          `${path}: layer ${layers[i]} holds ${value}${Number.isFinite(value) ? ", beyond float16; extract float32" : "; the model or the audio is damaged"}`,
         );
+}
+
+async function write(
+  outDir: string,
+  source: Source,
+  states: readonly HostArray[],
+  { format, ...intent }: Intent,
+): Promise<ExtractRecord> {
+  const { layers, heads, dtype } = intent;
+  const file = fileOf(source, { format });
+  const path = join(outDir, file);
+  const [frames, dim] = states[0]!.shape as [number, number];
   if (format === "npy") {
     const all = new Float32Array(states.length * frames * dim);
     for (const [i, { data }] of states.entries()) all.set(data, i * frames * dim);
@@ -259,5 +273,5 @@ async function write(
   const { id, path: audio, samples } = source;
   const { size: bytes } = await stat(path);
   const from = { bytes: source.bytes, mtimeMs: source.mtimeMs };
-  return { id, path: audio, file, samples, frames, dim, layers, heads, dtype, bytes, source: from, options };
+  return { id, path: audio, file, samples, frames, dim, bytes, source: from, ...intent };
 }

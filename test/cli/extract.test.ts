@@ -86,6 +86,19 @@ describe("extract", () => {
     expect(files(cut)).toEqual(files(whole));
     for (const file of files(whole))
       expect(readFileSync(join(cut, file)).equals(readFileSync(join(whole, file)))).toBe(true);
+    const otherwise = await stillwave([
+      "extract",
+      model,
+      speech,
+      "--out",
+      cut,
+      "--layers",
+      "6",
+      "--batch-seconds",
+      "20",
+    ]);
+    expect([otherwise.code, otherwise.stdout]).toEqual([2, ""]);
+    expect(otherwise.stderr).toMatch(/layers 0,6 \(now 6\); give another folder, or --force/);
     const { shape } = await readNpy(join(whole, files(whole)[0]!));
     expect(shape).toEqual([2, lines(whole)[0].frames, 192]);
   });

@@ -17,6 +17,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadAudio } from "../../src/audio/index.ts";
 import { readAllSafetensors } from "../../src/checkpoint/index.ts";
+import { UsageError } from "../../src/errors.ts";
 import { type ExtractEvent, type ExtractOptions, extractRun, parseLayers, readNpy } from "../../src/extract/index.ts";
 import { frameCount, type ModelConfig, noReuse } from "../../src/models/config.ts";
 import { createUpstream } from "../../src/models/inference.ts";
@@ -50,6 +51,7 @@ const config: ModelConfig = {
   headLayers: noReuse(3),
 };
 const model = { config, parameters: initParameters(config, { seed: 4 }) };
+const other = { config, parameters: initParameters(config, { seed: 5 }) };
 
 let root = "";
 let speech = "";
@@ -225,7 +227,7 @@ describe("going on", () => {
     expect(endOf(await run(outDir, { batchSeconds: 0 }))).toMatchObject({ written: 6, skipped: 1 });
   });
 
-  test("changed options, audio, weights or a damaged file are done again", async () => {
+  test("changed audio, a damaged or a missing file are done again; by force all that was made otherwise", async () => {
     const outDir = fresh();
     const folder = join(root, "changing");
     mkdirSync(folder);
@@ -237,11 +239,12 @@ describe("going on", () => {
     };
     expect(await again()).toEqual([3, 0]);
     expect(await again()).toEqual([0, 3]);
-    expect(await again({ layers: [1] })).toEqual([3, 0]);
-    expect(await again()).toEqual([3, 0]);
-    const other = { config, parameters: initParameters(config, { seed: 5 }) };
-    expect(await again({ model: other })).toEqual([3, 0]);
-    expect(await again()).toEqual([3, 0]);
+    const force = true;
+    expect(await again({ force })).toEqual([0, 3]);
+    expect(await again({ layers: [1], force })).toEqual([3, 0]);
+    expect(await again({ force })).toEqual([3, 0]);
+    expect(await again({ model: other, force })).toEqual([3, 0]);
+    expect(await again({ force })).toEqual([3, 0]);
     writeWav(join(folder, "1.wav"), 3000, 99);
     utimesSync(join(folder, "1.wav"), 1e9, 1e9);
     expect(await again()).toEqual([1, 2]);
@@ -250,6 +253,57 @@ describe("going on", () => {
     rmSync(join(outDir, "3.npy"));
     expect(await again()).toEqual([1, 2]);
     expect(readdirSync(outDir).filter((name) => name.includes(".tmp"))).toEqual([]);
+  });
+});
+
+describe("a folder that holds something else", () => {
+  test.each<[Partial<ExtractOptions>, RegExp]>([
+    [{ layers: [1] }, /made otherwise: layers 0,1,2,3 \(now 1\); .*--force/],
+    [{ heads: true }, /heads false \(now true\)/],
+    [{ dtype: "float16" }, /: dtype float32 \(now float16\);/],
+    [{ format: "safetensors" }, /: format npy \(now safetensors\);/],
+    [{ batchSeconds: 1 }, /: batch-seconds 60 \(now 1\);/],
+    [{ isolate: true }, /: isolate false \(now true\);/],
+    [{ model: other }, /made otherwise: another model; .*--force .*start over/],
+  ])("features made otherwise (case %#): refused, and nothing changes", async (options, message) => {
+    const outDir = fresh();
+    await run(outDir);
+    const [before, manifest] = [hashes(outDir), readFileSync(join(outDir, "manifest.jsonl"), "utf8")];
+    const attempt = run(outDir, options);
+    await expect(attempt).rejects.toThrow(UsageError);
+    await expect(attempt).rejects.toThrow(message);
+    expect([hashes(outDir), readFileSync(join(outDir, "manifest.jsonl"), "utf8")]).toEqual([before, manifest]);
+    const forced = fresh();
+    await run(forced, options);
+    expect(endOf(await run(outDir, { ...options, force: true }))).toMatchObject({ written: 7, skipped: 0 });
+    expect(hashes(outDir)).toEqual(hashes(forced));
+  });
+
+  test("files that extract did not write are replaced by force only", async () => {
+    const outDir = fresh();
+    mkdirSync(outDir);
+    writeFileSync(join(outDir, "a1.npy"), "mine");
+    const attempt = run(outDir);
+    await expect(attempt).rejects.toThrow(UsageError);
+    await expect(attempt).rejects.toThrow(/a1\.npy: there already, and not written by extract; .*--force/);
+    expect(readdirSync(outDir)).toEqual(["a1.npy"]);
+    expect(readFileSync(join(outDir, "a1.npy"), "utf8")).toBe("mine");
+    expect(endOf(await run(outDir, { force: true }))).toMatchObject({ written: 7 });
+    rmSync(join(outDir, "a2.npy"));
+    mkdirSync(join(outDir, "a2.npy"));
+    await expect(run(outDir, { force: true })).rejects.toThrow(/a2\.npy: is a folder/);
+  });
+
+  test("a file that a killed run wrote before its line is its own", async () => {
+    const outDir = fresh();
+    await run(outDir, { batchSeconds: 0 });
+    const path = join(outDir, "manifest.jsonl");
+    const text = readFileSync(path, "utf8").split("\n");
+    writeFileSync(path, `${text.slice(1).join("\n")}{"writing":"a0.npy"}\n`);
+    expect(endOf(await run(outDir, { batchSeconds: 0 }))).toMatchObject({ written: 1, skipped: 6 });
+    expect(readFileSync(path, "utf8")).not.toContain("writing");
+    writeFileSync(path, text.slice(1).join("\n"));
+    await expect(run(outDir, { batchSeconds: 0 })).rejects.toThrow(/a0\.npy: there already/);
   });
 });
 
