@@ -19,7 +19,6 @@ export { type Dtype, floatsToHalves, littleEndianHost } from "./dtypes.ts";
 export { type HubOptions, loadUpstream, ModelUnavailableError } from "./hub.ts";
 export { type CheckpointReport, inspectCheckpoint } from "./inspect.ts";
 export {
-  differentField,
   type LightningContent,
   type LightningFiles,
   officialSettings,
@@ -28,6 +27,7 @@ export {
 export { loadModel, openCheckpoint } from "./load.ts";
 export { type ModelFolderContent, writeModelFolder } from "./model-folder.ts";
 export { canonicalFromFairseq, fairseqName, fromFairseqNames, toFairseqNames } from "./names.ts";
+export { differentField } from "./read-back.ts";
 export {
   readAllSafetensors,
   readSafetensors,

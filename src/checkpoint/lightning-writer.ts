@@ -1,16 +1,15 @@
 // Writes a student as the released distillation code stores it: a Lightning .ckpt and the YAML that describes it.
 import { join } from "node:path";
 import { Document, Scalar, visit } from "yaml";
-import { InternalError, StillwaveError } from "../errors.ts";
+import { StillwaveError } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
 import type { Parameters } from "../graph/array.ts";
 import { checkModelConfig, isPruned, type ModelConfig } from "../models/config.ts";
 import { configFromOfficialStudent, type OfficialStudent } from "./config-fairseq.ts";
-import { loadModel } from "./load.ts";
 import { checkParameters } from "./model-folder.ts";
 import { toFairseqNames } from "./names.ts";
 import { PickleFloat, PickleOrderedDict, PickleTensor, type PickleValue } from "./pickle-writer.ts";
-import { roundToHalf } from "./safetensors.ts";
+import { compareWithWritten, differentField } from "./read-back.ts";
 import { writeTorch } from "./torch-writer.ts";
 
 export interface LightningContent {
@@ -57,7 +56,7 @@ export async function writeLightning(folder: string, content: LightningContent):
   );
   const yaml = join(folder, `${baseName}.yaml`);
   await writeFileAtomic(yaml, asYaml(settings));
-  await compare(checkpoint, config, parameters, dtype);
+  await compareWithWritten(checkpoint, { config, parameters, dtype }, { reuse: config.reuse });
   return { checkpoint, settings: yaml, upstream };
 }
 
@@ -163,17 +162,6 @@ function withoutFloats(fields: { readonly [key: string]: PickleValue }): { reado
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => !isFloat(value)));
 }
 
-/** The first field in which two configurations differ. */
-export function differentField(a: ModelConfig, b: ModelConfig): string | undefined {
-  const canonical = (value: unknown): string =>
-    JSON.stringify(value, (_, item) =>
-      typeof item === "object" && item !== null && !Array.isArray(item)
-        ? Object.fromEntries(Object.entries(item).sort(([x], [y]) => (x < y ? -1 : 1)))
-        : item,
-    );
-  return (Object.keys(a) as (keyof ModelConfig)[]).find((key) => canonical(a[key]) !== canonical(b[key]));
-}
-
 function asYaml(settings: object): string {
   const document = new Document(
     settings,
@@ -198,20 +186,4 @@ function wholeFloat(value: number): Scalar<number> {
   const scalar = new Scalar(value);
   scalar.minFractionDigits = 1;
   return scalar;
-}
-
-/** A checkpoint that does not give back what was written must not be trusted. */
-async function compare(path: string, config: ModelConfig, parameters: Parameters, dtype: "float32" | "float16") {
-  const back = await loadModel(path, { reuse: config.reuse });
-  const different = differentField(config, back.config);
-  if (different) throw new InternalError(`${path}: ${different} changed when it was written`);
-  for (const [name, { data }] of back.parameters) {
-    const written = parameters.get(name)!.data;
-    const expected = dtype === "float16" ? roundToHalf(written) : written;
-    for (let i = 0; i < data.length; i++)
-      if (data[i] !== expected[i])
-        throw new StillwaveError(
-          `${path}: "${name}" was not stored faithfully (element ${i}: ${expected[i]} became ${data[i]}); check the disk`,
-        );
-  }
 }

@@ -1,14 +1,14 @@
 // Writes a model folder: config.json, model.safetensors, preprocessor_config.json, README.md; read back and compared.
 import { join } from "node:path";
-import { InternalError, StillwaveError } from "../errors.ts";
+import { StillwaveError } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
 import type { HostArray, Parameters } from "../graph/array.ts";
 import { checkModelConfig, type ModelConfig } from "../models/config.ts";
 import { parameterSpecs } from "../models/parameters.ts";
 import { huggingFaceFamily, huggingFaceFields } from "./config-huggingface.ts";
-import { loadModel } from "./load.ts";
 import { firstNonFinite } from "./plan.ts";
-import { roundToHalf, writeSafetensors } from "./safetensors.ts";
+import { compareWithWritten } from "./read-back.ts";
+import { writeSafetensors } from "./safetensors.ts";
 
 export interface ModelFolderContent {
   readonly config: ModelConfig;
@@ -44,7 +44,7 @@ export async function writeModelFolder(folder: string, content: ModelFolderConte
     stillwave: { ...extra, format: formatVersion, model: config },
   };
   await writeFileAtomic(join(folder, "config.json"), json(fields));
-  await compare(folder, config, parameters, dtype);
+  await compareWithWritten(folder, { config, parameters, dtype });
 }
 
 function json(value: unknown): string {
@@ -93,38 +93,4 @@ function preprocessor(config: ModelConfig): Record<string, unknown> {
 
 function defaultCard(config: ModelConfig): string {
   return `# ${config.family} model\n\n${config.layers} layers, ${config.dim} dims, ${config.heads} heads, feed-forward ${config.ffnDim}.\n`;
-}
-
-/** A folder that does not give back what was written must not be trusted. */
-async function compare(
-  folder: string,
-  config: ModelConfig,
-  parameters: Parameters,
-  dtype: "float32" | "float16",
-): Promise<void> {
-  const back = await loadModel(folder);
-  if (JSON.stringify(back.config) !== JSON.stringify(sorted(config, back.config)))
-    throw new InternalError(`${folder}: the configuration changed when it was written`);
-  for (const [name, { data }] of back.parameters) {
-    const written = parameters.get(name)!.data;
-    const expected = dtype === "float16" ? roundToHalf(written) : written;
-    for (let i = 0; i < data.length; i++)
-      if (data[i] !== expected[i])
-        throw new StillwaveError(
-          `${folder}: "${name}" was not stored faithfully (element ${i}: ${expected[i]} became ${data[i]}); check the disk`,
-        );
-  }
-}
-
-/** `config` with its keys in the order of `like`, for comparison. */
-function sorted(config: ModelConfig, like: ModelConfig): Record<string, unknown> {
-  const order = (value: unknown, model: unknown): unknown => {
-    if (Array.isArray(value)) return value.map((item, i) => order(item, (model as unknown[])?.[i]));
-    if (typeof value !== "object" || value === null) return value;
-    const keys = Object.keys((model as object) ?? {});
-    return Object.fromEntries(
-      keys.map((key) => [key, order((value as Record<string, unknown>)[key], (model as Record<string, unknown>)[key])]),
-    );
-  };
-  return order(config, like) as Record<string, unknown>;
 }
