@@ -1,6 +1,6 @@
 // Random access to a checkpoint file: bounded reads that end in one clear error where the file is too short.
-import { readSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { readSync, type Stats } from "node:fs";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { StillwaveError } from "../errors.ts";
 import { type Dtype, decodeInto, dtypeBytes, littleEndianHost } from "./dtypes.ts";
 
@@ -8,6 +8,19 @@ import { type Dtype, decodeInto, dtypeBytes, littleEndianHost } from "./dtypes.t
 const maxReadBytes = 1 << 28;
 /** Bytes held while converting other formats to float32. */
 const convertBytes = 1 << 20;
+
+/** Refuses what has no size and no positions (pipes, devices, sockets) and folders. */
+function checkRegular(path: string, found: Stats): Stats {
+  if (found.isFile()) return found;
+  const kind = found.isDirectory()
+    ? "a folder"
+    : found.isFIFO()
+      ? "a named pipe"
+      : found.isSocket()
+        ? "a socket"
+        : "a device";
+  throw new StillwaveError(`${path}: is ${kind}, not a regular file; give the path of a file`);
+}
 
 /** An open, read-only file of known size. Close it when done. */
 export class RandomAccessFile {
@@ -22,15 +35,14 @@ export class RandomAccessFile {
   }
 
   static async open(path: string): Promise<RandomAccessFile> {
-    const handle = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
+    const fail = (error: NodeJS.ErrnoException): never => {
       throw new StillwaveError(
         `${path}: ${error.code === "ENOENT" ? "no such file" : `cannot be opened (${error.code})`}`,
       );
-    });
-    const stat = await handle.stat();
-    if (stat.isFile()) return new RandomAccessFile(path, stat.size, handle);
-    await handle.close();
-    throw new StillwaveError(`${path}: not a file`);
+    };
+    // Looked at before it is opened: opening a named pipe waits for a writer.
+    const { size } = checkRegular(path, await stat(path).catch(fail));
+    return new RandomAccessFile(path, size, await open(path, "r").catch(fail));
   }
 
   /** Fills `target` from `offset`; `what` names the part in errors. */

@@ -17,8 +17,8 @@ export async function exists(path: string): Promise<boolean> {
 export async function readJson(path: string): Promise<Fields | undefined> {
   const info = await stat(path).catch(() => undefined);
   if (!info) return undefined;
-  if (!info.isFile() || info.size > maxJsonBytes)
-    throw new StillwaveError(`${path}: not a JSON file of at most ${maxJsonBytes} bytes`);
+  if (!info.isFile()) throw new StillwaveError(`${path}: not a regular file`);
+  if (info.size > maxJsonBytes) throw new StillwaveError(`${path}: not a JSON file of at most ${maxJsonBytes} bytes`);
   let value: unknown;
   try {
     value = JSON.parse(await readFile(path, "utf8"));

@@ -61,7 +61,8 @@ async function settingsBeside(path: string): Promise<{ settings: Fields; source:
   const found: { settings: Fields; source: string }[] = [];
   for (const name of (await readdir(folder)).filter((file) => /\.ya?ml$/i.test(file)).sort()) {
     const source = join(folder, name);
-    if ((await stat(source)).size > maxYamlBytes) continue;
+    const info = await stat(source).catch(() => undefined);
+    if (!info?.isFile() || info.size > maxYamlBytes) continue;
     let value: unknown;
     try {
       value = parse(await readFile(source, "utf8"), { maxAliasCount: 100 });

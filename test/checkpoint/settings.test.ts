@@ -1,4 +1,5 @@
 // Settings written as text, and folders that hold something else than a model.
+import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -96,6 +97,27 @@ describe("folders", () => {
       expect(error).toBeInstanceOf(StillwaveError);
       expect((error as Error).message).toMatch(message);
     });
+
+  it.skipIf(process.platform === "win32")("pipes and devices, without waiting for them", async () => {
+    const pipes = join(folder, "pipes");
+    await mkdir(join(pipes, "model"), { recursive: true });
+    const [lone, config, weights] = ["lone.pt", "model/config.json", "model/model.safetensors"].map((name) =>
+      join(pipes, name),
+    ) as [string, string, string];
+    execFileSync("mkfifo", [lone, config]);
+    await expect(loadModel(lone)).rejects.toThrow(`${lone}: is a named pipe, not a regular file`);
+    await writeFile(weights, "");
+    await expect(loadModel(join(pipes, "model"))).rejects.toThrow(`${config}: not a regular file`);
+    await rm(config);
+    await writeFile(config, "{}");
+    for (const name of ["model.safetensors", "pytorch_model.bin"]) {
+      const path = join(pipes, "model", name);
+      await rm(weights, { force: true });
+      execFileSync("mkfifo", [path]);
+      await expect(loadModel(join(pipes, "model"))).rejects.toThrow(`${path}: is a named pipe`);
+    }
+    await expect(loadModel("/dev/zero")).rejects.toThrow("/dev/zero: is a device");
+  });
 
   it("paths that are not there", async () => {
     await expect(loadModel(join(folder, "nowhere"))).rejects.toThrow("no such file or folder");
