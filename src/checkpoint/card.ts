@@ -2,6 +2,7 @@
 import { layerShapesText, type ModelConfig, samplesPerFrame } from "../models/config.ts";
 import { profile } from "../models/profile.ts";
 import type { ModelInfo } from "./checkpoint.types.ts";
+import { isFields } from "./fields.ts";
 
 const families: Record<ModelConfig["family"], string> = {
   hubert: "HuBERT (arXiv:2106.07447)",
@@ -15,11 +16,19 @@ const semantics = {
   official: "official: as the released code computes it (softmax applied to a reused map again; maps mixed in batches)",
 };
 
-/** Markdown for the folder of a converted model. `source` is what the user named: a path is cut to its last part. */
-export function convertedCard(
-  config: ModelConfig,
-  { source, info, dtype }: { readonly source: string; readonly info: ModelInfo; readonly dtype: string },
-): string {
+export interface CardSource {
+  /** What the user named: a path is cut to its last parts. */
+  readonly source: string;
+  readonly info: ModelInfo;
+  readonly dtype: string;
+  /** Settings that a Lightning checkpoint of the released distillation code records. */
+  readonly settings?: unknown;
+  /** README.md of the source. */
+  readonly card?: string;
+}
+
+/** Markdown for the folder of a converted model; a card of the source is kept below what the conversion says. */
+export function convertedCard(config: ModelConfig, { source, info, dtype, settings, card }: CardSource): string {
   const { parameters, macs, seconds } = profile(config, { seconds: 10 });
   const reuses = config.attentionFrom.some((from, layer) => from !== layer);
   const conv = config.conv.map(({ channels, kernel, stride }) => `(${channels}, ${kernel}, ${stride})`).join(" ");
@@ -50,12 +59,14 @@ export function convertedCard(
     ["weights stored as", dtype],
   ];
   const origin: [string, string][] = [
-    ["source", source.replace(/\/+$/, "").split(/[\\/]/).slice(-2).join("/")],
+    ["source", lastParts(source)],
     ["format", `${info.format}${info.part ? `, its ${info.part}` : ""}, ${info.storedDtype}`],
     ["left out", info.ignored.length === 0 ? "nothing" : `${info.ignored.length} entries that the model does not use`],
   ];
   const notes = info.notes.map((note) => `- ${note}\n`).join("");
-  return `# ${config.family === "student" ? "Distilled student" : families[config.family].replace(/ \(.*/, "")}, ${millions(parameters.total)} parameters
+  const training = trainingRows(settings);
+  const [frontMatter, kept] = splitCard(card ?? "");
+  return `${frontMatter}# ${config.family === "student" ? "Distilled student" : families[config.family].replace(/ \(.*/, "")}, ${millions(parameters.total)} parameters
 
 Input: 16 kHz mono waveforms${config.normalizeWaveform ? ", brought to zero mean and unit variance" : ""}. Output: hidden states.
 
@@ -63,10 +74,95 @@ ${table(rows)}
 
 ## Where it comes from
 ${table(origin)}
-${notes && `\n${notes}`}
+${notes && `\n${notes}`}${training.length > 0 ? `\n## How it was trained\nAs the checkpoint's settings say.\n\n${table(training)}\n` : ""}
 ## Licence
-This is a conversion: the licence of the source, and of the data it was trained on, applies. State it here before sharing the model.
-`;
+This is a conversion: the licence of the source, and of ${training.length > 0 ? "its teacher and of " : ""}the data it was trained on, applies. State it here before sharing the model.
+${kept && `\n## Card of the source\nThe model was converted: weights are stored as ${dtype} here. What follows is the card that came with the source.\n\n${kept}\n`}`;
+}
+
+const lastParts = (path: string) =>
+  path
+    .replace(/\/+$/, "")
+    .split(/[\\/]/)
+    .filter((part) => part !== ".")
+    .slice(-2)
+    .join("/");
+
+/** Rows of the training's table: where the settings have them, and under which names. */
+const trainingFields: readonly (readonly [row: string, section: string, names: Readonly<Record<string, string>>])[] = [
+  ["teacher", "teacher", { teacher_model: "" }],
+  [
+    "masking of the student's input",
+    "teacher",
+    { mask_prob: "probability", mask_length: "length", mask_selection: "lengths" },
+  ],
+  ["schedule of the mask probability", "train", { mask_prob_schedule: "" }],
+  ["training data", "data", { train_set: "" }],
+  ["test data", "data", { test_set: "" }],
+  [
+    "optimiser",
+    "optimizer",
+    {
+      name: "",
+      lr: "learning rate",
+      warmup_proportion: "warm-up proportion",
+      betas: "betas",
+      eps: "eps",
+      weight_decay: "weight decay",
+    },
+  ],
+  ["epochs", "train", { num_epochs: "" }],
+  ["batch", "train", { batch_size: "utterances", accumulate_grad_batches: "accumulated", gpus: "GPUs" }],
+  [
+    "losses",
+    "train",
+    {
+      rec_loss_type: "type",
+      rec_loss_weight: "weight",
+      distil_random_layer: "random layers",
+      random_layer_weight: "weight of a random layer",
+    },
+  ],
+  ["dropped in training", "distiller", { dropout: "dropout", encoder_layerdrop: "layers" }],
+];
+
+const maxValueLength = 200;
+
+function trainingRows(settings: unknown): [string, string][] {
+  if (!isFields(settings)) return [];
+  const own = ["teacher", "train", "data", "optimizer"];
+  if (!own.some((section) => isFields(settings[section]))) return [];
+  return trainingFields.flatMap(([row, section, names]): [string, string][] => {
+    const fields = settings[section];
+    if (!isFields(fields)) return [];
+    const parts = Object.entries(names).flatMap(([name, title]) => {
+      const text = settingText(name.endsWith("_model") ? lastParts(String(fields[name] ?? "")) : fields[name]);
+      return text === "" ? [] : [title === "" ? text : `${title} ${text}`];
+    });
+    return parts.length > 0 ? [[row, parts.join(", ")]] : [];
+  });
+}
+
+/** A setting as text; empty where it is not set, or nothing that a cell could hold. */
+function settingText(value: unknown): string {
+  if (Array.isArray(value)) return value.slice(0, 20).map(settingText).filter(Boolean).join(" ");
+  const plain = ["string", "number", "bigint", "boolean"].includes(typeof value);
+  return plain ? String(value).slice(0, maxValueLength) : "";
+}
+
+/** A card's metadata block (as the Hugging Face Hub reads it), and the rest with its headings two levels down. */
+function splitCard(card: string): [frontMatter: string, body: string] {
+  const text = card.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
+  const frontMatter = /^---\n[\s\S]*?\n---\n/.exec(text)?.[0] ?? "";
+  let fenced = false;
+  const lines = text.slice(frontMatter.length).trim().split("\n");
+  const body = lines.map((line) => {
+    if (/^ {0,3}(```|~~~)/.test(line)) fenced = !fenced;
+    return fenced
+      ? line
+      : line.replace(/^(#{1,6}) /, (_, marks: string) => `${"#".repeat(Math.min(6, marks.length + 2))} `);
+  });
+  return [frontMatter, body.join("\n")];
 }
 
 const whole = (value: number) => value.toLocaleString("en-US");

@@ -1,6 +1,6 @@
 // Converts a checkpoint of any known format into a model folder, or into the files of the released distillation code.
-import { mkdir, readdir, realpath, rmdir, stat } from "node:fs/promises";
-import { basename, dirname, resolve } from "node:path";
+import { mkdir, readdir, readFile, realpath, rmdir, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { StillwaveError, unknownName } from "../errors.ts";
 import { sizeOf } from "../graph/array.ts";
 import type { ModelConfig } from "../models/config.ts";
@@ -76,8 +76,10 @@ async function convert(
     files = [written.checkpoint, written.settings].map((path) => basename(path));
     if (written.upstream === "armhubert" && config.reuse === "exact") warnings.push(softmaxTwice);
   } else {
-    const card = convertedCard(config, { source, info, dtype });
-    await writeModelFolder(folder, { config, parameters, dtype, card, extra: await ownSection(info) });
+    const { extra, settings } = await recordedIn(info);
+    const own = info.format === "stillwave" ? await cardOf(info.path, warnings) : undefined;
+    const card = convertedCard(config, { source, info, dtype, settings, ...(own !== undefined && { card: own }) });
+    await writeModelFolder(folder, { config, parameters, dtype, card, extra });
     files = ["config.json", "model.safetensors", "preprocessor_config.json", "README.md"];
   }
   const count = parameterSpecs(config).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
@@ -125,17 +127,41 @@ async function checkSource(path: string, folder: string): Promise<void> {
     throw new StillwaveError(`${folder}: holds the checkpoint itself; give another folder`);
 }
 
-/** What our own model folders record beside the configuration (hidden states, distillation) goes along. */
-async function ownSection({ format, path, part }: ModelInfo): Promise<Record<string, unknown>> {
-  const converted = { converted: { format, ...(part && { part }) } };
-  if (format !== "stillwave") return converted;
+/**
+ * What goes along beside the weights: what our own model folders record with the configuration (hidden states,
+ * distillation), and the settings of a Lightning checkpoint's student.
+ */
+async function recordedIn(info: ModelInfo): Promise<{ extra: Record<string, unknown>; settings?: unknown }> {
+  const { format, path, part } = info;
+  const extra = { converted: { format, ...(part && { part }) } };
+  const student = format === "lightning" && part !== "teacher";
+  if (format !== "stillwave" && !student) return { extra };
   const checkpoint = await openCheckpoint(path);
   try {
+    if (student) return { extra, settings: checkpoint.metadata.settings };
     const fields = checkpoint.metadata.config;
     const section = isFields(fields) && isFields(fields.stillwave) ? fields.stillwave : {};
     const { model: _, format: __, ...own } = section;
-    return own;
+    return { extra: own };
   } finally {
     await checkpoint.close();
   }
+}
+
+const maxCardBytes = 2 ** 20;
+
+/** README.md of a model folder, if there is one; what cannot be kept is warned of. */
+async function cardOf(path: string, warnings: string[]): Promise<string | undefined> {
+  const file = join((await stat(path)).isDirectory() ? path : dirname(path), "README.md");
+  try {
+    const info = await stat(file);
+    if (info.isFile() && info.size <= maxCardBytes) return await readFile(file, "utf8");
+    warnings.push(
+      `${file}: ${info.isFile() ? "longer than 1 MiB" : "not a file"}; the new card is without its content`,
+    );
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT") warnings.push(`${file}: cannot be read (${code}); the new card is without its content`);
+  }
+  return undefined;
 }

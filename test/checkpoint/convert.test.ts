@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { convertedCard } from "../../src/checkpoint/card.ts";
 import { convertCheckpoint, loadModel, writeModelFolder } from "../../src/checkpoint/index.ts";
 import { type ModelConfig, noReuse } from "../../src/models/config.ts";
 import { initParameters } from "../../src/models/init.ts";
@@ -75,6 +77,70 @@ describe("into a model folder", () => {
     const { config: teacher } = await convertCheckpoint(join(recorded, "lightning_armhubert"), folder, options);
     expect(teacher).toMatchObject({ family: "hubert", heads: 4, headDim: null });
     expect((await loadModel(folder)).config).toEqual(teacher);
+  });
+
+  test.each(["lightning_armhubert", "lightning_maskhubert"])("the card says how %s was trained", async (name) => {
+    if (cases.length === 0) return;
+    const folder = join(root, "trained", name);
+    await convertCheckpoint(join(recorded, name), folder);
+    const card = readFileSync(join(folder, "README.md"), "utf8");
+    const file = readdirSync(join(recorded, name)).find((entry) => entry.endsWith(".yaml"))!;
+    const settings = parse(readFileSync(join(recorded, name, file), "utf8"));
+    const { teacher, train, data, optimizer } = settings;
+    const rows = new Map(card.split("\n").map((line) => line.split(" | ") as [string, string]));
+    const row = (title: string) => rows.get(`| ${title}`);
+    expect(row("teacher")).toBe(`${teacher.teacher_model.replace("./", "")} |`);
+    if (teacher.mask_prob !== undefined)
+      expect(row("masking of the student's input")).toMatch(`probability ${teacher.mask_prob}, length ${teacher.mask_length}`); // biome-ignore format: one line
+    expect(row("training data")).toBe(`${data.train_set.join(" ")} |`);
+    expect(row("optimiser")).toContain(`${optimizer.name}, learning rate ${optimizer.lr}, `);
+    expect(row("epochs")).toBe(`${train.num_epochs} |`);
+    expect(row("losses")).toContain(`type ${train.rec_loss_type}, weight ${train.rec_loss_weight}`);
+    expect(card).toContain("the licence of the source, and of its teacher and of the data");
+  });
+
+  test("settings with hostile values stay in their cells", () => {
+    const info = {
+      path: "x",
+      format: "lightning",
+      storedDtype: "F32",
+      part: "student",
+      ignored: [],
+      notes: [],
+    } as const;
+    const settings = {
+      teacher: { teacher_model: "/home/someone/private/t.pt", mask_prob: "0.4 |\n# Injected" },
+      train: { num_epochs: { deep: 1 }, rec_loss_type: "m".repeat(1e6) },
+      data: 7,
+      optimizer: null,
+    };
+    const card = convertedCard(config, { source: "x.ckpt", info, dtype: "float32", settings });
+    expect(card).toContain("| private/t.pt |");
+    expect(card).not.toContain("someone");
+    expect(card).not.toMatch(/^# Injected/m);
+    expect(card).not.toContain("| epochs |");
+    expect(card.length).toBeLessThan(5000);
+  });
+
+  test("a card of our own folder is kept below what the conversion says", async () => {
+    const [source, folder, without] = [join(root, "carded"), join(root, "carded16"), join(root, "uncarded")];
+    const text =
+      "---\nlicense: mit\n---\n# Best student\n\n## How it was made\n| teacher | T |\n\n## Recipe\n```yaml\n# a comment\nseed: 1\n```\n";
+    await writeModelFolder(source, { config, parameters: initParameters(config, { seed: 1 }), card: text });
+    await convertCheckpoint(source, folder, { dtype: "float16" });
+    const card = readFileSync(join(folder, "README.md"), "utf8");
+    expect(card.startsWith("---\nlicense: mit\n---\n# Distilled student")).toBe(true);
+    expect(card).toContain("stored as float16 here");
+    const kept = card.slice(card.indexOf("## Card of the source"));
+    expect(kept).toContain("\n### Best student\n\n#### How it was made\n| teacher | T |\n");
+    expect(kept).toContain("```yaml\n# a comment\nseed: 1\n```");
+    expect(card.match(/^# /gm)).toHaveLength(2); // the title and the recipe's comment
+    rmSync(join(source, "README.md"));
+    expect((await convertCheckpoint(source, without)).warnings).toEqual([]);
+    expect(readFileSync(join(without, "README.md"), "utf8")).not.toContain("Card of the source");
+    writeFileSync(join(source, "README.md"), "x".repeat(2 ** 20 + 1));
+    const { warnings } = await convertCheckpoint(source, without, { force: true });
+    expect(warnings).toEqual([expect.stringMatching(/README\.md: longer than 1 MiB; the new card is without/)]);
   });
 
   test("what our own folders record goes along, and the semantics asked for are kept", async () => {
