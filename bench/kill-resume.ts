@@ -1,5 +1,5 @@
 // The kill test: a quickstart run, and the same run killed with SIGKILL at random moments and resumed, end with equal weights.
-// Usage: npx tsx bench/kill-resume.ts [--kills 3] [--steps 300] [--folder runs/kill-test]
+// Usage: npx tsx bench/kill-resume.ts [--kills 3] [--steps 240] [--folder runs/kill-test]
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 const { values } = parseArgs({
   options: {
     kills: { type: "string", default: "3" },
-    steps: { type: "string", default: "300" },
+    steps: { type: "string", default: "240" },
     folder: { type: "string", default: "runs/kill-test" },
   },
 });

@@ -48,10 +48,10 @@ export class BadFiles {
   }
 
   /** @throws StillwaveError naming the first ten, if there is any. */
-  throwIfAny(total: number): void {
+  throwIfAny(total: number, which = ""): void {
     if (this.files.length === 0) return;
     throw new StillwaveError(
-      `${this.files.length} of ${total} audio files cannot be used; repair or remove them, or go on without them with onBadFile: skip\n${this.describe()}`,
+      `${this.files.length} of ${total} audio files${which && ` ${which}`} cannot be used; repair or remove them, or go on without them with onBadFile: skip\n${this.describe()}`,
     );
   }
 }

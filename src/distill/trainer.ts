@@ -148,7 +148,7 @@ async function* runPrepared(
   const training: TrainingState = { parameters: step.parameters, optimizer: createAdamWState(step.weights.length) };
   const checkpoints = join(folder.path, runFiles.checkpoints);
   const { state, notes: found } = folder.manifest
-    ? await restore(checkpoints, training, plan, step)
+    ? await restore(checkpoints, training, plan, step, options.force ?? false)
     : { state: undefined, notes: [] };
   const start = state ?? freshState(plan.totalSteps);
   // A run that is longer now has not ended.
@@ -204,8 +204,9 @@ async function* withNotes<Event extends DistillEvent, Result>(
 ): AsyncGenerator<DistillEvent, Result, undefined> {
   try {
     for (;;) {
-      const next = await loop.next();
+      const next = await loop.next().catch((error: unknown) => ({ error }));
       for (const text of notes.splice(0)) yield { kind: "note", text };
+      if ("error" in next) throw next.error;
       if (next.done) return next.value;
       yield next.value;
     }
@@ -220,10 +221,16 @@ async function restore(
   training: TrainingState,
   plan: TrainPlan,
   step: DistillStep,
+  force: boolean,
 ): Promise<{ state: RunState | undefined; notes: string[] }> {
   const { found, notes } = await findLastCheckpoint(checkpoints);
+  if (!found && notes.length > 0 && !force)
+    throw new StillwaveError(
+      `${notes.join("\n")}\nno whole checkpoint is left to resume from; restore one from a copy, or begin again from step 0 ` +
+        "in this folder with --force",
+    );
   await setAsideAfter(checkpoints, found ? found.state.step : -1);
-  if (!found) return { state: undefined, notes: [...notes, "no checkpoint yet: beginning from step 0"] };
+  if (!found) return { state: undefined, notes: [...notes, "no checkpoint: beginning from step 0"] };
   await restoreCheckpoint(found.folder, training);
   const bad = step.weights.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0)

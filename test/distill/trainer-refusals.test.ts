@@ -1,9 +1,9 @@
 // What a run refuses: used folders, other recipes, other data, locks that are held.
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { doneOf, events, notesOf, start } from "./fake-run.ts";
+import { doneOf, events, fakeBatch, notesOf, start } from "./fake-run.ts";
 
 let root: string;
 let counter = 0;
@@ -38,6 +38,24 @@ describe("refusals", () => {
     const all = await events(start(outDir, { resume: true, set: [...harmless, "run.device=auto"] }));
     expect(notesOf(all).join()).toMatch(/run\.device changes from cpu to auto/);
     expect(doneOf(all).step).toBe(9);
+  });
+
+  test("a run whose only checkpoint is damaged does not begin again unasked", async () => {
+    const outDir = fresh();
+    for await (const { step } of start(outDir).steps()) if (step === 2) break;
+    const [name] = readdirSync(join(outDir, "checkpoints"));
+    truncateSync(join(outDir, "checkpoints", name!, "weights.safetensors"), 10);
+    await expect(events(start(outDir, { resume: true }))).rejects.toThrow(/not a whole checkpoint.*--force/s);
+    const all = await events(start(outDir, { resume: true, force: true }));
+    expect(notesOf(all).join()).toMatch(/beginning from step 0/);
+    expect(doneOf(all).step).toBe(9);
+  });
+
+  test("a validation set without a usable file is an error", async () => {
+    const validation = [fakeBatch("v", [])];
+    await expect(events(start(fresh(), { fake: { validation } }))).rejects.toThrow(
+      /data\.validation: none of its files/,
+    );
   });
 
   test("force goes on with another recipe, and a finished run grows longer", async () => {

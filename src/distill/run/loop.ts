@@ -1,6 +1,6 @@
 // The training loop: updates, validation, metrics and checkpoints of a run, from wherever it stands to its end.
 import { setImmediate } from "node:timers/promises";
-import { InternalError } from "../../errors.ts";
+import { InternalError, StillwaveError } from "../../errors.ts";
 import { checkAdamWOptions, decayRanges } from "../../optim/adamw.ts";
 import { checkSchedule } from "../../optim/schedule.ts";
 import type { MetricsRow, TrainRow, ValidationRow } from "../../report/metrics.types.ts";
@@ -75,6 +75,8 @@ class TrainLoop {
   private state: RunState;
   /** The checkpoint on the disk is this state. */
   private saved: RunState | undefined;
+  /** Updates in a row that had no usable file. */
+  private emptyUpdates = 0;
 
   constructor(options: LoopOptions) {
     const { plan, step, training, start } = options;
@@ -119,6 +121,11 @@ class TrainLoop {
       const result = await update(this.context, number, () => this.next());
       if (!result) break;
       this.state = { ...this.state, step: number };
+      if (result === "empty") {
+        this.countEmpty();
+        continue;
+      }
+      this.emptyUpdates = 0;
       const row = this.trainRow(result, (performance.now() - began) / 1000);
       if (number === 1 || number === plan.totalSteps || number % plan.logEverySteps === 0) this.options.writeRow(row);
       yield stepEvent(result.losses, row, plan.totalSteps);
@@ -144,6 +151,16 @@ class TrainLoop {
     this.saved = state;
     await pruneCheckpoints(parent, step, (other) => other === best?.step || state.kept.includes(other));
     return { kind: "checkpoint", step, folder };
+  }
+
+  /** Updates without a usable file go by; an epoch of them ends the run. */
+  private countEmpty(): void {
+    const { plan } = this.options;
+    this.emptyUpdates += 1;
+    if (this.emptyUpdates * plan.accumulate >= plan.batchesPerEpoch)
+      throw new StillwaveError(
+        `step ${this.state.step}: none of the files of the last ${this.emptyUpdates} updates can be used; repair data.train`,
+      );
   }
 
   private async next(): Promise<EpochBatch> {
@@ -232,7 +249,9 @@ class TrainLoop {
       parts.push(losses);
       weights.push(countPaddedFrames ? frames * batch.samples.length : valid);
     }
-    return parts.length > 0 ? meanLosses(parts, weights) : undefined;
+    if (parts.length === 0)
+      throw new StillwaveError("data.validation: none of its files can be used; repair or drop it");
+    return meanLosses(parts, weights);
   }
 }
 

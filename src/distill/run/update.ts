@@ -41,15 +41,17 @@ export interface UpdateResult {
 const largestNorm = 1e18;
 
 /**
- * Update `number` (from 1): `plan.accumulate` micro-batches, the mean of their gradients, one AdamW step. Resolves to
- * undefined where the run was interrupted between two micro-batches: nothing was changed then.
+ * Update `number` (from 1): `plan.accumulate` micro-batches, the mean of their gradients, one AdamW step. Micro-batches
+ * none of whose files can be used are left out of the mean; "empty" where that is all of them: the update is counted,
+ * weights and moments stay. Resolves to undefined where the run was interrupted between two micro-batches: nothing was
+ * changed then.
  * Throws a StillwaveError naming the step and the files where a loss or gradient is not finite: nothing was changed then.
  */
 export async function update(
   context: UpdateContext,
   number: number,
   next: () => Promise<EpochBatch>,
-): Promise<UpdateResult | undefined> {
+): Promise<UpdateResult | "empty" | undefined> {
   const { plan, step, optimizer, adamw } = context;
   const parts: StepLosses[] = [];
   const batches: Batch[] = [];
@@ -71,8 +73,11 @@ export async function update(
     parts.push(losses);
     batches.push(batch);
   }
-  if (parts.length === 0)
-    throw new StillwaveError(`step ${number}: none of the files of its ${plan.accumulate} micro-batches can be used`);
+  if (parts.length === 0) {
+    optimizer.t += 1;
+    return "empty";
+  }
+  if (parts.length < plan.accumulate) scaleBy(step.gradients, plan.accumulate / parts.length);
   const norm = gradientNorm(step.gradients);
   if (!(norm < largestNorm)) throw notFinite(`gradient norm is ${norm}`, number, batches);
   if (plan.optimizer.clipNorm !== null) clipGradients(step.gradients, norm, plan.optimizer.clipNorm);
@@ -91,6 +96,10 @@ export async function update(
     maskedFraction: frames > 0 ? masked / frames : 0,
     audioSeconds: samples / SAMPLE_RATE_HZ,
   };
+}
+
+function scaleBy(gradients: Float32Array, factor: number): void {
+  for (let i = 0; i < gradients.length; i++) gradients[i] = gradients[i]! * factor;
 }
 
 function maskOf(
