@@ -1,12 +1,10 @@
 // Lightning checkpoints of the official distillation code: student and teacher in one state dict, settings inside or in a YAML.
-import { readdir, readFile, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { parse } from "yaml";
 import { StillwaveError } from "../errors.ts";
 import { type ModelConfig, noReuse, type ReuseSemantics } from "../models/config.ts";
 import type { LoadOptions, ModelPlan, OpenCheckpoint } from "./checkpoint.types.ts";
 import { configFromFairseq, configFromOfficialStudent } from "./config-fairseq.ts";
 import { type Fields, isFields } from "./fields.ts";
+import { type FoundSettings, findSettings } from "./lightning-settings.ts";
 import { canonicalFromFairseq } from "./names.ts";
 import { plain } from "./pickle.types.ts";
 import { planModel } from "./plan.ts";
@@ -15,7 +13,6 @@ import type { StoredTensors } from "./tensors.ts";
 
 const studentPrefix = "student_model.";
 const teacherPrefix = "teacher_model.model.";
-const maxYamlBytes = 2 ** 20;
 
 export async function openLightning(content: TorchContent, options: LoadOptions): Promise<OpenCheckpoint> {
   const { path, file, root, torch } = content;
@@ -27,69 +24,31 @@ export async function openLightning(content: TorchContent, options: LoadOptions)
     );
   const hyper = plain(root.get("hyper_parameters"));
   const part = options.part ?? "student";
-  let settings = settingsIn(hyper);
-  let source = "hyper_parameters";
-  if (!settings && part === "student") ({ settings, source } = await settingsBeside(path));
+  const found = part === "student" ? await findSettings(path, hyper) : undefined;
   return {
     path,
     format: "lightning",
     tensors,
-    metadata: { hyper_parameters: hyper ?? null, settings: settings ?? null, settings_source: source },
+    metadata: {
+      hyper_parameters: hyper ?? null,
+      settings: found?.settings ?? null,
+      settings_source: found?.source ?? null,
+    },
     plan() {
       const plan =
-        part === "teacher"
+        found === undefined
           ? planTeacher(content, tensors, options)
-          : planStudent(content, tensors, settings!, `${path}: ${source}`, options);
+          : planStudent(content, tensors, found, `${path}: ${found.source}`, options);
       return { ...plan, ignored: [...plan.ignored, ...others, ...tensorsOutside(root, "state_dict")] };
     },
     close: () => file.close(),
   };
 }
 
-/** The settings with a `distiller` section, wherever the hyper-parameters have them. */
-function settingsIn(value: unknown): Fields | undefined {
-  if (!isFields(value)) return undefined;
-  if (isFields(value.distiller)) return value;
-  for (const inner of [value.cfg, value.yaml_cfg, value.config])
-    if (isFields(inner) && isFields(inner.distiller)) return inner;
-  return undefined;
-}
-
-/** The YAML that training dumps beside the checkpoint. Several are fine where they describe the same student. */
-async function settingsBeside(path: string): Promise<{ settings: Fields; source: string }> {
-  const folder = dirname(path);
-  const found: { settings: Fields; source: string }[] = [];
-  for (const name of (await readdir(folder)).filter((file) => /\.ya?ml$/i.test(file)).sort()) {
-    const source = join(folder, name);
-    const info = await stat(source).catch(() => undefined);
-    if (!info?.isFile() || info.size > maxYamlBytes) continue;
-    let value: unknown;
-    try {
-      value = parse(await readFile(source, "utf8"), { maxAliasCount: 100 });
-    } catch (error) {
-      throw new StillwaveError(`${source}: not valid YAML: ${(error as Error).message.split("\n")[0]}`);
-    }
-    const settings = settingsIn(value);
-    if (settings) found.push({ settings, source });
-  }
-  const first = found[0];
-  if (!first)
-    throw new StillwaveError(
-      `${path}: no settings of the student inside; put the YAML that training wrote (with a distiller section) beside it`,
-    );
-  const identity = ({ settings }: { settings: Fields }) => JSON.stringify([settings.model, settings.distiller]);
-  const other = found.find((candidate) => identity(candidate) !== identity(first));
-  if (other)
-    throw new StillwaveError(
-      `${path}: ${first.source} and ${other.source} describe different students; keep the one that belongs to it`,
-    );
-  return first;
-}
-
 function planStudent(
   content: TorchContent,
   tensors: StoredTensors,
-  settings: Fields,
+  { settings, notes }: FoundSettings,
   where: string,
   options: LoadOptions,
 ): ModelPlan {
@@ -102,7 +61,6 @@ function planStudent(
     ...(reuse ? { reuse } : {}),
   });
   const { config, last } = withHeadsOf(full, tensors, path);
-  const notes = last ? ["all projections but the last were deleted in training"] : [];
   return planModel({
     path,
     fileBytes: file.size,
@@ -116,7 +74,7 @@ function planStudent(
     },
     unknown: "ignore",
     part: "student",
-    notes,
+    notes: last ? [...notes, "all projections but the last were deleted in training"] : notes,
   });
 }
 
