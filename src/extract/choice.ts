@@ -27,7 +27,9 @@ export function chosenLayers(config: ModelConfig, choice: LayerChoice, heads: bo
   const unknown = choice.find((layer) => !valid.includes(layer));
   if (unknown !== undefined)
     throw new UsageError(`layers: no ${heads ? "head of layer" : "layer"} ${unknown}; valid: ${valid.join(", ")}`);
-  return [...new Set(choice)].sort((a, b) => a - b);
+  const twice = choice.find((layer, i) => choice.indexOf(layer) < i);
+  if (twice !== undefined) throw new UsageError(`layers: ${twice} is named twice in ${choice.join(",")}`);
+  return [...choice].sort((a, b) => a - b);
 }
 
 /** The chosen states of item `item` without its padded frames, each [frames, dim]. */

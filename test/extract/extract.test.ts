@@ -363,12 +363,15 @@ describe("bad input", () => {
     [{ layers: [4] }, /no layer 4; valid: 0, 1, 2, 3/],
     [{ layers: [0], heads: true }, /no head of layer 0; valid: 1, 2, 3/],
     [{ layers: [] }, /at least one/],
+    [{ layers: [2, 1, 2] }, /layers: 2 is named twice in 2,1,2/],
+    [{ layers: [1, 1], heads: true }, /layers: 1 is named twice/],
     [{ batchSeconds: -1 }, /0 or more/],
     [{ format: "csv" as never }, /valid: npy, safetensors/],
     [{ inputs: [] }, /at least one audio file/],
     [{ inputs: ["/nonexistent/x.wav"] }, /no such file or folder/],
   ])("%j", async (options, message) => {
     await expect(run(fresh(), options)).rejects.toThrow(message);
+    if (options.layers) await expect(run(fresh(), options)).rejects.toThrow(UsageError);
   });
 
   test("layers as text", () => {
