@@ -41,6 +41,36 @@ export async function sniff(path: string): Promise<"safetensors" | "torch" | "ot
   }
 }
 
+/** The error for a file whose content is `other`: what it is, where that can be told from its first bytes. */
+export async function noCheckpoint(path: string): Promise<StillwaveError> {
+  const file = await RandomAccessFile.open(path);
+  try {
+    const start = await file.read(0, Math.min(file.size, 512), "the start of the file");
+    return new StillwaveError(`${path}: neither a safetensors file nor a torch checkpoint; ${whatElse(path, start)}`);
+  } finally {
+    await file.close();
+  }
+}
+
+function whatElse(path: string, start: Uint8Array): string {
+  const text = new TextDecoder("latin1").decode(start);
+  if (start.length === 0) return "it is empty; download or copy it again";
+  if (text.startsWith("version https://git-lfs.github.com/spec/"))
+    return "it is a Git LFS pointer, which only names the real file; fetch that with `git lfs pull`, or download it";
+  if (/^(\u00ef\u00bb\u00bf)?\s*(<!--.*?-->\s*)?<(!doctype html|html|head)\b/is.test(text))
+    return "it is an HTML page, such as a download that was refused leaves behind; download the file itself";
+  if (looksLikeOnnx(start) || (/\.onnx$/i.test(path) && start[0] === 0x08))
+    return "it is an ONNX graph, which is made from models and is not read back; give the checkpoint or model folder it was exported from";
+  return "it is truncated, corrupt or something else";
+}
+
+/** A protobuf message that starts with a small ir_version (field 1), then one of ModelProto's other fields. */
+function looksLikeOnnx(start: Uint8Array): boolean {
+  const [tag, version, next] = start;
+  const fields = [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42, 0x72];
+  return tag === 0x08 && version! >= 1 && version! <= 64 && fields.includes(next!);
+}
+
 /** Paths of the weight files of a Hugging Face style folder, shards in their index's order; undefined where there are none. */
 export async function findWeights(folder: string): Promise<string[] | undefined> {
   for (const [single, index] of [

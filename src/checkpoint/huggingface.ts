@@ -4,7 +4,7 @@ import { StillwaveError } from "../errors.ts";
 import type { CheckpointFormat, LoadOptions, OpenCheckpoint } from "./checkpoint.types.ts";
 import { isFields } from "./fields.ts";
 import { RandomAccessFile } from "./file.ts";
-import { readJson, sniff } from "./folder.ts";
+import { noCheckpoint, readJson, sniff } from "./folder.ts";
 import { planFolder } from "./huggingface-plan.ts";
 import { readSafetensors } from "./safetensors.ts";
 import { stateDict } from "./state-dict.ts";
@@ -59,10 +59,7 @@ async function openFiles(files: readonly string[]): Promise<{
   try {
     for (const path of files) {
       const content = await sniff(path);
-      if (content === "other")
-        throw new StillwaveError(
-          `${path}: neither a safetensors file nor a torch checkpoint; it is truncated, corrupt or something else`,
-        );
+      if (content === "other") throw await noCheckpoint(path);
       kind = content;
       const shard: StoredTensors = new Map();
       if (content === "safetensors") {

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { StillwaveError } from "../errors.ts";
 import type { LoadedModel, LoadOptions, OpenCheckpoint } from "./checkpoint.types.ts";
 import { RandomAccessFile } from "./file.ts";
-import { exists, findLoneCheckpoint, findWeights, sniff } from "./folder.ts";
+import { exists, findLoneCheckpoint, findWeights, noCheckpoint, sniff } from "./folder.ts";
 import { openHuggingFace } from "./huggingface.ts";
 import { readPlan } from "./plan.ts";
 import { isStateDict } from "./state-dict.ts";
@@ -25,10 +25,7 @@ export async function openCheckpoint(path: string, options: LoadOptions = {}): P
     throw new StillwaveError(`${path}: config.json without weights (model.safetensors or pytorch_model.bin)`);
   }
   const content = await sniff(path);
-  if (content === "other")
-    throw new StillwaveError(
-      `${path}: neither a safetensors file nor a torch checkpoint; it is truncated, corrupt or something else`,
-    );
+  if (content === "other") throw await noCheckpoint(path);
   const bare =
     content === "torch" && (await exists(join(dirname(path), "config.json"))) && (await holdsOnlyWeights(path));
   return content === "safetensors" || bare ? openHuggingFace(path, [path], options) : openTorchModel(path, options);

@@ -85,7 +85,7 @@ describe("folders", () => {
     [
       "a pointer in place of the weights",
       { "config.json": "{}", "model.safetensors": "version https://git-lfs.github.com/spec/v1\n" },
-      /neither a safetensors file nor/,
+      /neither a safetensors file nor a torch checkpoint; it is a Git LFS pointer.*git lfs pull/,
     ],
   ];
   for (const [name, files, message] of cases)
@@ -95,6 +95,29 @@ describe("folders", () => {
       for (const [file, text] of Object.entries(files)) await writeFile(join(path, file), text);
       const error = await loadModel(path).catch((e: unknown) => e);
       expect(error).toBeInstanceOf(StillwaveError);
+      expect((error as Error).message).toMatch(message);
+    });
+
+  const others: [string, string | Uint8Array, RegExp][] = [
+    [
+      "pointer.pt",
+      `version https://git-lfs.github.com/spec/v1\noid sha256:${"0".repeat(64)}\nsize 9\n`,
+      /a Git LFS pointer/,
+    ],
+    ["page.pt", "\n<!DOCTYPE html>\n<html><head>", /it is an HTML page/],
+    ["page.safetensors", "<html lang='en'>", /it is an HTML page/],
+    ["foreign.onnx", Uint8Array.from([8, 7, 18, 7, ...Buffer.from("pytorch")]), /it is an ONNX graph/],
+    ["renamed.bin", Uint8Array.from([8, 8, 58, 200, 1, 10, 2, 120, 121]), /it is an ONNX graph/],
+    ["empty.pt", "", /it is empty/],
+    ["text.pt", "<p>html", /it is truncated, corrupt or something else/],
+  ];
+  for (const [name, content, message] of others)
+    it(`says what it is: ${name}`, async () => {
+      const path = join(folder, name);
+      await writeFile(path, content);
+      const error = await loadModel(path).catch((e: unknown) => e);
+      expect(error).toBeInstanceOf(StillwaveError);
+      expect((error as Error).message).toContain(`${path}: neither a safetensors file nor a torch checkpoint; it is `);
       expect((error as Error).message).toMatch(message);
     });
 
