@@ -45,7 +45,7 @@ export function studentConfig(recipe: Pick<Recipe, "student">, teacher: ModelCon
   if (student.headDim !== null && student.headDim !== teacher.dim)
     throw new StillwaveError(
       `student.headDim is ${student.headDim}, but heads are compared with the teacher's ${teacher.dim} dimensions; ` +
-        `set student.headDim to null or ${teacher.dim}`,
+        `set student.headDim to null or ${teacher.dim} (in the library: initStudent({ teacher, ... }))`,
     );
   return config;
 }
