@@ -7,7 +7,7 @@ import { RandomAccessFile } from "./file.ts";
 import { noCheckpoint, readJson, sniff } from "./folder.ts";
 import { planFolder } from "./huggingface-plan.ts";
 import { readSafetensors } from "./safetensors.ts";
-import { stateDict } from "./state-dict.ts";
+import { stateDict, withoutWrapper } from "./state-dict.ts";
 import type { StoredTensors } from "./tensors.ts";
 import { openTorch } from "./torch.ts";
 
@@ -84,5 +84,5 @@ async function openFiles(files: readonly string[]): Promise<{
     await close();
     throw error;
   }
-  return { kind, tensors, bytes, close };
+  return { kind, tensors: withoutWrapper(tensors), bytes, close };
 }

@@ -27,6 +27,27 @@ export function isStateDict(value: unknown): value is Map<string, unknown> {
   return tensors * 2 > value.size;
 }
 
+/** What DataParallel and DistributedDataParallel put before every name of the model that they wrap. */
+const wrapper = "module.";
+
+/** Nested wrappers: DistributedDataParallel around another one. */
+const maxWrappers = 2;
+
+/** Tensors under their names in the model itself, where all of them carry the name of the wrapper that trained it. */
+export function withoutWrapper(tensors: StoredTensors): StoredTensors {
+  let bare = tensors;
+  for (let i = 0; i < maxWrappers; i++) {
+    if (bare.size === 0 || ![...bare.keys()].every((name) => name.startsWith(wrapper))) break;
+    bare = new Map(
+      [...bare.values()].map((tensor) => {
+        const name = tensor.name.slice(wrapper.length);
+        return [name, { ...tensor, name }];
+      }),
+    );
+  }
+  return bare;
+}
+
 /** The tensors of a state dict, and the names of entries that are no tensors. A weight that is an unknown object is an error. */
 export function stateDict(
   torch: TorchFile,
@@ -45,7 +66,7 @@ export function stateDict(
       );
     else others.push(name);
   }
-  return { tensors, others };
+  return { tensors: others.every((name) => name.startsWith(wrapper)) ? withoutWrapper(tensors) : tensors, others };
 }
 
 /** Tensors anywhere in a value (optimizer state...), each with its path: named, not read. */

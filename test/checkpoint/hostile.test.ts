@@ -87,6 +87,39 @@ describe("torch files", () => {
     expect([...parameters.values()].map(({ data }) => data[0])).toEqual(parameterSpecs(config).map((_, i) => i + 0.5));
   });
 
+  it("names under DataParallel's module, all or none", async () => {
+    const path = join(folder, "wrapped.pt");
+    const names = parameterSpecs(config).map(({ name }) => fairseqName(name, config));
+    const wrapped = (count: number, prefix: string): Change => ({
+      tensors: Object.fromEntries(
+        parameterSpecs(config).flatMap(({ shape }, i): [string, Pickled | undefined][] =>
+          i >= count
+            ? []
+            : [
+                [names[i]!, undefined],
+                [
+                  prefix + names[i],
+                  tensor(
+                    String(i),
+                    shape.reduce((a, b) => a * b, 1),
+                    [...shape],
+                  ),
+                ],
+              ],
+        ),
+      ),
+    });
+    for (const prefix of ["module.", "module.module."]) {
+      await writeFile(path, checkpoint(wrapped(names.length, prefix)));
+      const { parameters, info } = await loadModel(path);
+      expect([...parameters.values()].map(({ data }) => data[0])).toEqual(
+        parameterSpecs(config).map((_, i) => i + 0.5),
+      );
+      expect(info.ignored).toEqual([]);
+    }
+    expect(await errorOf(checkpoint(wrapped(names.length - 1, "module.")))).toMatch(/is missing/);
+  });
+
   const cases: [string, Change, RegExp][] = [
     [
       "missing tensor",

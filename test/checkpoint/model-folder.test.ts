@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadModel, readSafetensors, writeModelFolder } from "../../src/checkpoint/index.ts";
+import { loadModel, readSafetensors, writeModelFolder, writeSafetensors } from "../../src/checkpoint/index.ts";
 import type { Parameters } from "../../src/graph/array.ts";
 import { sizeOf } from "../../src/graph/array.ts";
 import { type ModelConfig, noReuse, reuseEvery } from "../../src/models/config.ts";
@@ -141,6 +141,18 @@ describe("writeModelFolder", () => {
       expect((await loadModel(join(folder, name), { part: held })).config.layers).toBe(4);
       await expect(loadModel(join(folder, name), { part: other })).rejects.toThrow(`there is no ${other} in it`);
     }
+  });
+
+  it("names under DataParallel's module are those of the model", async () => {
+    const path = join(folder, "wrapped");
+    const parameters = randomParameters(student);
+    await writeModelFolder(path, { config: student, parameters });
+    const wrapped = [...parameters].map(([name, array]) => [`module.${name}`, array] as const);
+    await writeSafetensors(join(path, "model.safetensors"), wrapped);
+    expect((await loadModel(path)).parameters).toEqual(parameters);
+    wrapped.push(["other", { shape: [1], data: Float32Array.of(1) }]);
+    await writeSafetensors(join(path, "model.safetensors"), wrapped);
+    await expect(loadModel(path)).rejects.toThrow("is missing");
   });
 
   it("refuses weights whose header says integers", async () => {
