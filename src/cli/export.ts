@@ -37,16 +37,16 @@ export function exportVerb(program: Command, output: Output, finish: (code: numb
     .option("--format <format>", "onnx, or lightning: .ckpt and YAML for the released ARMHuBERT code", "onnx")
     .option("--out <path>", "file to write, folder with lightning (default: <model>.<dtype>.onnx or <model>.lightning here)")
     .option("--dtype <dtype>", "fp32, fp16 (stored so) or int8 (linear layers)", "fp32")
-    .option("--compact", "with int8: store what stays float as float16")
+    .option("--compact", "with int8: store what stays float as float16; with --no-heads as well, the smallest file")
     .option("--output <what>", "hidden-states, last or weighted-sum", "hidden-states")
     .option("--layers <list>", "hidden states to output or sum, 0 is the encoder's input: 0,6,12", numbers)
-    .option("--no-heads", "leave out the heads of a student")
+    .option("--no-heads", "leave out the heads of a student; with --dtype int8 --compact, the smallest file")
     .option("--sum-of <what>", "with weighted-sum: hidden-states or heads")
     .option("--weights <list>", "with weighted-sum: JSON list of weights, or a file that holds one (default: uniform)")
     .option("--opset <n>", "version of ONNX's operators, 17 to 23", whole, 21)
     .option("--fuse", "attention as one operator of ONNX Runtime, where no layer reuses its map; for ONNX Runtime only")
     .option("--external-data", "weights in <file>.data beside the model (always above 2 GB)")
-    .option("--isolate", "hidden states of an item do not depend on its batch (GroupNorm models; differs from the original tools)") // biome-ignore format: one line
+    .option("--isolate", "hidden states of an item do not depend on its batch (GroupNorm models; differs from the original tools); int8 rounds activations over the whole batch, so there they do even then") // biome-ignore format: one line
     .option("--reuse <semantics>", "exact or official, where the checkpoint leaves it open")
     .option("--force", "keep the file even if it differs too much from its source")
     .option("--audio <file...>", "speech to compare on (default: utterances that come with Stillwave)")
@@ -99,13 +99,15 @@ function reuseOf({ reuse }: Options): { reuse?: ReuseSemantics } {
 async function runExport(path: string, options: Options): Promise<ExportResult> {
   if (options.format !== "onnx") throw unknownName("format", options.format, ["onnx", "lightning"]);
   const weights = options.weights === undefined ? undefined : await readWeights(options.weights);
+  const out = options.out ?? `${nameOf(path)}.${options.dtype}.onnx`;
+  for (const place of options.externalData ? [out, `${out}.data`] : [out]) await checkReplaceable(place);
   const { exportOnnx, shippedSpeech } = await import("../export/index.ts");
   const { loadUpstream } = await import("../checkpoint/index.ts");
   const { loadAudio } = await import("../audio/index.ts");
   const speech = options.audio ? await Promise.all(options.audio.map(loadAudio)) : await shippedSpeech();
   const model = await loadUpstream(path, reuseOf(options));
   const result = await exportOnnx(model, {
-    out: options.out ?? `${nameOf(path)}.${options.dtype}.onnx`,
+    out,
     name: basename(path),
     dtype: options.dtype as ExportDtype,
     output: options.output as ExportOutput,
@@ -122,6 +124,16 @@ async function runExport(path: string, options: Options): Promise<ExportResult> 
     force: Boolean(options.force),
   });
   return { ...result, warnings: [...model.info.notes, ...result.warnings] };
+}
+
+/** The file is renamed into place: a device, pipe or folder there would be replaced, or the work be lost. */
+async function checkReplaceable(path: string): Promise<void> {
+  const { lstat, stat } = await import("node:fs/promises");
+  const found = await stat(path).catch(() => lstat(path).catch(() => undefined));
+  if (found && !found.isFile())
+    throw new UsageError(
+      `${path}: exists and is ${found.isDirectory() ? "a folder" : "not a regular file"}; name a file with --out`,
+    );
 }
 
 /** A JSON list, given as it is or as the name of a file. */

@@ -1,6 +1,6 @@
 // stillwave export: the file, what is printed, and how it ends.
 import { mkdtempSync } from "node:fs";
-import { readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -39,6 +39,34 @@ describe("stillwave export", () => {
     expect(stdout).toContain("back: checkpoint.ckpt, checkpoint.yaml (read back and compared)");
     expect((await readdir(join(folder, "back"))).sort()).toEqual(["checkpoint.ckpt", "checkpoint.yaml"]);
   }, 30_000);
+
+  it("does not replace what is no regular file, at its default place or at --out", async () => {
+    const inner = await mkdtemp(join(folder, "places-"));
+    await mkdir(join(inner, "hubert-tiny-libri.fp32.onnx"));
+    await symlink("/dev/null", join(inner, "device.onnx"));
+    await symlink("nowhere", join(inner, "dangling.onnx"));
+    await mkdir(join(inner, "model.onnx.data"));
+    for (const [args, message] of [
+      [[], "hubert-tiny-libri.fp32.onnx: exists and is a folder; name a file with --out"],
+      [["--out", "device.onnx"], "device.onnx: exists and is not a regular file"],
+      [["--out", "dangling.onnx", "--force"], "dangling.onnx: exists and is not a regular file"],
+      [["--out", "model.onnx", "--external-data"], "model.onnx.data: exists and is a folder"],
+    ] as const) {
+      const before = await readdir(inner);
+      const { code, stdout, stderr } = await stillwave(["export", model, ...args], { cwd: inner });
+      expect([code, stdout]).toEqual([2, ""]);
+      expect(stderr).toContain(message);
+      expect(await readdir(inner)).toEqual(before);
+    }
+    expect(await readlink(join(inner, "device.onnx"))).toBe("/dev/null");
+    await rm(inner, { recursive: true });
+  }, 30_000);
+
+  it("says in its help what isolate cannot do, and what makes the smallest file", async () => {
+    const help = (await run("--help")).stdout.replace(/\s+/g, " ");
+    expect(help).toMatch(/--isolate .*int8 rounds activations over the whole batch/);
+    expect(help).toMatch(/--compact .*the smallest file.*--no-heads .*the smallest file/);
+  });
 
   it.each([
     [2, "ONNX options with lightning", [model, "--format", "lightning", "--compact"], "these say nothing: compact"],
