@@ -82,11 +82,36 @@ describe("files that are refused", () => {
     expect((await exportOnnx(outliers(), { ...options, dtype: "fp32" })).withinLimit).toBe(true);
   });
 
-  it("weights that float16 cannot hold are named", async () => {
+  it.each([
+    [
+      "encoder.layers.1.feed_forward.output_dense.weight",
+      { dtype: "fp16" },
+      '"encoder.layers.1.feed_forward.output_dense.weight" holds 1000000, beyond float16',
+    ],
+    [
+      "encoder.pos_conv_embed.conv.weight_g",
+      { dtype: "fp16" },
+      '"encoder.pos_conv_embed.conv.weight" [32,8,16], folded from the model\'s parameters, holds',
+    ],
+    [
+      "encoder.pos_conv_embed.conv.weight_g",
+      { dtype: "int8", compact: true },
+      "beyond float16 (65504); export as fp32, or as int8 without compact",
+    ],
+  ] as const)("%s beyond float16 is named, with %j", async (name, options, message) => {
     const model = tinyModel({ ffnDim: 128 });
-    model.parameters.get("encoder.layers.1.feed_forward.output_dense.weight")!.data[5] = 70000;
-    const attempt = exportOnnx(model, { out, speech, dtype: "fp16" });
-    await expect(attempt).rejects.toThrow("encoder.layers.1.feed_forward.output_dense.weight has values beyond the range of float16"); // biome-ignore format: one line
+    model.parameters.get(name)!.data[0] = 1e6;
+    const before = await readdir(folder);
+    const attempt = exportOnnx(model, { out, speech, ...options });
+    await expect(attempt).rejects.toThrow(StillwaveError);
+    await expect(attempt).rejects.toThrow(message);
+    expect(await readdir(folder)).toEqual(before);
+  });
+
+  it("a weight just within float16 is not refused", async () => {
+    const model = tinyModel({ ffnDim: 128 });
+    model.parameters.get("encoder.layers.1.feed_forward.output_dense.weight")!.data[0] = 65519;
+    expect((await exportOnnx(model, { out, speech, dtype: "fp16" })).withinLimit).toBe(true);
   });
 
   it("a model that gives NaN is not exported", async () => {
