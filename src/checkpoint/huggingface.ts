@@ -37,7 +37,9 @@ export async function openHuggingFace(
     metadata: { ...(fields ? { config: fields } : {}), ...(preprocessor ? { preprocessor_config: preprocessor } : {}) },
     plan() {
       if (!fields) throw new StillwaveError(`${path}: weights without a config.json beside them (${where})`);
-      return planFolder({ path, where, fields, preprocessor, tensors: opened.tensors, bytes: opened.bytes }, options);
+      const { tensors, others, bytes } = opened;
+      const plan = planFolder({ path, where, fields, preprocessor, tensors, bytes }, options);
+      return { ...plan, ignored: [...plan.ignored, ...others] };
     },
     close: opened.close,
   };
@@ -46,6 +48,8 @@ export async function openHuggingFace(
 async function openFiles(files: readonly string[]): Promise<{
   kind: "safetensors" | "torch";
   tensors: StoredTensors;
+  /** Entries that are no tensors. */
+  others: readonly string[];
   bytes: number;
   close: () => Promise<void>;
 }> {
@@ -54,6 +58,7 @@ async function openFiles(files: readonly string[]): Promise<{
   const close = async () => {
     for (const closer of closers.splice(0)) await closer();
   };
+  const others: string[] = [];
   let bytes = 0;
   let kind: "safetensors" | "torch" = "safetensors";
   try {
@@ -73,7 +78,9 @@ async function openFiles(files: readonly string[]): Promise<{
         closers.push(() => file.close());
         bytes += file.size;
         const torch = await openTorch(file);
-        for (const [name, tensor] of stateDict(torch, torch.root, path).tensors) shard.set(name, tensor);
+        const content = stateDict(torch, torch.root, path);
+        others.push(...content.others);
+        for (const [name, tensor] of content.tensors) shard.set(name, tensor);
       }
       for (const [name, tensor] of shard) {
         if (tensors.has(name)) throw new StillwaveError(`${path}: tensor "${name}" is also in another shard`);
@@ -84,5 +91,5 @@ async function openFiles(files: readonly string[]): Promise<{
     await close();
     throw error;
   }
-  return { kind, tensors: withoutWrapper(tensors), bytes, close };
+  return { kind, tensors: withoutWrapper(tensors), others, bytes, close };
 }

@@ -8,7 +8,7 @@ import { type FoundSettings, findSettings } from "./lightning-settings.ts";
 import { canonicalFromFairseq } from "./names.ts";
 import { plain } from "./pickle.types.ts";
 import { planModel } from "./plan.ts";
-import { stateDict, type TorchContent, tensorsOutside } from "./state-dict.ts";
+import { outsideModel, stateDict, type TorchContent } from "./state-dict.ts";
 import type { StoredTensors } from "./tensors.ts";
 
 const studentPrefix = "student_model.";
@@ -39,7 +39,7 @@ export async function openLightning(content: TorchContent, options: LoadOptions)
         found === undefined
           ? planTeacher(content, tensors, options)
           : planStudent(content, tensors, found, `${path}: ${found.source}`, options);
-      return { ...plan, ignored: [...plan.ignored, ...others, ...tensorsOutside(root, "state_dict")] };
+      return { ...plan, ignored: [...plan.ignored, ...others, ...outsideModel(root, "state_dict")] };
     },
     close: () => file.close(),
   };

@@ -1,7 +1,7 @@
 // State dicts in an unpickled torch file: name -> tensor, everything else reported as ignored.
 import { StillwaveError } from "../errors.ts";
 import type { RandomAccessFile } from "./file.ts";
-import { brief, PickleRecord, TorchTensor } from "./pickle.types.ts";
+import { brief, fieldsOf, PickleGlobal, PickleRecord, TorchTensor } from "./pickle.types.ts";
 import type { StoredTensors } from "./tensors.ts";
 import type { TorchFile } from "./torch.ts";
 
@@ -64,7 +64,10 @@ export function stateDict(
       throw new StillwaveError(
         `${path}: weight "${name}" is a pickled ${item.type}, which is never executed; save plain tensors`,
       );
-    else others.push(name);
+    else {
+      const object = pickledObject(item);
+      others.push(object ? `${name} (${object})` : name);
+    }
   }
   return { tensors: others.every((name) => name.startsWith(wrapper)) ? withoutWrapper(tensors) : tensors, others };
 }
@@ -92,11 +95,23 @@ export function tensorPaths(value: unknown, prefix: string, limit: number): [str
   return found;
 }
 
-/** Names of the tensors elsewhere in the file. */
-export function tensorsOutside(root: Map<unknown, unknown>, modelKey: string): string[] {
+/** Top-level entries that describe models: objects with fields there were read as plain settings. */
+const settingsKeys = new Set<unknown>(["cfg", "args", "config", "hyper_parameters", "model_cfg", "task_cfg"]);
+
+/** What else is in the file beside the model: tensors, and objects that Python would build by running code. */
+export function outsideModel(root: Map<unknown, unknown>, modelKey: string): string[] {
   const found: string[] = [];
-  for (const [key, value] of root)
-    if (key !== modelKey && found.length < maxListed)
-      for (const [name] of tensorPaths(value, brief(key), maxListed - found.length)) found.push(name);
+  for (const [key, value] of root) {
+    if (key === modelKey || found.length >= maxListed) continue;
+    const object = settingsKeys.has(key) && fieldsOf(value) ? undefined : pickledObject(value);
+    if (object) found.push(`${brief(key)} (${object})`);
+    for (const [name] of tensorPaths(value, brief(key), maxListed - found.length)) found.push(name);
+  }
   return found;
+}
+
+/** `a pickled posix.system, never executed` for values that are no plain data; undefined for others. */
+function pickledObject(value: unknown): string | undefined {
+  const name = value instanceof PickleRecord ? value.type : value instanceof PickleGlobal ? value.path : undefined;
+  return name === undefined ? undefined : `a pickled ${name.slice(0, 100)}, never executed`;
 }

@@ -8,7 +8,7 @@ import { openLightning } from "./lightning.ts";
 import { canonicalFromFairseq } from "./names.ts";
 import { brief, fieldsOf, plain } from "./pickle.types.ts";
 import { planModel } from "./plan.ts";
-import { isStateDict, maxListed, stateDict, type TorchContent, tensorPaths, tensorsOutside } from "./state-dict.ts";
+import { isStateDict, maxListed, outsideModel, stateDict, type TorchContent, tensorPaths } from "./state-dict.ts";
 import type { StoredTensors } from "./tensors.ts";
 import { openTorch, pickleErrorIn } from "./torch.ts";
 import { isTorchaudio, openTorchaudio } from "./torchaudio.ts";
@@ -97,7 +97,7 @@ function open(
         canonical: (name) => (name.startsWith(prefix) ? canonicalFromFairseq(name.slice(prefix.length)) : undefined),
         unknown: "error",
       });
-      return { ...plan, ignored: [...plan.ignored, ...others, ...tensorsOutside(root, modelKey)] };
+      return { ...plan, ignored: [...plan.ignored, ...others, ...outsideModel(root, modelKey)] };
     },
     close: () => file.close(),
   };

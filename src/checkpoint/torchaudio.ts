@@ -6,7 +6,7 @@ import { FieldReader, type Fields, isFields, maxLayers, parseConvLayers, shown }
 import { canonicalFromHuggingFace } from "./names.ts";
 import { fieldsOf, plain } from "./pickle.types.ts";
 import { planModel } from "./plan.ts";
-import { isStateDict, stateDict, type TorchContent, tensorsOutside } from "./state-dict.ts";
+import { isStateDict, outsideModel, stateDict, type TorchContent } from "./state-dict.ts";
 import type { StoredTensors } from "./tensors.ts";
 
 /** Whether a torch file holds `state_dict` and the arguments of torchaudio's model factory as `config`. */
@@ -37,7 +37,7 @@ export function openTorchaudio({ path, file, torch, root }: TorchContent): OpenC
         unknown: "error",
         notes,
       });
-      return { ...plan, ignored: [...plan.ignored, ...others, ...tensorsOutside(root, "state_dict")] };
+      return { ...plan, ignored: [...plan.ignored, ...others, ...outsideModel(root, "state_dict")] };
     },
     close: () => file.close(),
   };

@@ -1,5 +1,5 @@
 // Checkpoints made to mislead, exhaust memory or waste time: each ends in one clear error.
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -43,6 +43,7 @@ interface Change {
   tensors?: Record<string, Pickled | undefined>;
   files?: Record<string, Uint8Array | undefined>;
   settings?: Record<string, Pickled>;
+  entries?: Record<string, Pickled>;
   lies?: ZipLies;
 }
 
@@ -62,7 +63,8 @@ function checkpoint(change: Change = {}): Uint8Array {
     if (value === undefined) delete files[name];
     else files[name] = value;
   const model = dict({ ...settings, ...change.settings });
-  files["x/data.pkl"] = change.files?.["x/data.pkl"] ?? pickle(dict({ cfg: dict({ model }), model: dict(tensors) }));
+  files["x/data.pkl"] =
+    change.files?.["x/data.pkl"] ?? pickle(dict({ cfg: dict({ model }), model: dict(tensors), ...change.entries }));
   return storedZip(files, change.lies);
 }
 
@@ -360,6 +362,42 @@ describe("pickles", () => {
 });
 
 describe("inspectCheckpoint", () => {
+  it("names objects that Python would build by running code", async () => {
+    const system = call(global("posix", "system"), "touch pwned");
+    const entries = { hook: system, name: global("os", "getcwd"), steps: 7, text: "plain", state: dict({ inner: 1 }) };
+    const path = join(folder, "objects.pt");
+    await writeFile(path, checkpoint({ entries, tensors: { callback: system, version: 3 } }));
+    expect((await inspectCheckpoint(path)).ignored).toEqual([
+      "callback (a pickled posix.system, never executed)",
+      "version",
+      "hook (a pickled posix.system, never executed)",
+      "name (a pickled os.getcwd, never executed)",
+    ]);
+    const args = call(global("argparse", "Namespace"));
+    await writeFile(path, checkpoint({ entries: { args } }));
+    expect((await inspectCheckpoint(path)).ignored).toEqual(["args (a pickled argparse.Namespace, never executed)"]);
+  });
+
+  it("names them beside the tensors of a pytorch_model.bin too", async () => {
+    const path = join(folder, "bin");
+    await mkdir(path);
+    const files: Record<string, Uint8Array> = { "x/data.pkl": new Uint8Array(0) };
+    const entries: Record<string, Pickled> = { callback: call(global("posix", "system"), "touch pwned") };
+    parameterSpecs(config).forEach(({ name, shape }, i) => {
+      const count = shape.reduce((a, b) => a * b, 1);
+      entries[name] = tensor(String(i), count, [...shape]);
+      files[`x/data/${i}`] = new Uint8Array(4 * count);
+    });
+    files["x/data.pkl"] = pickle(dict(entries));
+    await writeFile(join(path, "pytorch_model.bin"), storedZip(files));
+    await writeFile(join(path, "config.json"), JSON.stringify({ stillwave: { format: 1, model: config } }));
+    const report = await inspectCheckpoint(path);
+    expect(report).toMatchObject({
+      problem: null,
+      ignored: ["callback (a pickled posix.system, never executed)"],
+    });
+  });
+
   it("reports a model that does not fit, with what is in the file", async () => {
     await writeFile(
       join(folder, "unfit.pt"),
