@@ -1,14 +1,21 @@
 // Model folders give back what was written, and what Hugging Face needs where the architecture is theirs.
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadModel, readSafetensors, writeModelFolder, writeSafetensors } from "../../src/checkpoint/index.ts";
-import type { Parameters } from "../../src/graph/array.ts";
+import {
+  inspectCheckpoint,
+  loadModel,
+  readSafetensors,
+  writeModelFolder,
+  writeSafetensors,
+} from "../../src/checkpoint/index.ts";
+import type { HostArray, Parameters } from "../../src/graph/array.ts";
 import { sizeOf } from "../../src/graph/array.ts";
 import { type ModelConfig, noReuse, reuseEvery } from "../../src/models/config.ts";
 import { parameterSpecs } from "../../src/models/parameters.ts";
 import { Random } from "../../src/random.ts";
+import { call, dict, global, type Pickled, pickle, storedZip, tensor } from "./torch-fixture.ts";
 
 const student: ModelConfig = {
   family: "student",
@@ -147,7 +154,7 @@ describe("writeModelFolder", () => {
     const path = join(folder, "wrapped");
     const parameters = randomParameters(student);
     await writeModelFolder(path, { config: student, parameters });
-    const wrapped = [...parameters].map(([name, array]) => [`module.${name}`, array] as const);
+    const wrapped = [...parameters].map(([name, array]): [string, HostArray] => [`module.${name}`, array]);
     await writeSafetensors(join(path, "model.safetensors"), wrapped);
     expect((await loadModel(path)).parameters).toEqual(parameters);
     wrapped.push(["other", { shape: [1], data: Float32Array.of(1) }]);
@@ -187,5 +194,25 @@ describe("writeModelFolder", () => {
         p.get("heads.0.bias")!.data[3] = Number.NaN;
       }),
     ).rejects.toThrow("not finite");
+  });
+
+  it("inspecting a pytorch_model.bin names objects that Python would build by running code", async () => {
+    const path = join(folder, "bin");
+    await mkdir(path);
+    const files: Record<string, Uint8Array> = { "x/data.pkl": new Uint8Array(0) };
+    const entries: Record<string, Pickled> = { callback: call(global("posix", "system"), "touch pwned") };
+    parameterSpecs(student).forEach(({ name, shape }, i) => {
+      const count = sizeOf(shape);
+      entries[name] = tensor(String(i), count, [...shape]);
+      files[`x/data/${i}`] = new Uint8Array(4 * count);
+    });
+    files["x/data.pkl"] = pickle(dict(entries));
+    await writeFile(join(path, "pytorch_model.bin"), storedZip(files));
+    await writeFile(join(path, "config.json"), JSON.stringify({ stillwave: { format: 1, model: student } }));
+    const report = await inspectCheckpoint(path);
+    expect(report).toMatchObject({
+      problem: null,
+      ignored: ["callback (a pickled posix.system, never executed)"],
+    });
   });
 });
