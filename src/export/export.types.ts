@@ -28,8 +28,8 @@ export interface ExportOptions {
   /** Version of ONNX's standard operators, 17 to 23. Default 21. */
   readonly opset?: number;
   /**
-   * Attention whose map no other layer reads as one operator of ONNX Runtime's own, refused elsewhere. On a CPU it takes
-   * about a quarter less time than ours, which a whole model hardly shows. Default false: standard operators only.
+   * Attention whose map no other layer reads as one operator of ONNX Runtime's own: no other runtime has it. On a CPU it
+   * takes about a quarter less time than ours, which a whole model hardly shows. Default false: standard operators only.
    */
   readonly fuse?: boolean;
   /** Weights in `<file>.data` beside the model; always so above 2 GB. */

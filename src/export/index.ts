@@ -70,7 +70,7 @@ function warningsFor(config: ModelConfig, options: ExportOptions): string[] {
       "GroupNorm counts padding, as the original tools do: a padded item differs from the same item alone (--isolate changes that)",
     );
   if (options.fuse)
-    warnings.push("fused attention is ONNX Runtime's own operator: other runtimes and checkers refuse it");
+    warnings.push("fused attention is an operator of ONNX Runtime's own: the file runs in ONNX Runtime only");
   if (options.dtype === "int8")
     warnings.push("activations are quantised over the whole batch: results depend slightly on what else is in it");
   return warnings;

@@ -23,7 +23,8 @@ describe.each(Object.entries(kinds))("%s", (name, changes) => {
     const model = tinyModel(changes);
     const run = async (fuse: boolean) => {
       const out = join(folder, `${fuse}.onnx`);
-      await exportOnnx(model, { out, speech, dtype, opset, fuse });
+      const { warnings } = await exportOnnx(model, { out, speech, dtype, opset, fuse });
+      expect(warnings.some((text) => /runs in ONNX Runtime only/.test(text))).toBe(fuse);
       const file = await openOnnxFile(out);
       const results = await file.run(feedsOf(padWaveforms(waveforms(2, 1700, 900, 1701))));
       await file.dispose();
