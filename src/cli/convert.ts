@@ -1,6 +1,7 @@
 // stillwave convert: any checkpoint in, a model folder (or the released code's files) out.
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Conversion, ConvertFormat } from "../checkpoint/index.ts";
+import { namingFlags } from "./flags.ts";
 import type { Output } from "./output.ts";
 
 interface Options {
@@ -55,7 +56,7 @@ export function convertVerb(program: Command, output: Output, finish: (code: num
     .action(async (checkpoint: string, folder: string, options: Options) => {
       const { convertCheckpoint } = await import("../checkpoint/index.ts");
       const { json = false, ...rest } = options;
-      const conversion = await convertCheckpoint(checkpoint, folder, rest);
+      const conversion = await namingFlags(() => convertCheckpoint(checkpoint, folder, rest));
       if (json) output.json(conversion);
       else printConversion(conversion, output);
       finish(0);

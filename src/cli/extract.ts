@@ -1,6 +1,7 @@
 // stillwave extract: hidden states of audio files, one file an utterance.
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ExtractEvent, LayerChoice } from "../extract/index.ts";
+import { namingFlags } from "./flags.ts";
 import type { Output } from "./output.ts";
 
 interface Options {
@@ -14,6 +15,7 @@ interface Options {
   readonly onBadFile: "stop" | "skip";
   readonly part?: "student" | "teacher";
   readonly reuse?: "exact" | "official";
+  readonly teacherHeads?: number;
   readonly device: "cpu" | "cuda" | "webgpu" | "auto";
   readonly force?: boolean;
   readonly json?: boolean;
@@ -40,6 +42,7 @@ export function extractVerb(program: Command, output: Output, finish: (code: num
     .option("--isolate", "an utterance's numbers do not depend on its batch (GroupNorm over its own samples)")
     .addOption(choice("--on-bad-file <what>", "stop, or go on without bad files", ["stop", "skip"]).default("stop"))
     .addOption(choice("--part <part>", "which model of a distillation checkpoint", ["student", "teacher"]))
+    .option("--teacher-heads <n>", "attention heads of a Lightning checkpoint's teacher, where it is not known", heads)
     .addOption(choice("--reuse <semantics>", "how reusing layers apply a map", ["exact", "official"]))
     .addOption(choice("--device <name>", "where to run", ["cpu", "cuda", "webgpu", "auto"]).default("cpu"))
     .option("--force", "start over where the folder holds features made otherwise; replace files that are in the way")
@@ -56,18 +59,22 @@ export function extractVerb(program: Command, output: Output, finish: (code: num
       ].join("\n"),
     )
     .action(async (model: string, audio: string[], options: Options) =>
-      finish(await run(model, audio, options, output)),
+      finish(await namingFlags(() => run(model, audio, options, output))),
     );
 }
 
 async function run(source: string, inputs: readonly string[], options: Options, output: Output): Promise<number> {
   const { extractRun, parseLayers } = await import("../extract/index.ts");
-  const { out: outDir, layers: text, part, reuse, device, json = false, ...rest } = options;
+  const { out: outDir, layers: text, part, reuse, teacherHeads, device, json = false, ...rest } = options;
   const layers: LayerChoice = parseLayers(text);
   const { loadUpstream } = await import("../checkpoint/index.ts");
   const { createRuntime } = await import("../runtime/node/index.ts");
   const { exitCodeOf, stopOnSignals } = await import("../distill/run/signals.ts");
-  const model = await loadUpstream(source, { ...(part && { part }), ...(reuse && { reuse }) });
+  const model = await loadUpstream(source, {
+    ...(part && { part }),
+    ...(reuse && { reuse }),
+    ...(teacherHeads && { teacherHeads }),
+  });
   for (const note of model.info.notes) output.note(`${source}: ${note}`);
   const runtime = await createRuntime({ device });
   const stop = stopOnSignals(() => output.note("stopping after this batch; press again to stop at once"));
@@ -127,5 +134,11 @@ function seconds(text: string): number {
   const value = Number(text);
   if (!(value >= 0 && Number.isFinite(value)))
     throw new InvalidArgumentError("expected a number of seconds, 0 or more.");
+  return value;
+}
+
+function heads(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("expected a positive integer.");
   return value;
 }

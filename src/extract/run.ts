@@ -218,7 +218,7 @@ function splitByMemory(utterances: readonly Source[], config: ModelConfig) {
 }
 
 const describeLong = (files: readonly BadFile[]) =>
-  `${files.length} files are too long for this machine; cut them, or go on without them (on-bad-file skip)\n` +
+  `${files.length} files are too long for this machine; cut them, or go on without them (onBadFile: skip)\n` +
   files
     .slice(0, 10)
     .map(({ path, reason }) => `  ${path}: ${reason}`)

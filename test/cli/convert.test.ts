@@ -2,12 +2,17 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeModelFolder } from "../../src/checkpoint/index.ts";
 import { inspectSubject } from "../../src/cli/inspect/subject.ts";
 import { initStudent } from "../../src/library/index.ts";
 import { reuseEvery } from "../../src/models/config.ts";
 import { stillwave } from "./run.ts";
+
+const checkpoint = fileURLToPath(new URL("../../../shared/oracle/checkpoints/lightning_armhubert", import.meta.url));
+const recorded = existsSync(checkpoint) ? checkpoint : "";
+if (!recorded) console.log("skipped: no recorded checkpoints beside the repository");
 
 let root = "";
 let student = "";
@@ -44,6 +49,17 @@ describe("convert", () => {
     expect(after.architecture).toEqual(before.architecture);
     expect(after.profile).toEqual(before.profile);
     expect(await inspectSubject(lightning)).toMatchObject({ format: "lightning", semantics: { reuse: "exact" } });
+  });
+
+  test.skipIf(!recorded)("a teacher whose heads are not known: the message names the flag, which helps", async () => {
+    const folder = join(root, "teacher");
+    const args = ["convert", recorded, folder, "--part", "teacher"];
+    const { code, stderr } = await stillwave(args);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/not recorded; give --teacher-heads <n> \(teacherHeads\)/),
+    ]);
+    expect((await stillwave([...args, "--teacher-heads", "4"])).code).toBe(0);
   });
 
   test("a folder that holds something is left alone", async () => {

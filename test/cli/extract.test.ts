@@ -1,6 +1,6 @@
 // extract as a process: files, events, and Ctrl-C, after which the same command goes on.
 import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -101,5 +101,16 @@ describe("extract", () => {
     expect(otherwise.stderr).toMatch(/layers 0,6 \(now 6\); give another folder, or --force/);
     const { shape } = await readNpy(join(whole, files(whole)[0]!));
     expect(shape).toEqual([2, lines(whole)[0].frames, 192]);
+  });
+
+  test("a bad file: the message names the flag, which helps", async () => {
+    const [bad, out] = [join(root, "bad.wav"), join(root, "skipped")];
+    writeFileSync(bad, "not audio");
+    const args = ["extract", model, `${speech}/121/123852/121-123852-0001.flac`, bad, "--out", out];
+    const { code, stderr } = await stillwave(args);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/1 of 2 audio files .*go on .*--on-bad-file skip\n/)]);
+    expect(stderr).not.toContain("onBadFile");
+    expect((await stillwave([...args, "--on-bad-file", "skip"])).code).toBe(0);
+    expect(files(out)).toEqual(["121-123852-0001.npy"]);
   });
 });

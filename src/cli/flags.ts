@@ -1,0 +1,18 @@
+// Messages of the library name its options; a user of the command line needs the flags.
+import { StillwaveError } from "../errors.ts";
+
+const flags: readonly (readonly [option: RegExp, flag: string])[] = [
+  [/\bgive teacherHeads\b/g, "give --teacher-heads <n> (teacherHeads)"],
+  [/\bonBadFile: skip\b/g, "--on-bad-file skip"],
+];
+
+/** Runs `work`; where it fails, its message names flags. */
+export async function namingFlags<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof StillwaveError)
+      error.message = flags.reduce((text, [option, flag]) => text.replace(option, flag), error.message);
+    throw error;
+  }
+}
