@@ -79,9 +79,9 @@ export class ExtractManifest {
     return [...this.records.values()].filter((record) => record.options !== options);
   }
 
-  /** Whether an earlier run wrote the file. */
-  owns(file: string): boolean {
-    return this.claims.has(file) || [...this.records.values()].some((record) => record.file === file);
+  /** Files that earlier runs wrote, or were about to. */
+  files(): Set<string> {
+    return new Set([...this.claims, ...[...this.records.values()].map(({ file }) => file)]);
   }
 
   /** Removes what `madeOtherwise` names, files first: cut off in between, the lines still tell whose the others are. */

@@ -31,12 +31,13 @@ export async function checkTarget(
     throw new UsageError(
       `${folder}: holds features made otherwise: ${differences(others[0]!, intent)}; ${REMEDY} to remove them and start over`,
     );
+  const own = manifest.files();
   const foreign: string[] = [];
   for (const file of files) {
     const found = await lstat(join(folder, file)).catch(() => undefined);
     if (found?.isDirectory())
       throw new StillwaveError(`${join(folder, file)}: is a folder; extract would write a file there`);
-    if (found && !manifest.owns(file)) foreign.push(file);
+    if (found && !own.has(file)) foreign.push(file);
   }
   if (foreign.length > 0 && !force)
     throw new UsageError(
