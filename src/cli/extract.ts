@@ -76,7 +76,7 @@ async function run(source: string, inputs: readonly string[], options: Options, 
     ...(teacherHeads && { teacherHeads }),
   });
   for (const note of model.info.notes) output.note(`${source}: ${note}`);
-  const runtime = await createRuntime({ device });
+  const runtime = await createRuntime({ device, arena: false });
   const stop = stopOnSignals(() => output.note("stopping after this batch; press again to stop at once"));
   try {
     const events = extractRun({ model, runtime, inputs, outDir, layers, ...rest, signal: stop.signal });

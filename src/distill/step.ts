@@ -54,16 +54,19 @@ const counts = (values: readonly number[]): Feed => ({
   data: BigInt64Array.from(values, BigInt),
 });
 
+/** Memory of this process above which sessions are made anew: their arenas have grown with the lengths they met. */
+const RECYCLE_ABOVE_BYTES = 4 * 2 ** 30;
+/** Steps between that, at least, so that steps which need that much are not slowed by it. */
+const RECYCLE_AFTER_STEPS = 16;
+
 /** Builds a variant of a graph the first time it is needed. */
-function lazily<V, R>(build: (variant: V) => Promise<R>): (variant: V) => Promise<R> {
-  const built = new Map<string, Promise<R>>();
-  return (variant) => {
+function lazily<V, R>(built: Map<string, Promise<unknown>>, build: (variant: V) => Promise<R>) {
+  return (variant: V): Promise<R> => {
     const key = JSON.stringify(variant);
-    let entry = built.get(key);
-    if (!entry) {
-      entry = build(variant);
-      built.set(key, entry);
-    }
+    const known = built.get(key) as Promise<R> | undefined;
+    if (known) return known;
+    const entry = build(variant);
+    built.set(key, entry);
     return entry;
   };
 }
@@ -90,16 +93,28 @@ export async function createDistillStep(options: StepOptions): Promise<TimedStep
   let timings = { teacher: 0, student: 0 };
 
   const executables: Executable[] = [];
+  const [builtTeachers, builtStudents] = [new Map<string, Promise<unknown>>(), new Map<string, Promise<unknown>>()];
+  let stepsOfSessions = 0;
+  const release = async () => {
+    await Promise.all(executables.splice(0).map((executable) => executable.dispose()));
+    for (const built of [builtTeachers, builtStudents]) built.clear();
+  };
+  /** Frees arenas that have grown; numbers do not depend on it. */
+  const recycle = async () => {
+    if (++stepsOfSessions < RECYCLE_AFTER_STEPS || process.memoryUsage.rss() < RECYCLE_ABOVE_BYTES) return;
+    stepsOfSessions = 0;
+    await release();
+  };
   const keep = async (compiled: Promise<Executable>) => {
     executables.push(await compiled);
     return compiled;
   };
   const teacherFeeds = feedsOf(teacher.parameters);
   const studentFeeds = feedsOf(weights.views);
-  const teacherRun = lazily((variant: TeacherVariant) =>
+  const teacherRun = lazily(builtTeachers, (variant: TeacherVariant) =>
     keep(runtime.compile(teacherTargets(teacher.config, layers, variant))),
   );
-  const studentRun = lazily(async (variant: StudentVariant) => {
+  const studentRun = lazily(builtStudents, async (variant: StudentVariant) => {
     const { graph, sites } = studentGraph(student.config, { ...options, targetDim: teacher.config.dim }, variant);
     return { executable: await keep(runtime.compile(graph)), sites };
   });
@@ -149,7 +164,9 @@ export async function createDistillStep(options: StepOptions): Promise<TimedStep
       if (!empty) addInto(total.flat, micro!.flat);
       empty = false;
       timings = { teacher: (targetsDone - start) / 1000, student: (performance.now() - targetsDone) / 1000 };
-      return losses(outputs);
+      const result = losses(outputs);
+      await recycle();
+      return result;
     },
     async validate(batch) {
       const { feeds, padded } = await prepare(batch, null);
@@ -157,9 +174,7 @@ export async function createDistillStep(options: StepOptions): Promise<TimedStep
       return losses(await executable.run(feeds));
     },
     timings: () => timings,
-    async dispose() {
-      await Promise.all(executables.map((executable) => executable.dispose()));
-    },
+    dispose: release,
   };
 }
 
