@@ -11,13 +11,11 @@ import { parameterSpecs } from "../models/parameters.ts";
 import { normalizeWaveforms } from "../models/waveform.ts";
 import type { DropoutSite } from "../nn/scope.ts";
 import { Random } from "../random.ts";
-import type { Executable, Feed, Feeds, Runtime } from "../runtime/runtime.ts";
+import type { Feed, Feeds, Runtime } from "../runtime/runtime.ts";
 import { fillDropoutMask } from "./dropoutMasks.ts";
-import type { LossOptions, StudentVariant } from "./step.graph.ts";
-import { studentGraph } from "./step.graph.ts";
+import { StepSessions } from "./sessions.ts";
+import type { LossOptions } from "./step.graph.ts";
 import type { DistillStep, StepLosses } from "./step.types.ts";
-import type { TeacherVariant } from "./targets.ts";
-import { teacherTargets } from "./targets.ts";
 
 export interface StepOptions {
   readonly runtime: Runtime;
@@ -49,27 +47,12 @@ function checkPair(student: ModelConfig, teacher: ModelConfig, layers: readonly 
 }
 
 const feedsOf = (parameters: Parameters): Record<string, Feed> => Object.fromEntries(parameters);
-const counts = (values: readonly number[]): Feed => ({
-  shape: [values.length],
-  data: BigInt64Array.from(values, BigInt),
+
+/** True frames of every item, an input of padded graphs. */
+const frameCounts = (config: ModelConfig, { samples, paddedSamples }: Batch): Feed => ({
+  shape: [samples.length],
+  data: BigInt64Array.from(samples, (count) => BigInt(validFrames(config, count, paddedSamples))),
 });
-
-/** Memory of this process above which sessions are made anew: their arenas have grown with the lengths they met. */
-const RECYCLE_ABOVE_BYTES = 4 * 2 ** 30;
-/** Steps between that, at least, so that steps which need that much are not slowed by it. */
-const RECYCLE_AFTER_STEPS = 16;
-
-/** Builds a variant of a graph the first time it is needed. */
-function lazily<V, R>(built: Map<string, Promise<unknown>>, build: (variant: V) => Promise<R>) {
-  return (variant: V): Promise<R> => {
-    const key = JSON.stringify(variant);
-    const known = built.get(key) as Promise<R> | undefined;
-    if (known) return known;
-    const entry = build(variant);
-    built.set(key, entry);
-    return entry;
-  };
-}
 
 /** A step that says how long its two halves took, for benchmarks. */
 export interface TimedStep extends DistillStep {
@@ -92,33 +75,10 @@ export async function createDistillStep(options: StepOptions): Promise<TimedStep
   let empty = true;
   let timings = { teacher: 0, student: 0 };
 
-  const executables: Executable[] = [];
-  const [builtTeachers, builtStudents] = [new Map<string, Promise<unknown>>(), new Map<string, Promise<unknown>>()];
-  let stepsOfSessions = 0;
-  const release = async () => {
-    await Promise.all(executables.splice(0).map((executable) => executable.dispose()));
-    for (const built of [builtTeachers, builtStudents]) built.clear();
-  };
-  /** Frees arenas that have grown; numbers do not depend on it. */
-  const recycle = async () => {
-    if (++stepsOfSessions < RECYCLE_AFTER_STEPS || process.memoryUsage.rss() < RECYCLE_ABOVE_BYTES) return;
-    stepsOfSessions = 0;
-    await release();
-  };
-  const keep = async (compiled: Promise<Executable>) => {
-    executables.push(await compiled);
-    return compiled;
-  };
+  const graph = { ...options, targetDim: teacher.config.dim };
+  const sessions = new StepSessions({ runtime, teacher: teacher.config, student: student.config, layers, graph });
   const teacherFeeds = feedsOf(teacher.parameters);
   const studentFeeds = feedsOf(weights.views);
-  const teacherRun = lazily(builtTeachers, (variant: TeacherVariant) =>
-    keep(runtime.compile(teacherTargets(teacher.config, layers, variant))),
-  );
-  const studentRun = lazily(builtStudents, async (variant: StudentVariant) => {
-    const { graph, sites } = studentGraph(student.config, { ...options, targetDim: teacher.config.dim }, variant);
-    return { executable: await keep(runtime.compile(graph)), sites };
-  });
-
   /** Targets of a batch, and what both graphs are fed. */
   async function prepare(batch: Batch, mask: Uint8Array | null) {
     const shape = [batch.samples.length, batch.paddedSamples];
@@ -126,19 +86,18 @@ export async function createDistillStep(options: StepOptions): Promise<TimedStep
     const frames = frameCount(student.config.conv, batch.paddedSamples);
     const common: Record<string, Feed> = mask ? { mask: { shape: [shape[0]!, frames], data: mask } } : {};
     const wave: Feed = { shape, data: batch.wave };
-    const validOf = (config: ModelConfig) =>
-      counts(batch.samples.map((samples) => validFrames(config, samples, batch.paddedSamples)));
-    const teacherWave = teacher.config.normalizeWaveform
-      ? { shape, data: normalizeWaveforms(batch.wave, batch.paddedSamples, batch.samples) }
-      : wave;
-    const run = await teacherRun({ masked: mask !== null, padded });
-    const inputs = only({ ...common, wave: teacherWave, validFrames: validOf(teacher.config) }, padded);
-    const targets = await run.run({ ...teacherFeeds, ...inputs });
-    const studentWave = student.config.normalizeWaveform
-      ? { shape, data: normalizeWaveforms(batch.wave, batch.paddedSamples, batch.samples) }
-      : wave;
-    const rest = only({ ...common, wave: studentWave, validFrames: validOf(student.config) }, padded);
-    return { feeds: { ...studentFeeds, ...rest, ...targets } as Feeds, padded };
+    const normal: Feed | null =
+      teacher.config.normalizeWaveform || student.config.normalizeWaveform
+        ? { shape, data: normalizeWaveforms(batch.wave, batch.paddedSamples, batch.samples) }
+        : null;
+    const feedsFor = (config: ModelConfig): Record<string, Feed> => ({
+      ...common,
+      wave: (config.normalizeWaveform && normal) || wave,
+      ...(padded && { validFrames: frameCounts(config, batch) }),
+    });
+    const run = await sessions.teacher({ masked: mask !== null, padded });
+    const targets = await run.run({ ...teacherFeeds, ...feedsFor(teacher.config) });
+    return { feeds: { ...studentFeeds, ...feedsFor(student.config), ...targets } as Feeds, padded };
   }
 
   return {
@@ -154,7 +113,7 @@ export async function createDistillStep(options: StepOptions): Promise<TimedStep
       const start = performance.now();
       const { feeds, padded } = await prepare(batch, mask);
       const targetsDone = performance.now();
-      const { executable, sites } = await studentRun({ training: true, padded });
+      const { executable, sites } = await sessions.student({ training: true, padded });
       const masks = drawMasks(sites, batch, dropoutSeed);
       const lossScale: Feed = { shape: [], data: Float32Array.of(scale) };
       // The first micro-batch writes its gradients where they are wanted; later ones are added.
@@ -165,23 +124,17 @@ export async function createDistillStep(options: StepOptions): Promise<TimedStep
       empty = false;
       timings = { teacher: (targetsDone - start) / 1000, student: (performance.now() - targetsDone) / 1000 };
       const result = losses(outputs);
-      await recycle();
+      await sessions.stepDone();
       return result;
     },
     async validate(batch) {
       const { feeds, padded } = await prepare(batch, null);
-      const { executable } = await studentRun({ training: false, padded });
+      const { executable } = await sessions.student({ training: false, padded });
       return losses(await executable.run(feeds));
     },
     timings: () => timings,
-    dispose: release,
+    dispose: () => sessions.release(),
   };
-}
-
-/** Frame counts are an input of padded graphs only. */
-function only(feeds: Record<string, Feed>, padded: boolean): Record<string, Feed> {
-  if (!padded) delete feeds.validFrames;
-  return feeds;
 }
 
 function addInto(sum: Float32Array, addend: Float32Array): void {
