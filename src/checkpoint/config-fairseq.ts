@@ -1,7 +1,14 @@
 // Model configurations of fairseq (HuBERT, wav2vec 2.0), the original WavLM code and the official students.
-import { StillwaveError } from "../errors.ts";
-import { checkModelConfig, type ModelConfig, noReuse, type ReuseSemantics } from "../models/config.ts";
-import { FieldReader, type Fields, maxLayers, parseConvLayers, parseReusePattern, unknownValue } from "./fields.ts";
+import { type ModelConfig, noReuse, type ReuseSemantics } from "../models/config.ts";
+import {
+  checkedConfig,
+  FieldReader,
+  type Fields,
+  maxLayers,
+  parseConvLayers,
+  parseReusePattern,
+  unknownValue,
+} from "./fields.ts";
 
 const defaultConv = "[(512, 10, 5)] + [(512, 3, 2)] * 4 + [(512, 2, 2)] * 2";
 
@@ -39,15 +46,6 @@ function common(
   };
 }
 
-function checked(config: ModelConfig, where: string): ModelConfig {
-  try {
-    checkModelConfig(config);
-  } catch (error) {
-    throw new StillwaveError(`${where}: ${(error as Error).message}`);
-  }
-  return config;
-}
-
 /**
  * The configuration of a fairseq or original WavLM teacher. `fields` is `cfg.model` (or `args`, or WavLM's `cfg`);
  * `task` is `cfg.task`, whose `normalize` counts where the model's own is absent.
@@ -73,7 +71,7 @@ export function configFromFairseq(
     headDim: null,
     headLayers: [],
   };
-  return checked(config, reader.where);
+  return checkedConfig(config, reader.where);
 }
 
 export type OfficialStudent = "armhubert" | "maskhubert" | "starhubert";
@@ -109,5 +107,5 @@ export function configFromOfficialStudent(
     headDim: heads ? reader.size("pred_head_final_dim", 768) : null,
     headLayers: heads ? noReuse(base.layers) : [],
   };
-  return checked(config, reader.where);
+  return checkedConfig(config, reader.where);
 }

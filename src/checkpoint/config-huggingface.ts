@@ -1,7 +1,6 @@
 // config.json of Hugging Face's HubertModel, Wav2Vec2Model and WavLMModel, read and written.
-import { StillwaveError } from "../errors.ts";
-import { checkModelConfig, isPruned, type ModelConfig, noReuse } from "../models/config.ts";
-import { FieldReader, type Fields, maxLayers, unknownValue } from "./fields.ts";
+import { isPruned, type ModelConfig, noReuse } from "../models/config.ts";
+import { checkedConfig, FieldReader, type Fields, maxLayers, unknownValue } from "./fields.ts";
 
 const families = ["hubert", "wav2vec2", "wavlm"] as const;
 
@@ -51,12 +50,7 @@ export function configFromHuggingFace(fields: Fields, where: string): ModelConfi
     headDim: null,
     headLayers: [],
   };
-  try {
-    checkModelConfig(config);
-  } catch (error) {
-    throw new StillwaveError(`${where}: ${(error as Error).message}`);
-  }
-  return config;
+  return checkedConfig(config, where);
 }
 
 const architectures = { hubert: "HubertModel", wav2vec2: "Wav2Vec2Model", wavlm: "WavLMModel" } as const;

@@ -1,6 +1,6 @@
 // Typed access to the fields of a foreign configuration: wrong types and impossible sizes are errors that name the field.
 import { StillwaveError, unknownName } from "../errors.ts";
-import { type ConvLayer, noReuse } from "../models/config.ts";
+import { type ConvLayer, checkModelConfig, type ModelConfig, noReuse } from "../models/config.ts";
 import { parseLiteral } from "./literal.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -110,4 +110,14 @@ export function parseReusePattern(value: unknown, layers: number, where: string)
     if (computes) source = layer;
     return source;
   });
+}
+
+/** The configuration, if it is consistent; where it is not, an error of the file `where` instead of a misuse. */
+export function checkedConfig(config: ModelConfig, where: string): ModelConfig {
+  try {
+    checkModelConfig(config);
+  } catch (error) {
+    throw new StillwaveError(`${where}: ${(error as Error).message}`);
+  }
+  return config;
 }

@@ -1,8 +1,8 @@
 // A ModelConfig in JSON (the "stillwave" section of config.json), validated field by field.
 import { z } from "zod";
 import { StillwaveError } from "../errors.ts";
-import { checkModelConfig, type ModelConfig } from "../models/config.ts";
-import { maxLayers } from "./fields.ts";
+import type { ModelConfig } from "../models/config.ts";
+import { checkedConfig, maxLayers } from "./fields.ts";
 
 const size = z.number().int().min(1).max(65_536);
 const layer = z.number().int().min(0).max(maxLayers);
@@ -53,10 +53,5 @@ export function parseModelConfig(value: unknown, where: string): ModelConfig {
     );
   }
   const config: ModelConfig = parsed.data;
-  try {
-    checkModelConfig(config);
-  } catch (error) {
-    throw new StillwaveError(`${where}: stillwave.model: ${(error as Error).message}`);
-  }
-  return config;
+  return checkedConfig(config, `${where}: stillwave.model`);
 }

@@ -1,8 +1,8 @@
 // Models in torchaudio's naming with their configuration beside the weights, also structurally pruned ones (DPHuBERT, arXiv:2305.17651).
 import { StillwaveError } from "../errors.ts";
-import { checkModelConfig, type LayerShape, type ModelConfig, noReuse } from "../models/config.ts";
+import { type LayerShape, type ModelConfig, noReuse } from "../models/config.ts";
 import type { OpenCheckpoint } from "./checkpoint.types.ts";
-import { FieldReader, type Fields, isFields, maxLayers, parseConvLayers, shown } from "./fields.ts";
+import { checkedConfig, FieldReader, type Fields, isFields, maxLayers, parseConvLayers, shown } from "./fields.ts";
 import { canonicalFromHuggingFace } from "./names.ts";
 import { fieldsOf, plain } from "./pickle.types.ts";
 import { planModel } from "./plan.ts";
@@ -99,11 +99,7 @@ export function configFromTorchaudio(
     headDim: null,
     headLayers: [],
   };
-  try {
-    checkModelConfig(config);
-  } catch (error) {
-    throw new StillwaveError(`${where}: ${(error as Error).message}`);
-  }
+  checkedConfig(config, where);
   const notes = wavlm
     ? []
     : ["the file does not say whether this is HuBERT or wav2vec 2.0, which compute alike: called hubert"];
