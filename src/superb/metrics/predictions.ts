@@ -8,6 +8,8 @@ export interface Prediction {
   readonly id: string;
   readonly reference: string;
   readonly hypothesis: string;
+  /** The recording, for reports that play it; kept in JSONL only. */
+  readonly audio?: string;
 }
 
 const COLUMNS = ["id", "reference", "hypothesis"] as const;
@@ -49,7 +51,8 @@ function parseJson(text: string, place: string): Prediction {
   for (const name of COLUMNS) {
     if (typeof fields[name] !== "string") throw new StillwaveError(`${place}: "${name}" must be text`);
   }
-  return { id: fields.id as string, reference: fields.reference as string, hypothesis: fields.hypothesis as string };
+  const { id, reference, hypothesis } = fields as unknown as Prediction;
+  return { id, reference, hypothesis, ...(typeof fields.audio === "string" && { audio: fields.audio }) };
 }
 
 /**
@@ -59,7 +62,9 @@ function parseJson(text: string, place: string): Prediction {
 export async function writePredictions(file: string, predictions: readonly Prediction[]): Promise<void> {
   const kind = extname(file).toLowerCase();
   if (kind === ".jsonl") {
-    const lines = predictions.map(({ id, reference, hypothesis }) => JSON.stringify({ id, reference, hypothesis }));
+    const lines = predictions.map(({ id, reference, hypothesis, audio }) =>
+      JSON.stringify({ id, reference, hypothesis, audio }),
+    );
     return writeFileAtomic(file, lines.map((line) => `${line}\n`).join(""));
   }
   if (kind !== ".tsv") throw new UsageError(`${file}: predictions are written as .tsv or .jsonl`);
