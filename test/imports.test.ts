@@ -21,6 +21,7 @@ const layers = [
   "data",
   "extract",
   "report",
+  "training",
   "distill",
   "export",
   "library",

@@ -42,7 +42,7 @@ async function run(name: string, options: Options, output: Output): Promise<numb
   const { recipe } = await loadRecipe(name, { set: [...(options.set ?? []), ...out] });
   const { distillRun } = await import("../distill/trainer.ts");
   const { prepareRun } = await import("../distill/prepare.ts");
-  const { exitCodeOf, stopOnSignals } = await import("../distill/run/signals.ts");
+  const { exitCodeOf, stopOnSignals } = await import("../training/signals.ts");
   const { followRun } = await import("./distill/follow.ts");
   const stop = stopOnSignals(() => output.note("stopping with a checkpoint; press again to stop at once"));
   try {

@@ -69,7 +69,7 @@ async function run(source: string, inputs: readonly string[], options: Options, 
   const layers: LayerChoice = parseLayers(text);
   const { loadUpstream } = await import("../checkpoint/index.ts");
   const { createRuntime } = await import("../runtime/node/index.ts");
-  const { exitCodeOf, stopOnSignals } = await import("../distill/run/signals.ts");
+  const { exitCodeOf, stopOnSignals } = await import("../training/signals.ts");
   const model = await loadUpstream(source, {
     ...(part && { part }),
     ...(reuse && { reuse }),

@@ -6,8 +6,6 @@ import { StillwaveError } from "../errors.ts";
 import type { HostArray, Parameters } from "../graph/array.ts";
 import { createAdamWState } from "../optim/adamw.ts";
 import { type MetricsWriter, openEventWriter, openMetrics, truncateAfter } from "../report/index.ts";
-import type { Recipe } from "./recipe.ts";
-import type { RunState } from "./run/checkpoint.types.ts";
 import {
   checkpointName,
   findLastCheckpoint,
@@ -16,13 +14,16 @@ import {
   restoreWeights,
   setAsideAfter,
   type TrainingState,
-} from "./run/checkpoints.ts";
+} from "../training/checkpoints.ts";
+import { environment } from "../training/environment.ts";
+import type { Recipe } from "./recipe.ts";
 import type { DistillEvent, RunSummary, StepEvent } from "./run/events.types.ts";
 import { openRunFolder, portableRecipe, type RunFolder, runFiles, writeRecipe, writeSummary } from "./run/folder.ts";
 import { freshState, trainLoop } from "./run/loop.ts";
-import { environment, newManifest, type RunManifest, writeManifest } from "./run/manifest.ts";
+import { newManifest, type RunManifest, writeManifest } from "./run/manifest.ts";
 import { type TrainPlan, trainPlan } from "./run/plan.ts";
 import type { RunSpeech } from "./run/speech.ts";
+import { isRunState, type RunState } from "./run/state.ts";
 import type { DistillStep } from "./step.types.ts";
 
 /** Everything a run needs beside its recipe, made for it by a `Prepare`. */
@@ -223,7 +224,7 @@ async function restore(
   step: DistillStep,
   force: boolean,
 ): Promise<{ state: RunState | undefined; notes: string[] }> {
-  const { found, notes } = await findLastCheckpoint(checkpoints);
+  const { found, notes } = await findLastCheckpoint(checkpoints, isRunState);
   if (!found && notes.length > 0 && !force)
     throw new StillwaveError(
       `${notes.join("\n")}\nno whole checkpoint is left to resume from; restore one from a copy, or begin again from step 0 ` +

@@ -1,8 +1,8 @@
 // A run in a process of its own, for tests that kill it: child-run.ts <outDir> <steps> <slowAfter> [--resume]. After
 // `slowAfter` updates of this process it goes slowly, so that a signal arrives while it works.
 import { setTimeout as wait } from "node:timers/promises";
-import { exitCodeOf, stopOnSignals } from "../../src/distill/run/signals.ts";
 import { distillRun } from "../../src/distill/trainer.ts";
+import { exitCodeOf, stopOnSignals } from "../../src/training/signals.ts";
 import { fakePrepare, fakeRecipe } from "./fake-run.ts";
 
 const [outDir, steps, slowAfter, flag] = process.argv.slice(2);

@@ -13,6 +13,9 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { freshState } from "../../src/distill/run/loop.ts";
+import { isRunState, type RunState } from "../../src/distill/run/state.ts";
+import { Random } from "../../src/random.ts";
 import {
   checkpointName,
   findLastCheckpoint,
@@ -22,10 +25,8 @@ import {
   setAsideAfter,
   type TrainingState,
   writeCheckpoint,
-} from "../../src/distill/run/checkpoints.ts";
-import { lockFolder, lockName } from "../../src/distill/run/lock.ts";
-import { freshState } from "../../src/distill/run/loop.ts";
-import { Random } from "../../src/random.ts";
+} from "../../src/training/checkpoints.ts";
+import { lockFolder, lockName } from "../../src/training/lock.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -67,7 +68,7 @@ test("what is written comes back bit by bit", async () => {
   // values that float32 arithmetic rarely meets
   saved.optimizer.v.set([1e-45, 3.4e38, -0, Number.MIN_VALUE]);
   await writeCheckpoint(folder, at(7), saved);
-  const { found, notes } = await findLastCheckpoint(folder);
+  const { found, notes } = await findLastCheckpoint(folder, isRunState);
   expect(notes).toEqual([]);
   expect(found!.state).toEqual(at(7));
   const back = training(99);
@@ -84,7 +85,7 @@ test("another student's checkpoint is refused by name and shape", async () => {
   const wrongName = training(1, { "c.weight": [3, 2], "b.bias": [4] });
   await expect(restoreCheckpoint(path, wrongName)).rejects.toThrow(/no tensor "c\.weight"/);
   const fewer = training(1, { "a.weight": [3, 2] });
-  await expect(restoreCheckpoint(path, fewer)).rejects.toThrow(/2 tensors, the student has 1/);
+  await expect(restoreCheckpoint(path, fewer)).rejects.toThrow(/2 tensors, the training has 1/);
 });
 
 test("damage anywhere is noticed: any byte of any file, any cut", async () => {
@@ -104,7 +105,7 @@ test("damage anywhere is noticed: any byte of any file, any cut", async () => {
         const damaged = Buffer.from(cut ? original.subarray(0, index) : original);
         if (!cut) damaged[index]! ^= flip;
         writeFileSync(file, damaged);
-        const { found, notes } = await findLastCheckpoint(folder).catch((error: Error) => {
+        const { found, notes } = await findLastCheckpoint(folder, isRunState).catch((error: Error) => {
           // a changed format number cannot be told from another version's file
           expect(error.message).toMatch(/state\.json: format/);
           return { found: undefined, notes: ["another format"] };
@@ -136,7 +137,7 @@ test("hostile state files", async () => {
     "x".repeat(1 << 17),
   ]) {
     writeFileSync(join(bad, "state.json"), text);
-    const result = await findLastCheckpoint(folder).catch((error: Error) => error.message);
+    const result = await findLastCheckpoint(folder, isRunState).catch((error: Error) => error.message);
     if (typeof result === "string") expect(result).toMatch(/format undefined, but this version reads 1/);
     else expect(result.found!.state.step).toBe(5);
   }
@@ -162,8 +163,9 @@ test("keeps last, best and chosen steps; interrupted writes are cleared, torn ch
 test("a checkpoint that exists keeps its weights; only its state is renewed", async () => {
   await writeCheckpoint(folder, at(4), training(4));
   const before = readFileSync(join(folder, checkpointName(4), "weights.safetensors"));
-  await writeCheckpoint(folder, { ...at(4), validatedStep: 4 }, training(4));
-  const { found } = await findLastCheckpoint(folder);
+  const later: RunState = { ...at(4), validatedStep: 4 };
+  await writeCheckpoint(folder, later, training(4));
+  const { found } = await findLastCheckpoint(folder, isRunState);
   expect(found!.state.validatedStep).toBe(4);
   expect(readFileSync(join(folder, checkpointName(4), "weights.safetensors"))).toEqual(before);
 });

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { findLastCheckpoint } from "../../src/distill/run/checkpoints.ts";
+import { isRunState } from "../../src/distill/run/state.ts";
+import { findLastCheckpoint } from "../../src/training/checkpoints.ts";
 
 const script = fileURLToPath(new URL("./child-run.ts", import.meta.url));
 const totalSteps = 40;
@@ -87,7 +88,7 @@ test.each([
   expect(ended, ended.output).toMatchObject({ code, signal: null });
   expect(ended.output).toMatch(/--resume/);
   const printed = [...ended.output.matchAll(/^step (\d+)$/gm)].map(([, step]) => Number(step));
-  const { found, notes } = await findLastCheckpoint(join(outDir, "checkpoints"));
+  const { found, notes } = await findLastCheckpoint(join(outDir, "checkpoints"), isRunState);
   expect(notes).toEqual([]);
   expect(found!.state.step).toBe(printed[printed.length - 1]);
   expect(existsSync(join(outDir, "run.lock"))).toBe(false);

@@ -4,8 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { DistillEvent } from "../../src/distill/run/events.types.ts";
+import { isRunState } from "../../src/distill/run/state.ts";
 import type { DistillStep } from "../../src/distill/step.types.ts";
 import { readMetrics } from "../../src/report/index.ts";
+import { findLastCheckpoint } from "../../src/training/checkpoints.ts";
 import { doneOf, events, type FakeOptions, fakeBatch, fakeStep, start } from "./fake-run.ts";
 
 let root: string;
@@ -49,9 +51,7 @@ describe("broken numbers", () => {
       expect(message).toMatch(what === "loss" ? /step 5: loss is Infinity/ : /step 5: gradient norm is NaN/);
       expect(message.match(/\/speech\/.*\.flac/g)).toHaveLength(files);
       expect(seen.filter((event) => event.kind === "step").map(({ step }) => step)).toEqual([1, 2, 3, 4]);
-      const { found } = await (await import("../../src/distill/run/checkpoints.ts")).findLastCheckpoint(
-        join(outDir, "checkpoints"),
-      );
+      const { found } = await findLastCheckpoint(join(outDir, "checkpoints"), isRunState);
       expect(found!.state.step).toBe(4);
       expect(existsSync(join(outDir, "last"))).toBe(false);
     }

@@ -2,7 +2,7 @@
 
 import type { TrainRow, ValidationRow } from "../../report/metrics.types.ts";
 import type { StepLosses } from "../step.types.ts";
-import type { Scored } from "./checkpoint.types.ts";
+import type { Scored } from "./state.ts";
 
 /** The run is about to train (or to go on). */
 export interface StartEvent {

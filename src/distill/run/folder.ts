@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
+import { environment } from "../../training/environment.ts";
+import { lockFolder, lockName, type RunLock } from "../../training/lock.ts";
 import { type Recipe, resolvedRecipeYaml } from "../recipe.ts";
 import { forbiddenChanges } from "./changes.ts";
 import type { RunSummary } from "./events.types.ts";
-import { lockFolder, lockName, type RunLock } from "./lock.ts";
-import { environment, type RunManifest, readManifest } from "./manifest.ts";
+import { type RunManifest, readManifest } from "./manifest.ts";
 
 export const runFiles = {
   recipe: "recipe.resolved.yaml",

@@ -4,13 +4,13 @@ import { InternalError, StillwaveError } from "../../errors.ts";
 import { checkAdamWOptions, decayRanges } from "../../optim/adamw.ts";
 import { checkSchedule } from "../../optim/schedule.ts";
 import type { MetricsRow, TrainRow, ValidationRow } from "../../report/metrics.types.ts";
+import { pruneCheckpoints, type TrainingState, writeCheckpoint } from "../../training/checkpoints.ts";
 import { checkMaskOptions } from "../masks.ts";
 import type { DistillStep, StepLosses } from "../step.types.ts";
-import type { RunState } from "./checkpoint.types.ts";
-import { pruneCheckpoints, type TrainingState, writeCheckpoint } from "./checkpoints.ts";
 import type { CheckpointEvent, StepEvent, ValidationEvent } from "./events.types.ts";
 import { placeOf, type TrainPlan } from "./plan.ts";
 import type { TrainingSpeech, ValidationSpeech } from "./speech.ts";
+import type { RunState } from "./state.ts";
 import { type EpochBatch, meanLosses, notFinite, type UpdateContext, type UpdateResult, update } from "./update.ts";
 
 export interface LoopOptions {

@@ -1,26 +1,14 @@
 // run.json: what is needed to repeat a run: recipe, seeds, versions, machine, data and teacher.
 import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
+import { type Environment, environment } from "../../training/environment.ts";
 import type { Recipe } from "../recipe.ts";
 import type { CorpusRecord } from "./speech.ts";
 
 export const manifestName = "run.json";
 const formatVersion = 1;
-
-/** Versions and machine of one start of a run. */
-export interface Environment {
-  readonly stillwave: string;
-  readonly node: string;
-  readonly onnxruntime: string;
-  readonly platform: string;
-  readonly cpu: string;
-  readonly cores: number;
-  readonly memoryBytes: number;
-}
 
 export interface RunManifest {
   readonly format: number;
@@ -36,27 +24,6 @@ export interface RunManifest {
   readonly batchesPerEpoch: number;
   /** Later starts: when, from which step, on what. */
   readonly resumes: readonly { readonly at: string; readonly step: number; readonly environment: Environment }[];
-}
-
-export function environment(): Environment {
-  const require = createRequire(import.meta.url);
-  const version = (specifier: string): string => {
-    try {
-      return (require(specifier) as { version: string }).version;
-    } catch {
-      return "unknown";
-    }
-  };
-  const processors = cpus();
-  return {
-    stillwave: version("../../../package.json"),
-    node: process.versions.node,
-    onnxruntime: version("onnxruntime-node/package.json"),
-    platform: `${process.platform} ${process.arch}`,
-    cpu: processors[0]?.model ?? "unknown",
-    cores: processors.length,
-    memoryBytes: totalmem(),
-  };
 }
 
 export function newManifest(

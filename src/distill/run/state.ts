@@ -1,4 +1,5 @@
 // What a checkpoint of a run holds beside weights and moments.
+import type { CheckpointState } from "../../training/checkpoints.ts";
 
 /** A step and its validation loss. */
 export interface Scored {
@@ -7,9 +8,7 @@ export interface Scored {
 }
 
 /** Where the run stands after `step` updates. Everything random follows from the seeds and these numbers. */
-export interface RunState {
-  /** Updates done; the next one is step + 1. */
-  readonly step: number;
+export interface RunState extends CheckpointState {
   readonly totalSteps: number;
   /** Step of the last validation, -1 before the first. */
   readonly validatedStep: number;
@@ -22,4 +21,22 @@ export interface RunState {
   readonly kept: readonly number[];
   /** Seconds of work, summed over resumes. */
   readonly seconds: number;
+}
+
+const whole = (n: unknown) => Number.isSafeInteger(n);
+const scored = (s: Scored | null) => s === null || (whole(s?.step) && typeof s.loss === "number");
+
+/** Whether a checkpoint's state has everything a run goes on from. */
+export function isRunState(state: CheckpointState): state is RunState {
+  const { totalSteps, validatedStep, seconds, initialValidation, lastValidation, kept, best } = state as RunState;
+  return (
+    whole(totalSteps) &&
+    whole(validatedStep) &&
+    typeof seconds === "number" &&
+    (initialValidation === null || typeof initialValidation === "number") &&
+    scored(lastValidation) &&
+    Array.isArray(kept) &&
+    kept.every(whole) &&
+    scored(best)
+  );
 }

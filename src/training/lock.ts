@@ -3,7 +3,7 @@ import { open, readFile, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { StillwaveError } from "../../errors.ts";
+import { StillwaveError } from "../errors.ts";
 
 export const lockName = "run.lock";
 

@@ -1,14 +1,13 @@
-// Checkpoints of a run: written beside, made durable, renamed into place; the last whole one is found again.
+// Checkpoints of a training: written beside, made durable, renamed into place; the last whole one is found again.
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { readSafetensors, writeSafetensors } from "../../checkpoint/safetensors.ts";
-import { StillwaveError } from "../../errors.ts";
-import { syncFolder, writeFileAtomic } from "../../files.ts";
-import type { HostArray, Parameters } from "../../graph/array.ts";
-import type { AdamWState } from "../../optim/adamw.ts";
-import type { RunState, Scored } from "./checkpoint.types.ts";
+import { readSafetensors, writeSafetensors } from "../checkpoint/safetensors.ts";
+import { StillwaveError } from "../errors.ts";
+import { syncFolder, writeFileAtomic } from "../files.ts";
+import type { HostArray, Parameters } from "../graph/array.ts";
+import type { AdamWState } from "../optim/adamw.ts";
 
 const formatVersion = 1;
 const weightsName = "weights.safetensors";
@@ -21,7 +20,13 @@ interface FileRecord {
   readonly sha256: string;
 }
 
-interface StateFile extends RunState {
+/** Where a training stands; what else it keeps is its own. JSON holds it. */
+export interface CheckpointState {
+  /** Updates done. */
+  readonly step: number;
+}
+
+interface StateFile extends CheckpointState {
   readonly format: number;
   readonly files: Readonly<Record<string, FileRecord>>;
 }
@@ -32,9 +37,9 @@ export interface TrainingState {
   readonly optimizer: AdamWState;
 }
 
-export interface FoundCheckpoint {
+export interface FoundCheckpoint<State extends CheckpointState> {
   readonly folder: string;
-  readonly state: RunState;
+  readonly state: State;
 }
 
 /** `step-00000100`. */
@@ -50,7 +55,11 @@ const stepOf = (name: string): number | undefined => {
  * this step that is already there has the same weights (training is deterministic), so only its state is rewritten.
  * Resolves to its folder.
  */
-export async function writeCheckpoint(folder: string, state: RunState, training: TrainingState): Promise<string> {
+export async function writeCheckpoint(
+  folder: string,
+  state: CheckpointState,
+  training: TrainingState,
+): Promise<string> {
   const target = join(folder, checkpointName(state.step));
   try {
     const existing = await readState(target).catch(() => undefined);
@@ -101,7 +110,7 @@ function* moments({ parameters, optimizer }: TrainingState): Iterable<readonly [
   }
 }
 
-async function writeState(folder: string, state: RunState, files: StateFile["files"]): Promise<void> {
+async function writeState(folder: string, state: CheckpointState, files: StateFile["files"]): Promise<void> {
   const content: StateFile = { format: formatVersion, ...state, files };
   await writeFileAtomic(join(folder, stateName), `${JSON.stringify(content, null, 2)}\n`);
 }
@@ -120,26 +129,14 @@ async function recordOf(path: string): Promise<FileRecord> {
 async function readState(folder: string): Promise<StateFile> {
   const path = join(folder, stateName);
   const size = (await stat(path)).size;
-  if (size > 1 << 16) throw new Error(`${stateName} of ${size} bytes`);
+  if (size > 1 << 20) throw new Error(`${stateName} of ${size} bytes`);
   const value = JSON.parse(await readFile(path, "utf8")) as StateFile;
   if (value?.format !== formatVersion)
     throw new StillwaveError(
       `${path}: format ${value?.format}, but this version reads ${formatVersion}; resume with the version that wrote it`,
     );
   const whole = (n: unknown) => Number.isSafeInteger(n);
-  const score = (s: Scored | null) => s === null || (whole(s?.step) && typeof s.loss === "number");
-  const good =
-    whole(value.step) &&
-    value.step >= 0 &&
-    whole(value.totalSteps) &&
-    whole(value.validatedStep) &&
-    typeof value.seconds === "number" &&
-    (value.initialValidation === null || typeof value.initialValidation === "number") &&
-    score(value.lastValidation) &&
-    Array.isArray(value.kept) &&
-    value.kept.every(whole) &&
-    score(value.best);
-  if (!good) throw new Error(`${stateName} is incomplete`);
+  if (!whole(value.step) || value.step < 0) throw new Error(`${stateName} is incomplete`);
   for (const name of [weightsName, optimizerName])
     if (!whole(value.files?.[name]?.bytes) || typeof value.files[name]?.sha256 !== "string")
       throw new Error(`${stateName} does not list ${name}`);
@@ -154,16 +151,18 @@ export async function listCheckpoints(folder: string): Promise<number[]> {
 
 /**
  * The newest checkpoint whose files are all as they were written, and a note for each newer one that is not. Changes
- * nothing on the disk: `setAsideAfter` does.
+ * nothing on the disk: `setAsideAfter` does. `isWhole` checks what a training keeps beside the step.
  */
-export async function findLastCheckpoint(
+export async function findLastCheckpoint<State extends CheckpointState>(
   folder: string,
-): Promise<{ found: FoundCheckpoint | undefined; notes: string[] }> {
+  isWhole: (state: CheckpointState) => state is State,
+): Promise<{ found: FoundCheckpoint<State> | undefined; notes: string[] }> {
   const notes: string[] = [];
   for (const step of (await listCheckpoints(folder)).reverse()) {
     const path = join(folder, checkpointName(step));
     try {
       const { format: _, files, ...state } = await readState(path);
+      if (!isWhole(state)) throw new Error(`${stateName} is incomplete`);
       if (state.step !== step) throw new Error(`${stateName} says step ${state.step}`);
       for (const [name, written] of Object.entries(files)) {
         const { bytes, sha256 } = await recordOf(join(path, name));
@@ -208,14 +207,14 @@ async function removeCheckpoint(folder: string, step: number): Promise<void> {
   await rm(aside, { recursive: true, force: true });
 }
 
-/** Copies a checkpoint's weights and moments into the live buffers. Names and shapes must be those of the student. */
+/** Copies a checkpoint's weights and moments into the live buffers. Names and shapes must be those of the training. */
 export async function restoreCheckpoint(folder: string, training: TrainingState): Promise<void> {
   await restoreWeights(folder, training.parameters);
   const file = await readSafetensors(join(folder, optimizerName));
   try {
     const wanted = [...moments(training)];
     if (file.tensors.size !== wanted.length)
-      throw new StillwaveError(`${file.path}: ${file.tensors.size} tensors, the student needs ${wanted.length}`);
+      throw new StillwaveError(`${file.path}: ${file.tensors.size} tensors, the training needs ${wanted.length}`);
     for (const [name, array] of wanted) await copyTensor(file, name, array);
     const t = Number(file.metadata.get("t") ?? Number.NaN);
     if (!Number.isSafeInteger(t) || t < 0)
@@ -231,7 +230,7 @@ export async function restoreWeights(folder: string, parameters: Parameters): Pr
   const file = await readSafetensors(join(folder, weightsName));
   try {
     if (file.tensors.size !== parameters.size)
-      throw new StillwaveError(`${file.path}: ${file.tensors.size} tensors, the student has ${parameters.size}`);
+      throw new StillwaveError(`${file.path}: ${file.tensors.size} tensors, the training has ${parameters.size}`);
     for (const [name, array] of parameters) await copyTensor(file, name, array);
   } finally {
     await file.close();
@@ -246,7 +245,7 @@ async function copyTensor(
   const stored = await file.read(name);
   if (stored.shape.join() !== array.shape.join())
     throw new StillwaveError(
-      `${file.path}: tensor "${name}" has shape [${stored.shape}], the student needs [${array.shape}]`,
+      `${file.path}: tensor "${name}" has shape [${stored.shape}], the training needs [${array.shape}]`,
     );
   array.data.set(stored.data);
 }
