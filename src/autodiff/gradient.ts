@@ -44,11 +44,11 @@ const RECOMPUTED: ReadonlySet<OpName> = new Set<OpName>(["dropout", "gelu", "gat
  * Hands out copies of cheap nodes for the backward pass: what a rule reads is computed again there instead of being held
  * in memory since the forward pass. A value that several rules read is computed again once.
  */
-function recomputer(): (value: Value) => Value {
+function recomputer(kept: ReadonlySet<Value>): (value: Value) => Value {
   const copies = new Map<GraphNode, GraphNode>();
   const again = (value: Value): Value => {
     const { node } = value;
-    if (!RECOMPUTED.has(node.op)) return value;
+    if (!RECOMPUTED.has(node.op) || kept.has(value)) return value;
     let copy = copies.get(node);
     if (!copy) {
       copy = createNode(node.op, node.inputs.map(again), node.attributes, node.outputs);
@@ -66,12 +66,27 @@ function recomputer(): (value: Value) => Value {
 export function gradients(loss: Value, targets: readonly Value[]): Value[] {
   if (loss.dtype !== "float32" || sizeOfShape(loss.shape) !== 1)
     throw new InternalError(`gradients: expected a float32 loss of one element, got ${showType(loss)}`);
-  const nodes = reachableNodes([loss]);
+  return pullBack(loss, g.broadcast(g.dimension(1), loss.shape), targets);
+}
+
+/**
+ * Cotangents of `targets` where that of `output` is `seed`, in order and shape of the targets; zeros for a target that the
+ * output does not depend on. Values in `kept` are read as they are, not computed again.
+ */
+export function pullBack(
+  output: Value,
+  seed: Value,
+  targets: readonly Value[],
+  kept: ReadonlySet<Value> = new Set(),
+): Value[] {
+  if (seed.dtype !== output.dtype || !equalShapes(seed.shape, output.shape))
+    throw new InternalError(`a cotangent ${showType(seed)} of ${showType(output)}`);
+  const nodes = reachableNodes([output]);
   const active = dependents(nodes, targets);
-  const cotangents = new Map<Value, Value>([[loss, g.broadcast(g.dimension(1), loss.shape)]]);
+  const cotangents = new Map<Value, Value>([[output, seed]]);
   const owned = new Set<Value>();
   const wanted = new Set(targets);
-  const again = recomputer();
+  const again = recomputer(kept);
   for (const node of [...nodes].reverse()) {
     if (!active.has(node)) continue;
     const cotangent = cotangents.get(node.outputs[0]!);

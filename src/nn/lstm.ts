@@ -5,14 +5,26 @@ import * as g from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
 import type { ParameterLookup } from "./scope.ts";
 
+/**
+ * What the backward pass of LSTM layers reads, by name: `l0.hidden`, `l0.cell`, `l0.gates`, the same for `l0_reverse`, and so
+ * on. A step in two phases (autodiff/cut.ts) carries these over so that no recurrence runs twice.
+ */
+export type LstmTraces = Map<string, Value>;
+
 /** One direction of one layer: x [time, batch, in] -> [time, batch, hidden]; 0 at frames that `valid` leaves out. */
-function direction(p: ParameterLookup, suffix: string, x: Value, valid: Value, reverse: boolean): Value {
+function direction(
+  p: ParameterLookup,
+  suffix: string,
+  { x, valid, saved }: { readonly x: Value; readonly valid: Value; readonly saved?: LstmTraces },
+  reverse: boolean,
+): Value {
   const [time, batch, width] = x.shape as [Dim, Dim, Dim];
   const bias = g.add(p(`bias_ih_${suffix}`), p(`bias_hh_${suffix}`));
   const rows = g.reshape(x, [mulDims(time, batch), width]);
-  const gates = g.gemm(rows, p(`weight_ih_${suffix}`), { transB: true, c: bias });
+  const inputs = g.gemm(rows, p(`weight_ih_${suffix}`), { transB: true, c: bias });
   const recurrent = p(`weight_hh_${suffix}`);
-  const [hidden] = g.lstm(g.reshape(gates, [time, batch, gates.shape[1]!]), recurrent, valid, reverse);
+  const [hidden, cell, gates] = g.lstm(g.reshape(inputs, [time, batch, inputs.shape[1]!]), recurrent, valid, reverse);
+  for (const [part, value] of Object.entries({ hidden, cell, gates })) saved?.set(`${suffix}.${part}`, value);
   return hidden;
 }
 
@@ -20,8 +32,9 @@ function direction(p: ParameterLookup, suffix: string, x: Value, valid: Value, r
  * One bidirectional layer. x [time, batch, in] and valid [time, batch, 1] (1 at true frames, which come first) ->
  * [time, batch, 2 hidden], forward direction first. Parameters `weight_ih_l<layer>` [4 hidden, in], `weight_hh_l<layer>`
  * [4 hidden, hidden], `bias_ih_l<layer>`, `bias_hh_l<layer>` [4 hidden], and the same with `_reverse`. The numbers are
- * those of PyTorch's LSTM on a packed sequence.
+ * those of PyTorch's LSTM on a packed sequence. What the backward pass will read is added to `saved`.
  */
-export function biLstmLayer(p: ParameterLookup, layer: number, x: Value, valid: Value): Value {
-  return g.concat([direction(p, `l${layer}`, x, valid, false), direction(p, `l${layer}_reverse`, x, valid, true)], 2);
+export function biLstmLayer(p: ParameterLookup, layer: number, x: Value, valid: Value, saved?: LstmTraces): Value {
+  const given = { x, valid, saved };
+  return g.concat([direction(p, `l${layer}`, given, false), direction(p, `l${layer}_reverse`, given, true)], 2);
 }

@@ -1,0 +1,68 @@
+// A training step cut in two where the loss is computed on the host: a forward graph and a backward graph that continues it.
+import { InternalError } from "../errors.ts";
+import type { Value } from "../graph/value.ts";
+import { createNode, input, reachableNodes, showType } from "../graph/value.ts";
+import { pullBack } from "./gradient.ts";
+
+/** The backward graph's input for the cotangent of the logits. */
+export const COTANGENT = "cotangent";
+
+export interface CutOptions {
+  /** What the loss is a function of. */
+  readonly logits: Value;
+  /** What gradients are wanted of, by name. */
+  readonly parameters: ReadonlyMap<string, Value>;
+  /** Values that the forward graph hands over instead of having the backward graph compute them again. */
+  readonly saved: ReadonlyMap<string, Value>;
+}
+
+/** Outputs of the two graphs. */
+export interface CutStep {
+  /** `logits`, and `saved.<name>` for every saved value that the gradient reads. */
+  readonly forward: Map<string, Value>;
+  /**
+   * `gradient.<parameter>` for every parameter; zeros where the logits do not depend on it. Inputs: `cotangent` in the shape
+   * of the logits, `saved.<name>` as the forward graph outputs them, and whatever inputs the gradient reads besides.
+   */
+  readonly backward: Map<string, Value>;
+}
+
+/** `outputs` with values replaced; what depends on none of them stays as it is. */
+function substitute(outputs: readonly Value[], replacements: ReadonlyMap<Value, Value>): Value[] {
+  const replaced = new Map(replacements);
+  const now = (value: Value) => replaced.get(value) ?? value;
+  for (const node of reachableNodes(outputs)) {
+    const inputs = node.inputs.map(now);
+    if (inputs.every((value, i) => value === node.inputs[i])) continue;
+    const copy = createNode(node.op, inputs, node.attributes, node.outputs);
+    node.outputs.forEach((value, i) => {
+      if (!replaced.has(value)) replaced.set(value, copy.outputs[i]!);
+    });
+  }
+  return outputs.map(now);
+}
+
+/**
+ * The gradient of any loss of `logits`, given the loss's cotangent, as a graph of its own. Saved values that the gradient
+ * does not read are left out of both graphs, and so are those that are graph inputs, which are fed to both anyway. Values
+ * that were not saved are computed again from what was: with the outputs of every recurrence saved, none runs twice. Sizes
+ * are read off the inputs that the backward graph has left (symbolSources in onnx/serialize.ts).
+ */
+export function splitBackward({ logits, parameters, saved }: CutOptions): CutStep {
+  const carried = new Map<Value, Value>();
+  for (const [name, value] of saved) {
+    if (value.dtype !== "float32") throw new InternalError(`saved value "${name}" is ${showType(value)}, not float32`);
+    if (value.node.op === "input" || carried.has(value)) continue;
+    carried.set(value, input(`saved.${name}`, value.shape));
+  }
+  const cotangent = input(COTANGENT, logits.shape);
+  const cotangents = pullBack(logits, cotangent, [...parameters.values()], new Set(carried.keys()));
+  const gradients = substitute(cotangents, carried);
+  const read = new Set(reachableNodes(gradients));
+  const forward = new Map([["logits", logits]]);
+  for (const [name, value] of saved) {
+    const node = carried.get(value)?.node;
+    if (node && read.delete(node)) forward.set(`saved.${name}`, value); // once, under its first name
+  }
+  return { forward, backward: new Map([...parameters.keys()].map((name, i) => [`gradient.${name}`, gradients[i]!])) };
+}
