@@ -2,17 +2,14 @@
 import type { Batch } from "../data/batch.ts";
 import { UsageError } from "../errors.ts";
 import type { Parameters } from "../graph/array.ts";
-import { evaluateShape } from "../graph/dim.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { frameCount, validFrames } from "../models/config.ts";
 import { flatten, flatZeros } from "../models/flat.ts";
 import type { DropoutRates } from "../models/forward.ts";
 import { parameterSpecs } from "../models/parameters.ts";
 import { normalizeWaveforms } from "../models/waveform.ts";
-import type { DropoutSite } from "../nn/scope.ts";
-import { Random } from "../random.ts";
 import type { Feed, Feeds, Runtime } from "../runtime/runtime.ts";
-import { fillDropoutMask } from "./dropoutMasks.ts";
+import { drawDropoutMasks } from "../training/dropoutMasks.ts";
 import { StepSessions } from "./sessions.ts";
 import type { LossOptions } from "./step.graph.ts";
 import type { DistillStep, StepLosses } from "./step.types.ts";
@@ -114,7 +111,7 @@ export async function createDistillStep(options: StepOptions): Promise<TimedStep
       const { feeds, padded } = await prepare(batch, mask);
       const targetsDone = performance.now();
       const { executable, sites } = await sessions.student({ training: true, padded });
-      const masks = drawMasks(sites, batch, dropoutSeed);
+      const masks = drawDropoutMasks(sites, { batch: batch.samples.length, samples: batch.paddedSamples }, dropoutSeed);
       const lossScale: Feed = { shape: [], data: Float32Array.of(scale) };
       // The first micro-batch writes its gradients where they are wanted; later ones are added.
       if (!empty) micro ??= flatZeros(specs);
@@ -139,22 +136,6 @@ export async function createDistillStep(options: StepOptions): Promise<TimedStep
 
 function addInto(sum: Float32Array, addend: Float32Array): void {
   for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + addend[i]!;
-}
-
-/** One mask per dropout place, each from its own stream of the seed. */
-function drawMasks(sites: readonly DropoutSite[], batch: Batch, seed: number): Record<string, Feed> {
-  const sizes = new Map([
-    ["batch", batch.samples.length],
-    ["samples", batch.paddedSamples],
-  ]);
-  return Object.fromEntries(
-    sites.map(({ name, shape, rate }) => {
-      const dims = evaluateShape(shape, sizes);
-      const data = new Uint8Array(dims.reduce((a, b) => a * b, 1));
-      fillDropoutMask(data, rate, new Random(seed, name));
-      return [name, { shape: dims, data }];
-    }),
-  );
 }
 
 function losses(outputs: Record<string, { data: Float32Array }>): StepLosses {

@@ -1,4 +1,5 @@
-// The optimiser: AdamW on flat buffers, its schedule and gradient clipping.
+// The optimisers: AdamW and Adam on flat buffers, schedules and gradient clipping.
+export { ADAM_DEFAULTS, type AdamOptions, adamUpdate } from "./adam.ts";
 export {
   type AdamWOptions,
   type AdamWState,

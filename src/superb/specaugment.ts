@@ -71,6 +71,17 @@ function drawMasks(count: number, maxWidth: number, size: number, random: Random
   });
 }
 
+/**
+ * Adds the plan's warp to `matrix`, zeros [size, size] with size >= frames at `offset`, so that warped = matrix x features;
+ * the identity without a warp.
+ */
+export function fillWarpMatrix(matrix: Float32Array, offset: number, size: number, plan: SpecAugmentPlan): void {
+  if (!plan.warp) for (let t = 0; t < plan.frames; t++) matrix[offset + t * size + t] = 1;
+  forEachTap(plan, (to, from, weight) => {
+    matrix[offset + to * size + from] += weight;
+  });
+}
+
 /** Augmented copy of `features`, [frames, dim]; masked values are 0. */
 export function applySpecAugment(features: Float32Array, plan: SpecAugmentPlan): Float32Array {
   checkSize(features, plan);

@@ -1,5 +1,8 @@
 // Dropout masks for the fed dropout places of a step: exact Bernoulli draws, cheap because drops are rare.
-import type { Random } from "../random.ts";
+import { evaluateShape } from "../graph/dim.ts";
+import type { DropoutSite } from "../nn/scope.ts";
+import { Random } from "../random.ts";
+import type { Feed } from "../runtime/runtime.ts";
 
 /** Draws that one table lookup settles; longer gaps draw again, which a geometric distribution allows. */
 const LONGEST_GAP = 1024;
@@ -49,4 +52,21 @@ export function fillDropoutMask(mask: Uint8Array, rate: number, random: Random):
     if (at < length) mask[at] = 0;
     at++;
   }
+}
+
+/** One mask per dropout place of a graph, each from its own stream of the seed; `sizes`: the graph's free dimensions. */
+export function drawDropoutMasks(
+  sites: readonly DropoutSite[],
+  sizes: Readonly<Record<string, number>>,
+  seed: number,
+): Record<string, Feed> {
+  const bound = new Map(Object.entries(sizes));
+  return Object.fromEntries(
+    sites.map(({ name, shape, rate }) => {
+      const dims = evaluateShape(shape, bound);
+      const data = new Uint8Array(dims.reduce((a, b) => a * b, 1));
+      fillDropoutMask(data, rate, new Random(seed, name));
+      return [name, { shape: dims, data }];
+    }),
+  );
 }

@@ -1,0 +1,97 @@
+// A head as a graph: weighted sum of hidden states, SpecAugment, the head's layers, logits.
+import type { Dim } from "../../graph/dim.ts";
+import { floorDivDim, mulDims, symbol } from "../../graph/dim.ts";
+import * as g from "../../graph/ops.ts";
+import type { DType, Value } from "../../graph/value.ts";
+import { constant, input } from "../../graph/value.ts";
+import { entriesBefore } from "../../nn/features/lengths.ts";
+import { linear } from "../../nn/linear.ts";
+import { biLstmLayer, type LstmTraces } from "../../nn/lstm.ts";
+import { type Dropout, type ParameterLookup, within } from "../../nn/scope.ts";
+import type { BiLstmHeadConfig, HeadConfig, HeadInput } from "./head.types.ts";
+import { FEATURIZER } from "./parameters.ts";
+
+export const ITEMS: Dim = symbol("items");
+export const TIME: Dim = symbol("time");
+
+/** Names of the graph's inputs beside parameters and dropout masks. */
+export const STATES = "states";
+export const FRAMES = "frames";
+export const WARP = "specaugment.warp";
+export const TIME_MASK = "specaugment.time";
+export const FEATURE_MASK = "specaugment.features";
+
+export interface HeadGraphOptions {
+  readonly dtype: Extract<DType, "float16" | "float32">;
+  readonly specAugment: boolean;
+  readonly dropout: Dropout;
+  /** Takes what the backward pass of the LSTM layers reads. */
+  readonly saved?: LstmTraces;
+}
+
+/** Variance added by PyTorch's layer_norm. */
+const NORM_EPSILON = 1e-5;
+
+/** softmax(weights) . states: [layers, items, time, dim] -> [items, time, dim]. */
+function weightedSum(p: ParameterLookup, states: Value, normalize: boolean): Value {
+  const [layers, items, time, dim] = states.shape as [number, Dim, Dim, number];
+  const filled = (value: number) => constant({ shape: [dim], data: new Float32Array(dim).fill(value) });
+  const normal = normalize ? g.layerNorm(states, filled(1), filled(0), NORM_EPSILON) : states;
+  const weights = g.softmax(g.reshape(p(FEATURIZER), [1, layers]));
+  const sum = g.gemm(weights, g.reshape(normal, [layers, mulDims(items, time, dim)]));
+  return g.reshape(sum, [items, time, dim]);
+}
+
+/**
+ * SpecAugment of the weighted sum (arXiv:1904.08779). The time warp is a [time, time] matrix per item, so that its gradient
+ * is the transposed product; masks are 0 where features are erased.
+ */
+function augmented(x: Value, dim: number): Value {
+  const warped = g.matmul(input(WARP, [ITEMS, TIME, TIME]), x);
+  const kept = g.mul(warped, input(TIME_MASK, [ITEMS, TIME, 1]));
+  return g.mul(kept, input(FEATURE_MASK, [ITEMS, 1, dim]));
+}
+
+/** Frames that the logits of `time` frames have. */
+export const headFrames = (config: HeadConfig, time: number): number =>
+  config.kind === "bilstm" ? Math.floor(time / config.stack) : time;
+
+/**
+ * Logits of a batch: [items, time / stack, outputs] for heads on frames, [items, outputs] for heads on utterances. Inputs:
+ * `states` [layers, items, time, dim], `frames` int64 [items] (true frames of the logits), the parameters.
+ */
+export function headLogits(config: HeadConfig, head: HeadInput, p: ParameterLookup, options: HeadGraphOptions): Value {
+  const states = g.cast(input(STATES, [head.layers, ITEMS, TIME, head.dim], options.dtype), "float32");
+  const sum = weightedSum(p, states, config.normalizeStates);
+  const features = options.specAugment ? augmented(sum, head.dim) : sum;
+  const rows = g.reshape(features, [mulDims(ITEMS, TIME), head.dim]);
+  const projected = g.reshape(linear(p, "projector", rows), [ITEMS, TIME, config.projection]);
+  if (config.kind === "bilstm") return biLstmLogits(config, p, projected, options);
+  if (config.kind === "frames") return g.reshape(outputRows(p, projected), [ITEMS, TIME, config.outputs]);
+  const counts = input(FRAMES, [ITEMS], "int64");
+  const valid = g.reshape(entriesBefore(counts, TIME), [ITEMS, TIME, 1]);
+  const total = g.sum(g.mul(projected, valid), [1]);
+  const mean = g.div(total, g.reshape(g.cast(counts, "float32"), [ITEMS, 1]));
+  return linear(p, "linear", mean);
+}
+
+function outputRows(p: ParameterLookup, x: Value): Value {
+  const [a, b, width] = x.shape as [Dim, Dim, Dim];
+  return linear(p, "linear", g.reshape(x, [mulDims(a, b), width]));
+}
+
+function biLstmLogits(config: BiLstmHeadConfig, p: ParameterLookup, projected: Value, options: HeadGraphOptions) {
+  const { stack, outputs } = config;
+  const time = floorDivDim(TIME, stack);
+  const whole = g.slice(projected, 1, 0, mulDims(stack, time));
+  const stacked = g.reshape(whole, [ITEMS, time, stack * config.projection]);
+  const valid = g.reshape(entriesBefore(input(FRAMES, [ITEMS], "int64"), time), [ITEMS, time, 1]);
+  const [x, timeFirst] = [stacked, valid].map((value) => g.transpose(value, [1, 0, 2])) as [Value, Value];
+  let hidden = x;
+  for (let layer = 0; layer < config.lstmLayers; layer++) {
+    const y = biLstmLayer(within(p, "lstm"), layer, hidden, timeFirst, options.saved);
+    hidden = options.dropout(y, `lstm.${layer}`, config.dropout);
+  }
+  const logits = g.reshape(outputRows(p, hidden), [time, ITEMS, outputs]);
+  return g.transpose(logits, [1, 0, 2]);
+}

@@ -1,0 +1,201 @@
+// A head that runs and trains: logits, then gradients from the loss's cotangent, which the host computes in between.
+import { COTANGENT, splitBackward } from "../../autodiff/cut.ts";
+import { InternalError } from "../../errors.ts";
+import type { HostArray, Parameters } from "../../graph/array.ts";
+import type { Value } from "../../graph/value.ts";
+import { input } from "../../graph/value.ts";
+import { flatten, flatZeros } from "../../models/flat.ts";
+import type { LstmTraces } from "../../nn/lstm.ts";
+import { type DropoutSite, fedDropout, noDropout } from "../../nn/scope.ts";
+import type { Executable, Feed, Feeds, Runtime } from "../../runtime/runtime.ts";
+import { drawDropoutMasks } from "../../training/dropoutMasks.ts";
+import type { FeatureBatch } from "../features/features.types.ts";
+import type { SpecAugmentPlan } from "../specaugment.ts";
+import { augmentFeeds } from "./augment.ts";
+import { FRAMES, type HeadGraphOptions, headFrames, headLogits, STATES } from "./graph.ts";
+import type { HeadConfig, HeadInput } from "./head.types.ts";
+import { headParameters } from "./parameters.ts";
+
+export interface HeadOptions {
+  readonly config: HeadConfig;
+  readonly input: HeadInput;
+  readonly dtype: "float16" | "float32";
+  readonly parameters: Parameters;
+  readonly runtime: Runtime;
+}
+
+/** Logits of a batch. */
+export interface HeadOutput {
+  readonly logits: Float32Array;
+  /** [items, frames, outputs], or [items, outputs]. */
+  readonly shape: readonly number[];
+  /** True frames of every item, among those of the logits. */
+  readonly frames: readonly number[];
+}
+
+/** What makes a training pass differ from an evaluation. */
+export interface TrainingPass {
+  readonly dropoutSeed: number;
+  /** One plan an item; absent: no SpecAugment. */
+  readonly plans?: readonly SpecAugmentPlan[];
+}
+
+interface Compiled {
+  readonly forward: Executable;
+  readonly backward: Executable;
+  readonly sites: readonly DropoutSite[];
+}
+
+/** Memory of the process above which sessions are made anew: their arenas grow with the lengths they meet. */
+const RECYCLE_ABOVE_BYTES = 5 * 2 ** 30;
+const RECYCLE_AFTER_STEPS = 16;
+
+export class Head {
+  readonly config: HeadConfig;
+  readonly input: HeadInput;
+  /** Views of `weights`, by name. */
+  readonly parameters: Parameters;
+  readonly weights: Float32Array;
+  /** Sum over the backward passes since `zeroGradients`, in the order of the weights. */
+  readonly gradients: Float32Array;
+  private readonly options: HeadOptions;
+  private readonly gradientViews: Parameters;
+  private micro: ReturnType<typeof flatZeros> | undefined;
+  private isEmpty = true;
+  private pending:
+    | { readonly compiled: Compiled; readonly feeds: Feeds; readonly shape: readonly number[] }
+    | undefined;
+  private readonly training = new Map<boolean, Promise<Compiled>>();
+  private inference: Promise<Executable> | undefined;
+  private steps = 0;
+
+  constructor(options: HeadOptions) {
+    const specs = headParameters(options.config, options.input);
+    const { flat, views } = flatten(specs, options.parameters);
+    const gradients = flatZeros(specs);
+    this.options = options;
+    this.config = options.config;
+    this.input = options.input;
+    this.weights = flat;
+    this.parameters = views;
+    this.gradients = gradients.flat;
+    this.gradientViews = gradients.views;
+  }
+
+  zeroGradients(): void {
+    this.gradients.fill(0);
+    this.isEmpty = true;
+  }
+
+  /** Logits in evaluation: no dropout, no SpecAugment. */
+  async infer(batch: FeatureBatch): Promise<HeadOutput> {
+    this.inference ??= this.options.runtime.compile({
+      name: "head",
+      outputs: new Map([["logits", this.traced({ specAugment: false, dropout: noDropout }).logits]]),
+    });
+    const frames = this.framesOf(batch);
+    const outputs = await (await this.inference).run(this.feedsOf(batch, frames));
+    await this.recycleIfLarge();
+    return outputOf(outputs.logits!, frames);
+  }
+
+  /** Logits of a training pass, whose gradients `backward` adds next. */
+  async forward(batch: FeatureBatch, { dropoutSeed, plans }: TrainingPass): Promise<HeadOutput> {
+    const specAugment = plans !== undefined;
+    const compiled = await (this.training.get(specAugment) ?? this.compile(specAugment));
+    const frames = this.framesOf(batch);
+    const [, items, time] = batch.shape;
+    const given: Record<string, Feed> = {
+      ...this.feedsOf(batch, frames),
+      ...(plans && augmentFeeds(plans, time, this.input.dim)),
+      ...drawDropoutMasks(compiled.sites, { items, time }, dropoutSeed),
+    };
+    const { logits, ...saved } = await compiled.forward.run(given);
+    this.pending = { compiled, feeds: { ...given, ...saved }, shape: logits!.shape };
+    return outputOf(logits!, frames);
+  }
+
+  /** Adds the gradients of the last forward pass, given the loss's cotangent in the shape of its logits. */
+  async backward(cotangent: Float32Array): Promise<void> {
+    const { pending } = this;
+    if (!pending) throw new InternalError("backward without a forward pass");
+    this.pending = undefined;
+    if (!this.isEmpty) this.micro ??= flatZeros(headParameters(this.config, this.input));
+    const views = this.isEmpty ? this.gradientViews : this.micro!.views;
+    const into = Object.fromEntries([...views].map(([name, { data }]) => [`gradient.${name}`, data]));
+    await pending.compiled.backward.run(
+      { ...pending.feeds, [COTANGENT]: { shape: pending.shape, data: cotangent } },
+      into,
+    );
+    if (!this.isEmpty) {
+      const { flat } = this.micro!;
+      for (let i = 0; i < flat.length; i++) this.gradients[i] += flat[i]!;
+    }
+    this.isEmpty = false;
+    await this.recycleIfLarge();
+  }
+
+  /** Ends all sessions; the next use makes them again. */
+  async release(): Promise<void> {
+    const compiled = [...this.training.values()];
+    const { inference } = this;
+    this.training.clear();
+    this.inference = undefined;
+    for (const entry of compiled) {
+      const { forward, backward } = await entry;
+      await Promise.all([forward.dispose(), backward.dispose()]);
+    }
+    await (await inference)?.dispose();
+  }
+
+  private async recycleIfLarge(): Promise<void> {
+    if (this.pending || ++this.steps < RECYCLE_AFTER_STEPS || process.memoryUsage.rss() < RECYCLE_ABOVE_BYTES) return;
+    this.steps = 0;
+    await this.release();
+  }
+
+  private framesOf({ frames }: FeatureBatch): number[] {
+    return frames.map((count) => headFrames(this.config, count));
+  }
+
+  private feedsOf({ data, shape }: FeatureBatch, frames: readonly number[]): Record<string, Feed> {
+    return {
+      ...Object.fromEntries(this.parameters),
+      [STATES]: { shape, data },
+      [FRAMES]: { shape: [frames.length], data: BigInt64Array.from(frames, BigInt) },
+    };
+  }
+
+  private traced(options: Omit<HeadGraphOptions, "dtype">) {
+    const specs = headParameters(this.config, this.input);
+    const parameters = new Map(specs.map(({ name, shape }) => [name, input(name, shape)]));
+    const lookup = (name: string): Value => {
+      const value = parameters.get(name);
+      if (!value) throw new InternalError(`the head reads parameter "${name}", which it does not have`);
+      return value;
+    };
+    const { config, dtype } = this.options;
+    return { parameters, logits: headLogits(config, this.input, lookup, { dtype, ...options }) };
+  }
+
+  private compile(specAugment: boolean): Promise<Compiled> {
+    const make = async (): Promise<Compiled> => {
+      const sites: DropoutSite[] = [];
+      const saved: LstmTraces = new Map();
+      const { logits, parameters } = this.traced({ specAugment, dropout: fedDropout(sites), saved });
+      const cut = splitBackward({ logits, parameters, saved });
+      const { runtime } = this.options;
+      const forward = await runtime.compile({ name: "head-forward", outputs: cut.forward });
+      return { forward, backward: await runtime.compile({ name: "head-backward", outputs: cut.backward }), sites };
+    };
+    const compiled = make();
+    this.training.set(specAugment, compiled);
+    return compiled;
+  }
+}
+
+const outputOf = ({ data, shape }: HostArray, frames: readonly number[]): HeadOutput => ({
+  logits: data,
+  shape,
+  frames,
+});
