@@ -1,7 +1,7 @@
 // Arrays on the host: a shape and float32 values. Parameters, inputs and fetched outputs are these.
 
-/** Element types of graph values. */
-export type DType = "float32" | "int64" | "uint8" | "bool";
+/** Element types of graph values. Only inputs are float16, as the bit patterns that files hold; graphs compute in float32. */
+export type DType = "float32" | "float16" | "int64" | "uint8" | "bool";
 
 /** A dense row-major float32 array. `data.length` is the product of `shape`. */
 export interface HostArray {

@@ -76,7 +76,7 @@ export function clip(x: Value, min: number, max: number): Value {
     fail("clip", `limits of integers must be integers (${min}, ${max})`, [x]);
   return apply("clip", [x], { min, max }, x);
 }
-export const cast = (x: Value, to: DType): Value =>
+export const cast = (x: Value, to: Exclude<DType, "float16">): Value =>
   x.dtype === to ? x : apply("cast", [x], { to }, { shape: x.shape, dtype: to });
 /** x where `mask` (uint8, x's shape) is 1, scaled by 1 / (1 - rate); 0 where it is 0. */
 export function dropout(x: Value, mask: Value, rate: number): Value {

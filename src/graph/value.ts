@@ -29,6 +29,9 @@ export interface GraphNode<K extends OpName = OpName> {
 
 let nextId = 0;
 
+/** What may be done with a float16 value: move its elements, and cast it. */
+const HALF_OPS: ReadonlySet<OpName> = new Set<OpName>(["cast", "reshape", "transpose", "slice", "concat", "gather"]);
+
 /** Adds a node; its inputs exist already, so ids are a topological order. */
 export function createNode<K extends OpName>(
   op: K,
@@ -36,6 +39,8 @@ export function createNode<K extends OpName>(
   attributes: OpAttributes[K],
   types: readonly ValueType[],
 ): GraphNode<K> {
+  if (!HALF_OPS.has(op) && inputs.some((value) => value.dtype === "float16"))
+    throw new InternalError(`${op}: float16 values must be cast first, got ${inputs.map(showType).join(" and ")}`);
   const outputs: Value[] = [];
   const node: GraphNode<K> = { id: nextId++, op, inputs, attributes, outputs };
   types.forEach((type, index) => {

@@ -46,7 +46,7 @@ export interface OpAttributes {
   /** (x, cotangent) -> cotangent * (Phi(x) + x * phi(x)). */
   geluBackward: None;
   clip: { readonly min: number; readonly max: number };
-  cast: { readonly to: DType };
+  cast: { readonly to: Exclude<DType, "float16"> };
   /** (x, uint8 mask of x's shape, 1 keeps) -> x * mask / (1 - rate). */
   dropout: { readonly rate: number };
   /** Identity whose cotangent is multiplied by `factor`. */

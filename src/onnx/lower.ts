@@ -84,7 +84,7 @@ function lowerRange(node: GraphNode<"iota">, emit: Emitter): void {
   emit.to(node, "Range", [emit.int64Scalar(0), size, emit.int64Scalar(1)]);
 }
 
-export const ONNX_TYPE_OF = { float32: 1n, uint8: 2n, int64: 7n, bool: 9n } as const;
+export const ONNX_TYPE_OF = { float32: 1n, uint8: 2n, int64: 7n, bool: 9n, float16: 10n } as const;
 
 export const LOWERINGS: { readonly [K in OpName]: Lower<K> } = {
   input: () => {},

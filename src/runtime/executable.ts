@@ -1,7 +1,7 @@
 // A session of any ONNX Runtime build as an Executable: shapes checked, inputs and outputs without copies.
 import type { InferenceSession, Tensor, TensorConstructor } from "onnxruntime-common";
 import { InternalError, unknownName } from "../errors.ts";
-import type { HostArray } from "../graph/array.ts";
+import type { DType, HostArray } from "../graph/array.ts";
 import { sizeOf } from "../graph/array.ts";
 import { evaluateShape } from "../graph/dim.ts";
 import type { Value } from "../graph/value.ts";
@@ -10,7 +10,13 @@ import type { Graph } from "../onnx/serialize.ts";
 import { graphInputs, symbolSources } from "../onnx/serialize.ts";
 import type { Executable, Feed, Feeds } from "./runtime.ts";
 
-const HOST_TYPE = { float32: Float32Array, int64: BigInt64Array, uint8: Uint8Array, bool: Uint8Array } as const;
+const HOST_TYPE = {
+  float32: Float32Array,
+  float16: Uint16Array,
+  int64: BigInt64Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+} as const;
 
 /** Sizes of the free symbols, read off the fed shapes; a feed that does not fit its input is an internal error. */
 function bindSymbols(inputs: ReadonlyMap<string, Value>, feeds: Feeds): Map<string, number> {
@@ -38,6 +44,18 @@ function bindSymbols(inputs: ReadonlyMap<string, Value>, feeds: Feeds): Map<stri
   return sizes;
 }
 
+/** A feed as a tensor of an ONNX Runtime package, which reads it where it is. */
+export function feedTensor<T extends Tensor>(
+  TensorClass: new (type: DType, data: never, dims: readonly number[]) => T,
+  dtype: DType,
+  { data, shape }: Feed,
+): T {
+  const tensor = new TensorClass(dtype, data as never, shape);
+  // Where the engine has a Float16Array, the tensor turns the patterns into one, whose bytes onnxruntime-node cannot find.
+  if (dtype === "float16") Object.defineProperty(tensor, "data", { value: data });
+  return tensor;
+}
+
 /**
  * Wraps a session. `TensorClass` is the Tensor of the same ONNX Runtime package. `writesInPlace`: whether that package fills
  * the tensors it is given for outputs; the web one accepts them and leaves them as they are, so there results are copied.
@@ -54,7 +72,7 @@ export function createExecutable(
     const known = tensors.get(feed);
     const { dtype } = inputs.get(name)!;
     if (known?.type === dtype) return known;
-    const tensor = new TensorClass(dtype, feed.data as never, feed.shape);
+    const tensor = feedTensor(TensorClass, dtype, feed);
     tensors.set(feed, tensor);
     return tensor;
   };

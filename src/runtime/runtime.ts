@@ -2,10 +2,10 @@
 import type { HostArray } from "../graph/array.ts";
 import type { Graph } from "../onnx/serialize.ts";
 
-/** One input of a run. int64 as BigInt64Array, uint8 and bool as Uint8Array. */
+/** One input of a run. int64 as BigInt64Array, uint8 and bool as Uint8Array, float16 as the bit patterns in a Uint16Array. */
 export interface Feed {
   readonly shape: readonly number[];
-  readonly data: Float32Array | BigInt64Array | Uint8Array;
+  readonly data: Float32Array | BigInt64Array | Uint8Array | Uint16Array;
 }
 export type Feeds = Readonly<Record<string, Feed>>;
 

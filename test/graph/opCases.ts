@@ -1,4 +1,6 @@
 // One table of op cases, several for every op: what `runOpCases` holds every runtime against.
+
+import { halfToFloat } from "../../src/checkpoint/dtypes.ts";
 import type { Dim, Shape } from "../../src/graph/dim.ts";
 import { addDims, floorDivDim, mulDims, symbol } from "../../src/graph/dim.ts";
 import * as g from "../../src/graph/ops.ts";
@@ -53,6 +55,12 @@ const integers = (...shape: Dim[]): CaseInput => ({
   shape,
   dtype: "int64",
   draw: draws((random) => random.integer(21) - 10),
+});
+/** Every finite half alike, the subnormal ones as often as those near 1. */
+const halves = (...shape: Dim[]): CaseInput => ({
+  shape,
+  dtype: "float16",
+  draw: draws((random) => halfToFloat((random.integer(2) << 15) | random.integer(0x7c00))),
 });
 /** Indices below `limit`, repeated at will, or each at most once. */
 const indices = (limit: Dim, ...shape: Dim[]): CaseInput => ({
@@ -330,6 +338,19 @@ const casts: OpCase[] = of("cast", {
   "float32 to bool": { inputs: [normal(4)], build: (x) => g.cast(g.mul(x!, g.cast(g.less(x!, 0), "float32")), "bool") },
   "bool to uint8 to int64": { inputs: [flags(B)], build: (x) => g.cast(g.cast(x!, "uint8"), "int64") },
   "int64 to bool": { inputs: [integers(T)], build: (x) => g.cast(x!, "bool") },
+  "float16 to float32": { inputs: [halves(40)], build: (x) => g.cast(x!, "float32") },
+  "subnormal halves to float32": {
+    inputs: [{ ...halves(40), draw: draws((random) => halfToFloat(random.integer(0x400))) }],
+    build: (x) => g.mul(g.cast(x!, "float32"), 2 ** 14),
+  },
+  "float16 moved about, symbolic": {
+    inputs: [halves(B, T, 3), halves(B, 2, 3)],
+    build: (x, y) => {
+      const joined = g.concat([g.slice(x!, 1, 1, T), g.reshape(y!, [B, 2, 3])], 1);
+      const turned = g.transpose(g.gather(joined, g.iota(2), 2), [1, 2, 0]);
+      return g.cast(g.reshape(g.reverse(turned, 0), [addDims(T, 1), mulDims(2, B)]), "float32");
+    },
+  },
   "a comparison to float32": { inputs: [normal(7)], build: (x) => g.cast(g.less(x!, 0.2), "float32") },
 });
 

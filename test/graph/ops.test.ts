@@ -51,6 +51,8 @@ test.each<[string, string, () => Value]>([
   ["geluBackward", "shapes differ", () => g.geluBackward(x, input("y", [3]))],
   ["clip", "limits of integers must be integers (0, Infinity)", () => g.clip(n, 0, Number.POSITIVE_INFINITY)],
   ["dropout", "expected x, a uint8 mask of its shape and a rate in [0, 1), rate 1", () => g.dropout(input("x", [1]), input("m", [1], "uint8"), 1)], // biome-ignore format: one line
+  ["mul", "float16 values must be cast first, got float16[2] and float16[2]", () => g.mul(input("h", [2], "float16"), input("i", [2], "float16"))], // biome-ignore format: one line
+  ["softmax", "float16 values must be cast first", () => g.softmax(input("h", [2], "float16"))],
   ["dropout", "expected x, a uint8 mask of its shape", () => g.dropout(x, x, 0.5)], // biome-ignore format: one line
 ])("%s: %s", (op, text, build) => {
   expect(build).toThrow(`internal: ${op}: ${text}`);

@@ -1,6 +1,7 @@
 // The runtime of Node: devices, feeds, results in place, several sizes in one session, bitwise repetition.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { gradients } from "../../src/autodiff/gradient.ts";
+import { decodeInto } from "../../src/checkpoint/dtypes.ts";
 import { InternalError, StillwaveError, UsageError } from "../../src/errors.ts";
 import { addDims, floorDivDim, mulDims, symbol } from "../../src/graph/dim.ts";
 import * as g from "../../src/graph/ops.ts";
@@ -104,6 +105,18 @@ describe("feeds", () => {
     expect([...(await sum.run(feeds)).sum!.data]).toEqual([105, 8, 10]);
     await sum.dispose();
   });
+});
+
+test("every half comes back as the number it is: subnormal, infinite, negative zero, not a number", async () => {
+  const executable = await runtime.compile(graphOf({ y: g.cast(input("x", [T], "float16"), "float32") }));
+  const patterns = Uint16Array.from({ length: 2 ** 16 }, (_, i) => i);
+  const { y } = await executable.run({ x: { shape: [patterns.length], data: patterns } });
+  const expected = new Float32Array(patterns.length);
+  decodeInto(expected, 0, new Uint8Array(patterns.buffer), "F16");
+  expect(y!.data.findIndex((value, i) => !Object.is(value, expected[i]))).toBe(-1);
+  const message = 'input "x" is float16[time], fed a Float32Array';
+  await expect(executable.run({ x: zeros(3) })).rejects.toThrow(message);
+  await executable.dispose();
 });
 
 describe("results in place", () => {

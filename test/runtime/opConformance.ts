@@ -1,6 +1,7 @@
 // Holds a runtime against the op table: values, shapes and gradients. Every runtime's test file calls `runOpCases`.
 import { beforeAll, describe, expect, test } from "vitest";
 import { gradients } from "../../src/autodiff/gradient.ts";
+import { floatsToHalves } from "../../src/checkpoint/dtypes.ts";
 import type { Shape } from "../../src/graph/dim.ts";
 import { evaluateDim, evaluateShape, SymbolicDim } from "../../src/graph/dim.ts";
 import * as g from "../../src/graph/ops.ts";
@@ -24,6 +25,7 @@ export interface Tolerances {
 export function toFeed({ shape, data }: Tensor, dtype: DType = "float32"): Feed {
   if (dtype === "float32") return { shape, data: Float32Array.from(data) };
   if (dtype === "int64") return { shape, data: BigInt64Array.from(Array.from(data, BigInt)) };
+  if (dtype === "float16") return { shape, data: floatsToHalves(Float32Array.from(data)) };
   return { shape, data: Uint8Array.from(data) };
 }
 

@@ -5,7 +5,7 @@ import { StillwaveError, UsageError, unknownName } from "../../errors.ts";
 import { encodeModel } from "../../onnx/proto.ts";
 import type { Graph } from "../../onnx/serialize.ts";
 import { toOnnx } from "../../onnx/serialize.ts";
-import { createExecutable } from "../executable.ts";
+import { createExecutable, feedTensor } from "../executable.ts";
 import type { Device, Executable, Feed, Runtime } from "../runtime.ts";
 
 export type { Device, Executable, Feed, Feeds, Runtime } from "../runtime.ts";
@@ -107,8 +107,11 @@ export interface OnnxFile {
   dispose(): Promise<void>;
 }
 
-const FEED_TYPE = (data: Feed["data"]) =>
-  data instanceof Float32Array ? "float32" : data instanceof BigInt64Array ? "int64" : "uint8";
+function feedType(data: Feed["data"]) {
+  if (data instanceof Float32Array) return "float32";
+  if (data instanceof Uint16Array) return "float16";
+  return data instanceof BigInt64Array ? "int64" : "uint8";
+}
 
 /** Opens an ONNX file on the CPU with every optimisation. Throws a StillwaveError where it is no model. */
 export async function openOnnxFile(path: string, threads = availableParallelism()): Promise<OnnxFile> {
@@ -125,9 +128,9 @@ export async function openOnnxFile(path: string, threads = availableParallelism(
     inputs: session.inputNames,
     outputs: session.outputNames,
     async run(feeds) {
-      const tensors = Object.entries(feeds).map(([name, { shape, data }]) => [
+      const tensors = Object.entries(feeds).map(([name, feed]) => [
         name,
-        new ort.Tensor(FEED_TYPE(data), data as never, shape),
+        feedTensor(ort.Tensor, feedType(feed.data), feed),
       ]);
       const results = await session.run(Object.fromEntries(tensors));
       return Object.fromEntries(
