@@ -30,20 +30,26 @@ const SPLITS = ["train", "dev", "test"] as const;
 /**
  * Reads `labels.tsv`: a header line with the columns file and split (train, dev or test) and one with the labels. Paths are
  * relative to the file. Classes are those of the training split, sorted.
- * @param column the column with the labels, e.g. `label` or `speaker`
+ * @param columns the columns with the labels, one a slot, e.g. `label` or `speaker`
  * @throws StillwaveError with file and line for anything malformed, or listing labels that training never sees.
  */
-export async function readLabelsTsv(file: string, column = "label"): Promise<LabelledCorpus> {
-  const { rows, columns } = parseTable(await readLines(file, "label"), file, splitTabs, ["file", "split"]);
-  if (!columns.includes(column)) {
-    throw new UsageError(`${file}: no column "${column}"; it has ${columns.slice(0, 20).join(", ")}`);
+export async function readLabelsTsv(
+  file: string,
+  columns: string | readonly string[] = "label",
+): Promise<LabelledCorpus> {
+  const wanted = typeof columns === "string" ? [columns] : columns;
+  const { rows, columns: present } = parseTable(await readLines(file, "label"), file, splitTabs, ["file", "split"]);
+  for (const column of wanted) {
+    if (!present.includes(column))
+      throw new UsageError(`${file}: no column "${column}"; it has ${present.slice(0, 20).join(", ")}`);
   }
   const seen = new Map<string, number>();
   const files = rows.map((row): LabelledFile => {
     const place = `${file}:${row.number}`;
-    const [path, label, split, speaker] = ["file", column, "split", "speaker"].map((name) => row.get(name) ?? "");
-    if (path === "" || label === "")
-      throw new StillwaveError(`${place}: the ${path === "" ? "file" : column} is empty`);
+    const [path, split, speaker] = ["file", "split", "speaker"].map((name) => row.get(name) ?? "");
+    const labels = wanted.map((name) => row.get(name) ?? "");
+    const empty = path === "" ? "file" : wanted[labels.indexOf("")];
+    if (empty !== undefined) throw new StillwaveError(`${place}: the ${empty} is empty`);
     const earlier = seen.get(path);
     if (earlier !== undefined) throw new StillwaveError(`${place}: ${path} was on line ${earlier} already`);
     seen.set(path, row.number);
@@ -51,14 +57,15 @@ export async function readLabelsTsv(file: string, column = "label"): Promise<Lab
       id: path.slice(0, path.length - extname(path).length),
       path: resolve(dirname(file), path),
       split: splitNamed(split, place),
-      labels: [label],
+      labels,
       ...(speaker !== "" && { speaker }),
     };
   });
-  return { slots: slotsOf(files, [column], file, "sorted"), files };
+  return { slots: slotsOf(files, wanted, file, "sorted"), files };
 }
 
-function splitNamed(name: string, place: string): LabelledFile["split"] {
+/** @throws StillwaveError naming `place` for a name that is none of the splits. */
+export function splitNamed(name: string, place: string): LabelledFile["split"] {
   const split = name === "valid" || name === "validation" ? "dev" : name;
   if ((SPLITS as readonly string[]).includes(split)) return split as LabelledFile["split"];
   throw new StillwaveError(`${place}: split "${name}"; expected ${SPLITS.join(", ")}`);

@@ -1,0 +1,99 @@
+// Corpora with class labels, as tasks see them: lengths read, a dev split held out where there is none, labels as numbers.
+import { createHash } from "node:crypto";
+import { MIN_SAMPLES, probeAudio } from "../../audio/index.ts";
+import { BadFiles, type OnBadFile, reasonOf } from "../../data/bad-files.ts";
+import { InternalError, StillwaveError } from "../../errors.ts";
+import type { UtteranceHeadConfig } from "../heads/head.types.ts";
+import type { LabelledCorpus, LabelledFile } from "../labels/classes.ts";
+import { SLOT_SEPARATOR } from "./objective.ts";
+import { factsOf, fingerprintOf } from "./splits.ts";
+import type { HeadSizes, Split, TaskData, TaskUtterance } from "./task.types.ts";
+
+const PARALLEL_PROBES = 32;
+/** Of the training files, where the corpus has no dev split. */
+const HELD_OUT = 10;
+
+/** The utterance head of every task that answers once an utterance. */
+export const utteranceHead = (
+  outputs: number,
+  { projection = 256, normalizeStates = false }: HeadSizes,
+): UtteranceHeadConfig => ({ kind: "utterance", projection, outputs, normalizeStates });
+
+/** Whether a training file is held out: every tenth, by a hash of its id, so that adding files moves no others. */
+function isHeldOut({ id, split }: LabelledFile): boolean {
+  return split === "train" && createHash("sha256").update(id).digest().readUInt32BE(0) % HELD_OUT === 0;
+}
+
+/** Moves a tenth of train to dev, keeping one file of every class in train. */
+function withDev(files: readonly LabelledFile[]): { files: readonly LabelledFile[]; heldOut: boolean } {
+  if (files.some(({ split }) => split === "dev")) return { files, heldOut: false };
+  const kept = new Map<string, number>();
+  const key = ({ labels }: LabelledFile) => labels.join("\0");
+  for (const file of files) if (file.split === "train") kept.set(key(file), (kept.get(key(file)) ?? 0) + 1);
+  const moved = files.map((file): LabelledFile => {
+    const left = kept.get(key(file)) ?? 0;
+    if (!isHeldOut(file) || left < 2) return file;
+    kept.set(key(file), left - 1);
+    return { ...file, split: "dev" };
+  });
+  return { files: moved, heldOut: true };
+}
+
+async function lengthsOf(files: readonly LabelledFile[], onBadFile: OnBadFile) {
+  const bad = new BadFiles();
+  const lengths = new Map<string, number>();
+  let next = 0;
+  const lane = async () => {
+    while (next < files.length) {
+      const { path } = files[next++]!;
+      try {
+        const { samples16k } = await probeAudio(path);
+        if (samples16k >= MIN_SAMPLES) lengths.set(path, samples16k);
+        else bad.add(path, `too short: ${samples16k} samples at 16 kHz, at least ${MIN_SAMPLES} are needed`);
+      } catch (error) {
+        bad.add(path, reasonOf(error, path));
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(PARALLEL_PROBES, files.length) }, lane));
+  if (onBadFile === "stop") bad.throwIfAny(files.length);
+  return { lengths, badFiles: bad.sorted() };
+}
+
+/** @throws StillwaveError naming bad files under `stop`, or a split without files. */
+export async function classData(root: string, corpus: LabelledCorpus, onBadFile: OnBadFile): Promise<TaskData> {
+  const { files, heldOut } = withDev(corpus.files);
+  const { lengths, badFiles } = await lengthsOf(files, onBadFile);
+  const places = corpus.slots.map(({ values }) => new Map(values.map((value, i) => [value, i])));
+  const utterances: Record<Split, TaskUtterance[]> = { train: [], dev: [], test: [] };
+  for (const { id, path, split, labels, randomCropSeconds } of files) {
+    const samples = lengths.get(path);
+    if (samples === undefined) continue;
+    const label = labels.map((value, slot) => {
+      const place = places[slot]!.get(value);
+      if (place === undefined) throw new InternalError(`label "${value}" is not among its slot's`);
+      return place;
+    });
+    const crop = randomCropSeconds === undefined ? {} : { randomCropSeconds };
+    utterances[split].push({ id, path, samples, label, reference: labels.join(SLOT_SEPARATOR), ...crop });
+  }
+  for (const [split, list] of Object.entries(utterances))
+    if (list.length === 0)
+      throw new StillwaveError(
+        `${root}: no files of the split ${split}; train, test and (or held out of train) dev are needed`,
+      );
+  const dev = heldOut ? `held out of train (1 in ${HELD_OUT}, by hash of the file's id)` : "dev";
+  return {
+    root,
+    utterances,
+    facts: {
+      train: factsOf(utterances.train, heldOut ? "train without what is held out" : "train"),
+      dev: factsOf(utterances.dev, dev),
+      test: factsOf(utterances.test, "test"),
+    },
+    objective: { kind: "classes", slots: corpus.slots },
+    fingerprint: fingerprintOf(utterances),
+    badFiles,
+    notes: heldOut ? [`${root} has no dev split: a tenth of train is held out for choices`] : [],
+  };
+}

@@ -1,0 +1,17 @@
+// The tasks by name. A new one is a file beside these and a line here.
+import { unknownName } from "../../errors.ts";
+import type { TaskName } from "../run/result.types.ts";
+import { asr } from "./asr.ts";
+import { ic } from "./ic.ts";
+import { ks } from "./ks.ts";
+import { pr } from "./pr.ts";
+import { sid } from "./sid.ts";
+import type { Task } from "./task.types.ts";
+
+export const TASKS: Readonly<Record<TaskName, Task>> = { pr, asr, ks, sid, ic };
+
+/** @throws UsageError that lists the tasks there are. */
+export function taskNamed(name: string): Task {
+  if (!Object.hasOwn(TASKS, name)) throw unknownName("task", name, Object.keys(TASKS));
+  return TASKS[name as TaskName];
+}

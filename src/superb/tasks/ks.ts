@@ -1,0 +1,58 @@
+// KS, keyword spotting: one of a few words an utterance, scored by accuracy.
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { StillwaveError } from "../../errors.ts";
+import { type LabelledCorpus, readLabelsTsv } from "../labels/classes.ts";
+import { readLabelFolders } from "../labels/folders.ts";
+import { readSpeechCommands } from "../labels/speech-commands.ts";
+import { classData, utteranceHead } from "./classes.ts";
+import type { CorpusOptions, Task } from "./task.types.ts";
+
+const NOISE = "_background_noise_";
+
+/** The archives side by side below `root`, or the training archive itself with the test archive given. */
+async function speechCommands({ root, testRoot }: CorpusOptions): Promise<LabelledCorpus | undefined> {
+  if (existsSync(join(root, NOISE))) {
+    if (!testRoot)
+      throw new StillwaveError(
+        `${root}: the training archive of Speech Commands; name the folder of the test archive with --test-data <dir>`,
+      );
+    return readSpeechCommands(root, testRoot);
+  }
+  const below = await readdir(root, { withFileTypes: true }).catch(() => []);
+  const names = below.filter((entry) => !entry.isFile()).map(({ name }) => name);
+  const train = names.find((name) => existsSync(join(root, name, NOISE)));
+  const test = testRoot ?? names.find((name) => /speech_commands_test/i.test(name));
+  if (train === undefined) return undefined;
+  if (test === undefined)
+    throw new StillwaveError(`${root}: no test archive of Speech Commands beside ${train}; name it with --test-data`);
+  return readSpeechCommands(join(root, train), testRoot ?? join(root, test));
+}
+
+async function corpusOf(options: CorpusOptions): Promise<LabelledCorpus> {
+  const original = await speechCommands(options);
+  if (original) return original;
+  const table = join(options.root, "labels.tsv");
+  if (existsSync(table)) return readLabelsTsv(table, options.labelColumns ?? "label");
+  return readLabelFolders(options.root, "keyword");
+}
+
+export const ks: Task = {
+  name: "ks",
+  title: "keyword spotting",
+  metric: { name: "accuracy", isHigherBetter: true },
+  recipe: {
+    learningRate: 1e-4,
+    updates: 200_000,
+    batchSize: 32,
+    accumulate: 1,
+    clip: 1,
+    evaluateEvery: 5000,
+    warmup: 1400,
+    batching: "balanced",
+    specAugment: false,
+  },
+  head: utteranceHead,
+  load: async (options) => classData(options.root, await corpusOf(options), options.onBadFile),
+};

@@ -1,0 +1,147 @@
+// What a head is trained for: the loss of its logits with the cotangent, and the answers they stand for.
+import { StillwaveError } from "../../errors.ts";
+import { CtcWorkspace, ctcLoss } from "../ctc.ts";
+import { greedyDecode } from "../decode/greedy.ts";
+import type { HeadOutput } from "../heads/step.ts";
+import type { Slot } from "../labels/classes.ts";
+import { characterText, Vocabulary } from "../labels/vocabulary.ts";
+import type { ErrorUnit } from "../metrics/error-rate.ts";
+
+/** An objective as data: what a saved head needs beside its weights. */
+export type ObjectiveSpec =
+  | {
+      readonly kind: "ctc";
+      /** Phones are separated by spaces; characters are joined, `|` being the space. */
+      readonly text: "phones" | "characters";
+      readonly symbols: readonly string[];
+      readonly special: readonly string[];
+    }
+  | { readonly kind: "classes"; readonly slots: readonly Slot[] };
+
+/** Symbol ids of an utterance (CTC), or one class id per slot. */
+export type Label = readonly number[];
+
+export interface BatchLoss {
+  /** Mean over the batch as training minimises it, in nats. */
+  readonly loss: number;
+  /** Gradient with respect to the logits, in their shape. */
+  readonly cotangent: Float32Array;
+  /** Utterances whose labels no alignment fits; they count as loss 0. */
+  readonly infinite: number;
+}
+
+export interface Objective {
+  readonly spec: ObjectiveSpec;
+  /** Width of the logits. */
+  readonly outputs: number;
+  /** What errors are counted in; null: answers are right or wrong as wholes. */
+  readonly unit: ErrorUnit | null;
+  loss(output: HeadOutput, labels: readonly Label[]): BatchLoss;
+  /** The answer for each item, greedily decoded. */
+  predict(output: HeadOutput): string[];
+}
+
+export function createObjective(spec: ObjectiveSpec): Objective {
+  return spec.kind === "ctc" ? ctcObjective(spec) : classObjective(spec);
+}
+
+/** Logits of one item without its padded frames, [frames, vocab]. */
+export function logitsOf({ logits, shape, frames }: HeadOutput, item: number): Float32Array {
+  const [, time, vocab] = shape as [number, number, number];
+  const start = item * time * vocab;
+  return logits.subarray(start, start + frames[item]! * vocab);
+}
+
+/** Text of symbol ids. */
+export function textOf(spec: Extract<ObjectiveSpec, { kind: "ctc" }>, vocabulary: Vocabulary, ids: Iterable<number>) {
+  return spec.text === "characters" ? characterText(ids, vocabulary) : vocabulary.decode(ids).join(" ");
+}
+
+function ctcObjective(spec: Extract<ObjectiveSpec, { kind: "ctc" }>): Objective {
+  const vocabulary = new Vocabulary(spec.symbols, spec.special);
+  const workspace = new CtcWorkspace();
+  let cotangent = new Float32Array(0);
+  return {
+    spec,
+    outputs: vocabulary.size,
+    unit: spec.text === "characters" ? "word" : "phone",
+    loss({ logits, shape, frames }, labels) {
+      if (cotangent.length < logits.length) cotangent = new Float32Array(Math.ceil(logits.length * 1.25));
+      const gradient = cotangent.subarray(0, logits.length);
+      const batch = { logits, shape: shape as [number, number, number], frameLengths: frames, labels };
+      const { loss, infinite } = ctcLoss(batch, { gradient }, workspace);
+      return { loss, cotangent: gradient, infinite };
+    },
+    predict: (output) =>
+      output.frames.map((_, item) => {
+        const symbols = greedyDecode(logitsOf(output, item), { vocab: vocabulary.size, drop: vocabulary.special });
+        return textOf(
+          spec,
+          vocabulary,
+          symbols.map(({ symbol }) => symbol),
+        );
+      }),
+  };
+}
+
+/** Joins the answers of several slots; a corpus whose labels hold it would be ambiguous only in print. */
+export const SLOT_SEPARATOR = " / ";
+
+/** Sum over slots of the cross entropies of each slot's slice of the logits, mean over the batch. */
+function classObjective(spec: Extract<ObjectiveSpec, { kind: "classes" }>): Objective {
+  const sizes = spec.slots.map(({ values }) => values.length);
+  const outputs = sizes.reduce((a, b) => a + b, 0);
+  if (sizes.some((size) => size < 2)) {
+    const [alone] = spec.slots.filter(({ values }) => values.length < 2);
+    throw new StillwaveError(
+      `${alone!.name}: the training data have fewer than two classes; there is nothing to learn`,
+    );
+  }
+  const starts = sizes.map((_, i) => sizes.slice(0, i).reduce((a, b) => a + b, 0));
+  return {
+    spec,
+    outputs,
+    unit: null,
+    loss({ logits, shape }, labels) {
+      const [items] = shape as [number, number];
+      const cotangent = new Float32Array(logits.length);
+      let loss = 0;
+      for (let item = 0; item < items; item++)
+        for (const [slot, size] of sizes.entries()) {
+          const from = item * outputs + starts[slot]!;
+          loss += crossEntropy(logits, cotangent, from, size, labels[item]![slot]!, 1 / items);
+        }
+      return { loss, cotangent, infinite: 0 };
+    },
+    predict: ({ logits, shape }) =>
+      Array.from({ length: shape[0]! }, (_, item) =>
+        spec.slots
+          .map(({ values }, slot) => {
+            const from = item * outputs + starts[slot]!;
+            let best = 0;
+            for (let i = 1; i < values.length; i++) if (logits[from + i]! > logits[from + best]!) best = i;
+            return values[best]!;
+          })
+          .join(SLOT_SEPARATOR),
+      ),
+  };
+}
+
+/** -log softmax at `target`, times `weight`; writes its gradient. */
+function crossEntropy(
+  logits: Float32Array,
+  gradient: Float32Array,
+  from: number,
+  size: number,
+  target: number,
+  weight: number,
+): number {
+  let max = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < size; i++) max = Math.max(max, logits[from + i]!);
+  let sum = 0;
+  for (let i = 0; i < size; i++) sum += Math.exp(logits[from + i]! - max);
+  const normalizer = max + Math.log(sum);
+  for (let i = 0; i < size; i++)
+    gradient[from + i] = weight * (Math.exp(logits[from + i]! - normalizer) - (i === target ? 1 : 0));
+  return weight * (normalizer - logits[from + target]!);
+}
