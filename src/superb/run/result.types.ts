@@ -36,9 +36,9 @@ export interface DecodingResult {
 
 export interface EvaluationPoint {
   readonly step: number;
-  /** Mean training loss since the last evaluation. */
-  readonly trainLoss: number;
-  readonly devLoss: number;
+  /** Mean training loss since the last evaluation; null where none was finite. */
+  readonly trainLoss: number | null;
+  readonly devLoss: number | null;
   /** The task's metric on dev, in percent. */
   readonly dev: number;
 }

@@ -44,7 +44,7 @@ export const asr: Task = {
   title: "speech recognition",
   metric: { name: "WER", isHigherBetter: false },
   recipe: {
-    learningRate: 1e-4,
+    learningRates: [1e-4],
     updates: 200_000,
     // the reference asks for 32 and halves every batch longer than 2000 samples, which are all
     batchSize: 16,

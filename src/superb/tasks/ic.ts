@@ -19,7 +19,7 @@ export const ic: Task = {
   title: "intent classification",
   metric: { name: "accuracy", isHigherBetter: true },
   recipe: {
-    learningRate: 1e-4,
+    learningRates: [1e-4],
     updates: 200_000,
     batchSize: 32,
     accumulate: 1,

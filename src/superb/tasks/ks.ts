@@ -43,7 +43,7 @@ export const ks: Task = {
   title: "keyword spotting",
   metric: { name: "accuracy", isHigherBetter: true },
   recipe: {
-    learningRate: 1e-4,
+    learningRates: [1e-4],
     updates: 200_000,
     batchSize: 32,
     accumulate: 1,

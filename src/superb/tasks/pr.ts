@@ -68,7 +68,7 @@ export const pr: Task = {
   title: "phoneme recognition",
   metric: { name: "PER", isHigherBetter: false },
   recipe: {
-    learningRate: 1e-2,
+    learningRates: [1e-2],
     updates: 100_000,
     batchSize: 16,
     accumulate: 2,

@@ -23,7 +23,7 @@ export const sid: Task = {
   title: "speaker identification",
   metric: { name: "accuracy", isHigherBetter: true },
   recipe: {
-    learningRate: 1e-1,
+    learningRates: [1e-1, 1e-2, 1e-3, 1e-4],
     updates: 200_000,
     batchSize: 8,
     accumulate: 4,

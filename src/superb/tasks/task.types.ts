@@ -59,7 +59,8 @@ export interface HeadSizes {
 
 /** Numbers of the reference recipe (s3prl 0.4.18). */
 export interface TaskRecipe {
-  readonly learningRate: number;
+  /** More than one: the benchmark sweeps them, and dev chooses. */
+  readonly learningRates: readonly number[];
   readonly updates: number;
   readonly batchSize: number;
   readonly accumulate: number;

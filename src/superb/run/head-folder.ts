@@ -1,0 +1,120 @@
+// A trained head on disk: weights as safetensors, and as JSON what it reads, what it answers and which upstream it belongs to.
+import { mkdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { readSafetensors, writeSafetensors } from "../../checkpoint/safetensors.ts";
+import { StillwaveError } from "../../errors.ts";
+import { writeFileAtomic } from "../../files.ts";
+import type { Parameters } from "../../graph/array.ts";
+import type { HeadConfig, HeadInput } from "../heads/head.types.ts";
+import { headParameters } from "../heads/parameters.ts";
+import type { ObjectiveSpec } from "../tasks/objective.ts";
+
+export const headFiles = { settings: "head.json", weights: "model.safetensors" } as const;
+const MAX_BYTES = 2 ** 24;
+
+const count = z.int().min(1).max(1_000_000);
+const common = { projection: count, outputs: count, normalizeStates: z.boolean() };
+const configSchema = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("frames"), ...common }),
+  z.object({ kind: z.literal("utterance"), ...common }),
+  z.object({
+    kind: z.literal("bilstm"),
+    ...common,
+    hidden: count,
+    lstmLayers: z.int().min(1).max(16),
+    dropout: z.number().min(0).lt(1),
+    stack: z.int().min(1).max(64),
+  }),
+]);
+const objectiveSchema = z.discriminatedUnion("kind", [
+  z.object({
+    kind: z.literal("ctc"),
+    text: z.enum(["phones", "characters"]),
+    symbols: z.array(z.string()).min(2),
+    special: z.array(z.string()),
+  }),
+  z.object({
+    kind: z.literal("classes"),
+    slots: z.array(z.object({ name: z.string(), values: z.array(z.string()).min(1) })).min(1),
+  }),
+]);
+const schema = z.object({
+  format: z.literal(1),
+  task: z.enum(["pr", "asr", "ks", "sid", "ic"]),
+  config: configSchema,
+  input: z.object({ layers: count, dim: count }),
+  objective: objectiveSchema,
+  upstream: z.object({
+    /** As the user gave it; files as absolute paths. */
+    spec: z.string(),
+    options: z.record(z.string(), z.union([z.string(), z.number()])),
+    fingerprint: z.string(),
+    samplesPerFrame: count,
+  }),
+});
+
+export interface HeadSettings extends z.infer<typeof schema> {
+  readonly config: HeadConfig;
+  readonly input: HeadInput;
+  readonly objective: ObjectiveSpec;
+}
+
+export async function writeHead(folder: string, settings: HeadSettings, parameters: Parameters): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await writeSafetensors(join(folder, headFiles.weights), parameters);
+  await writeFileAtomic(join(folder, headFiles.settings), `${JSON.stringify(settings, null, 2)}\n`);
+}
+
+/** @throws StillwaveError naming the file for anything missing, malformed or not fitting together. */
+export async function readHead(folder: string): Promise<{ settings: HeadSettings; parameters: Parameters }> {
+  const path = join(folder, headFiles.settings);
+  const settings = parse(await readText(path), path);
+  const weights = join(folder, headFiles.weights);
+  const file = await readSafetensors(weights);
+  try {
+    const parameters: Parameters = new Map();
+    for (const { name, shape } of headParameters(settings.config, settings.input)) {
+      if (!file.tensors.has(name)) throw new StillwaveError(`${weights}: no tensor "${name}"; the head is not whole`);
+      const array = await file.read(name);
+      if (array.shape.join() !== shape.join())
+        throw new StillwaveError(`${weights}: "${name}" is [${array.shape}], ${headFiles.settings} wants [${shape}]`);
+      if (!array.data.every(Number.isFinite))
+        throw new StillwaveError(`${weights}: "${name}" holds values that are not finite; train the head again`);
+      parameters.set(name, array);
+    }
+    return { settings, parameters };
+  } finally {
+    await file.close();
+  }
+}
+
+async function readText(path: string): Promise<string> {
+  const info = await stat(path).catch(() => undefined);
+  if (!info?.isFile())
+    throw new StillwaveError(`${path}: not there; give the folder of a finished evaluation (stillwave superb ...)`);
+  if (info.size > MAX_BYTES) throw new StillwaveError(`${path}: ${info.size} bytes are too many for a head's settings`);
+  return readFile(path, "utf8");
+}
+
+function parse(text: string, path: string): HeadSettings {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new StillwaveError(`${path}: not valid JSON (${(error as Error).message})`);
+  }
+  const result = schema.safeParse(value);
+  if (!result.success) {
+    const [issue] = result.error.issues;
+    throw new StillwaveError(`${path}: ${issue!.path.join(".")}: ${issue!.message}; train the head again`);
+  }
+  const { config, objective } = result.data;
+  const outputs =
+    objective.kind === "ctc"
+      ? objective.symbols.length
+      : objective.slots.reduce((n, { values }) => n + values.length, 0);
+  if (config.outputs !== outputs)
+    throw new StillwaveError(`${path}: the head has ${config.outputs} outputs for ${outputs} symbols or classes`);
+  return result.data;
+}

@@ -1,0 +1,143 @@
+// Logits to text: greedily, by prefix beam search, or by words of a lexicon with a language model; n best, words timed.
+import { basename } from "node:path";
+import { UsageError } from "../../errors.ts";
+import { readArpa } from "../decode/arpa.ts";
+import { logSoftmax } from "../decode/emissions.ts";
+import { greedyDecode, type TimedSymbol } from "../decode/greedy.ts";
+import { lexiconBeamSearch, smearScores } from "../decode/lexicon-beam.ts";
+import { LexiconTrie } from "../decode/lexicon-trie.ts";
+import { prefixBeamSearch } from "../decode/prefix-beam.ts";
+import { readSpellings, spellWords } from "../decode/spellings.ts";
+import { Vocabulary } from "../labels/vocabulary.ts";
+import { type ObjectiveSpec, textOf } from "./objective.ts";
+
+type CtcSpec = Extract<ObjectiveSpec, { kind: "ctc" }>;
+
+export interface DecodingOptions {
+  /** ARPA n-gram model of words, plain or gzipped. */
+  readonly lm?: string;
+  /** Spellings `WORD W O R D |`; without it, the words of the language model are spelled by their letters. */
+  readonly lexicon?: string;
+  /** Hypotheses kept after each frame. Alone it means prefix beam search. Default 5 with a lexicon. */
+  readonly beam?: number;
+  readonly tokenBeam?: number;
+  readonly threshold?: number;
+  readonly lmWeight?: number;
+  readonly wordScore?: number;
+}
+
+/** A stretch of an utterance, in frames of the logits. */
+export interface TimedText {
+  readonly text: string;
+  readonly startFrame: number;
+  /** One past its last frame. */
+  readonly endFrame: number;
+}
+
+export interface Transcription {
+  readonly text: string;
+  /** Of the search, higher is better; null: greedy. */
+  readonly score: number | null;
+  /** Words, or phones. */
+  readonly parts: readonly TimedText[];
+}
+
+export interface Decoding {
+  /** `greedy`, `prefix beam 10`, `lexicon beam 5, 4-gram.arpa, weight 2, word score -1`. */
+  readonly name: string;
+  /** The `count` best transcriptions of one utterance's logits, [frames, vocab], best first. */
+  decode(logits: Float32Array, count?: number): Transcription[];
+}
+
+/** @throws StillwaveError for unreadable files; UsageError for options that do not fit. */
+export async function createDecoding(spec: CtcSpec, options: DecodingOptions = {}): Promise<Decoding> {
+  const vocabulary = new Vocabulary(spec.symbols, spec.special);
+  if (options.lm !== undefined || options.lexicon !== undefined) return lexiconDecoding(spec, vocabulary, options);
+  const alone = (["lmWeight", "wordScore"] as const).find((name) => options[name] !== undefined);
+  if (alone) throw new UsageError(`${alone} means nothing without a language model or a lexicon`);
+  const { beam } = options;
+  const transcribed = (symbols: readonly TimedSymbol[], score: number | null): Transcription => ({
+    text: textOf(
+      spec,
+      vocabulary,
+      symbols.map(({ symbol }) => symbol),
+    ),
+    score,
+    parts: timedParts(spec, vocabulary, symbols),
+  });
+  const vocab = vocabulary.size;
+  if (beam === undefined)
+    return {
+      name: "greedy",
+      decode: (logits) => [transcribed(greedyDecode(logits, { vocab, drop: vocabulary.special }), null)],
+    };
+  const search = { vocab, drop: vocabulary.special, ...picked(options, ["beam", "tokenBeam", "threshold"]) };
+  return {
+    name: `prefix beam ${beam}`,
+    decode(logits, count = 1) {
+      const emissions = logSoftmax(logits, vocab, new Float32Array(logits.length));
+      const results = prefixBeamSearch(emissions, search, count);
+      return results.map(({ symbols, logProbability }) => transcribed(symbols, logProbability));
+    },
+  };
+}
+
+async function lexiconDecoding(spec: CtcSpec, vocabulary: Vocabulary, options: DecodingOptions): Promise<Decoding> {
+  const { lm, lexicon, beam = 5, lmWeight = 2, wordScore = -1 } = options;
+  const silence = vocabulary.ids.get("|");
+  if (spec.text !== "characters" || silence === undefined)
+    throw new UsageError(
+      "a lexicon or language model of words needs a head that spells (asr); phones are decoded without",
+    );
+  const model = lm === undefined ? undefined : await readArpa(lm);
+  const spellings =
+    lexicon === undefined
+      ? spellWords(model!.words.keys(), vocabulary.ids, { unspellable: "skip" })
+      : await readSpellings(lexicon, vocabulary.ids);
+  const vocab = vocabulary.size;
+  const trie = new LexiconTrie(spellings, vocab, smearScores(model));
+  const search = { vocab, silence, beam, lmWeight, wordScore, ...picked(options, ["tokenBeam", "threshold"]) };
+  const parts = [
+    `lexicon beam ${beam}`,
+    ...(lm ? [`${basename(lm)}, weight ${lmWeight}`] : []),
+    `word score ${wordScore}`,
+  ];
+  return {
+    name: parts.join(", "),
+    decode(logits, count = 1) {
+      const emissions = logSoftmax(logits, vocab, new Float32Array(logits.length));
+      return lexiconBeamSearch(emissions, trie, model, search, count).map(({ text, score, words }) => ({
+        text,
+        score,
+        parts: words.map(({ word, startFrame, endFrame }) => ({ text: word, startFrame, endFrame })),
+      }));
+    },
+  };
+}
+
+function picked<K extends keyof DecodingOptions>(
+  options: DecodingOptions,
+  names: readonly K[],
+): Pick<DecodingOptions, K> {
+  const entries = names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
+  return Object.fromEntries(entries) as Pick<DecodingOptions, K>;
+}
+
+/** Phones as they are; characters joined to words between the marks. */
+function timedParts(spec: CtcSpec, vocabulary: Vocabulary, symbols: readonly TimedSymbol[]): TimedText[] {
+  const parts: { text: string; startFrame: number; endFrame: number }[] = [];
+  let isOpen = false;
+  for (const { symbol, startFrame, endFrame } of symbols) {
+    const text = vocabulary.symbols[symbol]!;
+    if (spec.text === "characters" && text === "|") isOpen = false;
+    else if (spec.text === "characters" && isOpen) {
+      const word = parts.at(-1)!;
+      word.text += text;
+      word.endFrame = endFrame;
+    } else {
+      parts.push({ text, startFrame, endFrame });
+      isOpen = true;
+    }
+  }
+  return parts;
+}

@@ -1,0 +1,114 @@
+// Which utterances make up each training batch: a function of seed and place alone, so that training resumes anywhere.
+import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
+import { UsageError } from "../../errors.ts";
+import { Random } from "../../random.ts";
+import type { FeatureItem } from "../features/features.types.ts";
+import type { TaskRecipe, TaskUtterance } from "../tasks/task.types.ts";
+
+export interface SampledBatch {
+  readonly utterances: readonly TaskUtterance[];
+  readonly items: readonly FeatureItem[];
+}
+
+export interface SamplerOptions
+  extends Pick<TaskRecipe, "batching" | "batchSize" | "halveAboveSamples" | "cropSeconds"> {
+  readonly seed: number;
+  readonly samplesPerFrame: number;
+}
+
+/** Batches by micro-step, epoch after epoch without end. */
+export class Sampler {
+  readonly batchesPerEpoch: number;
+  private readonly utterances: readonly TaskUtterance[];
+  private readonly options: SamplerOptions;
+  /** By length, longest first, ties by id: the list that neighbours are taken from. */
+  private readonly neighbours: readonly (readonly TaskUtterance[])[];
+  private readonly cumulative: Float64Array;
+  private planned: { readonly epoch: number; readonly batches: readonly (readonly TaskUtterance[])[] } | undefined;
+
+  constructor(utterances: readonly TaskUtterance[], options: SamplerOptions) {
+    const { batchSize, halveAboveSamples, batching } = options;
+    if (!(Number.isInteger(batchSize) && batchSize >= 1))
+      throw new UsageError(`batch: expected 1 or more, got ${batchSize}`);
+    this.options = options;
+    this.utterances = utterances.toSorted((a, b) => b.samples - a.samples || (a.id < b.id ? -1 : 1));
+    this.neighbours = batching === "length" ? cut(this.utterances, batchSize, halveAboveSamples) : [];
+    this.cumulative = batching === "balanced" ? cumulativeWeights(this.utterances) : new Float64Array(0);
+    this.batchesPerEpoch = this.neighbours.length || Math.ceil(utterances.length / batchSize);
+  }
+
+  /** Batch number `micro`, from 0. */
+  at(micro: number): SampledBatch {
+    const epoch = Math.floor(micro / this.batchesPerEpoch);
+    if (this.planned?.epoch !== epoch) this.planned = { epoch, batches: this.plan(epoch) };
+    const utterances = this.planned.batches[micro % this.batchesPerEpoch]!;
+    return { utterances, items: utterances.map((utterance, place) => this.itemOf(utterance, micro, place)) };
+  }
+
+  private plan(epoch: number): readonly (readonly TaskUtterance[])[] {
+    const { batching, batchSize, seed } = this.options;
+    const random = new Random(seed, "batches", epoch);
+    if (batching === "length") return random.shuffle([...this.neighbours]);
+    if (batching === "shuffled") return cut(random.shuffle([...this.utterances]), batchSize);
+    const drawn = this.utterances.map(() => this.utterances[this.draw(random)]!);
+    return cut(drawn, batchSize);
+  }
+
+  /** An utterance's place, drawn with the inverse of its class's frequency. */
+  private draw(random: Random): number {
+    const target = random.uniform() * this.cumulative.at(-1)!;
+    let [low, high] = [0, this.cumulative.length - 1];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.cumulative[middle]! > target) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  private itemOf(utterance: TaskUtterance, micro: number, place: number): FeatureItem {
+    const { cropSeconds, samplesPerFrame, seed } = this.options;
+    const seconds = utterance.randomCropSeconds ?? cropSeconds;
+    return cropped(utterance, seconds, samplesPerFrame, () => new Random(seed, "crop", micro, place));
+  }
+}
+
+/** The whole utterance, or a random crop where it is longer than `seconds`. */
+export function cropped(
+  { id, samples }: Pick<TaskUtterance, "id" | "samples">,
+  seconds: number | undefined,
+  samplesPerFrame: number,
+  random: () => Random,
+): FeatureItem {
+  if (seconds === undefined) return { id };
+  const whole = Math.round(samples / samplesPerFrame);
+  const frames = Math.round((seconds * SAMPLE_RATE_HZ) / samplesPerFrame);
+  if (frames >= whole) return { id };
+  return { id, crop: { startFrame: random().integer(whole - frames + 1), frames } };
+}
+
+function cut(list: readonly TaskUtterance[], size: number, halveAbove?: number): TaskUtterance[][] {
+  const batches: TaskUtterance[][] = [];
+  for (let from = 0; from < list.length; from += size) {
+    const batch = list.slice(from, from + size);
+    const half = Math.ceil(batch.length / 2);
+    const isLong = halveAbove !== undefined && batch[0]!.samples > halveAbove && batch.length > 1;
+    batches.push(...(isLong ? [batch.slice(0, half), batch.slice(half)] : [batch]));
+  }
+  return batches;
+}
+
+/** Weight of each utterance, 1 / (utterances of its class), summed up. */
+export function inverseFrequencies(utterances: readonly TaskUtterance[]): Float64Array {
+  const counts = new Map<string, number>();
+  for (const { reference } of utterances) counts.set(reference, (counts.get(reference) ?? 0) + 1);
+  return Float64Array.from(utterances, ({ reference }) => 1 / counts.get(reference)!);
+}
+
+function cumulativeWeights(utterances: readonly TaskUtterance[]): Float64Array {
+  let sum = 0;
+  return inverseFrequencies(utterances).map((weight) => {
+    sum += weight;
+    return sum;
+  });
+}
