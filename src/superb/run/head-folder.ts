@@ -54,7 +54,7 @@ const schema = z.object({
   }),
 });
 
-export interface HeadSettings extends z.infer<typeof schema> {
+export interface HeadSettings extends Readonly<Omit<z.infer<typeof schema>, "config" | "input" | "objective">> {
   readonly config: HeadConfig;
   readonly input: HeadInput;
   readonly objective: ObjectiveSpec;

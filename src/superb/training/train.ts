@@ -63,6 +63,9 @@ export type TrainEvent =
 /** Between evaluations: what a crash may cost. */
 const CHECKPOINT_MILLISECONDS = 300_000;
 
+const isDue = (step: number, { evaluateEvery, untilStep }: TrainPlan) =>
+  step % evaluateEvery === 0 || step === untilStep;
+
 /** Whether training has come to its end: all steps done, or no better for too long. */
 export function isFinished({ step, curve, best }: HeadState, { untilStep, patience }: TrainPlan): boolean {
   if (step >= untilStep) return true;
@@ -85,7 +88,7 @@ export async function* trainHead(parts: TrainParts): AsyncGenerator<TrainEvent, 
     saved = { step: state.step, at: performance.now() };
   };
   // an update whose evaluation an interruption cut off
-  if (state.step > 0 && state.step % plan.evaluateEvery === 0 && state.curve.at(-1)?.step !== state.step)
+  if (state.step > 0 && isDue(state.step, plan) && state.curve.at(-1)?.step !== state.step)
     state = yield* evaluation(parts, state);
   while (!isFinished(state, plan) && !signal?.aborted) {
     const event = await update(parts, state.step + 1);
@@ -99,7 +102,7 @@ export async function* trainHead(parts: TrainParts): AsyncGenerator<TrainEvent, 
       skippedSteps: state.skippedSteps + (event.skipped ? 1 : 0),
     };
     yield event;
-    if (state.step % plan.evaluateEvery === 0 || state.step === plan.untilStep) {
+    if (isDue(state.step, plan)) {
       state = yield* evaluation(parts, state);
       await keep();
     } else if (performance.now() - saved.at > CHECKPOINT_MILLISECONDS) await keep();

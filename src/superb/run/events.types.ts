@@ -1,0 +1,44 @@
+// What an evaluation tells while it runs.
+import type { TrainEvent } from "../training/train.ts";
+import type { EvaluationResult, TaskName } from "./result.types.ts";
+
+export type EvaluationEvent =
+  | { readonly kind: "note"; readonly text: string }
+  | {
+      readonly kind: "start";
+      readonly task: TaskName;
+      readonly folder: string;
+      readonly upstream: string;
+      readonly layers: number;
+      readonly dim: number;
+      readonly headParameters: number;
+      readonly utterances: { readonly train: number; readonly dev: number; readonly test: number };
+      readonly learningRates: readonly number[];
+      readonly steps: number;
+    }
+  | {
+      /** Before hidden states are written: how much it will be. */
+      readonly kind: "cache";
+      readonly folder: string;
+      readonly bytes: number;
+      readonly utterances: number;
+      readonly alreadyThere: number;
+    }
+  | {
+      readonly kind: "features";
+      readonly done: number;
+      readonly total: number;
+      readonly audioSecondsPerSecond: number;
+    }
+  | { readonly kind: "training"; readonly learningRate: number; readonly step: number; readonly untilStep: number }
+  | TrainEvent
+  | { readonly kind: "chosen"; readonly learningRate: number; readonly dev: number; readonly among: number }
+  | { readonly kind: "testing"; readonly done: number; readonly total: number; readonly decoding: string }
+  | { readonly kind: "interrupted"; readonly folder: string; readonly remedy: string }
+  | {
+      readonly kind: "done";
+      readonly folder: string;
+      readonly already: boolean;
+      readonly result: EvaluationResult;
+      readonly report: string | null;
+    };

@@ -1,0 +1,174 @@
+// Trains a head at every learning rate, lets dev choose, and lets the chosen one go on to its end.
+import { join } from "node:path";
+import { StillwaveError } from "../../errors.ts";
+import { createAdamWState } from "../../optim/adamw.ts";
+import { openEventWriter } from "../../report/index.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { findLastCheckpoint, restoreCheckpoint, setAsideAfter } from "../../training/checkpoints.ts";
+import type { FeatureSource } from "../features/features.types.ts";
+import type { HeadConfig, HeadInput } from "../heads/head.types.ts";
+import { initHead } from "../heads/parameters.ts";
+import { Head } from "../heads/step.ts";
+import type { Objective } from "../tasks/objective.ts";
+import type { Task, TaskUtterance } from "../tasks/task.types.ts";
+import { accuracy, errorRate, evaluate } from "../training/evaluate.ts";
+import type { Sampler } from "../training/sampler.ts";
+import { freshHeadState, type HeadState, isHeadState } from "../training/state.ts";
+import { type TrainEvent, type TrainPlan, trainHead, trainingFolder } from "../training/train.ts";
+import type { EvaluationEvent } from "./events.types.ts";
+import { runFiles } from "./manifest.ts";
+import type { Settings } from "./settings.ts";
+
+export interface SweepParts {
+  readonly task: Task;
+  readonly settings: Settings;
+  readonly folder: string;
+  readonly config: HeadConfig;
+  readonly input: HeadInput;
+  readonly objective: Objective;
+  readonly source: FeatureSource;
+  readonly sampler: Sampler;
+  readonly dev: readonly TaskUtterance[];
+  readonly runtime: Runtime;
+  readonly signal?: AbortSignal;
+}
+
+export interface Trained {
+  readonly learningRate: number;
+  readonly state: HeadState;
+}
+
+export interface SweepResult {
+  readonly trained: readonly Trained[];
+  readonly chosen: Trained;
+}
+
+/** Updates between two points of a training curve in TensorBoard. */
+const LOG_EVERY = 10;
+
+/** Returns undefined where the signal ended it; what was done is in checkpoints. */
+export async function* sweep(parts: SweepParts): AsyncGenerator<EvaluationEvent, SweepResult | undefined, undefined> {
+  const { settings, signal, task } = parts;
+  const { learningRates, sweepSteps, steps } = settings;
+  const trained: Trained[] = [];
+  for (const learningRate of learningRates) {
+    const state = yield* trainAt(parts, learningRate, learningRates.length > 1 ? sweepSteps : steps);
+    if (signal?.aborted) return undefined;
+    trained.push({ learningRate, state });
+  }
+  let chosen = bestOf(trained, task.metric.isHigherBetter);
+  const { learningRate } = chosen;
+  if (learningRates.length > 1) {
+    yield { kind: "chosen", learningRate, dev: chosen.state.best!.dev, among: learningRates.length };
+    if (sweepSteps < steps) {
+      chosen = { learningRate, state: yield* trainAt(parts, learningRate, steps) };
+      if (signal?.aborted) return undefined;
+    }
+  }
+  return { trained: trained.map((one) => (one.learningRate === learningRate ? chosen : one)), chosen };
+}
+
+/** Best on dev; of equals the first. */
+function bestOf(trained: readonly Trained[], isHigherBetter: boolean): Trained {
+  const scored = trained.filter(({ state }) => state.best !== null && Number.isFinite(state.best.dev));
+  const [first] = scored;
+  if (!first) throw new StillwaveError("no learning rate gave a score on dev; lower them");
+  const better = (a: Trained, b: Trained) => {
+    const [x, y] = [a.state.best!.dev, b.state.best!.dev];
+    return (isHigherBetter ? x > y : x < y) ? a : b;
+  };
+  return scored.slice(1).reduce((best, one) => better(one, best), first);
+}
+
+async function* trainAt(
+  parts: SweepParts,
+  learningRate: number,
+  untilStep: number,
+): AsyncGenerator<EvaluationEvent, HeadState, undefined> {
+  const { settings, config, input, source, objective, runtime, task, signal } = parts;
+  const { seed, schedule, warmup, steps } = settings;
+  const parameters = initHead(config, input, seed);
+  const head = new Head({ config, input, dtype: source.dtype, parameters, runtime });
+  const optimizer = createAdamWState(head.weights.length);
+  const folder = trainingFolder(parts.folder, learningRate);
+  try {
+    const { found, notes } = await findLastCheckpoint(folder, isHeadState);
+    for (const text of notes) yield { kind: "note", text };
+    await setAsideAfter(folder, found ? found.state.step : -1);
+    if (found) await restoreCheckpoint(found.folder, { parameters: head.parameters, optimizer });
+    const start = found?.state ?? freshHeadState;
+    const plan: TrainPlan = {
+      ...settings,
+      learningRate,
+      schedule: { kind: schedule, warmup, totalSteps: steps },
+      untilStep,
+    };
+    yield { kind: "training", learningRate, step: start.step, untilStep };
+    const training = trainHead({
+      ...parts,
+      plan,
+      head,
+      optimizer,
+      start,
+      folder,
+      isHigherBetter: task.metric.isHigherBetter,
+      async evaluateDev() {
+        const evaluated = await evaluate({ head, objective, source, ...(signal && { signal }) }, parts.dev);
+        return evaluated && { loss: evaluated.loss, dev: devScore(parts, evaluated.predictions) };
+      },
+    });
+    return yield* logged(
+      training,
+      join(parts.folder, runFiles.events, `lr-${learningRate.toExponential()}`),
+      start.step,
+    );
+  } finally {
+    await head.release();
+  }
+}
+
+/** The task's metric on dev, in percent. */
+export function devScore(
+  { objective, task, dev }: Pick<SweepParts, "objective" | "task" | "dev">,
+  predictions: Parameters<typeof accuracy>[0],
+): number {
+  if (objective.unit) return errorRate(predictions, objective.unit);
+  return accuracy(predictions, task.recipe.batching === "balanced" ? dev : null);
+}
+
+/** The same events, written for TensorBoard on the way. */
+async function* logged(
+  training: AsyncGenerator<TrainEvent, HeadState, undefined>,
+  folder: string,
+  startStep: number,
+): AsyncGenerator<TrainEvent, HeadState, undefined> {
+  const events = openEventWriter(folder, startStep > 0 ? { purgeStep: startStep + 1 } : {});
+  try {
+    for (;;) {
+      const next = await training.next();
+      if (next.done) return next.value;
+      const event = next.value;
+      if (event.kind === "evaluation") {
+        const { step, dev, devLoss, trainLoss } = event;
+        const values: [string, number | null][] = [
+          ["dev/score", dev],
+          ["dev/loss", devLoss],
+          ["train/mean_loss", trainLoss],
+        ];
+        events.scalars(
+          step,
+          values.flatMap(([tag, value]): [string, number][] => (value === null ? [] : [[tag, value]])),
+        );
+      } else if (event.step % LOG_EVERY === 0)
+        events.scalars(event.step, [
+          ["train/loss", event.loss],
+          ["train/gradient_norm", event.gradientNorm],
+          ["train/learning_rate", event.learningRate],
+        ]);
+      yield event;
+    }
+  } finally {
+    events.close();
+    await training.return(freshHeadState);
+  }
+}

@@ -1,0 +1,74 @@
+// The test split, once, by the head that was best on dev: answers of every decoding, metrics with intervals.
+import { join } from "node:path";
+import type { Head } from "../heads/step.ts";
+import { scoreAccuracy } from "../metrics/accuracy.ts";
+import { type ErrorUnit, scoreErrors } from "../metrics/error-rate.ts";
+import { type Prediction, writePredictions } from "../metrics/predictions.ts";
+import { accuracyInterval, errorRateInterval } from "../stats/compare.ts";
+import type { Decoding } from "../tasks/decoding.ts";
+import { logitsOf } from "../tasks/objective.ts";
+import type { TaskUtterance } from "../tasks/task.types.ts";
+import { inferAll } from "../training/evaluate.ts";
+import type { EvaluationEvent } from "./events.types.ts";
+import { runFiles } from "./manifest.ts";
+import type { DecodingResult, MetricValue } from "./result.types.ts";
+import type { SweepParts } from "./sweep.ts";
+
+/** Seed of the bootstrap: intervals are the same for everybody who has the predictions. */
+export const BOOTSTRAP_SEED = 0;
+
+/** The task's metric of a prediction file, with its bootstrap interval. */
+export function metricOf(
+  predictions: readonly Prediction[],
+  unit: ErrorUnit | null,
+  name: MetricValue["name"],
+): MetricValue {
+  if (unit) {
+    const report = scoreErrors(predictions, unit);
+    const { low, high, confidence } = errorRateInterval(report, { seed: BOOTSTRAP_SEED });
+    return { name, value: report.rate, low, high, confidence, isHigherBetter: false };
+  }
+  const { low, high, confidence } = accuracyInterval(predictions, { seed: BOOTSTRAP_SEED });
+  return { name, value: scoreAccuracy(predictions).accuracy, low, high, confidence, isHigherBetter: true };
+}
+
+const fileName = (index: number) => (index === 0 ? "test.jsonl" : `test.decoding-${index}.jsonl`);
+
+/**
+ * Evaluates and writes predictions; undefined where the signal ended it. The first result is the greedy one (the only one for
+ * classes).
+ */
+export async function* testHead(
+  { task, objective, source, folder, signal }: SweepParts,
+  head: Head,
+  utterances: readonly TaskUtterance[],
+  decodings: readonly Decoding[],
+): AsyncGenerator<EvaluationEvent, DecodingResult[] | undefined, undefined> {
+  const answers = [new Map<string, string>(), ...decodings.map(() => new Map<string, string>())];
+  const parts = { head, source, ...(signal && { signal }) };
+  for await (const { utterances: batch, output } of inferAll(parts, utterances)) {
+    const greedy = objective.predict(output);
+    for (const [item, { id }] of batch.entries()) {
+      answers[0]!.set(id, greedy[item]!);
+      for (const [i, decoding] of decodings.entries())
+        answers[i + 1]!.set(id, decoding.decode(logitsOf(output, item))[0]?.text ?? "");
+    }
+    const decoding = ["greedy", ...decodings.map(({ name }) => name)].join("; ");
+    yield { kind: "testing", done: answers[0]!.size, total: utterances.length, decoding };
+  }
+  if (answers[0]!.size < utterances.length) return undefined;
+  const results: DecodingResult[] = [];
+  for (const [i, given] of answers.entries()) {
+    const predictions = utterances.map(({ id, reference, path }) => ({
+      id,
+      reference,
+      hypothesis: given.get(id)!,
+      audio: path,
+    }));
+    const file = join(runFiles.predictions, fileName(i));
+    await writePredictions(join(folder, file), predictions);
+    const name = i === 0 ? (objective.unit ? "greedy" : "largest logit") : decodings[i - 1]!.name;
+    results.push({ name, metric: metricOf(predictions, objective.unit, task.metric.name), predictions: file });
+  }
+  return results;
+}
