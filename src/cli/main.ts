@@ -9,6 +9,7 @@ import { reportFailure } from "./failure.ts";
 import { inspectVerb } from "./inspect.ts";
 import { type Output, processOutput } from "./output.ts";
 import { reportVerb } from "./report.ts";
+import { superbVerb } from "./superb.ts";
 import { verifyVerb } from "./verify.ts";
 
 /**
@@ -32,7 +33,16 @@ export async function main(args: readonly string[], output: Output = processOutp
 /** A verb adds its command to the program; `finish` takes its exit code. */
 export type Verb = (program: Command, output: Output, finish: (code: number) => void) => void;
 
-const verbs: readonly Verb[] = [distillVerb, inspectVerb, verifyVerb, convertVerb, extractVerb, reportVerb, exportVerb];
+const verbs: readonly Verb[] = [
+  distillVerb,
+  inspectVerb,
+  verifyVerb,
+  convertVerb,
+  extractVerb,
+  reportVerb,
+  exportVerb,
+  superbVerb,
+];
 
 function createProgram(output: Output, finish: (code: number) => void): Command {
   const program = new Command("stillwave")

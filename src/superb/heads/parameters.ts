@@ -41,6 +41,9 @@ export function headParameters(config: HeadConfig, { layers, dim }: HeadInput): 
   return list;
 }
 
+export const headParameterCount = (config: HeadConfig, input: HeadInput): number =>
+  headParameters(config, input).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+
 /** Fresh weights; every parameter has its own stream of the seed. */
 export function initHead(config: HeadConfig, input: HeadInput, seed: number): Parameters {
   return new Map(

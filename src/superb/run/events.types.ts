@@ -1,4 +1,5 @@
 // What an evaluation tells while it runs.
+import type { FeatureEvent } from "../features/cache.types.ts";
 import type { TrainEvent } from "../training/train.ts";
 import type { EvaluationResult, TaskName } from "./result.types.ts";
 
@@ -16,20 +17,7 @@ export type EvaluationEvent =
       readonly learningRates: readonly number[];
       readonly steps: number;
     }
-  | {
-      /** Before hidden states are written: how much it will be. */
-      readonly kind: "cache";
-      readonly folder: string;
-      readonly bytes: number;
-      readonly utterances: number;
-      readonly alreadyThere: number;
-    }
-  | {
-      readonly kind: "features";
-      readonly done: number;
-      readonly total: number;
-      readonly audioSecondsPerSecond: number;
-    }
+  | Exclude<FeatureEvent, { readonly kind: "note" }>
   | { readonly kind: "training"; readonly learningRate: number; readonly step: number; readonly untilStep: number }
   | TrainEvent
   | { readonly kind: "chosen"; readonly learningRate: number; readonly dev: number; readonly among: number }

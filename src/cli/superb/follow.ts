@@ -1,0 +1,141 @@
+// Shows an evaluation while it happens: progress and notes for people, one JSON event a line for programs.
+import { join } from "node:path";
+import { InternalError } from "../../errors.ts";
+import { formatBytes, formatDuration, formatNumber, type Progress, startProgress } from "../../report/index.ts";
+import type { EvaluationEvent } from "../../superb/run/events.types.ts";
+import type { Output } from "../output.ts";
+
+/** Iterates the evaluation to its end and says how it ended. */
+export async function followEvaluation(
+  events: AsyncIterable<EvaluationEvent>,
+  output: Output,
+  json: boolean,
+): Promise<"done" | "interrupted"> {
+  let ended: "done" | "interrupted" | undefined;
+  const view = new View(output);
+  try {
+    for await (const event of events) {
+      if (json) output.jsonLine(event);
+      else view.show(event);
+      if (event.kind === "done" || event.kind === "interrupted") ended = event.kind;
+    }
+  } finally {
+    view.close();
+  }
+  if (!ended) throw new InternalError("an evaluation ended without saying how");
+  return ended;
+}
+
+class View {
+  private readonly output: Output;
+  private progress: Progress | undefined;
+  private isTesting = false;
+
+  constructor(output: Output) {
+    this.output = output;
+  }
+
+  close(): void {
+    this.progress?.finish();
+    this.progress = undefined;
+  }
+
+  show(event: EvaluationEvent): void {
+    const text = noteOf(event);
+    if (text !== undefined) this.note(text);
+    if (event.kind === "cache-start" && event.seconds > 0)
+      this.begin({ label: "extract", total: event.utterances, startedAt: event.alreadyThere, unit: "file" });
+    else if (event.kind === "cache-batch")
+      this.progress?.update(event.done, { audioSecondsPerSecond: event.audioSecondsPerSecond });
+    else if (event.kind === "cache-done") this.close();
+    else if (event.kind === "training")
+      this.begin({ label: `lr ${formatRate(event.learningRate)}`, total: event.untilStep, startedAt: event.step });
+    else if (event.kind === "step") this.progress?.update(event.step, { loss: event.loss });
+    else if (event.kind === "testing") this.testing(event);
+    else if (event.kind === "interrupted" || event.kind === "done") {
+      this.close();
+      if (event.kind === "done") this.output.print(doneText(event));
+      else this.output.note(event.remedy);
+    }
+  }
+
+  private testing({ done, total }: Extract<EvaluationEvent, { kind: "testing" }>): void {
+    if (!this.isTesting) this.begin({ label: "test", total, unit: "utterance" });
+    this.isTesting = true;
+    this.progress?.update(done);
+  }
+
+  private begin(options: Parameters<typeof startProgress>[0]): void {
+    this.close();
+    this.progress = startProgress(options);
+  }
+
+  private note(text: string): void {
+    if (this.progress) this.progress.note(text);
+    else this.output.note(text);
+  }
+}
+
+const formatRate = (rate: number) => rate.toExponential().replace("e+0", "");
+const formatLoss = (loss: number | null) => (loss === null ? "not finite" : formatNumber(loss));
+
+/** What stays on the screen of an event. */
+function noteOf(event: EvaluationEvent): string | undefined {
+  if (event.kind === "note") return event.text;
+  if (event.kind === "start") return startText(event);
+  if (event.kind === "cache-start") return cacheText(event);
+  if (event.kind === "chosen")
+    return `learning rate ${formatRate(event.learningRate)} is the best of ${event.among} on dev: ${event.dev.toFixed(2)} %`;
+  if (event.kind !== "evaluation") return undefined;
+  const { learningRate, step, dev, trainLoss, devLoss, isBest } = event;
+  const losses = `loss ${formatLoss(trainLoss)} train, ${formatLoss(devLoss)} dev`;
+  return `lr ${formatRate(learningRate)}, step ${step}: dev ${dev.toFixed(2)} %, ${losses}${isBest ? "; the best so far" : ""}`;
+}
+
+function cacheText({
+  utterances,
+  bytes,
+  folder,
+  alreadyThere,
+  seconds,
+}: Extract<EvaluationEvent, { kind: "cache-start" }>) {
+  const there = alreadyThere > 0 ? `, ${alreadyThere} are there` : "";
+  const left = seconds > 0 ? `; ${formatDuration(seconds)} of speech to extract` : "";
+  return `hidden states of ${utterances} files: ${formatBytes(bytes)} in ${folder}${there}${left}`;
+}
+
+function startText({
+  task,
+  folder,
+  upstream,
+  layers,
+  dim,
+  headParameters,
+  utterances,
+}: Extract<EvaluationEvent, { kind: "start" }>) {
+  const { train, dev, test } = utterances;
+  return (
+    `${task} of ${upstream} in ${folder}: ${layers} hidden states of ${dim}, a head of ${formatNumber(headParameters)} parameters; ` +
+    `${train} utterances to train, ${dev} dev, ${test} test`
+  );
+}
+
+function doneText({ folder, result, report, already }: Extract<EvaluationEvent, { kind: "done" }>): string {
+  const { decodings, dev, learningRates, seconds, upstream, layerWeights } = result;
+  const chosen = learningRates.find(({ chosen }) => chosen);
+  const lines = decodings.map(({ name, metric }) => {
+    const { value, low, high, confidence } = metric;
+    const interval = `${low.toFixed(2)} to ${high.toFixed(2)} at ${(100 * confidence).toFixed(0)} %`;
+    return `${metric.name} ${value.toFixed(2)} % (${interval})${decodings.length > 1 ? `, ${name}` : ""}`;
+  });
+  const weights = layerWeights.map((weight, i) => `${upstream.layers[i]} ${weight.toFixed(3)}`).join(", ");
+  return [
+    `${folder}: ${already ? "was done before" : "done"}`,
+    ...lines.map((line, i) => `${i === 0 ? "test             " : "                 "}${line}`),
+    `dev              ${dev.toFixed(2)} %, step ${chosen?.best?.step} at learning rate ${chosen ? formatRate(chosen.learningRate) : "?"}`,
+    `layer weights    ${weights}`,
+    `time             ${formatDuration(seconds.features)} hidden states, ${formatDuration(seconds.training)} training, ${formatDuration(seconds.testing)} testing`,
+    `files            ${join(folder, "result.json")}, ${join(folder, "predictions")}, ${join(folder, "head")}`,
+    ...(report ? [`report           ${report}`] : []),
+  ].join("\n");
+}

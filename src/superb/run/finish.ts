@@ -1,0 +1,159 @@
+// The end of an evaluation: the chosen head tested and saved, predictions, result.json, the report.
+
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { isAbsolute, join, resolve } from "node:path";
+import { InternalError, StillwaveError } from "../../errors.ts";
+import { writeFileAtomic } from "../../files.ts";
+import { checkpointName, restoreWeights } from "../../training/checkpoints.ts";
+import { environment } from "../../training/environment.ts";
+import { headParameterCount, initHead, layerWeights } from "../heads/parameters.ts";
+import { Head } from "../heads/step.ts";
+import { writePredictions } from "../metrics/predictions.ts";
+import type { Decoding } from "../tasks/decoding.ts";
+import { factsOf } from "../tasks/splits.ts";
+import type { Split } from "../tasks/task.types.ts";
+import { evaluate } from "../training/evaluate.ts";
+import { trainingFolder } from "../training/train.ts";
+import type { PreparedEvaluation } from "./evaluate-run.ts";
+import type { EvaluationEvent } from "./events.types.ts";
+import { writeHead } from "./head-folder.ts";
+import { runFiles } from "./manifest.ts";
+import type { DecodingResult, EvaluationResult } from "./result.types.ts";
+import { devScore, type SweepResult } from "./sweep.ts";
+import { testHead } from "./testing.ts";
+
+/** Tests the head that was best on dev, writes everything, result.json last of all. */
+export async function* finishRun(
+  prepared: PreparedEvaluation,
+  swept: SweepResult,
+  decodings: readonly Decoding[],
+): AsyncGenerator<EvaluationEvent, void, undefined> {
+  const { config, input, source, runtime, folder, settings, objective, utterances, signal } = prepared;
+  const { learningRate, state } = swept.chosen;
+  if (!state.best) throw new InternalError("a head was chosen that has no score");
+  const parameters = initHead(config, input, settings.seed);
+  const head = new Head({ config, input, dtype: source.dtype, parameters, runtime });
+  try {
+    const best = join(trainingFolder(folder, learningRate), checkpointName(state.best.step));
+    await restoreWeights(best, head.parameters);
+    const began = performance.now();
+    const dev = await evaluate({ head, objective, source, ...(signal && { signal }) }, utterances.dev);
+    if (!dev) return;
+    await writePredictions(join(folder, runFiles.predictions, "dev.jsonl"), dev.predictions);
+    const results = yield* testHead(prepared, head, utterances.test, decodings);
+    if (!results) return;
+    const testingSeconds = (performance.now() - began) / 1000;
+    await writeHead(join(folder, runFiles.head), headSettings(prepared), head.parameters);
+    const result = resultOf(prepared, swept, {
+      results,
+      dev: devScore(prepared, dev.predictions),
+      weights: layerWeights(head.parameters),
+      testingSeconds,
+    });
+    await writeFileAtomic(join(folder, runFiles.result), `${JSON.stringify(result, null, 2)}\n`);
+    yield { kind: "done", folder, already: false, result, report: null };
+  } finally {
+    await head.release();
+  }
+}
+
+/** Files by absolute path, so that a run is found again from anywhere. */
+const portableSpec = (spec: string) => (!isAbsolute(spec) && existsSync(spec) ? resolve(spec) : spec);
+
+function headSettings({ task, config, input, data, options, upstream }: PreparedEvaluation) {
+  const given = Object.entries(options.upstreamOptions ?? {}).filter(([, value]) => value !== undefined);
+  return {
+    format: 1 as const,
+    task: task.name,
+    config,
+    input,
+    objective: data.objective,
+    upstream: {
+      spec: portableSpec(options.upstream),
+      options: Object.fromEntries(given) as Record<string, string | number>,
+      fingerprint: upstream.fingerprint,
+      samplesPerFrame: upstream.samplesPerFrame,
+    },
+  };
+}
+
+interface Measured {
+  readonly results: readonly DecodingResult[];
+  readonly dev: number;
+  readonly weights: readonly number[];
+  readonly testingSeconds: number;
+}
+
+function resultOf(
+  prepared: PreparedEvaluation,
+  { trained, chosen }: SweepResult,
+  measured: Measured,
+): EvaluationResult {
+  const { task, data, upstream, options, settings, config, input, objective, utterances, featureSeconds } = prepared;
+  const { protocol, learningRates: _, ...numbers } = settings;
+  const [headline] = measured.results;
+  const facts = (split: Split) => factsOf(utterances[split], data.facts[split].source);
+  const { kind: __, outputs: ___, ...sizes } = config;
+  return {
+    format: 1,
+    task: task.name,
+    created: new Date().toISOString(),
+    upstream: {
+      name: options.upstream,
+      kind: upstream.kind,
+      fingerprint: upstream.fingerprint,
+      layers: upstream.layers,
+      dim: upstream.dim,
+      samplesPerFrame: upstream.samplesPerFrame,
+      parameters: upstream.parameters,
+    },
+    data: {
+      root: data.root,
+      fingerprint: data.fingerprint,
+      train: facts("train"),
+      dev: facts("dev"),
+      test: facts("test"),
+    },
+    protocol,
+    options: { ...numbers, ...sizes, outputs: config.outputs, features: prepared.source.dtype },
+    metric: headline!.metric,
+    dev: measured.dev,
+    decodings: measured.results,
+    unit: objective.unit,
+    layerWeights: measured.weights,
+    headParameters: headParameterCount(config, input),
+    learningRates: trained.map(({ learningRate, state }) => ({
+      learningRate,
+      steps: state.step,
+      best: state.best,
+      curve: state.curve,
+      skippedSteps: state.skippedSteps,
+      chosen: learningRate === chosen.learningRate,
+    })),
+    seconds: {
+      features: featureSeconds,
+      training: trained.reduce((sum, { state }) => sum + state.seconds, 0),
+      testing: measured.testingSeconds,
+    },
+    predictions: { dev: join(runFiles.predictions, "dev.jsonl"), test: headline!.predictions },
+    environment: { ...environment() },
+  };
+}
+
+/** The result of a run that has ended, and its report; undefined where it has not. */
+export async function finishedResult(
+  folder: string,
+): Promise<{ result: EvaluationResult; report: string | null } | undefined> {
+  const path = join(folder, runFiles.result);
+  const text = await readFile(path, "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
+  try {
+    const result = JSON.parse(text) as EvaluationResult;
+    const report = join(folder, runFiles.report);
+    if (result.format === 1) return { result, report: existsSync(report) ? report : null };
+  } catch {
+    // reported below
+  }
+  throw new StillwaveError(`${path}: corrupt; delete it and resume, the run will be finished again`);
+}
