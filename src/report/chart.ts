@@ -1,6 +1,6 @@
 // A chart as a figure: title, key to the lines, named and described SVG, table of numbers.
 import { drawLines } from "./draw.ts";
-import { formatNumber } from "./format.ts";
+import { formatLearningRate, formatNumber } from "./format.ts";
 import { type ChartLine, type PreparedLine, prepareLine } from "./line.ts";
 import { html, Markup } from "./markup.ts";
 
@@ -15,8 +15,12 @@ export interface ChartOptions {
   readonly size?: "full" | "half";
   /** Mark every value: validation. */
   readonly dots?: boolean;
-  /** What runs along the axis. Default "step". */
-  readonly across?: "step" | "head";
+  /** What runs along the axis; learning rates on a logarithmic one. Default "step". */
+  readonly across?: "step" | "head" | "learning rate";
+  /** Values from 0 on, or (false) only from the smallest on. Default true. */
+  readonly fromZero?: boolean;
+  /** A place along the axis whose value on the first line is ringed. */
+  readonly marked?: number;
 }
 
 /** Gives the SVG a role, a name and a description. Titles are unique in a page, and so are the identifiers made of them. */
@@ -32,10 +36,14 @@ function name(svg: string, title: string, description: string, className: string
   );
 }
 
+const formatPlace = (place: number, across: string) =>
+  across === "learning rate" ? formatLearningRate(place) : String(place);
+
 function describe({ label, ends }: PreparedLine, across = "step"): string {
   if (!ends) return `${label}: no finite value.`;
   const [first, last] = ends;
-  return `${label}: ${formatNumber(first.value)} at ${across} ${first.step}, ${formatNumber(last.value)} at ${across} ${last.step}.`;
+  const place = (step: number) => `${across} ${formatPlace(step, across)}`;
+  return `${label}: ${formatNumber(first.value)} at ${place(first.step)}, ${formatNumber(last.value)} at ${place(last.step)}.`;
 }
 
 const describeAll = (lines: readonly PreparedLine[], across?: string) =>
@@ -46,7 +54,8 @@ function table(lines: readonly PreparedLine[], { title, unit, across = "step" }:
   const columns = lines.map(({ samples }) => new Map(samples.map(({ step, value }) => [step, value])));
   const cell = (value: number | undefined) => html`<td>${value === undefined ? "" : formatNumber(value)}</td>`;
   const rows = steps.map(
-    (step) => html`<tr><th scope="row">${step}</th>${columns.map((column) => cell(column.get(step)))}</tr>`,
+    (step) =>
+      html`<tr><th scope="row">${formatPlace(step, across)}</th>${columns.map((column) => cell(column.get(step)))}</tr>`,
   );
   return html`<details><summary>Numbers</summary><div class="scroll"><table>
     <caption>${title}${unit && ` (${unit})`}, values as logged</caption>
@@ -56,8 +65,11 @@ function table(lines: readonly PreparedLine[], { title, unit, across = "step" }:
 
 /** A figure: title, key to the lines, SVG, table. Says so in words where there is no finite value to draw. */
 export function chart(options: ChartOptions): Markup {
-  const { title, unit, size = "half", dots, across } = options;
-  const lines = options.lines.map(prepareLine);
+  const { title, unit, size = "half", dots, across, fromZero, marked } = options;
+  const logAcross = across === "learning rate";
+  const lines = options.lines.map((line) =>
+    prepareLine(logAcross ? { ...line, points: line.points.filter(({ step }) => step > 0) } : line),
+  );
   const key = lines.map(({ label, tone }) => html`<li class="${tone}">${label}</li>`);
   const heading = html`<figcaption><h3>${title}${unit && html` <small>${unit}</small>`}</h3>${
     lines.length > 1 && html`<ul class="key">${key}</ul>`
@@ -66,7 +78,15 @@ export function chart(options: ChartOptions): Markup {
     return html`<figure class="figure ${size}">${heading}<p class="empty">No values yet.</p></figure>`;
   const picture = (className: string, width: number, height: number) =>
     name(
-      drawLines(lines, { width, height, dots, labels: dots && lines.length === 1 }),
+      drawLines(lines, {
+        width,
+        height,
+        dots,
+        labels: dots && lines.length === 1 && !logAcross,
+        fromZero,
+        logAcross,
+        marked,
+      }),
       title,
       describeAll(lines, across),
       className,
