@@ -2,8 +2,8 @@
 import { mkdir, statfs } from "node:fs/promises";
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import type { BadFile, OnBadFile } from "../../data/index.ts";
-import { lockFolder } from "../../distill/run/lock.ts";
 import { StillwaveError } from "../../errors.ts";
+import { lockFolder } from "../../training/lock.ts";
 import { type AudioSource, contentKey, type FeatureEvent, type FeatureOptions } from "./cache.types.ts";
 import { type CacheIndex, cleanFolder, readIndex } from "./cache-index.ts";
 import { extractBatches, planExtraction } from "./extraction.ts";

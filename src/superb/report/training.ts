@@ -23,7 +23,7 @@ export const ascending = (rates: readonly LearningRateResult[]): LearningRateRes
   [...rates].sort((a, b) => a.learningRate - b.learningRate);
 
 const series = (curve: readonly EvaluationPoint[], field: "trainLoss" | "devLoss" | "dev") =>
-  curve.map((point) => ({ step: point.step, value: point[field] }));
+  curve.map((point) => ({ step: point.step, value: point[field] ?? Number.NaN }));
 
 /** Dev metric against learning rate, the chosen one ringed. `title` is unique in the page. */
 export function sweepChart({ learningRates, metric }: EvaluationResult, title: string, size: "full" | "half"): Markup {
