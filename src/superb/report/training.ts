@@ -99,7 +99,11 @@ function chosenCharts({ learningRate, curve, best }: LearningRateResult, { metri
 function multiples(rates: readonly LearningRateResult[], { metric }: EvaluationResult): Markup {
   const finite = (values: readonly number[]) => values.filter((value) => Math.abs(value) < 1e9);
   const top = Math.max(0, ...finite(rates.flatMap(({ curve }) => curve.map(({ dev }) => dev))));
-  const losses = finite(rates.flatMap(({ curve }) => curve.flatMap(({ trainLoss, devLoss }) => [trainLoss, devLoss])));
+  const losses = finite(
+    rates.flatMap(({ curve }) =>
+      curve.flatMap(({ trainLoss, devLoss }) => [trainLoss ?? Number.NaN, devLoss ?? Number.NaN]),
+    ),
+  );
   const lossTop = losses.sort((a, b) => a - b)[Math.floor(0.98 * (losses.length - 1))] ?? 0;
   const figure = ({ learningRate, curve, best, chosen }: LearningRateResult) => {
     const at = formatLearningRate(learningRate);
