@@ -87,10 +87,10 @@ export async function cleanFolder(
     entries.every((entry) => current.has(entry.path) && current.get(entry.path) !== contentKey(entry));
   for (const number of [...damaged.map(({ number }) => number), ...shards.filter(outdated).map(({ number }) => number)])
     await removeShard(folder, number);
-  const names = await list(folder);
+  const names = new Set(await list(folder));
   for (const file of names) {
     const number = shardNumber(file);
-    const orphan = number !== undefined && !names.includes(file.replace(/\.bin$/, ".json"));
+    const orphan = number !== undefined && !names.has(file.replace(/\.bin$/, ".json"));
     if (orphan || /^\.(shard-|cache\.json).*\.tmp$/.test(file)) await rm(join(folder, file), { force: true });
   }
   return readIndex(folder, facts);

@@ -54,7 +54,7 @@ export async function* fillCache(job: CacheJob, drop?: number): AsyncGenerator<F
     const index = await cleanFolder(folder, facts, sources);
     const missing = sources.filter((source) => !index.entries.has(contentKey(source)));
     if (missing.length > 0) {
-      const first = Math.max(-1, ...index.shards.map(({ number }) => number)) + 1;
+      const first = index.shards.reduce((last, { number }) => Math.max(last, number), -1) + 1;
       yield await announce(job, missing);
       bad.push(...(yield* writeShards(job, missing, first)));
     }
