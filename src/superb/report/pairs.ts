@@ -122,7 +122,7 @@ function sentenceOf(
   const [gain, least, most] = metric.isHigherBetter ? [estimate, low, high] : [-estimate, -high, -low];
   const count = utterances.aBetter + utterances.bBetter + utterances.ties;
   const evidence = `${formatConfidence(difference.confidence)} interval ${signed(least)} to ${signed(most)}; ${decidedBy}, p ${formatP(p)}${
-    pairs > 1 ? `, corrected for ${pairs} pairs ${formatP(correctedP).replace("= ", "")}` : ""
+    pairs > 1 ? `, or ${formatP(correctedP).replace("= ", "")} corrected for ${pairs} pairs` : ""
   }`;
   return pair.differs
     ? `${a} is better than ${b} by ${signed(gain)} points of ${metric.name} (${evidence}).`

@@ -93,27 +93,35 @@ export function scoreTables(upstreams: readonly ScoredUpstream[]): TextTable[] {
 
 /** What a reader of the scores has to know. */
 export function scoreNotes(upstreams: readonly ScoredUpstream[]): string[] {
-  const partial = upstreams
-    .filter(({ overall }) => overall.isPartial)
-    .map(
-      ({ name: upstream, overall, superbS }) =>
-        `${upstream}: partial scores, not comparable with published ones: overall lacks ${overall.missing.join(", ")}; superb_s lacks ${superbS.missing.join(", ")}.`,
-    );
+  const partial = namesBy(upstreams, ({ overall, superbS }) =>
+    overall.isPartial
+      ? `partial scores, not comparable with published ones: overall lacks ${overall.missing.join(", ")}; superb_s lacks ${superbS.missing.join(", ")}.`
+      : undefined,
+  );
+  const fixed = namesBy(upstreams, ({ sources }) => {
+    const metrics = sources.filter(({ protocol }) => protocol === "fixed").map(({ metric }) => metric);
+    return metrics.length > 0
+      ? `${metrics.join(", ")} by the protocol "fixed", not the benchmark's own lengths of training.`
+      : undefined;
+  });
   const tasks = new Set(upstreams.map(({ overall }) => overall.present.join()));
-  const fixed = upstreams.filter(({ sources }) => sources.some(({ protocol }) => protocol === "fixed"));
   return [
     ...partial,
     ...(tasks.size > 1 ? ["Scores over different tasks are not comparable with one another."] : []),
-    ...(fixed.length > 0
-      ? [`By the protocol "fixed", not the benchmark's own lengths of training: ${fixed.map(fixedResults).join("; ")}.`]
-      : []),
+    ...fixed,
     ...upstreams.flatMap(({ name: upstream, notes }) => notes.map((note) => `${upstream}: ${note}.`)),
   ];
 }
 
-function fixedResults({ name: upstream, sources }: ScoredUpstream): string {
-  return `${upstream} (${sources
-    .filter(({ protocol }) => protocol === "fixed")
-    .map(({ metric }) => metric)
-    .join(", ")})`;
+/** Each remark once, after the names of all upstreams that it is about. */
+function namesBy(
+  upstreams: readonly ScoredUpstream[],
+  remark: (upstream: ScoredUpstream) => string | undefined,
+): string[] {
+  const names = new Map<string, string[]>();
+  for (const upstream of upstreams) {
+    const text = remark(upstream);
+    if (text !== undefined) names.set(text, [...(names.get(text) ?? []), upstream.name]);
+  }
+  return [...names].map(([text, group]) => `${group.join(", ")}: ${text}`);
 }

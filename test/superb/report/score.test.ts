@@ -57,7 +57,7 @@ describe("runs", () => {
       /^a: partial scores, not comparable with published ones: overall lacks mtwv, .*superb_s lacks QbE/,
     );
     expect(notes).toContain(
-      'By the protocol "fixed", not the benchmark\'s own lengths of training: a (per, wer, ks, sid, ic).',
+      'a: per, wer, ks, sid, ic by the protocol "fixed", not the benchmark\'s own lengths of training.',
     );
   });
 
