@@ -5,8 +5,9 @@ import { type ChartLine, type PreparedLine, prepareLine } from "./line.ts";
 import { html, Markup } from "./markup.ts";
 
 export interface ChartOptions {
-  /** Unique in the page: identifiers are made of it. */
   readonly title: string;
+  /** What identifiers are made of, unique in the page. Default the title. */
+  readonly id?: string;
   /** The first line is drawn on top. */
   readonly lines: readonly ChartLine[];
   /** What the value is: "seconds". */
@@ -23,9 +24,9 @@ export interface ChartOptions {
   readonly marked?: number;
 }
 
-/** Gives the SVG a role, a name and a description. Titles are unique in a page, and so are the identifiers made of them. */
-function name(svg: string, title: string, description: string, className: string): Markup {
-  const id = `${className} ${title}`.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+/** Gives the SVG a role, a name and a description. `key` is unique in a page, and so are the identifiers made of it. */
+function name(svg: string, key: string, title: string, description: string, className: string): Markup {
+  const id = `${className} ${key}`.toLowerCase().replace(/[^a-z0-9]+/g, "-");
   const head = html`<title id="${id}-title">${title}</title><desc id="${id}-text">${description}</desc>`;
   return new Markup(
     svg
@@ -87,6 +88,7 @@ export function chart(options: ChartOptions): Markup {
         logAcross,
         marked,
       }),
+      options.id ?? title,
       title,
       describeAll(lines, across),
       className,
@@ -100,5 +102,5 @@ export function chart(options: ChartOptions): Markup {
 export function sparkline(title: string, lines: readonly PreparedLine[], top: number): Markup | undefined {
   if (!lines.some(({ ends }) => ends)) return undefined;
   const svg = drawLines(lines, { width: 180, height: 64, bareTop: top > 0 ? top : 1 });
-  return name(svg, title, describeAll(lines), "chart");
+  return name(svg, title, title, describeAll(lines), "chart");
 }

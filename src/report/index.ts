@@ -15,6 +15,7 @@ export {
   formatTerminalLine,
   type ProgressState,
   plural,
+  printable,
 } from "./format.ts";
 export { writeRunReport } from "./html.ts";
 export { type ChartLine, type PreparedLine, prepareLine } from "./line.ts";

@@ -95,7 +95,7 @@ function classConfusions(report: AccuracyReport): Markup {
     isSmall
       ? html`<p class="lead">References down, answers across. Grey: right. The stronger the colour, the larger the share of the row (on a square root scale).</p>
         ${matrix({ title: "Confusion of classes", rows: classes, columns: classes, counts: confusion, isRight: (row, column) => row === column })}`
-      : html`<p class="lead">${formatCount(classes.length)} classes are too ${classes.length > 1 ? "many" : "few"} for a matrix.</p>`
+      : html`<p class="lead">${classes.length > 1 ? `${formatCount(classes.length)} classes are too many for a matrix.` : "There is only one class."}</p>`
   }
     <div class="columns">${pairTable(pairs, sums)}${recallTable(report, sums)}</div>`;
 }

@@ -20,7 +20,8 @@ import type { Evaluation } from "./read.ts";
 import { embedRecordings, type Recording } from "./recordings.ts";
 import { type Scoring, scorePredictions } from "./rescore.ts";
 import { EVALUATION_STYLE } from "./style.ts";
-import { chosenRate, edgeOfSweep, trainingSection } from "./training.ts";
+import { chosenRate, edgeOfSweep } from "./sweep.ts";
+import { trainingSection } from "./training.ts";
 import { worstSection, worstUtterances, wrongAnswers, wrongSection } from "./utterances.ts";
 import {
   capital,

@@ -11,7 +11,7 @@ export type Recording = { readonly uri: string } | { readonly reason: string };
 
 const MAX_FILE_BYTES = 400_000;
 /** Of all data: URIs together, which are a third longer than the files. */
-const MAX_URI_CHARACTERS = 3_000_000;
+export const MAX_URI_CHARACTERS = 3_000_000;
 
 const MIME: Readonly<Record<AudioFormat, string>> = {
   flac: "audio/flac",
@@ -27,8 +27,12 @@ const MIME: Readonly<Record<AudioFormat, string>> = {
  * Reads recordings until the page is full. Paths are absolute, or relative to `root`. What cannot be embedded gets a reason:
  * a report never fails for a recording, and never embeds a file that is no audio.
  */
-export function embedRecordings(predictions: readonly Prediction[], root: string): Map<string, Recording> {
-  let left = MAX_URI_CHARACTERS;
+export function embedRecordings(
+  predictions: readonly Prediction[],
+  root: string,
+  budget = MAX_URI_CHARACTERS,
+): Map<string, Recording> {
+  let left = budget;
   const recordings = new Map<string, Recording>();
   for (const { id, audio } of predictions) {
     const recording = embed(audio, root, left);

@@ -1,7 +1,10 @@
 // result.json as it may lie in a run folder: every field checked, so that whoever reads it can rely on its type.
 import { z } from "zod";
 import { StillwaveError } from "../../errors.ts";
-import type { EvaluationResult } from "../run/result.types.ts";
+import type { EvaluationResult, TaskName } from "../run/result.types.ts";
+
+/** All tasks: whether they count errors, or right and wrong answers. */
+const COUNTS_ERRORS: Readonly<Record<TaskName, boolean>> = { pr: true, asr: true, ks: false, sid: false, ic: false };
 
 const text = z.string().max(20_000);
 const count = z.number().int().min(0);
@@ -37,7 +40,7 @@ const learningRate = z.object({
 
 const schema = z.object({
   format: z.literal(1),
-  task: z.enum(["pr", "asr", "ks", "sid", "ic"]),
+  task: z.enum(Object.keys(COUNTS_ERRORS) as TaskName[]),
   created: text,
   upstream: z.object({
     name: text,
@@ -99,7 +102,7 @@ const placeOf = (path: readonly PropertyKey[]) =>
 /** What no single field shows to be wrong. */
 function contradiction(result: EvaluationResult): string | undefined {
   const { task, unit, metric, upstream, layerWeights, learningRates, decodings } = result;
-  const countsErrors = task === "pr" || task === "asr";
+  const countsErrors = COUNTS_ERRORS[task];
   if (countsErrors !== (unit !== null))
     return `unit: ${unit} for the task ${task}, which ${countsErrors ? "counts errors" : "has right and wrong answers"}`;
   if (metric.isHigherBetter === countsErrors)

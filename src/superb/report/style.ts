@@ -13,6 +13,8 @@ h3.sub { margin-top: 1.75rem; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr)); gap: 1.5rem 2.5rem; margin-top: 1.25rem; align-items: start; }
 .columns table caption { color: var(--ink); font-weight: 600; font-size: 0.95rem; }
 figure.full + .scroll, .lead + .scroll { margin-top: 1rem; }
+table.named th:first-child { min-width: 9.5rem; }
+.grid.fill { grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)); }
 table.rates th { white-space: nowrap; }
 tr.chosen th, tr.chosen td { font-weight: 650; }
 tr.chosen th:first-child { color: var(--accent); }
@@ -53,6 +55,21 @@ svg.matrix .frame { fill: none; stroke: var(--rule); }
 .verdicts { margin: 0.9rem 0 0; padding-left: 1.1rem; }
 .verdicts li { margin: 0.3rem 0; max-width: 52rem; overflow-wrap: anywhere; }
 td.wrap, th.wrap { white-space: normal; overflow-wrap: anywhere; min-width: 8rem; text-align: left; }
+.attempt { margin: 0.9rem 0 0; font-size: 0.9rem; font-weight: 600; overflow-wrap: anywhere; }
+.attempt small { font-weight: 400; color: var(--muted); margin-left: 0.4rem; }
+.attempt + .aligned { margin-top: 0.3rem; }
+h3.sub small { margin-left: 0.4rem; }
+.minis { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); gap: 1.5rem 2rem; margin-top: 0.9rem; }
+.minis figcaption, .ends { display: flex; justify-content: space-between; gap: 0.75rem; font-size: 0.83rem; }
+.minis figcaption { margin-bottom: 0.3rem; overflow-wrap: anywhere; }
+.minis b { font-weight: 600; color: var(--ink); white-space: nowrap; }
+.ends { font-size: 0.76rem; margin: 0.15rem 0 0; }
+td.strip { min-width: 8rem; vertical-align: middle; }
+td.strip span { display: block; position: relative; height: 0.7rem; }
+td.strip i { position: absolute; top: 0.3rem; height: 2px; min-width: 2px; background: var(--soft); }
+td.strip b { position: absolute; top: 0.05rem; width: 0.55rem; height: 0.55rem; margin-left: -0.275rem; border-radius: 50%; background: var(--accent); }
+.notice .verdicts { margin-top: 0.4rem; }
+.verdicts.note { max-width: none; }
 svg.mini { display: block; width: 100%; height: auto; }
 svg.mini rect { fill: var(--accent); }
 svg.mini line { stroke: var(--rule); }

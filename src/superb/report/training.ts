@@ -1,5 +1,6 @@
 // How the heads trained: the sweep over learning rates, and curves of each of them.
 import {
+  type ChartOptions,
   chart,
   formatCount,
   formatLearningRate,
@@ -9,28 +10,22 @@ import {
   sparkline,
 } from "../../report/index.ts";
 import type { EvaluationPoint, EvaluationResult, LearningRateResult } from "../run/result.types.ts";
+import { ascending, chosenRate } from "./sweep.ts";
 import { capital, formatFigure, formatPercent } from "./words.ts";
 
 const MAX_RATES = 30;
 
-export const chosenRate = ({
-  learningRates,
-}: Pick<EvaluationResult, "learningRates">): LearningRateResult | undefined =>
-  learningRates.find(({ chosen }) => chosen);
-
-/** Smallest first. */
-export const ascending = (rates: readonly LearningRateResult[]): LearningRateResult[] =>
-  [...rates].sort((a, b) => a.learningRate - b.learningRate);
-
 const series = (curve: readonly EvaluationPoint[], field: "trainLoss" | "devLoss" | "dev") =>
   curve.map((point) => ({ step: point.step, value: point[field] ?? Number.NaN }));
 
-/** Dev metric against learning rate, the chosen one ringed. `title` is unique in the page. */
-export function sweepChart({ learningRates, metric }: EvaluationResult, title: string, size: "full" | "half"): Markup {
+/** Dev metric against learning rate, the chosen one ringed. */
+export function sweepChart(
+  { learningRates, metric }: EvaluationResult,
+  options: Pick<ChartOptions, "id" | "title" | "size">,
+): Markup {
   return chart({
-    title,
+    ...options,
     unit: "% by learning rate",
-    size,
     across: "learning rate",
     dots: true,
     fromZero: !metric.isHigherBetter,
@@ -48,19 +43,11 @@ export function sweepChart({ learningRates, metric }: EvaluationResult, title: s
   });
 }
 
-/** A learning rate at an end of the sweep may not be the best there is. */
-export function edgeOfSweep({ learningRates }: EvaluationResult): "smallest" | "largest" | undefined {
-  if (learningRates.length < 2) return undefined;
-  const rates = ascending(learningRates);
-  if (rates[0].chosen) return "smallest";
-  return rates.at(-1)!.chosen ? "largest" : undefined;
-}
-
 export function trainingSection(result: EvaluationResult): Markup {
   const { metric, learningRates } = result;
   const chosen = chosenRate(result);
   const shown = ascending(learningRates).slice(0, MAX_RATES);
-  return html`${learningRates.length > 1 && sweepChart(result, `Best ${metric.name} on dev`, "full")}
+  return html`${learningRates.length > 1 && sweepChart(result, { title: `Best ${metric.name} on dev`, size: "full" })}
     ${rateTable(shown, metric.name)}
     ${chosen && chosenCharts(chosen, result)}
     ${learningRates.length > 1 && multiples(shown, result)}

@@ -36,7 +36,7 @@ export function wrongAnswers(predictions: readonly Prediction[], limit = WORST):
   return [...ordered.map(([first]) => first), ...ordered.flatMap(([, ...others]) => others)].slice(0, limit);
 }
 
-const legend =
+export const legend =
   (): Markup => html`<ul class="aligned legend"><li class="words">upper line: reference; lower line: hypothesis</li>
   ${pairItem({ kind: "substitution", reference: "this", hypothesis: "that" }, "substitution")}
   ${pairItem({ kind: "deletion", reference: "lost" }, "deletion")}
@@ -49,13 +49,13 @@ function pairItem({ kind, reference, hypothesis }: AlignedPair, mark: string = M
   return html`<li class="${kind}">${side(reference, "ref")}${side(hypothesis, "hyp")}<b>${mark}</b></li>`;
 }
 
-export function alignedTokens({ pairs }: Pick<Alignment, "pairs">): Markup {
-  return html`<ol class="aligned">${pairs.slice(0, MAX_PAIRS).map((pair) => pairItem(pair))}</ol>
-    ${pairs.length > MAX_PAIRS && html`<p class="note">Cut after ${MAX_PAIRS} of ${formatCount(pairs.length)} places.</p>`}`;
+export function alignedTokens({ pairs }: Pick<Alignment, "pairs">, limit = MAX_PAIRS): Markup {
+  return html`<ol class="aligned">${pairs.slice(0, limit).map((pair) => pairItem(pair))}</ol>
+    ${pairs.length > limit && html`<p class="note">Cut after ${limit} of ${formatCount(pairs.length)} places.</p>`}`;
 }
 
 /** A player, or why there is none. */
-function player(id: string, recordings: ReadonlyMap<string, Recording>): Markup {
+export function player(id: string, recordings: ReadonlyMap<string, Recording>): Markup {
   const recording = recordings.get(id) ?? { reason: "it was not looked for" };
   if ("reason" in recording) return html`<p class="note">No recording: ${recording.reason}.</p>`;
   return html`<audio controls preload="metadata" aria-label="recording of ${cut(id)}" src="${recording.uri}"></audio>`;
