@@ -3,6 +3,7 @@ import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { UsageError } from "../../errors.ts";
 import { Random } from "../../random.ts";
 import type { FeatureItem } from "../features/features.types.ts";
+import { framesOfSamples } from "../features/frames.ts";
 import type { TaskRecipe, TaskUtterance } from "../tasks/task.types.ts";
 
 export interface SampledBatch {
@@ -81,7 +82,7 @@ export function cropped(
   random: () => Random,
 ): FeatureItem {
   if (seconds === undefined) return { id };
-  const whole = Math.round(samples / samplesPerFrame);
+  const whole = framesOfSamples(samples, samplesPerFrame);
   const frames = Math.round((seconds * SAMPLE_RATE_HZ) / samplesPerFrame);
   if (frames >= whole) return { id };
   return { id, crop: { startFrame: random().integer(whole - frames + 1), frames } };
