@@ -88,8 +88,10 @@ export async function* trainHead(parts: TrainParts): AsyncGenerator<TrainEvent, 
     saved = { step: state.step, at: performance.now() };
   };
   // an update whose evaluation an interruption cut off
-  if (state.step > 0 && isDue(state.step, plan) && state.curve.at(-1)?.step !== state.step)
+  if (state.step > 0 && isDue(state.step, plan) && state.curve.at(-1)?.step !== state.step) {
     state = yield* evaluation(parts, state);
+    await keep();
+  }
   while (!isFinished(state, plan) && !signal?.aborted) {
     const event = await update(parts, state.step + 1);
     if (!event) break;
