@@ -10,6 +10,7 @@ import { inspectVerb } from "./inspect.ts";
 import { type Output, processOutput } from "./output.ts";
 import { reportVerb } from "./report.ts";
 import { superbVerb } from "./superb.ts";
+import { transcribeVerb } from "./transcribe.ts";
 import { verifyVerb } from "./verify.ts";
 
 /**
@@ -42,6 +43,7 @@ const verbs: readonly Verb[] = [
   reportVerb,
   exportVerb,
   superbVerb,
+  transcribeVerb,
 ];
 
 function createProgram(output: Output, finish: (code: number) => void): Command {

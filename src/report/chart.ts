@@ -1,12 +1,13 @@
 // A chart as a figure: title, key to the lines, named and described SVG, table of numbers.
 import { drawLines } from "./draw.ts";
-import { formatNumber } from "./format.ts";
+import { formatLearningRate, formatNumber } from "./format.ts";
 import { type ChartLine, type PreparedLine, prepareLine } from "./line.ts";
 import { html, Markup } from "./markup.ts";
 
 export interface ChartOptions {
-  /** Unique in the page: identifiers are made of it. */
   readonly title: string;
+  /** What identifiers are made of, unique in the page. Default the title. */
+  readonly id?: string;
   /** The first line is drawn on top. */
   readonly lines: readonly ChartLine[];
   /** What the value is: "seconds". */
@@ -15,13 +16,17 @@ export interface ChartOptions {
   readonly size?: "full" | "half";
   /** Mark every value: validation. */
   readonly dots?: boolean;
-  /** What runs along the axis. Default "step". */
-  readonly across?: "step" | "head";
+  /** What runs along the axis; learning rates on a logarithmic one. Default "step". */
+  readonly across?: "step" | "head" | "learning rate";
+  /** Values from 0 on, or (false) only from the smallest on. Default true. */
+  readonly fromZero?: boolean;
+  /** A place along the axis whose value on the first line is ringed. */
+  readonly marked?: number;
 }
 
-/** Gives the SVG a role, a name and a description. Titles are unique in a page, and so are the identifiers made of them. */
-function name(svg: string, title: string, description: string, className: string): Markup {
-  const id = `${className} ${title}`.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+/** Gives the SVG a role, a name and a description. `key` is unique in a page, and so are the identifiers made of it. */
+function name(svg: string, key: string, title: string, description: string, className: string): Markup {
+  const id = `${className} ${key}`.toLowerCase().replace(/[^a-z0-9]+/g, "-");
   const head = html`<title id="${id}-title">${title}</title><desc id="${id}-text">${description}</desc>`;
   return new Markup(
     svg
@@ -32,10 +37,14 @@ function name(svg: string, title: string, description: string, className: string
   );
 }
 
+const formatPlace = (place: number, across: string) =>
+  across === "learning rate" ? formatLearningRate(place) : String(place);
+
 function describe({ label, ends }: PreparedLine, across = "step"): string {
   if (!ends) return `${label}: no finite value.`;
   const [first, last] = ends;
-  return `${label}: ${formatNumber(first.value)} at ${across} ${first.step}, ${formatNumber(last.value)} at ${across} ${last.step}.`;
+  const place = (step: number) => `${across} ${formatPlace(step, across)}`;
+  return `${label}: ${formatNumber(first.value)} at ${place(first.step)}, ${formatNumber(last.value)} at ${place(last.step)}.`;
 }
 
 const describeAll = (lines: readonly PreparedLine[], across?: string) =>
@@ -46,7 +55,8 @@ function table(lines: readonly PreparedLine[], { title, unit, across = "step" }:
   const columns = lines.map(({ samples }) => new Map(samples.map(({ step, value }) => [step, value])));
   const cell = (value: number | undefined) => html`<td>${value === undefined ? "" : formatNumber(value)}</td>`;
   const rows = steps.map(
-    (step) => html`<tr><th scope="row">${step}</th>${columns.map((column) => cell(column.get(step)))}</tr>`,
+    (step) =>
+      html`<tr><th scope="row">${formatPlace(step, across)}</th>${columns.map((column) => cell(column.get(step)))}</tr>`,
   );
   return html`<details><summary>Numbers</summary><div class="scroll"><table>
     <caption>${title}${unit && ` (${unit})`}, values as logged</caption>
@@ -56,8 +66,11 @@ function table(lines: readonly PreparedLine[], { title, unit, across = "step" }:
 
 /** A figure: title, key to the lines, SVG, table. Says so in words where there is no finite value to draw. */
 export function chart(options: ChartOptions): Markup {
-  const { title, unit, size = "half", dots, across } = options;
-  const lines = options.lines.map(prepareLine);
+  const { title, unit, size = "half", dots, across, fromZero, marked } = options;
+  const logAcross = across === "learning rate";
+  const lines = options.lines.map((line) =>
+    prepareLine(logAcross ? { ...line, points: line.points.filter(({ step }) => step > 0) } : line),
+  );
   const key = lines.map(({ label, tone }) => html`<li class="${tone}">${label}</li>`);
   const heading = html`<figcaption><h3>${title}${unit && html` <small>${unit}</small>`}</h3>${
     lines.length > 1 && html`<ul class="key">${key}</ul>`
@@ -66,7 +79,16 @@ export function chart(options: ChartOptions): Markup {
     return html`<figure class="figure ${size}">${heading}<p class="empty">No values yet.</p></figure>`;
   const picture = (className: string, width: number, height: number) =>
     name(
-      drawLines(lines, { width, height, dots, labels: dots && lines.length === 1 }),
+      drawLines(lines, {
+        width,
+        height,
+        dots,
+        labels: dots && lines.length === 1 && !logAcross,
+        fromZero,
+        logAcross,
+        marked,
+      }),
+      options.id ?? title,
       title,
       describeAll(lines, across),
       className,
@@ -80,5 +102,5 @@ export function chart(options: ChartOptions): Markup {
 export function sparkline(title: string, lines: readonly PreparedLine[], top: number): Markup | undefined {
   if (!lines.some(({ ends }) => ends)) return undefined;
   const svg = drawLines(lines, { width: 180, height: 64, bareTop: top > 0 ? top : 1 });
-  return name(svg, title, describeAll(lines), "chart");
+  return name(svg, title, title, describeAll(lines), "chart");
 }

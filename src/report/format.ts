@@ -109,3 +109,28 @@ export function formatPlainLine(label: string, state: ProgressState): string {
   const total = state.total === undefined ? "" : `/${state.total}`;
   return [`${printable(label)}: ${state.unit ?? "step"} ${state.done}${total}${share}`, ...details(state)].join(", ");
 }
+
+/** `28,539`. */
+export const formatCount = (value: number): string => value.toLocaleString("en-US");
+
+/** `1 step`, `2,000 steps`. */
+export const plural = (value: number, one: string): string => `${formatCount(value)} ${value === 1 ? one : `${one}s`}`;
+
+/** `23.7 %`; a dash where there is no whole. */
+export const formatShare = (part: number, whole: number): string =>
+  whole > 0 ? `${((100 * part) / whole).toFixed(1)} %` : "—";
+
+/** `100 hours`, `12.5 minutes`, `7 seconds`. */
+export function formatHours(seconds: number): string {
+  const short = (value: number) => String(+value.toPrecision(3));
+  if (seconds >= 5400) return `${short(seconds / 3600)} hours`;
+  return seconds >= 90 ? `${short(seconds / 60)} minutes` : `${short(seconds)} seconds`;
+}
+
+/** Millions without their unit: `22.4`, `0.22`, `317`. */
+export const formatMillions = (count: number): string =>
+  (count / 1e6).toFixed(count >= 99.95e6 ? 0 : count >= 1e6 ? 1 : 2);
+
+/** A learning rate, in powers of ten however large: `1e-2`, `2.5e-4`. */
+export const formatLearningRate = (value: number): string =>
+  String(Number(value.toPrecision(6)).toExponential()).replace("e+", "e");

@@ -136,6 +136,6 @@ function doneText({ folder, result, report, already }: Extract<EvaluationEvent, 
     `layer weights    ${weights}`,
     `time             ${formatDuration(seconds.features)} hidden states, ${formatDuration(seconds.training)} training, ${formatDuration(seconds.testing)} testing`,
     `files            ${join(folder, "result.json")}, ${join(folder, "predictions")}, ${join(folder, "head")}`,
-    ...(report ? [`report           ${report}`] : []),
+    `report           ${report}`,
   ].join("\n");
 }

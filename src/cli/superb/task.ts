@@ -6,6 +6,7 @@ import type { EvaluationOptions } from "../../superb/run/evaluate-run.ts";
 import type { TaskName } from "../../superb/run/result.types.ts";
 import { collect } from "../collect.ts";
 import { namingFlags } from "../flags.ts";
+import { countingNumber, finiteNumber, positiveNumber, wholeNumber } from "../numbers.ts";
 import type { Output } from "../output.ts";
 
 const TITLES: Readonly<Record<TaskName, string>> = {
@@ -100,22 +101,22 @@ function generalFlags(command: Command): void {
         "fixed: train until dev stops improving; superb: the benchmark's number of updates (default: fixed)",
       ).choices(["fixed", "superb"]),
     )
-    .option("--steps <n>", "most optimiser updates", count)
-    .option("--sweep-steps <n>", "updates after which only the best learning rate goes on", count)
-    .option("--batch <n>", "utterances in a batch", count)
-    .option("--accumulate <n>", "batches to an update", count)
-    .option("--eval-every <n>", "updates between evaluations on dev", count)
-    .option("--patience <n>", "evaluations without improvement that end training; 0: never", count0)
+    .option("--steps <n>", "most optimiser updates", countingNumber)
+    .option("--sweep-steps <n>", "updates after which only the best learning rate goes on", countingNumber)
+    .option("--batch <n>", "utterances in a batch", countingNumber)
+    .option("--accumulate <n>", "batches to an update", countingNumber)
+    .option("--eval-every <n>", "updates between evaluations on dev", countingNumber)
+    .option("--patience <n>", "evaluations without improvement that end training; 0: never", wholeNumber)
     .addOption(
       new Option("--schedule <name>", "learning rate: constant, or warmup and linear to zero").choices([
         "constant",
         "warmup",
       ]),
     )
-    .option("--warmup <n>", "updates of warm-up, with --schedule warmup", count0)
-    .option("--clip <norm>", "largest norm of a gradient", positive)
-    .option("--seed <n>", "of initial weights, batches and dropout", count0)
-    .option("--projection <n>", "width of the head's first linear layer", count)
+    .option("--warmup <n>", "updates of warm-up, with --schedule warmup", wholeNumber)
+    .option("--clip <norm>", "largest norm of a gradient", positiveNumber)
+    .option("--seed <n>", "of initial weights, batches and dropout", wholeNumber)
+    .option("--projection <n>", "width of the head's first linear layer", countingNumber)
     .option("--normalize-states", "LayerNorm of each hidden state before the weighted sum")
     .addOption(
       new Option(
@@ -125,7 +126,7 @@ function generalFlags(command: Command): void {
     )
     .addOption(new Option("--part <part>", "of a Lightning checkpoint").choices(["student", "teacher"]))
     .addOption(new Option("--reuse <semantics>", "how reused maps are applied").choices(["exact", "official"]))
-    .option("--teacher-heads <n>", "heads of the teacher of a Lightning checkpoint", count)
+    .option("--teacher-heads <n>", "heads of the teacher of a Lightning checkpoint", countingNumber)
     .option("--cache <dir>", "where hidden states are kept (default: the user's cache folder)")
     .option("--no-cache", "make hidden states again whenever they are needed")
     .addOption(new Option("--dtype <type>", "of cached hidden states").choices(["float32", "float16"]))
@@ -135,7 +136,7 @@ function generalFlags(command: Command): void {
         .choices(["cpu", "cuda", "webgpu", "auto"])
         .default("cpu"),
     )
-    .option("--threads <n>", "threads inside one operation (default: all cores)", count)
+    .option("--threads <n>", "threads inside one operation (default: all cores)", countingNumber)
     .option("--resume", "go on with the run in --out")
     .option("--force", "with --resume: although options, data or upstream have changed")
     .option("--json", "print what happens as JSON, one event a line");
@@ -146,7 +147,7 @@ function ctcFlags(command: Command, name: "pr" | "asr"): void {
     .option("--train <split>", "split to train on (repeatable; default: train-clean-100, or train)", collect)
     .option("--dev <split>", "split that chooses (default: dev-clean, or dev)", collect)
     .option("--test <split>", "split that is tested (default: test-clean, or test)", collect)
-    .option("--beam <n>", "also decode by beam search with so many hypotheses", count);
+    .option("--beam <n>", "also decode by beam search with so many hypotheses", countingNumber);
   if (name === "pr")
     command
       .option("--lexicon <file>", "pronunciations WORD P H O N E S (repeatable, in order)", collect)
@@ -154,13 +155,13 @@ function ctcFlags(command: Command, name: "pr" | "asr"): void {
       .addOption(new Option("--stress <kind>", "stress marks of vowels").choices(["stressed", "folded"]));
   else
     command
-      .option("--hidden <n>", "LSTM units per direction (recipe: 1024)", count)
-      .option("--stack <n>", "neighbouring frames the LSTM reads as one (recipe: 1)", count)
+      .option("--hidden <n>", "LSTM units per direction (recipe: 1024)", countingNumber)
+      .option("--stack <n>", "neighbouring frames the LSTM reads as one (recipe: 1)", countingNumber)
       .option("--no-specaugment", "train without SpecAugment")
       .option("--lm <file>", "also decode with an ARPA n-gram model, plain or gzipped")
       .option("--spellings <file>", "words of that decoder, WORD W O R D | (default: the model's words)")
-      .option("--lm-weight <x>", "weight of the language model (recipe: 2)", number)
-      .option("--word-score <x>", "added for each word (recipe: -1)", number);
+      .option("--lm-weight <x>", "weight of the language model (recipe: 2)", finiteNumber)
+      .option("--word-score <x>", "added for each word (recipe: -1)", finiteNumber);
 }
 
 function classFlags(command: Command, name: "ks" | "sid" | "ic"): void {
@@ -259,28 +260,4 @@ function rates(text: string): "sweep" | readonly number[] {
   if (list.some((rate) => !(rate > 0 && Number.isFinite(rate))))
     throw new InvalidArgumentError("expected sweep or numbers such as 1e-2,1e-3.");
   return list;
-}
-
-function number(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("expected a number.");
-  return value;
-}
-
-function positive(text: string): number {
-  const value = number(text);
-  if (value <= 0) throw new InvalidArgumentError("expected a number above 0.");
-  return value;
-}
-
-function count0(text: string): number {
-  const value = number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError("expected a whole number, 0 or more.");
-  return value;
-}
-
-function count(text: string): number {
-  const value = count0(text);
-  if (value === 0) throw new InvalidArgumentError("expected a whole number, 1 or more.");
-  return value;
 }

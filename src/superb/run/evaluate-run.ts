@@ -5,6 +5,7 @@ import type { Device, Runtime } from "../../runtime/runtime.ts";
 import type { FeatureSource, FeatureUpstream } from "../features/features.types.ts";
 import { openFeatures } from "../features/index.ts";
 import { headParameterCount } from "../heads/parameters.ts";
+import { reportEvaluation } from "../report/index.ts";
 import { createDecoding, type DecodingOptions } from "../tasks/decoding.ts";
 import { taskNamed } from "../tasks/index.ts";
 import { createObjective } from "../tasks/objective.ts";
@@ -105,7 +106,8 @@ async function* evaluateWith(opened: Opened): AsyncGenerator<EvaluationEvent, vo
     yield { kind: "note", text };
   const already = await finishedResult(folder.path);
   if (already && folder.manifest) {
-    yield { kind: "done", folder: folder.path, already: true, ...already };
+    const { path: report } = await reportEvaluation(folder.path);
+    yield { kind: "done", folder: folder.path, already: true, result: already, report };
     return;
   }
   const began = performance.now();

@@ -28,5 +28,6 @@ export type EvaluationEvent =
       readonly folder: string;
       readonly already: boolean;
       readonly result: EvaluationResult;
-      readonly report: string | null;
+      /** The HTML file. */
+      readonly report: string;
     };

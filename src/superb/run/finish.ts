@@ -1,15 +1,15 @@
 // The end of an evaluation: the chosen head tested and saved, predictions, result.json, the report.
 
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
-import { InternalError, StillwaveError } from "../../errors.ts";
+import { InternalError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
 import { checkpointName, restoreWeights } from "../../training/checkpoints.ts";
 import { environment } from "../../training/environment.ts";
 import { headParameterCount, initHead, layerWeights } from "../heads/parameters.ts";
 import { Head } from "../heads/step.ts";
 import { writePredictions } from "../metrics/predictions.ts";
+import { readEvaluation, reportEvaluation } from "../report/index.ts";
 import type { Decoding } from "../tasks/decoding.ts";
 import { factsOf } from "../tasks/splits.ts";
 import type { Split } from "../tasks/task.types.ts";
@@ -52,7 +52,8 @@ export async function* finishRun(
       testingSeconds,
     });
     await writeFileAtomic(join(folder, runFiles.result), `${JSON.stringify(result, null, 2)}\n`);
-    yield { kind: "done", folder, already: false, result, report: null };
+    const { path } = await reportEvaluation(folder);
+    yield { kind: "done", folder, already: false, result, report: path };
   } finally {
     await head.release();
   }
@@ -141,19 +142,8 @@ function resultOf(
   };
 }
 
-/** The result of a run that has ended, and its report; undefined where it has not. */
-export async function finishedResult(
-  folder: string,
-): Promise<{ result: EvaluationResult; report: string | null } | undefined> {
-  const path = join(folder, runFiles.result);
-  const text = await readFile(path, "utf8").catch(() => undefined);
-  if (text === undefined) return undefined;
-  try {
-    const result = JSON.parse(text) as EvaluationResult;
-    const report = join(folder, runFiles.report);
-    if (result.format === 1) return { result, report: existsSync(report) ? report : null };
-  } catch {
-    // reported below
-  }
-  throw new StillwaveError(`${path}: corrupt; delete it and resume, the run will be finished again`);
+/** The result of a run that has ended; undefined where it has not. */
+export async function finishedResult(folder: string): Promise<EvaluationResult | undefined> {
+  if (!existsSync(join(folder, runFiles.result))) return undefined;
+  return (await readEvaluation(folder)).result;
 }

@@ -3,7 +3,7 @@ import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { UsageError } from "../../errors.ts";
 import { Random } from "../../random.ts";
 import type { FeatureItem } from "../features/features.types.ts";
-import { framesOfSamples } from "../features/frames.ts";
+import { framesOfSamples } from "../features/index.ts";
 import type { TaskRecipe, TaskUtterance } from "../tasks/task.types.ts";
 
 export interface SampledBatch {

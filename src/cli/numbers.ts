@@ -1,0 +1,28 @@
+// Numbers on the command line: parsers for commander's options, each with what it expects.
+import { InvalidArgumentError } from "commander";
+
+export function finiteNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("expected a number.");
+  return value;
+}
+
+export function positiveNumber(text: string): number {
+  const value = finiteNumber(text);
+  if (value <= 0) throw new InvalidArgumentError("expected a number above 0.");
+  return value;
+}
+
+/** 0, 1, 2, ... */
+export function wholeNumber(text: string): number {
+  const value = finiteNumber(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError("expected a whole number, 0 or more.");
+  return value;
+}
+
+/** 1, 2, 3, ... */
+export function countingNumber(text: string): number {
+  const value = wholeNumber(text);
+  if (value === 0) throw new InvalidArgumentError("expected a whole number, 1 or more.");
+  return value;
+}

@@ -1,0 +1,44 @@
+// stillwave superb compare: several evaluation runs side by side, on the terminal and as an HTML page.
+import type { Command } from "commander";
+import type { Output } from "../output.ts";
+import { printTables } from "./print.ts";
+import { wholeNumber } from "./whole-number.ts";
+
+interface Options {
+  readonly out?: string;
+  readonly seed: number;
+  readonly draws: number;
+  readonly json?: boolean;
+}
+
+export function compareVerb(group: Command, output: Output, finish: (code: number) => void): void {
+  group
+    .command("compare")
+    .description("compare evaluation runs: metrics, significance of differences, scores over tasks")
+    .argument("<run...>", "folders of evaluation runs")
+    .option("--out <file.html>", "write the comparison as an HTML page too")
+    .option("--seed <n>", "seed of the bootstrap", wholeNumber(0), 0)
+    .option("--draws <n>", "bootstrap draws behind every interval", wholeNumber(1), 10_000)
+    .option("--json", "print the result as JSON")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ stillwave superb compare runs/pr-hubert runs/pr-armhubert --out compare.html",
+    )
+    .action(async (folders: readonly string[], { out, seed, draws, json }: Options) => {
+      const { compareEvaluations, comparisonTables, readRuns, writeComparisonReport } = await import(
+        "../../superb/report/index.ts"
+      );
+      const runs = await readRuns(folders);
+      const comparison = compareEvaluations(runs, { seed, draws });
+      if (out !== undefined) {
+        const { writeFileAtomic } = await import("../../files.ts");
+        await writeFileAtomic(out, writeComparisonReport(runs, comparison));
+      }
+      if (json) output.json({ ...comparison, ...(out !== undefined && { page: out }) });
+      else {
+        printTables(comparisonTables(comparison), output);
+        if (out !== undefined) output.print(`\n${out}`);
+      }
+      finish(0);
+    });
+}

@@ -1,0 +1,105 @@
+// stillwave transcribe: a trained speech or phoneme recognition head on new audio.
+import { type Command, Option } from "commander";
+import type { Transcript } from "../superb/run/transcribe.ts";
+import { namingFlags } from "./flags.ts";
+import { countingNumber, finiteNumber } from "./numbers.ts";
+import type { Output } from "./output.ts";
+
+interface Flags {
+  readonly upstream?: string;
+  readonly beam?: number;
+  readonly lm?: string;
+  readonly spellings?: string;
+  readonly lmWeight?: number;
+  readonly wordScore?: number;
+  readonly nbest: number;
+  readonly times?: boolean;
+  readonly onBadFile: "stop" | "skip";
+  readonly device: "cpu" | "cuda" | "webgpu" | "auto";
+  readonly json?: boolean;
+}
+
+export function transcribeVerb(program: Command, output: Output, finish: (code: number) => void): void {
+  program
+    .command("transcribe")
+    .description("write down what audio files say, with a head that `superb asr` or `superb pr` has trained")
+    .argument("<run>", "folder of a finished evaluation")
+    .argument("<audio...>", "audio files, folders, TSV or JSONL manifests")
+    .option("--upstream <model>", "where the upstream lies now (default: where it lay in training)")
+    .option("--beam <n>", "beam search with so many hypotheses (default: greedy)", countingNumber)
+    .option("--lm <file>", "ARPA n-gram model of words, plain or gzipped")
+    .option("--spellings <file>", "words that may be said, WORD W O R D | (default: the language model's)")
+    .option("--lm-weight <x>", "weight of the language model (default: 2)", finiteNumber)
+    .option("--word-score <x>", "added for each word (default: -1)", finiteNumber)
+    .option("--nbest <n>", "alternatives to print", countingNumber, 1)
+    .option("--times", "also print when each word or phone is said")
+    .addOption(
+      new Option("--on-bad-file <action>", "stop, or skip and go on").choices(["stop", "skip"]).default("stop"),
+    )
+    .addOption(
+      new Option("--device <name>", "where models run").choices(["cpu", "cuda", "webgpu", "auto"]).default("cpu"),
+    )
+    .option("--json", "one JSON object a file: path, seconds, text, parts with times, alternatives")
+    .addHelpText(
+      "after",
+      [
+        "",
+        "Examples:",
+        "  $ stillwave transcribe runs/superb-asr-student interview.flac --times",
+        "  $ stillwave transcribe runs/superb-asr-student recordings/ --lm 4-gram.arpa.gz --nbest 3 --json",
+      ].join("\n"),
+    )
+    .action(async (run: string, audio: string[], flags: Flags) => finish(await transcribe(run, audio, flags, output)));
+}
+
+async function transcribe(run: string, audio: readonly string[], flags: Flags, output: Output): Promise<number> {
+  const { openTranscriber } = await import("../superb/run/transcribe.ts");
+  const { listSources } = await import("../extract/index.ts");
+  const { loadAudio } = await import("../audio/index.ts");
+  const { StillwaveError } = await import("../errors.ts");
+  const { upstream, device, onBadFile, nbest } = flags;
+  const decoding = decodingOf(flags);
+  const sources = await namingFlags(() => listSources(audio, { onBadFile }));
+  for (const { path, reason } of sources.badFiles) output.note(`left out: ${path}: ${reason}`);
+  const transcriber = await openTranscriber({
+    run,
+    device,
+    ...(decoding && { decoding }),
+    ...(upstream && { upstream }),
+  });
+  let failed = false;
+  try {
+    for (const { path, samples } of sources.utterances) {
+      try {
+        const results = await transcriber.transcribe(await loadAudio(path), nbest);
+        print(path, samples / 16_000, results, flags, output);
+      } catch (error) {
+        if (!(error instanceof StillwaveError) || onBadFile === "stop") throw error;
+        output.note(`left out: ${error.message.startsWith(path) ? error.message : `${path}: ${error.message}`}`);
+        failed = true;
+      }
+    }
+  } finally {
+    await transcriber.dispose();
+  }
+  return failed ? 1 : 0;
+}
+
+function decodingOf({ beam, lm, spellings: lexicon, lmWeight, wordScore }: Flags) {
+  const given = Object.entries({ beam, lm, lexicon, lmWeight, wordScore }).filter(([, value]) => value !== undefined);
+  return given.length > 0 ? Object.fromEntries(given) : undefined;
+}
+
+function print(path: string, seconds: number, results: readonly Transcript[], flags: Flags, output: Output): void {
+  const [best, ...alternatives] = results;
+  const { text = "", score = null, parts = [] } = best ?? {};
+  if (flags.json) {
+    output.jsonLine({ path, seconds, text, score, parts, alternatives });
+    return;
+  }
+  output.print(`${path}\t${text}`);
+  for (const { text, score } of alternatives) output.print(`\t${text}\t${score?.toFixed(3)}`);
+  if (flags.times)
+    for (const { text, startSeconds, endSeconds } of parts)
+      output.print(`\t${startSeconds.toFixed(2)}\t${endSeconds.toFixed(2)}\t${text}`);
+}

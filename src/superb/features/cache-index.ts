@@ -1,0 +1,97 @@
+// What a cache folder holds: its description, its whole shards, and what of it is of no use any more.
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { StillwaveError } from "../../errors.ts";
+import { writeFileAtomic } from "../../files.ts";
+import { type AudioSource, type CacheEntry, contentKey, type Shard } from "./cache.types.ts";
+import type { CacheFacts } from "./layout.ts";
+import { readShard, removeShard, shardNumber } from "./shard.ts";
+
+const descriptionName = "cache.json";
+
+/** An entry and the shard it lies in. */
+export interface Located {
+  readonly entry: CacheEntry;
+  readonly shard: number;
+}
+
+/** The whole shards of a folder, and what was found wrong with others. */
+export interface CacheIndex {
+  readonly shards: readonly Shard[];
+  /** By `contentKey`. */
+  readonly entries: ReadonlyMap<string, Located>;
+  readonly damaged: readonly { readonly number: number; readonly reason: string }[];
+}
+
+/** Reads what is there; changes nothing. A folder that does not exist is empty. */
+export async function readIndex(folder: string, facts: CacheFacts): Promise<CacheIndex> {
+  const names = await list(folder);
+  const numbers = names.filter((file) => file.endsWith(".json")).map(shardNumber);
+  const shards: Shard[] = [];
+  const damaged: { number: number; reason: string }[] = [];
+  for (const number of numbers.filter((found) => found !== undefined).sort((a, b) => a - b)) {
+    const shard = await readShard(folder, number, facts);
+    if (typeof shard === "string") damaged.push({ number, reason: shard });
+    else shards.push(shard);
+  }
+  const entries = new Map<string, Located>();
+  for (const shard of shards)
+    for (const entry of shard.entries) entries.set(contentKey(entry), { entry, shard: shard.number });
+  return { shards, entries, damaged };
+}
+
+async function list(folder: string): Promise<string[]> {
+  return readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw new StillwaveError(`${folder}: cannot be read (${error.code}); give another folder with --cache`);
+  });
+}
+
+/** Makes the folder and its description. Needs no lock: whoever writes it writes the same. Returns notes. */
+export async function describeFolder(folder: string, facts: CacheFacts): Promise<string[]> {
+  await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    throw new StillwaveError(`${folder}: cannot be made (${error.code}); give another folder with --cache`);
+  });
+  const path = join(folder, descriptionName);
+  const text = await readFile(path, "utf8").catch(() => undefined);
+  const found = text === undefined ? undefined : parse(text);
+  if (found?.fingerprint === facts.fingerprint) return [];
+  if (found?.fingerprint !== undefined)
+    throw new StillwaveError(`${path}: describes features of another upstream; remove or rename the folder`);
+  await writeFileAtomic(path, `${JSON.stringify(facts, undefined, 2)}\n`);
+  return text === undefined ? [] : [`${path}: damaged, written again`];
+}
+
+function parse(text: string): { readonly fingerprint?: string } | undefined {
+  try {
+    const value = JSON.parse(text) as { fingerprint?: unknown } | null;
+    const fingerprint = value?.fingerprint;
+    return typeof fingerprint === "string" && /^[0-9a-f]{64}$/.test(fingerprint) ? { fingerprint } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Removes what no run will read again: damaged shards, what a killed run left half-written, and shards that hold nothing but
+ * files which have changed since. The caller holds the folder's lock. Returns the index of what is left.
+ */
+export async function cleanFolder(
+  folder: string,
+  facts: CacheFacts,
+  sources: readonly AudioSource[],
+): Promise<CacheIndex> {
+  const { shards, damaged } = await readIndex(folder, facts);
+  const current = new Map(sources.map((source) => [source.path, contentKey(source)]));
+  const outdated = ({ entries }: Shard) =>
+    entries.every((entry) => current.has(entry.path) && current.get(entry.path) !== contentKey(entry));
+  for (const number of [...damaged.map(({ number }) => number), ...shards.filter(outdated).map(({ number }) => number)])
+    await removeShard(folder, number);
+  const names = new Set(await list(folder));
+  for (const file of names) {
+    const number = shardNumber(file);
+    const orphan = number !== undefined && !names.has(file.replace(/\.bin$/, ".json"));
+    if (orphan || /^\.(shard-|cache\.json).*\.tmp$/.test(file)) await rm(join(folder, file), { force: true });
+  }
+  return readIndex(folder, facts);
+}

@@ -1,0 +1,159 @@
+// Fills a cache: states of the files that are missing, extracted batch by batch, written shard by shard.
+import { mkdir, statfs } from "node:fs/promises";
+import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
+import type { BadFile, OnBadFile } from "../../data/index.ts";
+import { StillwaveError } from "../../errors.ts";
+import { lockFolder } from "../../training/lock.ts";
+import { type AudioSource, contentKey, type FeatureEvent, type FeatureOptions } from "./cache.types.ts";
+import { type CacheIndex, cleanFolder, readIndex } from "./cache-index.ts";
+import { extractBatches, planExtraction } from "./extraction.ts";
+import type { FeatureUpstream } from "./features.types.ts";
+import { type CacheFacts, stateBytes } from "./layout.ts";
+import { encodeStates, removeShard, ShardWriter } from "./shard.ts";
+
+const SHARD_BYTES = 2 ** 27;
+/** Left free beyond what the states take: indices, and room for others. */
+const SPARE_BYTES = 2 ** 26;
+const REMEDIES =
+  "float16 takes half of float32, --cache <folder> puts the states elsewhere, --no-cache extracts them whenever they are needed";
+
+/** A cache that is being filled. */
+export interface CacheJob {
+  readonly folder: string;
+  readonly facts: CacheFacts;
+  readonly upstream: FeatureUpstream;
+  /** One for every file. */
+  readonly sources: readonly AudioSource[];
+  readonly onBadFile: OnBadFile;
+  readonly workers: number;
+  readonly signal?: AbortSignal;
+  readonly shardBytes?: number;
+  readonly freeBytes?: FeatureOptions["freeBytes"];
+}
+
+export interface Filled {
+  readonly index: CacheIndex;
+  readonly bad: readonly BadFile[];
+}
+
+/**
+ * Extracts what is missing, under the folder's lock. `drop`: a shard whose content proved damaged. Stopped by the signal, or
+ * by an error, it keeps what is extracted. Returns what is there then.
+ */
+export async function* fillCache(job: CacheJob, drop?: number): AsyncGenerator<FeatureEvent, Filled, undefined> {
+  const { folder, facts, sources } = job;
+  await mkdir(folder, { recursive: true });
+  const lock = await lockFolder(folder);
+  const bad: BadFile[] = [];
+  try {
+    if (lock.takenOver) yield { kind: "note", text: `${folder}: took over ${lock.takenOver}` };
+    if (drop !== undefined) await removeShard(folder, drop);
+    const { damaged } = await readIndex(folder, facts);
+    for (const { number, reason } of damaged)
+      yield { kind: "note", text: `${folder}: shard ${number} is left out: ${reason}; its states are extracted again` };
+    const index = await cleanFolder(folder, facts, sources);
+    const missing = sources.filter((source) => !index.entries.has(contentKey(source)));
+    if (missing.length > 0) {
+      const first = index.shards.reduce((last, { number }) => Math.max(last, number), -1) + 1;
+      yield await announce(job, missing);
+      bad.push(...(yield* writeShards(job, missing, first)));
+    }
+    return { index: await readIndex(folder, facts), bad };
+  } catch (error) {
+    throw written(error, folder);
+  } finally {
+    await lock.release();
+  }
+}
+
+/** What is about to be extracted. Throws a StillwaveError where there is no room for it. */
+async function announce(job: CacheJob, missing: readonly AudioSource[]): Promise<FeatureEvent> {
+  const { folder, facts, sources, freeBytes = freeOnDisk } = job;
+  const total = (some: readonly AudioSource[]) =>
+    some.reduce((sum, { samples }) => sum + stateBytes(facts, samples), 0);
+  const bytes = total(missing);
+  const free = await freeBytes(folder);
+  if (bytes + SPARE_BYTES > free)
+    throw new StillwaveError(
+      `${folder}: the hidden states of ${missing.length} files take ${size(bytes)}, and ${size(free)} are free there; ${REMEDIES}`,
+    );
+  return {
+    kind: "cache-start",
+    folder,
+    utterances: sources.length,
+    alreadyThere: sources.length - missing.length,
+    bytes,
+    bytesThere: total(sources) - bytes,
+    seconds: missing.reduce((sum, { samples }) => sum + samples, 0) / SAMPLE_RATE_HZ,
+  };
+}
+
+async function freeOnDisk(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
+}
+
+const size = (bytes: number) => (bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`);
+
+async function* writeShards(
+  job: CacheJob,
+  missing: readonly AudioSource[],
+  first: number,
+): AsyncGenerator<FeatureEvent, BadFile[], undefined> {
+  const { folder, facts, upstream, sources, shardBytes = SHARD_BYTES } = job;
+  const byPath = new Map(missing.map((source) => [source.path, source]));
+  const began = performance.now();
+  const bad: BadFile[] = [];
+  let number = first;
+  let [files, samples, bytes] = [0, 0, 0];
+  let writer: ShardWriter | undefined;
+  // set to undefined before it is written: what failed to be written once is not tried again
+  const flush = async () => {
+    const full = writer;
+    writer = undefined;
+    if (full) await full.write();
+  };
+  try {
+    for await (const batch of extractBatches(upstream, planExtraction(missing, upstream.batchSeconds), job)) {
+      bad.push(...batch.bad);
+      for (const { path, reason } of batch.bad) yield { kind: "note", text: `left out: ${path}: ${reason}` };
+      for (const { path, states } of batch.items) {
+        const source = byPath.get(path)!;
+        const encoded = encodeNaming(path, () => encodeStates(states, facts));
+        writer ??= new ShardWriter(folder, number++);
+        writer.add(source, states.frames, encoded);
+        files++;
+        samples += source.samples;
+        bytes += encoded.length;
+      }
+      if (writer && writer.bytes >= shardBytes) await flush();
+      const seconds = samples / SAMPLE_RATE_HZ;
+      const audioSecondsPerSecond = seconds / Math.max(1e-3, (performance.now() - began) / 1000);
+      const done = sources.length - missing.length + files;
+      yield { kind: "cache-batch", done, total: sources.length, seconds, audioSecondsPerSecond };
+    }
+  } finally {
+    await flush();
+  }
+  const finished = files + bad.length === missing.length;
+  if (finished) yield { kind: "cache-done", folder, bytes, seconds: samples / SAMPLE_RATE_HZ };
+  return bad;
+}
+
+function encodeNaming(path: string, encode: () => Uint8Array): Uint8Array {
+  try {
+    return encode();
+  } catch (error) {
+    throw error instanceof StillwaveError ? new StillwaveError(`${path}: ${error.message}`) : error;
+  }
+}
+
+/** Failures of the file system as the user's errors. */
+function written(error: unknown, folder: string): unknown {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (code === "ENOSPC" || code === "EDQUOT")
+    return new StillwaveError(`${folder}: no room is left on its disk; ${REMEDIES}`);
+  if (code && syscall)
+    return new StillwaveError(`${folder}: cannot be written (${code}); give another folder with --cache`);
+  return error;
+}

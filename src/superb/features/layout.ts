@@ -1,0 +1,66 @@
+// Where a cache lies and what it needs: its folder is named by all that its numbers depend on except the audio.
+import { createHash } from "node:crypto";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { FeatureDtype, FeatureUtterance } from "./cache.types.ts";
+import type { FeatureUpstream } from "./features.types.ts";
+import { framesOfSamples } from "./frames.ts";
+
+/** Raised when caches of an earlier version cannot be read. */
+export const CACHE_FORMAT = 1;
+
+export const BYTES_OF: Record<FeatureDtype, number> = { float16: 2, float32: 4 };
+
+/** What the numbers of a cache have in common. */
+export interface CacheFacts {
+  readonly format: number;
+  /** SHA-256 over upstream, format and dtype. */
+  readonly fingerprint: string;
+  readonly dtype: FeatureDtype;
+  readonly upstream: Pick<
+    FeatureUpstream,
+    "name" | "kind" | "fingerprint" | "layers" | "dim" | "samplesPerFrame" | "parameters"
+  >;
+}
+
+/** $STILLWAVE_CACHE, else $XDG_CACHE_HOME/stillwave/features, else ~/.cache/stillwave/features. */
+export function defaultCacheRoot(env: Readonly<Record<string, string | undefined>> = process.env): string {
+  const { STILLWAVE_CACHE, XDG_CACHE_HOME } = env;
+  if (STILLWAVE_CACHE) return STILLWAVE_CACHE;
+  return join(XDG_CACHE_HOME || join(homedir(), ".cache"), "stillwave", "features");
+}
+
+export function cacheFacts(upstream: FeatureUpstream, dtype: FeatureDtype): CacheFacts {
+  const { name, kind, layers, dim, samplesPerFrame, parameters } = upstream;
+  const depends = { format: CACHE_FORMAT, upstream: upstream.fingerprint, layers, dim, samplesPerFrame, dtype };
+  return {
+    format: CACHE_FORMAT,
+    fingerprint: createHash("sha256").update(JSON.stringify(depends)).digest("hex"),
+    dtype,
+    upstream: { name, kind, fingerprint: upstream.fingerprint, layers, dim, samplesPerFrame, parameters },
+  };
+}
+
+/** The folder of a cache below `root`. */
+export const cacheFolder = (root: string, { fingerprint }: CacheFacts): string => join(root, fingerprint.slice(0, 16));
+
+/** Bytes of the states of a file of `samples`. */
+export function stateBytes({ upstream, dtype }: CacheFacts, samples: number): number {
+  const { layers, dim, samplesPerFrame } = upstream;
+  return layers.length * framesOfSamples(samples, samplesPerFrame) * dim * BYTES_OF[dtype];
+}
+
+/** What a cache of these utterances would take, exactly, its small index aside. */
+export function planCache(
+  upstream: FeatureUpstream,
+  utterances: readonly FeatureUtterance[],
+  { dtype = "float32" }: { readonly dtype?: FeatureDtype } = {},
+): { readonly utterances: number; readonly frames: number; readonly bytes: number } {
+  const facts = cacheFacts(upstream, dtype);
+  let [frames, bytes] = [0, 0];
+  for (const { samples } of utterances) {
+    frames += framesOfSamples(samples, upstream.samplesPerFrame);
+    bytes += stateBytes(facts, samples);
+  }
+  return { utterances: utterances.length, frames, bytes };
+}

@@ -1,0 +1,124 @@
+// Opens the hidden states of a set of utterances: from a cache, which is filled first, or as they are needed.
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { littleEndianHost } from "../../checkpoint/index.ts";
+import type { BadFile } from "../../data/index.ts";
+import { InternalError, StillwaveError, UsageError, unknownName } from "../../errors.ts";
+import {
+  type AudioSource,
+  contentKey,
+  type FeatureEvent,
+  type FeatureOptions,
+  type FeatureUtterance,
+  type LeftOut,
+  type OpenedFeatures,
+} from "./cache.types.ts";
+import { describeFolder, readIndex } from "./cache-index.ts";
+import { cachedSource } from "./cached-source.ts";
+import { type CacheJob, fillCache } from "./fill.ts";
+import { cacheFacts, cacheFolder, defaultCacheRoot } from "./layout.ts";
+import { streamFeatures } from "./streamed-source.ts";
+
+/** How many bad files a message names. */
+const NAMED = 10;
+const PARALLEL_STATS = 64;
+
+/**
+ * Opens the states of `utterances`. Yields what happens; returns the source, or undefined where the signal stopped it first
+ * (what is extracted by then stays). A file whose states are in the cache, unchanged since, is not read.
+ */
+export async function* openFeatures(
+  options: FeatureOptions,
+): AsyncGenerator<FeatureEvent, OpenedFeatures | undefined, undefined> {
+  const { upstream, dtype = "float32", onBadFile = "stop", signal, workers = 1 } = options;
+  if (dtype !== "float32" && dtype !== "float16") throw unknownName("dtype", String(dtype), ["float32", "float16"]);
+  if (onBadFile !== "stop" && onBadFile !== "skip") throw unknownName("onBadFile", String(onBadFile), ["stop", "skip"]);
+  const { files, bad } = await lookAt(options.utterances, upstream.minSamples);
+  if (bad.length > 0 && onBadFile === "stop") throw new StillwaveError(describe(bad, options.utterances.length));
+  for (const { path, reason } of bad) yield { kind: "note", text: `left out: ${path}: ${reason}` };
+  const usable = options.utterances.filter(({ id }) => files.has(id));
+  if (options.cacheRoot === null) {
+    const source = streamFeatures(upstream, usable, { workers });
+    return { source, leftOut: leftOut(options.utterances, bad), folder: null };
+  }
+  if (!littleEndianHost)
+    throw new StillwaveError("caches of features need a little-endian machine; go without one (--no-cache)");
+  const facts = cacheFacts(upstream, dtype);
+  const folder = cacheFolder(resolve(options.cacheRoot ?? defaultCacheRoot()), facts);
+  for (const text of await describeFolder(folder, facts)) yield { kind: "note", text };
+  const sources = [...new Map([...files.values()].map((file) => [file.path, file])).values()];
+  const { shardBytes, freeBytes } = options;
+  const job: CacheJob = { folder, facts, upstream, sources, onBadFile, workers, signal, shardBytes, freeBytes };
+  let index = await readIndex(folder, facts);
+  if (sources.some((source) => !index.entries.has(contentKey(source)))) {
+    const filled = yield* fillCache(job);
+    index = filled.index;
+    for (const file of filled.bad) bad.push(file);
+  }
+  const unusable = new Set(bad.map(({ path }) => resolve(path)));
+  const missing = sources.some((source) => !unusable.has(source.path) && !index.entries.has(contentKey(source)));
+  if (missing && signal?.aborted) return undefined;
+  if (missing) throw new InternalError(`features: ${folder} lacks states that were extracted`);
+  const readable = new Map([...files].filter(([, file]) => index.entries.has(contentKey(file))));
+  const source = cachedSource({ folder, facts, files: readable, index, repair: repairing(job, readable, options) });
+  return { source, leftOut: leftOut(options.utterances, bad), folder };
+}
+
+/** Makes a damaged shard again, with the files of this source. */
+function repairing(job: CacheJob, files: ReadonlyMap<string, AudioSource>, { onNote }: FeatureOptions) {
+  return async (shard: number, reason: string) => {
+    onNote?.(`${job.folder}: shard ${shard} is damaged: ${reason}; its states are extracted again`);
+    const sources = [...new Map([...files.values()].map((file) => [file.path, file])).values()];
+    // a stopped source is closed by its owner; half a repair would only be noticed later
+    const events = fillCache({ ...job, sources, onBadFile: "stop", signal: undefined }, shard);
+    for (;;) {
+      const { done, value } = await events.next();
+      if (done) return value.index;
+      if (value.kind === "note") onNote?.(value.text);
+    }
+  };
+}
+
+/** Files as they are now, by utterance; those that are not there or too short. */
+async function lookAt(utterances: readonly FeatureUtterance[], minSamples: number) {
+  const files = new Map<string, AudioSource>();
+  const bad: BadFile[] = [];
+  const known = new Map<string, Promise<{ size: number; mtimeMs: number } | string>>();
+  const lengths = new Map<string, number>();
+  const look = (path: string) =>
+    stat(path).then(
+      (info) => (info.isFile() ? info : "not a file"),
+      (error: NodeJS.ErrnoException) => (error.code === "ENOENT" ? "no such file" : error.message),
+    );
+  for (let from = 0; from < utterances.length; from += PARALLEL_STATS) {
+    const some = utterances.slice(from, from + PARALLEL_STATS);
+    for (const { path } of some) if (!known.has(path)) known.set(path, look(path));
+    for (const { id, path, samples } of some) {
+      const found = (await known.get(path))!;
+      if ((lengths.get(path) ?? samples) !== samples)
+        throw new UsageError(`${path}: given as ${lengths.get(path)} and as ${samples} samples; it has one length`);
+      lengths.set(path, samples);
+      if (files.has(id)) throw new UsageError(`features: two utterances have the id "${id}"; ids must be unique`);
+      if (typeof found === "string") bad.push({ path, reason: found });
+      else if (samples < minSamples)
+        bad.push({ path, reason: `too short: ${samples} samples at 16 kHz, at least ${minSamples} are needed` });
+      else files.set(id, { path: resolve(path), samples, bytes: found.size, mtimeMs: found.mtimeMs });
+    }
+  }
+  return { files, bad };
+}
+
+const describe = (bad: readonly BadFile[], total: number) =>
+  [
+    `${bad.length} of ${total} audio files cannot be used; repair or remove them, or go on without them with onBadFile: skip`,
+    ...bad.slice(0, NAMED).map(({ path, reason }) => `  ${path}: ${reason}`),
+    ...(bad.length > NAMED ? [`  and ${bad.length - NAMED} more`] : []),
+  ].join("\n");
+
+function leftOut(utterances: readonly FeatureUtterance[], bad: readonly BadFile[]): LeftOut[] {
+  const reasons = new Map(bad.map(({ path, reason }) => [resolve(path), reason]));
+  return utterances.flatMap(({ id, path }) => {
+    const reason = reasons.get(resolve(path));
+    return reason === undefined ? [] : [{ id, path, reason }];
+  });
+}
