@@ -33,7 +33,7 @@ export async function prepare(
   task: MadeUp,
   runtime: Runtime,
   folder: string,
-  rest: Partial<Omit<TrainParts, "plan">> & { plan?: Partial<TrainPlan>; batchSize?: number } = {},
+  rest: Partial<Omit<TrainParts, "plan" | "source">> & { plan?: Partial<TrainPlan>; batchSize?: number } = {},
 ): Promise<Prepared> {
   const { config, input, train, dev, batching, isHigherBetter } = task;
   const source = memorySource(task.states, input);
