@@ -64,6 +64,7 @@ export class Head {
   private isEmpty = true;
   private pending:
     | { readonly compiled: Compiled; readonly feeds: Feeds; readonly shape: readonly number[] }
+    | "nothing"
     | undefined;
   private readonly training = new Map<boolean, Promise<Compiled>>();
   private inference: Promise<Executable> | undefined;
@@ -89,6 +90,7 @@ export class Head {
 
   /** Logits in evaluation: no dropout, no SpecAugment. */
   async infer(batch: FeatureBatch): Promise<HeadOutput> {
+    if (this.isTooShort(batch)) return this.noOutput(batch);
     this.inference ??= this.options.runtime.compile({
       name: "head",
       outputs: new Map([["logits", this.traced({ specAugment: false, dropout: noDropout }).logits]]),
@@ -101,6 +103,10 @@ export class Head {
 
   /** Logits of a training pass, whose gradients `backward` adds next. */
   async forward(batch: FeatureBatch, { dropoutSeed, plans }: TrainingPass): Promise<HeadOutput> {
+    if (this.isTooShort(batch)) {
+      this.pending = "nothing";
+      return this.noOutput(batch);
+    }
     const specAugment = plans !== undefined;
     const compiled = await (this.training.get(specAugment) ?? this.compile(specAugment));
     const frames = this.framesOf(batch);
@@ -120,6 +126,7 @@ export class Head {
     const { pending } = this;
     if (!pending) throw new InternalError("backward without a forward pass");
     this.pending = undefined;
+    if (pending === "nothing") return;
     if (!this.isEmpty) this.micro ??= flatZeros(headParameters(this.config, this.input));
     const views = this.isEmpty ? this.gradientViews : this.micro!.views;
     const into = Object.fromEntries([...views].map(([name, { data }]) => [`gradient.${name}`, data]));
@@ -152,6 +159,15 @@ export class Head {
     if (this.pending || ++this.steps < RECYCLE_AFTER_STEPS || process.memoryUsage.rss() < RECYCLE_ABOVE_BYTES) return;
     this.steps = 0;
     await this.release();
+  }
+
+  /** Whether not one of the frames that the head reads as one is full; recurrences do not run over no frames. */
+  private isTooShort({ shape }: FeatureBatch): boolean {
+    return headFrames(this.config, shape[2]) === 0;
+  }
+
+  private noOutput({ frames }: FeatureBatch): HeadOutput {
+    return { logits: new Float32Array(0), shape: [frames.length, 0, this.config.outputs], frames: frames.map(() => 0) };
   }
 
   private framesOf({ frames }: FeatureBatch): number[] {

@@ -56,6 +56,8 @@ export async function createDecoding(spec: CtcSpec, options: DecodingOptions = {
   const alone = (["lmWeight", "wordScore"] as const).find((name) => options[name] !== undefined);
   if (alone) throw new UsageError(`${alone} means nothing without a language model or a lexicon`);
   const { beam } = options;
+  const beamless = (["tokenBeam", "threshold"] as const).find((name) => options[name] !== undefined);
+  if (beam === undefined && beamless) throw new UsageError(`${beamless} means nothing without a beam`);
   const transcribed = (symbols: readonly TimedSymbol[], score: number | null): Transcription => ({
     text: textOf(
       spec,

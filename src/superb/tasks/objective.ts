@@ -37,7 +37,7 @@ export interface Objective {
   /** What errors are counted in; null: answers are right or wrong as wholes. */
   readonly unit: ErrorUnit | null;
   loss(output: HeadOutput, labels: readonly Label[]): BatchLoss;
-  /** The answer for each item, greedily decoded. */
+  /** The answer for each item, greedily decoded; empty where its logits are not finite, as those of a head that diverged. */
   predict(output: HeadOutput): string[];
 }
 
@@ -74,7 +74,9 @@ function ctcObjective(spec: Extract<ObjectiveSpec, { kind: "ctc" }>): Objective 
     },
     predict: (output) =>
       output.frames.map((_, item) => {
-        const symbols = greedyDecode(logitsOf(output, item), { vocab: vocabulary.size, drop: vocabulary.special });
+        const logits = logitsOf(output, item);
+        if (!logits.every(Number.isFinite)) return "";
+        const symbols = greedyDecode(logits, { vocab: vocabulary.size, drop: vocabulary.special });
         return textOf(
           spec,
           vocabulary,
@@ -118,6 +120,7 @@ function classObjective(spec: Extract<ObjectiveSpec, { kind: "classes" }>): Obje
         spec.slots
           .map(({ values }, slot) => {
             const from = item * outputs + starts[slot]!;
+            if (!logits.subarray(from, from + values.length).every(Number.isFinite)) return "";
             let best = 0;
             for (let i = 1; i < values.length; i++) if (logits[from + i]! > logits[from + best]!) best = i;
             return values[best]!;

@@ -88,8 +88,10 @@ export async function* trainHead(parts: TrainParts): AsyncGenerator<TrainEvent, 
     saved = { step: state.step, at: performance.now() };
   };
   // an update whose evaluation an interruption cut off
-  if (state.step > 0 && isDue(state.step, plan) && state.curve.at(-1)?.step !== state.step)
+  if (state.step > 0 && isDue(state.step, plan) && state.curve.at(-1)?.step !== state.step) {
     state = yield* evaluation(parts, state);
+    await keep();
+  }
   while (!isFinished(state, plan) && !signal?.aborted) {
     const event = await update(parts, state.step + 1);
     if (!event) break;
@@ -118,7 +120,10 @@ async function* evaluation(parts: TrainParts, state: HeadState): AsyncGenerator<
   const finite = (value: number) => (Number.isFinite(value) ? value : null);
   const trainLoss = lossCount > 0 ? lossSum / lossCount : null;
   const point: EvaluationPoint = { step, trainLoss, devLoss: finite(found.loss), dev: found.dev };
-  const isBest = best === null || (parts.isHigherBetter ? found.dev > best.dev : found.dev < best.dev);
+  // logits that are not finite give answers too, but they are no answers of a head
+  const isScore = Number.isFinite(found.loss) && Number.isFinite(found.dev);
+  const isBetter = best === null || (parts.isHigherBetter ? found.dev > best.dev : found.dev < best.dev);
+  const isBest = isScore && isBetter;
   yield { kind: "evaluation", learningRate: parts.plan.learningRate, isBest, ...point };
   const now = { curve: [...curve, point], lossSum: 0, lossCount: 0 };
   return { ...state, ...now, best: isBest ? { step, dev: found.dev } : best };

@@ -1,0 +1,44 @@
+// The learning rate's schedule against transformers' formula, written out.
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { checkHeadSchedule, scheduleFactor } from "../../../src/superb/training/schedule.ts";
+
+test("constant", () => {
+  for (const step of [1, 2, 500])
+    expect(scheduleFactor({ kind: "constant", warmup: 0, totalSteps: 500 }, step)).toBe(1);
+});
+
+test("warm-up and linear to zero, by hand", () => {
+  const schedule = { kind: "warmup", warmup: 4, totalSteps: 10 } as const;
+  const factors = Array.from({ length: 11 }, (_, i) => scheduleFactor(schedule, i + 1));
+  const expected = [0, 0.25, 0.5, 0.75, 1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6, 0];
+  expect(factors).toEqual(expected.map((value) => expect.closeTo(value, 12)));
+  expect(scheduleFactor({ ...schedule, warmup: 0 }, 1)).toBe(1);
+});
+
+test("is transformers' get_linear_schedule_with_warmup", () => {
+  // optimization.py: the lambda of update number current_step, counted from 0
+  const lambda = (current: number, warmup: number, total: number) =>
+    current < warmup ? current / Math.max(1, warmup) : Math.max(0, (total - current) / Math.max(1, total - warmup));
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 1000 }),
+      fc.nat(999),
+      fc.integer({ min: 1, max: 1200 }),
+      (totalSteps, w, step) => {
+        const warmup = Math.min(w, totalSteps - 1);
+        expect(scheduleFactor({ kind: "warmup", warmup, totalSteps }, step)).toBe(lambda(step - 1, warmup, totalSteps));
+      },
+    ),
+  );
+});
+
+test.each([
+  [{ kind: "cosine" as never, warmup: 0, totalSteps: 5 }, 'unknown schedule "cosine"; valid: constant, warmup'],
+  [{ kind: "constant", warmup: 0, totalSteps: 0 }, "steps: expected 1 or more, got 0"],
+  [{ kind: "warmup", warmup: 5, totalSteps: 5 }, "warmup: expected 0 to 4 updates, got 5"],
+  [{ kind: "warmup", warmup: -1, totalSteps: 5 }, "warmup: expected 0 to 4 updates, got -1"],
+  [{ kind: "warmup", warmup: 1.5, totalSteps: 5 }, "got 1.5"],
+] as const)("%o is refused", (schedule, message) => {
+  expect(() => checkHeadSchedule(schedule)).toThrow(message);
+});

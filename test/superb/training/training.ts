@@ -1,0 +1,95 @@
+// Trainings of made-up tasks that tests start, interrupt and resume.
+import { createAdamWState } from "../../../src/optim/adamw.ts";
+import type { Runtime } from "../../../src/runtime/runtime.ts";
+import { initHead } from "../../../src/superb/heads/parameters.ts";
+import { Head } from "../../../src/superb/heads/step.ts";
+import { createObjective } from "../../../src/superb/tasks/objective.ts";
+import { accuracy, errorRate, evaluate } from "../../../src/superb/training/evaluate.ts";
+import { Sampler } from "../../../src/superb/training/sampler.ts";
+import { freshHeadState, type HeadState, isHeadState } from "../../../src/superb/training/state.ts";
+import { type TrainEvent, type TrainParts, type TrainPlan, trainHead } from "../../../src/superb/training/train.ts";
+import { findLastCheckpoint, restoreCheckpoint, setAsideAfter } from "../../../src/training/checkpoints.ts";
+import { type MadeUp, type MemorySource, memorySource } from "../made-up.ts";
+
+export const plan = (rest: Partial<TrainPlan> = {}): TrainPlan => ({
+  learningRate: 0.01,
+  schedule: { kind: "constant", warmup: 0, totalSteps: rest.untilStep ?? 20 },
+  untilStep: 20,
+  accumulate: 1,
+  clip: 1,
+  evaluateEvery: 5,
+  patience: null,
+  specAugment: false,
+  seed: 3,
+  ...rest,
+});
+
+export interface Prepared extends TrainParts {
+  readonly source: MemorySource;
+}
+
+/** A training as a run sets it up: from the last checkpoint of its folder if there is one. */
+export async function prepare(
+  task: MadeUp,
+  runtime: Runtime,
+  folder: string,
+  rest: Partial<Omit<TrainParts, "plan" | "source">> & { plan?: Partial<TrainPlan>; batchSize?: number } = {},
+): Promise<Prepared> {
+  const { config, input, train, dev, batching, isHigherBetter } = task;
+  const source = memorySource(task.states, input);
+  const made = plan(rest.plan);
+  const head = new Head({
+    config,
+    input,
+    dtype: source.dtype,
+    parameters: initHead(config, input, made.seed),
+    runtime,
+  });
+  const optimizer = createAdamWState(head.weights.length);
+  const objective = createObjective(task.objective);
+  const { found, notes } = await findLastCheckpoint(folder, isHeadState);
+  if (notes.length > 0) throw new Error(notes.join("\n"));
+  await setAsideAfter(folder, found ? found.state.step : -1);
+  if (found) await restoreCheckpoint(found.folder, { parameters: head.parameters, optimizer });
+  const { batchSize = 4, plan: _, ...others } = rest;
+  return {
+    head,
+    optimizer,
+    start: found?.state ?? freshHeadState,
+    objective,
+    source,
+    sampler: new Sampler(train, { batching, batchSize, seed: made.seed, samplesPerFrame: 320 }),
+    isHigherBetter,
+    folder,
+    async evaluateDev() {
+      const { signal } = others;
+      const evaluated = await evaluate({ head, objective, source, ...(signal && { signal }) }, dev);
+      if (!evaluated) return undefined;
+      const { loss, predictions } = evaluated;
+      return { loss, dev: objective.unit ? errorRate(predictions, objective.unit) : accuracy(predictions, null) };
+    },
+    ...others,
+    plan: made,
+  };
+}
+
+/** Runs to its end and releases the head. */
+export async function run(parts: TrainParts, onEvent: (event: TrainEvent) => void = () => {}) {
+  const training = trainHead(parts);
+  const events: TrainEvent[] = [];
+  try {
+    for (;;) {
+      const next = await training.next();
+      if (next.done) return { events, state: next.value };
+      events.push(next.value);
+      onEvent(next.value);
+    }
+  } finally {
+    await parts.head.release();
+  }
+}
+
+export const stepsOf = (events: readonly TrainEvent[]) => events.filter((event) => event.kind === "step");
+
+/** Everything of a state that does not tell time. */
+export const timeless = ({ seconds: _, ...state }: HeadState) => state;
