@@ -72,7 +72,7 @@ export {
 export { type EvaluationOptions, evaluateRun } from "./run/evaluate-run.ts";
 export type { EvaluationEvent } from "./run/events.types.ts";
 export type { EvaluationResult, TaskName } from "./run/result.types.ts";
-export { openTranscriber, type Transcriber, type TranscriberOptions, type Transcript } from "./run/transcribe.ts";
+export { openTranscriber, type TimedTranscript, type Transcriber, type TranscriberOptions } from "./run/transcribe.ts";
 export { type BenchmarkScores, type Score, scoreTasks, type TaskResults } from "./scores.ts";
 export {
   applySpecAugment,
