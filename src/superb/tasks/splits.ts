@@ -4,6 +4,7 @@ import { readdir, stat } from "node:fs/promises";
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { type BadFile, openCorpus, type Utterance } from "../../data/index.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
+import { listSome } from "../lines.ts";
 import type { SplitFacts } from "../run/result.types.ts";
 import type { CorpusOptions, Split, TaskUtterance } from "./task.types.ts";
 
@@ -55,7 +56,21 @@ export async function openSplits({ root, splits = {}, onBadFile }: CorpusOptions
     names[split] = chosen.join(" + ");
     badFiles.push(...corpus.badFiles);
   }
+  refuseShared(root, utterances);
   return { utterances, names, badFiles };
+}
+
+/** @throws StillwaveError where a recording is in two splits. */
+function refuseShared(root: string, utterances: CorpusSplits["utterances"]): void {
+  const seen = new Map<string, Split>();
+  for (const split of SPLITS) {
+    const twice = utterances[split].map(({ id }) => id).filter((id) => seen.has(id));
+    if (twice.length > 0)
+      throw new StillwaveError(
+        `${root}: ${twice.length} utterances are in both ${seen.get(twice[0]!)} and ${split} (${listSome(twice, 5)}); a score on them means nothing`,
+      );
+    for (const { id } of utterances[split]) seen.set(id, split);
+  }
 }
 
 /** What a result says about a split. */
