@@ -1,6 +1,8 @@
 // stillwave superb: evaluates upstreams on the benchmark's tasks, compares runs, scores them over tasks.
 import type { Command } from "commander";
 import type { Output } from "./output.ts";
+import { compareVerb } from "./superb/compare.ts";
+import { scoreVerb } from "./superb/score.ts";
 import { taskVerbs } from "./superb/task.ts";
 
 export function superbVerb(program: Command, output: Output, finish: (code: number) => void): void {
@@ -19,4 +21,6 @@ export function superbVerb(program: Command, output: Output, finish: (code: numb
       ].join("\n"),
     );
   taskVerbs(group, output, finish);
+  compareVerb(group, output, finish);
+  scoreVerb(group, output, finish);
 }

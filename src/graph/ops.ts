@@ -187,7 +187,7 @@ export function layerNormWithStatistics(x: Value, weight: Value, bias: Value, ep
 export const layerNorm = (x: Value, weight: Value, bias: Value, epsilon: number): Value =>
   layerNormWithStatistics(x, weight, bias, epsilon)[0];
 
-/** See the vocabulary: hidden states, cells and activated gates of one direction. */
+/** See the vocabulary: hidden states, the cells that frames start from, and activated gates of one direction. */
 export function lstm(gates: Value, weight: Value, valid: Value, reverse: boolean): [Value, Value, Value] {
   const [time, batch, width] = gates.shape as [Dim, Dim, Dim];
   const hidden = weight.shape[1]!;
@@ -200,8 +200,7 @@ export function lstm(gates: Value, weight: Value, valid: Value, reverse: boolean
 
 /** The value one frame before in the direction of time that the recurrence runs in; 0 before the first. */
 export function previousFrame(x: Value, reverse: boolean): Value {
-  const time = x.shape[0]!;
-  return reverse ? pad(slice(x, 0, 1, time), 0, 0, 1) : pad(slice(x, 0, 0, addDims(time, -1)), 0, 1, 0);
+  return reverse ? pad(x, 0, -1, 1) : pad(x, 0, 1, -1);
 }
 
 export interface LstmTrace {
@@ -212,7 +211,7 @@ export interface LstmTrace {
 }
 
 export function lstmBackward(cotangent: Value, { weight, valid, cell, gates }: LstmTrace, reverse: boolean): Value {
-  const inputs = [cotangent, weight, valid, cell, previousFrame(cell, reverse), gates];
+  const inputs = [cotangent, weight, valid, cell, gates];
   return apply("lstmBackward", inputs, { reverse }, gates);
 }
 

@@ -68,11 +68,12 @@ export interface OpAttributes {
   // recurrence
   /**
    * One direction of an LSTM, gates in PyTorch's order (input, forget, cell, output): (gate inputs [time, batch, 4 hidden],
-   * weight [4 hidden, hidden], valid [time, batch, 1]) -> hidden [time, batch, hidden], cell [time, batch, hidden],
-   * activated gates [time, batch, 4 hidden]. The state is 0 at the start and at frames where `valid` is 0.
+   * weight [4 hidden, hidden], valid [time, batch, 1]) -> hidden [time, batch, hidden], the cell that each frame starts from
+   * [time, batch, hidden], activated gates [time, batch, 4 hidden]. The state is 0 at the start and at frames where `valid`
+   * is 0.
    */
   lstm: { readonly reverse: boolean };
-  /** (cotangent of hidden, weight, valid, cell, cell one frame before, activated gates) -> cotangent of the gate inputs. */
+  /** (cotangent of hidden, weight, valid, cell that each frame starts from, activated gates) -> cotangent of the gate inputs. */
   lstmBackward: { readonly reverse: boolean };
   // shape
   reshape: { readonly shape: Shape };

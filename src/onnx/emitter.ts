@@ -35,11 +35,19 @@ export class Emitter {
   private readonly constants = new Map<string, string>();
   private readonly dimNames = new Map<string, string>();
   private readonly symbols: ReadonlyMap<string, SymbolSource>;
+  private readonly read: ReadonlySet<Value>;
   private count = 0;
 
-  constructor(symbols: ReadonlyMap<string, SymbolSource>, target: OnnxTarget) {
+  /** `read`: the values that some node or the caller reads. */
+  constructor(symbols: ReadonlyMap<string, SymbolSource>, target: OnnxTarget, read: ReadonlySet<Value>) {
     this.symbols = symbols;
     this.target = target;
+    this.read = read;
+  }
+
+  /** Whether anything reads the value: what nobody reads need not be computed. */
+  isRead(value: Value): boolean {
+    return this.read.has(value);
   }
 
   /** Gives a value its name before or after it was produced. */

@@ -1,4 +1,5 @@
 // The LSTM's recurrence and its backward pass as ONNX Scans: one matrix product a frame, everything else elementwise.
+import type { Dim } from "../graph/dim.ts";
 import type { GraphNode, Value } from "../graph/value.ts";
 import type { Emitter } from "./emitter.ts";
 import type { OnnxAttribute, OnnxGraph, OnnxNode } from "./proto.ts";
@@ -41,33 +42,37 @@ class Body {
     return this.ops("Split", [x], 4, { axis: 1n, num_outputs: 4n }) as [string, string, string, string];
   }
 
-  /** Rank 2 values, sizes left open. Every output gets a name of its own, as a body's outputs must. */
+  transposed(x: string): string {
+    return this.op("Transpose", [x], { perm: [1n, 0n] });
+  }
+
+  /** Rank 2 values, sizes left open. Every output is a node's, and has a name of its own, as a body's outputs must. */
   graph(inputs: readonly string[], outputs: readonly string[]): OnnxGraph {
     const info = (name: string) => ({ name, type: "float32" as const, shape: [`${name}_rows`, `${name}_columns`] });
-    const named = outputs.map((output) => this.op("Identity", [output]));
     const { nodes } = this;
-    return { name: this.name("body"), nodes, initializers: [], inputs: inputs.map(info), outputs: named.map(info) };
+    return {
+      name: this.name("body"),
+      nodes,
+      initializers: [],
+      inputs: inputs.map(info),
+      outputs: outputs.map(info),
+    };
   }
 }
 
 interface Scan {
   readonly body: OnnxGraph;
-  readonly states: number;
+  /** Initial states. */
+  readonly states: readonly string[];
   /** Frames from the last to the first. */
   readonly backwards: boolean;
   readonly inputs: readonly string[];
 }
 
-/** Emits a Scan whose states start at zero [batch, hidden]; `outputs` names its scan outputs. */
-function emitScan(
-  emit: Emitter,
-  like: Value,
-  { body, states, backwards, inputs }: Scan,
-  outputs: readonly string[],
-): void {
-  const zero = emit.op("Expand", [emit.float(0), emit.dims(like.shape.slice(1))]);
+/** Emits a Scan; `outputs` names its scan outputs. */
+function emitScan(emit: Emitter, { body, states, backwards, inputs }: Scan, outputs: readonly string[]): void {
   const direction = backwards ? 1n : 0n;
-  emit.scan(Array<string>(states).fill(zero), inputs, outputs, {
+  emit.scan(states, inputs, outputs, {
     body,
     num_scan_inputs: BigInt(inputs.length),
     scan_input_directions: inputs.map(() => direction),
@@ -75,19 +80,33 @@ function emitScan(
   });
 }
 
+/** States of zeros: the hidden one [hidden, batch], as products read it, and the cell [batch, hidden]. */
+function zeroStates(emit: Emitter, hidden: Value): [string, string] {
+  const [batch, units] = hidden.shape.slice(1) as [Dim, Dim];
+  const zeros = (...shape: Dim[]) => emit.op("Expand", [emit.float(0), emit.dims(shape)]);
+  return [zeros(units, batch), zeros(batch, units)];
+}
+
+/**
+ * The product of a frame is weight x state [hidden, batch], batch being narrow: ONNX Runtime packs its second operand anew
+ * for every product, and the other way round that would be the weight. The rest runs on [batch, hidden], which is how
+ * frames are stored. What nobody reads is no output of the Scan.
+ */
 export function lowerLstm(node: GraphNode<"lstm">, emit: Emitter): void {
   const [gates, weight, valid] = emit.names(node.inputs) as [string, string, string];
   const b = new Body(`_lstm${emit.unique()}`);
   const [h, c, x, v] = ["h", "c", "x", "v"].map((part) => b.name(part)) as [string, string, string, string];
-  const [zi, zf, zg, zo] = b.split4(b.op("Gemm", [h, weight, x], { transB: 1n }));
+  const [zi, zf, zg, zo] = b.split4(b.op("Add", [b.transposed(b.op("Gemm", [weight, h])), x]));
   const [i, f, o] = [zi, zf, zo].map((z) => b.op("Sigmoid", [z])) as [string, string, string];
   const g = b.op("Tanh", [zg]);
   const cell = b.mul(b.op("Add", [b.mul(f, c), b.mul(i, g)]), v);
   const hidden = b.mul(o, b.op("Tanh", [cell]));
-  const activated = b.op("Concat", [i, f, g, o], { axis: 1n });
-  const body = b.graph([h, c, x, v], [hidden, cell, hidden, cell, activated]);
-  const scan: Scan = { body, states: 2, backwards: node.attributes.reverse, inputs: [gates, valid] };
-  emitScan(emit, node.outputs[0]!, scan, emit.outputNames(node));
+  const collected = [() => hidden, () => b.op("Identity", [c]), () => b.op("Concat", [i, f, g, o], { axis: 1n })];
+  const read = node.outputs.filter((value) => emit.isRead(value));
+  const body = b.graph([h, c, x, v], [b.transposed(hidden), cell, ...read.map(({ index }) => collected[index]!())]);
+  const states = zeroStates(emit, node.outputs[0]!);
+  const scan: Scan = { body, states, backwards: node.attributes.reverse, inputs: [gates, valid] };
+  emitScan(emit, scan, emit.outputNames({ outputs: read }));
 }
 
 /**
@@ -95,34 +114,30 @@ export function lowerLstm(node: GraphNode<"lstm">, emit: Emitter): void {
  * cotangents of h and c are carried along, and each frame gives that of its gate inputs.
  */
 export function lowerLstmBackward(node: GraphNode<"lstmBackward">, emit: Emitter): void {
-  const [cotangent, weight, valid, cell, previous, gates] = emit.names(node.inputs) as string[];
+  const [cotangent, weight, valid, cell, gates] = emit.names(node.inputs) as string[];
+  const turned = emit.op("Transpose", [weight!], { perm: [1n, 0n] });
   const b = new Body(`_lstm${emit.unique()}`);
-  const names = ["dh", "dc", "ct", "v", "c", "p", "a"].map((part) => b.name(part));
-  const [dh, dc, ct, v, c, p, a] = names as [string, string, string, string, string, string, string];
-  const one = emit.float(1);
+  const names = ["dh", "dc", "ct", "v", "p", "a"].map((part) => b.name(part));
+  const [dh, dc, ct, v, p, a] = names as [string, string, string, string, string, string];
   const [i, f, g, o] = b.split4(a);
-  const rest = (x: string) => b.op("Sub", [one, x]);
-  const slopeSigmoid = (y: string) => b.mul(y, rest(y));
-  const slopeTanh = (y: string) => rest(b.mul(y, y));
-  const dHidden = b.op("Add", [ct, dh]);
-  const squashed = b.op("Tanh", [c]);
-  const dCell = b.mul(b.op("Add", [dc, b.mul(dHidden, o, slopeTanh(squashed))]), v);
+  const [ig, fp] = [b.mul(i, g), b.mul(f, p)];
+  const squashed = b.op("Tanh", [b.mul(b.op("Add", [fp, ig]), v)]);
+  const h = b.mul(o, squashed);
+  const minus = (x: string, y: string, z: string) => b.op("Sub", [x, b.mul(y, z)]); // x - y z
+  const dHidden = b.op("Add", [ct, b.transposed(dh)]);
+  const dCell = b.mul(b.op("Add", [dc, b.mul(dHidden, minus(o, h, squashed))]), v);
   const dGates = b.op(
     "Concat",
     [
-      b.mul(dCell, g, slopeSigmoid(i)),
-      b.mul(dCell, p, slopeSigmoid(f)),
-      b.mul(dCell, i, slopeTanh(g)),
-      b.mul(dHidden, squashed, slopeSigmoid(o)),
+      b.mul(dCell, minus(ig, ig, i)), // g i (1 - i)
+      b.mul(dCell, minus(fp, fp, f)), // c' f (1 - f)
+      b.mul(dCell, minus(i, ig, g)), // i (1 - g g)
+      b.mul(dHidden, minus(h, h, o)), // tanh(c) o (1 - o)
     ],
     { axis: 1n },
   );
-  const body = b.graph(names, [b.op("Gemm", [dGates, weight!]), b.mul(dCell, f), dGates]);
-  const inputs = [cotangent!, valid!, cell!, previous!, gates!];
-  emitScan(
-    emit,
-    node.inputs[0]!,
-    { body, states: 2, backwards: !node.attributes.reverse, inputs },
-    emit.outputNames(node),
-  );
+  const body = b.graph(names, [b.op("Gemm", [turned, b.transposed(dGates)]), b.mul(dCell, f), dGates]);
+  const states = zeroStates(emit, node.inputs[0]!);
+  const inputs = [cotangent!, valid!, cell!, gates!];
+  emitScan(emit, { body, states, backwards: !node.attributes.reverse, inputs }, emit.outputNames(node));
 }

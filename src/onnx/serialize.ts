@@ -62,14 +62,16 @@ function leavesLast(nodes: readonly OnnxNode[]): OnnxNode[] {
 /** ONNX messages of a graph; `encodeModel` makes bytes of them. */
 export function toOnnx(graph: Graph, target: OnnxTarget = { opset: OPSET, standard: false }): OnnxModel {
   const inputs = graphInputs(graph);
-  const emit = new Emitter(symbolSources(inputs), target);
+  const order = reachableNodes([...graph.outputs.values()]);
+  const read = new Set([...graph.outputs.values(), ...order.flatMap((node) => node.inputs)]);
+  const emit = new Emitter(symbolSources(inputs), target, read);
   for (const [name, value] of inputs) emit.bind(value, name);
   for (const name of [...inputs.keys(), ...graph.outputs.keys()])
     if (name === "" || INTERNAL_NAME.test(name) || (inputs.has(name) && graph.outputs.has(name)))
       throw new InternalError(`"${name}" cannot name an input or output: empty, reserved, or used for both`);
   const ownName = (value: Value) => !["input", "constant", "scaleGradient"].includes(value.node.op);
   for (const [name, value] of graph.outputs) if (ownName(value) && !emit.isBound(value)) emit.bind(value, name);
-  for (const node of reachableNodes([...graph.outputs.values()])) {
+  for (const node of order) {
     if (node.op === "constant")
       emit.constant(node.outputs[0]!, (node as unknown as GraphNode<"constant">).attributes.data);
     (LOWERINGS[node.op] as (node: GraphNode<OpName>, emit: Emitter) => void)(node, emit);

@@ -215,8 +215,7 @@ export const REFERENCE: { readonly [K in OpName]: Evaluate<K> } = {
   mean: reduce((values) => total(values) / values.length),
   max: reduce((values) => Math.max(...values)),
   lstm: ({ reverse }, [gates, weight, valid]) => recurrence(gates!, weight!, valid!, reverse),
-  lstmBackward: ({ reverse }, [ct, weight, valid, cell, previous, gates]) =>
-    recurrenceBackward([ct!, weight!, valid!, cell!, previous!, gates!], reverse),
+  lstmBackward: ({ reverse }, inputs) => recurrenceBackward(inputs, reverse),
   softmax: (_, [x]) =>
     rows(x!, (row) => {
       const top = Math.max(...row);

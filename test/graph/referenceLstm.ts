@@ -9,7 +9,7 @@ const frames = (time: number, reverse: boolean): number[] => {
   return reverse ? order.reverse() : order;
 };
 
-/** Hidden states, cells and activated gates (input, forget, cell, output). */
+/** Hidden states, the cells that frames start from, and activated gates (input, forget, cell, output). */
 export function recurrence(gates: Tensor, weight: Tensor, valid: Tensor, reverse: boolean): Tensor[] {
   const [time, batch, width] = gates.shape as [number, number, number];
   const units = width / 4;
@@ -32,9 +32,9 @@ export function recurrence(gates: Tensor, weight: Tensor, valid: Tensor, reverse
         nextH[u] = values[3]! * Math.tanh(nextC[u]!);
         for (let k = 0; k < 4; k++) activated[(t * batch + b) * width + k * units + u] = values[k]!;
       }
+      cell.set(c, (t * batch + b) * units);
       [h, c] = [nextH, nextC];
       hidden.set(h, (t * batch + b) * units);
-      cell.set(c, (t * batch + b) * units);
     }
   }
   const shape = [time, batch, units];
@@ -47,7 +47,7 @@ export function recurrence(gates: Tensor, weight: Tensor, valid: Tensor, reverse
 
 /** The cotangent of the gate inputs: backpropagation through time, written out for each unit. */
 export function recurrenceBackward(inputs: readonly Tensor[], reverse: boolean): Tensor {
-  const [cotangent, weight, valid, cell, previous, gates] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
+  const [cotangent, weight, valid, previous, gates] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor];
   const [time, batch, width] = gates.shape as [number, number, number];
   const units = width / 4;
   const result = new Float64Array(time * batch * width);
@@ -59,7 +59,7 @@ export function recurrenceBackward(inputs: readonly Tensor[], reverse: boolean):
       for (let u = 0; u < units; u++) {
         const state = (t * batch + b) * units + u;
         const [i, f, g, o] = [0, 1, 2, 3].map((k) => gates.data[(t * batch + b) * width + k * units + u]!) as number[];
-        const squashed = Math.tanh(cell.data[state]!);
+        const squashed = Math.tanh(valid.data[t * batch + b]! * (f! * previous.data[state]! + i! * g!));
         const dh = cotangent.data[state]! + carriedH[u]!;
         const dc = valid.data[t * batch + b]! * (carriedC[u]! + dh * o! * (1 - squashed ** 2));
         const slopes = [

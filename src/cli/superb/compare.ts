@@ -1,8 +1,8 @@
 // stillwave superb compare: several evaluation runs side by side, on the terminal and as an HTML page.
 import type { Command } from "commander";
+import { countingNumber, wholeNumber } from "../numbers.ts";
 import type { Output } from "../output.ts";
 import { printTables } from "./print.ts";
-import { wholeNumber } from "./whole-number.ts";
 
 interface Options {
   readonly out?: string;
@@ -17,8 +17,8 @@ export function compareVerb(group: Command, output: Output, finish: (code: numbe
     .description("compare evaluation runs: metrics, significance of differences, scores over tasks")
     .argument("<run...>", "folders of evaluation runs")
     .option("--out <file.html>", "write the comparison as an HTML page too")
-    .option("--seed <n>", "seed of the bootstrap", wholeNumber(0), 0)
-    .option("--draws <n>", "bootstrap draws behind every interval", wholeNumber(1), 10_000)
+    .option("--seed <n>", "seed of the bootstrap", wholeNumber, 0)
+    .option("--draws <n>", "bootstrap draws behind every interval", countingNumber, 10_000)
     .option("--json", "print the result as JSON")
     .addHelpText(
       "after",

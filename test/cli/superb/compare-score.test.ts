@@ -81,8 +81,8 @@ describe("compare", () => {
 
   test.each([
     [["compare"], /missing required argument 'run'/],
-    [["compare", "x", "--draws", "0"], /whole number of at least 1/],
-    [["compare", "x", "--seed", "1.5"], /whole number of at least 0/],
+    [["compare", "x", "--draws", "0"], /whole number, 1 or more/],
+    [["compare", "x", "--seed", "1.5"], /whole number, 0 or more/],
     [["compare", "nowhere"], /nowhere: no such folder/],
   ])("misuse: %j", async (args, message) => {
     await expect(superb(...args)).rejects.toThrow(message);
