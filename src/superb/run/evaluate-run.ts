@@ -138,8 +138,8 @@ async function* evaluateWith(opened: Opened): AsyncGenerator<EvaluationEvent, vo
     };
     yield startEvent(prepared);
     const swept = yield* sweep(prepared);
-    if (swept) yield* finishRun(prepared, swept, decoding);
-    if (options.signal?.aborted) yield interrupted(folder.path);
+    const isDone = swept !== undefined && (yield* finishRun(prepared, swept, decoding));
+    if (!isDone) yield interrupted(folder.path);
     for (const text of notes.splice(0)) yield { kind: "note", text };
   } finally {
     await source.close();
