@@ -1,5 +1,5 @@
 // One evaluation from its options to its result: corpus, upstream, hidden states, heads, test, files.
-import { StillwaveError } from "../../errors.ts";
+import { StillwaveError, UsageError } from "../../errors.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Device, Runtime } from "../../runtime/runtime.ts";
 import type { FeatureSource, FeatureUpstream } from "../features/features.types.ts";
@@ -58,6 +58,8 @@ export interface PreparedEvaluation extends SweepParts {
  * interrupted or not. Leaving the loop early keeps what checkpoints hold.
  */
 export async function* evaluateRun(options: EvaluationOptions): AsyncGenerator<EvaluationEvent, void, undefined> {
+  if (options.cacheRoot === null && options.dtype === "float16")
+    throw new UsageError("dtype: float16 is how a cache stores hidden states; without a cache they are float32");
   const folder = await openEvaluationFolder(options.outDir, options.resume ?? false);
   const notes: string[] = [];
   let upstream: FeatureUpstream | undefined;
