@@ -7,8 +7,13 @@ import { temporaryFolder } from "../data/corpora.ts";
 export const examples = fileURLToPath(new URL("../../examples/speech", import.meta.url));
 /** Corpora that lie beside the repository. */
 export const shared = fileURLToPath(new URL("../../../shared/speech", import.meta.url));
-export const hasShared = existsSync(shared);
-if (!hasShared) console.warn(`skipped: no corpora at ${shared}`);
+
+/** Whether they do; says so where not. */
+export function hasShared(): boolean {
+  if (existsSync(shared)) return true;
+  console.warn(`skipped: no corpora at ${shared}`);
+  return false;
+}
 
 /** Speakers of the splits of `speechCorpus`: 15, 12 and 8 utterances. */
 export const SPEAKERS = {

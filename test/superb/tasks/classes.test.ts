@@ -16,6 +16,7 @@ import { sine, wav16 } from "../../audio/signals.ts";
 import { corpusOf, temporaryFolder } from "../../data/corpora.ts";
 import { examples, hasShared, shared } from "../speech.ts";
 
+const isShared = hasShared();
 const SPLITS = ["train", "dev", "test"] as const;
 const options = (root: string, rest: Partial<CorpusOptions> = {}): CorpusOptions => ({
   root,
@@ -137,7 +138,7 @@ describe("keywords", () => {
     expect((await ks.load(options(root, { onBadFile: "skip" }))).badFiles.length).toBe(1);
   });
 
-  test.skipIf(!hasShared)("of real wake words", async () => {
+  test.skipIf(!isShared)("of real wake words", async () => {
     const data = await ks.load(options(join(shared, "keywords")));
     expect(slotsOf(data)[0]!.values.length).toBe(6);
     expect(data.facts.dev.source).toBe("dev");
@@ -201,7 +202,7 @@ describe("speakers", () => {
     expect(SPLITS.map((split) => data.utterances[split].map(({ reference }) => reference))).toEqual(Array(3).fill(["1580", "1995"])); // biome-ignore format: one line
   });
 
-  test.skipIf(!hasShared)("of real digits, dev held out", async () => {
+  test.skipIf(!isShared)("of real digits, dev held out", async () => {
     const data = await sid.load(options(join(shared, "digits")));
     expect(data.notes).toEqual([
       `${join(shared, "digits")} has no dev split: a tenth of train is held out for choices`,

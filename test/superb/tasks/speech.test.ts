@@ -10,6 +10,7 @@ import type { CorpusOptions, Split, TaskData } from "../../../src/superb/tasks/t
 import { corpusOf, temporaryFolder } from "../../data/corpora.ts";
 import { examplePhones, examples, hasShared, SPEAKERS, shared, speechCorpus, transcriptsOf } from "../speech.ts";
 
+const isShared = hasShared();
 const SPLITS = ["train", "dev", "test"] as const;
 const options = (root: string, rest: Partial<CorpusOptions> = {}): CorpusOptions => ({
   root,
@@ -264,7 +265,7 @@ test("bad files stop it, or are left out and listed", async () => {
   expect(idsOf(data, "train")).toEqual(expectedIds("train"));
 });
 
-describe.skipIf(!hasShared)("real corpora", () => {
+describe.skipIf(!isShared)("real corpora", () => {
   test("libri-small: phones and characters of the same utterances; some have no stress marks", async () => {
     const root = join(shared, "libri-small");
     const plain = await pr.load(options(root));
