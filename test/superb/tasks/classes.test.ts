@@ -1,5 +1,5 @@
 // KS, SID and IC: every layout they know, made up of tones; dev held out where there is none; bad files.
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -86,6 +86,23 @@ describe("keywords", () => {
     await expect(ks.load(options(corpusOf({ "x/y.wav": 16_000 })))).rejects.toThrow("no class labels found; expected labels.tsv, folders"); // biome-ignore format: one line
     const untested = corpusOf({ "train/a/1.wav": 16_000, "train/b/1.wav": 9000, "dev/a/1.wav": 9000 });
     await expect(ks.load(options(untested))).rejects.toThrow(`${untested}: no files of the split test`);
+  });
+
+  test("from folders that are links, to elsewhere or back", async () => {
+    const elsewhere = corpusOf({ "go/b.wav": 16_000, "split/stop/c.wav": 16_000 });
+    const root = corpusOf({ "train/stop/a.wav": 16_000, "dev/stop/a.wav": 16_000, "train/.hidden/x.wav": 16_000 });
+    symlinkSync(join(elsewhere, "go"), join(root, "train/go"));
+    symlinkSync(join(elsewhere, "split"), join(root, "test"));
+    symlinkSync(join(root, "train/stop"), join(root, "train/stop/again"));
+    symlinkSync(join(root, "nowhere"), join(root, "train/stop/dangling.wav"));
+    await expect(ks.load(options(root))).rejects.toThrow(/1 of 5 audio files cannot be used.*\n.*dangling\.wav/);
+    const data = await ks.load(options(root, { onBadFile: "skip" }));
+    expect(linesOf(data).map((line) => line.split(" ").slice(0, 3).join(" "))).toEqual([
+      "train train/go/b: go",
+      "train train/stop/a: stop",
+      "dev dev/stop/a: stop",
+      "test test/stop/c: stop",
+    ]);
   });
 
   test("from Speech Commands: side by side, or each by itself", async () => {
