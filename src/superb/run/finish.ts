@@ -13,14 +13,14 @@ import { readEvaluation, reportEvaluation } from "../report/index.ts";
 import type { Decoding } from "../tasks/decoding.ts";
 import { factsOf } from "../tasks/splits.ts";
 import type { Split } from "../tasks/task.types.ts";
-import { evaluate } from "../training/evaluate.ts";
+import { accuracy, errorRate, evaluate } from "../training/evaluate.ts";
 import { trainingFolder } from "../training/train.ts";
 import type { PreparedEvaluation } from "./evaluate-run.ts";
 import type { EvaluationEvent } from "./events.types.ts";
 import { writeHead } from "./head-folder.ts";
 import { runFiles } from "./manifest.ts";
 import type { DecodingResult, EvaluationResult } from "./result.types.ts";
-import { devScore, type SweepResult } from "./sweep.ts";
+import type { SweepResult } from "./sweep.ts";
 import { testHead } from "./testing.ts";
 
 /** Tests the head that was best on dev, writes everything, result.json last of all. False where the signal ended it. */
@@ -47,7 +47,8 @@ export async function* finishRun(
     await writeHead(join(folder, runFiles.head), headSettings(prepared), head.parameters);
     const result = resultOf(prepared, swept, {
       results,
-      dev: devScore(prepared, dev.predictions),
+      // plain, as on test; the choice on dev may have weighed classes (KS)
+      dev: objective.unit ? errorRate(dev.predictions, objective.unit) : accuracy(dev.predictions, null),
       weights: layerWeights(head.parameters),
       testingSeconds,
     });

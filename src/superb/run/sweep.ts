@@ -127,8 +127,8 @@ async function* trainAt(
   }
 }
 
-/** The task's metric on dev, in percent. */
-export function devScore(
+/** What dev chooses by, in percent: the task's metric; where training draws classes evenly, every class counts alike. */
+function devScore(
   { objective, task, dev }: Pick<SweepParts, "objective" | "task" | "dev">,
   predictions: Parameters<typeof accuracy>[0],
 ): number {
