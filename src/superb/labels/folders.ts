@@ -1,5 +1,5 @@
 // Class labels from folders: <split>/<class>/..., any audio files below.
-import { readdir } from "node:fs/promises";
+import { readdir, realpath, stat } from "node:fs/promises";
 import { extname, join, relative, sep } from "node:path";
 import { AUDIO_EXTENSIONS } from "../../audio/index.ts";
 import { StillwaveError } from "../../errors.ts";
@@ -13,6 +13,22 @@ const SPLIT_FOLDERS: Readonly<Record<string, LabelledFile["split"]>> = {
   test: "test",
 };
 
+/** Visible audio files below a folder, links followed. */
+async function audioBelow(folder: string, above: readonly string[] = []): Promise<string[]> {
+  const real = await realpath(folder);
+  // a link back to a folder we are inside of would never end
+  if (above.includes(real)) return [];
+  const found: string[] = [];
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (entry.name.startsWith(".")) continue;
+    const path = join(folder, entry.name);
+    const target = entry.isSymbolicLink() ? await stat(path).catch(() => undefined) : entry;
+    if (target?.isDirectory()) found.push(...(await audioBelow(path, [...above, real])));
+    else if (AUDIO_EXTENSIONS.includes(extname(entry.name).toLowerCase())) found.push(path);
+  }
+  return found;
+}
+
 /**
  * Reads `<root>/{train,dev,test}/<class>/**`. Classes are those of the training split, sorted.
  * @throws StillwaveError where there is no train folder, or a class occurs in dev or test only.
@@ -22,15 +38,13 @@ export async function readLabelFolders(root: string, slot = "label"): Promise<La
     throw new StillwaveError(`${root}: no such folder`);
   });
   const files: LabelledFile[] = [];
-  for (const { name } of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const { name } = entry;
     const split = SPLIT_FOLDERS[name];
-    if (!split) continue;
-    const found = await readdir(join(root, name), { withFileTypes: true, recursive: true });
-    for (const entry of found) {
-      if (entry.isDirectory() || !AUDIO_EXTENSIONS.includes(extname(entry.name).toLowerCase())) continue;
-      const path = join(entry.parentPath, entry.name);
+    if (!split || entry.isFile()) continue;
+    for (const path of await audioBelow(join(root, name))) {
       const parts = relative(join(root, name), path).split(sep);
-      if (parts.length < 2 || parts.some((part) => part.startsWith("."))) continue;
+      if (parts.length < 2) continue;
       const id = [name, ...parts].join("/");
       files.push({ id: id.slice(0, id.length - extname(id).length), path, split, labels: [parts[0]!] });
     }

@@ -1,5 +1,5 @@
 // One evaluation from its options to its result: corpus, upstream, hidden states, heads, test, files.
-import { StillwaveError } from "../../errors.ts";
+import { StillwaveError, UsageError } from "../../errors.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Device, Runtime } from "../../runtime/runtime.ts";
 import type { FeatureSource, FeatureUpstream } from "../features/features.types.ts";
@@ -58,6 +58,8 @@ export interface PreparedEvaluation extends SweepParts {
  * interrupted or not. Leaving the loop early keeps what checkpoints hold.
  */
 export async function* evaluateRun(options: EvaluationOptions): AsyncGenerator<EvaluationEvent, void, undefined> {
+  if (options.cacheRoot === null && options.dtype === "float16")
+    throw new UsageError("dtype: float16 is how a cache stores hidden states; without a cache they are float32");
   const folder = await openEvaluationFolder(options.outDir, options.resume ?? false);
   const notes: string[] = [];
   let upstream: FeatureUpstream | undefined;
@@ -138,8 +140,8 @@ async function* evaluateWith(opened: Opened): AsyncGenerator<EvaluationEvent, vo
     };
     yield startEvent(prepared);
     const swept = yield* sweep(prepared);
-    if (swept) yield* finishRun(prepared, swept, decoding);
-    if (options.signal?.aborted) yield interrupted(folder.path);
+    const isDone = swept !== undefined && (yield* finishRun(prepared, swept, decoding));
+    if (!isDone) yield interrupted(folder.path);
     for (const text of notes.splice(0)) yield { kind: "note", text };
   } finally {
     await source.close();

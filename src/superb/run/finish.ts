@@ -23,12 +23,12 @@ import type { DecodingResult, EvaluationResult } from "./result.types.ts";
 import type { SweepResult } from "./sweep.ts";
 import { testHead } from "./testing.ts";
 
-/** Tests the head that was best on dev, writes everything, result.json last of all. */
+/** Tests the head that was best on dev, writes everything, result.json last of all. False where the signal ended it. */
 export async function* finishRun(
   prepared: PreparedEvaluation,
   swept: SweepResult,
   decodings: readonly Decoding[],
-): AsyncGenerator<EvaluationEvent, void, undefined> {
+): AsyncGenerator<EvaluationEvent, boolean, undefined> {
   const { config, input, source, runtime, folder, settings, objective, utterances, signal } = prepared;
   const { learningRate, state } = swept.chosen;
   if (!state.best) throw new InternalError("a head was chosen that has no score");
@@ -39,10 +39,10 @@ export async function* finishRun(
     await restoreWeights(best, head.parameters);
     const began = performance.now();
     const dev = await evaluate({ head, objective, source, ...(signal && { signal }) }, utterances.dev);
-    if (!dev) return;
+    if (!dev) return false;
     await writePredictions(join(folder, runFiles.predictions, "dev.jsonl"), dev.predictions);
     const results = yield* testHead(prepared, head, utterances.test, decodings);
-    if (!results) return;
+    if (!results) return false;
     const testingSeconds = (performance.now() - began) / 1000;
     await writeHead(join(folder, runFiles.head), headSettings(prepared), head.parameters);
     const result = resultOf(prepared, swept, {
@@ -55,6 +55,7 @@ export async function* finishRun(
     await writeFileAtomic(join(folder, runFiles.result), `${JSON.stringify(result, null, 2)}\n`);
     const { path } = await reportEvaluation(folder);
     yield { kind: "done", folder, already: false, result, report: path };
+    return true;
   } finally {
     await head.release();
   }

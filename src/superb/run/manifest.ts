@@ -1,5 +1,5 @@
 // run.json of an evaluation: what was asked for, on what; a resumed run must be the same one.
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
@@ -103,6 +103,8 @@ export async function recordEvaluation(
       const what = `${folder.path}: this evaluation was begun otherwise:\n${list}`;
       if (!force)
         throw new StillwaveError(`${what}\nresume it as it was begun, give another --out, or force it (--force)`);
+      // what has ended goes on with what is new, and is tested again
+      await rm(join(folder.path, runFiles.result), { force: true });
       notes.push(`${what}\nresumed by force`);
     }
     for (const part of ["stillwave", "onnxruntime", "platform", "cpu"] as const)

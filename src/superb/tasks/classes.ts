@@ -34,10 +34,12 @@ function withDev(files: readonly LabelledFile[]): { files: readonly LabelledFile
 async function lengthsOf(files: readonly LabelledFile[], onBadFile: OnBadFile) {
   const bad = new BadFiles();
   const lengths = new Map<string, number>();
+  // background noises are in train and in dev
+  const paths = [...new Set(files.map(({ path }) => path))];
   let next = 0;
   const lane = async () => {
-    while (next < files.length) {
-      const { path } = files[next++]!;
+    while (next < paths.length) {
+      const path = paths[next++]!;
       try {
         const { samples16k } = await probeAudio(path);
         if (samples16k >= MIN_SAMPLES) lengths.set(path, samples16k);
@@ -47,8 +49,8 @@ async function lengthsOf(files: readonly LabelledFile[], onBadFile: OnBadFile) {
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(PARALLEL_PROBES, files.length) }, lane));
-  if (onBadFile === "stop") bad.throwIfAny(files.length);
+  await Promise.all(Array.from({ length: Math.min(PARALLEL_PROBES, paths.length) }, lane));
+  if (onBadFile === "stop") bad.throwIfAny(paths.length);
   return { lengths, badFiles: bad.sorted() };
 }
 

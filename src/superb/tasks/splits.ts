@@ -4,6 +4,7 @@ import { readdir, stat } from "node:fs/promises";
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { type BadFile, openCorpus, type Utterance } from "../../data/index.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
+import { listSome } from "../lines.ts";
 import type { SplitFacts } from "../run/result.types.ts";
 import type { CorpusOptions, Split, TaskUtterance } from "./task.types.ts";
 
@@ -78,6 +79,7 @@ export async function openSplits(options: CorpusOptions): Promise<CorpusSplits> 
     utterances[split] = corpus.utterances;
     badFiles.push(...corpus.badFiles);
   }
+  refuseShared(root, utterances);
   const names = { train: chosen.train.join(" + "), dev: chosen.dev.join(" + "), test: chosen.test.join(" + ") };
   if (chosen.dev.length > 0) return { utterances, names, badFiles, notes: [] };
   const held = utterances.train.filter(({ id }) => isHeldOut(id));
@@ -91,6 +93,19 @@ export async function openSplits(options: CorpusOptions): Promise<CorpusSplits> 
     badFiles,
     notes: [`${root}: no dev split beside ${names.test}: a tenth of ${names.train} is held out for choices`],
   };
+}
+
+/** @throws StillwaveError where a recording is in two splits. */
+function refuseShared(root: string, utterances: CorpusSplits["utterances"]): void {
+  const seen = new Map<string, Split>();
+  for (const split of SPLITS) {
+    const twice = utterances[split].map(({ id }) => id).filter((id) => seen.has(id));
+    if (twice.length > 0)
+      throw new StillwaveError(
+        `${root}: ${twice.length} utterances are in both ${seen.get(twice[0]!)} and ${split} (${listSome(twice, 5)}); a score on them means nothing`,
+      );
+    for (const { id } of utterances[split]) seen.set(id, split);
+  }
 }
 
 /** What a result says about a split. */
