@@ -2,12 +2,13 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { splitBackward } from "../../src/autodiff/cut.ts";
 import { gradients } from "../../src/autodiff/gradient.ts";
+import type { Dim } from "../../src/graph/dim.ts";
 import { evaluateShape, mulDims, symbol } from "../../src/graph/dim.ts";
 import * as g from "../../src/graph/ops.ts";
 import type { Value } from "../../src/graph/value.ts";
 import { input, reachableNodes } from "../../src/graph/value.ts";
 import type { LstmTraces } from "../../src/nn/lstm.ts";
-import { biLstmLayer } from "../../src/nn/lstm.ts";
+import { BLOCK_FRAMES, biLstmLayer } from "../../src/nn/lstm.ts";
 import type { DropoutSite } from "../../src/nn/scope.ts";
 import { fedDropout } from "../../src/nn/scope.ts";
 import { graphInputs } from "../../src/onnx/serialize.ts";
@@ -16,14 +17,19 @@ import { createRuntime } from "../../src/runtime/node/index.ts";
 import type { Feed, Feeds, Runtime } from "../../src/runtime/runtime.ts";
 
 const [WIDTH, UNITS, CLASSES] = [5, 3, 4];
-const [time, batch] = [symbol("time"), symbol("batch")];
+const batch = symbol("batch");
 const SIZES = new Map([
   ["time", 6],
+  ["blocks", 2],
   ["batch", 2],
 ]);
+const TIMES: [string, Dim][] = [
+  ["frame by frame", symbol("time")],
+  ["in blocks of frames", mulDims(BLOCK_FRAMES, symbol("blocks"))],
+];
 
 /** features -> linear -> dropout -> two bidirectional layers with dropout between -> linear, with gelu on the way. */
-function model() {
+function model(time: Dim) {
   const parameters = new Map<string, Value>();
   const p = (name: string, ...shape: number[]) => {
     const value = parameters.get(name) ?? input(name, shape);
@@ -64,11 +70,11 @@ function draw(outputs: ReadonlyMap<string, Value>): Record<string, Feed> {
 const count = (outputs: ReadonlyMap<string, Value>, op: string) =>
   reachableNodes([...outputs.values()]).filter((node) => node.op === op).length;
 
-describe("a step in two graphs", () => {
+describe.each(TIMES)("a step in two graphs, %s", (_, time) => {
   let runtime: Runtime;
   let feeds: Feeds;
   let whole: Record<string, Feed>;
-  const { parameters, traces, logits, values } = model();
+  const { parameters, traces, logits, values } = model(time);
 
   const run = async (outputs: Map<string, Value>, fed: Feeds) => {
     const executable = await runtime.compile({ name: "cut", outputs });
