@@ -38,10 +38,11 @@ function keepAxes(node: GraphNode<"sum" | "mean" | "max">, cotangent: Value): Va
 function productRule(node: GraphNode<"matmul" | "gemm">, cotangent: Value): (Value | undefined)[] {
   const [a, b, c] = node.inputs as [Value, Value, Value | undefined];
   const { transA, transB, alpha } = node.attributes;
-  const product = node.op === "gemm" ? g.gemm : g.matmul;
+  const product: typeof g.gemm = node.op === "gemm" ? g.gemm : g.matmul;
+  const { rowsPerBlock } = node.attributes as GraphNode<"gemm">["attributes"];
   const da = transA
     ? product(b, cotangent, { transA: transB, transB: true, alpha })
-    : product(cotangent, b, { transB: !transB, alpha });
+    : product(cotangent, b, { transB: !transB, alpha, rowsPerBlock });
   const db = transB
     ? product(cotangent, a, { transA: true, transB: transA, alpha })
     : product(a, cotangent, { transA: !transA, alpha });

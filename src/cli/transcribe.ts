@@ -1,6 +1,6 @@
 // stillwave transcribe: a trained speech or phoneme recognition head on new audio.
 import { type Command, Option } from "commander";
-import type { Transcript } from "../superb/run/transcribe.ts";
+import type { TimedTranscript } from "../superb/run/transcribe.ts";
 import { namingFlags } from "./flags.ts";
 import { countingNumber, finiteNumber } from "./numbers.ts";
 import type { Output } from "./output.ts";
@@ -90,7 +90,7 @@ function decodingOf({ beam, lm, spellings: lexicon, lmWeight, wordScore }: Flags
   return given.length > 0 ? Object.fromEntries(given) : undefined;
 }
 
-function print(path: string, seconds: number, results: readonly Transcript[], flags: Flags, output: Output): void {
+function print(path: string, seconds: number, results: readonly TimedTranscript[], flags: Flags, output: Output): void {
   const [best, ...alternatives] = results;
   const { text = "", score = null, parts = [] } = best ?? {};
   if (flags.json) {

@@ -117,16 +117,36 @@ function lastTwo(x: Value, transposed: boolean): [Dim, Dim] {
   return transposed ? [columns, rows] : [rows, columns];
 }
 
+export interface GemmOptions extends ProductOptions {
+  readonly c?: Value;
+  /** See the vocabulary. */
+  readonly rowsPerBlock?: Dim;
+}
+
 /** a b (+ c): rank 2 operands, c broadcasts to the result. */
-export function gemm(a: Value, b: Value, options: ProductOptions & { readonly c?: Value } = {}): Value {
-  const { transA = false, transB = false, alpha = 1, c } = options;
+export function gemm(a: Value, b: Value, options: GemmOptions = {}): Value {
+  const { transA = false, transB = false, alpha = 1, c, rowsPerBlock } = options;
   if (a.shape.length !== 2 || b.shape.length !== 2) fail("gemm", "expected rank 2", [a, b]);
   const [m, k] = lastTwo(a, transA);
   const [k2, n] = lastTwo(b, transB);
   if (!equalDims(k, k2)) fail("gemm", `inner sizes differ (transA ${transA}, transB ${transB})`, [a, b]);
   const shape = [m, n];
   if (c && !equalShapes(broadcastShapes(c.shape, shape) ?? [], shape)) fail("gemm", "c does not broadcast", [a, b, c]);
-  return apply("gemm", c ? [a, b, c] : [a, b], { transA, transB, alpha }, { shape, dtype: "float32" });
+  if (rowsPerBlock !== undefined) checkBlocks({ rows: m, rowsPerBlock, transA }, [a, b]);
+  const attributes = { transA, transB, alpha, ...(rowsPerBlock !== undefined && { rowsPerBlock }) };
+  return apply("gemm", c ? [a, b, c] : [a, b], attributes, { shape, dtype: "float32" });
+}
+
+interface Blocks {
+  readonly rows: Dim;
+  readonly rowsPerBlock: Dim;
+  readonly transA: boolean;
+}
+
+function checkBlocks({ rows, rowsPerBlock, transA }: Blocks, operands: readonly Value[]): void {
+  const [all, some] = [rows, rowsPerBlock];
+  const uneven = typeof all === "number" && typeof some === "number" && all % some !== 0;
+  if (transA || uneven) fail("gemm", `${all} rows (transA ${transA}) in blocks of ${some}`, operands);
 }
 
 export interface Conv1dOptions {

@@ -8,10 +8,11 @@ import type { OnnxAttribute, OnnxNode, OnnxTensor } from "./proto.ts";
 
 type Attributes = Readonly<Record<string, OnnxAttribute>>;
 
-/** Where a free dimension symbol can be read when the graph runs: axis `axis` of graph input `input`. */
+/** Where a free dimension symbol can be read when the graph runs: axis `axis` of graph input `input` is `multiple` of it. */
 export interface SymbolSource {
   readonly input: string;
   readonly axis: number;
+  readonly multiple: number;
 }
 
 /** What the ONNX is written for. */
@@ -207,7 +208,8 @@ export class Emitter {
     const source = this.symbols.get(key);
     if (!source) throw new InternalError(`no graph input has an axis of size "${key}"`);
     const start = BigInt(source.axis);
-    const name = this.op("Shape", [source.input], { start, end: start + 1n });
+    const size = this.op("Shape", [source.input], { start, end: start + 1n });
+    const name = source.multiple === 1 ? size : this.op("Div", [size, this.int64([source.multiple])]);
     this.dimNames.set(`s:${key}`, name);
     return name;
   }

@@ -3,6 +3,7 @@ import type { Dim } from "../graph/dim.ts";
 import type { GraphNode } from "../graph/value.ts";
 import type { OpName } from "../graph/vocabulary.ts";
 import type { Emitter } from "./emitter.ts";
+import { lowerGemm } from "./gemm.ts";
 import { lowerLstm, lowerLstmBackward } from "./lstm.ts";
 
 /** Emits the nodes of `node`; its inputs have names already. */
@@ -124,10 +125,7 @@ export const LOWERINGS: { readonly [K in OpName]: Lower<K> } = {
   },
   scaleGradient: (node, emit) => emit.alias(node.outputs[0]!, node.inputs[0]!),
   matmul: lowerMatmul,
-  gemm: (node, emit) => {
-    const { transA, transB, alpha } = node.attributes;
-    emit.to(node, "Gemm", emit.names(node.inputs), { transA: transA ? 1n : 0n, transB: transB ? 1n : 0n, alpha });
-  },
+  gemm: lowerGemm,
   conv1d: (node, emit) => {
     const { stride, groups, padding } = node.attributes;
     emit.to(node, "Conv", emit.names(node.inputs), {

@@ -30,18 +30,20 @@ export function graphInputs(graph: Graph): Map<string, Value> {
   return inputs;
 }
 
-/** Where each free dimension symbol can be read: the first input axis that is exactly that symbol. */
+/** Where each free dimension symbol can be read: the first input axis that is exactly that symbol, or else a multiple of it. */
 export function symbolSources(inputs: ReadonlyMap<string, Value>): Map<string, SymbolSource> {
-  const sources = new Map<string, SymbolSource>();
+  const exact = new Map<string, SymbolSource>();
+  const multiples = new Map<string, SymbolSource>();
   for (const [input, value] of inputs)
     value.shape.forEach((dim, axis) => {
       if (!(dim instanceof SymbolicDim) || dim.terms.length !== 1) return;
       const { coefficient, symbols } = dim.terms[0]!;
       const [only] = symbols;
-      if (coefficient !== 1 || symbols.length !== 1 || only!.quotient || sources.has(only!.key)) return;
-      sources.set(only!.key, { input, axis });
+      if (symbols.length !== 1 || only!.quotient || coefficient < 1) return;
+      const found = coefficient === 1 ? exact : multiples;
+      if (!found.has(only!.key)) found.set(only!.key, { input, axis, multiple: coefficient });
     });
-  return sources;
+  return new Map([...multiples, ...exact]);
 }
 
 /** Nodes of a Scan's body, which may read names of the graph around it. */

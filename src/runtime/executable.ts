@@ -33,7 +33,8 @@ function bindSymbols(inputs: ReadonlyMap<string, Value>, feeds: Feeds): Map<stri
       throw new InternalError(`input "${name}" lies in a SharedArrayBuffer, which ONNX Runtime cannot read`);
   }
   const sizes = new Map<string, number>();
-  for (const [key, { input, axis }] of symbolSources(inputs)) sizes.set(key, feeds[input]!.shape[axis]!);
+  for (const [key, { input, axis, multiple }] of symbolSources(inputs))
+    sizes.set(key, Math.floor(feeds[input]!.shape[axis]! / multiple));
   for (const [name, value] of inputs) {
     const expected = evaluateShape(value.shape, sizes);
     if (expected.some((size, axis) => size !== feeds[name]!.shape[axis]))

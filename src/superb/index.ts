@@ -1,4 +1,4 @@
-// SUPERB on the host: labels, CTC, decoding, metrics, statistics and scores; nothing here needs the engine.
+// SUPERB (`stillwave/superb`): evaluations, transcription, and the parts they are made of.
 export { type CtcBatch, type CtcOptions, type CtcResult, CtcWorkspace, ctcLoss, framesNeeded } from "./ctc.ts";
 export { type ReadArpaOptions, readArpa } from "./decode/arpa.ts";
 export { logSoftmax } from "./decode/emissions.ts";
@@ -20,6 +20,8 @@ export {
   prefixBeamSearch,
 } from "./decode/prefix-beam.ts";
 export { readSpellings, type SpellOptions, spellWords } from "./decode/spellings.ts";
+export type { FeatureBatch, FeatureSource, FeatureUpstream } from "./features/features.types.ts";
+export { type FeatureOptions, openFeatures } from "./features/index.ts";
 export { type LabelledCorpus, type LabelledFile, readLabelsTsv, type Slot } from "./labels/classes.ts";
 export { INTENT_SLOTS, readFluentCommands } from "./labels/fluent.ts";
 export {
@@ -59,6 +61,18 @@ export {
 export { maximumTermWeightedValue, type SearchTrial, type TermWeights } from "./metrics/mtwv.ts";
 export { type Prediction, readPredictions, writePredictions } from "./metrics/predictions.ts";
 export { type SlotReport, scoreSlots } from "./metrics/slots.ts";
+export {
+  type Comparison,
+  compareRuns,
+  readEvaluation,
+  reportEvaluation,
+  rescore,
+  scoreRuns,
+} from "./report/index.ts";
+export { type EvaluationOptions, evaluateRun } from "./run/evaluate-run.ts";
+export type { EvaluationEvent } from "./run/events.types.ts";
+export type { EvaluationResult, TaskName } from "./run/result.types.ts";
+export { openTranscriber, type TimedTranscript, type Transcriber, type TranscriberOptions } from "./run/transcribe.ts";
 export { type BenchmarkScores, type Score, scoreTasks, type TaskResults } from "./scores.ts";
 export {
   applySpecAugment,
@@ -76,3 +90,7 @@ export {
 } from "./stats/bootstrap.ts";
 export { accuracyInterval, compareAccuracies, compareErrorRates, errorRateInterval } from "./stats/compare.ts";
 export { matchedPairs, mcnemar, pairById, signTest } from "./stats/paired.ts";
+export { createDecoding, type Decoding, type DecodingOptions } from "./tasks/decoding.ts";
+export { TASKS, taskNamed } from "./tasks/index.ts";
+export type { CorpusOptions, Task, TaskData } from "./tasks/task.types.ts";
+export { openFeatureUpstream, type UpstreamOptions } from "./upstream/index.ts";

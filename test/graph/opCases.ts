@@ -152,6 +152,18 @@ function products(): OpCase[] {
       "c [1, n]": withC(1, 5),
       "c [m, 1]": withC(3, 1),
       "c [1, 1]": withC(1, 1),
+      "in blocks of rows": { inputs: [normal(6, 4), normal(4, 5)], build: (x, y) => g.gemm(x!, y!, { rowsPerBlock: 3, alpha: 0.7 }) }, // biome-ignore format: one line
+      "in blocks, transB, c [n], symbolic": {
+        inputs: [normal(mulDims(2, B, T), 4), normal(5, 4), normal(5), normal(B, T)],
+        build: (x, y, c, witness) => [g.gemm(x!, y!, { transB: true, c: c!, rowsPerBlock: mulDims(2, B) }), witness!],
+      },
+      "in blocks, c [m, n] and c [1, n], symbolic": {
+        inputs: [normal(mulDims(2, B), 4), normal(4, 3), normal(mulDims(2, B), 3), normal(1, 3)],
+        build: (x, y, c, d) => {
+          const first = g.gemm(x!, y!, { c: c!, rowsPerBlock: B });
+          return g.add(first, g.gemm(x!, y!, { c: d!, rowsPerBlock: 2 }));
+        },
+      },
       "one row, one column": { inputs: [normal(1, 4), normal(4, 1)], build: (x, y) => g.gemm(x!, y!) },
       "a matrix and itself": { inputs: [normal(3, 3)], build: (x) => g.gemm(x!, x!, { transB: true, c: x! }) },
     }),

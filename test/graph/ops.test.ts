@@ -20,6 +20,12 @@ test.each<[string, string, () => Value]>([
   ["gemm", "inner sizes differ (transA true, transB false)", () => g.gemm(x, input("y", [3, 2]), { transA: true })],
   ["gemm", "c does not broadcast", () => g.gemm(x, input("y", [3, 5]), { c: input("c", [2]) })],
   ["gemm", "c does not broadcast", () => g.gemm(x, input("y", [3, 5]), { c: input("c", [1, 2, 5]) })],
+  [
+    "gemm",
+    "6 rows (transA false) in blocks of 4",
+    () => g.gemm(input("a", [6, 2]), input("b", [2, 2]), { rowsPerBlock: 4 }),
+  ],
+  ["gemm", "6 rows (transA true) in blocks of 3", () => g.gemm(input("a", [2, 6]), input("b", [2, 2]), { transA: true, rowsPerBlock: 3 })], // biome-ignore format: one line
   ["conv1d", "expected [batch, channels, time]", () => g.conv1d(x, input("w", [1, 1, 1]), null)],
   ["conv1d", "expected 8 input channels", () => g.conv1d(wave, input("w", [2, 4, 3]), null, { groups: 2 })],
   ["conv1d", "3 channels in 2 groups", () => g.conv1d(wave, input("w", [3, 3, 3]), null, { groups: 2 })],

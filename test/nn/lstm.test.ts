@@ -2,11 +2,12 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { gradients } from "../../src/autodiff/gradient.ts";
-import { symbol } from "../../src/graph/dim.ts";
+import type { Dim } from "../../src/graph/dim.ts";
+import { mulDims, symbol } from "../../src/graph/dim.ts";
 import * as g from "../../src/graph/ops.ts";
 import type { Value } from "../../src/graph/value.ts";
-import { input } from "../../src/graph/value.ts";
-import { biLstmLayer } from "../../src/nn/lstm.ts";
+import { input, reachableNodes } from "../../src/graph/value.ts";
+import { BLOCK_FRAMES, biLstmLayer } from "../../src/nn/lstm.ts";
 import { createRuntime } from "../../src/runtime/node/index.ts";
 import type { Feed } from "../../src/runtime/runtime.ts";
 
@@ -15,17 +16,16 @@ const python = ["python3", "/usr/bin/python3"].find(
 );
 if (!python) console.log("skipped: python3 with torch is not installed, so the LSTM is not held against PyTorch's");
 
-const [TIME, ITEMS, WIDTH, HIDDEN] = [7, 3, 5, 4];
-const LENGTHS = [7, 5, 2];
+const [ITEMS, WIDTH, HIDDEN] = [3, 5, 4];
 
-const SCRIPT = `
+const script = (frames: number, lengths: readonly number[]) => `
 import json, torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 torch.manual_seed(0)
 lstm = torch.nn.LSTM(${WIDTH}, ${HIDDEN}, bidirectional=True).double()
-x = torch.randn(${TIME}, ${ITEMS}, ${WIDTH}, dtype=torch.float64, requires_grad=True)
-w = torch.randn(${TIME}, ${ITEMS}, ${2 * HIDDEN}, dtype=torch.float64)
-y, _ = pad_packed_sequence(lstm(pack_padded_sequence(x, [${LENGTHS}]))[0])
+x = torch.randn(${frames}, ${ITEMS}, ${WIDTH}, dtype=torch.float64, requires_grad=True)
+w = torch.randn(${frames}, ${ITEMS}, ${2 * HIDDEN}, dtype=torch.float64)
+y, _ = pad_packed_sequence(lstm(pack_padded_sequence(x, [${lengths}]))[0])
 (y * w).sum().backward()
 flat = lambda t: {"shape": list(t.shape), "data": t.detach().flatten().tolist()}
 print(json.dumps({"x": flat(x), "w": flat(w), "y": flat(y), "dx": flat(x.grad),
@@ -45,39 +45,52 @@ function expectClose(actual: Float32Array, expected: Flat, name: string): void {
   expect(worst / largest, name).toBeLessThan(2e-6);
 }
 
-test.skipIf(!python)("output and gradients are PyTorch's", { timeout: 120_000 }, async () => {
-  const torch = JSON.parse(execFileSync(python!, ["-c", SCRIPT], { encoding: "utf8" })) as Record<
-    "x" | "w" | "y" | "dx",
-    Flat
-  > &
-    Record<"parameters" | "gradients", Record<string, Flat>>;
-  const names = Object.keys(torch.parameters);
-  const [time, batch] = [symbol("time"), symbol("batch")];
-  const parameters = new Map(names.map((name) => [name, input(name, torch.parameters[name]!.shape)]));
-  const x = input("x", [time, batch, WIDTH]);
-  const valid = input("valid", [time, batch, 1]);
-  const y = biLstmLayer((name) => parameters.get(name)!, 0, x, valid);
-  const loss = g.sumAll(g.mul(y, input("w", [time, batch, 2 * HIDDEN])));
-  const [dx, ...rest] = gradients(loss, [x, ...parameters.values()]);
-  const outputs = new Map<string, Value>([
-    ["y", y],
-    ["dx", dx!],
-  ]);
-  for (const [i, name] of names.entries()) outputs.set(`d_${name}`, rest[i]!);
+/** Any number of frames, and a number that is known to be a multiple of the block. */
+const CASES: [string, Dim, number, number[]][] = [
+  ["frame by frame", symbol("time"), 7, [7, 5, 2]],
+  ["in blocks of frames", mulDims(BLOCK_FRAMES, symbol("blocks")), 2 * BLOCK_FRAMES, [32, 17, 2]],
+];
 
-  const runtime = await createRuntime();
-  const executable = await runtime.compile({ name: "lstm", outputs });
-  const ones = Float32Array.from({ length: TIME * ITEMS }, (_, i) =>
-    Math.floor(i / ITEMS) < LENGTHS[i % ITEMS]! ? 1 : 0,
-  );
-  const results = await executable.run({
-    ...Object.fromEntries(names.map((name) => [name, feed(torch.parameters[name]!)])),
-    x: feed(torch.x),
-    w: feed(torch.w),
-    valid: { shape: [TIME, ITEMS, 1], data: ones },
-  });
-  await executable.dispose();
-  expectClose(results.y!.data, torch.y, "y");
-  expectClose(results.dx!.data, torch.dx, "dx");
-  for (const name of names) expectClose(results[`d_${name}`]!.data, torch.gradients[name]!, name);
-});
+test.skipIf(!python).each(CASES)(
+  "output and gradients are PyTorch's: %s",
+  async (title, time, frames, lengths) => {
+    const torch = JSON.parse(execFileSync(python!, ["-c", script(frames, lengths)], { encoding: "utf8" })) as Record<
+      "x" | "w" | "y" | "dx",
+      Flat
+    > &
+      Record<"parameters" | "gradients", Record<string, Flat>>;
+    const names = Object.keys(torch.parameters);
+    const batch = symbol("batch");
+    const parameters = new Map(names.map((name) => [name, input(name, torch.parameters[name]!.shape)]));
+    const x = input("x", [time, batch, WIDTH]);
+    const valid = input("valid", [time, batch, 1]);
+    const y = biLstmLayer((name) => parameters.get(name)!, 0, x, valid);
+    const loss = g.sumAll(g.mul(y, input("w", [time, batch, 2 * HIDDEN])));
+    const [dx, ...rest] = gradients(loss, [x, ...parameters.values()]);
+    const outputs = new Map<string, Value>([
+      ["y", y],
+      ["dx", dx!],
+    ]);
+    for (const [i, name] of names.entries()) outputs.set(`d_${name}`, rest[i]!);
+
+    const runtime = await createRuntime();
+    const products = reachableNodes([...outputs.values()]).filter((node) => node.op === "gemm");
+    const blocked = products.filter(({ attributes }) => "rowsPerBlock" in attributes);
+    expect(blocked).toHaveLength(title === "in blocks of frames" ? 4 : 0); // gate inputs and their cotangents
+    const executable = await runtime.compile({ name: "lstm", outputs });
+    const ones = Float32Array.from({ length: frames * ITEMS }, (_, i) =>
+      Math.floor(i / ITEMS) < lengths[i % ITEMS]! ? 1 : 0,
+    );
+    const results = await executable.run({
+      ...Object.fromEntries(names.map((name) => [name, feed(torch.parameters[name]!)])),
+      x: feed(torch.x),
+      w: feed(torch.w),
+      valid: { shape: [frames, ITEMS, 1], data: ones },
+    });
+    await executable.dispose();
+    expectClose(results.y!.data, torch.y, "y");
+    expectClose(results.dx!.data, torch.dx, "dx");
+    for (const name of names) expectClose(results[`d_${name}`]!.data, torch.gradients[name]!, name);
+  },
+  120_000,
+);

@@ -1,6 +1,6 @@
 // Emitted models: valid by an independent reader, names unique, inputs and outputs in every combination run as written.
 import { beforeAll, describe, expect, test } from "vitest";
-import { mulDims, symbol } from "../../src/graph/dim.ts";
+import { addDims, mulDims, symbol } from "../../src/graph/dim.ts";
 import * as g from "../../src/graph/ops.ts";
 import type { Value } from "../../src/graph/value.ts";
 import { constant, input, scalar } from "../../src/graph/value.ts";
@@ -123,17 +123,21 @@ describe("names", () => {
     expect(problemsOf(modelOf({ t0: g.add(g.mul(v0, 0.5), c0), v1: g.neg(v0) }))).toEqual([]);
   });
 
-  test("a symbol is read off the first axis that is exactly it; without one, tracing out says which is missing", () => {
-    const [b, t] = [symbol("batch"), symbol("time")];
+  test("a symbol is read off the first axis that is exactly it, or else a multiple; without one, tracing out says which is missing", () => {
+    const [b, t, k] = [symbol("batch"), symbol("time"), symbol("blocks")];
     const inputs = new Map([
       ["x", input("x", [mulDims(2, b), mulDims(b, t)])],
       ["y", input("y", [3, t])],
       ["z", input("z", [t, b])],
+      ["u", input("u", [addDims(mulDims(3, k), 1), mulDims(16, k), mulDims(8, k)])],
     ]);
-    expect([...symbolSources(inputs)]).toEqual([
-      ["time", { input: "y", axis: 1 }],
-      ["batch", { input: "z", axis: 1 }],
-    ]);
+    expect(symbolSources(inputs)).toEqual(
+      new Map([
+        ["time", { input: "y", axis: 1, multiple: 1 }],
+        ["batch", { input: "z", axis: 1, multiple: 1 }],
+        ["blocks", { input: "u", axis: 1, multiple: 16 }],
+      ]),
+    );
     const y = g.broadcast(input("w", [1, 3]), [symbol("frames"), 3]);
     expect(() => toOnnx(graphOf({ y }))).toThrow('no graph input has an axis of size "frames"');
   });

@@ -186,6 +186,15 @@ test("one session runs growing and shrinking sizes, and dimensions follow", asyn
   await executable.dispose();
 });
 
+test("an axis that is a multiple of a symbol gives its size, and one that is not a multiple is refused", async () => {
+  const blocks = symbol("blocks");
+  const x = input("x", [mulDims(16, blocks), 2]);
+  const executable = await runtime.compile(graphOf({ y: g.add(g.sum(x, [0]), g.dimension(addDims(blocks, 1))) }));
+  for (const count of [1, 3]) expect([...(await executable.run({ x: zeros(16 * count, 2) })).y!.data]).toEqual([count + 1, count + 1]); // biome-ignore format: one line
+  await expect(executable.run({ x: zeros(20, 2) })).rejects.toThrow("fed [20,2], expected [16,2]");
+  await executable.dispose();
+});
+
 test("axes of size 0, known or not, stay what they are through reshapes, sums and products", async () => {
   const [x, empty, w] = [input("x", [B, T, 2]), input("empty", [0, 4]), input("w", [2, 3])];
   const rows = g.reshape(x, [mulDims(B, T), 2]);

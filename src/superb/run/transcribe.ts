@@ -29,7 +29,7 @@ export interface TimedPart {
   readonly endSeconds: number;
 }
 
-export interface Transcript {
+export interface TimedTranscript {
   readonly text: string;
   /** Of a beam search, higher is better; null: greedy, or a class. */
   readonly score: number | null;
@@ -41,7 +41,7 @@ export interface Transcriber {
   /** How logits are decoded. */
   readonly decoding: string;
   /** The `count` best transcripts of a 16 kHz mono waveform, best first. */
-  transcribe(wave: Float32Array, count?: number): Promise<Transcript[]>;
+  transcribe(wave: Float32Array, count?: number): Promise<TimedTranscript[]>;
   dispose(): Promise<void>;
 }
 

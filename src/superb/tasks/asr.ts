@@ -8,7 +8,7 @@ import type { CorpusOptions, Split, Task, TaskData, TaskUtterance } from "./task
 const SPECIAL = ["<s>", "<pad>", "</s>"];
 
 async function load(options: CorpusOptions): Promise<TaskData> {
-  const { utterances, names, badFiles } = await openSplits(options);
+  const { utterances, names, badFiles, notes } = await openSplits(options);
   const mute = everySplit(utterances).filter(({ transcript }) => !transcript?.trim());
   if (mute.length > 0) {
     const ids = mute.map(({ id }) => id);
@@ -35,7 +35,7 @@ async function load(options: CorpusOptions): Promise<TaskData> {
     objective: { kind: "ctc", text: "characters", symbols: vocabulary.symbols, special: SPECIAL },
     fingerprint: fingerprintOf(all),
     badFiles,
-    notes: [],
+    notes,
   };
 }
 

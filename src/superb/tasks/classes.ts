@@ -1,28 +1,20 @@
 // Corpora with class labels, as tasks see them: lengths read, a dev split held out where there is none, labels as numbers.
-import { createHash } from "node:crypto";
 import { MIN_SAMPLES, probeAudio } from "../../audio/index.ts";
 import { BadFiles, type OnBadFile, reasonOf } from "../../data/bad-files.ts";
 import { InternalError, StillwaveError } from "../../errors.ts";
 import type { UtteranceHeadConfig } from "../heads/head.types.ts";
 import type { LabelledCorpus, LabelledFile } from "../labels/classes.ts";
 import { SLOT_SEPARATOR } from "./objective.ts";
-import { factsOf, fingerprintOf } from "./splits.ts";
+import { factsOf, fingerprintOf, HELD_OUT_SOURCE, isHeldOut, LEFT_IN_TRAIN } from "./splits.ts";
 import type { HeadSizes, Split, TaskData, TaskUtterance } from "./task.types.ts";
 
 const PARALLEL_PROBES = 32;
-/** Of the training files, where the corpus has no dev split. */
-const HELD_OUT = 10;
 
 /** The utterance head of every task that answers once an utterance. */
 export const utteranceHead = (
   outputs: number,
   { projection = 256, normalizeStates = false }: HeadSizes,
 ): UtteranceHeadConfig => ({ kind: "utterance", projection, outputs, normalizeStates });
-
-/** Whether a training file is held out: every tenth, by a hash of its id, so that adding files moves no others. */
-function isHeldOut({ id, split }: LabelledFile): boolean {
-  return split === "train" && createHash("sha256").update(id).digest().readUInt32BE(0) % HELD_OUT === 0;
-}
 
 /** Moves a tenth of train to dev, keeping one file of every class in train. */
 function withDev(files: readonly LabelledFile[]): { files: readonly LabelledFile[]; heldOut: boolean } {
@@ -32,7 +24,7 @@ function withDev(files: readonly LabelledFile[]): { files: readonly LabelledFile
   for (const file of files) if (file.split === "train") kept.set(key(file), (kept.get(key(file)) ?? 0) + 1);
   const moved = files.map((file): LabelledFile => {
     const left = kept.get(key(file)) ?? 0;
-    if (!isHeldOut(file) || left < 2) return file;
+    if (file.split !== "train" || !isHeldOut(file.id) || left < 2) return file;
     kept.set(key(file), left - 1);
     return { ...file, split: "dev" };
   });
@@ -84,13 +76,12 @@ export async function classData(root: string, corpus: LabelledCorpus, onBadFile:
       throw new StillwaveError(
         `${root}: no files of the split ${split}; train, test and (or held out of train) dev are needed`,
       );
-  const dev = heldOut ? `held out of train (1 in ${HELD_OUT}, by hash of the file's id)` : "dev";
   return {
     root,
     utterances,
     facts: {
-      train: factsOf(utterances.train, heldOut ? "train without what is held out" : "train"),
-      dev: factsOf(utterances.dev, dev),
+      train: factsOf(utterances.train, heldOut ? `train ${LEFT_IN_TRAIN}` : "train"),
+      dev: factsOf(utterances.dev, heldOut ? HELD_OUT_SOURCE : "dev"),
       test: factsOf(utterances.test, "test"),
     },
     objective: { kind: "classes", slots: corpus.slots },

@@ -42,7 +42,7 @@ const listIds = (list: readonly { readonly id: string }[]) =>
   )})`;
 
 async function load(options: CorpusOptions): Promise<TaskData> {
-  const { utterances, names, badFiles } = await openSplits(options);
+  const { utterances, names, badFiles, notes } = await openSplits(options);
   const { phones, vocabulary } = await phonesOf(options, everySplit(utterances));
   const labelled = (split: Split): TaskUtterance[] =>
     utterances[split].map(({ id, path, samples }) => labelOne(id, path, samples, phones.get(id)!, vocabulary));
@@ -55,7 +55,7 @@ async function load(options: CorpusOptions): Promise<TaskData> {
     objective: { kind: "ctc", text: "phones", symbols: vocabulary.symbols, special: SPECIAL },
     fingerprint: fingerprintOf(all),
     badFiles,
-    notes: [],
+    notes,
   };
 }
 

@@ -19,45 +19,80 @@ const USUAL: Readonly<Record<Split, readonly string[]>> = {
 
 export interface CorpusSplits {
   readonly utterances: Readonly<Record<Split, readonly Utterance[]>>;
+  /** How each split came about. */
   readonly names: Readonly<Record<Split, string>>;
   readonly badFiles: readonly BadFile[];
+  readonly notes: readonly string[];
 }
 
-/**
- * Opens the three splits of a corpus in LibriSpeech's layout, or of a manifest with a split column.
- * @throws StillwaveError naming the folders there are where a split cannot be told.
- */
-export async function openSplits({ root, splits = {}, onBadFile }: CorpusOptions): Promise<CorpusSplits> {
+/** Of the training files, where the corpus has no dev split. */
+const HELD_OUT = 10;
+export const HELD_OUT_SOURCE = `held out of train (1 in ${HELD_OUT}, by hash of the recording's id)`;
+export const LEFT_IN_TRAIN = "without what is held out";
+
+/** Whether a training recording is held out: every tenth, by a hash of its id, so that adding files moves no others. */
+export const isHeldOut = (id: string): boolean =>
+  createHash("sha256").update(id).digest().readUInt32BE(0) % HELD_OUT === 0;
+
+/** The folders, or values of a manifest's split column, that each split is made of; empty: dev is to be held out of train. */
+async function chooseSplits({ root, splits = {} }: CorpusOptions): Promise<Record<Split, readonly string[]>> {
   const info = await stat(root).catch(() => undefined);
   if (!info)
     throw new StillwaveError(`${root}: no such folder or manifest; --data is a corpus in LibriSpeech's layout`);
   const entries = info.isDirectory() ? await readdir(root, { withFileTypes: true }) : [];
   const present = entries.filter((entry) => !entry.isFile() && !entry.name.startsWith(".")).map(({ name }) => name);
-  const badFiles: BadFile[] = [];
-  const utterances: Record<Split, readonly Utterance[]> = { train: [], dev: [], test: [] };
-  const names: Record<Split, string> = { train: "", dev: "", test: "" };
   const taken = new Map<string, Split>();
-  for (const split of SPLITS) {
-    const usual = USUAL[split].find((name) => present.includes(name)) ?? (info.isFile() ? split : undefined);
-    const chosen = splits[split] ?? (usual === undefined ? [] : [usual]);
-    if (chosen.length === 0)
-      throw new StillwaveError(
-        `${root}: no split to take as ${split}; name it with --${split} <folder> (there: ${present.sort().join(", ") || "no folders"})`,
-      );
-    for (const name of chosen) {
+  for (const split of SPLITS)
+    for (const name of splits[split] ?? []) {
       const other = taken.get(name);
       if (other)
         throw new UsageError(`split "${name}" is to be both ${other} and ${split}; a score on it means nothing`);
       taken.set(name, split);
     }
-    const kind = info.isFile() ? "manifest" : "librispeech";
-    const corpus = await openCorpus({ kind, path: root, splits: chosen }, { onBadFile });
+  const chosen = { train: splits.train ?? [], dev: splits.dev ?? [], test: splits.test ?? [] };
+  for (const split of SPLITS) {
+    if (chosen[split].length > 0) continue;
+    const usual = info.isFile() ? [split] : USUAL[split].filter((name) => present.includes(name));
+    chosen[split] = usual.filter((name) => !taken.has(name)).slice(0, 1);
+    if (chosen[split].length === 0 && split !== "dev")
+      throw new StillwaveError(
+        `${root}: no split to take as ${split}; name it with --${split} <folder> (there: ${present.sort().join(", ") || "no folders"})`,
+      );
+  }
+  return chosen;
+}
+
+/**
+ * Opens the three splits of a corpus in LibriSpeech's layout, or of a manifest with a split column. Where there is no dev, a
+ * tenth of train is held out.
+ * @throws StillwaveError naming the folders there are where a split cannot be told.
+ */
+export async function openSplits(options: CorpusOptions): Promise<CorpusSplits> {
+  const { root, onBadFile } = options;
+  const chosen = await chooseSplits(options);
+  const kind = (await stat(root)).isFile() ? "manifest" : "librispeech";
+  const badFiles: BadFile[] = [];
+  const utterances: Record<Split, readonly Utterance[]> = { train: [], dev: [], test: [] };
+  for (const split of SPLITS) {
+    if (chosen[split].length === 0) continue;
+    const corpus = await openCorpus({ kind, path: root, splits: chosen[split] }, { onBadFile });
     utterances[split] = corpus.utterances;
-    names[split] = chosen.join(" + ");
     badFiles.push(...corpus.badFiles);
   }
   refuseShared(root, utterances);
-  return { utterances, names, badFiles };
+  const names = { train: chosen.train.join(" + "), dev: chosen.dev.join(" + "), test: chosen.test.join(" + ") };
+  if (chosen.dev.length > 0) return { utterances, names, badFiles, notes: [] };
+  const held = utterances.train.filter(({ id }) => isHeldOut(id));
+  if (held.length === 0)
+    throw new StillwaveError(
+      `${root}: no dev split, and train is too small to hold one out; name one with --dev <folder>`,
+    );
+  return {
+    utterances: { ...utterances, train: utterances.train.filter(({ id }) => !isHeldOut(id)), dev: held },
+    names: { ...names, train: `${names.train} ${LEFT_IN_TRAIN}`, dev: HELD_OUT_SOURCE },
+    badFiles,
+    notes: [`${root}: no dev split beside ${names.test}: a tenth of ${names.train} is held out for choices`],
+  };
 }
 
 /** @throws StillwaveError where a recording is in two splits. */

@@ -234,7 +234,7 @@ describe("splits", () => {
     await expect(pr.load(options(root))).rejects.toThrow(
       `${root}: no split to take as test; name it with --test <folder> (there: dev, other, train)`,
     );
-    const twice = pr.load(options(root, { splits: { test: ["dev"] } }));
+    const twice = pr.load(options(root, { splits: { dev: ["dev"], test: ["dev"] } }));
     await expect(twice).rejects.toThrow('split "dev" is to be both dev and test; a score on it means nothing');
     await expect(twice).rejects.toThrow(UsageError);
     await expect(pr.load(options(root, { splits: { train: ["train", "train"], test: ["other"] } }))).rejects.toThrow('split "train"'); // biome-ignore format: one line
@@ -242,6 +242,22 @@ describe("splits", () => {
     await expect(pr.load(options(root, { splits: { test: [] } }))).rejects.toThrow("no split to take as test");
     await expect(pr.load(options(join(root, "nowhere")))).rejects.toThrow(`${join(root, "nowhere")}: no such folder or manifest`); // biome-ignore format: one line
     await expect(pr.load(options(dirname(examples)))).rejects.toThrow("no split to take as train");
+  });
+
+  test("without a dev split hold a tenth of train out, the same whatever else is there", async () => {
+    const root = speechCorpus();
+    const whole = await pr.load(options(root));
+    const held = await pr.load(options(root, { splits: { test: ["dev"] } }));
+    const [train, dev] = [idsOf(held, "train"), idsOf(held, "dev")];
+    expect([...train, ...dev].sort()).toEqual(idsOf(whole, "train"));
+    expect(dev.length).toBeGreaterThan(0);
+    expect(dev.length).toBeLessThan(train.length / 3);
+    expect(idsOf(held, "test")).toEqual(idsOf(whole, "dev"));
+    expect(held.facts.dev.source).toMatch(/^held out of train/);
+    expect(held.notes).toHaveLength(1);
+    renameSync(join(root, "test"), join(root, "train", "more"));
+    const again = await pr.load(options(root, { splits: { test: ["dev"] } }));
+    expect(idsOf(again, "dev")).toEqual(dev);
   });
 
   test("with the same recordings are refused", async () => {
