@@ -92,7 +92,7 @@ export async function openSplits(options: CorpusOptions): Promise<CorpusSplits> 
   const names = { train: chosen.train.join(" + "), dev: chosen.dev.join(" + "), test: chosen.test.join(" + ") };
   if (chosen.dev.length > 0) return { utterances, names, badFiles, notes: [] };
   const held = utterances.train.filter(({ id }) => isHeldOut(id));
-  if (held.length === 0)
+  if (held.length === 0 || held.length === utterances.train.length)
     throw new StillwaveError(
       `${root}: no dev split, and train is too small to hold one out; name one with --dev <folder>`,
     );
