@@ -176,7 +176,7 @@ describe("exit code 2", () => {
     [["pr", ...common, "--warmup", "3"], /warmup: a constant rate has none; add --schedule warmup/],
     [["pr", ...common, "--lr", "1e-2,1e-2"], /lr: 0\.01 is there twice/],
     [["pr", ...common, "--hidden", "3"], /unknown option '--hidden'/],
-    [["pr", ...common, "--test", "dev"], /split "dev" is to be both dev and test/],
+    [["pr", ...common, "--dev", "dev", "--test", "dev"], /split "dev" is to be both dev and test/],
     [["ks", ...common, "--lexicon", "x"], /unknown option '--lexicon'/],
     [["asr", ...common, "--lm-weight", "2"], /lmWeight means nothing without a language model/],
     [["pr", ...common, "--part", "student"], /fbank/],
