@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readdir, stat } from "node:fs/promises";
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { type BadFile, openCorpus, type Utterance } from "../../data/index.ts";
+import { listManifest } from "../../data/manifest.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
 import { listSome } from "../lines.ts";
 import type { SplitFacts } from "../run/result.types.ts";
@@ -34,13 +35,21 @@ export const LEFT_IN_TRAIN = "without what is held out";
 export const isHeldOut = (id: string): boolean =>
   createHash("sha256").update(id).digest().readUInt32BE(0) % HELD_OUT === 0;
 
+async function foldersOf(root: string): Promise<string[]> {
+  const entries = await readdir(root, { withFileTypes: true });
+  return entries.filter((entry) => !entry.isFile() && !entry.name.startsWith(".")).map(({ name }) => name);
+}
+
+const splitsOfManifest = async (file: string): Promise<string[]> => [
+  ...new Set((await listManifest(file, undefined)).flatMap(({ split }) => split ?? [])),
+];
+
 /** The folders, or values of a manifest's split column, that each split is made of; empty: dev is to be held out of train. */
 async function chooseSplits({ root, splits = {} }: CorpusOptions): Promise<Record<Split, readonly string[]>> {
   const info = await stat(root).catch(() => undefined);
   if (!info)
     throw new StillwaveError(`${root}: no such folder or manifest; --data is a corpus in LibriSpeech's layout`);
-  const entries = info.isDirectory() ? await readdir(root, { withFileTypes: true }) : [];
-  const present = entries.filter((entry) => !entry.isFile() && !entry.name.startsWith(".")).map(({ name }) => name);
+  const present = info.isFile() ? await splitsOfManifest(root) : await foldersOf(root);
   const taken = new Map<string, Split>();
   for (const split of SPLITS)
     for (const name of splits[split] ?? []) {
@@ -52,11 +61,11 @@ async function chooseSplits({ root, splits = {} }: CorpusOptions): Promise<Recor
   const chosen = { train: splits.train ?? [], dev: splits.dev ?? [], test: splits.test ?? [] };
   for (const split of SPLITS) {
     if (chosen[split].length > 0) continue;
-    const usual = info.isFile() ? [split] : USUAL[split].filter((name) => present.includes(name));
+    const usual = USUAL[split].filter((name) => present.includes(name));
     chosen[split] = usual.filter((name) => !taken.has(name)).slice(0, 1);
     if (chosen[split].length === 0 && split !== "dev")
       throw new StillwaveError(
-        `${root}: no split to take as ${split}; name it with --${split} <folder> (there: ${present.sort().join(", ") || "no folders"})`,
+        `${root}: no split to take as ${split}; name it with --${split} <folder> (there: ${present.sort().join(", ") || "none"})`,
       );
   }
   return chosen;
@@ -83,7 +92,7 @@ export async function openSplits(options: CorpusOptions): Promise<CorpusSplits> 
   const names = { train: chosen.train.join(" + "), dev: chosen.dev.join(" + "), test: chosen.test.join(" + ") };
   if (chosen.dev.length > 0) return { utterances, names, badFiles, notes: [] };
   const held = utterances.train.filter(({ id }) => isHeldOut(id));
-  if (held.length === 0)
+  if (held.length === 0 || held.length === utterances.train.length)
     throw new StillwaveError(
       `${root}: no dev split, and train is too small to hold one out; name one with --dev <folder>`,
     );

@@ -115,9 +115,9 @@ describe("an evaluation", () => {
   test("of characters, with its own flags", async () => {
     const out = join(root, "asr");
     const flags = ["--hidden", "4", "--stack", "4", "--no-specaugment", "--steps", "2", "--projection", "8"];
-    const { code, stdout } = await within("superb", "asr", ...common, ...flags, "--out", out);
+    const { code, stdout } = await within("superb", "asr", ...common, ...flags, "--out", out, "--json");
     expect(code).toBe(0);
-    expect(stdout).toMatch(/\ntest +WER /);
+    expect(eventsOf(stdout).at(-1)).toMatchObject({ kind: "done", result: { task: "asr", metric: { name: "WER" } } });
     const { identity } = JSON.parse(readFileSync(join(out, "run.json"), "utf8"));
     expect(identity.settings.specAugment).toBe(false);
     expect(identity.head).toMatchObject({ kind: "bilstm", hidden: 4, stack: 4 });
@@ -176,7 +176,7 @@ describe("exit code 2", () => {
     [["pr", ...common, "--warmup", "3"], /warmup: a constant rate has none; add --schedule warmup/],
     [["pr", ...common, "--lr", "1e-2,1e-2"], /lr: 0\.01 is there twice/],
     [["pr", ...common, "--hidden", "3"], /unknown option '--hidden'/],
-    [["pr", ...common, "--test", "dev"], /split "dev" is to be both dev and test/],
+    [["pr", ...common, "--dev", "dev", "--test", "dev"], /split "dev" is to be both dev and test/],
     [["ks", ...common, "--lexicon", "x"], /unknown option '--lexicon'/],
     [["asr", ...common, "--lm-weight", "2"], /lmWeight means nothing without a language model/],
     [["pr", ...common, "--part", "student"], /fbank/],

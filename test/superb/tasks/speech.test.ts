@@ -1,4 +1,5 @@
 // PR and ASR on the example speech: phones from phones.txt or lexicons, characters, splits found and refused.
+import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -258,6 +259,48 @@ describe("splits", () => {
     renameSync(join(root, "test"), join(root, "train", "more"));
     const again = await pr.load(options(root, { splits: { test: ["dev"] } }));
     expect(idsOf(again, "dev")).toEqual(dev);
+  });
+
+  test("of a manifest go by the same names, and dev is held out there too", async () => {
+    const root = speechCorpus();
+    const write = (names: Readonly<Record<Split, string>>, splits: readonly Split[]) => {
+      const lines = splits.flatMap((split) =>
+        transcriptsOf(SPEAKERS[split]).map(([id]) => {
+          const [speaker, chapter] = id.split("-");
+          return JSON.stringify({ path: `${split}/${speaker}/${chapter}/${id}.flac`, id, split: names[split] });
+        }),
+      );
+      const file = join(root, "list.jsonl");
+      writeFileSync(file, lines.join("\n"));
+      return file;
+    };
+    const usual = { train: "train", dev: "valid", test: "test" };
+    const whole = await pr.load(options(write(usual, SPLITS)));
+    expect(whole.facts.dev).toMatchObject({ source: "valid", utterances: 12 });
+    const held = await pr.load(options(write(usual, ["train", "test"])));
+    expect(held.facts.dev.source).toMatch(/^held out of train/);
+    expect(held.utterances.train.length + held.utterances.dev.length).toBe(15);
+    expect(held.utterances.dev.length).toBeGreaterThan(0);
+    await expect(pr.load(options(write(usual, ["train", "dev"])))).rejects.toThrow(
+      "no split to take as test; name it with --test <folder> (there: train, valid)",
+    );
+  });
+
+  test("too small to hold one out, or to leave one in, are refused", async () => {
+    const first = (id: string) => createHash("sha256").update(id).digest().readUInt32BE(0) % 10;
+    const ids = Array.from({ length: 100 }, (_, i) => `1-2-${String(i).padStart(4, "0")}`);
+    const held = ids.filter((id) => first(id) === 0).slice(0, 2);
+    const kept = ids.filter((id) => first(id) !== 0).slice(0, 2);
+    for (const train of [held, kept]) {
+      const files = [...train.map((id) => `train/1/2/${id}.wav`), "test/5/6/5-6-0000.wav"];
+      const root = corpusOf({
+        ...Object.fromEntries(files.map((file) => [file, 16_000])),
+        "phones.txt": [...train, "5-6-0000"].map((id) => `${id} AH`).join("\n"),
+      });
+      await expect(pr.load(options(root))).rejects.toThrow(
+        `${root}: no dev split, and train is too small to hold one out; name one with --dev <folder>`,
+      );
+    }
   });
 
   test("with the same recordings are refused", async () => {

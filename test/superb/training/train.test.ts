@@ -199,9 +199,14 @@ describe("evaluations", () => {
     expect(parts.source.asked).toEqual([]);
   });
 
-  test("the last update is evaluated, wherever it falls", async () => {
-    const { state } = await run(await prepare(madeUp("utterance"), runtime, folder(), { plan: { untilStep: 7 } }));
+  test("the last update is evaluated, wherever it falls; training losses are means since the evaluation before", async () => {
+    const parts = await prepare(madeUp("utterance"), runtime, folder(), { plan: { untilStep: 7 } });
+    const { state, events } = await run(parts);
     expect(state.curve.map(({ step }) => step)).toEqual([5, 7]);
+    const losses = stepsOf(events).map(({ loss }) => loss);
+    const mean = (list: number[]) => list.reduce((a, b) => a + b, 0) / list.length;
+    expect(state.curve[0]!.trainLoss).toBeCloseTo(mean(losses.slice(0, 5)), 12);
+    expect(state.curve[1]!.trainLoss).toBeCloseTo(mean(losses.slice(5)), 12);
   });
 
   test("a head that has diverged is never the best", async () => {
