@@ -1,7 +1,8 @@
 // An exported ONNX model in the browser: fetched, opened, fed by name, with errors that name the input.
 import type { InferenceSession, Tensor, TensorConstructor } from "onnxruntime-common";
 import { StillwaveError, UsageError, unknownName } from "../../errors.ts";
-import { sizeOf } from "../../graph/array.ts";
+import { type DType, sizeOf } from "../../graph/array.ts";
+import { feedTensor } from "../executable.ts";
 import type { Feed, Feeds } from "../runtime.ts";
 import { fetchBytes } from "./fetch.ts";
 
@@ -34,8 +35,11 @@ function portsOf(metadata: readonly InferenceSession.ValueMetadata[]): OnnxPort[
   );
 }
 
-const ARRAY_OF: Readonly<Record<string, typeof Float32Array | typeof BigInt64Array | typeof Uint8Array>> = {
+const ARRAY_OF: Readonly<
+  Record<string, typeof Float32Array | typeof BigInt64Array | typeof Uint8Array | typeof Uint16Array>
+> = {
   float32: Float32Array,
+  float16: Uint16Array,
   int64: BigInt64Array,
   uint8: Uint8Array,
   bool: Uint8Array,
@@ -80,8 +84,8 @@ export async function wrapModel(
         if (!session.outputNames.includes(name)) throw unknownName(`output of ${where}`, name, session.outputNames);
       const fed: Record<string, Tensor> = {};
       for (const port of inputs) {
-        const { data, shape } = checkFeed(port, feeds[port.name]);
-        fed[port.name] = new TensorClass(port.type as "float32", data as Float32Array, shape);
+        const feed = checkFeed(port, feeds[port.name]);
+        fed[port.name] = feedTensor(TensorClass, port.type as DType, feed);
       }
       const results = await session.run(fed, wanted).catch((error: unknown) => {
         throw new StillwaveError(`${where}: ${firstLine(error)}`);
