@@ -32,6 +32,10 @@ export function metricOf(
   return { name, value: scoreAccuracy(predictions).accuracy, low, high, confidence, isHigherBetter: true };
 }
 
+/** Empty where the logits are not finite: such a head says nothing, as in greedy decoding. */
+const bestText = (decoding: Decoding, logits: Float32Array): string =>
+  logits.every(Number.isFinite) ? (decoding.decode(logits)[0]?.text ?? "") : "";
+
 const fileName = (index: number) => (index === 0 ? "test.jsonl" : `test.decoding-${index}.jsonl`);
 
 /**
@@ -46,15 +50,22 @@ export async function* testHead(
 ): AsyncGenerator<EvaluationEvent, DecodingResult[] | undefined, undefined> {
   const answers = [new Map<string, string>(), ...decodings.map(() => new Map<string, string>())];
   const parts = { head, source, ...(signal && { signal }) };
+  const names = [objective.unit ? "greedy" : "largest logit", ...decodings.map(({ name }) => name)];
+  const progress = (): EvaluationEvent => ({
+    kind: "testing",
+    done: answers[0]!.size,
+    total: utterances.length,
+    decoding: names.join("; "),
+  });
+  yield progress();
   for await (const { utterances: batch, output } of inferAll(parts, utterances)) {
     const greedy = objective.predict(output);
     for (const [item, { id }] of batch.entries()) {
       answers[0]!.set(id, greedy[item]!);
       for (const [i, decoding] of decodings.entries())
-        answers[i + 1]!.set(id, decoding.decode(logitsOf(output, item))[0]?.text ?? "");
+        answers[i + 1]!.set(id, bestText(decoding, logitsOf(output, item)));
     }
-    const decoding = ["greedy", ...decodings.map(({ name }) => name)].join("; ");
-    yield { kind: "testing", done: answers[0]!.size, total: utterances.length, decoding };
+    yield progress();
   }
   if (answers[0]!.size < utterances.length) return undefined;
   const results: DecodingResult[] = [];
@@ -67,8 +78,11 @@ export async function* testHead(
     }));
     const file = join(runFiles.predictions, fileName(i));
     await writePredictions(join(folder, file), predictions);
-    const name = i === 0 ? (objective.unit ? "greedy" : "largest logit") : decodings[i - 1]!.name;
-    results.push({ name, metric: metricOf(predictions, objective.unit, task.metric.name), predictions: file });
+    results.push({
+      name: names[i]!,
+      metric: metricOf(predictions, objective.unit, task.metric.name),
+      predictions: file,
+    });
   }
   return results;
 }
