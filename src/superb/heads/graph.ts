@@ -6,13 +6,15 @@ import type { DType, Value } from "../../graph/value.ts";
 import { constant, input } from "../../graph/value.ts";
 import { entriesBefore } from "../../nn/features/lengths.ts";
 import { linear } from "../../nn/linear.ts";
-import { biLstmLayer, type LstmTraces } from "../../nn/lstm.ts";
+import { BLOCK_FRAMES, biLstmLayer, type LstmTraces } from "../../nn/lstm.ts";
 import { type Dropout, type ParameterLookup, within } from "../../nn/scope.ts";
 import type { BiLstmHeadConfig, HeadConfig, HeadInput } from "./head.types.ts";
 import { FEATURIZER } from "./parameters.ts";
 
 export const ITEMS: Dim = symbol("items");
 export const TIME: Dim = symbol("time");
+/** Batches padded to whole blocks of frames have `frameMultiple` times this many. */
+export const BLOCKS: Dim = symbol("blocks");
 
 /** Names of the graph's inputs beside parameters and dropout masks. */
 export const STATES = "states";
@@ -25,6 +27,8 @@ export interface HeadGraphOptions {
   readonly dtype: Extract<DType, "float16" | "float32">;
   readonly specAugment: boolean;
   readonly dropout: Dropout;
+  /** Frames of the states, padding included; default TIME, any number. */
+  readonly time?: Dim;
   /** Takes what the backward pass of the LSTM layers reads. */
   readonly saved?: LstmTraces;
 }
@@ -46,11 +50,16 @@ function weightedSum(p: ParameterLookup, states: Value, normalize: boolean): Val
  * SpecAugment of the weighted sum (arXiv:1904.08779). The time warp is a [time, time] matrix per item, so that its gradient
  * is the transposed product; masks are 0 where features are erased.
  */
-function augmented(x: Value, dim: number): Value {
-  const warped = g.matmul(input(WARP, [ITEMS, TIME, TIME]), x);
-  const kept = g.mul(warped, input(TIME_MASK, [ITEMS, TIME, 1]));
-  return g.mul(kept, input(FEATURE_MASK, [ITEMS, 1, dim]));
+function augmented(x: Value): Value {
+  const [items, time, dim] = x.shape as [Dim, Dim, Dim];
+  const warped = g.matmul(input(WARP, [items, time, time]), x);
+  const kept = g.mul(warped, input(TIME_MASK, [items, time, 1]));
+  return g.mul(kept, input(FEATURE_MASK, [items, 1, dim]));
 }
+
+/** Frames that recurrences are fastest over: batches are padded to a multiple of this. 1: any number does. */
+export const frameMultiple = (config: HeadConfig): number =>
+  config.kind === "bilstm" ? BLOCK_FRAMES * config.stack : 1;
 
 /** Frames that the logits of `time` frames have. */
 export const headFrames = (config: HeadConfig, time: number): number =>
@@ -61,15 +70,16 @@ export const headFrames = (config: HeadConfig, time: number): number =>
  * `states` [layers, items, time, dim], `frames` int64 [items] (true frames of the logits), the parameters.
  */
 export function headLogits(config: HeadConfig, head: HeadInput, p: ParameterLookup, options: HeadGraphOptions): Value {
-  const states = g.cast(input(STATES, [head.layers, ITEMS, TIME, head.dim], options.dtype), "float32");
+  const { time = TIME } = options;
+  const states = g.cast(input(STATES, [head.layers, ITEMS, time, head.dim], options.dtype), "float32");
   const sum = weightedSum(p, states, config.normalizeStates);
-  const features = options.specAugment ? augmented(sum, head.dim) : sum;
-  const rows = g.reshape(features, [mulDims(ITEMS, TIME), head.dim]);
-  const projected = g.reshape(linear(p, "projector", rows), [ITEMS, TIME, config.projection]);
+  const features = options.specAugment ? augmented(sum) : sum;
+  const rows = g.reshape(features, [mulDims(ITEMS, time), head.dim]);
+  const projected = g.reshape(linear(p, "projector", rows), [ITEMS, time, config.projection]);
   if (config.kind === "bilstm") return biLstmLogits(config, p, projected, options);
-  if (config.kind === "frames") return g.reshape(outputRows(p, projected), [ITEMS, TIME, config.outputs]);
+  if (config.kind === "frames") return g.reshape(outputRows(p, projected), [ITEMS, time, config.outputs]);
   const counts = input(FRAMES, [ITEMS], "int64");
-  const valid = g.reshape(entriesBefore(counts, TIME), [ITEMS, TIME, 1]);
+  const valid = g.reshape(entriesBefore(counts, time), [ITEMS, time, 1]);
   const total = g.sum(g.mul(projected, valid), [1]);
   const mean = g.div(total, g.reshape(g.cast(counts, "float32"), [ITEMS, 1]));
   return linear(p, "linear", mean);
@@ -82,7 +92,7 @@ function outputRows(p: ParameterLookup, x: Value): Value {
 
 function biLstmLogits(config: BiLstmHeadConfig, p: ParameterLookup, projected: Value, options: HeadGraphOptions) {
   const { stack, outputs } = config;
-  const time = floorDivDim(TIME, stack);
+  const time = floorDivDim(projected.shape[1]!, stack);
   const whole = g.slice(projected, 1, 0, mulDims(stack, time));
   const stacked = g.reshape(whole, [ITEMS, time, stack * config.projection]);
   const valid = g.reshape(entriesBefore(input(FRAMES, [ITEMS], "int64"), time), [ITEMS, time, 1]);

@@ -2,6 +2,7 @@
 import { COTANGENT, splitBackward } from "../../autodiff/cut.ts";
 import { InternalError } from "../../errors.ts";
 import type { HostArray, Parameters } from "../../graph/array.ts";
+import { mulDims } from "../../graph/dim.ts";
 import type { Value } from "../../graph/value.ts";
 import { input } from "../../graph/value.ts";
 import { flatten, flatZeros } from "../../models/flat.ts";
@@ -12,7 +13,7 @@ import { drawDropoutMasks } from "../../training/dropoutMasks.ts";
 import type { FeatureBatch } from "../features/features.types.ts";
 import type { SpecAugmentPlan } from "../specaugment.ts";
 import { augmentFeeds } from "./augment.ts";
-import { FRAMES, type HeadGraphOptions, headFrames, headLogits, STATES } from "./graph.ts";
+import { BLOCKS, FRAMES, frameMultiple, type HeadGraphOptions, headFrames, headLogits, STATES, TIME } from "./graph.ts";
 import type { HeadConfig, HeadInput } from "./head.types.ts";
 import { headParameters } from "./parameters.ts";
 
@@ -89,8 +90,9 @@ export class Head {
   }
 
   /** Logits in evaluation: no dropout, no SpecAugment. */
-  async infer(batch: FeatureBatch): Promise<HeadOutput> {
-    if (this.isTooShort(batch)) return this.noOutput(batch);
+  async infer(features: FeatureBatch): Promise<HeadOutput> {
+    if (this.isTooShort(features)) return this.noOutput(features);
+    const batch = padded(features, frameMultiple(this.config));
     this.inference ??= this.options.runtime.compile({
       name: "head",
       outputs: new Map([["logits", this.traced({ specAugment: false, dropout: noDropout }).logits]]),
@@ -102,11 +104,12 @@ export class Head {
   }
 
   /** Logits of a training pass, whose gradients `backward` adds next. */
-  async forward(batch: FeatureBatch, { dropoutSeed, plans }: TrainingPass): Promise<HeadOutput> {
-    if (this.isTooShort(batch)) {
+  async forward(features: FeatureBatch, { dropoutSeed, plans }: TrainingPass): Promise<HeadOutput> {
+    if (this.isTooShort(features)) {
       this.pending = "nothing";
-      return this.noOutput(batch);
+      return this.noOutput(features);
     }
+    const batch = padded(features, frameMultiple(this.config));
     const specAugment = plans !== undefined;
     const compiled = await (this.training.get(specAugment) ?? this.compile(specAugment));
     const frames = this.framesOf(batch);
@@ -114,7 +117,7 @@ export class Head {
     const given: Record<string, Feed> = {
       ...this.feedsOf(batch, frames),
       ...(plans && augmentFeeds(plans, time, this.input.dim)),
-      ...drawDropoutMasks(compiled.sites, { items, time }, dropoutSeed),
+      ...drawDropoutMasks(compiled.sites, { items, time, blocks: time / frameMultiple(this.config) }, dropoutSeed),
     };
     const { logits, ...saved } = await compiled.forward.run(given);
     this.pending = { compiled, feeds: { ...given, ...saved }, shape: logits!.shape };
@@ -182,7 +185,7 @@ export class Head {
     };
   }
 
-  private traced(options: Omit<HeadGraphOptions, "dtype">) {
+  private traced(options: Omit<HeadGraphOptions, "dtype" | "time">) {
     const specs = headParameters(this.config, this.input);
     const parameters = new Map(specs.map(({ name, shape }) => [name, input(name, shape)]));
     const lookup = (name: string): Value => {
@@ -191,7 +194,9 @@ export class Head {
       return value;
     };
     const { config, dtype } = this.options;
-    return { parameters, logits: headLogits(config, this.input, lookup, { dtype, ...options }) };
+    const multiple = frameMultiple(config);
+    const time = multiple === 1 ? TIME : mulDims(multiple, BLOCKS);
+    return { parameters, logits: headLogits(config, this.input, lookup, { dtype, time, ...options }) };
   }
 
   private compile(specAugment: boolean): Promise<Compiled> {
@@ -208,6 +213,17 @@ export class Head {
     this.training.set(specAugment, compiled);
     return compiled;
   }
+}
+
+/** The batch with zero frames up to a multiple of `multiple`. */
+function padded(batch: FeatureBatch, multiple: number): FeatureBatch {
+  const [layers, items, time, dim] = batch.shape;
+  const longer = Math.ceil(time / multiple) * multiple;
+  if (longer === time) return batch;
+  const data = new (batch.data.constructor as Float32ArrayConstructor)(layers * items * longer * dim);
+  for (let row = 0; row < layers * items; row++)
+    data.set(batch.data.subarray(row * time * dim, (row + 1) * time * dim), row * longer * dim);
+  return { ...batch, data, shape: [layers, items, longer, dim] };
 }
 
 const outputOf = ({ data, shape }: HostArray, frames: readonly number[]): HeadOutput => ({

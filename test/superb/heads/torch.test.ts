@@ -5,7 +5,7 @@ import type { DropoutSite } from "../../../src/nn/scope.ts";
 import { createRuntime } from "../../../src/runtime/node/index.ts";
 import type { Runtime } from "../../../src/runtime/runtime.ts";
 import { headFrames } from "../../../src/superb/heads/graph.ts";
-import { Head } from "../../../src/superb/heads/step.ts";
+import { Head, type HeadOutput } from "../../../src/superb/heads/step.ts";
 import { createObjective } from "../../../src/superb/tasks/objective.ts";
 import { drawDropoutMasks } from "../../../src/training/dropoutMasks.ts";
 import { findTorch, runTorch } from "../torch.ts";
@@ -137,6 +137,17 @@ function difference(actual: ArrayLike<number>, expected: readonly number[]): num
   return Math.max(...expected.map((value, i) => Math.abs(value - actual[i]!))) / largest;
 }
 
+/** Logits of the frames there were before the head padded them to whole blocks. */
+function withoutPadding({ logits, shape }: HeadOutput, { config, batch }: HeadCase): Float32Array {
+  if (shape.length === 2) return logits;
+  const [items, time, vocab] = shape as [number, number, number];
+  const frames = headFrames(config, batch.shape[2]);
+  const rows = Array.from({ length: items }, (_, item) =>
+    logits.subarray(item * time * vocab, (item * time + frames) * vocab),
+  );
+  return Float32Array.from(rows.flatMap((row) => [...row]));
+}
+
 const python = findTorch();
 describe.skipIf(!python)("PyTorch's", () => {
   let runtime: Runtime;
@@ -156,7 +167,7 @@ describe.skipIf(!python)("PyTorch's", () => {
     const batch = dtype === "float16" ? asHalves(one.batch) : one.batch;
     head.zeroGradients();
     const output = await head.forward(batch, { dropoutSeed, ...(plans && { plans }) });
-    expect(difference(output.logits, torch.logits)).toBeLessThan(2e-6);
+    expect(difference(withoutPadding(output, one), torch.logits)).toBeLessThan(2e-6);
     const { loss, cotangent } = createObjective(one.objective).loss(output, one.labels);
     expect(Math.abs(loss / torch.loss - 1)).toBeLessThan(1e-6);
     await head.backward(cotangent);
