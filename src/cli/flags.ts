@@ -3,6 +3,7 @@ import { StillwaveError } from "../errors.ts";
 
 const flags: readonly (readonly [option: RegExp, flag: string])[] = [
   [/\bgive teacherHeads\b/g, "give --teacher-heads <n> (teacherHeads)"],
+  [/\bgive another outDir\b/g, "give another --out"],
   [/\bonBadFile: skip\b/g, "--on-bad-file skip"],
 ];
 

@@ -16,6 +16,7 @@ interface Flags {
   readonly times?: boolean;
   readonly onBadFile: "stop" | "skip";
   readonly device: "cpu" | "cuda" | "webgpu" | "auto";
+  readonly threads?: number;
   readonly json?: boolean;
 }
 
@@ -31,7 +32,7 @@ export function transcribeVerb(program: Command, output: Output, finish: (code: 
     .option("--spellings <file>", "words that may be said, WORD W O R D | (default: the language model's)")
     .option("--lm-weight <x>", "weight of the language model (default: 2)", finiteNumber)
     .option("--word-score <x>", "added for each word (default: -1)", finiteNumber)
-    .option("--nbest <n>", "alternatives to print", countingNumber, 1)
+    .option("--nbest <n>", "transcripts to print, best first, of a beam search", countingNumber, 1)
     .option("--times", "also print when each word or phone is said")
     .addOption(
       new Option("--on-bad-file <action>", "stop, or skip and go on").choices(["stop", "skip"]).default("stop"),
@@ -39,6 +40,7 @@ export function transcribeVerb(program: Command, output: Output, finish: (code: 
     .addOption(
       new Option("--device <name>", "where models run").choices(["cpu", "cuda", "webgpu", "auto"]).default("cpu"),
     )
+    .option("--threads <n>", "threads inside one operation (default: all cores)", countingNumber)
     .option("--json", "one JSON object a file: path, seconds, text, parts with times, alternatives")
     .addHelpText(
       "after",
@@ -56,18 +58,19 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
   const { openTranscriber } = await import("../superb/run/transcribe.ts");
   const { listSources } = await import("../extract/index.ts");
   const { loadAudio } = await import("../audio/index.ts");
-  const { StillwaveError } = await import("../errors.ts");
-  const { upstream, device, onBadFile, nbest } = flags;
+  const { StillwaveError, UsageError } = await import("../errors.ts");
+  const { upstream, device, threads, onBadFile, nbest } = flags;
   const decoding = decodingOf(flags);
+  if (nbest > 1 && !decoding) throw new UsageError("--nbest: greedy decoding has one answer; add --beam <n> or --lm");
   const sources = await namingFlags(() => listSources(audio, { onBadFile }));
   for (const { path, reason } of sources.badFiles) output.note(`left out: ${path}: ${reason}`);
   const transcriber = await openTranscriber({
     run,
     device,
+    ...(threads && { threads }),
     ...(decoding && { decoding }),
     ...(upstream && { upstream }),
   });
-  let failed = false;
   try {
     for (const { path, samples } of sources.utterances) {
       try {
@@ -76,13 +79,12 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
       } catch (error) {
         if (!(error instanceof StillwaveError) || onBadFile === "stop") throw error;
         output.note(`left out: ${error.message.startsWith(path) ? error.message : `${path}: ${error.message}`}`);
-        failed = true;
       }
     }
   } finally {
     await transcriber.dispose();
   }
-  return failed ? 1 : 0;
+  return 0;
 }
 
 function decodingOf({ beam, lm, spellings: lexicon, lmWeight, wordScore }: Flags) {

@@ -75,7 +75,7 @@ async function announce(job: CacheJob, missing: readonly AudioSource[]): Promise
   const free = await freeBytes(folder);
   if (bytes + SPARE_BYTES > free)
     throw new StillwaveError(
-      `${folder}: the hidden states of ${missing.length} files take ${size(bytes)}, and ${size(free)} are free there; ${REMEDIES}`,
+      `${folder}: the hidden states of ${missing.length} files take ${size(bytes)}, and ${size(free)} are free there (${size(SPARE_BYTES)} are to stay free); ${REMEDIES}`,
     );
   return {
     kind: "cache-start",

@@ -18,6 +18,8 @@ export const runFiles = {
 
 const KIND = "stillwave superb evaluation";
 const FORMAT = 1;
+/** Changes that no force can bridge: the checkpoints hold tensors of other shapes, or answers to another question. */
+const ANOTHER_HEAD = /^(task |head\.|upstream\.(layers|dim) )/;
 
 export interface EvaluationManifest {
   readonly kind: typeof KIND;
@@ -101,6 +103,10 @@ export async function recordEvaluation(
     if (changes.length > 0) {
       const list = changes.map((change) => `  ${change}`).join("\n");
       const what = `${folder.path}: this evaluation was begun otherwise:\n${list}`;
+      if (changes.some((change) => ANOTHER_HEAD.test(change)))
+        throw new StillwaveError(
+          `${what}\nresume it as it was begun, or give another --out: weights of one head cannot go on as another's`,
+        );
       if (!force)
         throw new StillwaveError(`${what}\nresume it as it was begun, give another --out, or force it (--force)`);
       // what has ended goes on with what is new, and is tested again

@@ -58,7 +58,13 @@ export async function openTranscriber(options: TranscriberOptions): Promise<Tran
   const decoding = spec.kind === "ctc" ? await createDecoding(spec, options.decoding) : undefined;
   const where = { ...(device && { device }), ...(threads && { threads }) };
   const name = options.upstream ?? settings.upstream.spec;
-  const upstream = await openFeatureUpstream(name, { ...settings.upstream.options, ...where });
+  const upstream = await openFeatureUpstream(name, { ...settings.upstream.options, ...where }).catch(
+    (error: unknown) => {
+      if (error instanceof StillwaveError && options.upstream === undefined)
+        error.message += `; it is the upstream that ${run} was trained on: if it has moved, name it with --upstream`;
+      throw error;
+    },
+  );
   try {
     checkUpstream(upstream, settings, run);
     const runtime = await createRuntime(where);

@@ -109,7 +109,7 @@ describe("a resume", () => {
       /^ {2}head\.projection 12, now 13$/m,
       /^ {2}features "float32", now "float16"$/m,
       /^ {2}decoding null, now \{"beam":3\}$/m,
-      /^resume it as it was begun, give another --out, or force it \(--force\)$/m,
+      /^resume it as it was begun, or give another --out: weights of one head cannot go on as another's$/m,
     ])
       expect(message).toMatch(line);
     await expect(evaluate({ ...optionsFor(out), task: "asr", resume: true })).rejects.toThrow("task pr, now asr");
@@ -135,6 +135,20 @@ describe("a resume", () => {
     expect(result.learningRates[0]!.curve[0]).toEqual(first.result.learningRates[0]!.curve[0]);
     expect(result.decodings.map(({ name }) => name)).toEqual(["greedy", "prefix beam 2"]);
     expect(doneOf(await evaluate({ ...longer, resume: true })).already).toBe(true);
+  });
+
+  test("of a finished run by force, with a head of another shape, changes nothing", async () => {
+    const out = folder();
+    await evaluate(optionsFor(out, { training: { steps: 2 } }));
+    const files = () => ["run.json", "result.json"].map((name) => readFileSync(join(out, name), "utf8"));
+    const before = files();
+    for (const changed of [{ upstream: "mfcc" }, { training: { steps: 2, projection: 13 } }])
+      await expect(evaluate({ ...optionsFor(out, changed), resume: true, force: true })).rejects.toThrow(
+        /or give another --out: weights of one head cannot go on/,
+      );
+    expect(files()).toEqual(before);
+    const other = optionsFor(out, { training: { steps: 2, seed: 9 } });
+    await expect(evaluate({ ...other, resume: true })).rejects.toThrow(/or force it \(--force\)$/);
   });
 
   test("of nothing begins", async () => {

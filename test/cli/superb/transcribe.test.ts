@@ -1,0 +1,77 @@
+// stillwave transcribe: what it prints, exit codes, and what it says of misuse.
+import { cpSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { temporaryFolder } from "../../data/corpora.ts";
+import { speechCorpus } from "../../superb/speech.ts";
+import { repository, stillwave } from "../run.ts";
+
+const root = temporaryFolder();
+const corpus = speechCorpus();
+const run = join(root, "run");
+const audio = join(root, "audio");
+
+const superb = (upstream: string, out: string) =>
+  stillwave(["superb", "pr", "--upstream", upstream, "--data", corpus, "--cache", join(root, "cache"), "--threads", "1", "--steps", "2", "--out", out]); // biome-ignore format: one line
+
+beforeAll(async () => {
+  expect((await superb("fbank", run)).code).toBe(0);
+  const found = readdirSync(join(corpus, "test"), { recursive: true, encoding: "utf8" });
+  mkdirSync(audio);
+  cpSync(join(corpus, "test", found.find((name) => name.endsWith(".flac"))!), join(audio, "good.flac"));
+  writeFileSync(join(audio, "bad.wav"), nanWave());
+});
+
+describe("transcribe", () => {
+  test("a folder with a bad file: stops, or leaves it out", async () => {
+    const stopped = await stillwave(["transcribe", run, audio]);
+    expect(stopped.code).toBe(1);
+    expect(stopped.stderr).toMatch(/bad\.wav: sample 1000 is NaN/);
+    const skipped = await stillwave(["transcribe", run, audio, "--on-bad-file", "skip", "--threads", "1", "--json"]);
+    expect(skipped.code).toBe(0);
+    expect(skipped.stderr).toMatch(/^left out: .*bad\.wav: sample 1000 is NaN/);
+    expect(JSON.parse(skipped.stdout)).toMatchObject({ path: join(audio, "good.flac"), score: null });
+  });
+
+  test("n best of a beam search; greedy decoding has one", async () => {
+    const file = join(audio, "good.flac");
+    const { code, stdout } = await stillwave(["transcribe", run, file, "--beam", "4", "--nbest", "3", "--json"]);
+    expect(code).toBe(0);
+    const { score, alternatives } = JSON.parse(stdout);
+    expect(alternatives.length).toBe(2);
+    expect(alternatives[0].score).toBeLessThanOrEqual(score);
+    const greedy = await stillwave(["transcribe", run, file, "--nbest", "3"]);
+    expect(greedy).toMatchObject({ code: 2, stdout: "", stderr: expect.stringMatching(/--nbest: .*; add --beam <n>/) });
+  });
+
+  test("an upstream that has moved is asked for", async () => {
+    const [old, now, own] = [join(root, "old"), join(root, "now"), join(root, "of a model")];
+    cpSync(join(repository, "examples/hubert-tiny-libri"), old, { recursive: true });
+    expect((await superb(old, own)).code).toBe(0);
+    renameSync(old, now);
+    const file = join(audio, "good.flac");
+    const lost = await stillwave(["transcribe", own, file]);
+    expect(lost.code).toBe(1);
+    expect(lost.stderr).toMatch(/old: no such file or folder.*if it has moved, name it with --upstream$/m);
+    expect((await stillwave(["transcribe", own, file, "--upstream", now])).code).toBe(0);
+  });
+});
+
+/** float32 WAV of 2000 samples, NaN from 1000 on. */
+function nanWave(): Buffer {
+  const bytes = Buffer.alloc(44 + 8000);
+  bytes.write("RIFF", 0);
+  bytes.writeUInt32LE(36 + 8000, 4);
+  bytes.write("WAVEfmt ", 8);
+  bytes.writeUInt32LE(16, 16);
+  bytes.writeUInt16LE(3, 20);
+  bytes.writeUInt16LE(1, 22);
+  bytes.writeUInt32LE(16_000, 24);
+  bytes.writeUInt32LE(64_000, 28);
+  bytes.writeUInt16LE(4, 32);
+  bytes.writeUInt16LE(32, 34);
+  bytes.write("data", 36);
+  bytes.writeUInt32LE(8000, 40);
+  for (let i = 0; i < 2000; i++) bytes.writeFloatLE(i < 1000 ? Math.sin(i / 10) / 10 : Number.NaN, 44 + 4 * i);
+  return bytes;
+}
