@@ -5,6 +5,8 @@ const flags: readonly (readonly [option: RegExp, flag: string])[] = [
   [/\bgive teacherHeads\b/g, "give --teacher-heads <n> (teacherHeads)"],
   [/\bgive another outDir\b/g, "give another --out"],
   [/\bonBadFile: skip\b/g, "--on-bad-file skip"],
+  [/\blmWeight\b/g, "--lm-weight"],
+  [/\bwordScore\b/g, "--word-score"],
 ];
 
 /** Runs `work`; where it fails, its message names flags. */

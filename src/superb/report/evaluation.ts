@@ -31,7 +31,6 @@ import {
   formatInterval,
   formatParameters,
   formatPercent,
-  noParameters,
   TASK_TITLES,
 } from "./words.ts";
 
@@ -45,7 +44,7 @@ function keyNumbers(result: EvaluationResult): Markup {
   return html`<dl class="keys">
     ${keyNumber(`${capital(metric.name)} on test`, figure(metric.value), `${formatConfidence(metric.confidence)} interval ${formatInterval(metric)}`)}
     ${keyNumber(`${capital(metric.name)} on dev`, figure(result.dev), `of the same head, ${plural(data.dev.utterances, "utterance")}`)}
-    ${keyNumber("Upstream", upstream.parameters === null ? capital(noParameters(upstream.kind)) : formatParameters(upstream.parameters), `parameters, frozen; the head trains ${formatParameters(result.headParameters)}`)}
+    ${keyNumber("Upstream", upstream.parameters === null ? upstream.kind : formatParameters(upstream.parameters), `${upstream.parameters === null ? "without parameters to count" : "parameters, frozen"}; the head trains ${formatParameters(result.headParameters)}`)}
     ${keyNumber(
       "Learning rate",
       chosen ? formatLearningRate(chosen.learningRate) : "—",

@@ -52,7 +52,9 @@ async function readResult(folder: string): Promise<EvaluationResult> {
     value = JSON.parse(content);
   } catch (error) {
     const reason = content.trim() === "" ? "the file is empty" : (error as Error).message.slice(0, 200);
-    throw new StillwaveError(`${file}: not valid JSON, perhaps truncated (${reason}); copy it again or evaluate again`);
+    throw new StillwaveError(
+      `${file}: not valid JSON, perhaps truncated (${reason}); copy it again, or delete it and resume the evaluation (--resume)`,
+    );
   }
   return parseResult(value, file);
 }

@@ -43,7 +43,7 @@ export async function rescore({ folder, result, test, dev }: Evaluation): Promis
     const hint =
       rows === expected ? "" : `, from ${rows} predictions where ${expected} utterances are said to be there`;
     throw new StillwaveError(
-      `${join(folder, RESULT_NAME)}: ${place} is ${said}, but ${file} gives ${scoring.value}${hint}; one of the two files was changed or is not of this run: evaluate again`,
+      `${join(folder, RESULT_NAME)}: ${place} is ${said}, but ${file} gives ${scoring.value}${hint}; one of the two files was changed or is not of this run: delete ${RESULT_NAME} and resume the evaluation (--resume), which writes both anew`,
     );
   };
   const { unit, metric, data, predictions } = result;

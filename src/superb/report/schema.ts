@@ -66,7 +66,7 @@ const schema = z.object({
   environment: z.record(text, z.union([text, z.number()])),
 });
 
-const REMEDY = "evaluate again to have it written anew";
+const REMEDY = "delete it and resume the evaluation (--resume), which writes it anew";
 
 /**
  * Checks a parsed result.json; `file` names it in errors.

@@ -126,7 +126,7 @@ describe("what the page shows", () => {
     expect(text).toContain("the only one tried");
     expect(text).toContain("one hidden state, so there is nothing to weigh");
     expect(text).not.toMatch(/Every learning rate|by learning rate/);
-    expect(text).toContain("Upstream None parameters");
+    expect(text).toContain("Upstream fbank without parameters to count");
   });
 
   test("no errors at all", () => {

@@ -84,14 +84,14 @@ describe("whatever else lies there is refused with file and remedy", () => {
     [
       "truncated",
       (value) => JSON.stringify(value).slice(0, 700),
-      /result\.json: not valid JSON, perhaps truncated .*evaluate again/,
+      /result\.json: not valid JSON, perhaps truncated .*resume the evaluation/,
     ],
     ["an array", () => "[]", /not the result of an evaluation; give the folder/],
     ["null", () => "null", /not the result of an evaluation/],
     ["package.json", () => '{"name": "x", "version": "1.0.0"}', /not the result of an evaluation/],
     ["a later format", (value) => ({ ...value, format: 2 }), /result\.json: format 2; this version reads format 1/],
     ["another task", (value) => ({ ...value, task: "tts" }), /result\.json: task: /],
-    ["a missing field", (value) => ({ ...value, metric: undefined }), /result\.json: metric: .*evaluate again/],
+    ["a missing field", (value) => ({ ...value, metric: undefined }), /result\.json: metric: .*resume the evaluation/],
     ["text for a number", put("learningRates.1.steps", "many"), /learningRates\[1\]\.steps: .*number/],
     ["a negative learning rate", put("learningRates.0.learningRate", -1), /learningRates\[0\]\.learningRate: /],
     ["no metric", put("metric.value", null), /metric\.value: .*number/],
@@ -160,7 +160,7 @@ describe("recomputing", () => {
     const { value } = run.result.metric;
     const flattering = await spoiled(put("metric.value", 1.5), put("decodings.0.metric.value", 1.5));
     await expect(rescore(await readEvaluation(flattering))).rejects.toThrow(
-      new RegExp(`metric\\.value is 1\\.5, but predictions/test\\.jsonl gives ${value}; .*evaluate again`),
+      new RegExp(`metric\\.value is 1\\.5, but predictions/test\\.jsonl gives ${value}; .*resume the evaluation`),
     );
     const dev = await spoiled(put("dev", 1.25));
     await expect(rescore(await readEvaluation(dev))).rejects.toThrow(
