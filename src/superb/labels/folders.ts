@@ -1,9 +1,10 @@
-// Class labels from folders: <split>/<class>/..., any audio files below.
+// Class labels of a corpus without a layout of its own: labels.tsv, or folders <split>/<class>/... with audio files below.
+import { existsSync } from "node:fs";
 import { readdir, realpath, stat } from "node:fs/promises";
 import { extname, join, relative, sep } from "node:path";
 import { AUDIO_EXTENSIONS } from "../../audio/index.ts";
 import { StillwaveError } from "../../errors.ts";
-import { type LabelledCorpus, type LabelledFile, slotsOf } from "./classes.ts";
+import { type LabelledCorpus, type LabelledFile, readLabelsTsv, slotsOf } from "./classes.ts";
 
 const SPLIT_FOLDERS: Readonly<Record<string, LabelledFile["split"]>> = {
   train: "train",
@@ -27,6 +28,16 @@ async function audioBelow(folder: string, above: readonly string[] = []): Promis
     else if (AUDIO_EXTENSIONS.includes(extname(entry.name).toLowerCase())) found.push(path);
   }
   return found;
+}
+
+/** Labels of `columns` of `<root>/labels.tsv` where there is one, else folders, whose classes answer the question `slot`. */
+export async function readLabels(
+  root: string,
+  columns: string | readonly string[],
+  slot: string,
+): Promise<LabelledCorpus> {
+  const table = join(root, "labels.tsv");
+  return existsSync(table) ? readLabelsTsv(table, columns) : readLabelFolders(root, slot);
 }
 
 /**

@@ -1,17 +1,15 @@
 // IC, intent classification: action, object and location of a command, right only if all are, scored by accuracy.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type LabelledCorpus, readLabelsTsv } from "../labels/classes.ts";
+import type { LabelledCorpus } from "../labels/classes.ts";
 import { INTENT_SLOTS, readFluentCommands } from "../labels/fluent.ts";
-import { readLabelFolders } from "../labels/folders.ts";
+import { readLabels } from "../labels/folders.ts";
 import { classData, utteranceHead } from "./classes.ts";
 import type { CorpusOptions, Task } from "./task.types.ts";
 
 async function corpusOf({ root, labelColumns }: CorpusOptions): Promise<LabelledCorpus> {
   if (existsSync(join(root, "data", "train_data.csv"))) return readFluentCommands(root);
-  const table = join(root, "labels.tsv");
-  if (existsSync(table)) return readLabelsTsv(table, labelColumns ?? INTENT_SLOTS);
-  return readLabelFolders(root, "intent");
+  return readLabels(root, labelColumns ?? INTENT_SLOTS, "intent");
 }
 
 export const ic: Task = {

@@ -3,8 +3,8 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { StillwaveError } from "../../errors.ts";
-import { type LabelledCorpus, readLabelsTsv } from "../labels/classes.ts";
-import { readLabelFolders } from "../labels/folders.ts";
+import type { LabelledCorpus } from "../labels/classes.ts";
+import { readLabels } from "../labels/folders.ts";
 import { readSpeechCommands } from "../labels/speech-commands.ts";
 import { classData, utteranceHead } from "./classes.ts";
 import type { CorpusOptions, Task } from "./task.types.ts";
@@ -33,9 +33,7 @@ async function speechCommands({ root, testRoot }: CorpusOptions): Promise<Labell
 async function corpusOf(options: CorpusOptions): Promise<LabelledCorpus> {
   const original = await speechCommands(options);
   if (original) return original;
-  const table = join(options.root, "labels.tsv");
-  if (existsSync(table)) return readLabelsTsv(table, options.labelColumns ?? "label");
-  return readLabelFolders(options.root, "keyword");
+  return readLabels(options.root, options.labelColumns ?? "label", "keyword");
 }
 
 export const ks: Task = {

@@ -1,8 +1,8 @@
 // SID, speaker identification: which of the known speakers is talking, scored by accuracy.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type LabelledCorpus, readLabelsTsv } from "../labels/classes.ts";
-import { readLabelFolders } from "../labels/folders.ts";
+import type { LabelledCorpus } from "../labels/classes.ts";
+import { readLabels } from "../labels/folders.ts";
 import { readVoxceleb1 } from "../labels/voxceleb.ts";
 import { classData, utteranceHead } from "./classes.ts";
 import type { CorpusOptions, Task } from "./task.types.ts";
@@ -13,9 +13,7 @@ const SPLIT_FILES = ["iden_split.txt", "veri_test_class.txt"];
 async function corpusOf({ root, splitFile, labelColumns }: CorpusOptions): Promise<LabelledCorpus> {
   const official = splitFile ?? SPLIT_FILES.map((name) => join(root, name)).find(existsSync);
   if (official !== undefined) return readVoxceleb1(root, official);
-  const table = join(root, "labels.tsv");
-  if (existsSync(table)) return readLabelsTsv(table, labelColumns ?? "speaker");
-  return readLabelFolders(root, "speaker");
+  return readLabels(root, labelColumns ?? "speaker", "speaker");
 }
 
 export const sid: Task = {
