@@ -69,7 +69,8 @@ export {
   rescore,
   scoreRuns,
 } from "./report/index.ts";
-export { type EvaluationOptions, evaluateRun } from "./run/evaluate-run.ts";
+export { evaluateRun } from "./run/evaluate-run.ts";
+export type { EvaluationOptions } from "./run/evaluation.types.ts";
 export type { EvaluationEvent } from "./run/events.types.ts";
 export type { EvaluationResult, TaskName } from "./run/result.types.ts";
 export { openTranscriber, type TimedTranscript, type Transcriber, type TranscriberOptions } from "./run/transcribe.ts";

@@ -2,7 +2,7 @@
 import { basename, join, resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { UsageError } from "../../errors.ts";
-import type { EvaluationOptions } from "../../superb/run/evaluate-run.ts";
+import type { EvaluationOptions } from "../../superb/run/evaluation.types.ts";
 import type { TaskName } from "../../superb/run/result.types.ts";
 import { collect } from "../collect.ts";
 import { namingFlags } from "../flags.ts";

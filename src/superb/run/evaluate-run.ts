@@ -1,57 +1,24 @@
 // One evaluation from its options to its result: corpus, upstream, hidden states, heads, test, files.
 import { StillwaveError, UsageError } from "../../errors.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
-import type { Device, Runtime } from "../../runtime/runtime.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
 import type { FeatureSource, FeatureUpstream } from "../features/features.types.ts";
 import { openFeatures } from "../features/index.ts";
 import { headParameterCount } from "../heads/parameters.ts";
 import { reportEvaluation } from "../report/index.ts";
-import { createDecoding, type DecodingOptions } from "../tasks/decoding.ts";
+import { createDecoding } from "../tasks/decoding.ts";
 import { taskNamed } from "../tasks/index.ts";
 import { createObjective } from "../tasks/objective.ts";
 import { everySplit } from "../tasks/splits.ts";
-import type { CorpusOptions, Split, Task, TaskData, TaskUtterance } from "../tasks/task.types.ts";
+import type { Split, Task, TaskData, TaskUtterance } from "../tasks/task.types.ts";
 import { Sampler, type SamplerOptions } from "../training/sampler.ts";
-import { openFeatureUpstream, type UpstreamOptions } from "../upstream/index.ts";
+import { openFeatureUpstream } from "../upstream/index.ts";
+import type { EvaluationOptions, PreparedEvaluation } from "./evaluation.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
 import { finishedResult, finishRun } from "./finish.ts";
 import { type EvaluationFolder, openEvaluationFolder, recordEvaluation } from "./manifest.ts";
-import { resolveSettings, type Settings, type TrainingChoices } from "./settings.ts";
-import { type SweepParts, sweep } from "./sweep.ts";
-
-export interface EvaluationOptions {
-  readonly task: string;
-  /** Model folder, checkpoint, Hugging Face id, ONNX file, `fbank` or `mfcc`. */
-  readonly upstream: string;
-  readonly upstreamOptions?: Pick<UpstreamOptions, "states" | "part" | "reuse" | "teacherHeads">;
-  readonly corpus: CorpusOptions;
-  /** The run folder. */
-  readonly outDir: string;
-  readonly training?: TrainingChoices;
-  /** Another decoding beside the greedy one (tasks that spell). */
-  readonly decoding?: DecodingOptions;
-  /** Where hidden states are kept; default the user's cache folder; null: they are made again whenever they are needed. */
-  readonly cacheRoot?: string | null;
-  readonly dtype?: "float16" | "float32";
-  readonly resume?: boolean;
-  /** Resume although options, data or upstream differ. */
-  readonly force?: boolean;
-  readonly device?: Device | "auto";
-  readonly threads?: number;
-  /** Decoding threads. */
-  readonly workers?: number;
-  readonly signal?: AbortSignal;
-}
-
-/** What everything after the preparation works with. */
-export interface PreparedEvaluation extends SweepParts {
-  readonly options: EvaluationOptions;
-  readonly data: TaskData;
-  readonly utterances: Readonly<Record<Split, readonly TaskUtterance[]>>;
-  readonly upstream: FeatureUpstream;
-  /** Of making hidden states. */
-  readonly featureSeconds: number;
-}
+import { resolveSettings, type Settings } from "./settings.ts";
+import { sweep } from "./sweep.ts";
 
 /**
  * Trains a task's head on a frozen upstream and tests it once. Equal options, files and machines give bit-identical heads,

@@ -15,7 +15,7 @@ import { factsOf } from "../tasks/splits.ts";
 import type { Split } from "../tasks/task.types.ts";
 import { accuracy, errorRate, evaluate } from "../training/evaluate.ts";
 import { trainingFolder } from "../training/train.ts";
-import type { PreparedEvaluation } from "./evaluate-run.ts";
+import type { PreparedEvaluation } from "./evaluation.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
 import { writeHead } from "./head-folder.ts";
 import { runFiles } from "./manifest.ts";

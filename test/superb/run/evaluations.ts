@@ -2,7 +2,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type EvaluationOptions, evaluateRun } from "../../../src/superb/run/evaluate-run.ts";
+import { evaluateRun } from "../../../src/superb/run/evaluate-run.ts";
+import type { EvaluationOptions } from "../../../src/superb/run/evaluation.types.ts";
 import type { EvaluationEvent } from "../../../src/superb/run/events.types.ts";
 
 export const tinyLibri = fileURLToPath(new URL("../../../examples/hubert-tiny-libri", import.meta.url));
