@@ -178,7 +178,7 @@ describe("exit code 2", () => {
     [["pr", ...common, "--hidden", "3"], /unknown option '--hidden'/],
     [["pr", ...common, "--dev", "dev", "--test", "dev"], /split "dev" is to be both dev and test/],
     [["ks", ...common, "--lexicon", "x"], /unknown option '--lexicon'/],
-    [["asr", ...common, "--lm-weight", "2"], /lmWeight means nothing without a language model/],
+    [["asr", ...common, "--lm-weight", "2"], /--lm-weight means nothing without a language model/],
     [["pr", ...common, "--part", "student"], /fbank/],
     [["pr", ...common.filter((word) => word !== "--cache" && !word.endsWith("cache")), "--no-cache", "--dtype", "float16"], /without a cache they are float32/], // biome-ignore format: one line
     [["er", ...common], /unknown command 'er'/],
