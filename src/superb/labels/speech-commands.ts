@@ -62,7 +62,7 @@ export async function readSpeechCommands(trainRoot: string, testRoot: string): P
 }
 
 /** Weight of each file in a sampler that draws all classes equally often: 1 / (its class's files). */
-export function inverseClassFrequency(files: readonly LabelledFile[]): Float64Array {
+export function inverseClassFrequency(files: readonly Pick<LabelledFile, "labels">[]): Float64Array {
   const counts = new Map<string, number>();
   for (const { labels } of files) counts.set(labels[0], (counts.get(labels[0]) ?? 0) + 1);
   return Float64Array.from(files, ({ labels }) => 1 / counts.get(labels[0])!);

@@ -4,6 +4,7 @@ import { UsageError } from "../../errors.ts";
 import { Random } from "../../random.ts";
 import type { FeatureItem } from "../features/features.types.ts";
 import { framesOfSamples } from "../features/index.ts";
+import { inverseClassFrequency } from "../labels/speech-commands.ts";
 import type { TaskRecipe, TaskUtterance } from "../tasks/task.types.ts";
 
 export interface SampledBatch {
@@ -99,13 +100,11 @@ function cut(list: readonly TaskUtterance[], size: number, halveAbove?: number):
   return batches;
 }
 
-/** Weight of each utterance, 1 / (utterances of its class), summed up. */
-export function inverseFrequencies(utterances: readonly TaskUtterance[]): Float64Array {
-  const counts = new Map<string, number>();
-  for (const { reference } of utterances) counts.set(reference, (counts.get(reference) ?? 0) + 1);
-  return Float64Array.from(utterances, ({ reference }) => 1 / counts.get(reference)!);
-}
+/** Weight of each utterance: 1 / (utterances with its answer). */
+export const inverseFrequencies = (utterances: readonly Pick<TaskUtterance, "reference">[]): Float64Array =>
+  inverseClassFrequency(utterances.map(({ reference }) => ({ labels: [reference] })));
 
+/** The same, summed up, to draw by. */
 function cumulativeWeights(utterances: readonly TaskUtterance[]): Float64Array {
   let sum = 0;
   return inverseFrequencies(utterances).map((weight) => {
