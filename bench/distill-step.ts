@@ -14,7 +14,7 @@ import { adamwUpdate, createAdamWState, decayRanges } from "../src/optim/index.t
 import { Random } from "../src/random.ts";
 import { createRuntime } from "../src/runtime/node/index.ts";
 import type { Feed } from "../src/runtime/runtime.ts";
-import { matrixRate } from "./matrixRate.ts";
+import { matrixRate } from "./matrix-rate.ts";
 
 const { values } = parseArgs({
   options: {
@@ -29,7 +29,7 @@ const items = Number(values.batch);
 const steps = Number(values.steps);
 
 const now = () => performance.now() / 1000;
-const median = (list: number[]) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)]!;
+const median = (list: number[]) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 const gib = (bytes: number) => bytes / 2 ** 30;
 
 function noise(seconds: number): Batch {

@@ -15,7 +15,7 @@ import { initParameters } from "../src/models/init.ts";
 import { publishedArchitecture } from "../src/models/published.ts";
 import { Random } from "../src/random.ts";
 import { createRuntime, openOnnxFile } from "../src/runtime/node/index.ts";
-import { matrixRate } from "./matrixRate.ts";
+import { matrixRate } from "./matrix-rate.ts";
 
 const { values } = parseArgs({
   options: {
@@ -34,7 +34,7 @@ const SAMPLES_PER_SECOND = 16000;
 const MIXED_SECONDS = [2.1, 3.4, 5, 6.2, 8.8, 10, 12.5, 15];
 
 const now = () => performance.now() / 1000;
-const median = (list: readonly number[]) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)]!;
+const median = (list: readonly number[]) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 
 /** One file on one batch, in this process. */
 async function measure(path: string, lengths: readonly number[], runs: number) {
@@ -64,7 +64,7 @@ async function measure(path: string, lengths: readonly number[], runs: number) {
   const audio = lengths.reduce((a, b) => a + b, 0);
   return {
     openSeconds,
-    firstSeconds: times[0]!,
+    firstSeconds: times[0],
     medianSeconds: median(steady),
     bestSeconds: Math.min(...steady),
     realTimeFactor: median(steady) / audio,

@@ -11,7 +11,7 @@ import { graphInputs } from "../src/onnx/serialize.ts";
 import { Random } from "../src/random.ts";
 import { createRuntime } from "../src/runtime/node/index.ts";
 import type { Feed } from "../src/runtime/runtime.ts";
-import { matrixRate } from "./matrixRate.ts";
+import { matrixRate } from "./matrix-rate.ts";
 
 const { values } = parseArgs({
   options: {
@@ -23,7 +23,7 @@ const { values } = parseArgs({
   },
 });
 const numbers = (text: string) => text.split(",").map(Number);
-const median = (list: readonly number[]) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)]!;
+const median = (list: readonly number[]) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 const runtime = await createRuntime({ threads: Number(values.threads) });
 
 /** The layer reads as many features as it outputs, like the second one of a stack. */
@@ -39,7 +39,7 @@ function graphs(hidden: number): Record<"forward" | "both", Map<string, Value>> 
   const x = input("x", [time, batch, 2 * hidden]);
   const y = biLstmLayer(lookup, 0, x, input("valid", [time, batch, 1]));
   const slopes = gradients(g.sumAll(g.mul(y, input("w", y.shape))), [x, ...parameters.values()]);
-  const both = new Map(["x", ...parameters.keys()].map((name, i) => [`gradient.${name}`, slopes[i]!]));
+  const both = new Map(["x", ...parameters.keys()].map((name, i) => [`gradient.${name}`, slopes[i]]));
   return { forward: new Map([["y", y]]), both };
 }
 
@@ -74,7 +74,7 @@ for (const hidden of numbers(values.hidden))
       const times: Record<string, number[]> = { forward: [], both: [], rate: [] };
       for (let i = 0; i <= Number(values.runs); i++) {
         const measured = { forward: await f.run(), both: await b.run(), rate: await matrixRate(runtime) };
-        if (i > 0) for (const [name, value] of Object.entries(measured)) times[name]!.push(value);
+        if (i > 0) for (const [name, value] of Object.entries(measured)) times[name].push(value);
       }
       await f.dispose();
       await b.dispose();

@@ -14,7 +14,7 @@ import { characterVocabulary, phoneVocabulary } from "../src/superb/labels/vocab
 import { asr } from "../src/superb/tasks/asr.ts";
 import { createObjective, type ObjectiveSpec } from "../src/superb/tasks/objective.ts";
 import { pr } from "../src/superb/tasks/pr.ts";
-import { matrixRate } from "./matrixRate.ts";
+import { matrixRate } from "./matrix-rate.ts";
 
 const { values } = parseArgs({
   options: {
@@ -39,7 +39,7 @@ const frames = Math.round(seconds * 50);
 const PHONES_PER_SECOND = 11;
 const CHARACTERS_PER_SECOND = 14;
 
-const median = (list: readonly number[]) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)]!;
+const median = (list: readonly number[]) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 
 function features(): FeatureBatch {
   const random = new Random(1, "bench");
@@ -122,8 +122,8 @@ async function measure({ config, spec, labels }: Case) {
     at.push(performance.now());
     if (step === 0) continue; // compiles
     for (const [i, name] of (["forward", "loss", "backward", "optimizer"] as const).entries())
-      parts[name].push(at[i + 1]! - at[i]!);
-    parts.total.push(at[4]! - at[0]!);
+      parts[name].push(at[i + 1] - at[i]);
+    parts.total.push(at[4] - at[0]);
   }
   await head.release();
   return Object.fromEntries(Object.entries(parts).map(([name, list]) => [name, median(list)])) as Record<

@@ -45,7 +45,7 @@ export {
   type ReuseSemantics,
   reuseEvery,
 } from "./models/config.ts";
-export type { Extraction, ExtractOptions, PaddedWaveforms } from "./models/inference.ts";
 export type { BlockProfile, ModelProfile } from "./models/profile.ts";
 export type { Device, Runtime } from "./runtime/runtime.ts";
+export type { Extraction, ExtractOptions, PaddedWaveforms } from "./upstream/inference.ts";
 export { type CaseResult, type Difference, verifyCases } from "./verify/index.ts";

@@ -69,8 +69,8 @@ export class Random {
   shuffle<T>(array: T[]): T[] {
     for (let i = array.length - 1; i > 0; i--) {
       const j = this.integer(i + 1);
-      const kept = array[i]!;
-      array[i] = array[j]!;
+      const kept = array[i];
+      array[i] = array[j];
       array[j] = kept;
     }
     return array;

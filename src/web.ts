@@ -3,6 +3,7 @@ export { loadModelFromFiles, loadModelFromUrl, type ModelFiles, type WebModel } 
 export { StillwaveError, UsageError } from "./errors.ts";
 export type { HostArray, Parameters } from "./graph/array.ts";
 export type { ModelConfig } from "./models/config.ts";
+export * from "./runtime/web/index.ts";
 export {
   createUpstream,
   type Extraction,
@@ -10,5 +11,4 @@ export {
   type PaddedWaveforms,
   padWaveforms,
   type Upstream,
-} from "./models/inference.ts";
-export * from "./runtime/web/index.ts";
+} from "./upstream/inference.ts";

@@ -48,11 +48,11 @@ test("a traced function, its gradient, and one step that lowers the loss", async
 
   // 6. Do not take the gradient on trust: nudge one weight and see how far the loss moves.
   const lossWith = async (nudge: number) => {
-    const data = feeds.w2.data.with(0, feeds.w2.data[0]! + nudge);
-    return (await step.run({ ...feeds, w2: { shape: [4, 1], data } })).loss!.data[0]!;
+    const data = feeds.w2.data.with(0, feeds.w2.data[0] + nudge);
+    return (await step.run({ ...feeds, w2: { shape: [4, 1], data } })).loss!.data[0];
   };
   const slope = ((await lossWith(0.01)) - (await lossWith(-0.01))) / 0.02;
-  expect(before.dw2!.data[0]!).toBeCloseTo(slope, 4);
+  expect(before.dw2!.data[0]).toBeCloseTo(slope, 4);
 
   // 7. One step of gradient descent, on the host: weights are ours, the engine only reads them.
   const learningRate = 0.1;
@@ -61,10 +61,10 @@ test("a traced function, its gradient, and one step that lowers the loss", async
     [feeds.w2, before.dw2!],
   ] as const)
     weights.data.forEach((value, i) => {
-      weights.data[i] = value - learningRate * gradient.data[i]!;
+      weights.data[i] = value - learningRate * gradient.data[i];
     });
   const after = await step.run(feeds);
-  expect(after.loss!.data[0]!).toBeLessThan(before.loss!.data[0]!);
+  expect(after.loss!.data[0]).toBeLessThan(before.loss!.data[0]);
 
   // 8. Sessions hold memory of their own: give it back.
   await step.dispose();

@@ -25,7 +25,7 @@ export async function decode(bytes: ArrayBuffer): Promise<Recording> {
   const wave = new Float32Array(length);
   for (let channel = 0; channel < buffer.numberOfChannels; channel++) {
     const samples = buffer.getChannelData(channel);
-    for (let i = 0; i < length; i++) wave[i]! += samples[i]! / buffer.numberOfChannels;
+    for (let i = 0; i < length; i++) wave[i] += samples[i] / buffer.numberOfChannels;
   }
   return { wave, cut: buffer.length > length };
 }

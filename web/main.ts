@@ -70,7 +70,7 @@ function show(milliseconds: number): void {
   element("time").textContent = `${milliseconds.toFixed(0)} ms`;
   element("factor").textContent = (milliseconds / 1000 / seconds).toFixed(3);
   element("engine").textContent = engine;
-  say(`Done: ${states.length} outputs of ${states[0]!.frames} frames.`);
+  say(`Done: ${states.length} outputs of ${states[0].frames} frames.`);
   drawWaveform(element("waveform"), wave!);
   layer.max = String(states.length - 1);
   layer.value = layer.max;

@@ -32,7 +32,7 @@ function serveEngine(): Plugin {
         const name = new URL(request.url ?? "/", "http://page").pathname.slice(1);
         const file = FILES[name];
         if (!file) return next();
-        response.setHeader("Content-Type", TYPES[name.split(".").at(-1)!]!);
+        response.setHeader("Content-Type", TYPES[name.split(".").at(-1)!]);
         response.setHeader("Cross-Origin-Embedder-Policy", "require-corp");
         response.setHeader("Cross-Origin-Resource-Policy", "same-origin");
         createReadStream(file).pipe(response);

@@ -29,7 +29,7 @@ export function conv1dInputGradient(node: GraphNode<"conv1d">, cotangent: Value)
 /** dW: the input convolved with the cotangent as kernel, the batch moved into the channels. */
 export function conv1dWeightGradient(node: GraphNode<"conv1d">, cotangent: Value): Value {
   const { x, groups, padding, kernel, batch, time, out, perGroup } = parts(node);
-  const frames = cotangent.shape[2]!;
+  const frames = cotangent.shape[2];
   const inputs = g.reshape(g.transpose(g.reshape(x, [batch, groups, perGroup, time]), [2, 1, 0, 3]), [
     perGroup,
     mulDims(groups, batch),

@@ -36,7 +36,7 @@ function substitute(outputs: readonly Value[], replacements: ReadonlyMap<Value, 
     if (inputs.every((value, i) => value === node.inputs[i])) continue;
     const copy = createNode(node.op, inputs, node.attributes, node.outputs);
     node.outputs.forEach((value, i) => {
-      if (!replaced.has(value)) replaced.set(value, copy.outputs[i]!);
+      if (!replaced.has(value)) replaced.set(value, copy.outputs[i]);
     });
   }
   return outputs.map(now);
@@ -64,5 +64,5 @@ export function splitBackward({ logits, parameters, saved }: CutOptions): CutSte
     const node = carried.get(value)?.node;
     if (node && read.delete(node)) forward.set(`saved.${name}`, value); // once, under its first name
   }
-  return { forward, backward: new Map([...parameters.keys()].map((name, i) => [`gradient.${name}`, gradients[i]!])) };
+  return { forward, backward: new Map([...parameters.keys()].map((name, i) => [`gradient.${name}`, gradients[i]])) };
 }

@@ -54,7 +54,7 @@ function recomputer(kept: ReadonlySet<Value>): (value: Value) => Value {
       copy = createNode(node.op, node.inputs.map(again), node.attributes, node.outputs);
       copies.set(node, copy);
     }
-    return copy.outputs[value.index]!;
+    return copy.outputs[value.index];
   };
   return again;
 }
@@ -89,13 +89,13 @@ export function pullBack(
   const again = recomputer(kept);
   for (const node of [...nodes].reverse()) {
     if (!active.has(node)) continue;
-    const cotangent = cotangents.get(node.outputs[0]!);
+    const cotangent = cotangents.get(node.outputs[0]);
     if (node.outputs.slice(1).some((value) => cotangents.has(value)))
       throw new InternalError(`${node.op}: only its first output has a gradient`);
     if (!cotangent || !node.inputs.some((value) => active.has(value.node))) continue;
     const given = inputCotangents({ ...node, inputs: node.inputs.map(again) }, cotangent);
     const flows = node.inputs.map((value, i) => (active.has(value.node) ? given[i] : undefined));
-    const passedOn = flows.filter(Boolean).length === 1 && flows.includes(cotangent) && !wanted.has(node.outputs[0]!);
+    const passedOn = flows.filter(Boolean).length === 1 && flows.includes(cotangent) && !wanted.has(node.outputs[0]);
     if (!passedOn) owned.delete(cotangent); // it has other users now, which need it as it is
     node.inputs.forEach((value, i) => {
       const flow = flows[i];

@@ -31,7 +31,7 @@ function keepAxes(node: GraphNode<"sum" | "mean" | "max">, cotangent: Value): Va
   if (keepDims) return cotangent;
   return g.reshape(
     cotangent,
-    node.inputs[0]!.shape.map((dim, i) => (axes.includes(i) ? 1 : dim)),
+    node.inputs[0].shape.map((dim, i) => (axes.includes(i) ? 1 : dim)),
   );
 }
 
@@ -68,7 +68,7 @@ function gatherRule(node: GraphNode<"gather">, cotangent: Value): (Value | undef
   const { axis, unique } = node.attributes;
   if (!unique || axis !== 0 || indices.shape.length !== 1)
     throw new InternalError("gather has a gradient only for unique rank 1 indices of axis 0");
-  return [g.scatterAddRows(indices, cotangent, x.shape[0]!), undefined];
+  return [g.scatterAddRows(indices, cotangent, x.shape[0]), undefined];
 }
 
 const RULES: { readonly [K in OpName]: Rule<K> } = {
@@ -106,10 +106,10 @@ const RULES: { readonly [K in OpName]: Rule<K> } = {
     conv1dWeightGradient(node, ct),
     ...(node.inputs.length > 2 ? [g.sum(ct, [0, 2])] : []),
   ],
-  sum: (node, ct) => [g.broadcast(keepAxes(node, ct), node.inputs[0]!.shape)],
+  sum: (node, ct) => [g.broadcast(keepAxes(node, ct), node.inputs[0].shape)],
   mean: (node, ct) => {
-    const { shape } = node.inputs[0]!;
-    const count = node.attributes.axes.map((axis) => g.dimension(shape[axis]!)).reduce((a, b) => g.mul(a, b));
+    const { shape } = node.inputs[0];
+    const count = node.attributes.axes.map((axis) => g.dimension(shape[axis])).reduce((a, b) => g.mul(a, b));
     return [g.broadcast(g.div(keepAxes(node, ct), count), shape)];
   },
   max: undefinedGradient("max"),
@@ -122,7 +122,7 @@ const RULES: { readonly [K in OpName]: Rule<K> } = {
     const [, weight, valid] = inputs as [Value, Value, Value];
     const [hidden, cell, gates] = outputs as [Value, Value, Value];
     const dGates = g.lstmBackward(ct, { weight, valid, cell, gates }, reverse);
-    const rows = (x: Value) => g.reshape(x, [mulDims(x.shape[0]!, x.shape[1]!), x.shape[2]!]);
+    const rows = (x: Value) => g.reshape(x, [mulDims(x.shape[0], x.shape[1]), x.shape[2]]);
     const dWeight = g.gemm(rows(dGates), rows(g.previousFrame(hidden, reverse)), { transA: true });
     return [dGates, dWeight, undefined];
   },
@@ -136,12 +136,12 @@ const RULES: { readonly [K in OpName]: Rule<K> } = {
   ],
   broadcast: ({ inputs: [x] }, ct) => [unbroadcast(ct, x!.shape)],
   slice: ({ inputs: [x], attributes: { axis, start, end, step } }, ct) => [
-    step === -1 ? g.reverse(ct, axis) : g.pad(ct, axis, start, subDims(x!.shape[axis]!, end)),
+    step === -1 ? g.reverse(ct, axis) : g.pad(ct, axis, start, subDims(x!.shape[axis], end)),
   ],
   concat: ({ inputs, attributes: { axis } }, ct) => {
     let start: Dim = 0;
     return inputs.map((part) => {
-      const end = addDims(start, part.shape[axis]!);
+      const end = addDims(start, part.shape[axis]);
       const piece = g.slice(ct, axis, start, end);
       start = end;
       return piece;

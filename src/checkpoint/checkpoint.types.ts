@@ -1,7 +1,7 @@
 // What reading a checkpoint takes and gives.
 import type { Parameters } from "../graph/array.ts";
 import type { ModelConfig, ReuseSemantics } from "../models/config.ts";
-import type { StoredTensor, StoredTensors } from "./tensors.ts";
+import type { StoredTensor, StoredTensors } from "./formats/tensors.ts";
 
 /** Which of the known layouts a checkpoint has; `unknown` can be inspected, but holds no model for us. */
 export type CheckpointFormat =

@@ -5,16 +5,16 @@ import { StillwaveError, unknownName } from "../errors.ts";
 import { sizeOf } from "../graph/array.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { parameterSpecs } from "../models/parameters.ts";
-import { convertedCard } from "./card.ts";
 import type { ModelInfo } from "./checkpoint.types.ts";
-import { isFields } from "./fields.ts";
 import { type HubOptions, loadUpstream } from "./hub.ts";
-import { writeLightning } from "./lightning-writer.ts";
 import { openCheckpoint } from "./load.ts";
-import { writeModelFolder } from "./model-folder.ts";
+import { isFields } from "./read/fields.ts";
+import { convertedCard } from "./write/card.ts";
+import { writeLightning } from "./write/lightning-writer.ts";
+import { writeModelFolder } from "./write/model-folder.ts";
 
-export const convertFormats = ["huggingface", "lightning"] as const;
-export type ConvertFormat = (typeof convertFormats)[number];
+export const CONVERT_FORMATS = ["huggingface", "lightning"] as const;
+export type ConvertFormat = (typeof CONVERT_FORMATS)[number];
 
 export interface ConvertOptions extends HubOptions {
   /** `huggingface` (default): config.json and model.safetensors; `lightning`: .ckpt and YAML of the released code. */
@@ -41,7 +41,8 @@ export interface Conversion {
 /**
  * Reads `source` (path or Hugging Face id) and writes the model into `folder`; what was written is read back and
  * compared, number by number. Nothing is written where the source is bad, or where the folder holds files (unless
- * `force`). Throws StillwaveError naming what is wrong.
+ * `force`).
+ * @throws StillwaveError naming what is wrong
  */
 export async function convertCheckpoint(
   source: string,
@@ -49,7 +50,7 @@ export async function convertCheckpoint(
   options: ConvertOptions = {},
 ): Promise<Conversion> {
   const { format = "huggingface", dtype = "float32", force = false, ...loading } = options;
-  if (!convertFormats.includes(format)) throw unknownName("format", String(format), convertFormats);
+  if (!CONVERT_FORMATS.includes(format)) throw unknownName("format", String(format), CONVERT_FORMATS);
   if (dtype !== "float32" && dtype !== "float16") throw unknownName("dtype", String(dtype), ["float32", "float16"]);
   const made = await openTarget(folder, force);
   try {
@@ -74,11 +75,11 @@ async function convert(
   if (format === "lightning") {
     const written = await writeLightning(folder, { config, parameters, dtype });
     files = [written.checkpoint, written.settings].map((path) => basename(path));
-    if (written.upstream === "armhubert" && config.reuse === "exact") warnings.push(softmaxTwice);
+    if (written.upstream === "armhubert" && config.reuse === "exact") warnings.push(SOFTMAX_TWICE);
   } else {
     const { extra, settings } = await recordedIn(info);
     const own = info.format === "stillwave" ? await cardOf(info.path, warnings) : undefined;
-    const card = convertedCard(config, { source, info, dtype, settings, ...(own !== undefined && { card: own }) });
+    const card = convertedCard(config, { source, info, dtype, settings, card: own });
     await writeModelFolder(folder, { config, parameters, dtype, card, extra });
     files = ["config.json", "model.safetensors", "preprocessor_config.json", "README.md"];
   }
@@ -86,7 +87,7 @@ async function convert(
   return { source: info, folder, format, dtype, files, config, parameters: count, warnings };
 }
 
-const softmaxTwice =
+const SOFTMAX_TWICE =
   "this student reuses attention maps exactly, as in the paper; the released code applies softmax to a reused map again " +
   "and, in batches, mixes the maps of utterances: there its hidden states differ from those here";
 
@@ -148,14 +149,14 @@ async function recordedIn(info: ModelInfo): Promise<{ extra: Record<string, unkn
   }
 }
 
-const maxCardBytes = 2 ** 20;
+const MAX_CARD_BYTES = 2 ** 20;
 
 /** README.md of a model folder, if there is one; what cannot be kept is warned of. */
 async function cardOf(path: string, warnings: string[]): Promise<string | undefined> {
   const file = join((await stat(path)).isDirectory() ? path : dirname(path), "README.md");
   try {
     const info = await stat(file);
-    if (info.isFile() && info.size <= maxCardBytes) return await readFile(file, "utf8");
+    if (info.isFile() && info.size <= MAX_CARD_BYTES) return await readFile(file, "utf8");
     warnings.push(
       `${file}: ${info.isFile() ? "longer than 1 MiB" : "not a file"}; the new card is without its content`,
     );

@@ -10,9 +10,9 @@ import { downloadFile, type ListFileEntry, listFiles, modelInfo } from "@hugging
 import { StillwaveError } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
 import type { LoadedModel, LoadOptions } from "./checkpoint.types.ts";
-import { isFields } from "./fields.ts";
-import { exists, findWeights, readJson } from "./folder.ts";
 import { loadModel } from "./load.ts";
+import { isFields } from "./read/fields.ts";
+import { exists, findWeights, readJson } from "./read/folder.ts";
 
 export interface HubOptions extends LoadOptions {
   /** Branch, tag or commit; `main` unless given. */
@@ -32,8 +32,8 @@ export class ModelUnavailableError extends StillwaveError {
 }
 
 /** Questions to the hub's API give up after this long; downloads of files do not. */
-const apiTimeoutMs = 20_000;
-const idPattern = /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)?$/;
+const API_TIMEOUT_MS = 20_000;
+const ID_PATTERN = /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)?$/;
 
 /**
  * Loads a model by path, or by Hugging Face id where no such path exists. Files go to the standard cache (HF_HOME,
@@ -41,7 +41,7 @@ const idPattern = /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)?$/;
  */
 export async function loadUpstream(pathOrHubId: string, options: HubOptions = {}): Promise<LoadedModel> {
   if (await exists(pathOrHubId)) return loadModel(pathOrHubId, options);
-  if (!idPattern.test(pathOrHubId) || pathOrHubId.includes("..") || pathOrHubId.includes("--"))
+  if (!ID_PATTERN.test(pathOrHubId) || pathOrHubId.includes("..") || pathOrHubId.includes("--"))
     throw new StillwaveError(`${pathOrHubId}: no such file or folder, and not a Hugging Face id (organisation/model)`);
   const { folder, note } = await fetchModel(pathOrHubId, options);
   const model = await loadModel(folder, options);
@@ -120,7 +120,7 @@ async function download(
   const api = {
     ...access,
     fetch: (input: RequestInfo | URL, init?: RequestInit) =>
-      fetch(input, { ...init, signal: AbortSignal.timeout(apiTimeoutMs) }),
+      fetch(input, { ...init, signal: AbortSignal.timeout(API_TIMEOUT_MS) }),
   };
   const repo = { type: "model" as const, name: id };
   const { sha } = await modelInfo({ ...api, name: id, revision, additionalFields: ["sha"] });

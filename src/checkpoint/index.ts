@@ -6,32 +6,32 @@ export type {
   ModelInfo,
   OpenCheckpoint,
 } from "./checkpoint.types.ts";
-export { configFromFairseq, configFromOfficialStudent, type TeacherKind } from "./config-fairseq.ts";
-export { configFromHuggingFace } from "./config-huggingface.ts";
 export {
+  CONVERT_FORMATS,
   type Conversion,
   type ConvertFormat,
   type ConvertOptions,
   convertCheckpoint,
-  convertFormats,
 } from "./convert.ts";
-export { type Dtype, floatsToHalves, littleEndianHost } from "./dtypes.ts";
-export { type HubOptions, loadUpstream, ModelUnavailableError } from "./hub.ts";
-export { type CheckpointReport, inspectCheckpoint } from "./inspect.ts";
-export {
-  type LightningContent,
-  type LightningFiles,
-  officialSettings,
-  writeLightning,
-} from "./lightning-writer.ts";
-export { loadModel, openCheckpoint } from "./load.ts";
-export { type ModelFolderContent, writeModelFolder } from "./model-folder.ts";
-export { canonicalFromFairseq, fairseqName, fromFairseqNames, toFairseqNames } from "./names.ts";
-export { differentField } from "./read-back.ts";
+export { type Dtype, floatsToHalves, littleEndianHost } from "./formats/dtypes.ts";
 export {
   readAllSafetensors,
   readSafetensors,
   type SafetensorsEntry,
   type SafetensorsFile,
   writeSafetensors,
-} from "./safetensors.ts";
+} from "./formats/safetensors.ts";
+export { type HubOptions, loadUpstream, ModelUnavailableError } from "./hub.ts";
+export { type CheckpointReport, inspectCheckpoint } from "./inspect.ts";
+export { loadModel, openCheckpoint } from "./load.ts";
+export { configFromFairseq, configFromOfficialStudent, type TeacherKind } from "./read/config-fairseq.ts";
+export { configFromHuggingFace } from "./read/config-huggingface.ts";
+export { canonicalFromFairseq, fairseqName, fromFairseqNames, toFairseqNames } from "./read/names.ts";
+export {
+  type LightningContent,
+  type LightningFiles,
+  officialSettings,
+  writeLightning,
+} from "./write/lightning-writer.ts";
+export { type ModelFolderContent, writeModelFolder } from "./write/model-folder.ts";
+export { differentField } from "./write/read-back.ts";

@@ -3,13 +3,13 @@ import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { StillwaveError } from "../errors.ts";
 import type { LoadedModel, LoadOptions, OpenCheckpoint } from "./checkpoint.types.ts";
-import { RandomAccessFile } from "./file.ts";
-import { exists, findLoneCheckpoint, findWeights, noCheckpoint, sniff } from "./folder.ts";
-import { openHuggingFace } from "./huggingface.ts";
-import { readPlan } from "./plan.ts";
-import { isStateDict } from "./state-dict.ts";
-import { openTorch } from "./torch.ts";
-import { openTorchModel } from "./torch-model.ts";
+import { RandomAccessFile } from "./formats/file.ts";
+import { openTorch } from "./formats/torch.ts";
+import { exists, findLoneCheckpoint, findWeights, noCheckpoint, sniff } from "./read/folder.ts";
+import { openHuggingFace } from "./read/huggingface.ts";
+import { readPlan } from "./read/plan.ts";
+import { isStateDict } from "./read/state-dict.ts";
+import { openTorchModel } from "./read/torch-model.ts";
 
 /** Opens a checkpoint without reading tensors. Close it when done. */
 export async function openCheckpoint(path: string, options: LoadOptions = {}): Promise<OpenCheckpoint> {
@@ -42,8 +42,9 @@ async function holdsOnlyWeights(path: string): Promise<boolean> {
 }
 
 /**
- * Loads a model from a folder or file of any known format: Hugging Face and Stillwave folders, fairseq, s3prl-converted,
- * original WavLM, Lightning and DPHuBERT checkpoints. Nothing in the file is executed. Throws StillwaveError naming what is wrong.
+ * Loads a model from a folder or file of any known format: Hugging Face and Stillwave folders, fairseq,
+ * s3prl-converted, original WavLM, Lightning and DPHuBERT checkpoints. Nothing in the file is executed.
+ * @throws StillwaveError naming what is wrong
  */
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<LoadedModel> {
   const checkpoint = await openCheckpoint(path, options);

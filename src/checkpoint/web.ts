@@ -4,12 +4,12 @@ import type { Parameters } from "../graph/array.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { fetchBytes } from "../runtime/web/fetch.ts";
 import type { LoadOptions } from "./checkpoint.types.ts";
-import { decodeInto, dtypeBytes } from "./dtypes.ts";
-import { type Fields, isFields } from "./fields.ts";
-import { planFolder } from "./huggingface-plan.ts";
-import { readPlan } from "./plan.ts";
-import { type ReadBytes, readSafetensorsHeader } from "./safetensors-header.ts";
-import type { StoredTensors } from "./tensors.ts";
+import { DTYPE_BYTES, decodeInto } from "./formats/dtypes.ts";
+import { type ReadBytes, readSafetensorsHeader } from "./formats/safetensors-header.ts";
+import type { StoredTensors } from "./formats/tensors.ts";
+import { type Fields, isFields } from "./read/fields.ts";
+import { planFolder } from "./read/huggingface-plan.ts";
+import { readPlan } from "./read/plan.ts";
 
 /** The files of a model folder in memory. */
 export interface ModelFiles {
@@ -51,7 +51,7 @@ async function openTensors(path: string, file: Uint8Array): Promise<StoredTensor
         dtype,
         shape,
         async read() {
-          const data = new Float32Array(bytes / dtypeBytes[dtype]);
+          const data = new Float32Array(bytes / DTYPE_BYTES[dtype]);
           decodeInto(data, 0, file.subarray(offset, offset + bytes), dtype);
           return data;
         },
@@ -75,8 +75,8 @@ export async function loadModelFromFiles(
 }
 
 /**
- * Loads a model folder over HTTP: `config.json` and `model.safetensors` below `url`. Throws StillwaveError naming the file
- * and what is wrong with it.
+ * Loads a model folder over HTTP: `config.json` and `model.safetensors` below `url`.
+ * @throws StillwaveError naming the file and what is wrong with it
  */
 export async function loadModelFromUrl(url: string | URL, options: Pick<LoadOptions, "reuse"> = {}): Promise<WebModel> {
   const path = String(url).replace(/\/+$/, "");

@@ -60,7 +60,7 @@ async function run(name: string, options: Options, output: Output): Promise<numb
 
 /** The report of a finished run. The models are saved already: what goes wrong here is said, but does not undo that. */
 async function writeReport(folder: string, json: boolean, output: Output): Promise<void> {
-  const { reportRun } = await import("../distill/report.ts");
+  const { reportRun } = await import("../report/distillation/build.ts");
   try {
     const { path, notes } = await reportRun(folder);
     if (json) output.jsonLine({ kind: "report", path, notes });

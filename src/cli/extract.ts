@@ -90,7 +90,7 @@ async function run(source: string, inputs: readonly string[], options: Options, 
 
 /** Shows the run; true if it was interrupted. */
 async function follow(events: AsyncIterable<ExtractEvent>, output: Output, json: boolean): Promise<boolean> {
-  const { formatDuration, startProgress } = await import("../report/index.ts");
+  const { formatDuration, startProgress } = await import("../log/index.ts");
   let progress: ReturnType<typeof startProgress> | undefined;
   let interrupted = false;
   let began = performance.now();

@@ -3,7 +3,7 @@ import { CommanderError } from "commander";
 import { InternalError, StillwaveError, UsageError } from "../errors.ts";
 import type { Output } from "./output.ts";
 
-export const exitCodes = { ok: 0, failed: 1, misused: 2 } as const;
+export const EXIT_CODES = { ok: 0, failed: 1, misused: 2 } as const;
 
 /** Prints the error (JSON on stdout too where asked for) and returns the exit code. */
 export function reportFailure(error: unknown, output: Output, json: boolean): number {
@@ -19,13 +19,13 @@ export function reportFailure(error: unknown, output: Output, json: boolean): nu
     );
   }
   if (process.env.STILLWAVE_DEBUG === "1" && error instanceof Error) output.note(error.stack ?? "no stack");
-  return kind === "misused" ? exitCodes.misused : exitCodes.failed;
+  return kind === "misused" ? EXIT_CODES.misused : EXIT_CODES.failed;
 }
 
 /** Commander has printed help, version or its complaint already. */
 function reportParsing(error: CommanderError, output: Output, json: boolean): number {
-  if (error.exitCode === 0) return exitCodes.ok;
+  if (error.exitCode === 0) return EXIT_CODES.ok;
   const message = error.message.replace(/^error: /, "").replace("(outputHelp)", "a verb is missing");
   if (json) output.jsonLine({ error: { kind: "misused", message } });
-  return exitCodes.misused;
+  return EXIT_CODES.misused;
 }

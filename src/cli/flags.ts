@@ -1,7 +1,7 @@
 // Messages of the library name its options; a user of the command line needs the flags.
 import { StillwaveError } from "../errors.ts";
 
-const flags: readonly (readonly [option: RegExp, flag: string])[] = [
+const FLAGS: readonly (readonly [option: RegExp, flag: string])[] = [
   [/\bgive teacherHeads\b/g, "give --teacher-heads <n> (teacherHeads)"],
   [/\bgive another outDir\b/g, "give another --out"],
   [/\bonBadFile: skip\b/g, "--on-bad-file skip"],
@@ -15,7 +15,7 @@ export async function namingFlags<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (error instanceof StillwaveError)
-      error.message = flags.reduce((text, [option, flag]) => text.replace(option, flag), error.message);
+      error.message = FLAGS.reduce((text, [option, flag]) => text.replace(option, flag), error.message);
     throw error;
   }
 }

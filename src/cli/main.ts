@@ -34,7 +34,7 @@ export async function main(args: readonly string[], output: Output = processOutp
 /** A verb adds its command to the program; `finish` takes its exit code. */
 export type Verb = (program: Command, output: Output, finish: (code: number) => void) => void;
 
-const verbs: readonly Verb[] = [
+const VERBS: readonly Verb[] = [
   distillVerb,
   inspectVerb,
   verifyVerb,
@@ -59,7 +59,7 @@ function createProgram(output: Output, finish: (code: number) => void): Command 
       outputError: (text, write) => write(text.replace(/^error: /, "stillwave: ")),
     })
     .addHelpText("after", "\nExamples:\n  $ stillwave distill quickstart\n  $ stillwave inspect armhubert-960");
-  for (const verb of verbs) verb(program, output, finish);
+  for (const verb of VERBS) verb(program, output, finish);
   return program;
 }
 

@@ -10,7 +10,7 @@ export function reportVerb(program: Command, output: Output, finish: (code: numb
     .option("--json", "print the result as JSON")
     .addHelpText("after", "\nExample:\n  $ stillwave report runs/quickstart")
     .action(async (run: string, options: { readonly json?: boolean }) => {
-      const { reportRun } = await import("../distill/report.ts");
+      const { reportRun } = await import("../report/distillation/build.ts");
       const report = await reportRun(run);
       for (const note of report.notes) output.note(note);
       if (options.json) output.json(report);

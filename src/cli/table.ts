@@ -7,8 +7,8 @@ export function formatTable(
   left: readonly number[] = [0, head.length - 1],
 ): string {
   const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
+  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column].length)));
   const cell = (text: string, column: number) =>
-    left.includes(column) ? text.padEnd(widths[column]!) : text.padStart(widths[column]!);
+    left.includes(column) ? text.padEnd(widths[column]) : text.padStart(widths[column]);
   return all.map((row) => row.map(cell).join("  ").trimEnd()).join("\n");
 }

@@ -68,7 +68,7 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
     run,
     device,
     ...(threads && { threads }),
-    ...(decoding && { decoding }),
+    decoding,
     ...(upstream && { upstream }),
   });
   try {

@@ -33,7 +33,7 @@ export function verifyVerb(program: Command, output: Output, finish: (code: numb
     });
 }
 
-const measures = { l2: "of the norm", largest: "of the largest", share: "of the frames" } as const;
+const MEASURES = { l2: "of the norm", largest: "of the largest", share: "of the frames" } as const;
 
 /** One table per case, and a last line that sums up. */
 export function formatCases(results: readonly CaseResult[]): string {
@@ -46,7 +46,7 @@ export function formatCases(results: readonly CaseResult[]): string {
       difference.maxAbsolute.toExponential(2),
       difference.maxRelative.toExponential(2),
       difference.tolerance.toExponential(0),
-      measures[difference.measure],
+      MEASURES[difference.measure],
       difference.worst,
       difference.passed ? "" : "FAILED",
     ]);

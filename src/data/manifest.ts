@@ -108,9 +108,9 @@ function fromFields(fields: Fields, { number }: Line, file: string): Listed {
   return {
     id: text(["id", "utt_id", "utterance_id"]) ?? withoutExtension(path),
     path: resolve(dirname(file), path),
-    ...(speaker !== undefined && { speaker }),
-    ...(transcript !== undefined && { transcript }),
-    ...(split !== undefined && { split }),
+    speaker,
+    transcript,
+    split,
   };
 }
 

@@ -27,17 +27,17 @@ export interface Listed {
 
 /** LibriSpeech's layout: `root/<split>/<speaker>/<chapter>/<speaker>-<chapter>-<n>.flac` with `.trans.txt` beside. */
 export function librispeech(root: string, splits?: readonly string[]): CorpusSource {
-  return { kind: "librispeech", path: root, ...(splits && { splits }) };
+  return { kind: "librispeech", path: root, splits };
 }
 
 /** Every audio file under `root`; `splits` limits it to these sub-folders. */
 export function folder(root: string, splits?: readonly string[]): CorpusSource {
-  return { kind: "folder", path: root, ...(splits && { splits }) };
+  return { kind: "folder", path: root, splits };
 }
 
 /** The files that a TSV or JSONL manifest names. */
 export function manifest(file: string, splits?: readonly string[]): CorpusSource {
-  return { kind: "manifest", path: file, ...(splits && { splits }) };
+  return { kind: "manifest", path: file, splits };
 }
 
 /** Sorts by id (code units, the same everywhere) and refuses two files with one id. */

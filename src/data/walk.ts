@@ -117,7 +117,7 @@ async function listChapter(chapter: Entry, speaker: string, split: string): Prom
     .map(({ name, path }): Listed => {
       const id = basename(name, extname(name));
       const transcript = transcripts.get(id);
-      return { id, path, speaker, split, ...(transcript !== undefined && { transcript }) };
+      return { id, path, speaker, split, transcript };
     });
 }
 
@@ -139,7 +139,7 @@ export async function listFolder(root: string, splits: readonly string[] | undef
       if (entry.isFolder) await visit(entry.path, `${prefix}${entry.name}/`, split, [...ancestors, real]);
       else if (isAudioName(entry.name)) {
         const id = `${prefix}${basename(entry.name, extname(entry.name))}`;
-        listed.push({ id, path: entry.path, ...(split !== undefined && { split }) });
+        listed.push({ id, path: entry.path, split });
       } else {
         const extension = extname(entry.name) || "(none)";
         others.set(extension, (others.get(extension) ?? 0) + 1);

@@ -71,7 +71,7 @@ export function maskProbAt(
   return prob.from + (prob.to - prob.from) * Math.min(1, epoch / (epochs - 1));
 }
 
-/** Throws a UsageError that names the option out of range. */
+/** @throws UsageError that names the option out of range */
 export function checkMaskOptions({ prob, length, minSpace = 1, minSpans = 2 }: MaskOptions): void {
   if (!(prob >= 0 && prob <= 1)) throw new UsageError(`masks: prob must be in [0, 1], got ${prob}`);
   if (!Number.isInteger(length) || length < 1)
@@ -96,7 +96,7 @@ function maskItem(random: Random, frames: number, { prob, length, minSpace = 1, 
     if (span < 1) break;
     const chosen = chooseGap(random, gaps, span);
     if (chosen < 0) break;
-    const { start, end } = gaps[chosen]!;
+    const { start, end } = gaps[chosen];
     const at = start + random.integer(end - start - span + 1);
     for (let frame = at; frame < at + span; frame++) masked.push(frame);
     gaps.splice(chosen, 1);
@@ -124,8 +124,8 @@ function keep(random: Random, frames: number[], count: number): number[] {
   if (frames.length <= count) return frames;
   for (let i = 0; i < count; i++) {
     const j = i + random.integer(frames.length - i);
-    const kept = frames[i]!;
-    frames[i] = frames[j]!;
+    const kept = frames[i];
+    frames[i] = frames[j];
     frames[j] = kept;
   }
   return frames.slice(0, count);

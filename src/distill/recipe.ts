@@ -9,12 +9,12 @@ import { type Recipe, recipeSchema } from "./recipe/schema.ts";
 import { RecipeSource } from "./recipe/source.ts";
 
 export { findRecipe, packageRoot, shippedRecipes } from "./recipe/places.ts";
-export { semanticsDefaults } from "./recipe/resolve.ts";
+export { SEMANTICS_DEFAULTS } from "./recipe/resolve.ts";
 export { type Recipe, recipeSchema, type StudentRecipe } from "./recipe/schema.ts";
 export { studentConfig } from "./recipe/student.ts";
 
 /** Recipes are a page long; a larger file is something else. */
-const maxBytes = 256 * 1024;
+const MAX_BYTES = 256 * 1024;
 
 /** A recipe and the text it came from. */
 export interface LoadedRecipe {
@@ -80,7 +80,8 @@ async function readText(path: string): Promise<string> {
   };
   const { size, isFile } = await stat(path).then((found) => ({ size: found.size, isFile: found.isFile() }), unreadable);
   if (!isFile) throw new StillwaveError(`${path}: not a regular file; give a recipe file or a shipped name`);
-  if (size > maxBytes) throw new StillwaveError(`${path}: ${size} bytes is too large for a recipe (limit ${maxBytes})`);
+  if (size > MAX_BYTES)
+    throw new StillwaveError(`${path}: ${size} bytes is too large for a recipe (limit ${MAX_BYTES})`);
   const bytes = await readFile(path).catch(unreadable);
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);

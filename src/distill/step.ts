@@ -9,7 +9,7 @@ import type { DropoutRates } from "../models/forward.ts";
 import { parameterSpecs } from "../models/parameters.ts";
 import { normalizeWaveforms } from "../models/waveform.ts";
 import type { Feed, Feeds, Runtime } from "../runtime/runtime.ts";
-import { drawDropoutMasks } from "../training/dropoutMasks.ts";
+import { drawDropoutMasks } from "../training/dropout-masks.ts";
 import { StepSessions } from "./sessions.ts";
 import type { LossOptions } from "./step.graph.ts";
 import type { DistillStep, StepLosses } from "./step.types.ts";
@@ -67,7 +67,7 @@ export async function createDistillStep(options: StepOptions): Promise<TimedStep
   const total = flatZeros(specs);
   const gradientNames = specs.map(({ name }) => `gradient.${name}`);
   const viewsInto = (views: Parameters) =>
-    Object.fromEntries(specs.map(({ name }, i) => [gradientNames[i]!, views.get(name)!.data]));
+    Object.fromEntries(specs.map(({ name }, i) => [gradientNames[i], views.get(name)!.data]));
   let micro: ReturnType<typeof flatZeros> | undefined;
   let empty = true;
   let timings = { teacher: 0, student: 0 };
@@ -81,7 +81,7 @@ export async function createDistillStep(options: StepOptions): Promise<TimedStep
     const shape = [batch.samples.length, batch.paddedSamples];
     const padded = batch.samples.some((samples) => samples < batch.paddedSamples);
     const frames = frameCount(student.config.conv, batch.paddedSamples);
-    const common: Record<string, Feed> = mask ? { mask: { shape: [shape[0]!, frames], data: mask } } : {};
+    const common: Record<string, Feed> = mask ? { mask: { shape: [shape[0], frames], data: mask } } : {};
     const wave: Feed = { shape, data: batch.wave };
     const normal: Feed | null =
       teacher.config.normalizeWaveform || student.config.normalizeWaveform
@@ -135,7 +135,7 @@ export async function createDistillStep(options: StepOptions): Promise<TimedStep
 }
 
 function addInto(sum: Float32Array, addend: Float32Array): void {
-  for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + addend[i]!;
+  for (let i = 0; i < sum.length; i++) sum[i] = sum[i] + addend[i];
 }
 
 function losses(outputs: Record<string, { data: Float32Array }>): StepLosses {
@@ -143,7 +143,7 @@ function losses(outputs: Record<string, { data: Float32Array }>): StepLosses {
   const unmasked = [...outputs.unmasked!.data];
   const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);
   return {
-    total: outputs.total!.data[0]!,
+    total: outputs.total!.data[0],
     hintMasked: sum(masked.slice(0, -1)),
     hintUnmasked: sum(unmasked.slice(0, -1)),
     lastMasked: masked.at(-1)!,

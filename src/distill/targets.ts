@@ -49,9 +49,9 @@ export function teacherPasses(config: ModelConfig, { masked, padded }: TeacherVa
 export function teacherTargets(config: ModelConfig, layers: readonly number[], variant: TeacherVariant): Graph {
   const { full, masked, mask } = teacherPasses(config, variant);
   const outputs = layers.map((layer, k): [string, Value] => {
-    const seen = full.layers[layer]!;
+    const seen = full.layers[layer];
     if (!masked || !mask) return [`target.${k}`, seen];
-    const hidden = masked.layers[layer]!;
+    const hidden = masked.layers[layer];
     return [`target.${k}`, g.add(hidden, g.mul(mask, g.sub(seen, hidden)))];
   });
   return { name: "teacher-targets", outputs: new Map(outputs) };

@@ -4,8 +4,8 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { StillwaveError } from "../errors.ts";
 import type { HostArray, Parameters } from "../graph/array.ts";
+import { type MetricsWriter, openEventWriter, openMetrics, truncateAfter } from "../log/index.ts";
 import { createAdamWState } from "../optim/adamw.ts";
-import { type MetricsWriter, openEventWriter, openMetrics, truncateAfter } from "../report/index.ts";
 import {
   checkpointName,
   findLastCheckpoint,
@@ -18,7 +18,7 @@ import {
 import { environment } from "../training/environment.ts";
 import type { Recipe } from "./recipe.ts";
 import type { DistillEvent, RunSummary, StepEvent } from "./run/events.types.ts";
-import { openRunFolder, portableRecipe, type RunFolder, runFiles, writeRecipe, writeSummary } from "./run/folder.ts";
+import { openRunFolder, portableRecipe, RUN_FILES, type RunFolder, writeRecipe, writeSummary } from "./run/folder.ts";
 import { freshState, trainLoop } from "./run/loop.ts";
 import { newManifest, type RunManifest, writeManifest } from "./run/manifest.ts";
 import { type TrainPlan, trainPlan } from "./run/plan.ts";
@@ -147,20 +147,20 @@ async function* runPrepared(
   const { step, speech } = prepared;
   const plan = trainPlan(options.recipe, speech.train.batchesPerEpoch);
   const training: TrainingState = { parameters: step.parameters, optimizer: createAdamWState(step.weights.length) };
-  const checkpoints = join(folder.path, runFiles.checkpoints);
+  const checkpoints = join(folder.path, RUN_FILES.checkpoints);
   const { state, notes: found } = folder.manifest
     ? await restore(checkpoints, training, plan, step, options.force ?? false)
     : { state: undefined, notes: [] };
   const start = state ?? freshState(plan.totalSteps);
   // A run that is longer now has not ended.
-  await rm(join(folder.path, runFiles.summary), { force: true });
+  await rm(join(folder.path, RUN_FILES.summary), { force: true });
   const manifest = await record(folder, prepared, plan, options, start.step);
   for (const text of [...found, ...manifest.notes]) yield { kind: "note", text };
 
-  const metricsPath = join(folder.path, runFiles.metrics);
+  const metricsPath = join(folder.path, RUN_FILES.metrics);
   await truncateAfter(metricsPath, state ? state.step : -1);
   const purge = folder.manifest ? { purgeStep: start.step + 1 } : {};
-  const events = openEventWriter(join(folder.path, runFiles.events), purge);
+  const events = openEventWriter(join(folder.path, RUN_FILES.events), purge);
   let metrics: MetricsWriter | undefined;
   try {
     const rows = openMetrics(metricsPath);
@@ -302,14 +302,14 @@ async function finish(
   const finalValidation = lastValidation?.step === end.step ? lastValidation.loss : null;
   const facts = { recipe, manifest, initialValidation };
   const last = { ...facts, role: "last", step: end.step, validation: finalValidation } as const;
-  await writeModel(join(path, runFiles.last), step.parameters, last);
+  await writeModel(join(path, RUN_FILES.last), step.parameters, last);
   if (best) {
     let weights = step.parameters;
     if (best.step !== end.step) {
       weights = copyOf(step.parameters);
-      await restoreWeights(join(path, runFiles.checkpoints, checkpointName(best.step)), weights);
+      await restoreWeights(join(path, RUN_FILES.checkpoints, checkpointName(best.step)), weights);
     }
-    await writeModel(join(path, runFiles.best), weights, {
+    await writeModel(join(path, RUN_FILES.best), weights, {
       ...facts,
       role: "best",
       step: best.step,
@@ -322,7 +322,7 @@ async function finish(
     initialValidation,
     finalValidation,
     best,
-    models: { last: runFiles.last, best: best ? runFiles.best : null },
+    models: { last: RUN_FILES.last, best: best ? RUN_FILES.best : null },
     weightsSha256: hashOf(step.parameters),
   };
   await writeSummary(path, summary);

@@ -8,7 +8,7 @@ const OUTPUTS: readonly ExportOutput[] = ["hidden-states", "last", "weighted-sum
 /** LayerNormalization came with 17; the runtimes that we test on know 23. */
 export const OPSETS = { first: 17, last: 23 } as const;
 
-/** Throws a UsageError that says what is valid. */
+/** @throws UsageError that says what is valid */
 export function checkOptions(options: ExportOptions): void {
   const { dtype = "fp32", output = "hidden-states", opset = 21 } = options;
   if (!DTYPES.includes(dtype)) throw unknownName("dtype", String(dtype), DTYPES);
@@ -42,7 +42,10 @@ function sumWeights(count: number, weights: readonly number[] | undefined): read
   return weights;
 }
 
-/** Which values to output. Throws a UsageError where the model has no such states. */
+/**
+ * Which values to output.
+ * @throws UsageError where the model has no such states
+ */
 export function resolveOutputs(config: ModelConfig, options: ExportOptions): OutputChoice {
   const { output = "hidden-states", heads = true } = options;
   if (output === "last") return { kind: "last" };

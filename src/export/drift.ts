@@ -1,10 +1,10 @@
 // How far an exported file is from its source model: both run on the same speech, compared over true frames.
 import { InternalError } from "../errors.ts";
 import type { HostArray } from "../graph/array.ts";
-import type { Extraction, PaddedWaveforms } from "../models/inference.ts";
-import { createUpstream } from "../models/inference.ts";
 import type { OnnxFile } from "../runtime/node/index.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { Extraction, PaddedWaveforms } from "../upstream/inference.ts";
+import { createUpstream } from "../upstream/inference.ts";
 import type { Drift, ExportModel, OutputChoice } from "./export.types.ts";
 
 /** The source model's values of what a file outputs, by output name. */
@@ -12,17 +12,17 @@ export function sourceOutputs(out: Extraction, choice: OutputChoice, headLayers:
   const states = [out.encoderInput, ...out.layers.slice(0, -1), out.last];
   if (choice.kind === "last") return new Map([["last_hidden_state", out.last]]);
   if (choice.kind === "weighted-sum") {
-    const summed = choice.of === "heads" ? out.heads : choice.layers.map((layer) => states[layer]!);
-    const data = new Float32Array(summed[0]!.data.length);
+    const summed = choice.of === "heads" ? out.heads : choice.layers.map((layer) => states[layer]);
+    const data = new Float32Array(summed[0].data.length);
     for (let i = 0; i < data.length; i++) {
       let sum = 0;
-      for (let k = 0; k < summed.length; k++) sum += choice.weights[k]! * summed[k]!.data[i]!;
+      for (let k = 0; k < summed.length; k++) sum += choice.weights[k] * summed[k].data[i];
       data[i] = sum;
     }
-    return new Map([["features", { shape: summed[0]!.shape, data }]]);
+    return new Map([["features", { shape: summed[0].shape, data }]]);
   }
-  const expected = new Map(choice.layers.map((layer) => [`hidden_states.${layer}`, states[layer]!]));
-  for (const layer of choice.heads) expected.set(`heads.${layer}`, out.heads[headLayers.indexOf(layer)]!);
+  const expected = new Map(choice.layers.map((layer) => [`hidden_states.${layer}`, states[layer]]));
+  for (const layer of choice.heads) expected.set(`heads.${layer}`, out.heads[headLayers.indexOf(layer)]);
   return expected;
 }
 
@@ -34,8 +34,8 @@ export function driftOf(output: string, actual: HostArray, source: HostArray, va
   let [absolute, largest, squares, reference] = [0, 0, 0, 0];
   validFrames.forEach((frames, item) => {
     for (let i = item * time * dim; i < (item * time + frames) * dim; i++) {
-      const value = source.data[i]!;
-      const difference = Math.abs(actual.data[i]! - value);
+      const value = source.data[i];
+      const difference = Math.abs(actual.data[i] - value);
       // NaN would lose every comparison, and so go unseen
       if (!(difference <= absolute)) absolute = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
       largest = Math.max(largest, Math.abs(value));

@@ -13,7 +13,7 @@ type Folding<K extends OpName> = (node: GraphNode<K>, inputs: readonly Known[]) 
 
 const stridesOf = (shape: readonly number[]): number[] => {
   const strides = shape.map(() => 1);
-  for (let axis = shape.length - 2; axis >= 0; axis--) strides[axis] = strides[axis + 1]! * shape[axis + 1]!;
+  for (let axis = shape.length - 2; axis >= 0; axis--) strides[axis] = strides[axis + 1] * shape[axis + 1];
   return strides;
 };
 
@@ -29,9 +29,9 @@ function walk(
   for (let position = 0; position < total; position++) {
     visit(position, offsets);
     for (let axis = shape.length - 1; axis >= 0; axis--) {
-      const turn = ++index[axis]! === shape[axis]!;
+      const turn = ++index[axis] === shape[axis];
       for (let k = 0; k < strides.length; k++)
-        offsets[k]! += turn ? -strides[k]![axis]! * (shape[axis]! - 1) : strides[k]![axis]!;
+        offsets[k] += turn ? -strides[k][axis] * (shape[axis] - 1) : strides[k][axis];
       if (!turn) break;
       index[axis] = 0;
     }
@@ -42,7 +42,7 @@ function walk(
 function broadcastStrides(from: readonly number[], to: readonly number[]): number[] {
   const strides = stridesOf(from);
   const extra = to.length - from.length;
-  return to.map((_, axis) => (axis < extra || from[axis - extra] === 1 ? 0 : strides[axis - extra]!));
+  return to.map((_, axis) => (axis < extra || from[axis - extra] === 1 ? 0 : strides[axis - extra]));
 }
 
 const zip =
@@ -50,10 +50,10 @@ const zip =
   (node: Pick<GraphNode, "outputs">, [a, b]: readonly Known[]): Known | undefined => {
     if (a!.data instanceof BigInt64Array || b!.data instanceof BigInt64Array) return undefined;
     const [x, y] = [a!.data, b!.data];
-    const shape = node.outputs[0]!.shape as number[];
+    const shape = node.outputs[0].shape as number[];
     const data = new Float64Array(shape.reduce((total, size) => total * size, 1));
     walk(shape, [broadcastStrides(a!.shape, shape), broadcastStrides(b!.shape, shape)], (position, [i, j]) => {
-      data[position] = combine(x[i!]!, y[j!]!);
+      data[position] = combine(x[i!], y[j!]);
     });
     return { shape, data };
   };
@@ -63,7 +63,7 @@ function picked(x: Known, shape: readonly number[], strides: readonly number[], 
   const data = x.data.slice(0, 0).constructor as new (length: number) => Known["data"];
   const out = new data(shape.reduce((a, b) => a * b, 1));
   walk(shape, [strides], (position, [offset]) => {
-    out[position] = x.data[start + offset!]!;
+    out[position] = x.data[start + offset!];
   });
   return { shape, data: out };
 }
@@ -77,17 +77,17 @@ const FOLDINGS: { readonly [K in OpName]?: Folding<K> } = {
     x!.data instanceof BigInt64Array
       ? undefined
       : { shape: x!.shape, data: Float64Array.from(x!.data as ArrayLike<number>, Math.sqrt) },
-  reshape: (node, [x]) => ({ shape: node.outputs[0]!.shape as number[], data: x!.data }),
+  reshape: (node, [x]) => ({ shape: node.outputs[0].shape as number[], data: x!.data }),
   transpose: (node, [x]) => {
     const strides = stridesOf(x!.shape);
     const order = node.attributes.permutation;
-    return picked(x!, node.outputs[0]!.shape as number[], order.map((axis) => strides[axis]!), 0); // biome-ignore format: one line
+    return picked(x!, node.outputs[0].shape as number[], order.map((axis) => strides[axis]), 0); // biome-ignore format: one line
   },
   slice: (node, [x]) => {
     const { axis, start, step } = node.attributes;
     const strides = stridesOf(x!.shape);
     return step === 1
-      ? picked(x!, node.outputs[0]!.shape as number[], strides, (start as number) * strides[axis]!)
+      ? picked(x!, node.outputs[0].shape as number[], strides, (start as number) * strides[axis])
       : undefined;
   },
   sum: (node, [x]) => {
@@ -97,18 +97,18 @@ const FOLDINGS: { readonly [K in OpName]?: Folding<K> } = {
     const data = new Float64Array(kept.reduce((a, b) => a * b, 1));
     const values = x!.data;
     walk(x!.shape, [broadcastStrides(kept, x!.shape)], (position, [offset]) => {
-      data[offset!]! += values[position]!;
+      data[offset!] += values[position];
     });
-    return { shape: node.outputs[0]!.shape as number[], data };
+    return { shape: node.outputs[0].shape as number[], data };
   },
   gather: (node, [x, indices]) => {
     if (node.attributes.axis !== 0 || !(indices!.data instanceof BigInt64Array)) return undefined;
     const width = x!.shape.slice(1).reduce((a, b) => a * b, 1);
     const data = new Float64Array(indices!.data.length * width);
     indices!.data.forEach((row, i) => {
-      for (let k = 0; k < width; k++) data[i * width + k] = Number(x!.data[Number(row) * width + k]!);
+      for (let k = 0; k < width; k++) data[i * width + k] = Number(x!.data[Number(row) * width + k]);
     });
-    return { shape: node.outputs[0]!.shape as number[], data };
+    return { shape: node.outputs[0].shape as number[], data };
   },
 };
 
@@ -134,15 +134,15 @@ export function foldConstants(outputs: ReadonlyMap<string, Value>): Map<string, 
   for (const node of reachableNodes([...outputs.values()])) {
     if (node.op === "constant") {
       const { data } = (node as unknown as GraphNode<"constant">).attributes;
-      known.set(node.outputs[0]!, { shape: node.outputs[0]!.shape as number[], data });
+      known.set(node.outputs[0], { shape: node.outputs[0].shape as number[], data });
       continue;
     }
     const fold = FOLDINGS[node.op] as Folding<OpName> | undefined;
     const inputs = node.inputs.map((value) => known.get(value));
-    if (fold && isFixed(node.outputs[0]!.shape) && inputs.every((x) => x !== undefined)) {
+    if (fold && isFixed(node.outputs[0].shape) && inputs.every((x) => x !== undefined)) {
       const result = fold(node as never, inputs);
       if (result) {
-        known.set(node.outputs[0]!, result);
+        known.set(node.outputs[0], result);
         continue;
       }
     }
@@ -150,7 +150,7 @@ export function foldConstants(outputs: ReadonlyMap<string, Value>): Map<string, 
     if (resolved.every((value, i) => value === node.inputs[i])) continue;
     const rebuilt = createNode(node.op, resolved, node.attributes as never, node.outputs);
     node.outputs.forEach((value, i) => {
-      replaced.set(value, rebuilt.outputs[i]!);
+      replaced.set(value, rebuilt.outputs[i]);
     });
   }
   return new Map([...outputs].map(([name, value]) => [name, resolve(value)]));

@@ -63,7 +63,7 @@ function match(softmax: OnnxNode, { maker, readers }: Index): Match | undefined 
   const query = unsplit(from(scaled?.inputs[0], "Concat")?.inputs[0]);
   const key = unsplit(from(from(scores?.inputs[1], "Transpose")?.inputs[0], "Concat")?.inputs[0]);
   if (!query || !key || !value || !merge || !scaled) return undefined;
-  return { query, key, value, bias: sum ? sum.inputs[1]! : "", scale: scaled.inputs[1]!, merge };
+  return { query, key, value, bias: sum ? sum.inputs[1] : "", scale: scaled.inputs[1], merge };
 }
 
 /** What the outputs need. */
@@ -96,12 +96,12 @@ export function fuseAttention(model: OnnxModel, heads: number): OnnxModel {
     const found = node.type === "Softmax" ? match(node, index) : undefined;
     const scale = found && scalars.get(found.scale);
     if (!found || !(scale?.bytes instanceof Uint8Array)) continue;
-    const name = found.merge.outputs[0]!;
+    const name = found.merge.outputs[0];
     const flat = [found.query, found.key, found.value].map((view, i): OnnxNode => {
       const output = `${name}.${"qkv"[i]}`;
       return { type: "Reshape", name: `Reshape_${output}`, inputs: [view, merged.name], outputs: [output] };
     });
-    const [query, key, value] = flat.map(({ outputs }) => outputs[0]!) as [string, string, string];
+    const [query, key, value] = flat.map(({ outputs }) => outputs[0]) as [string, string, string];
     const bytes = new DataView(scale.bytes.buffer, scale.bytes.byteOffset, 4);
     const attention: OnnxNode = {
       type: "MultiHeadAttention",
@@ -111,7 +111,7 @@ export function fuseAttention(model: OnnxModel, heads: number): OnnxModel {
       outputs: [`${name}.heads`],
       attributes: { num_heads: BigInt(heads), scale: bytes.getFloat32(0, true) },
     };
-    const rows = { ...found.merge, inputs: [`${name}.heads`, found.merge.inputs[1]!] };
+    const rows = { ...found.merge, inputs: [`${name}.heads`, found.merge.inputs[1]] };
     replaced.set(found.merge, [...flat, attention, rows]);
   }
   const maskAt = model.nodes.findIndex((node) => node.outputs.includes(FRAME_MASK));

@@ -29,7 +29,7 @@ function normalizeWaveform(wave: Value, own: Value, lengths: Value): Value {
 }
 
 function weightedSum(states: readonly Value[], weights: readonly number[]): Value {
-  const terms = states.map((state, i) => g.mul(state, weights[i]!));
+  const terms = states.map((state, i) => g.mul(state, weights[i]));
   return terms.reduce((sum, term) => g.add(sum, term));
 }
 
@@ -71,12 +71,12 @@ export function exportGraph(
   const outputs = new Map<string, Value>();
   if (choice.kind === "last") outputs.set("last_hidden_state", encoded.last);
   else if (choice.kind === "weighted-sum") {
-    const summed = choice.of === "heads" ? encoded.heads : choice.layers.map((layer) => states[layer]!);
+    const summed = choice.of === "heads" ? encoded.heads : choice.layers.map((layer) => states[layer]);
     outputs.set("features", weightedSum(summed, choice.weights));
   } else {
-    for (const layer of choice.layers) outputs.set(`hidden_states.${layer}`, states[layer]!);
+    for (const layer of choice.layers) outputs.set(`hidden_states.${layer}`, states[layer]);
     config.headLayers.forEach((layer, i) => {
-      if (choice.heads.includes(layer)) outputs.set(`heads.${layer}`, encoded.heads[i]!);
+      if (choice.heads.includes(layer)) outputs.set(`heads.${layer}`, encoded.heads[i]);
     });
   }
   outputs.set("valid_frames", g.sum(g.cast(mask, "int64"), [1]));

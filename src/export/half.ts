@@ -1,5 +1,5 @@
 // Weights stored as float16: half the file, cast to float32 once when a session loads it.
-import { floatsToHalves } from "../checkpoint/dtypes.ts";
+import { floatsToHalves } from "../checkpoint/formats/dtypes.ts";
 import { StillwaveError } from "../errors.ts";
 import { ONNX_TYPE_OF } from "../onnx/lower.ts";
 import type { OnnxModel, OnnxNode, OnnxTensor } from "../onnx/proto.ts";
@@ -11,7 +11,8 @@ const FEWEST_ELEMENTS = 2048;
 
 /**
  * Every large float32 constant as float16 behind a Cast, which runtimes fold when they load the file: all computation
- * stays float32. Throws a StillwaveError where a weight is beyond float16's range.
+ * stays float32.
+ * @throws StillwaveError where a weight is beyond float16's range
  */
 export function storeAsHalf(model: OnnxModel): OnnxModel {
   const casts: OnnxNode[] = [];

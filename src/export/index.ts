@@ -7,10 +7,10 @@ import { syncFolder } from "../files.ts";
 import { sizeOf } from "../graph/array.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { checkModelConfig, receptiveField, samplesPerFrame } from "../models/config.ts";
-import { padWaveforms } from "../models/inference.ts";
 import type { OnnxModel } from "../onnx/proto.ts";
 import { toOnnx } from "../onnx/serialize.ts";
 import { createRuntime, openOnnxFile } from "../runtime/node/index.ts";
+import { padWaveforms } from "../upstream/inference.ts";
 import { checkOptions, resolveOutputs } from "./choice.ts";
 import { measureDrift } from "./drift.ts";
 import type { Drift, ExportDtype, ExportModel, ExportOptions, ExportResult, OutputChoice } from "./export.types.ts";
@@ -116,10 +116,10 @@ function checkWaveforms(config: ModelConfig, speech: readonly Float32Array[]): v
 }
 
 /**
- * Writes `model` as an ONNX file with inputs `waveform` float32 [batch, samples] and `lengths` int64 [batch] (samples of
- * every item), runs it on `options.speech` padded together, and compares every output with the source model. The file
- * appears under its name only when it is complete and within the limit. Throws a StillwaveError beyond the limit (unless
- * `force`), a UsageError for options that do not fit the model.
+ * Writes `model` as an ONNX file with inputs `waveform` float32 [batch, samples] and `lengths` int64 [batch] (samples
+ * of every item), runs it on `options.speech` padded together, and compares every output with the source model. The
+ * file appears under its name only when it is complete and within the limit.
+ * @throws StillwaveError beyond the limit (unless `force`), UsageError for options that do not fit the model
  */
 export async function exportOnnx(model: ExportModel, options: ExportOptions): Promise<ExportResult> {
   checkOptions(options);

@@ -18,11 +18,11 @@ export function quantizeRows(weight: Float32Array, rows: number, columns: number
   const scales = new Float32Array(rows);
   for (let row = 0; row < rows; row++) {
     let largest = 0;
-    for (let i = row * columns; i < (row + 1) * columns; i++) largest = Math.max(largest, Math.abs(weight[i]!));
+    for (let i = row * columns; i < (row + 1) * columns; i++) largest = Math.max(largest, Math.abs(weight[i]));
     const scale = largest > 0 ? largest / 127 : 1;
     scales[row] = scale;
     for (let column = 0; column < columns; column++)
-      values[column * rows + row] = Math.round(weight[row * columns + column]! / scale);
+      values[column * rows + row] = Math.round(weight[row * columns + column] / scale);
   }
   return { values, scales };
 }
@@ -54,19 +54,19 @@ export function quantizeLinears(model: OnnxModel): OnnxModel {
     return base;
   };
   for (const node of model.nodes) {
-    const weight = node.type === "Gemm" ? tensors.get(node.inputs[1]!) : undefined;
+    const weight = node.type === "Gemm" ? tensors.get(node.inputs[1]) : undefined;
     if (!weight || !QUANTIZED.test(weight.name)) {
       nodes.push(node);
       continue;
     }
     if (node.attributes?.transB !== 1n || node.attributes.transA !== 0n || node.attributes.alpha !== 1)
       throw new InternalError(`quantize: ${weight.name} is not used as a plain linear layer`);
-    const x = quantizeInput(node.inputs[0]!);
+    const x = quantizeInput(node.inputs[0]);
     const [values, scales] = quantizeWeight(weight);
-    const y = node.outputs[0]!;
+    const y = node.outputs[0];
     const step = (type: string, suffix: string, inputs: readonly string[], attributes?: OnnxNode["attributes"]) => {
       const output = suffix ? `${y}.${suffix}` : y;
-      nodes.push({ type, name: `${type}_${output}`, inputs, outputs: [output], ...(attributes && { attributes }) });
+      nodes.push({ type, name: `${type}_${output}`, inputs, outputs: [output], attributes });
       return output;
     };
     const bias = node.inputs[2];

@@ -13,6 +13,6 @@ export async function shippedSpeech(count = 3): Promise<Float32Array[]> {
   const files = names.filter((name) => name.endsWith(".flac")).sort();
   if (files.length < count)
     throw new StillwaveError(`${FOLDER}: the example speech is not there; name audio files to compare on (--audio)`);
-  const chosen = Array.from({ length: count }, (_, i) => files[Math.floor((i * files.length) / count)]!);
+  const chosen = Array.from({ length: count }, (_, i) => files[Math.floor((i * files.length) / count)]);
   return Promise.all(chosen.map((name) => loadAudio(join(FOLDER, name))));
 }

@@ -2,7 +2,7 @@
 import { UsageError } from "../errors.ts";
 import type { HostArray } from "../graph/array.ts";
 import type { ModelConfig } from "../models/config.ts";
-import type { Extraction } from "../models/inference.ts";
+import type { Extraction } from "../upstream/inference.ts";
 
 /** `all`, or layer numbers: 0 is what layer 1 reads, i the output of the i-th layer (before any final norm). */
 export type LayerChoice = "all" | readonly number[];
@@ -40,13 +40,13 @@ export function statesOf(
   layers: readonly number[],
   heads: boolean,
 ): HostArray[] {
-  const frames = out.validFrames[item]!;
+  const frames = out.validFrames[item];
   return layers.map((layer) => {
     const { shape, data } = heads
-      ? out.heads[config.headLayers.indexOf(layer - 1)]!
+      ? out.heads[config.headLayers.indexOf(layer - 1)]
       : layer === 0
         ? out.encoderInput
-        : out.layers[layer - 1]!;
+        : out.layers[layer - 1];
     const [, time, dim] = shape as [number, number, number];
     const start = item * time * dim;
     return { shape: [frames, dim], data: data.subarray(start, start + frames * dim) };

@@ -31,7 +31,7 @@ export interface ExtractRecord {
   readonly options: string;
 }
 
-export const manifestName = "manifest.jsonl";
+export const MANIFEST_NAME = "manifest.jsonl";
 
 /** Names model and options: files with another hash are made again. */
 export function optionsHash(options: Record<string, unknown>): string {
@@ -55,9 +55,9 @@ export class ExtractManifest {
   /** Reads the manifest, if there is one. A line that a crash has cut off is dropped. */
   static async open(folder: string): Promise<ExtractManifest> {
     const records = new Map<string, ExtractRecord>();
-    const text = await readFile(join(folder, manifestName), "utf8").catch((error: NodeJS.ErrnoException) => {
+    const text = await readFile(join(folder, MANIFEST_NAME), "utf8").catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") return "";
-      throw new StillwaveError(`${join(folder, manifestName)}: cannot be read (${error.code})`);
+      throw new StillwaveError(`${join(folder, MANIFEST_NAME)}: cannot be read (${error.code})`);
     });
     const lines = text.split("\n");
     const claims = new Set<string>();
@@ -69,7 +69,7 @@ export class ExtractManifest {
     for (const { file } of records.values()) claims.delete(file);
     if (records.size + claims.size === 0 && lines.length > 1)
       throw new StillwaveError(
-        `${join(folder, manifestName)}: not written by extract, which would replace it; give another output folder`,
+        `${join(folder, MANIFEST_NAME)}: not written by extract, which would replace it; give another output folder`,
       );
     return new ExtractManifest(folder, records, claims);
   }
@@ -121,7 +121,7 @@ export class ExtractManifest {
   private async append(line: ExtractRecord | Claim): Promise<void> {
     if (!this.file) {
       await this.rewrite();
-      this.file = await open(join(this.folder, manifestName), "a");
+      this.file = await open(join(this.folder, MANIFEST_NAME), "a");
     }
     await this.file.appendFile(`${JSON.stringify(line)}\n`);
   }
@@ -137,7 +137,7 @@ export class ExtractManifest {
   private async rewrite(): Promise<void> {
     const sorted = [...this.records.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
     const lines = [...sorted, ...[...this.claims].sort().map((writing): Claim => ({ writing }))];
-    await writeFileAtomic(join(this.folder, manifestName), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    await writeFileAtomic(join(this.folder, MANIFEST_NAME), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
   }
 }
 

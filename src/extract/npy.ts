@@ -5,10 +5,10 @@ import { StillwaveError } from "../errors.ts";
 import type { HostArray } from "../graph/array.ts";
 import { sizeOf } from "../graph/array.ts";
 
-const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
-const maxHeaderBytes = 65535;
+const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
+const MAX_HEADER_BYTES = 65535;
 /** 1 GiB of float32 once read. */
-const maxElements = 2 ** 28;
+const MAX_ELEMENTS = 2 ** 28;
 
 export type NpyDtype = "float32" | "float16";
 
@@ -20,18 +20,21 @@ export function encodeNpy({ shape, data }: HostArray, dtype: NpyDtype = "float32
   const size = dtype === "float16" ? 2 : 4;
   const bytes = new Uint8Array(start + data.length * size);
   const view = new DataView(bytes.buffer);
-  bytes.set(magic);
+  bytes.set(MAGIC);
   bytes.set([1, 0], 6);
   view.setUint16(8, start - 10, true);
   bytes.set(new TextEncoder().encode(`${text.padEnd(start - 11)}\n`), 10);
   if (dtype === "float16") {
     const halves = floatsToHalves(data);
-    for (let i = 0; i < halves.length; i++) view.setUint16(start + 2 * i, halves[i]!, true);
-  } else for (let i = 0; i < data.length; i++) view.setFloat32(start + 4 * i, data[i]!, true);
+    for (let i = 0; i < halves.length; i++) view.setUint16(start + 2 * i, halves[i], true);
+  } else for (let i = 0; i < data.length; i++) view.setFloat32(start + 4 * i, data[i], true);
   return bytes;
 }
 
-/** Reads a .npy file of floats (2, 4 or 8 bytes) in row-major order, as float32. Throws StillwaveError naming the file. */
+/**
+ * Reads a .npy file of floats (2, 4 or 8 bytes) in row-major order, as float32.
+ * @throws StillwaveError naming the file
+ */
 export async function readNpy(path: string): Promise<HostArray> {
   const fail = (text: string): never => {
     throw new StillwaveError(`${path}: not a usable .npy file: ${text}`);
@@ -48,16 +51,16 @@ export async function readNpy(path: string): Promise<HostArray> {
       return new DataView(bytes.buffer, bytes.byteOffset, length);
     };
     const first = await read(0, 12);
-    if (magic.some((byte, i) => first.getUint8(i) !== byte)) fail("it does not begin as one");
+    if (MAGIC.some((byte, i) => first.getUint8(i) !== byte)) fail("it does not begin as one");
     const long = first.getUint8(6) >= 2;
     const length = long ? first.getUint32(8, true) : first.getUint16(8, true);
-    if (length > maxHeaderBytes) fail(`a header of ${length} bytes`);
+    if (length > MAX_HEADER_BYTES) fail(`a header of ${length} bytes`);
     const start = long ? 12 : 10;
     const header = await read(start, length);
     const text = new TextDecoder("latin1").decode(new Uint8Array(header.buffer, header.byteOffset, length));
     const { shape, bytes } = parseHeader(text, fail);
     const count = sizeOf(shape);
-    if (!(count <= maxElements)) fail(`shape [${shape}] is too large`);
+    if (!(count <= MAX_ELEMENTS)) fail(`shape [${shape}] is too large`);
     if (start + length + count * bytes !== size)
       fail(`shape [${shape}] needs ${count * bytes} bytes, the file has ${size - start - length}`);
     const view = await read(start + length, count * bytes);

@@ -16,8 +16,8 @@ import { StillwaveError, UsageError, unknownName } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
 import type { HostArray, Parameters } from "../graph/array.ts";
 import { frameCount, type ModelConfig, receptiveField } from "../models/config.ts";
-import { createUpstream } from "../models/inference.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { createUpstream } from "../upstream/inference.ts";
 import { chosenLayers, type LayerChoice, statesOf } from "./choice.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { ExtractManifest, type ExtractRecord, optionsHash } from "./manifest.ts";
@@ -81,8 +81,9 @@ const MEMORY_SHARE = 0.5;
 
 /**
  * Extracts. Utterances whose audio, model and options are unchanged since an earlier run are skipped; batches are the
- * same whether a run was interrupted or not, and so are the numbers. Throws a StillwaveError naming bad files (`stop`), a
- * UsageError where the folder holds features made otherwise, or files in the way (unless `force`).
+ * same whether a run was interrupted or not, and so are the numbers.
+ * @throws StillwaveError naming bad files (`stop`), UsageError where the folder holds features made otherwise, or files
+ * in the way (unless `force`)
  */
 export async function* extractRun(options: ExtractOptions): AsyncGenerator<ExtractEvent, void, undefined> {
   const { model, outDir, heads = false, onBadFile = "stop", signal } = options;
@@ -113,7 +114,7 @@ export async function* extractRun(options: ExtractOptions): AsyncGenerator<Extra
   let written = 0;
   let doneSeconds = 0;
   try {
-    const reading = { onBadFile, workers: options.workers ?? 1, ...(signal && { signal }) };
+    const reading = { onBadFile, workers: options.workers ?? 1, signal };
     for await (const { batch, bad } of stoppable(prefetchBatches(plan, reading), signal)) {
       badFiles.push(...bad);
       for (const { path, reason } of bad) yield { kind: "note", text: `left out: ${path}: ${reason}` };
@@ -175,7 +176,7 @@ function notesOf(
   const together = plan.some(({ items }) => items.length > 1);
   const padded = plan.some(({ items, paddedSamples }) => items.some(({ samples }) => samples < paddedSamples));
   if (badFiles.length > 0)
-    notes.push(`${badFiles.length} bad files left out, first ${badFiles[0]!.path}: ${badFiles[0]!.reason}`);
+    notes.push(`${badFiles.length} bad files left out, first ${badFiles[0].path}: ${badFiles[0].reason}`);
   if (together && mixesUtterances(config))
     notes.push(
       "official reuse mixes the attention maps of a batch's utterances; batch-seconds 0 takes them one at a time",
@@ -261,7 +262,7 @@ async function write(
   const { layers, heads, dtype } = intent;
   const file = fileOf(source, { format });
   const path = join(outDir, file);
-  const [frames, dim] = states[0]!.shape as [number, number];
+  const [frames, dim] = states[0].shape as [number, number];
   if (format === "npy") {
     const all = new Float32Array(states.length * frames * dim);
     for (const [i, { data }] of states.entries()) all.set(data, i * frames * dim);

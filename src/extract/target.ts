@@ -29,7 +29,7 @@ export async function checkTarget(
   const others = manifest.madeOtherwise(intent.options);
   if (others.length > 0 && !force)
     throw new UsageError(
-      `${folder}: holds features made otherwise: ${differences(others[0]!, intent)}; ${REMEDY} to remove them and start over`,
+      `${folder}: holds features made otherwise: ${differences(others[0], intent)}; ${REMEDY} to remove them and start over`,
     );
   const own = manifest.files();
   const foreign: string[] = [];

@@ -44,7 +44,7 @@ function simplify(terms: { coefficient: number; symbols: readonly DimSymbol[] }[
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([, term]) => term);
   if (kept.length === 0) return 0;
-  if (kept.length === 1 && kept[0]!.symbols.length === 0) return kept[0]!.coefficient;
+  if (kept.length === 1 && kept[0].symbols.length === 0) return kept[0].coefficient;
   return new SymbolicDim(kept);
 }
 
@@ -98,7 +98,7 @@ export function equalDims(a: Dim, b: Dim): boolean {
 }
 
 export const equalShapes = (a: Shape, b: Shape): boolean =>
-  a.length === b.length && a.every((dim, i) => equalDims(dim, b[i]!));
+  a.length === b.length && a.every((dim, i) => equalDims(dim, b[i]));
 
 /** Number of elements. */
 export const sizeOfShape = (shape: Shape): Dim => mulDims(...shape);

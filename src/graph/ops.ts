@@ -133,7 +133,7 @@ export function gemm(a: Value, b: Value, options: GemmOptions = {}): Value {
   const shape = [m, n];
   if (c && !equalShapes(broadcastShapes(c.shape, shape) ?? [], shape)) fail("gemm", "c does not broadcast", [a, b, c]);
   if (rowsPerBlock !== undefined) checkBlocks({ rows: m, rowsPerBlock, transA }, [a, b]);
-  const attributes = { transA, transB, alpha, ...(rowsPerBlock !== undefined && { rowsPerBlock }) };
+  const attributes = { transA, transB, alpha, rowsPerBlock };
   return apply("gemm", c ? [a, b, c] : [a, b], attributes, { shape, dtype: "float32" });
 }
 
@@ -210,7 +210,7 @@ export const layerNorm = (x: Value, weight: Value, bias: Value, epsilon: number)
 /** See the vocabulary: hidden states, the cells that frames start from, and activated gates of one direction. */
 export function lstm(gates: Value, weight: Value, valid: Value, reverse: boolean): [Value, Value, Value] {
   const [time, batch, width] = gates.shape as [Dim, Dim, Dim];
-  const hidden = weight.shape[1]!;
+  const hidden = weight.shape[1];
   if (gates.shape.length !== 3 || !equalShapes(weight.shape, [width, hidden]) || !equalDims(width, mulDims(4, hidden)))
     fail("lstm", "expected gates [time, batch, 4 hidden] and weight [4 hidden, hidden]", [gates, weight]);
   if (!equalShapes(valid.shape, [time, batch, 1])) fail("lstm", "valid must be [time, batch, 1]", [gates, valid]);
@@ -243,7 +243,7 @@ export function reshape(x: Value, shape: Shape): Value {
 export function transpose(x: Value, permutation: readonly number[]): Value {
   if ([...permutation].sort().some((axis, i) => axis !== i) || permutation.length !== x.shape.length)
     fail("transpose", `[${permutation}] is no permutation of its axes`, [x]);
-  const shape = permutation.map((axis) => x.shape[axis]!);
+  const shape = permutation.map((axis) => x.shape[axis]);
   return apply("transpose", [x], { permutation }, { shape, dtype: x.dtype });
 }
 
@@ -258,10 +258,10 @@ const replaced = (shape: Shape, axis: number, dim: Dim) => shape.map((old, i) =>
 /** Entries start to end - 1 of an axis. */
 export function slice(x: Value, axis: number, start: Dim, end: Dim): Value {
   checkAxis("slice", axis, x);
-  const [before, length, after] = [start, subDims(end, start), subDims(x.shape[axis]!, end)];
+  const [before, length, after] = [start, subDims(end, start), subDims(x.shape[axis], end)];
   if ([before, length, after].some((size) => typeof size === "number" && size < 0))
     fail("slice", `${start} to ${end} is outside axis ${axis}`, [x]);
-  if (start === 0 && equalDims(end, x.shape[axis]!)) return x;
+  if (start === 0 && equalDims(end, x.shape[axis])) return x;
   const shape = replaced(x.shape, axis, length);
   return apply("slice", [x], { axis, start, end, step: 1 }, { shape, dtype: x.dtype });
 }
@@ -269,7 +269,7 @@ export function slice(x: Value, axis: number, start: Dim, end: Dim): Value {
 /** The axis in reverse order. */
 export function reverse(x: Value, axis: number): Value {
   checkAxis("reverse", axis, x);
-  return apply("slice", [x], { axis, start: 0, end: x.shape[axis]!, step: -1 }, x);
+  return apply("slice", [x], { axis, start: 0, end: x.shape[axis], step: -1 }, x);
 }
 
 export function concat(parts: readonly Value[], axis: number): Value {
@@ -280,14 +280,14 @@ export function concat(parts: readonly Value[], axis: number): Value {
   for (const part of parts)
     if (!equalShapes(replaced(part.shape, axis, 0), replaced(first.shape, axis, 0)) || part.dtype !== first.dtype)
       fail("concat", `parts differ outside axis ${axis}`, parts);
-  const shape = replaced(first.shape, axis, addDims(...parts.map((part) => part.shape[axis]!)));
+  const shape = replaced(first.shape, axis, addDims(...parts.map((part) => part.shape[axis])));
   return apply("concat", parts, { axis }, { shape, dtype: first.dtype });
 }
 
 export function pad(x: Value, axis: number, before: Dim, after: Dim): Value {
   checkAxis("pad", axis, x);
   if (before === 0 && after === 0) return x;
-  const size = addDims(x.shape[axis]!, before, after);
+  const size = addDims(x.shape[axis], before, after);
   if (typeof size === "number" && size < 0) fail("pad", `${before} and ${after} crop more than axis ${axis} has`, [x]);
   const shape = replaced(x.shape, axis, size);
   return apply("pad", [x], { axis, before, after }, { shape, dtype: x.dtype });
@@ -303,7 +303,7 @@ export function gather(x: Value, indices: Value, axis = 0, unique = false): Valu
 
 /** base (zeros [size, ...] where absent) with updates [n, ...] added at the rows `indices` [n], which are unique. */
 export function scatterAddRows(indices: Value, updates: Value, size: Dim, base?: Value): Value {
-  if (indices.dtype !== "int64" || indices.shape.length !== 1 || !equalDims(indices.shape[0]!, updates.shape[0] ?? -1))
+  if (indices.dtype !== "int64" || indices.shape.length !== 1 || !equalDims(indices.shape[0], updates.shape[0] ?? -1))
     fail("scatterAddRows", "expected int64 [n] and [n, ...]", [indices, updates]);
   const shape = replaced(updates.shape, 0, size);
   if (base && !equalShapes(base.shape, shape)) fail("scatterAddRows", "base has another shape", [updates, base]);

@@ -51,13 +51,13 @@ export function createNode<K extends OpName>(
 
 /** A graph input, fed on every run. */
 export function input(name: string, shape: Shape, dtype: DType = "float32"): Value {
-  return createNode("input", [], { name }, [{ shape, dtype }]).outputs[0]!;
+  return createNode("input", [], { name }, [{ shape, dtype }]).outputs[0];
 }
 
 /** A constant, part of the graph. `data` is float32, or numbers for int64. */
 export function constant(array: HostArray | { shape: readonly number[]; data: BigInt64Array }): Value {
   const dtype = array.data instanceof Float32Array ? "float32" : "int64";
-  return createNode("constant", [], { data: array.data }, [{ shape: array.shape, dtype }]).outputs[0]!;
+  return createNode("constant", [], { data: array.data }, [{ shape: array.shape, dtype }]).outputs[0];
 }
 
 /** A float32 constant of rank 0. */
@@ -82,7 +82,7 @@ export function reachableNodes(outputs: readonly Value[]): GraphNode[] {
 /** The only output of a node that has one. */
 export function onlyOutput(node: GraphNode): Value {
   if (node.outputs.length !== 1) throw new InternalError(`${node.op} has ${node.outputs.length} outputs`);
-  return node.outputs[0]!;
+  return node.outputs[0];
 }
 
 /** `float32[batch, 249, 768]`, for messages and printed graphs. */

@@ -7,7 +7,7 @@ import { problemsOf } from "../distill/recipe/problems.ts";
 import { resolveRecipe } from "../distill/recipe/resolve.ts";
 import { type Recipe, recipeSchema, studentConfig } from "../distill/recipe.ts";
 import type { DistillEvent, StepEvent } from "../distill/run/events.types.ts";
-import { runFiles } from "../distill/run/folder.ts";
+import { RUN_FILES } from "../distill/run/folder.ts";
 import { prepareWith } from "../distill/run/prepare.ts";
 import { createDistillStep } from "../distill/step.ts";
 import type { DistillStep } from "../distill/step.types.ts";
@@ -15,7 +15,7 @@ import { distillRun } from "../distill/trainer.ts";
 import { UsageError } from "../errors.ts";
 import type { ModelConfig } from "../models/config.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { copyWeights, defaultRuntime, type Model } from "./model.ts";
+import { copyWeights, defaultRuntime, type Model } from "../upstream/library-model.ts";
 
 type RecipeFields = z.input<typeof recipeSchema>;
 
@@ -71,8 +71,8 @@ export interface LibraryRun extends AsyncIterable<StepEvent> {
 }
 
 /**
- * Distils `student` from `teacher` (arXiv:2305.11685). Nothing happens before the first step is asked for. Throws a
- * UsageError naming an impossible option at once, a StillwaveError for bad data when the loop begins.
+ * Distils `student` from `teacher` (arXiv:2305.11685). Nothing happens before the first step is asked for.
+ * @throws UsageError naming an impossible option at once, StillwaveError for bad data when the loop begins
  */
 export function distill(options: DistillOptions): LibraryRun {
   const recipe = recipeOf(options);
@@ -97,13 +97,13 @@ async function* events(options: DistillOptions, recipe: Recipe): AsyncGenerator<
   const run = distillRun({
     recipe,
     prepare,
-    ...(resume !== undefined && { resume }),
-    ...(force !== undefined && { force }),
-    ...(signal && { signal }),
+    resume,
+    force,
+    signal,
   });
   for await (const event of run) {
     if (event.kind === "done" && event.already)
-      copyWeights(student.parameters, (await loadModel(join(event.folder, runFiles.last))).parameters);
+      copyWeights(student.parameters, (await loadModel(join(event.folder, RUN_FILES.last))).parameters);
     yield event;
   }
 }

@@ -3,7 +3,7 @@ import { UsageError } from "../errors.ts";
 import { type ConvLayer, checkModelConfig, type ModelConfig, noReuse, type ReuseSemantics } from "../models/config.ts";
 import { initParameters } from "../models/init.ts";
 import { type ModelProfile, type ProfileOptions, profile as profileConfig } from "../models/profile.ts";
-import { createModel, type Model } from "./model.ts";
+import { createModel, type Model } from "../upstream/library-model.ts";
 
 export interface StudentOptions {
   readonly layers: number;
@@ -49,7 +49,10 @@ export function studentConv(dim: number): ConvLayer[] {
   ];
 }
 
-/** A student ready to train. Equal options give equal weights. Throws a UsageError that names an inconsistent option. */
+/**
+ * A student ready to train. Equal options give equal weights.
+ * @throws UsageError that names an inconsistent option
+ */
 export function initStudent(options: StudentOptions): Model & { readonly seed: number } {
   const { layers, dim, ffnDim, heads = 12, teacher, copyConv = false, seed = 0 } = options;
   const conv = options.conv ?? studentConv(dim);

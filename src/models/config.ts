@@ -123,7 +123,7 @@ export function validFrames(
   return Math.min(total, Math.ceil(samples / Math.floor(paddedSamples / total)));
 }
 
-/** Throws a UsageError that names the first inconsistent field. */
+/** @throws UsageError that names the first inconsistent field */
 export function checkModelConfig(config: ModelConfig): void {
   const fail = (text: string): never => {
     throw new UsageError(`model config: ${text}`);
@@ -147,7 +147,7 @@ export function checkModelConfig(config: ModelConfig): void {
   if (config.dim % config.heads) fail(`dim ${config.dim} is not divisible by ${config.heads} heads`);
   if (config.dim % config.posConv.groups)
     fail(`dim ${config.dim} is not divisible by posConv.groups ${config.posConv.groups}`);
-  const channels = config.conv[config.conv.length - 1]!.channels;
+  const channels = config.conv[config.conv.length - 1].channels;
   if (!config.featureProjection && channels !== config.dim)
     fail(`without featureProjection the last conv layer needs ${config.dim} channels, got ${channels}`);
   if (config.attentionFrom.length !== config.layers)
@@ -174,13 +174,13 @@ function checkLayerShapes(config: ModelConfig, fail: (text: string) => never): v
       fail(`${name}.heads must be an integer in 0..${config.heads}, got ${heads}`);
     if (!Number.isInteger(ffnDim) || ffnDim < 0 || ffnDim > config.ffnDim)
       fail(`${name}.ffnDim must be an integer in 0..${config.ffnDim}, got ${ffnDim}`);
-    const source = config.attentionFrom[layer]!;
-    if (source !== layer && (heads === 0 || shapes[source]!.heads !== heads))
-      fail(`layer ${layer} with ${heads} heads cannot use the map of layer ${source} with ${shapes[source]!.heads}`);
+    const source = config.attentionFrom[layer];
+    if (source !== layer && (heads === 0 || shapes[source].heads !== heads))
+      fail(`layer ${layer} with ${heads} heads cannot use the map of layer ${source} with ${shapes[source].heads}`);
     const valid = biasHeads?.every((head, i) => Number.isInteger(head) && head > (biasHeads[i - 1] ?? -1));
     if (biasHeads && (!valid || biasHeads.length !== heads || (biasHeads.at(-1) ?? 0) >= config.heads))
       fail(`${name}.biasHeads must be ${heads} ascending numbers below ${config.heads}, got [${biasHeads.join(", ")}]`);
   });
-  if (config.relativePosition && shapes[0]!.heads === 0)
+  if (config.relativePosition && shapes[0].heads === 0)
     fail("the relative position bias belongs to the attention of layer 0, which has none");
 }

@@ -5,11 +5,11 @@ import * as g from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
 import type { AttentionShape, ScoreBias } from "../nn/attention.ts";
 import { MASKED_SCORE, officialReusedMap, selfAttention } from "../nn/attention.ts";
-import { channelsFirstFeatures } from "../nn/features/channelsFirst.ts";
-import { channelsLastFeatures } from "../nn/features/channelsLast.ts";
+import { channelsFirstFeatures } from "../nn/features/channels-first.ts";
+import { channelsLastFeatures } from "../nn/features/channels-last.ts";
 import { layerNorm, linear } from "../nn/linear.ts";
-import { positionalConv } from "../nn/positionalConv.ts";
-import { relativePositionBias } from "../nn/relativePosition.ts";
+import { positionalConv } from "../nn/positional-conv.ts";
+import { relativePositionBias } from "../nn/relative-position.ts";
 import type { Dropout, ParameterLookup } from "../nn/scope.ts";
 import { noDropout, within } from "../nn/scope.ts";
 import { layerShape, type ModelConfig } from "./config.ts";
@@ -118,7 +118,7 @@ export function encode(
         )
       : null,
   };
-  const inTime = (x: Value) => g.reshape(x, [batch, time, x.shape[1]!]);
+  const inTime = (x: Value) => g.reshape(x, [batch, time, x.shape[1]]);
   const norm = (x: Value) => layerNorm(p, "encoder.layer_norm", x, config.layerNormEps);
 
   const rows = g.reshape(features, [mulDims(batch, time), config.dim]);
@@ -132,7 +132,7 @@ export function encode(
   const readings = new Map<number, Value>();
   const heads: Value[] = [];
   for (let i = 0; i < config.layers; i++) {
-    const source = config.attentionFrom[i]!;
+    const source = config.attentionFrom[i];
     const shape = attentionShape(i);
     const reused = source === i ? null : reusedMap(config, readings, maps.get(source)!, source, shape, bias);
     const layer = encoderLayer(config, within(p, `encoder.layers.${i}`), `layer${i}`, x, {

@@ -41,7 +41,7 @@ function fill(data: Float32Array, name: string, shape: readonly number[], config
   else if (name.endsWith(".bias")) data.fill(0);
   else if (name.endsWith("norm.weight")) data.fill(1);
   else if (name.endsWith("pos_conv_embed.conv.weight_v")) normal(Math.sqrt(4 / (config.posConv.kernel * config.dim)));
-  else if (name.endsWith(".conv.weight")) normal(Math.sqrt(2 / (shape[1]! * shape[2]!)));
+  else if (name.endsWith(".conv.weight")) normal(Math.sqrt(2 / (shape[1] * shape[2])));
   else normal(LINEAR_DEVIATION);
 }
 
@@ -49,10 +49,10 @@ function fill(data: Float32Array, name: string, shape: readonly number[], config
 function setGain(parameters: Parameters): void {
   const direction = parameters.get("encoder.pos_conv_embed.conv.weight_v")!;
   const gain = parameters.get("encoder.pos_conv_embed.conv.weight_g")!;
-  const kernel = direction.shape[2]!;
+  const kernel = direction.shape[2];
   const squares = new Float64Array(kernel);
-  for (let i = 0; i < direction.data.length; i++) squares[i % kernel] += direction.data[i]! ** 2;
-  for (let i = 0; i < kernel; i++) gain.data[i] = Math.sqrt(squares[i]!);
+  for (let i = 0; i < direction.data.length; i++) squares[i % kernel] += direction.data[i] ** 2;
+  for (let i = 0; i < kernel; i++) gain.data[i] = Math.sqrt(squares[i]);
 }
 
 function copyConv(

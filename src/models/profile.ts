@@ -104,10 +104,10 @@ function layerMacs(config: ModelConfig, layer: number, frames: number): number {
 }
 
 /**
- * Parameters and multiply-accumulates of a model on one utterance without padding. Counted as MACs: convolutions
- * (the positional one grouped, on the frames that remain after trimming), linear layers, the two products of attention,
+ * Parameters and multiply-accumulates of a model on one utterance without padding. Counted as MACs: convolutions (the
+ * positional one grouped, on the frames that remain after trimming), linear layers, the two products of attention,
  * heads. Not counted: norms, activations, softmax, biases, position bias.
- * Throws a UsageError where the config is inconsistent or `seconds` gives no frame.
+ * @throws UsageError where the config is inconsistent or `seconds` gives no frame
  */
 export function profile(config: ModelConfig, options: ProfileOptions = {}): ModelProfile {
   checkModelConfig(config);

@@ -16,12 +16,12 @@ export function normalizeWaveforms(
   samples.forEach((count, item) => {
     const start = item * paddedSamples;
     let sum = 0;
-    for (let i = start; i < start + count; i++) sum += wave[i]!;
+    for (let i = start; i < start + count; i++) sum += wave[i];
     const mean = sum / count;
     let squares = 0;
-    for (let i = start; i < start + count; i++) squares += (wave[i]! - mean) ** 2;
+    for (let i = start; i < start + count; i++) squares += (wave[i] - mean) ** 2;
     const scale = 1 / Math.sqrt(squares / count + WAVEFORM_EPSILON);
-    for (let i = start; i < start + count; i++) normal[i] = (wave[i]! - mean) * scale;
+    for (let i = start; i < start + count; i++) normal[i] = (wave[i] - mean) * scale;
   });
   return normal;
 }

@@ -31,7 +31,7 @@ function direction(
   const rowsPerBlock = whole ? mulDims(BLOCK_FRAMES, batch) : undefined;
   const inputs = g.gemm(rows, p(`weight_ih_${suffix}`), { transB: true, c: bias, rowsPerBlock });
   const recurrent = p(`weight_hh_${suffix}`);
-  const [hidden, cell, gates] = g.lstm(g.reshape(inputs, [time, batch, inputs.shape[1]!]), recurrent, valid, reverse);
+  const [hidden, cell, gates] = g.lstm(g.reshape(inputs, [time, batch, inputs.shape[1]]), recurrent, valid, reverse);
   for (const [part, value] of Object.entries({ hidden, cell, gates })) saved?.set(`${suffix}.${part}`, value);
   return hidden;
 }

@@ -164,7 +164,7 @@ export class Emitter {
     if (name === undefined) {
       name =
         shape.length === 1
-          ? this.dim(shape[0]!)
+          ? this.dim(shape[0])
           : this.op(
               "Concat",
               shape.map((d) => this.dim(d)),

@@ -10,9 +10,9 @@ export function lowerGemm(node: GraphNode<"gemm">, emit: Emitter): void {
     emit.to(node, "Gemm", emit.names(node.inputs), attributes);
     return;
   }
-  const { shape } = node.outputs[0]!;
+  const { shape } = node.outputs[0];
   const rank3 = (x: (typeof node.inputs)[number]) =>
-    emit.op("Reshape", [emit.name(x), emit.dims([-1, rowsPerBlock, x.shape[1]!])]);
+    emit.op("Reshape", [emit.name(x), emit.dims([-1, rowsPerBlock, x.shape[1]])]);
   const [a, b, c] = node.inputs;
   const byRow = c?.shape.length === 2 && c.shape[0] !== 1; // the others are the same for every block
   const body = new Body(`_gemm${emit.unique()}`);

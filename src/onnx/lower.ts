@@ -21,7 +21,7 @@ const reduction =
   (type: string) =>
   (node: GraphNode<"sum" | "mean" | "max">, emit: Emitter): void => {
     const { axes, keepDims } = node.attributes;
-    const [x, keepdims] = [emit.name(node.inputs[0]!), keepDims ? 1n : 0n];
+    const [x, keepdims] = [emit.name(node.inputs[0]), keepDims ? 1n : 0n];
     if (type === "ReduceSum" || emit.target.opset >= 18) emit.to(node, type, [x, emit.int64(axes)], { keepdims });
     else emit.to(node, type, [x], { axes: axes.map(BigInt), keepdims });
   };
@@ -38,7 +38,7 @@ function lowerGeluBackward(node: GraphNode<"geluBackward">, emit: Emitter): void
 
 /** x * Phi(x); an operator of its own from opset 20. */
 function lowerGelu(node: GraphNode<"gelu">, emit: Emitter): void {
-  const x = emit.name(node.inputs[0]!);
+  const x = emit.name(node.inputs[0]);
   if (emit.target.opset >= 20) emit.to(node, "Gelu", [x]);
   else {
     // the form that ONNX Runtime recognises and fuses
@@ -55,19 +55,19 @@ function lowerMatmul(node: GraphNode<"matmul">, emit: Emitter): void {
   else if (emit.target.standard) {
     const turned = operands.map((name, i) => {
       if (!(i === 0 ? transA : transB)) return name;
-      const rank = node.inputs[i]!.shape.length;
+      const rank = node.inputs[i].shape.length;
       const axes = Array.from({ length: rank }, (_, axis) => BigInt(axis < rank - 2 ? axis : 2 * rank - 3 - axis));
       return emit.op("Transpose", [name], { perm: axes });
     });
-    const first = alpha === 1 ? turned[0]! : emit.op("Mul", [turned[0]!, emit.float(alpha)]);
-    emit.to(node, "MatMul", [first, turned[1]!]);
+    const first = alpha === 1 ? turned[0] : emit.op("Mul", [turned[0], emit.float(alpha)]);
+    emit.to(node, "MatMul", [first, turned[1]]);
   } else
     emit.to(node, "FusedMatMul", operands, { transA: transA ? 1n : 0n, transB: transB ? 1n : 0n, alpha }, MICROSOFT);
 }
 
 function lowerSlice(node: GraphNode<"slice">, emit: Emitter): void {
   const { axis, start, end, step } = node.attributes;
-  const x = emit.name(node.inputs[0]!);
+  const x = emit.name(node.inputs[0]);
   const axes = emit.int64([axis]);
   if (step === 1) emit.to(node, "Slice", [x, emit.dims([start]), emit.dims([end]), axes]);
   else emit.to(node, "Slice", [x, emit.int64([-1]), emit.int64([-(2 ** 31)]), axes, emit.int64([-1])]);
@@ -76,7 +76,7 @@ function lowerSlice(node: GraphNode<"slice">, emit: Emitter): void {
 function lowerScatter(node: GraphNode<"scatterAddRows">, emit: Emitter): void {
   const [indices, updates, base] = node.inputs;
   const column = emit.op("Unsqueeze", [emit.name(indices!), emit.int64([1])]);
-  const data = base ? emit.name(base) : emit.op("Expand", [emit.float(0), emit.dims(node.outputs[0]!.shape)]);
+  const data = base ? emit.name(base) : emit.op("Expand", [emit.float(0), emit.dims(node.outputs[0].shape)]);
   emit.to(node, "ScatterND", [data, column, emit.name(updates!)], { reduction: "add" });
 }
 
@@ -114,8 +114,8 @@ export const LOWERINGS: { readonly [K in OpName]: Lower<K> } = {
   geluBackward: lowerGeluBackward,
   clip: (node, emit) => {
     const { min, max } = node.attributes;
-    const limit = node.inputs[0]!.dtype === "int64" ? (n: number) => emit.int64Scalar(n) : (n: number) => emit.float(n);
-    emit.to(node, "Clip", [emit.name(node.inputs[0]!), limit(min), limit(max)]);
+    const limit = node.inputs[0].dtype === "int64" ? (n: number) => emit.int64Scalar(n) : (n: number) => emit.float(n);
+    emit.to(node, "Clip", [emit.name(node.inputs[0]), limit(min), limit(max)]);
   },
   cast: (node, emit) => emit.to(node, "Cast", emit.names(node.inputs), { to: ONNX_TYPE_OF[node.attributes.to] }),
   dropout: (node, emit) => {
@@ -123,7 +123,7 @@ export const LOWERINGS: { readonly [K in OpName]: Lower<K> } = {
     const scale = emit.float(1 / (1 - node.attributes.rate));
     emit.to(node, "Mul", [x, emit.op("DequantizeLinear", [mask, scale])]);
   },
-  scaleGradient: (node, emit) => emit.alias(node.outputs[0]!, node.inputs[0]!),
+  scaleGradient: (node, emit) => emit.alias(node.outputs[0], node.inputs[0]),
   matmul: lowerMatmul,
   gemm: lowerGemm,
   conv1d: (node, emit) => {
@@ -144,17 +144,17 @@ export const LOWERINGS: { readonly [K in OpName]: Lower<K> } = {
   lstmBackward: lowerLstmBackward,
   reshape: (node, emit) =>
     // allowzero: a size of 0 is 0, not a copy of the input's
-    emit.to(node, "Reshape", [emit.name(node.inputs[0]!), emit.reshapeTarget(node.attributes.shape)], {
+    emit.to(node, "Reshape", [emit.name(node.inputs[0]), emit.reshapeTarget(node.attributes.shape)], {
       allowzero: 1n,
     }),
   transpose: (node, emit) =>
     emit.to(node, "Transpose", emit.names(node.inputs), { perm: node.attributes.permutation.map(BigInt) }),
-  broadcast: (node, emit) => emit.to(node, "Expand", [emit.name(node.inputs[0]!), emit.dims(node.attributes.shape)]),
+  broadcast: (node, emit) => emit.to(node, "Expand", [emit.name(node.inputs[0]), emit.dims(node.attributes.shape)]),
   slice: lowerSlice,
   concat: (node, emit) => emit.to(node, "Concat", emit.names(node.inputs), { axis: BigInt(node.attributes.axis) }),
   pad: (node, emit) => {
     const { axis, before, after } = node.attributes;
-    const x = node.inputs[0]!;
+    const x = node.inputs[0];
     const at = (size: Dim) => x.shape.map((_, i) => (i === axis ? size : 0));
     if (emit.target.opset >= 18)
       emit.to(node, "Pad", [emit.name(x), emit.dims([before, after]), "", emit.int64([axis])]);

@@ -28,8 +28,8 @@ export function lowerLstm(node: GraphNode<"lstm">, emit: Emitter): void {
   const hidden = b.mul(o, b.op("Tanh", [cell]));
   const collected = [() => hidden, () => b.op("Identity", [c]), () => b.op("Concat", [i, f, g, o], { axis: 1n })];
   const read = node.outputs.filter((value) => emit.isRead(value));
-  const body = b.graph([h, c, x, v], [b.transposed(hidden), cell, ...read.map(({ index }) => collected[index]!())]);
-  const states = zeroStates(emit, node.outputs[0]!);
+  const body = b.graph([h, c, x, v], [b.transposed(hidden), cell, ...read.map(({ index }) => collected[index]())]);
+  const states = zeroStates(emit, node.outputs[0]);
   const scan: Scan = { body, states, backwards: node.attributes.reverse, inputs: [gates, valid] };
   emitScan(emit, scan, emit.outputNames({ outputs: read }));
 }
@@ -62,7 +62,7 @@ export function lowerLstmBackward(node: GraphNode<"lstmBackward">, emit: Emitter
     { axis: 1n },
   );
   const body = b.graph(names, [b.op("Gemm", [turned, b.transposed(dGates)]), b.mul(dCell, f), dGates]);
-  const states = zeroStates(emit, node.inputs[0]!);
+  const states = zeroStates(emit, node.inputs[0]);
   const inputs = [cotangent!, valid!, cell!, gates!];
   emitScan(emit, { body, states, backwards: !node.attributes.reverse, inputs }, emit.outputNames(node));
 }

@@ -17,7 +17,7 @@ export class Body {
 
   /** One node with one output; returns the output's name. */
   op(type: string, inputs: readonly string[], attributes: Record<string, OnnxAttribute> = {}): string {
-    return this.ops(type, inputs, 1, attributes)[0]!;
+    return this.ops(type, inputs, 1, attributes)[0];
   }
 
   ops(

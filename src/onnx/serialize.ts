@@ -25,7 +25,7 @@ export function graphInputs(graph: Graph): Map<string, Value> {
     if (node.op !== "input") continue;
     const { name } = (node as unknown as GraphNode<"input">).attributes;
     if (inputs.has(name)) throw new InternalError(`two graph inputs are named "${name}"`);
-    inputs.set(name, node.outputs[0]!);
+    inputs.set(name, node.outputs[0]);
   }
   return inputs;
 }
@@ -37,7 +37,7 @@ export function symbolSources(inputs: ReadonlyMap<string, Value>): Map<string, S
   for (const [input, value] of inputs)
     value.shape.forEach((dim, axis) => {
       if (!(dim instanceof SymbolicDim) || dim.terms.length !== 1) return;
-      const { coefficient, symbols } = dim.terms[0]!;
+      const { coefficient, symbols } = dim.terms[0];
       const [only] = symbols;
       if (symbols.length !== 1 || only!.quotient || coefficient < 1) return;
       const found = coefficient === 1 ? exact : multiples;
@@ -75,7 +75,7 @@ export function toOnnx(graph: Graph, target: OnnxTarget = { opset: OPSET, standa
   for (const [name, value] of graph.outputs) if (ownName(value) && !emit.isBound(value)) emit.bind(value, name);
   for (const node of order) {
     if (node.op === "constant")
-      emit.constant(node.outputs[0]!, (node as unknown as GraphNode<"constant">).attributes.data);
+      emit.constant(node.outputs[0], (node as unknown as GraphNode<"constant">).attributes.data);
     (LOWERINGS[node.op] as (node: GraphNode<OpName>, emit: Emitter) => void)(node, emit);
   }
   for (const [name, value] of graph.outputs)

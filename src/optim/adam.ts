@@ -34,11 +34,11 @@ export function adamUpdate(
   const rate = learningRate / (1 - b1 ** state.t);
   const correction = 1 / Math.sqrt(1 - b2 ** state.t);
   for (let i = 0; i < size; i++) {
-    const gradient = gradients[i]!;
-    const first = b1 * m[i]! + a1 * gradient;
-    const second = b2 * v[i]! + a2 * gradient * gradient;
+    const gradient = gradients[i];
+    const first = b1 * m[i] + a1 * gradient;
+    const second = b2 * v[i] + a2 * gradient * gradient;
     m[i] = first;
     v[i] = second;
-    weights[i] = weights[i]! - (rate * first) / (Math.sqrt(second) * correction + eps);
+    weights[i] = weights[i] - (rate * first) / (Math.sqrt(second) * correction + eps);
   }
 }

@@ -53,7 +53,7 @@ export function decayRanges(
   return ranges;
 }
 
-/** Throws a UsageError that names the first option out of range. */
+/** @throws UsageError that names the first option out of range */
 export function checkAdamWOptions(options: AdamWOptions): void {
   for (const [i, beta] of options.betas.entries())
     if (!(beta >= 0 && beta < 1)) throw new UsageError(`AdamW: betas[${i}] must be in [0, 1), got ${beta}`);
@@ -108,12 +108,12 @@ function updateRange(
   const a1 = 1 - b1;
   const a2 = 1 - b2;
   for (let i = start; i < end; i++) {
-    const gradient = g[i]!;
-    const first = b1 * m[i]! + a1 * gradient;
-    const second = b2 * v[i]! + a2 * gradient * gradient;
+    const gradient = g[i];
+    const first = b1 * m[i] + a1 * gradient;
+    const second = b2 * v[i] + a2 * gradient * gradient;
     m[i] = first;
     v[i] = second;
-    const weight = p[i]!;
+    const weight = p[i];
     p[i] = weight - rate * (first / (Math.sqrt(second) + eps) + decay * weight);
   }
 }

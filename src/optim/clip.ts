@@ -6,7 +6,7 @@
  */
 export function gradientNorm(gradients: Float32Array): number {
   let sum = 0;
-  for (let i = 0; i < gradients.length; i++) sum += gradients[i]! * gradients[i]!;
+  for (let i = 0; i < gradients.length; i++) sum += gradients[i] * gradients[i];
   return Math.sqrt(sum);
 }
 
@@ -14,5 +14,5 @@ export function gradientNorm(gradients: Float32Array): number {
 export function clipGradients(gradients: Float32Array, norm: number, maxNorm: number): void {
   if (!(norm > maxNorm)) return;
   const scale = maxNorm / norm;
-  for (let i = 0; i < gradients.length; i++) gradients[i] = gradients[i]! * scale;
+  for (let i = 0; i < gradients.length; i++) gradients[i] = gradients[i] * scale;
 }

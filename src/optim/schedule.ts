@@ -8,7 +8,7 @@ export interface WarmupLinear {
   readonly warmupFraction: number;
 }
 
-/** Throws a UsageError that names the option out of range. */
+/** @throws UsageError that names the option out of range */
 export function checkSchedule({ totalSteps, warmupFraction }: WarmupLinear): void {
   if (!Number.isInteger(totalSteps) || totalSteps < 1)
     throw new UsageError(`schedule: totalSteps must be a positive integer, got ${totalSteps}`);

@@ -34,12 +34,12 @@ function bindSymbols(inputs: ReadonlyMap<string, Value>, feeds: Feeds): Map<stri
   }
   const sizes = new Map<string, number>();
   for (const [key, { input, axis, multiple }] of symbolSources(inputs))
-    sizes.set(key, Math.floor(feeds[input]!.shape[axis]! / multiple));
+    sizes.set(key, Math.floor(feeds[input].shape[axis] / multiple));
   for (const [name, value] of inputs) {
     const expected = evaluateShape(value.shape, sizes);
-    if (expected.some((size, axis) => size !== feeds[name]!.shape[axis]))
+    if (expected.some((size, axis) => size !== feeds[name].shape[axis]))
       throw new InternalError(
-        `input "${name}" is ${showType(value)}, fed [${feeds[name]!.shape}], expected [${expected}]`,
+        `input "${name}" is ${showType(value)}, fed [${feeds[name].shape}], expected [${expected}]`,
       );
   }
   return sizes;
@@ -81,7 +81,7 @@ export function createExecutable(
     async run(feeds, into = {}) {
       const sizes = bindSymbols(inputs, feeds);
       const fed: Record<string, Tensor> = {};
-      for (const name of inputs.keys()) fed[name] = tensorOf(name, feeds[name]!);
+      for (const name of inputs.keys()) fed[name] = tensorOf(name, feeds[name]);
       const fetches: Record<string, Tensor | null> = {};
       for (const name of Object.keys(into))
         if (!graph.outputs.has(name)) throw unknownName("output", name, graph.outputs.keys());
@@ -97,7 +97,7 @@ export function createExecutable(
       const results = await session.run(fed, fetches);
       const outputs: Record<string, HostArray> = {};
       for (const name of graph.outputs.keys()) {
-        const tensor = results[name]!;
+        const tensor = results[name];
         const target = into[name];
         if (target && !writesInPlace) target.set(tensor.data as Float32Array);
         outputs[name] = { shape: tensor.dims, data: target ?? (tensor.data as Float32Array) };

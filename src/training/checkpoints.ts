@@ -3,16 +3,16 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { readSafetensors, writeSafetensors } from "../checkpoint/safetensors.ts";
+import { readSafetensors, writeSafetensors } from "../checkpoint/formats/safetensors.ts";
 import { StillwaveError } from "../errors.ts";
 import { syncFolder, writeFileAtomic } from "../files.ts";
 import type { HostArray, Parameters } from "../graph/array.ts";
 import type { AdamWState } from "../optim/adamw.ts";
 
-const formatVersion = 1;
-const weightsName = "weights.safetensors";
-const optimizerName = "optimizer.safetensors";
-const stateName = "state.json";
+const FORMAT_VERSION = 1;
+const WEIGHTS_NAME = "weights.safetensors";
+const OPTIMIZER_NAME = "optimizer.safetensors";
+const STATE_NAME = "state.json";
 
 /** A file of a checkpoint as it was written, so that a torn or altered one is noticed. */
 interface FileRecord {
@@ -72,13 +72,13 @@ export async function writeCheckpoint(
     try {
       await rm(temporary, { recursive: true, force: true });
       await mkdir(temporary);
-      await writeSafetensors(join(temporary, weightsName), training.parameters);
-      await writeSafetensors(join(temporary, optimizerName), moments(training), {
+      await writeSafetensors(join(temporary, WEIGHTS_NAME), training.parameters);
+      await writeSafetensors(join(temporary, OPTIMIZER_NAME), moments(training), {
         metadata: { t: String(training.optimizer.t) },
       });
       const files = {
-        [weightsName]: await recordOf(join(temporary, weightsName)),
-        [optimizerName]: await recordOf(join(temporary, optimizerName)),
+        [WEIGHTS_NAME]: await recordOf(join(temporary, WEIGHTS_NAME)),
+        [OPTIMIZER_NAME]: await recordOf(join(temporary, OPTIMIZER_NAME)),
       };
       await writeState(temporary, state, files);
       await rename(temporary, target);
@@ -111,8 +111,8 @@ function* moments({ parameters, optimizer }: TrainingState): Iterable<readonly [
 }
 
 async function writeState(folder: string, state: CheckpointState, files: StateFile["files"]): Promise<void> {
-  const content: StateFile = { format: formatVersion, ...state, files };
-  await writeFileAtomic(join(folder, stateName), `${JSON.stringify(content, null, 2)}\n`);
+  const content: StateFile = { format: FORMAT_VERSION, ...state, files };
+  await writeFileAtomic(join(folder, STATE_NAME), `${JSON.stringify(content, null, 2)}\n`);
 }
 
 async function recordOf(path: string): Promise<FileRecord> {
@@ -127,19 +127,19 @@ async function recordOf(path: string): Promise<FileRecord> {
 
 /** Reads and checks a state file's shape; throws with the reason. */
 async function readState(folder: string): Promise<StateFile> {
-  const path = join(folder, stateName);
+  const path = join(folder, STATE_NAME);
   const size = (await stat(path)).size;
-  if (size > 1 << 20) throw new Error(`${stateName} of ${size} bytes`);
+  if (size > 1 << 20) throw new Error(`${STATE_NAME} of ${size} bytes`);
   const value = JSON.parse(await readFile(path, "utf8")) as StateFile;
-  if (value?.format !== formatVersion)
+  if (value?.format !== FORMAT_VERSION)
     throw new StillwaveError(
-      `${path}: format ${value?.format}, but this version reads ${formatVersion}; resume with the version that wrote it`,
+      `${path}: format ${value?.format}, but this version reads ${FORMAT_VERSION}; resume with the version that wrote it`,
     );
   const whole = (n: unknown) => Number.isSafeInteger(n);
-  if (!whole(value.step) || value.step < 0) throw new Error(`${stateName} is incomplete`);
-  for (const name of [weightsName, optimizerName])
+  if (!whole(value.step) || value.step < 0) throw new Error(`${STATE_NAME} is incomplete`);
+  for (const name of [WEIGHTS_NAME, OPTIMIZER_NAME])
     if (!whole(value.files?.[name]?.bytes) || typeof value.files[name]?.sha256 !== "string")
-      throw new Error(`${stateName} does not list ${name}`);
+      throw new Error(`${STATE_NAME} does not list ${name}`);
   return value;
 }
 
@@ -162,8 +162,8 @@ export async function findLastCheckpoint<State extends CheckpointState>(
     const path = join(folder, checkpointName(step));
     try {
       const { format: _, files, ...state } = await readState(path);
-      if (!isWhole(state)) throw new Error(`${stateName} is incomplete`);
-      if (state.step !== step) throw new Error(`${stateName} says step ${state.step}`);
+      if (!isWhole(state)) throw new Error(`${STATE_NAME} is incomplete`);
+      if (state.step !== step) throw new Error(`${STATE_NAME} says step ${state.step}`);
       for (const [name, written] of Object.entries(files)) {
         const { bytes, sha256 } = await recordOf(join(path, name));
         if (bytes !== written.bytes) throw new Error(`${name} has ${bytes} of ${written.bytes} bytes`);
@@ -210,7 +210,7 @@ async function removeCheckpoint(folder: string, step: number): Promise<void> {
 /** Copies a checkpoint's weights and moments into the live buffers. Names and shapes must be those of the training. */
 export async function restoreCheckpoint(folder: string, training: TrainingState): Promise<void> {
   await restoreWeights(folder, training.parameters);
-  const file = await readSafetensors(join(folder, optimizerName));
+  const file = await readSafetensors(join(folder, OPTIMIZER_NAME));
   try {
     const wanted = [...moments(training)];
     if (file.tensors.size !== wanted.length)
@@ -227,7 +227,7 @@ export async function restoreCheckpoint(folder: string, training: TrainingState)
 
 /** Copies a checkpoint's weights alone, into arrays of the same names and shapes. */
 export async function restoreWeights(folder: string, parameters: Parameters): Promise<void> {
-  const file = await readSafetensors(join(folder, weightsName));
+  const file = await readSafetensors(join(folder, WEIGHTS_NAME));
   try {
     if (file.tensors.size !== parameters.size)
       throw new StillwaveError(`${file.path}: ${file.tensors.size} tensors, the training has ${parameters.size}`);

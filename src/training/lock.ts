@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { StillwaveError } from "../errors.ts";
 
-export const lockName = "run.lock";
+export const LOCK_NAME = "run.lock";
 
 /** A lock file without content, or a guard, is held for milliseconds; older ones are remains. */
-const staleAfterMs = 10_000;
+const STALE_AFTER_MS = 10_000;
 
 /** Who holds the lock. `born` tells a process from a later one with the same number (Linux; empty elsewhere). */
 interface Holder {
@@ -23,9 +23,12 @@ export interface RunLock {
   release(): Promise<void>;
 }
 
-/** Locks `folder`, which must exist. Throws a StillwaveError that names the process which holds it. */
+/**
+ * Locks `folder`, which must exist.
+ * @throws StillwaveError that names the process which holds it
+ */
 export async function lockFolder(folder: string): Promise<RunLock> {
-  const path = join(folder, lockName);
+  const path = join(folder, LOCK_NAME);
   const mine = JSON.stringify({ pid: process.pid, host: hostname(), born: await bornAt(process.pid) } satisfies Holder);
   for (let attempt = 0; attempt < 20; attempt++) {
     if (await create(path, mine)) return { takenOver: undefined, release: () => release(path, mine) };
@@ -45,7 +48,7 @@ async function takeOver(path: string, mine: string): Promise<string | undefined>
   const guard = `${path}.takeover`;
   if (!(await create(guard, mine))) {
     const age = Date.now() - (await modified(guard));
-    if (age > staleAfterMs) await rm(guard, { force: true });
+    if (age > STALE_AFTER_MS) await rm(guard, { force: true });
     return undefined;
   }
   try {
@@ -94,7 +97,7 @@ async function staleReason(path: string, text: string): Promise<string> {
   const holder = parseHolder(text);
   if (!holder) {
     // A lock without content is being written, or its writer was killed before it could.
-    if (Date.now() - (await modified(path)) < staleAfterMs)
+    if (Date.now() - (await modified(path)) < STALE_AFTER_MS)
       throw new StillwaveError(`${path}: another process is just starting here; wait for it or delete the file`);
     return "an unfinished lock file";
   }

@@ -28,15 +28,18 @@ const caseSchema = z.object({
 /** Settings of a recorded distillation step, in the terms of the released code. */
 export type CaseConfig = z.output<typeof caseSchema>;
 
-const maxSettingsBytes = 2 ** 20;
+const MAX_SETTINGS_BYTES = 2 ** 20;
 /** Recorded cases are small; a wave of more samples is no case. */
-const maxWaveSamples = 2 ** 26;
+const MAX_WAVE_SAMPLES = 2 ** 26;
 
-/** Reads config.json of a recorded distillation step. Throws a StillwaveError naming the file and the field. */
+/**
+ * Reads config.json of a recorded distillation step.
+ * @throws StillwaveError naming the file and the field
+ */
 export async function readCaseConfig(folder: string): Promise<CaseConfig> {
   const path = join(folder, "config.json");
   const info = await stat(path).catch(() => undefined);
-  if (!info?.isFile() || info.size > maxSettingsBytes)
+  if (!info?.isFile() || info.size > MAX_SETTINGS_BYTES)
     throw new StillwaveError(`${path}: missing, or not the settings of a recorded distillation step`);
   let value: unknown;
   try {
@@ -46,7 +49,7 @@ export async function readCaseConfig(folder: string): Promise<CaseConfig> {
   }
   const parsed = caseSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const { path: place, message } = parsed.error.issues[0]!;
+  const { path: place, message } = parsed.error.issues[0];
   const problem = message.replace(/^Invalid input: /, "").replace(/, received undefined$/, "; it is missing");
   throw new StillwaveError(`${path}: not a recorded distillation step: ${place.join(".") || "settings"}: ${problem}`);
 }
@@ -68,7 +71,7 @@ export function recordedWave(
   const wave = requiredTensor(tensors, name, path);
   const shortest = Math.max(...configs.map(({ conv }) => receptiveField(conv)));
   const [items = 0, samples = 0] = wave.shape;
-  if (wave.shape.length !== 2 || items < 1 || samples < shortest || items * samples > maxWaveSamples)
+  if (wave.shape.length !== 2 || items < 1 || samples < shortest || items * samples > MAX_WAVE_SAMPLES)
     throw new StillwaveError(
       `${path}: "${name}" has shape [${wave.shape}], expected [items, samples] with at least ${shortest} samples`,
     );

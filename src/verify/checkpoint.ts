@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { loadModel, readAllSafetensors } from "../checkpoint/index.ts";
 import type { HostArray } from "../graph/array.ts";
 import type { ReuseSemantics } from "../models/config.ts";
-import type { Extraction } from "../models/inference.ts";
-import { createUpstream } from "../models/inference.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { Extraction } from "../upstream/inference.ts";
+import { createUpstream } from "../upstream/inference.ts";
 import { recordedLengths, recordedWave } from "./case.ts";
 import type { Difference, Pair } from "./compare.ts";
 import { compareKind } from "./compare.ts";
@@ -49,7 +49,7 @@ export async function verifyCheckpoint(folder: string, runtime: Runtime): Promis
       const wave = recordedWave(tensors, `wave${run}`, path, [model.config]);
       const [padding, speech] = [tensors.get(`padding_mask${run}`), tensors.get(`attention_mask${run}`)];
       const samples = recordedLengths(padding ?? speech, wave, path, [model.config], padding ? "padding" : "speech");
-      const padded = { wave: wave.data, paddedSamples: wave.shape[1]!, samples };
+      const padded = { wave: wave.data, paddedSamples: wave.shape[1], samples };
       const names = recordedNames(await upstream.extract(padded, { normalize: false }), model.config.normFirst);
       for (const [name, computed] of Object.entries(names)) {
         const recorded = tensors.get(`${prefix}${run}.${name}`);

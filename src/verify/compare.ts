@@ -34,13 +34,13 @@ function differenceOf({ name, computed, recorded }: Pair, measure: Measure) {
   let squares = 0;
   let reference = 0;
   for (let i = 0; i < recorded.data.length; i++) {
-    const difference = Math.abs(computed.data[i]! - recorded.data[i]!);
+    const difference = Math.abs(computed.data[i] - recorded.data[i]);
     // NaN must not pass: a comparison with it is false everywhere else.
     if (Number.isNaN(difference)) return { absolute: Number.NaN, relative: Number.POSITIVE_INFINITY };
     absolute = Math.max(absolute, difference);
-    largest = Math.max(largest, Math.abs(recorded.data[i]!));
+    largest = Math.max(largest, Math.abs(recorded.data[i]));
     squares += difference ** 2;
-    reference += recorded.data[i]! ** 2;
+    reference += recorded.data[i] ** 2;
   }
   const relative = measure === "l2" ? Math.sqrt(squares / reference) : absolute / largest;
   return { absolute, relative: absolute === 0 ? 0 : relative };
@@ -80,7 +80,7 @@ export function channelsLast({ shape, data }: HostArray): HostArray {
   const turned = new Float32Array(data.length);
   for (let b = 0; b < batch; b++)
     for (let c = 0; c < channels; c++)
-      for (let t = 0; t < time; t++) turned[(b * time + t) * channels + c] = data[(b * channels + c) * time + t]!;
+      for (let t = 0; t < time; t++) turned[(b * time + t) * channels + c] = data[(b * channels + c) * time + t];
   return { shape: [batch, time, channels], data: turned };
 }
 

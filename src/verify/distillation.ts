@@ -17,9 +17,9 @@ import type { Value } from "../graph/value.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { validFrames } from "../models/config.ts";
 import type { EncoderOutputs } from "../models/forward.ts";
-import { createUpstream } from "../models/inference.ts";
 import { adamwUpdate, createAdamWState, decayRanges, warmupLinear } from "../optim/index.ts";
 import type { Feed, Runtime } from "../runtime/runtime.ts";
+import { createUpstream } from "../upstream/inference.ts";
 import {
   type CaseConfig,
   readCaseConfig,
@@ -65,7 +65,7 @@ async function readCase(folder: string): Promise<RecordedCase> {
     where: `${folder}/config.json student`,
   });
   const wave = recordedWave(tensors, "wave", path, [teacher, student]);
-  const paddedSamples = wave.shape[1]!;
+  const paddedSamples = wave.shape[1];
   const samples = recordedLengths(tensors.get("padding_mask"), wave, path, [teacher, student]);
   const names = samples.map((_, item) => `item ${item}`);
   const studentModel = {
@@ -149,7 +149,7 @@ function feedsOf(
   const feeds: Record<string, Feed> = {
     ...Object.fromEntries(model.parameters),
     wave: { shape, data: batch.wave },
-    mask: { shape: [shape[0]!, mask.length / shape[0]!], data: mask },
+    mask: { shape: [shape[0], mask.length / shape[0]], data: mask },
   };
   if (padded) feeds.validFrames = countsFeed(model.config, batch);
   return feeds;
@@ -182,7 +182,7 @@ async function studentPairs(runtime: Runtime, recorded: RecordedCase) {
   const maps = [...encoded.maps.keys()].flatMap((layer): Pair[] => {
     const found = tensors.get(`student.attn_map.${layer}`);
     return found
-      ? [{ name: `student.attn_map.${layer}`, computed: computed[`map.${layer}`]!, recorded: batchFirst(found) }]
+      ? [{ name: `student.attn_map.${layer}`, computed: computed[`map.${layer}`], recorded: batchFirst(found) }]
       : [];
   });
   return { states, maps };
@@ -192,7 +192,7 @@ async function studentPairs(runtime: Runtime, recorded: RecordedCase) {
 async function inferencePairs(runtime: Runtime, recorded: RecordedCase): Promise<Pair[]> {
   const { student, batch, tensors } = recorded;
   const upstream = createUpstream(student, runtime);
-  const alone = await upstream.extract(batch.wave.subarray(0, batch.samples[0]!), { normalize: false });
+  const alone = await upstream.extract(batch.wave.subarray(0, batch.samples[0]), { normalize: false });
   const all = await upstream.extract(batch, { normalize: false });
   await upstream.dispose();
   const named = (prefix: string, arrays: readonly HostArray[]) =>

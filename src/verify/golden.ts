@@ -6,8 +6,8 @@ import { loadModel, loadUpstream, ModelUnavailableError } from "../checkpoint/in
 import { StillwaveError } from "../errors.ts";
 import { readNpy } from "../extract/index.ts";
 import type { HostArray } from "../graph/array.ts";
-import { createUpstream } from "../models/inference.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { createUpstream } from "../upstream/inference.ts";
 import { compareKind, type Difference } from "./compare.ts";
 
 /**
@@ -47,14 +47,14 @@ export async function findGolden(folder: string): Promise<GoldenCase | undefined
     throw new StillwaveError(
       `${folder}: a golden case has one audio file and one *.L<layer>.npy, found ${audio.length} and ${features.length}`,
     );
-  const stem = features[0]!.slice(0, -".npy".length);
+  const stem = features[0].slice(0, -".npy".length);
   const layer = Number(/\.L(\d+)$/.exec(stem)![1]);
   const units = names.find((name) => name.startsWith(`${stem}.km`) && name.endsWith(".km"));
   const clusters = Number(/\.km(\d+)\.km$/.exec(units ?? "")?.[1]);
   return {
     folder,
-    audio: join(folder, audio[0]!),
-    features: join(folder, features[0]!),
+    audio: join(folder, audio[0]),
+    features: join(folder, features[0]),
     layer,
     units: units
       ? { file: join(folder, units), clusters, centroids: join(folder, units.replace(/\.km$/, ".centroids.npy")) }
@@ -79,7 +79,7 @@ export async function verifyGolden(golden: GoldenCase, runtime: Runtime, model?:
   const upstream = createUpstream(loaded, runtime);
   const { layers } = await upstream.extract(wave);
   await upstream.dispose();
-  const state = layers[golden.layer - 1]!;
+  const state = layers[golden.layer - 1];
   const computed: HostArray = { shape: state.shape.slice(1), data: state.data };
   const notes = [`model: ${loaded.info.path} (${loaded.info.format})`];
   const kind = `layer ${golden.layer}`;
@@ -118,11 +118,11 @@ async function compareUnits(
   { file, clusters, centroids }: NonNullable<GoldenCase["units"]>,
   states: HostArray,
 ): Promise<Difference | { absent: string }> {
-  const recorded = await readUnits(file, states.shape[0]!, clusters);
+  const recorded = await readUnits(file, states.shape[0], clusters);
   if (!(await isFile(centroids)))
     return { absent: `units not compared: that needs the ${clusters} centroids as ${centroids} [${clusters}, dim]` };
   const { shape, data } = await readNpy(centroids);
-  const dim = states.shape[1]!;
+  const dim = states.shape[1];
   if (shape.length !== 2 || shape[0] !== clusters || shape[1] !== dim)
     throw new StillwaveError(`${centroids}: shape [${shape}], expected [${clusters}, ${dim}]`);
   let different = 0;
@@ -154,7 +154,7 @@ function nearest(frame: Float32Array, centroids: Float32Array, clusters: number)
   let [best, least] = [0, Number.POSITIVE_INFINITY];
   for (let k = 0; k < clusters; k++) {
     let distance = 0;
-    for (let i = 0; i < frame.length; i++) distance += (frame[i]! - centroids[k * frame.length + i]!) ** 2;
+    for (let i = 0; i < frame.length; i++) distance += (frame[i] - centroids[k * frame.length + i]) ** 2;
     if (distance < least) [best, least] = [k, distance];
   }
   return best;

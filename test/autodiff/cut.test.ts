@@ -41,7 +41,7 @@ function model(time: Dim) {
   const traces: LstmTraces = new Map();
   const sites: DropoutSite[] = [];
   const dropout = fedDropout(sites);
-  const rows = (x: Value) => g.reshape(x, [mulDims(time, batch), x.shape[2]!]);
+  const rows = (x: Value) => g.reshape(x, [mulDims(time, batch), x.shape[2]]);
   const features = input("features", [time, batch, WIDTH]);
   const valid = input("valid", [time, batch, 1]);
   const linear = g.gelu(g.gemm(rows(features), p("in", WIDTH, 2 * UNITS), { c: p("in_bias", 2 * UNITS) }));
@@ -94,7 +94,7 @@ describe.each(TIMES)("a step in two graphs, %s", (_, time) => {
     runtime = await createRuntime({ threads: 1 });
     const loss = g.sumAll(g.mul(logits, input("cotangent", logits.shape)));
     const slopes = gradients(loss, [...parameters.values()]);
-    const outputs = new Map([...parameters.keys()].map((name, i) => [`gradient.${name}`, slopes[i]!]));
+    const outputs = new Map([...parameters.keys()].map((name, i) => [`gradient.${name}`, slopes[i]]));
     feeds = draw(outputs);
     whole = await run(outputs, feeds);
   });
@@ -143,7 +143,7 @@ test("a parameter that the logits do not depend on has a gradient of zeros", asy
     saved: new Map(),
   });
   const executable = await (await createRuntime({ threads: 1 })).compile({ name: "zeros", outputs: backward });
-  expect([...(await executable.run({}))["gradient.other"]!.data]).toEqual([0, 0, 0, 0]);
+  expect([...(await executable.run({}))["gradient.other"].data]).toEqual([0, 0, 0, 0]);
   await executable.dispose();
 });
 

@@ -8,12 +8,12 @@ import type { Value } from "../../src/graph/value.ts";
 import { input, reachableNodes } from "../../src/graph/value.ts";
 import { createRuntime } from "../../src/runtime/node/index.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
-import { NO_GRADIENT } from "../graph/opCases.ts";
+import { NO_GRADIENT } from "../graph/op-cases.ts";
 import type { Tensor } from "../graph/reference.ts";
 import { evaluate, tabulate } from "../graph/reference.ts";
-import { toFeed } from "../runtime/opConformance.ts";
-import { finiteDifferences, relativeError } from "./finiteDifferences.ts";
-import { drawFeeds, programs, traceProgram } from "./randomGraphs.ts";
+import { toFeed } from "../runtime/op-conformance.ts";
+import { finiteDifferences, relativeError } from "./finite-differences.ts";
+import { drawFeeds, programs, traceProgram } from "./random-graphs.ts";
 
 const NO_SIZES = new Map<string, number>();
 const count = (outputs: readonly Value[], op: string) => reachableNodes(outputs).filter((n) => n.op === op).length;
@@ -52,7 +52,7 @@ describe("random graphs with shared subexpressions", () => {
           await executable.dispose();
           const expected = evaluate(Object.values(outputs), feeds, NO_SIZES);
           Object.keys(outputs).forEach((name, i) => {
-            expect(relativeError(results[name]!, expected[i]!, 1), name).toBeLessThan(1e-5);
+            expect(relativeError(results[name], expected[i], 1), name).toBeLessThan(1e-5);
           });
         }),
         { numRuns: 60, seed: 8 },
@@ -78,10 +78,10 @@ describe("accumulation", () => {
     const loss = g.add(g.sumAll(g.gemm(g.add(a, b), w)), g.sumAll(g.mul(a, a)));
     const cotangents = gradients(loss, [a, b]);
     expect(count(cotangents, "gemm")).toBe(1);
-    const feeds = new Map([...drawFeeds(3)].map(([, t], i) => [["a", "b", "w"][i]!, crop(t)]));
+    const feeds = new Map([...drawFeeds(3)].map(([, t], i) => [["a", "b", "w"][i], crop(t)]));
     cotangents.forEach((cotangent, i) => {
-      const slopes = finiteDifferences(loss, ["a", "b"][i]!, feeds, NO_SIZES);
-      expect(relativeError(evaluate([cotangent], feeds, NO_SIZES)[0]!, slopes)).toBeLessThan(1e-6);
+      const slopes = finiteDifferences(loss, ["a", "b"][i], feeds, NO_SIZES);
+      expect(relativeError(evaluate([cotangent], feeds, NO_SIZES)[0], slopes)).toBeLessThan(1e-6);
     });
   });
 
@@ -92,7 +92,7 @@ describe("accumulation", () => {
   });
 });
 
-const crop = (t: Tensor) => tabulate([3, 3], ([i, j]) => t.data[4 * i! + j!]!);
+const crop = (t: Tensor) => tabulate([3, 3], ([i, j]) => t.data[4 * i! + j!]);
 
 // Memory: the backward pass reads a copy of a cheap value, made once, so that the forward pass need not keep it.
 test("a cheap value is computed again for the backward pass, once, whatever reads it", () => {

@@ -1,7 +1,7 @@
 // Every recorded checkpoint loads, and the same weights in different formats come out equal.
 import { existsSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type LoadedModel, type LoadOptions, loadModel } from "../../src/checkpoint/index.ts";
 import { parameterSpecs } from "../../src/models/parameters.ts";
 
@@ -21,14 +21,14 @@ function expectEqualWeights(a: LoadedModel, b: LoadedModel, tolerance = 0): void
   for (const [name, { data }] of a.parameters) {
     const other = b.parameters.get(name)!.data;
     let worst = 0;
-    for (let i = 0; i < data.length; i++) worst = Math.max(worst, Math.abs(data[i]! - other[i]!));
+    for (let i = 0; i < data.length; i++) worst = Math.max(worst, Math.abs(data[i] - other[i]));
     expect(worst, name).toBeLessThanOrEqual(tolerance);
   }
 }
 
 describe.skipIf(!present)("recorded checkpoints", () => {
   for (const name of present ? readdirSync(root) : [])
-    it(`${name} loads`, async () => {
+    test(`${name} loads`, async () => {
       expectComplete(await loadModel(root + name));
     });
 
@@ -46,11 +46,11 @@ describe.skipIf(!present)("recorded checkpoints", () => {
     ["fairseq_hubert_base_cfgdict", "fairseq_hubert_base_fp16", 2e-3],
   ];
   for (const [a, b, tolerance] of equal)
-    it(`${a} equals ${b}`, async () => {
+    test(`${a} equals ${b}`, async () => {
       expectEqualWeights(await loadModel(root + a), await loadModel(root + b), tolerance);
     });
 
-  it("equivalent configurations differ in nothing but the frame rule", async () => {
+  test("equivalent configurations differ in nothing but the frame rule", async () => {
     for (const [a, b] of [
       ["hf_hubert_base", "fairseq_hubert_base_argsns"],
       ["hf_hubert_large", "fairseq_hubert_large_cfgdict"],
@@ -63,7 +63,7 @@ describe.skipIf(!present)("recorded checkpoints", () => {
     }
   });
 
-  it("students of Lightning checkpoints", async () => {
+  test("students of Lightning checkpoints", async () => {
     const student = await loadModel(`${root}lightning_armhubert`);
     expect(student.config).toMatchObject({
       family: "student",
@@ -81,7 +81,7 @@ describe.skipIf(!present)("recorded checkpoints", () => {
     expect((await loadModel(`${root}lightning_maskhubert`)).config.attentionFrom).toEqual([0, 1, 2]);
   });
 
-  it("teachers of Lightning checkpoints need a head count that is not recorded", async () => {
+  test("teachers of Lightning checkpoints need a head count that is not recorded", async () => {
     await expect(loadModel(`${root}lightning_armhubert`, { part: "teacher" })).rejects.toThrow("teacherHeads");
     const teacher = await loadModel(`${root}lightning_armhubert`, { part: "teacher", teacherHeads: 4 });
     expectComplete(teacher);
@@ -90,7 +90,7 @@ describe.skipIf(!present)("recorded checkpoints", () => {
     expect(teacher.config).toEqual(pretrained.config);
   });
 
-  it("what the model does not use is listed", async () => {
+  test("what the model does not use is listed", async () => {
     const { info } = await loadModel(`${root}fairseq_hubert_base_cfgdict`);
     expect(info.ignored).toEqual(
       expect.arrayContaining(["label_embs_concat", "final_proj.weight", "last_optimizer_state.state.0.exp_avg"]),
@@ -102,7 +102,7 @@ describe.skipIf(!present)("recorded checkpoints", () => {
 
 const tiny = `${shared}models/hubert-tiny-libri`;
 describe.skipIf(!existsSync(tiny))("hubert-tiny-libri", () => {
-  it("float16 weights are the float32 weights, rounded", async () => {
+  test("float16 weights are the float32 weights, rounded", async () => {
     const half = await loadModel(`${tiny}/model.fp16.safetensors`);
     expect(half.info.storedDtype).toBe("F16");
     expectEqualWeights(await loadModel(tiny), half, 4e-3);

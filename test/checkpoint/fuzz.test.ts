@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readPickle } from "../../src/checkpoint/formats/pickle.ts";
+import { plain } from "../../src/checkpoint/formats/pickle.types.ts";
 import { inspectCheckpoint, loadModel, readAllSafetensors } from "../../src/checkpoint/index.ts";
-import { readPickle } from "../../src/checkpoint/pickle.ts";
-import { plain } from "../../src/checkpoint/pickle.types.ts";
 import { StillwaveError } from "../../src/errors.ts";
 
 const root = fileURLToPath(new URL("../../../shared/oracle/checkpoints/", import.meta.url));
@@ -85,7 +85,7 @@ const targets = [
 
 describe.skipIf(!present)("damaged files", () => {
   for (const target of present ? targets : [])
-    it(
+    test(
       target,
       async () => {
         const own = await mkdtemp(join(folder, "damaged-"));
@@ -104,7 +104,7 @@ describe.skipIf(!present)("damaged files", () => {
       120_000 + runs * 500,
     );
 
-  it("settings beside the weights", async () => {
+  test("settings beside the weights", async () => {
     const source = `${root}hf_hubert_base/`;
     await copyFile(`${source}model.safetensors`, join(folder, "model.safetensors"));
     const original = JSON.parse(await readFile(`${source}config.json`, "utf8"));
@@ -120,7 +120,7 @@ describe.skipIf(!present)("damaged files", () => {
 });
 
 describe("random bytes", () => {
-  it("as safetensors headers", async () => {
+  test("as safetensors headers", async () => {
     const path = join(folder, "random.safetensors");
     const entry = fc.record({
       dtype: fc.oneof(fc.constantFrom("F32", "F16", "I64", "BOOL"), fc.string()),
@@ -186,7 +186,7 @@ describe("random bytes", () => {
     { weight: 1, arbitrary: fc.uint8Array({ maxLength: 6 }).map((bytes) => [...bytes]) },
   );
 
-  it("as pickles", () => {
+  test("as pickles", () => {
     fc.assert(
       fc.property(fc.array(instruction, { maxLength: 60 }), (instructions) => {
         const bytes = Uint8Array.from([0x80, 2, ...instructions.flat(), 0x2e]);

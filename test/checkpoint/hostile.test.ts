@@ -2,9 +2,9 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { configFromFairseq, inspectCheckpoint, loadModel } from "../../src/checkpoint/index.ts";
-import { fairseqName } from "../../src/checkpoint/names.ts";
+import { fairseqName } from "../../src/checkpoint/read/names.ts";
 import { StillwaveError } from "../../src/errors.ts";
 import { sizeOf } from "../../src/graph/array.ts";
 import { parameterSpecs } from "../../src/models/parameters.ts";
@@ -20,7 +20,7 @@ import {
   tensor,
   tuple,
   type ZipLies,
-} from "./torch-fixture.ts";
+} from "./formats/torch-fixture.ts";
 
 let folder = "";
 beforeAll(async () => {
@@ -84,13 +84,13 @@ async function errorOf(bytes: Uint8Array): Promise<string> {
 const bias = "encoder.layers.0.fc1.bias";
 
 describe("torch files", () => {
-  it("the unchanged one loads", async () => {
+  test("the unchanged one loads", async () => {
     await writeFile(join(folder, "good.pt"), checkpoint());
     const { parameters } = await loadModel(join(folder, "good.pt"));
     expect([...parameters.values()].map(({ data }) => data[0])).toEqual(parameterSpecs(config).map((_, i) => i + 0.5));
   });
 
-  it("names under DataParallel's module, all or none", async () => {
+  test("names under DataParallel's module, all or none", async () => {
     const path = join(folder, "wrapped.pt");
     const names = parameterSpecs(config).map(({ name }) => fairseqName(name, config));
     const tensors = parameterSpecs(config).map(({ shape }, i) => tensor(String(i), sizeOf(shape), [...shape]));
@@ -98,7 +98,7 @@ describe("torch files", () => {
       tensors: Object.fromEntries(
         names.slice(0, count).flatMap((name, i): [string, Pickled | undefined][] => [
           [name, undefined],
-          [prefix + name, tensors[i]!],
+          [prefix + name, tensors[i]],
         ]),
       ),
     });
@@ -188,11 +188,11 @@ describe("torch files", () => {
     ["empty pickle", { files: { "x/data.pkl": new Uint8Array(0) } }, /ends early/],
   ];
   for (const [name, change, message] of cases)
-    it(name, async () => {
+    test(name, async () => {
       expect(await errorOf(checkpoint(change))).toMatch(message);
     });
 
-  it("one storage as every weight, where that makes more than the file holds", async () => {
+  test("one storage as every weight, where that makes more than the file holds", async () => {
     const wide = { encoder_embed_dim: 256, encoder_ffn_embed_dim: 1024, encoder_layers: 4 };
     const big = configFromFairseq({ ...settings, ...wide }, "hubert");
     const tensors: Record<string, Pickled | undefined> = {};
@@ -273,11 +273,11 @@ describe("zip archives", () => {
     ["only the magic", () => Buffer.from("PK\x03\x04 and then nothing of the kind"), /no end record/],
   ];
   for (const [name, make, message] of cases)
-    it(name, async () => {
+    test(name, async () => {
       expect(await errorOf(make())).toMatch(message);
     });
 
-  it("every truncation is an error", async () => {
+  test("every truncation is an error", async () => {
     const whole = checkpoint();
     for (let length = 0; length < whole.length; length += 131) await errorOf(whole.slice(0, length));
   });
@@ -293,7 +293,7 @@ describe("pickles", () => {
       0x2e,
     ]);
 
-  it("900,000 lists in each other", async () => {
+  test("900,000 lists in each other", async () => {
     const deep = new Uint8Array(1_800_004).fill(0x5d, 2, 900_002).fill(0x61, 900_002, 1_800_001);
     deep.set([0x80, 2]);
     deep[1_800_001] = 0x2e;
@@ -307,7 +307,7 @@ describe("pickles", () => {
     );
   });
 
-  it("settings that unfold to more than they hold", async () => {
+  test("settings that unfold to more than they hold", async () => {
     // d = {}; 31 times: d = {"a": d, "b": d}
     const parts: number[] = [0x7d];
     for (let i = 0; i < 31; i++)
@@ -316,7 +316,7 @@ describe("pickles", () => {
     expect(await load(text)).toMatch(/more than 200000 values/);
   });
 
-  it("settings that contain themselves", async () => {
+  test("settings that contain themselves", async () => {
     // d = {}; d["model"] = d
     const cyclic = raw(0x7d, 0x71, 0, 0x58, 5, 0, 0, 0, ...Buffer.from("model"), 0x68, 0, 0x73);
     expect(await load(pickle(dict({ cfg: cyclic, model: dict({ a: tensor("0", 1, [1]) }) })))).toMatch(/cfg.model/);
@@ -347,13 +347,13 @@ describe("pickles", () => {
     ["nothing but a number", pickle(7), /no dict/],
   ];
   for (const [name, pickled, message] of cases)
-    it(name, async () => {
+    test(name, async () => {
       expect(await load(pickled)).toMatch(message);
     });
 });
 
 describe("inspectCheckpoint", () => {
-  it("names objects that Python would build by running code", async () => {
+  test("names objects that Python would build by running code", async () => {
     const system = call(global("posix", "system"), "touch pwned");
     const entries = { hook: system, name: global("os", "getcwd"), steps: 7, text: "plain", state: dict({ inner: 1 }) };
     const path = join(folder, "objects.pt");
@@ -369,7 +369,7 @@ describe("inspectCheckpoint", () => {
     expect((await inspectCheckpoint(path)).ignored).toEqual(["args (a pickled argparse.Namespace, never executed)"]);
   });
 
-  it("reports a model that does not fit, with what is in the file", async () => {
+  test("reports a model that does not fit, with what is in the file", async () => {
     await writeFile(
       join(folder, "unfit.pt"),
       checkpoint({ tensors: { [bias]: undefined, extra: tensor("0", 4, [4]) } }),
@@ -380,7 +380,7 @@ describe("inspectCheckpoint", () => {
     expect(report.tensors.map(({ name }) => name)).toContain("extra");
   });
 
-  it("reports parameters and what would be ignored", async () => {
+  test("reports parameters and what would be ignored", async () => {
     await writeFile(join(folder, "fit.pt"), checkpoint({ tensors: { extra: tensor("0", 4, [4]) } }));
     const report = await inspectCheckpoint(join(folder, "fit.pt"));
     expect(report).toMatchObject({ format: "fairseq-zip", problem: null, ignored: ["extra"], config });

@@ -7,7 +7,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { loadModel, loadUpstream } from "../../src/checkpoint/index.ts";
 import { StillwaveError } from "../../src/errors.ts";
 
@@ -82,7 +82,7 @@ afterEach(async () => {
 });
 
 describe.skipIf(!present)("loadUpstream", () => {
-  it("downloads what it needs into the standard cache, once", async () => {
+  test("downloads what it needs into the standard cache, once", async () => {
     const model = await loadUpstream("org/model");
     expect(model.parameters).toEqual((await loadModel(source)).parameters);
     const storage = join(folder, "hub", "models--org--model");
@@ -98,7 +98,7 @@ describe.skipIf(!present)("loadUpstream", () => {
     expect(requests.filter((path) => path.includes("/resolve/"))).toEqual([]);
   });
 
-  it("works offline from the cache: by setting, and where the hub cannot be reached", async () => {
+  test("works offline from the cache: by setting, and where the hub cannot be reached", async () => {
     const online = await loadUpstream("org/model");
     vi.stubEnv("HF_HUB_OFFLINE", "1");
     requests = [];
@@ -112,7 +112,7 @@ describe.skipIf(!present)("loadUpstream", () => {
     await expect(loadUpstream("org/other")).rejects.toThrow("could not be reached");
   });
 
-  it("sends HF_TOKEN, and the saved token", async () => {
+  test("sends HF_TOKEN, and the saved token", async () => {
     vi.stubEnv("HF_TOKEN", "hf_secret");
     await loadUpstream("org/model");
     expect([...tokens]).toEqual(["Bearer hf_secret"]);
@@ -125,7 +125,7 @@ describe.skipIf(!present)("loadUpstream", () => {
     await expect(loadUpstream("org/model")).rejects.toThrow("HF_TOKEN is not a Hugging Face token");
   });
 
-  it("reads sharded weights", async () => {
+  test("reads sharded weights", async () => {
     const { writeSafetensors } = await import("../../src/checkpoint/index.ts");
     const whole = await loadModel(source);
     const names = [...whole.parameters];
@@ -142,17 +142,17 @@ describe.skipIf(!present)("loadUpstream", () => {
     expect((await loadUpstream("org/model")).parameters).toEqual(whole.parameters);
   });
 
-  it("falls back to pytorch_model.bin", async () => {
+  test("falls back to pytorch_model.bin", async () => {
     files.delete("model.safetensors");
     expect((await loadUpstream("org/model")).info.format).toBe("huggingface-torch");
   });
 
-  it("a path comes before an id", async () => {
+  test("a path comes before an id", async () => {
     expect((await loadUpstream(source)).info.path).toBe(source);
     expect(requests).toEqual([]);
   });
 
-  it("says what is wrong", async () => {
+  test("says what is wrong", async () => {
     await expect(loadUpstream("org/none")).rejects.toThrow("no such model (revision main)");
     await expect(loadUpstream("private/model")).rejects.toThrow(/no such model|refuses access/);
     for (const id of ["./missing/folder", "a/b/c", "../etc", "org/..", "-x", ""])
@@ -166,7 +166,7 @@ describe.skipIf(!present)("loadUpstream", () => {
     await expect(loadUpstream("org/model")).rejects.toThrow("neither model.safetensors nor pytorch_model.bin");
   });
 
-  it("refuses shards outside the repository", async () => {
+  test("refuses shards outside the repository", async () => {
     files.delete("model.safetensors");
     files.set("model.safetensors.index.json", Buffer.from('{"weight_map":{"a":"../../../evil"}}'));
     files.set("../../../evil", Buffer.from("x"));

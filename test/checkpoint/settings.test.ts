@@ -3,9 +3,9 @@ import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseLiteral } from "../../src/checkpoint/formats/literal.ts";
 import { loadModel } from "../../src/checkpoint/index.ts";
-import { parseLiteral } from "../../src/checkpoint/literal.ts";
 import { StillwaveError } from "../../src/errors.ts";
 
 let folder = "";
@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe("settings in text", () => {
-  it("are parsed, not evaluated", () => {
+  test("are parsed, not evaluated", () => {
     expect(parseLiteral("[(512,10,5)] + [(512,3,2)] * 2 + 2 * [(1,2,3)]", "x")).toEqual([
       [512, 10, 5],
       [512, 3, 2],
@@ -57,7 +57,7 @@ describe("settings in text", () => {
     "[,]",
     "1".repeat(30_000),
   ])
-    it(`refuses ${text.slice(0, 30)}`, () => {
+    test(`refuses ${text.slice(0, 30)}`, () => {
       expect(() => parseLiteral(text, "reuse_pattern")).toThrow(StillwaveError);
     });
 });
@@ -89,7 +89,7 @@ describe("folders", () => {
     ],
   ];
   for (const [name, files, message] of cases)
-    it(name, async () => {
+    test(name, async () => {
       const path = join(folder, name.replaceAll(" ", "-"));
       await mkdir(path, { recursive: true });
       for (const [file, text] of Object.entries(files)) await writeFile(join(path, file), text);
@@ -112,7 +112,7 @@ describe("folders", () => {
     ["text.pt", "<p>html", /it is truncated, corrupt or something else/],
   ];
   for (const [name, content, message] of others)
-    it(`says what it is: ${name}`, async () => {
+    test(`says what it is: ${name}`, async () => {
       const path = join(folder, name);
       await writeFile(path, content);
       const error = await loadModel(path).catch((e: unknown) => e);
@@ -121,7 +121,7 @@ describe("folders", () => {
       expect((error as Error).message).toMatch(message);
     });
 
-  it.skipIf(process.platform === "win32")("pipes and devices, without waiting for them", async () => {
+  test.skipIf(process.platform === "win32")("pipes and devices, without waiting for them", async () => {
     const pipes = join(folder, "pipes");
     await mkdir(join(pipes, "model"), { recursive: true });
     const [lone, config, weights] = ["lone.pt", "model/config.json", "model/model.safetensors"].map((name) =>
@@ -142,7 +142,7 @@ describe("folders", () => {
     await expect(loadModel("/dev/zero")).rejects.toThrow("/dev/zero: is a device");
   });
 
-  it("paths that are not there", async () => {
+  test("paths that are not there", async () => {
     await expect(loadModel(join(folder, "nowhere"))).rejects.toThrow("no such file or folder");
     await expect(loadModel("/dev/null")).rejects.toBeInstanceOf(StillwaveError);
   });

@@ -17,7 +17,7 @@ import { writeLightning, writeModelFolder } from "../../src/checkpoint/index.ts"
 import { main } from "../../src/cli/main.ts";
 import { type ModelConfig, noReuse } from "../../src/models/config.ts";
 import { initParameters } from "../../src/models/init.ts";
-import { call, dict, global, pickle, storedZip, tensor, tuple } from "../checkpoint/torch-fixture.ts";
+import { call, dict, global, pickle, storedZip, tensor, tuple } from "../checkpoint/formats/torch-fixture.ts";
 import { stillwave } from "./run.ts";
 
 const config: ModelConfig = {
@@ -254,7 +254,7 @@ describe("bad cases", () => {
   };
   test.each(Object.keys(files))("verify: %s", async (name) => {
     mkdirSync(at(name));
-    for (const [file, content] of Object.entries(files[name]!)) writeFileSync(join(at(name), file), content);
+    for (const [file, content] of Object.entries(files[name])) writeFileSync(join(at(name), file), content);
     const { code, stdout, stderr } = await run([
       "verify",
       at(name),

@@ -99,7 +99,7 @@ describe("extract", () => {
     ]);
     expect([otherwise.code, otherwise.stdout]).toEqual([2, ""]);
     expect(otherwise.stderr).toMatch(/layers 0,6 \(now 6\); give another folder, or --force/);
-    const { shape } = await readNpy(join(whole, files(whole)[0]!));
+    const { shape } = await readNpy(join(whole, files(whole)[0]));
     expect(shape).toEqual([2, lines(whole)[0].frames, 192]);
   });
 

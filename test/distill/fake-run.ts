@@ -9,9 +9,9 @@ import type { RunSpeech } from "../../src/distill/run/speech.ts";
 import type { DistillStep, StepLosses } from "../../src/distill/step.types.ts";
 import { type DistillRunOptions, distillRun, type ModelFacts, type Prepare } from "../../src/distill/trainer.ts";
 import type { HostArray, Parameters } from "../../src/graph/array.ts";
+import { readMetrics } from "../../src/log/index.ts";
+import type { TrainRow } from "../../src/log/metrics.types.ts";
 import { Random } from "../../src/random.ts";
-import { readMetrics } from "../../src/report/index.ts";
-import type { TrainRow } from "../../src/report/metrics.types.ts";
 
 const features = 5;
 const samplesPerFrame = 320;
@@ -59,19 +59,19 @@ export function fakeStep(): DistillStep {
     valid.forEach((count, item) => {
       for (let frame = 0; frame < count; frame++) {
         const at = item * batch.paddedSamples + frame * samplesPerFrame;
-        const x = Array.from({ length: features }, (_, i) => batch.wave[at + i * 7]!);
+        const x = Array.from({ length: features }, (_, i) => batch.wave[at + i * 7]);
         const kept = x.map((value) => (random ? (random.uniform() < 0.9 ? value / 0.9 : 0) : value));
         const masked = mask?.[item * frames + frame] === 1;
         const weight = masked ? 2 : 1;
-        const y = kept.reduce((sum, value, i) => sum + value * weights[i]!, weights[features]!);
+        const y = kept.reduce((sum, value, i) => sum + value * weights[i], weights[features]);
         const error = y - target(x);
-        loss[masked ? 0 : 1]! += (weight * error * error) / total;
+        loss[masked ? 0 : 1] += (weight * error * error) / total;
         if (scale === 0) continue;
         const slope = (scale * weight * 2 * error) / total;
         kept.forEach((value, i) => {
-          gradients[i]! += slope * value;
+          gradients[i] += slope * value;
         });
-        gradients[features]! += slope;
+        gradients[features] += slope;
       }
     });
     const [masked, unmasked] = loss as [number, number];
@@ -128,7 +128,7 @@ export function fakeSpeech(options: FakeOptions = {}): RunSpeech {
   const batchOf = (epoch: number, index: number): Batch => {
     if (options.batch) return options.batch(epoch, index);
     const order = new Random(1, "order", epoch).shuffle(Array.from({ length: count }, (_, i) => i));
-    const which = order[index]!;
+    const which = order[index];
     return fakeBatch(which, [320 * (30 + which), 320 * (24 + which)]);
   };
   const validation =
@@ -183,7 +183,7 @@ export async function events(run: AsyncIterable<DistillEvent>): Promise<DistillE
 }
 
 export const doneOf = (all: readonly DistillEvent[]) => {
-  const last = all[all.length - 1]!;
+  const last = all[all.length - 1];
   if (last.kind !== "done") throw new Error(`the run ended with ${last.kind}`);
   return last;
 };

@@ -26,7 +26,7 @@ import {
   type TrainingState,
   writeCheckpoint,
 } from "../../src/training/checkpoints.ts";
-import { lockFolder, lockName } from "../../src/training/lock.ts";
+import { LOCK_NAME, lockFolder } from "../../src/training/lock.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -100,10 +100,10 @@ test("damage anywhere is noticed: any byte of any file, any cut", async () => {
       fc.integer({ min: 1, max: 255 }),
       fc.boolean(),
       async (which, where, flip, cut) => {
-        const [file, original] = originals[which]!;
+        const [file, original] = originals[which];
         const index = where % original.length;
         const damaged = Buffer.from(cut ? original.subarray(0, index) : original);
-        if (!cut) damaged[index]! ^= flip;
+        if (!cut) damaged[index] ^= flip;
         writeFileSync(file, damaged);
         const { found, notes } = await findLastCheckpoint(folder, isRunState).catch((error: Error) => {
           // a changed format number cannot be told from another version's file
@@ -182,9 +182,9 @@ test("a lock is held, released, and taken over from the dead", async () => {
   expect(first.takenOver).toBeUndefined();
   await expect(lockFolder(folder)).rejects.toThrow(/process \d+ is working/);
   await first.release();
-  expect(existsSync(join(folder, lockName))).toBe(false);
+  expect(existsSync(join(folder, LOCK_NAME))).toBe(false);
   // the same number, but born at another time: the number was given to a later process
-  writeFileSync(join(folder, lockName), JSON.stringify({ pid: process.pid, host: hostname(), born: "12" }));
+  writeFileSync(join(folder, LOCK_NAME), JSON.stringify({ pid: process.pid, host: hostname(), born: "12" }));
   const reborn = existsSync("/proc/self/stat");
   if (reborn) {
     const second = await lockFolder(folder);
@@ -194,10 +194,10 @@ test("a lock is held, released, and taken over from the dead", async () => {
 });
 
 test("a lock that was never finished blocks for seconds, not for ever", async () => {
-  writeFileSync(join(folder, lockName), "");
+  writeFileSync(join(folder, LOCK_NAME), "");
   await expect(lockFolder(folder)).rejects.toThrow(/just starting/);
   const old = Date.now() / 1000 - 60;
-  utimesSync(join(folder, lockName), old, old);
+  utimesSync(join(folder, LOCK_NAME), old, old);
   const lock = await lockFolder(folder);
   expect(lock.takenOver).toBe("an unfinished lock file");
   await lock.release();
@@ -205,10 +205,10 @@ test("a lock that was never finished blocks for seconds, not for ever", async ()
 
 test("of many who find a stale lock, one gets it", async () => {
   for (let round = 0; round < 10; round++) {
-    writeFileSync(join(folder, lockName), JSON.stringify({ pid: 2 ** 30, host: hostname(), born: "" }));
+    writeFileSync(join(folder, LOCK_NAME), JSON.stringify({ pid: 2 ** 30, host: hostname(), born: "" }));
     const results = await Promise.allSettled(Array.from({ length: 8 }, () => lockFolder(folder)));
     const held = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
     expect(held).toHaveLength(1);
-    await held[0]!.release();
+    await held[0].release();
   }
 });

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { DistillEvent } from "../../src/distill/run/events.types.ts";
 import { isRunState } from "../../src/distill/run/state.ts";
 import type { DistillStep } from "../../src/distill/step.types.ts";
-import { readMetrics } from "../../src/report/index.ts";
+import { readMetrics } from "../../src/log/index.ts";
 import { findLastCheckpoint } from "../../src/training/checkpoints.ts";
 import { doneOf, events, type FakeOptions, fakeBatch, fakeStep, start } from "./fake-run.ts";
 
@@ -76,11 +76,11 @@ test("accumulated micro-batches equal one big batch", async () => {
       const h = 1e-3;
       const at = async (i: number, delta: number) => {
         clean.weights.set(step.weights);
-        clean.weights[i]! += delta;
+        clean.weights[i] += delta;
         return (await clean.validate(batch)).total;
       };
       for (let i = 0; i < step.weights.length; i++)
-        step.gradients[i]! += (scale * ((await at(i, h)) - (await at(i, -h)))) / (2 * h);
+        step.gradients[i] += (scale * ((await at(i, h)) - (await at(i, -h)))) / (2 * h);
       clean.weights.set(step.weights);
       return clean.validate(batch);
     },
@@ -90,7 +90,7 @@ test("accumulated micro-batches equal one big batch", async () => {
   const big = (index: number) => {
     const parts = [0, 1, 2].map((k) => small(index * 3 + k));
     const wave = Float32Array.from(parts.flatMap((part) => [...part.wave]));
-    return { ...parts[0]!, wave, samples: [6400, 6400, 6400, 6400, 6400, 6400] };
+    return { ...parts[0], wave, samples: [6400, 6400, 6400, 6400, 6400, 6400] };
   };
   const final = async (
     accumulate: number,
@@ -113,8 +113,8 @@ test("accumulated micro-batches equal one big batch", async () => {
   const whole = await final(1, 2, (_, index) => big(index));
   const untouched = [...fakeStep().weights];
   for (let i = 0; i < whole.length; i++) {
-    expect(Math.abs(accumulated[i]! - whole[i]!)).toBeLessThan(2e-4);
-    expect(Math.abs(whole[i]! - untouched[i]!)).toBeGreaterThan(1e-3);
+    expect(Math.abs(accumulated[i] - whole[i])).toBeLessThan(2e-4);
+    expect(Math.abs(whole[i] - untouched[i])).toBeGreaterThan(1e-3);
   }
 });
 
@@ -123,10 +123,7 @@ test("validation weighs batches by their valid frames", async () => {
   const all = await events(start(fresh(), { fake: { validation: parts } }));
   const first = all.find((event) => event.kind === "validation")!;
   const losses = await Promise.all(parts.map((batch) => fakeStep().validate(batch)));
-  expect(first.kind === "validation" && first.loss).toBeCloseTo(
-    (losses[0]!.total * 40 + losses[1]!.total * 5) / 45,
-    10,
-  );
+  expect(first.kind === "validation" && first.loss).toBeCloseTo((losses[0].total * 40 + losses[1].total * 5) / 45, 10);
 });
 
 test("micro-batches without usable files are passed over; an epoch of nothing but them is an error", async () => {
@@ -146,6 +143,6 @@ test("the mask probability follows its schedule over epochs", async () => {
   const set = ["masking.probability={from: 0, to: 0.8}", "optimizer.accumulate=7"];
   await events(start(outDir, { set }));
   const rows = (await readMetrics(join(outDir, "metrics.jsonl"))).flatMap((row) => (row.kind === "train" ? [row] : []));
-  expect(rows[0]!.maskedFraction).toBe(0);
-  expect(rows[3]!.maskedFraction).toBeGreaterThan(rows[1]!.maskedFraction);
+  expect(rows[0].maskedFraction).toBe(0);
+  expect(rows[3].maskedFraction).toBeGreaterThan(rows[1].maskedFraction);
 });

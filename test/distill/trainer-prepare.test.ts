@@ -116,7 +116,7 @@ function shrinkingStep(config: ModelConfig): DistillStep {
     gradients,
     zeroGradients: () => void gradients.fill(0),
     async accumulate(_batch, _mask, scale) {
-      for (let i = 0; i < size; i++) gradients[i]! += scale * weights[i]!;
+      for (let i = 0; i < size; i++) gradients[i] += scale * weights[i];
       return losses();
     },
     validate: async () => losses(),

@@ -12,10 +12,10 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { readAllSafetensors } from "../../src/checkpoint/safetensors.ts";
+import { readAllSafetensors } from "../../src/checkpoint/formats/safetensors.ts";
 import { parseRecipe } from "../../src/distill/recipe.ts";
 import type { DistillStep } from "../../src/distill/step.types.ts";
-import { readMetrics } from "../../src/report/index.ts";
+import { readMetrics } from "../../src/log/index.ts";
 import {
   acting,
   doneOf,
@@ -60,8 +60,8 @@ describe("an uninterrupted run", () => {
     expect(models).toEqual([`${join(outDir, "last")} last 9`, `${join(outDir, "best")} best ${best!.step}`]);
     const validations = all.flatMap((event) => (event.kind === "validation" ? [event] : []));
     expect(validations.map(({ step }) => step)).toEqual([0, 3, 6, 9]);
-    expect(initialValidation).toBe(validations[0]!.loss);
-    expect(finalValidation).toBe(validations[3]!.loss);
+    expect(initialValidation).toBe(validations[0].loss);
+    expect(finalValidation).toBe(validations[3].loss);
     expect(finalValidation!).toBeLessThan(initialValidation! * 0.85);
     expect(best!.loss).toBe(Math.min(...validations.slice(1).map(({ loss }) => loss)));
     expect(existsSync(join(outDir, "run.lock"))).toBe(false);
@@ -72,8 +72,8 @@ describe("an uninterrupted run", () => {
     await events(start(outDir));
     const rows = (await readMetrics(join(outDir, "metrics.jsonl"))).filter((row) => row.kind === "train");
     expect(rows.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
-    expect(rows[8]!.learningRate).toBe(0);
-    expect(rows[4]!.learningRate).toBeCloseTo((0.05 * (1 - 5 / 9)) / 0.95, 12);
+    expect(rows[8].learningRate).toBe(0);
+    expect(rows[4].learningRate).toBeCloseTo((0.05 * (1 - 5 / 9)) / 0.95, 12);
     for (const row of rows) {
       expect(row.maskedFraction).toBeGreaterThan(0.2);
       expect(row.maskedFraction).toBeLessThan(0.9);
@@ -165,7 +165,7 @@ describe("resuming", () => {
         if (n === call) stop.abort();
       });
       const all = await events(start(outDir, { signal: stop.signal, fake: { wrap } }));
-      const last = all[all.length - 1]!;
+      const last = all[all.length - 1];
       expect(last).toMatchObject({ kind: "interrupted", step: Math.floor(call / 3) });
       expect(last.kind === "interrupted" && last.remedy).toMatch(/--resume/);
       expect(steps(outDir)).toContain(`step-0000000${Math.floor(call / 3)}`);
@@ -222,7 +222,7 @@ describe("resuming", () => {
       else if (damage === "remove") rmSync(file);
       else {
         const bytes = readFileSync(file);
-        bytes[bytes.length - 1]! ^= 1;
+        bytes[bytes.length - 1] ^= 1;
         writeFileSync(file, bytes);
       }
       const all = await events(start(outDir, { resume: true, set }));

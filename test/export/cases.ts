@@ -9,10 +9,10 @@ import type { LoadedModel, LoadOptions } from "../../src/checkpoint/index.ts";
 import { loadModel, readAllSafetensors } from "../../src/checkpoint/index.ts";
 import type { HostArray } from "../../src/graph/array.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
-import type { PaddedWaveforms } from "../../src/models/inference.ts";
 import { initParameters } from "../../src/models/init.ts";
 import { Random } from "../../src/random.ts";
 import type { OnnxFile } from "../../src/runtime/node/index.ts";
+import type { PaddedWaveforms } from "../../src/upstream/inference.ts";
 
 export const root = fileURLToPath(new URL("../../../shared/oracle/checkpoints/", import.meta.url));
 export const present = existsSync(root);
@@ -87,9 +87,9 @@ export function relativeDifference(
   let [worst, largest] = [0, 0];
   for (let item = 0; item < items; item++)
     for (let i = item * time * dim; i < (item * time + (frames?.[item] ?? time)) * dim; i++) {
-      const difference = Math.abs(Number(actual.data[i]) - expected.data[i]!);
+      const difference = Math.abs(Number(actual.data[i]) - expected.data[i]);
       if (!(difference <= worst)) worst = difference;
-      largest = Math.max(largest, Math.abs(expected.data[i]!));
+      largest = Math.max(largest, Math.abs(expected.data[i]));
     }
   return worst / largest;
 }
@@ -136,8 +136,8 @@ export function tinyModel(changes: Partial<ModelConfig> = {}, seed = 1) {
   // initial weights are too small for anything to matter: louder attention, norms and biases that are not 1 and 0
   for (const [name, { data }] of parameters)
     for (let i = 0; i < data.length; i++)
-      if (/_proj\.weight|dense\.weight|heads/.test(name)) data[i] = data[i]! * 10;
-      else if (/norm|bias/.test(name)) data[i] = data[i]! + 0.1 * random.normal();
+      if (/_proj\.weight|dense\.weight|heads/.test(name)) data[i] = data[i] * 10;
+      else if (/norm|bias/.test(name)) data[i] = data[i] + 0.1 * random.normal();
   return { config, parameters };
 }
 

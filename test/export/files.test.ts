@@ -3,13 +3,13 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { ExportModel, ExportOptions } from "../../src/export/index.ts";
 import { exportOnnx } from "../../src/export/index.ts";
 import { needsExternalData } from "../../src/export/write.ts";
-import { padWaveforms } from "../../src/models/inference.ts";
 import { parameterSpecs } from "../../src/models/parameters.ts";
 import { openOnnxFile } from "../../src/runtime/node/index.ts";
+import { padWaveforms } from "../../src/upstream/inference.ts";
 import { problemsOf, readModel } from "../onnx/reader.ts";
 import { feedsOf, kinds, relativeDifference, temporaryFolder, tinyModel, waveforms } from "./cases.ts";
 
@@ -46,7 +46,7 @@ function check(paths: readonly string[]): string {
 describe.each(Object.entries(kinds))("%s", (_, changes) => {
   const model = tinyModel(changes);
 
-  it("every opset gives a valid file of standard operators and the same numbers", async () => {
+  test("every opset gives a valid file of standard operators and the same numbers", async () => {
     const reference = await run((await write(model)).out);
     for (const opset of [17, 18, 19, 20, 21, 22, 23]) {
       const { out } = await write(model, { opset });
@@ -57,13 +57,13 @@ describe.each(Object.entries(kinds))("%s", (_, changes) => {
       expect(results.valid_frames!.data).toEqual(reference.valid_frames!.data);
       for (const [name, { shape, data }] of Object.entries(reference)) {
         if (name === "valid_frames") continue;
-        const difference = relativeDifference(results[name]!, { shape, data: data as Float32Array });
+        const difference = relativeDifference(results[name], { shape, data: data as Float32Array });
         expect(difference, `${name}, opset ${opset}`).toBeLessThan(1e-5);
       }
     }
   });
 
-  it.skipIf(!checker)("passes the ONNX checker with shape inference in every dtype", async () => {
+  test.skipIf(!checker)("passes the ONNX checker with shape inference in every dtype", async () => {
     const paths: string[] = [];
     for (const dtype of ["fp32", "fp16", "int8"] as const)
       for (const isolate of [false, true])
@@ -73,7 +73,7 @@ describe.each(Object.entries(kinds))("%s", (_, changes) => {
     expect(check(paths)).toBe("valid");
   });
 
-  it("fp16 and int8 are valid, and near", async () => {
+  test("fp16 and int8 are valid, and near", async () => {
     for (const [dtype, limit] of [
       ["fp16", 5e-3],
       ["int8", 0.1],
@@ -94,7 +94,7 @@ describe.each(Object.entries(kinds))("%s", (_, changes) => {
 describe("outputs", () => {
   const model = tinyModel();
 
-  it("names, types and symbolic sizes", async () => {
+  test("names, types and symbolic sizes", async () => {
     const { graph } = readModel(await readFile((await write(model)).out));
     const describeValue = (
       { name, type }: { name: string; type: { tensor: { elementType: bigint; shape: { dim: { value?: bigint; param?: string }[] } } } }, // biome-ignore format: one line
@@ -107,25 +107,25 @@ describe("outputs", () => {
     ]);
   });
 
-  it("chosen layers bring their heads, or none", async () => {
+  test("chosen layers bring their heads, or none", async () => {
     const names = async (options: Partial<ExportOptions>) => (await write(model, options)).outputs;
     expect(await names({ layers: [0, 3] })).toEqual(["hidden_states.0", "hidden_states.3", "heads.2", "valid_frames"]);
     expect(await names({ layers: [3], heads: false })).toEqual(["hidden_states.3", "valid_frames"]);
     expect(await names({ output: "last" })).toEqual(["last_hidden_state", "valid_frames"]);
   });
 
-  it("what is not needed is not stored", async () => {
+  test("what is not needed is not stored", async () => {
     const all = (await write(model)).bytes;
     const first = (await write(model, { layers: [1], heads: false })).bytes;
     expect(first).toBeLessThan(0.6 * all);
   });
 
-  it("weighted sums of hidden states and of heads, uniform or given", async () => {
+  test("weighted sums of hidden states and of heads, uniform or given", async () => {
     const all = await run((await write(model)).out);
     const sumOf = (names: string[], weights: number[]) => {
-      const { shape } = all[names[0]!]!;
-      const data = Float32Array.from({ length: all[names[0]!]!.data.length }, (_, i) =>
-        names.reduce((sum, name, k) => sum + weights[k]! * Number(all[name]!.data[i]), 0),
+      const { shape } = all[names[0]];
+      const data = Float32Array.from({ length: all[names[0]].data.length }, (_, i) =>
+        names.reduce((sum, name, k) => sum + weights[k] * Number(all[name].data[i]), 0),
       );
       return { shape, data };
     };
@@ -140,7 +140,7 @@ describe("outputs", () => {
     }
   });
 
-  it("metadata says what the file is", async () => {
+  test("metadata says what the file is", async () => {
     const { out } = await write(tinyModel({ frameRule: "ratio" }), { name: "my-model", isolate: true });
     const { metadata, producer } = readModel(await readFile(out));
     const read = Object.fromEntries(metadata.map(({ key, value }: { key: string; value: string }) => [key, value]));
@@ -159,7 +159,7 @@ describe("outputs", () => {
 });
 
 describe("what the graph computes", () => {
-  it("a reused map is computed once, weight norm is gone, products of weights alone too", async () => {
+  test("a reused map is computed once, weight norm is gone, products of weights alone too", async () => {
     const { graph } = readModel(await readFile((await write(tinyModel())).out));
     const count = (type: string) => graph.node.filter((node: { opType: string }) => node.opType === type).length;
     expect(count("Softmax")).toBe(2);
@@ -167,10 +167,10 @@ describe("what the graph computes", () => {
     expect(weights.filter((name) => /weight_[gv]|masked_spec/.test(name))).toEqual([]);
     expect(weights).toContain("encoder.layers.0.attention.q_proj.weight");
     // the first convolution's fold depends on the waveform; the positional conv's weight does not
-    expect(graph.node.find((node: { opType: string; input: string[] }) => node.opType === "Sqrt" && weights.includes(node.input[0]!))).toBeUndefined(); // biome-ignore format: one line
+    expect(graph.node.find((node: { opType: string; input: string[] }) => node.opType === "Sqrt" && weights.includes(node.input[0]))).toBeUndefined(); // biome-ignore format: one line
   });
 
-  it("int8 leaves convolutions and the feature projection alone", async () => {
+  test("int8 leaves convolutions and the feature projection alone", async () => {
     const { graph } = readModel(await readFile((await write(tinyModel(), { dtype: "int8" })).out));
     const int8: string[] = graph.initializer.flatMap((t: { name: string; dataType: bigint }) => (t.dataType === 3n ? [t.name] : [])); // biome-ignore format: one line
     const linears = parameterSpecs(tinyModel().config).filter(({ name }) => /(_proj|_dense|heads\.\d)\.weight$/.test(name)); // biome-ignore format: one line
@@ -179,14 +179,14 @@ describe("what the graph computes", () => {
 });
 
 describe("external data", () => {
-  it("is what a model above 2 GiB gets without asking", () => {
+  test("is what a model above 2 GiB gets without asking", () => {
     const tensor = (length: number) => ({ name: "w", type: "float32", shape: [length / 4], bytes: { file: "w", offset: 0, length } }) as const; // biome-ignore format: one line
     const model = { name: "g", opset: 21, nodes: [], inputs: [], outputs: [] };
     expect(needsExternalData({ ...model, initializers: [tensor(2 ** 30), tensor(2 ** 30)] })).toBe(true);
     expect(needsExternalData({ ...model, initializers: [tensor(2 ** 30)] })).toBe(false);
   });
 
-  it("equals the file with its weights inside, wherever both are moved together", async () => {
+  test("equals the file with its weights inside, wherever both are moved together", async () => {
     const model = tinyModel();
     const inside = await write(model);
     const beside = await write(model, { externalData: true });
@@ -200,6 +200,6 @@ describe("external data", () => {
     await expect(openOnnxFile(moved)).rejects.toThrow("ONNX Runtime cannot open it");
     await rename(`${beside.out}.data`, `${moved}.data`);
     const [one, two] = [await run(inside.out), await run(moved)];
-    for (const name of Object.keys(one)) expect(two[name]!.data, name).toEqual(one[name]!.data);
+    for (const name of Object.keys(one)) expect(two[name].data, name).toEqual(one[name].data);
   });
 });

@@ -1,12 +1,12 @@
 // Constant folding against the float64 interpreter of the op vocabulary: same numbers, nothing left to compute.
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { foldConstants } from "../../src/export/fold.ts";
 import { quantizeRows } from "../../src/export/quantize.ts";
 import { symbol } from "../../src/graph/dim.ts";
 import * as g from "../../src/graph/ops.ts";
 import type { GraphNode, Value } from "../../src/graph/value.ts";
 import { constant, input, int64Scalar, reachableNodes } from "../../src/graph/value.ts";
-import { weightNorm } from "../../src/nn/positionalConv.ts";
+import { weightNorm } from "../../src/nn/positional-conv.ts";
 import { Random } from "../../src/random.ts";
 import { evaluate } from "../graph/reference.ts";
 
@@ -31,19 +31,19 @@ const cases: Record<string, () => Value> = {
 };
 
 describe("folded values are those of the interpreter", () => {
-  it.each(Object.entries(cases))("%s", (_, build) => {
+  test.each(Object.entries(cases))("%s", (_, build) => {
     const y = build();
     const folded = foldConstants(new Map([["y", y]])).get("y")!;
     expect(folded.node.op).toBe("constant");
     const { data } = (folded.node as unknown as GraphNode<"constant">).attributes;
-    const expected = evaluate([y], new Map(), new Map())[0]!;
+    const expected = evaluate([y], new Map(), new Map())[0];
     expect(folded.shape).toEqual(expected.shape);
     expect([...(data as Float32Array)]).toEqual([...expected.data].map(Math.fround));
   });
 });
 
 describe("what depends on inputs", () => {
-  it("stays, reading folded constants", () => {
+  test("stays, reading folded constants", () => {
     const x = input("x", [symbol("batch"), 3]);
     const y = g.gemm(x, g.transpose(normal(2, 3), [1, 0]));
     const z = foldConstants(new Map([["z", g.add(y, 1)]])).get("z")!;
@@ -51,19 +51,19 @@ describe("what depends on inputs", () => {
     expect(z.shape).toEqual(y.shape);
   });
 
-  it("a graph without anything to fold stays the same object", () => {
+  test("a graph without anything to fold stays the same object", () => {
     const y = g.exp(input("x", [2]));
     expect(foldConstants(new Map([["y", y]])).get("y")).toBe(y);
   });
 
-  it("integers and ops without a rule are left alone", () => {
+  test("integers and ops without a rule are left alone", () => {
     for (const y of [g.add(indices(1, 2), int64Scalar(1)), g.exp(normal(3)), g.reverse(normal(3), 0)])
       expect(foldConstants(new Map([["y", y]])).get("y")).toBe(y);
   });
 });
 
 describe("8-bit rows", () => {
-  it("are within half a step, transposed, with zero rows kept zero", () => {
+  test("are within half a step, transposed, with zero rows kept zero", () => {
     const [rows, columns] = [5, 7];
     const weight = Float32Array.from({ length: rows * columns }, () => random.normal());
     weight.fill(0, 14, 21);
@@ -71,8 +71,8 @@ describe("8-bit rows", () => {
     for (let row = 0; row < rows; row++) {
       let largest = 0;
       for (let column = 0; column < columns; column++) {
-        const stored = values[column * rows + row]!;
-        expect(Math.abs(stored * scales[row]! - weight[row * columns + column]!)).toBeLessThanOrEqual(0.5001 * scales[row]!); // biome-ignore format: one line
+        const stored = values[column * rows + row];
+        expect(Math.abs(stored * scales[row] - weight[row * columns + column])).toBeLessThanOrEqual(0.5001 * scales[row]); // biome-ignore format: one line
         largest = Math.max(largest, Math.abs(stored));
       }
       expect(largest).toBe(row === 2 ? 0 : 127);

@@ -1,10 +1,10 @@
 // Fused attention: the same numbers, one operator for every map that is read once, none for maps that are reused.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { exportOnnx } from "../../src/export/index.ts";
-import { padWaveforms } from "../../src/models/inference.ts";
 import { openOnnxFile } from "../../src/runtime/node/index.ts";
+import { padWaveforms } from "../../src/upstream/inference.ts";
 import { problemsOf, readModel } from "../onnx/reader.ts";
 import { feedsOf, kinds, relativeDifference, temporaryFolder, tinyModel, validFramesOf, waveforms } from "./cases.ts";
 
@@ -14,7 +14,7 @@ const speech = waveforms(1, 2000, 1500);
 const fusable: Record<string, number> = { "student, exact reuse": 0 };
 
 describe.each(Object.entries(kinds))("%s", (name, changes) => {
-  it.each([
+  test.each([
     ["fp32", 17],
     ["fp32", 21],
     ["int8", 21],
@@ -41,7 +41,7 @@ describe.each(Object.entries(kinds))("%s", (name, changes) => {
     expect(Object.keys(fused.results)).toEqual(Object.keys(plain.results));
     for (const [output, { shape, data }] of Object.entries(plain.results)) {
       if (output === "valid_frames") continue;
-      const difference = relativeDifference(fused.results[output]!, { shape, data: data as Float32Array }, frames);
+      const difference = relativeDifference(fused.results[output], { shape, data: data as Float32Array }, frames);
       expect(difference, output).toBeLessThan(dtype === "int8" ? 5e-2 : 1e-5);
     }
   });

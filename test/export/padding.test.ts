@@ -1,18 +1,18 @@
 // Padding inside the graph: any batch, any lengths, frame rules, what padding holds, and items that do not see each other.
 import { join } from "node:path";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { exportOnnx } from "../../src/export/index.ts";
 import { symbol } from "../../src/graph/dim.ts";
 import * as g from "../../src/graph/ops.ts";
 import { input } from "../../src/graph/value.ts";
 import type { FrameRule } from "../../src/models/config.ts";
 import { frameCount, validFrames } from "../../src/models/config.ts";
-import type { Extraction, PaddedWaveforms } from "../../src/models/inference.ts";
-import { createUpstream, padWaveforms } from "../../src/models/inference.ts";
 import { frameCounts, lengthsInput, SAMPLES } from "../../src/models/trace.ts";
 import { windowCounts } from "../../src/nn/features/lengths.ts";
 import type { OnnxFile, Runtime } from "../../src/runtime/node/index.ts";
 import { createRuntime, openOnnxFile } from "../../src/runtime/node/index.ts";
+import type { Extraction, PaddedWaveforms } from "../../src/upstream/inference.ts";
+import { createUpstream, padWaveforms } from "../../src/upstream/inference.ts";
 import { feedsOf, kinds, relativeDifference, temporaryFolder, tinyModel, validFramesOf, waveforms } from "./cases.ts";
 
 const folder = temporaryFolder();
@@ -51,7 +51,7 @@ async function compare(file: OnnxFile, model: ReturnType<typeof tinyModel>, batc
 describe.each(Object.entries(kinds))("%s", (_, changes) => {
   const model = tinyModel(changes);
 
-  it("equals the source model at batch sizes and lengths not seen at export", async () => {
+  test("equals the source model at batch sizes and lengths not seen at export", async () => {
     const file = await exported(model);
     await compare(file, model, padWaveforms(waveforms(3, 1234)));
     await compare(file, model, padWaveforms(waveforms(4, 60))); // hardly a frame
@@ -60,7 +60,7 @@ describe.each(Object.entries(kinds))("%s", (_, changes) => {
     await file.dispose();
   });
 
-  it("isolated items do not depend on their batch, in the library and in the file", async () => {
+  test("isolated items do not depend on their batch, in the library and in the file", async () => {
     const waves = waveforms(7, 5000, 1111, 2417);
     const upstream = createUpstream(model, runtime);
     const together = await upstream.extract(waves, { isolate: true });
@@ -72,23 +72,23 @@ describe.each(Object.entries(kinds))("%s", (_, changes) => {
       expect(together.validFrames[item]).toBe(frameCount(model.config.conv, wave.length));
       const aloneInFile = await file.run(feedsOf(padWaveforms([wave])));
       statesOf(alone).forEach((state, k) => {
-        const frames = state.shape[1]!;
+        const frames = state.shape[1];
         const cut = (x: { readonly shape: readonly number[]; readonly data: ArrayLike<number | bigint> }) => {
           const [, time, dim] = x.shape as [number, number, number];
           const data = Array.from(x.data, Number).slice(item * time * dim, (item * time + frames) * dim);
           return { shape: [1, frames, dim], data };
         };
         const name = `hidden_states.${k}`;
-        expect(relativeDifference(cut(statesOf(together)[k]!), state), `item ${item} ${name}`).toBeLessThan(1e-4);
-        expect(relativeDifference(cut(inFile[name]!), state), `item ${item} ${name} in the file`).toBeLessThan(1e-4);
-        expect(relativeDifference(aloneInFile[name]!, state)).toBeLessThan(1e-5);
+        expect(relativeDifference(cut(statesOf(together)[k]), state), `item ${item} ${name}`).toBeLessThan(1e-4);
+        expect(relativeDifference(cut(inFile[name]), state), `item ${item} ${name} in the file`).toBeLessThan(1e-4);
+        expect(relativeDifference(aloneInFile[name], state)).toBeLessThan(1e-5);
       });
     }
     await upstream.dispose();
     await file.dispose();
   });
 
-  it("lengths beyond the padded length count as all of it; without samples there are no frames, and no NaN", async () => {
+  test("lengths beyond the padded length count as all of it; without samples there are no frames, and no NaN", async () => {
     const file = await exported(model);
     const batch = padWaveforms(waveforms(10, 1500, 1500, 1500, 1500));
     const feeds = feedsOf(batch);
@@ -98,19 +98,19 @@ describe.each(Object.entries(kinds))("%s", (_, changes) => {
     expect(validFramesOf(results)).toEqual([frames, frames, 0, 0]);
     for (const name of file.outputs)
       expect(
-        [...results[name]!.data].every((x) => Number.isFinite(Number(x))),
+        [...results[name].data].every((x) => Number.isFinite(Number(x))),
         name,
       ).toBe(true);
     await file.dispose();
   });
 
-  it("what padding holds does not matter", async () => {
+  test("what padding holds does not matter", async () => {
     const file = await exported(model);
     const batch = padWaveforms(waveforms(8, 2000, 1300));
     const clean = await file.run(feedsOf(batch));
     const noisy = { ...batch, wave: batch.wave.slice().fill(0.7, 2000 + 1300) };
     const results = await file.run(feedsOf(noisy));
-    for (const name of file.outputs) expect(results[name]!.data, name).toEqual(clean[name]!.data);
+    for (const name of file.outputs) expect(results[name].data, name).toEqual(clean[name].data);
     await file.dispose();
   });
 });
@@ -120,27 +120,27 @@ describe("what depends on the batch", () => {
   const difference = async (model: ReturnType<typeof tinyModel>) => {
     const upstream = createUpstream(model, runtime);
     const together = await upstream.extract(waves);
-    const alone = await upstream.extract(waves[1]!);
+    const alone = await upstream.extract(waves[1]);
     await upstream.dispose();
     const [, frames, dim] = alone.last.shape as [number, number, number];
-    const start = together.last.shape[1]! * dim;
+    const start = together.last.shape[1] * dim;
     return relativeDifference(
       { shape: alone.last.shape, data: together.last.data.slice(start, start + frames * dim) },
       alone.last,
     );
   };
 
-  it("LayerNorm models: nothing, without isolating", async () => {
+  test("LayerNorm models: nothing, without isolating", async () => {
     expect(await difference(tinyModel(kinds["LayerNorm, pre-LN, normalised"]))).toBeLessThan(1e-4);
   });
 
-  it("GroupNorm models: padding counts, as in the original tools, so isolating is a choice", async () => {
+  test("GroupNorm models: padding counts, as in the original tools, so isolating is a choice", async () => {
     expect(await difference(tinyModel(kinds["GroupNorm, post-LN"]))).toBeGreaterThan(1e-3);
   });
 });
 
 describe("frame arithmetic inside the graph", () => {
-  it("windows of every length are counted as on the host", async () => {
+  test("windows of every length are counted as on the host", async () => {
     const lengths = Array.from({ length: 90 }, (_, i) => i);
     for (const [kernel, stride] of [
       [10, 5],
@@ -160,7 +160,7 @@ describe("frame arithmetic inside the graph", () => {
     }
   });
 
-  it.each(["conv", "ratio"] as FrameRule[])("valid frames by the rule %s", async (frameRule) => {
+  test.each(["conv", "ratio"] as FrameRule[])("valid frames by the rule %s", async (frameRule) => {
     const { config } = tinyModel({ frameRule });
     const counts = frameCounts(config, lengthsInput());
     const wave = input("wave", [symbol("batch"), SAMPLES]);

@@ -1,12 +1,12 @@
 // Pruned models as ONNX files: against an independent float64 forward pass, padding inside the graph; fused attention refused.
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { loadModel } from "../../src/checkpoint/index.ts";
 import { UsageError } from "../../src/errors.ts";
 import { exportOnnx } from "../../src/export/index.ts";
-import { padWaveforms } from "../../src/models/inference.ts";
 import { openOnnxFile } from "../../src/runtime/node/index.ts";
-import { difference, prunedCheckpoints } from "../checkpoint/dphubert-fixture.ts";
+import { padWaveforms } from "../../src/upstream/inference.ts";
+import { difference, prunedCheckpoints } from "../checkpoint/read/dphubert-fixture.ts";
 import { feedsOf, temporaryFolder, tinyModel, validFramesOf, waveforms } from "./cases.ts";
 
 const { python, folder, cases } = prunedCheckpoints();
@@ -14,7 +14,7 @@ const written = temporaryFolder();
 
 describe.skipIf(!python)("exports of pruned checkpoints", () => {
   for (const name of ["hubert", "large", "wavlm"])
-    it(name, async () => {
+    test(name, async () => {
       const model = await loadModel(join(folder, `${name}.pth`));
       const { short, long, padded } = await cases(name);
       const batch = [Float32Array.from(short), Float32Array.from(long)];
@@ -25,14 +25,14 @@ describe.skipIf(!python)("exports of pruned checkpoints", () => {
       expect(validFramesOf(results)).toEqual(padded.map(({ frames }) => frames));
       padded.forEach(({ states, last }, item) => {
         [...states.slice(0, -1), last].forEach((state, k) => {
-          const apart = difference(results[`hidden_states.${k}`]!, item, state);
+          const apart = difference(results[`hidden_states.${k}`], item, state);
           expect(apart, `hidden state ${k} of item ${item}`).toBeLessThan(2e-5);
         });
       });
     });
 });
 
-it("fused attention needs equally many heads", async () => {
+test("fused attention needs equally many heads", async () => {
   const shape = { heads: 4, ffnDim: 48, biasHeads: null };
   const pruned = tinyModel({
     attentionFrom: [0, 1, 2, 3],

@@ -1,7 +1,7 @@
 // Every recorded checkpoint, exported: the file alone reproduces what the original tools computed.
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { ExportDtype } from "../../src/export/index.ts";
 import { exportOnnx } from "../../src/export/index.ts";
 import { openOnnxFile } from "../../src/runtime/node/index.ts";
@@ -39,14 +39,14 @@ describe.skipIf(!present)("recorded checkpoints", () => {
 
   for (const name of present ? readdirSync(root) : [])
     for (const dtype of ["fp32", "fp16", "int8"] as const)
-      it(`${name} ${dtype}`, async () => {
+      test(`${name} ${dtype}`, async () => {
         const model = await rawModel(name);
         const out = join(folder, `${name}.${dtype}.onnx`);
         await exportOnnx(model, { out, dtype, speech: waveforms(1, 6000, 4720) });
         await compare(out, await recordedRuns(name, model.config), TOLERANCE[dtype]);
       });
 
-  it("lightning_armhubert with exact reuse", async () => {
+  test("lightning_armhubert with exact reuse", async () => {
     const model = await rawModel("lightning_armhubert", { reuse: "exact" });
     const out = join(folder, "exact.onnx");
     const { warnings } = await exportOnnx(model, { out, speech: waveforms(1, 6000, 4720) });
@@ -54,7 +54,7 @@ describe.skipIf(!present)("recorded checkpoints", () => {
     await compare(out, await recordedRuns("lightning_armhubert", model.config, "paper"), TOLERANCE.fp32);
   });
 
-  it("official semantics come with a warning", async () => {
+  test("official semantics come with a warning", async () => {
     const out = join(folder, "official.onnx");
     const { warnings } = await exportOnnx(await rawModel("lightning_armhubert"), { out, speech: waveforms(1, 6000) });
     expect(warnings.join()).toContain("official reuse semantics");

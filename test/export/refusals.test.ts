@@ -1,7 +1,7 @@
 // What exporting refuses: options that make no sense, models that cannot be stored so, files too far from their source.
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { StillwaveError, UsageError } from "../../src/errors.ts";
 import type { ExportOptions } from "../../src/export/index.ts";
 import { exportOnnx } from "../../src/export/index.ts";
@@ -32,18 +32,18 @@ const misuse: [string, Record<string, unknown>, string][] = [
   ["compact fp32", { compact: true }, "compact goes with dtype int8"],
   ["no speech", { speech: [] }, "no speech"],
   ["short speech", { speech: [new Float32Array(3)] }, "waveform 0 has 3 samples"],
-  ["NaN speech", { speech: [speech[0], speech[1]!.map((x, i) => (i === 7 ? Number.NaN : x))] }, "waveform 1 has samples that are not finite"], // biome-ignore format: one line
+  ["NaN speech", { speech: [speech[0], speech[1].map((x, i) => (i === 7 ? Number.NaN : x))] }, "waveform 1 has samples that are not finite"], // biome-ignore format: one line
 ];
 
 describe("misuse", () => {
-  it.each(misuse)("%s", async (_, options, message) => {
+  test.each(misuse)("%s", async (_, options, message) => {
     const attempt = exportOnnx(tinyModel(), { out, speech, ...options } as ExportOptions);
     await expect(attempt).rejects.toThrow(UsageError);
     await expect(attempt).rejects.toThrow(message);
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it("heads of a model without", async () => {
+  test("heads of a model without", async () => {
     const model = tinyModel({ headDim: null, headLayers: [] });
     const options = { out, speech, output: "weighted-sum", sumOf: "heads" } as const;
     await expect(exportOnnx(model, options)).rejects.toThrow("the model has no heads");
@@ -68,7 +68,7 @@ describe("files that are refused", () => {
     return model;
   }
 
-  it("drift beyond the limit: an error, no file, what was there stays; force keeps it", async () => {
+  test("drift beyond the limit: an error, no file, what was there stays; force keeps it", async () => {
     await writeFile(out, "what was there");
     const options = { out, speech, dtype: "int8", heads: false, layers: [3, 4] } as const;
     const attempt = exportOnnx(outliers(), options);
@@ -82,7 +82,7 @@ describe("files that are refused", () => {
     expect((await exportOnnx(outliers(), { ...options, dtype: "fp32" })).withinLimit).toBe(true);
   });
 
-  it.each([
+  test.each([
     [
       "encoder.layers.1.feed_forward.output_dense.weight",
       { dtype: "fp16" },
@@ -108,13 +108,13 @@ describe("files that are refused", () => {
     expect(await readdir(folder)).toEqual(before);
   });
 
-  it("a weight just within float16 is not refused", async () => {
+  test("a weight just within float16 is not refused", async () => {
     const model = tinyModel({ ffnDim: 128 });
     model.parameters.get("encoder.layers.1.feed_forward.output_dense.weight")!.data[0] = 65519;
     expect((await exportOnnx(model, { out, speech, dtype: "fp16" })).withinLimit).toBe(true);
   });
 
-  it("a model that gives NaN is not exported", async () => {
+  test("a model that gives NaN is not exported", async () => {
     const model = tinyModel();
     model.parameters.get("encoder.layers.2.final_layer_norm.bias")!.data[0] = Number.NaN;
     for (const dtype of ["fp32", "fp16", "int8"] as const)
@@ -123,7 +123,7 @@ describe("files that are refused", () => {
       );
   });
 
-  it("a place that cannot be written is named", async () => {
+  test("a place that cannot be written is named", async () => {
     const inFile = join(out, "below", "model.onnx"); // model.onnx is a file
     await writeFile(out, "");
     await expect(exportOnnx(tinyModel(), { out: inFile, speech })).rejects.toThrow(StillwaveError);

@@ -2,10 +2,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as ort from "onnxruntime-web/wasm";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { exportOnnx } from "../../src/export/index.ts";
-import { padWaveforms } from "../../src/models/inference.ts";
 import { openOnnxFile } from "../../src/runtime/node/index.ts";
+import { padWaveforms } from "../../src/upstream/inference.ts";
 import { feedsOf, kinds, relativeDifference, temporaryFolder, tinyModel, validFramesOf, waveforms } from "./cases.ts";
 
 ort.env.wasm.numThreads = 1;
@@ -14,7 +14,7 @@ const folder = temporaryFolder();
 
 describe.each(Object.entries(kinds))("%s", (name, changes) => {
   // 8 bits: products are exact on both, but what is quantised differs by rounding, so single values fall into the next step
-  it.each([
+  test.each([
     ["fp32", 1e-5],
     ["fp16", 1e-5],
     ["int8", 5e-2],
@@ -33,8 +33,8 @@ describe.each(Object.entries(kinds))("%s", (name, changes) => {
     });
     expect(web.valid_frames!.data).toEqual(native.valid_frames!.data);
     for (const output of file.outputs.filter((other) => other !== "valid_frames")) {
-      const actual = { shape: web[output]!.dims, data: web[output]!.data as Float32Array };
-      const expected = { shape: native[output]!.shape, data: native[output]!.data as Float32Array };
+      const actual = { shape: web[output].dims, data: web[output].data as Float32Array };
+      const expected = { shape: native[output].shape, data: native[output].data as Float32Array };
       expect(relativeDifference(actual, expected, validFramesOf(native)), output).toBeLessThan(limit);
     }
     await session.release();

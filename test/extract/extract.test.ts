@@ -20,10 +20,10 @@ import { readAllSafetensors } from "../../src/checkpoint/index.ts";
 import { UsageError } from "../../src/errors.ts";
 import { type ExtractEvent, type ExtractOptions, extractRun, parseLayers, readNpy } from "../../src/extract/index.ts";
 import { frameCount, type ModelConfig, noReuse } from "../../src/models/config.ts";
-import { createUpstream } from "../../src/models/inference.ts";
 import { initParameters } from "../../src/models/init.ts";
 import { Random } from "../../src/random.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/node/index.ts";
+import { createUpstream } from "../../src/upstream/inference.ts";
 
 const config: ModelConfig = {
   family: "student",
@@ -153,8 +153,8 @@ describe("numbers", () => {
       expect(b!.shape).toEqual(a!.shape);
       expect(c!.shape).toEqual(a!.shape);
       for (let i = 0; i < a!.data.length; i++) {
-        expect(Math.abs(a!.data[i]! - b!.data[i]!)).toBeLessThan(1e-4);
-        largest = Math.max(largest, Math.abs(a!.data[i]! - c!.data[i]!));
+        expect(Math.abs(a!.data[i] - b!.data[i])).toBeLessThan(1e-4);
+        largest = Math.max(largest, Math.abs(a!.data[i] - c!.data[i]));
       }
     }
     expect(largest).toBeGreaterThan(1e-4);

@@ -34,7 +34,7 @@ describe("NumPy", () => {
       if (dtype === "float32") expect(Float32Array.from(values)).toEqual(data);
       else
         for (const [i, value] of values.entries())
-          expect(Math.abs(value - data[i]!)).toBeLessThanOrEqual(Math.abs(data[i]!) / 2048 + 1e-7);
+          expect(Math.abs(value - data[i])).toBeLessThanOrEqual(Math.abs(data[i]) / 2048 + 1e-7);
     }
   });
 

@@ -3,7 +3,7 @@ import { evaluateDim, evaluateShape } from "../../src/graph/dim.ts";
 import type { GraphNode, Value } from "../../src/graph/value.ts";
 import { reachableNodes } from "../../src/graph/value.ts";
 import type { OpName } from "../../src/graph/vocabulary.ts";
-import { recurrence, recurrenceBackward } from "./referenceLstm.ts";
+import { recurrence, recurrenceBackward } from "./reference-lstm.ts";
 
 /** Row-major float64, whatever the graph's type: int64, uint8 and bool values are exact in it. */
 export interface Tensor {
@@ -21,7 +21,7 @@ export function tabulate(shape: readonly number[], at: (index: Index) => number)
   for (let i = 0; i < data.length; i++) {
     data[i] = at(index);
     for (let axis = shape.length - 1; axis >= 0; axis--) {
-      if (++index[axis]! < shape[axis]!) break;
+      if (++index[axis] < shape[axis]) break;
       index[axis] = 0;
     }
   }
@@ -33,8 +33,8 @@ export function read({ shape, data }: Tensor, index: Index): number {
   const extra = index.length - shape.length;
   let offset = 0;
   for (let axis = 0; axis < shape.length; axis++)
-    offset = offset * shape[axis]! + (shape[axis] === 1 ? 0 : index[extra + axis]!);
-  return data[offset]!;
+    offset = offset * shape[axis] + (shape[axis] === 1 ? 0 : index[extra + axis]);
+  return data[offset];
 }
 
 function broadcastNumbers(...shapes: (readonly number[])[]): number[] {
@@ -82,11 +82,11 @@ const leaf = (): never => {
 const swapLast = (x: Tensor): Tensor => permute(x, [...x.shape.keys()].slice(0, -2).concat(x.shape.length - 1, x.shape.length - 2)); // biome-ignore format: one line
 
 function permute(x: Tensor, permutation: readonly number[]): Tensor {
-  const shape = permutation.map((axis) => x.shape[axis]!);
+  const shape = permutation.map((axis) => x.shape[axis]);
   return tabulate(shape, (index) =>
     read(
       x,
-      x.shape.map((_, axis) => index[permutation.indexOf(axis)]!),
+      x.shape.map((_, axis) => index[permutation.indexOf(axis)]),
     ),
   );
 }
@@ -110,7 +110,7 @@ const conv1d: Evaluate<"conv1d"> = ({ stride, groups, padding }, [x, weight, bia
   const [out, perGroup, kernel] = weight!.shape as [number, number, number];
   const frames = Math.floor((time + padding[0] + padding[1] - kernel) / stride) + 1;
   return tabulate([batch, out, frames], ([b, o, t]) => {
-    let total = bias ? bias.data[o!]! : 0;
+    let total = bias ? bias.data[o!] : 0;
     const group = Math.floor(o! / (out / groups));
     for (let c = 0; c < perGroup; c++)
       for (let k = 0; k < kernel; k++) {
@@ -132,7 +132,7 @@ const reduce =
         values.push(
           read(
             x!,
-            index.map((i, axis) => i + inner[axis]!),
+            index.map((i, axis) => i + inner[axis]),
           ),
         );
         return 0;
@@ -160,7 +160,7 @@ const layerNorm: Evaluate<"layerNorm"> = ({ epsilon }, [x, weight, bias]) => {
     const inverse = 1 / Math.sqrt(total([...row].map((v) => (v - mean) ** 2)) / width + epsilon);
     means.push(mean);
     inverses.push(inverse);
-    return row.map((v, i) => (v - mean) * inverse * weight!.data[i]! + bias!.data[i]!);
+    return row.map((v, i) => (v - mean) * inverse * weight!.data[i] + bias!.data[i]);
   });
   const shape = [...x!.shape.slice(0, -1), 1];
   return [y, { shape, data: Float64Array.from(means) }, { shape, data: Float64Array.from(inverses) }];
@@ -180,7 +180,7 @@ const CASTS: Record<string, (x: number) => number> = {
 export const REFERENCE: { readonly [K in OpName]: Evaluate<K> } = {
   input: leaf,
   constant: ({ data }, _, sizes, node) => ({
-    shape: evaluateShape(node.outputs[0]!.shape, sizes),
+    shape: evaluateShape(node.outputs[0].shape, sizes),
     data: Float64Array.from(data as ArrayLike<number | bigint>, Number),
   }),
   iota: ({ size }, _, sizes) => tabulate([evaluateDim(size, sizes)], ([i]) => i!),
@@ -202,10 +202,10 @@ export const REFERENCE: { readonly [K in OpName]: Evaluate<K> } = {
   gelu: map((x) => x * normalCdf(x)),
   geluBackward: zip((x, cotangent) => cotangent * (normalCdf(x) + x * normalDensity(x))),
   clip: ({ min, max }, [x]) => ({ shape: x!.shape, data: x!.data.map((v) => Math.min(max, Math.max(min, v))) }),
-  cast: ({ to }, [x]) => ({ shape: x!.shape, data: x!.data.map(CASTS[to]!) }),
+  cast: ({ to }, [x]) => ({ shape: x!.shape, data: x!.data.map(CASTS[to]) }),
   dropout: ({ rate }, [x, kept]) => ({
     shape: x!.shape,
-    data: x!.data.map((v, i) => (v * kept!.data[i]!) / (1 - rate)),
+    data: x!.data.map((v, i) => (v * kept!.data[i]) / (1 - rate)),
   }),
   scaleGradient: (_, [x]) => x!,
   matmul: product,
@@ -228,27 +228,27 @@ export const REFERENCE: { readonly [K in OpName]: Evaluate<K> } = {
   broadcast: ({ shape }, [x], sizes) =>
     tabulate(broadcastNumbers(x!.shape, evaluateShape(shape, sizes)), (index) => read(x!, index)),
   slice: ({ axis, start, end, step }, [x], sizes) => {
-    const size = x!.shape[axis]!;
-    if (step === -1) return tabulate(x!.shape, (index) => read(x!, moved(index, axis, size - 1 - index[axis]!)));
+    const size = x!.shape[axis];
+    if (step === -1) return tabulate(x!.shape, (index) => read(x!, moved(index, axis, size - 1 - index[axis])));
     const [from, to] = [evaluateDim(start, sizes), evaluateDim(end, sizes)];
     if (from < 0 || to > size || from > to) throw new Error(`reference: slice ${from}..${to} of ${size}`);
-    return tabulate(withSize(x!.shape, axis, to - from), (index) => read(x!, moved(index, axis, index[axis]! + from)));
+    return tabulate(withSize(x!.shape, axis, to - from), (index) => read(x!, moved(index, axis, index[axis] + from)));
   },
   concat: ({ axis }, parts) => {
-    const size = total(parts.map((part) => part.shape[axis]!));
-    return tabulate(withSize(parts[0]!.shape, axis, size), (index) => {
-      let position = index[axis]!;
+    const size = total(parts.map((part) => part.shape[axis]));
+    return tabulate(withSize(parts[0].shape, axis, size), (index) => {
+      let position = index[axis];
       for (const part of parts) {
-        if (position < part.shape[axis]!) return part.shape[axis] === 1 ? read(part, moved(index, axis, 0)) : read(part, moved(index, axis, position)); // biome-ignore format: one line
-        position -= part.shape[axis]!;
+        if (position < part.shape[axis]) return part.shape[axis] === 1 ? read(part, moved(index, axis, 0)) : read(part, moved(index, axis, position)); // biome-ignore format: one line
+        position -= part.shape[axis];
       }
       return Number.NaN;
     });
   },
   pad: ({ axis, before, after }, [x], sizes) => {
-    const [ahead, size] = [evaluateDim(before, sizes), x!.shape[axis]!];
+    const [ahead, size] = [evaluateDim(before, sizes), x!.shape[axis]];
     return tabulate(withSize(x!.shape, axis, size + ahead + evaluateDim(after, sizes)), (index) => {
-      const position = index[axis]! - ahead;
+      const position = index[axis] - ahead;
       return position < 0 || position >= size ? 0 : read(x!, moved(index, axis, position));
     });
   },
@@ -288,9 +288,9 @@ export function evaluate(outputs: readonly Value[], feeds: ReadonlyMap<string, T
     const tensors = Array.isArray(computed) ? (computed as readonly Tensor[]) : [computed as Tensor];
     node.outputs.forEach((value, i) => {
       const inferred = evaluateShape(value.shape, sizes);
-      if (inferred.join() !== tensors[i]!.shape.join())
-        throw new Error(`${node.op}: inferred [${inferred}], computed [${tensors[i]!.shape}]`);
-      results.set(value, tensors[i]!);
+      if (inferred.join() !== tensors[i].shape.join())
+        throw new Error(`${node.op}: inferred [${inferred}], computed [${tensors[i].shape}]`);
+      results.set(value, tensors[i]);
     });
   }
   return outputs.map((value) => results.get(value)!);

@@ -82,9 +82,9 @@ describe("the example", () => {
     for (const [name, { data }] of saved.parameters) expect(student.parameters.get(name)!.data).toEqual(data);
     const { hiddenStates, heads, validFrames } = await student.extract(waveform, { runtime });
     expect(hiddenStates.map(({ shape }) => shape)).toEqual(Array(6).fill([1, validFrames[0], 48]));
-    expect(heads[5]!.shape).toEqual([1, validFrames[0], 192]);
-    expect(hiddenStates[5]!.data).not.toEqual(fresh.hiddenStates[5]!.data);
-    expect(hiddenStates[5]!.data).toEqual((await saved.extract(waveform, { runtime })).hiddenStates[5]!.data);
+    expect(heads[5].shape).toEqual([1, validFrames[0], 192]);
+    expect(hiddenStates[5].data).not.toEqual(fresh.hiddenStates[5].data);
+    expect(hiddenStates[5].data).toEqual((await saved.extract(waveform, { runtime })).hiddenStates[5].data);
 
     const again = small(7);
     const done = distill({
@@ -137,10 +137,10 @@ describe("models", () => {
     const several = await teacher.extract([waveform, shorter], { isolate: true });
     expect(single.hiddenStates).toHaveLength(6);
     expect(several.validFrames).toEqual([49, 27]);
-    const [, time, dim] = several.hiddenStates[5]!.shape as [number, number, number];
+    const [, time, dim] = several.hiddenStates[5].shape as [number, number, number];
     expect([time, dim]).toEqual([49, 192]);
-    for (let i = 0; i < single.hiddenStates[5]!.data.length; i++)
-      expect(Math.abs(several.hiddenStates[5]!.data[i]! - single.hiddenStates[5]!.data[i]!)).toBeLessThan(1e-4);
+    for (let i = 0; i < single.hiddenStates[5].data.length; i++)
+      expect(Math.abs(several.hiddenStates[5].data[i] - single.hiddenStates[5].data[i])).toBeLessThan(1e-4);
     await teacher.dispose();
     expect((await teacher.extract(waveform)).last.data).toEqual(single.last.data);
     await expect(teacher.extract(new Float32Array(10))).rejects.toThrow(UsageError);

@@ -1,5 +1,5 @@
 // Layers that differ: what a configuration may say, and gradients through all that is left.
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { gradients } from "../../src/autodiff/gradient.ts";
 import * as g from "../../src/graph/ops.ts";
 import { checkModelConfig, type LayerShape, type ModelConfig } from "../../src/models/config.ts";
@@ -73,17 +73,17 @@ describe("configurations", () => {
       "the relative position bias belongs to the attention of layer 0",
     ],
   ];
-  it.each(refused)("%s", (_, changes, message) => {
+  test.each(refused)("%s", (_, changes, message) => {
     expect(() => checkModelConfig({ ...base, ...changes })).toThrow(message);
   });
 });
 
-it.each([false, true])("gradients of what is left match finite differences, pre-LN %s", async (normFirst) => {
+test.each([false, true])("gradients of what is left match finite differences, pre-LN %s", async (normFirst) => {
   const config = { ...base, normFirst };
   checkModelConfig(config);
   const parameters = initParameters(config, { seed: 3 });
   const random = new Random(3, "louder");
-  for (const [, { data }] of parameters) for (let i = 0; i < data.length; i++) data[i]! += 0.2 * random.normal();
+  for (const [, { data }] of parameters) for (let i = 0; i < data.length; i++) data[i] += 0.2 * random.normal();
 
   const { values, lookup } = parameterInputs(config);
   const features = extractFeatures(config, lookup, waveInput(), { features: "channels-last" });
@@ -99,21 +99,21 @@ it.each([false, true])("gradients of what is left match finite differences, pre-
   ];
   const slopes = gradients(loss, names.map((name) => values.get(name)!)); // biome-ignore format: one line
   const runtime = await createRuntime({ device: "cpu" });
-  const outputs = new Map([["loss", loss], ...names.map((name, i) => [`d.${name}`, slopes[i]!] as const)]);
+  const outputs = new Map([["loss", loss], ...names.map((name, i) => [`d.${name}`, slopes[i]] as const)]);
   const step = await runtime.compile({ name: "pruned", outputs });
   const wave = { shape: [2, 160], data: Float32Array.from({ length: 320 }, () => random.normal()) };
   const feeds: Record<string, Feed> = { ...Object.fromEntries(parameters), wave };
   const at = (await step.run(feeds)) as Record<string, { data: Float32Array }>;
   for (const name of names) {
     const { shape: size, data } = parameters.get(name)!;
-    const slope = at[`d.${name}`]!.data;
+    const slope = at[`d.${name}`].data;
     // along the gradient itself: the loss must rise by its length
     const length = Math.hypot(...slope);
     expect(length, name).toBeGreaterThan(1e-6);
     const reach = 0.01 / length;
     const lossAt = async (far: number) => {
-      const moved = data.map((value, i) => value + far * slope[i]!);
-      return (await step.run({ ...feeds, [name]: { shape: size, data: moved } })).loss!.data[0]! as number;
+      const moved = data.map((value, i) => value + far * slope[i]);
+      return (await step.run({ ...feeds, [name]: { shape: size, data: moved } })).loss!.data[0] as number;
     };
     const rise = ((await lossAt(reach)) - (await lossAt(-reach))) / (2 * reach);
     expect(Math.abs(rise / length ** 2 - 1), name).toBeLessThan(0.03);

@@ -41,7 +41,7 @@ const feed = ({ shape, data }: Flat): Feed => ({ shape, data: Float32Array.from(
 
 function expectClose(actual: Float32Array, expected: Flat, name: string): void {
   const largest = Math.max(...expected.data.map(Math.abs));
-  const worst = Math.max(...expected.data.map((value, i) => Math.abs(value - actual[i]!)));
+  const worst = Math.max(...expected.data.map((value, i) => Math.abs(value - actual[i])));
   expect(worst / largest, name).toBeLessThan(2e-6);
 }
 
@@ -61,7 +61,7 @@ test.skipIf(!python).each(CASES)(
       Record<"parameters" | "gradients", Record<string, Flat>>;
     const names = Object.keys(torch.parameters);
     const batch = symbol("batch");
-    const parameters = new Map(names.map((name) => [name, input(name, torch.parameters[name]!.shape)]));
+    const parameters = new Map(names.map((name) => [name, input(name, torch.parameters[name].shape)]));
     const x = input("x", [time, batch, WIDTH]);
     const valid = input("valid", [time, batch, 1]);
     const y = biLstmLayer((name) => parameters.get(name)!, 0, x, valid);
@@ -71,7 +71,7 @@ test.skipIf(!python).each(CASES)(
       ["y", y],
       ["dx", dx!],
     ]);
-    for (const [i, name] of names.entries()) outputs.set(`d_${name}`, rest[i]!);
+    for (const [i, name] of names.entries()) outputs.set(`d_${name}`, rest[i]);
 
     const runtime = await createRuntime();
     const products = reachableNodes([...outputs.values()]).filter((node) => node.op === "gemm");
@@ -79,10 +79,10 @@ test.skipIf(!python).each(CASES)(
     expect(blocked).toHaveLength(title === "in blocks of frames" ? 4 : 0); // gate inputs and their cotangents
     const executable = await runtime.compile({ name: "lstm", outputs });
     const ones = Float32Array.from({ length: frames * ITEMS }, (_, i) =>
-      Math.floor(i / ITEMS) < lengths[i % ITEMS]! ? 1 : 0,
+      Math.floor(i / ITEMS) < lengths[i % ITEMS] ? 1 : 0,
     );
     const results = await executable.run({
-      ...Object.fromEntries(names.map((name) => [name, feed(torch.parameters[name]!)])),
+      ...Object.fromEntries(names.map((name) => [name, feed(torch.parameters[name])])),
       x: feed(torch.x),
       w: feed(torch.w),
       valid: { shape: [frames, ITEMS, 1], data: ones },
@@ -90,7 +90,7 @@ test.skipIf(!python).each(CASES)(
     await executable.dispose();
     expectClose(results.y!.data, torch.y, "y");
     expectClose(results.dx!.data, torch.dx, "dx");
-    for (const name of names) expectClose(results[`d_${name}`]!.data, torch.gradients[name]!, name);
+    for (const name of names) expectClose(results[`d_${name}`].data, torch.gradients[name], name);
   },
   120_000,
 );

@@ -94,7 +94,7 @@ function checkGraph(
   for (const { name } of graph.input) define(name);
   for (const { name, dims, dataType, raw } of graph.initializer) {
     define(name);
-    const size = dims.reduce((a: number, b: bigint) => a * Number(b), 1) * BYTES_PER_ELEMENT[String(dataType)]!;
+    const size = dims.reduce((a: number, b: bigint) => a * Number(b), 1) * BYTES_PER_ELEMENT[String(dataType)];
     check((raw?.length ?? 0) === size, `initializer "${name}" has ${raw?.length} bytes, not ${size}`);
   }
   const nodeNames = new Set<string>();
@@ -107,7 +107,7 @@ function checkGraph(
     const attributes = new Set(node.attribute.map((a: Message) => a.name));
     check(attributes.size === node.attribute.length, `${node.name} has an attribute twice`);
     for (const a of node.attribute) {
-      check(a[ATTRIBUTE_FIELD[String(a.type)]!] !== undefined, `${node.name}.${a.name} is not what its type says`);
+      check(a[ATTRIBUTE_FIELD[String(a.type)]] !== undefined, `${node.name}.${a.name} is not what its type says`);
       if (a.g) checkGraph(a.g, domains, defined, check);
     }
     for (const name of node.output) define(name);

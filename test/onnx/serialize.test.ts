@@ -8,8 +8,8 @@ import { encodeModel } from "../../src/onnx/proto.ts";
 import { graphInputs, symbolSources, toOnnx } from "../../src/onnx/serialize.ts";
 import { createRuntime } from "../../src/runtime/node/index.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
-import { OP_CASES } from "../graph/opCases.ts";
-import { traceCase } from "../runtime/opConformance.ts";
+import { OP_CASES } from "../graph/op-cases.ts";
+import { traceCase } from "../runtime/op-conformance.ts";
 import { problemsOf, readModel } from "./reader.ts";
 
 const graphOf = (outputs: Record<string, Value>) => ({ name: "g", outputs: new Map(Object.entries(outputs)) });

@@ -40,7 +40,7 @@ test.each([
     for (const [i, value] of numbers.entries()) {
       // both moments and the weight are rounded to float32 in every update
       const rounding = 2 ** -24 * (3 * (at + 1)) * Math.abs(value);
-      expect(Math.abs(weights[i]! - value), `update ${at + 1}, weight ${i}`).toBeLessThanOrEqual(rounding);
+      expect(Math.abs(weights[i] - value), `update ${at + 1}, weight ${i}`).toBeLessThanOrEqual(rounding);
     }
   }
 });

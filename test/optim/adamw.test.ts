@@ -55,8 +55,8 @@ describe("AdamW against the original code", () => {
     let worst = 0;
     let moved = 0;
     for (let i = 0; i < size; i++) {
-      worst = Math.max(worst, Math.abs(weights[i]! - expected[i]!) / (1 + Math.abs(expected[i]!)));
-      moved = Math.max(moved, Math.abs(weights[i]! - before[i]!));
+      worst = Math.max(worst, Math.abs(weights[i] - expected[i]) / (1 + Math.abs(expected[i])));
+      moved = Math.max(moved, Math.abs(weights[i] - before[i]));
     }
     expect(moved).toBeGreaterThan(5e-4);
     expect(worst).toBeLessThan(1e-6);
@@ -88,15 +88,15 @@ test("many updates follow the formula in float64", () => {
     const rate = 1e-2 / t;
     adamwUpdate(weights, gradients, state, rate, options);
     for (let i = 0; i < size; i++) {
-      m[i] = 0.9 * m[i]! + 0.1 * gradients[i]!;
-      v[i] = 0.98 * v[i]! + 0.02 * gradients[i]! ** 2;
+      m[i] = 0.9 * m[i] + 0.1 * gradients[i];
+      v[i] = 0.98 * v[i] + 0.02 * gradients[i] ** 2;
       const wd = i === 3 || i === 4 ? 0 : 0.1;
       const correction = Math.sqrt(1 - 0.98 ** t) / (1 - 0.9 ** t);
-      p[i] = p[i]! - rate * correction * (m[i]! / (Math.sqrt(v[i]!) + 1e-6) + wd * p[i]!);
+      p[i] = p[i] - rate * correction * (m[i] / (Math.sqrt(v[i]) + 1e-6) + wd * p[i]);
     }
   }
   expect(state.t).toBe(50);
-  for (let i = 0; i < size; i++) expect(Math.abs(weights[i]! - p[i]!)).toBeLessThan(1e-5);
+  for (let i = 0; i < size; i++) expect(Math.abs(weights[i] - p[i])).toBeLessThan(1e-5);
 });
 
 test("merges neighbours, refuses gaps, wrong lengths and impossible options", () => {

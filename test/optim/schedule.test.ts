@@ -7,7 +7,7 @@ test("warms up over the first fraction, then falls linearly to zero", () => {
   const schedule = { totalSteps: 100, warmupFraction: 0.05 };
   const factors = Array.from({ length: 100 }, (_, i) => warmupLinear(i + 1, schedule));
   expect(factors.slice(0, 5)).toEqual([0.2, 0.4, 0.6, 0.8, 1].map((x) => expect.closeTo(x, 12)));
-  for (let i = 5; i < 100; i++) expect(factors[i - 1]! - factors[i]!).toBeCloseTo(1 / 95, 12);
+  for (let i = 5; i < 100; i++) expect(factors[i - 1] - factors[i]).toBeCloseTo(1 / 95, 12);
   expect(factors[99]).toBe(0);
 });
 
@@ -30,7 +30,7 @@ test("gradient norm and clipping", () => {
   expect([...gradients]).toEqual([3, -4, 12]);
   clipGradients(gradients, norm, 1.3);
   expect(gradientNorm(gradients)).toBeCloseTo(1.3, 6);
-  expect(gradients[1]! / gradients[0]!).toBeCloseTo(-4 / 3, 6);
+  expect(gradients[1] / gradients[0]).toBeCloseTo(-4 / 3, 6);
 });
 
 test("the norm of huge gradients is finite, of broken ones is not", () => {

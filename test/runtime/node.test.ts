@@ -1,7 +1,7 @@
 // The runtime of Node: devices, feeds, results in place, several sizes in one session, bitwise repetition.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { gradients } from "../../src/autodiff/gradient.ts";
-import { decodeInto } from "../../src/checkpoint/dtypes.ts";
+import { decodeInto } from "../../src/checkpoint/formats/dtypes.ts";
 import { InternalError, StillwaveError, UsageError } from "../../src/errors.ts";
 import { addDims, floorDivDim, mulDims, symbol } from "../../src/graph/dim.ts";
 import * as g from "../../src/graph/ops.ts";
@@ -230,8 +230,8 @@ describe("repetition", () => {
     }
     const bits = (r: Record<string, { data: Float32Array }>) =>
       Object.values(r).map(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("base64"));
-    const first = bits(results[0]!);
-    expect(results[0]!.dw!.data.some((value) => value !== 0)).toBe(true);
+    const first = bits(results[0]);
+    expect(results[0].dw!.data.some((value) => value !== 0)).toBe(true);
     for (const other of results.slice(1))
       expect(bits(other).map((b, i) => b === first[i])).toEqual(Array(4).fill(true));
   });
@@ -241,8 +241,8 @@ describe("repetition", () => {
     const optimized = await (await createRuntime({ threads: 2, optimize: "all" })).compile(step());
     const [a, b] = [await plain.run(feeds), await optimized.run(feeds)];
     for (const name of ["loss", "dx", "dw", "dv"]) {
-      const largest = a[name]!.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-      const apart = a[name]!.data.reduce((most, value, i) => Math.max(most, Math.abs(value - b[name]!.data[i]!)), 0);
+      const largest = a[name].data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      const apart = a[name].data.reduce((most, value, i) => Math.max(most, Math.abs(value - b[name].data[i])), 0);
       expect(apart / largest, name).toBeLessThan(1e-5);
     }
     await plain.dispose();

@@ -2,9 +2,9 @@
 import { expect, test } from "vitest";
 import { LOWERINGS } from "../../src/onnx/lower.ts";
 import { createRuntime } from "../../src/runtime/node/index.ts";
-import { OP_CASES } from "../graph/opCases.ts";
+import { OP_CASES } from "../graph/op-cases.ts";
 import { REFERENCE } from "../graph/reference.ts";
-import { runOpCases } from "./opConformance.ts";
+import { runOpCases } from "./op-conformance.ts";
 
 test("every op of the vocabulary has cases, and no case has a name twice", () => {
   const covered = new Set<string>(OP_CASES.map((opCase) => opCase.op));

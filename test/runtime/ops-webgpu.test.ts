@@ -1,7 +1,7 @@
 // The op table on WebGPU, where this machine has an adapter.
 import { describe, test } from "vitest";
 import { createRuntime, listDevices } from "../../src/runtime/node/index.ts";
-import { runOpCases } from "./opConformance.ts";
+import { runOpCases } from "./op-conformance.ts";
 
 if ((await listDevices()).includes("webgpu"))
   runOpCases("onnxruntime-node, webgpu", () => createRuntime({ device: "webgpu" }), { value: 1e-5, gradient: 1e-4 });

@@ -3,12 +3,12 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { readArpa } from "../../src/decode/arpa.ts";
 import { StillwaveError } from "../../src/errors.ts";
+import { readPredictions } from "../../src/metrics/predictions.ts";
 import { Random } from "../../src/random.ts";
-import { readArpa } from "../../src/superb/decode/arpa.ts";
 import { readLabelsTsv } from "../../src/superb/labels/classes.ts";
 import { readLexicon, readPhones } from "../../src/superb/labels/lexicon.ts";
-import { readPredictions } from "../../src/superb/metrics/predictions.ts";
 
 let folder: string;
 beforeAll(async () => {

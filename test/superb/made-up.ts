@@ -1,5 +1,5 @@
 // Made-up tasks with hidden states in memory: small problems that heads learn in a moment.
-import { floatsToHalves } from "../../src/checkpoint/dtypes.ts";
+import { floatsToHalves } from "../../src/checkpoint/formats/dtypes.ts";
 import { Random } from "../../src/random.ts";
 import type {
   FeatureBatch,
@@ -49,12 +49,11 @@ export function memorySource(
       for (const [item, { id, crop }] of items.entries()) {
         const { frames: whole, data: own } = of(id);
         const start = crop?.startFrame ?? 0;
-        if (start < 0 || start + frames[item]! > whole)
-          throw new Error(`a crop of ${id} ends past its ${whole} frames`);
+        if (start < 0 || start + frames[item] > whole) throw new Error(`a crop of ${id} ends past its ${whole} frames`);
         for (let layer = 0; layer < layers; layer++) {
           const from = (layer * whole + start) * dim;
           const to = (layer * items.length + item) * time * dim;
-          data.set(own.subarray(from, from + frames[item]! * dim), to);
+          data.set(own.subarray(from, from + frames[item] * dim), to);
         }
       }
       const shape = [layers, items.length, time, dim] as const;
@@ -103,7 +102,7 @@ export function madeUp(kind: HeadConfig["kind"], rest: { dim?: number; train?: n
     });
     const frames = peaks.length;
     const data = Float32Array.from({ length: 2 * frames * dim }, () => 0.3 * random.normal());
-    for (const [t, letter] of peaks.entries()) if (letter >= 0) data[(frames + t) * dim + letter]! += 2;
+    for (const [t, letter] of peaks.entries()) if (letter >= 0) data[(frames + t) * dim + letter] += 2;
     states.set(id, { frames, data });
     const reference = said.map((letter) => LETTERS[letter]).join(" ");
     const label = kind === "utterance" ? said : said.map((letter) => letter + 1);

@@ -28,7 +28,7 @@ export function speechCorpus(names: Partial<Record<keyof typeof SPEAKERS, string
   for (const [split, speakers] of Object.entries(SPEAKERS)) {
     const folder = join(root, names[split as keyof typeof SPEAKERS] ?? split);
     mkdirSync(folder);
-    for (const speaker of speakers) symlinkSync(join(examples, speaker), join(folder, speaker.split("/")[1]!));
+    for (const speaker of speakers) symlinkSync(join(examples, speaker), join(folder, speaker.split("/")[1]));
   }
   copyFileSync(join(examples, "phones.txt"), join(root, "phones.txt"));
   return root;
@@ -53,5 +53,5 @@ export const examplePhones: ReadonlyMap<string, readonly string[]> = new Map(
   readFileSync(join(examples, "phones.txt"), "utf8")
     .trim()
     .split("\n")
-    .map((line): [string, string[]] => [line.split(" ")[0]!, line.split(" ").slice(1)]),
+    .map((line): [string, string[]] => [line.split(" ")[0], line.split(" ").slice(1)]),
 );

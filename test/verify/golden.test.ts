@@ -8,10 +8,10 @@ import { loadAudio } from "../../src/audio/index.ts";
 import { loadModel, writeModelFolder } from "../../src/checkpoint/index.ts";
 import { formatCases } from "../../src/cli/verify.ts";
 import { encodeNpy } from "../../src/extract/index.ts";
-import { createUpstream } from "../../src/models/inference.ts";
 import { initParameters } from "../../src/models/init.ts";
 import { publishedArchitecture } from "../../src/models/published.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/node/index.ts";
+import { createUpstream } from "../../src/upstream/inference.ts";
 import { verifyCase, verifyCases } from "../../src/verify/index.ts";
 
 const shipped = fileURLToPath(new URL("../../examples/", import.meta.url));
@@ -29,7 +29,7 @@ beforeAll(async () => {
   const upstream = createUpstream(await loadModel(teacher), runtime);
   const { layers } = await upstream.extract(await loadAudio(speech));
   await upstream.dispose();
-  states = { shape: layers[3]!.shape.slice(1), data: layers[3]!.data };
+  states = { shape: layers[3].shape.slice(1), data: layers[3].data };
   golden = makeCase("golden", states.data);
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -54,7 +54,7 @@ describe("a synthetic case", () => {
     const result = await verifyCase(golden, runtime, { model: teacher });
     expect(result).toMatchObject({ kind: "published output", passed: true });
     expect(result.differences[0]).toMatchObject({ kind: "layer 4", measure: "l2" });
-    expect(result.differences[0]!.maxRelative).toBeLessThan(1e-5);
+    expect(result.differences[0].maxRelative).toBeLessThan(1e-5);
   });
 
   test("rounded to float16 it passes still", async () => {
@@ -68,7 +68,7 @@ describe("a synthetic case", () => {
     for (const layer of [3, 5]) {
       const result = await verifyCase(makeCase(`layer${layer}`, states.data, layer), runtime, { model: teacher });
       expect(result.passed).toBe(false);
-      expect(result.differences[0]!.maxRelative).toBeGreaterThan(0.1);
+      expect(result.differences[0].maxRelative).toBeGreaterThan(0.1);
     }
   });
 
@@ -78,7 +78,7 @@ describe("a synthetic case", () => {
     await writeModelFolder(folder, { config, parameters: initParameters(config, { seed: 1 }) });
     expect((await verifyCase(golden, runtime, { model: folder })).passed).toBe(false);
     const norm = parameters.get("encoder.layers.3.final_layer_norm.weight")!.data;
-    for (let i = 0; i < norm.length; i++) norm[i]! *= 1.02;
+    for (let i = 0; i < norm.length; i++) norm[i] *= 1.02;
     await writeModelFolder(join(root, "slightly"), { config, parameters });
     expect((await verifyCase(golden, runtime, { model: join(root, "slightly") })).passed).toBe(false);
   });
@@ -99,8 +99,8 @@ describe("a synthetic case", () => {
     for (let k = 0; k < clusters; k++) centroids.set(states.data.subarray(20 * k * dim, (20 * k + 1) * dim), k * dim);
     const units = Array.from({ length: frames }, (_, frame) => {
       const distance = (k: number) =>
-        Math.hypot(...Array.from({ length: dim }, (_, i) => states.data[frame * dim + i]! - centroids[k * dim + i]!));
-      return Array.from({ length: clusters }, (_, k) => k).sort((a, b) => distance(a) - distance(b))[0]!;
+        Math.hypot(...Array.from({ length: dim }, (_, i) => states.data[frame * dim + i] - centroids[k * dim + i]));
+      return Array.from({ length: clusters }, (_, k) => k).sort((a, b) => distance(a) - distance(b))[0];
     });
     expect(units[20]).toBe(1);
     const file = join(folder, `sample.L4.km${clusters}.km`);
@@ -162,7 +162,7 @@ describe("the recorded HuBERT Base", () => {
     const result = await verifyCase(recorded, runtime, { model: folder });
     expect(result.passed).toBe(false);
     expect(result.differences[0]).toMatchObject({ kind: "layer 9", passed: false });
-    expect(result.differences[0]!.maxRelative).toBeGreaterThan(0.5);
+    expect(result.differences[0].maxRelative).toBeGreaterThan(0.5);
     vi.stubEnv("HF_HUB_OFFLINE", "1");
     const real = await verifyCase(recorded, runtime);
     if (real.skipped === undefined) expect(real.passed).toBe(true);

@@ -64,7 +64,7 @@ export async function serveFolders(
   const server: Server = createServer(async (request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url!, "http://page").pathname));
     const prefix = prefixes.find((candidate) => path.startsWith(candidate));
-    const file = prefix && join(folders[prefix]!, path.slice(prefix.length) || "index.html");
+    const file = prefix && join(folders[prefix], path.slice(prefix.length) || "index.html");
     if (!file || !(await stat(file).catch(() => undefined))?.isFile()) {
       response.writeHead(404).end();
       return;
@@ -151,7 +151,7 @@ export async function openTestPage(options: PageOptions = {}): Promise<OpenPage>
     call: (name, ...args) =>
       page.evaluate(
         ([action, values]) =>
-          (globalThis as unknown as { page: Record<string, (...args: unknown[]) => unknown> }).page[action]!(...values),
+          (globalThis as unknown as { page: Record<string, (...args: unknown[]) => unknown> }).page[action](...values),
         [name, args] as [string, unknown[]],
       ) as never,
     async close() {

@@ -10,10 +10,10 @@ import { loadModel } from "../../src/checkpoint/index.ts";
 import type { ExportDtype, ExportModel, ExportOptions } from "../../src/export/index.ts";
 import { exportOnnx } from "../../src/export/index.ts";
 import { frameCount, reuseEvery } from "../../src/models/config.ts";
-import { padWaveforms } from "../../src/models/inference.ts";
 import { initStudent } from "../../src/models/init.ts";
 import type { Feeds } from "../../src/runtime/runtime.ts";
 import type { OnnxTensor } from "../../src/runtime/web/index.ts";
+import { padWaveforms } from "../../src/upstream/inference.ts";
 import { inChromium, type OpenPage, openTestPage } from "./chromium.ts";
 
 const examples = new URL("../../examples/", import.meta.url);
@@ -51,8 +51,8 @@ function relativeNorm(actual: OnnxTensor, expected: OnnxTensor): number {
   const [a, b] = [actual.data as Float32Array, expected.data as Float32Array];
   let [difference, norm] = [0, 0];
   for (let i = 0; i < b.length; i++) {
-    difference += (a[i]! - b[i]!) ** 2;
-    norm += b[i]! ** 2;
+    difference += (a[i] - b[i]) ** 2;
+    norm += b[i] ** 2;
   }
   return Number.isNaN(difference) ? Number.POSITIVE_INFINITY : Math.sqrt(difference / norm);
 }
@@ -103,7 +103,7 @@ inChromium("exports in Chromium", () => {
   describe.each(["teacher", "student"])("%s", (name) => {
     test.each(LIMITS)("%s, 1 and 2 threads", async (dtype, limit) => {
       const file = `${name}-${dtype}.onnx`;
-      await exportOnnx(models[name]!, { out: join(folder, file), dtype, speech });
+      await exportOnnx(models[name], { out: join(folder, file), dtype, speech });
       const expected = await inNode(join(folder, file), feeds);
       for (const [threads, page] of pages) {
         const { model, inputs, outputs } = await page.call("open", `${page.url}exports/${file}`);
@@ -119,9 +119,7 @@ inChromium("exports in Chromium", () => {
         ]);
         const differences = Object.entries(expected)
           .filter(([output]) => output !== "valid_frames")
-          .map(([output, { dims, data }]) =>
-            relativeNorm(actual[output]!, { shape: dims, data: data as Float32Array }),
-          );
+          .map(([output, { dims, data }]) => relativeNorm(actual[output], { shape: dims, data: data as Float32Array }));
         expect(differences.length).toBeGreaterThanOrEqual(7);
         console.log(
           `${file}, ${threads} thread(s): differs from onnxruntime-node by ${Math.max(...differences).toExponential(1)}`,
@@ -147,7 +145,7 @@ inChromium("exports in Chromium", () => {
     const states = Object.entries(expected).filter(([output]) => output !== "valid_frames");
     expect(states.length).toBeGreaterThan(0);
     for (const [output, { dims, data }] of states)
-      expect(relativeNorm(actual[output]!, { shape: dims, data: data as Float32Array }), output).toBeLessThan(limit);
+      expect(relativeNorm(actual[output], { shape: dims, data: data as Float32Array }), output).toBeLessThan(limit);
   });
 
   test("inputs that do not fit are one clear error each", async () => {
@@ -173,6 +171,6 @@ inChromium("exports in Chromium", () => {
     await expect(page.call("run", model, { waveform: { shape: [1, 100], data: new Float32Array(100) }, lengths: { shape: [1], data: BigInt64Array.of(100n) } })).rejects.toThrow("StillwaveError"); // biome-ignore format: one line
     const { "hidden_states.6": last } = await page.call("run", model, feeds, ["hidden_states.6"]);
     const { conv, dim } = models.student!.config;
-    expect(last!.shape).toEqual([2, frameCount(conv, waveform!.shape[1]!), dim]);
+    expect(last!.shape).toEqual([2, frameCount(conv, waveform!.shape[1]), dim]);
   });
 });

@@ -3,10 +3,10 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadAudio } from "../../src/audio/index.ts";
 import { loadModel } from "../../src/checkpoint/index.ts";
-import type { Extraction } from "../../src/models/inference.ts";
-import { createUpstream } from "../../src/models/inference.ts";
 import { createRuntime } from "../../src/runtime/node/index.ts";
-import { relativeError } from "../autodiff/finiteDifferences.ts";
+import type { Extraction } from "../../src/upstream/inference.ts";
+import { createUpstream } from "../../src/upstream/inference.ts";
+import { relativeError } from "../autodiff/finite-differences.ts";
 import { inChromium, type OpenPage, openTestPage } from "./chromium.ts";
 
 const examples = new URL("../../examples/", import.meta.url);
@@ -45,11 +45,11 @@ inChromium("models in Chromium", () => {
     expect(actual.validFrames).toEqual(expected.validFrames);
     expect(actual.layers.length).toBe(6);
     const differences = [
-      ...expected.layers.map((layer, i) => difference(actual.layers[i]!, layer)),
+      ...expected.layers.map((layer, i) => difference(actual.layers[i], layer)),
       difference(actual.last, expected.last),
       ...[...expected.maps].map(([layer, map], i) => {
-        expect(actual.maps[i]![0]).toBe(layer);
-        return difference(actual.maps[i]![1], map);
+        expect(actual.maps[i][0]).toBe(layer);
+        return difference(actual.maps[i][1], map);
       }),
     ];
     console.log(`${threads} threads: largest relative difference to onnxruntime-node ${Math.max(...differences)}`);

@@ -4,7 +4,7 @@ import { symbol } from "../../src/graph/dim.ts";
 import * as g from "../../src/graph/ops.ts";
 import { input } from "../../src/graph/value.ts";
 import { createRuntime } from "../../src/runtime/web/index.ts";
-import { runOpCases } from "../runtime/opConformance.ts";
+import { runOpCases } from "../runtime/op-conformance.ts";
 
 runOpCases("onnxruntime-web in Node, wasm", () => createRuntime({ device: "wasm", threads: 1 }));
 

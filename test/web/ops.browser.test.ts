@@ -3,7 +3,7 @@ import { afterAll, describe, test } from "vitest";
 import { encodeModel } from "../../src/onnx/proto.ts";
 import { toOnnx } from "../../src/onnx/serialize.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
-import { runOpCases } from "../runtime/opConformance.ts";
+import { runOpCases } from "../runtime/op-conformance.ts";
 import { inChromium, type OpenPage, openTestPage } from "./chromium.ts";
 
 /** A runtime whose sessions live in the page. */

@@ -3,9 +3,9 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { loadAudio } from "../../src/audio/index.ts";
 import { loadModel } from "../../src/checkpoint/index.ts";
-import { createUpstream } from "../../src/models/inference.ts";
 import { createRuntime } from "../../src/runtime/node/index.ts";
-import { relativeError } from "../autodiff/finiteDifferences.ts";
+import { createUpstream } from "../../src/upstream/inference.ts";
+import { relativeError } from "../autodiff/finite-differences.ts";
 import { inChromium, openTestPage } from "./chromium.ts";
 
 const examples = new URL("../../examples/", import.meta.url);
@@ -31,7 +31,7 @@ inChromium("WebGPU in Chromium", () => {
       await upstream.dispose();
       const actual = await page.call("extract", `${page.url}teacher`, [wave]);
       const differences = expected.layers.map(({ shape, data }, i) =>
-        relativeError(actual.layers[i]!, { shape, data: Float64Array.from(data) }),
+        relativeError(actual.layers[i], { shape, data: Float64Array.from(data) }),
       );
       console.log(`webgpu: largest relative difference to onnxruntime-node ${Math.max(...differences)}`);
       // GPU kernels use their own exp, tanh and erf

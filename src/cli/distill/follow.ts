@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { DistillEvent, DoneEvent } from "../../distill/run/events.types.ts";
 import { InternalError } from "../../errors.ts";
-import { formatDuration, formatNumber, type Progress, startProgress } from "../../report/index.ts";
+import { formatDuration, formatNumber, type Progress, startProgress } from "../../log/index.ts";
 import type { Output } from "../output.ts";
 
 type Interrupted = Extract<DistillEvent, { kind: "interrupted" }>;

@@ -4,7 +4,7 @@ import type { BlockProfile } from "../../models/profile.ts";
 import { formatTable } from "../table.ts";
 import type { Inspection } from "./subject.ts";
 
-const kinds: Record<Inspection["kind"], string> = {
+const KINDS: Record<Inspection["kind"], string> = {
   recipe: "student of a recipe",
   checkpoint: "checkpoint",
   published: "published model",
@@ -14,7 +14,7 @@ export function formatInspection(inspection: Inspection): string {
   const { profile, reference, architecture } = inspection;
   const { parameters, macs, seconds, frames } = profile;
   const lines = [
-    `${inspection.subject}: ${kinds[inspection.kind]}${inspection.format ? `, ${inspection.format}` : ""}`,
+    `${inspection.subject}: ${KINDS[inspection.kind]}${inspection.format ? `, ${inspection.format}` : ""}`,
     ...describeArchitecture(architecture).map((line) => `  ${line}`),
     ...describeRest(inspection).map((line) => `  ${line}`),
     "",

@@ -6,7 +6,7 @@ import { loadRecipe, type Recipe, shippedRecipes, studentConfig } from "../../di
 import { StillwaveError, UsageError } from "../../errors.ts";
 import type { ModelConfig, ReuseSemantics } from "../../models/config.ts";
 import { type ModelProfile, profile } from "../../models/profile.ts";
-import { publishedArchitecture, publishedIds, referenceId } from "../../models/published.ts";
+import { publishedArchitecture, publishedIds, REFERENCE_ID } from "../../models/published.ts";
 
 /** A model to measure against. */
 export interface Reference {
@@ -122,12 +122,12 @@ async function findModel(place: string): Promise<Found | undefined> {
       tensors: null,
       dtype: null,
       ignored: [],
-      notes: [publishedNote],
+      notes: [PUBLISHED_NOTE],
     };
   return undefined;
 }
 
-const publishedNote = "architecture as published; nothing was downloaded";
+const PUBLISHED_NOTE = "architecture as published; nothing was downloaded";
 
 /** A recipe is measured against its teacher, a student against HuBERT Base, a teacher against nothing. */
 async function referenceFor(
@@ -136,7 +136,7 @@ async function referenceFor(
   measured: ModelProfile,
 ): Promise<Reference | null> {
   const isStudent = recipe !== undefined || measured.parameters.heads > 0;
-  const name = recipe?.teacher ?? referenceId;
+  const name = recipe?.teacher ?? REFERENCE_ID;
   if (!isStudent || name === subject) return null;
   const { parameters, macs } = profile((await findTeacher(name)).architecture, { seconds: measured.seconds });
   return {

@@ -26,7 +26,7 @@ export function compareVerb(group: Command, output: Output, finish: (code: numbe
     )
     .action(async (folders: readonly string[], { out, seed, draws, json }: Options) => {
       const { compareEvaluations, comparisonTables, readRuns, writeComparisonReport } = await import(
-        "../../superb/report/index.ts"
+        "../../report/evaluation/index.ts"
       );
       const runs = await readRuns(folders);
       const comparison = compareEvaluations(runs, { seed, draws });

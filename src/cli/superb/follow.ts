@@ -1,7 +1,7 @@
 // Shows an evaluation while it happens: progress and notes for people, one JSON event a line for programs.
 import { join } from "node:path";
 import { InternalError } from "../../errors.ts";
-import { formatBytes, formatDuration, formatNumber, type Progress, startProgress } from "../../report/index.ts";
+import { formatBytes, formatDuration, formatNumber, type Progress, startProgress } from "../../log/index.ts";
 import type { EvaluationEvent } from "../../superb/run/events.types.ts";
 import type { Output } from "../output.ts";
 

@@ -25,7 +25,7 @@ export function scoreVerb(group: Command, output: Output, finish: (code: number)
       "\nExample:\n  $ stillwave superb score runs/pr-armhubert runs/ks-armhubert --result hubert.json",
     )
     .action(async (folders: readonly string[], options: Options) => {
-      const { scoreRuns, scoreTables } = await import("../../superb/report/index.ts");
+      const { scoreRuns, scoreTables } = await import("../../report/evaluation/index.ts");
       const scores = await scoreRuns(folders, options.result);
       if (options.json) output.json(scores);
       else printTables(scoreTables(scores.upstreams), output);

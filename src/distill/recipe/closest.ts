@@ -7,16 +7,16 @@ export function editDistance(a: string, b: string): number {
     row[0] = i;
     return row;
   });
-  for (let j = 0; j <= b.length; j++) rows[0]![j] = j;
+  for (let j = 0; j <= b.length; j++) rows[0][j] = j;
   for (let i = 1; i <= a.length; i++)
     for (let j = 1; j <= b.length; j++) {
-      const substituted = rows[i - 1]![j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      let best = Math.min(rows[i - 1]![j]! + 1, rows[i]![j - 1]! + 1, substituted);
+      const substituted = rows[i - 1][j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
+      let best = Math.min(rows[i - 1][j] + 1, rows[i][j - 1] + 1, substituted);
       if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
-        best = Math.min(best, rows[i - 2]![j - 2]! + 1);
-      rows[i]![j] = best;
+        best = Math.min(best, rows[i - 2][j - 2] + 1);
+      rows[i][j] = best;
     }
-  return rows[a.length]![b.length]!;
+  return rows[a.length][b.length];
 }
 
 /** The valid name nearest to `name`, or undefined where none is near (case and - _ are forgiven). */

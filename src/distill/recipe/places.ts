@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { InternalError, StillwaveError } from "../../errors.ts";
 import { suggestion } from "./closest.ts";
 
-const prefix = "package:";
+const PREFIX = "package:";
 
 /** The folder of our package.json, from source and from a build alike. */
 export function packageRoot(): string {
@@ -18,18 +18,18 @@ export function packageRoot(): string {
 
 /** `package:examples/speech` -> that folder of the package, absolute. Other text stays as it is. */
 export function fromPackage(path: string): string {
-  return path.startsWith(prefix) ? resolve(packageRoot(), path.slice(prefix.length)) : path;
+  return path.startsWith(PREFIX) ? resolve(packageRoot(), path.slice(PREFIX.length)) : path;
 }
 
 /** false for a `package:` path that leads out of the package. */
 export function staysInPackage(path: string): boolean {
-  return !path.startsWith(prefix) || `${fromPackage(path)}${sep}`.startsWith(packageRoot() + sep);
+  return !path.startsWith(PREFIX) || `${fromPackage(path)}${sep}`.startsWith(packageRoot() + sep);
 }
 
 /** The inverse of `fromPackage`. */
 export function toPackage(path: string): string {
   const root = packageRoot() + sep;
-  return path.startsWith(root) ? prefix + path.slice(root.length).replaceAll(sep, "/") : path;
+  return path.startsWith(root) ? PREFIX + path.slice(root.length).replaceAll(sep, "/") : path;
 }
 
 /** Names of the recipes that come with the package. */

@@ -42,7 +42,7 @@ function bound(origin: string, relation: string, limit: number | bigint): string
   return `${relation} ${limit}${unit}`;
 }
 
-const kinds: Record<string, string> = {
+const KINDS: Record<string, string> = {
   int: "an integer",
   number: "a number",
   string: "text",
@@ -53,7 +53,7 @@ const kinds: Record<string, string> = {
 };
 
 function expected(issue: z.core.$ZodIssue): string {
-  if (issue.code === "invalid_type") return `expected ${kinds[issue.expected] ?? issue.expected}`;
+  if (issue.code === "invalid_type") return `expected ${KINDS[issue.expected] ?? issue.expected}`;
   if (issue.code === "invalid_value") return `expected one of ${issue.values.join(", ")}`;
   return issue.message;
 }

@@ -14,7 +14,7 @@ import type { RecipePath, RecipeProblem } from "./source.ts";
 import { studentShape } from "./student.ts";
 
 /** What each semantics sets where a recipe leaves it open. */
-export const semanticsDefaults = {
+export const SEMANTICS_DEFAULTS = {
   /** The paper, with the weight decay that the published configurations state. */
   exact: { reuse: "exact", countPaddedFrames: false, weightDecay: 1e-6 },
   /** What the released code computes. */
@@ -23,7 +23,7 @@ export const semanticsDefaults = {
 
 /** The resolved recipe, or what contradicts itself in it. */
 export function resolveRecipe(input: RecipeInput): { recipe: Recipe; problems: RecipeProblem[] } {
-  const defaults = semanticsDefaults[input.semantics];
+  const defaults = SEMANTICS_DEFAULTS[input.semantics];
   const { data } = input;
   const batchSize = data.batchSize ?? (data.batchSeconds === null ? 8 : null);
   const filled: Recipe = {
@@ -47,7 +47,7 @@ function resolveStudent(student: RecipeInput["student"], reuse: "exact" | "offic
     ...student,
     conv,
     attentionFrom: attentionSources(student.attentionFrom, layers),
-    featureProjection: student.featureProjection ?? conv[conv.length - 1]![0] !== dim,
+    featureProjection: student.featureProjection ?? conv[conv.length - 1][0] !== dim,
     reuse: student.reuse ?? reuse,
     headLayers: student.headLayers === "all" ? noReuse(layers) : student.headLayers,
   };

@@ -13,7 +13,7 @@ const convLayer = z.tuple([z.union([count(16384), z.literal("dim")]), count(4096
   error: "expected [channels, kernel, stride], with channels a positive integer or the word dim",
 });
 
-const reuseForms = 'expected "none", "every N", {every: N} or a list with the layer whose map each layer uses';
+const REUSE_FORMS = 'expected "none", "every N", {every: N} or a list with the layer whose map each layer uses';
 
 const studentSchema = objectOf({
   layers: count(256).describe("Encoder layers"),
@@ -52,10 +52,10 @@ const studentSchema = objectOf({
       [
         z.array(natural(255)).max(256),
         z.literal("none"),
-        z.string().regex(/^every [1-9]\d{0,2}$/, { error: reuseForms }),
+        z.string().regex(/^every [1-9]\d{0,2}$/, { error: REUSE_FORMS }),
         objectOf({ every: count(256) }),
       ],
-      { error: reuseForms },
+      { error: REUSE_FORMS },
     )
     .default("none")
     .describe("Whose attention map each layer uses: none, every N, or a list (layer i takes the map of entry i)"),

@@ -12,7 +12,7 @@ export function childKeys(path: readonly (string | number)[]): string[] {
 function step(schema: z.core.$ZodType, key: string | number): z.core.$ZodType[] {
   return objects(schema).flatMap((object) => {
     const { shape } = object._zod.def;
-    return Object.hasOwn(shape, key) ? [shape[key]!] : [];
+    return Object.hasOwn(shape, key) ? [shape[key]] : [];
   });
 }
 

@@ -29,13 +29,13 @@ interface Override {
 }
 
 /** Setting the one by --set unsets the other. */
-const exclusive = [
+const EXCLUSIVE = [
   ["data.batchSize", "data.batchSeconds"],
   ["run.epochs", "run.steps"],
 ];
 
 /** YAML aliases may expand to at most so many nodes. */
-const maxAliases = 100;
+const MAX_ALIASES = 100;
 
 export class RecipeSource {
   /** The recipe as plain data, overrides applied; not yet checked. */
@@ -100,7 +100,7 @@ export class RecipeSource {
     for (const { path, value } of this.overrides) {
       setAt(root, path, value);
       const joined = path.join(".");
-      const pair = value === null ? undefined : exclusive.find((names) => names.includes(joined));
+      const pair = value === null ? undefined : EXCLUSIVE.find((names) => names.includes(joined));
       for (const other of pair ?? []) if (!given.has(other)) setAt(root, other.split("."), null);
     }
     return root;
@@ -147,7 +147,7 @@ function parseOverride(text: string): Override {
   if (equals < 1) throw new UsageError(`--set ${text}: expected a dotted path and a value, such as student.dim=432`);
   const path = text.slice(0, equals).trim().split(".");
   for (let depth = 0; depth < path.length; depth++) {
-    const key = path[depth]!;
+    const key = path[depth];
     const valid = childKeys(path.slice(0, depth));
     const inside = depth === 0 ? "a recipe" : path.slice(0, depth).join(".");
     if (valid.length === 0) throw new UsageError(`--set ${text}: ${inside} has no keys; set it as a whole`);
@@ -169,19 +169,19 @@ function setAt(root: Record<string, unknown>, path: readonly string[], value: un
     if (typeof next !== "object" || next === null || Array.isArray(next)) node[key] = {};
     node = node[key] as Record<string, unknown>;
   }
-  node[path[path.length - 1]!] = value;
+  node[path[path.length - 1]] = value;
 }
 
 /** A document's data; aliases must be known and may not expand without bound. */
 function plainValue(document: ReturnType<typeof parseDocument>, place: string): unknown {
   try {
-    return guardDepth(place, () => document.toJS({ maxAliasCount: maxAliases }));
+    return guardDepth(place, () => document.toJS({ maxAliasCount: MAX_ALIASES }));
   } catch (error) {
     if (!(error instanceof ReferenceError)) throw error;
     const excessive = error.message.startsWith("Excessive");
     throw new StillwaveError(
       excessive
-        ? `${place}: YAML aliases expand to too much (limit ${maxAliases}); write values out`
+        ? `${place}: YAML aliases expand to too much (limit ${MAX_ALIASES}); write values out`
         : `${place}: ${error.message}; write the value out, or quote it where * is meant`,
     );
   }

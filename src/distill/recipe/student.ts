@@ -30,8 +30,8 @@ export function studentShape(student: StudentRecipe, teacherDim: number, normali
 
 /**
  * The student that a recipe makes for this teacher: head width and waveform normalisation follow the teacher.
- * Throws where heads and teacher do not fit together: each head learns one layer of the teacher (arXiv:2305.11685
- * section 2.2).
+ * @throws where heads and teacher do not fit together: each head learns one layer of the teacher (arXiv:2305.11685
+ * section 2.2)
  */
 export function studentConfig(recipe: Pick<Recipe, "student">, teacher: ModelConfig): ModelConfig {
   const { student } = recipe;

@@ -2,7 +2,7 @@
 import type { Recipe } from "../recipe.ts";
 
 /** Settings that leave the weights as they would have been: where and how fast to compute, what to keep and to log. */
-export const changeable: readonly string[] = [
+export const CHANGEABLE: readonly string[] = [
   "run.device",
   "run.threads",
   "run.outDir",
@@ -19,7 +19,7 @@ export function forbiddenChanges(before: Recipe, now: Recipe): string[] {
   const names = [...new Set([...old.keys(), ...current.keys()])];
   const text = (value: string | undefined) => value ?? "(not there)";
   return names
-    .filter((name) => !changeable.includes(name) && old.get(name) !== current.get(name))
+    .filter((name) => !CHANGEABLE.includes(name) && old.get(name) !== current.get(name))
     .map((name) => `${name}: ${text(old.get(name))} -> ${text(current.get(name))}`);
 }
 

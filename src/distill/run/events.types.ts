@@ -1,6 +1,6 @@
 // What a run tells its caller, one event at a time.
 
-import type { TrainRow, ValidationRow } from "../../report/metrics.types.ts";
+import type { TrainRow, ValidationRow } from "../../log/metrics.types.ts";
 import type { StepLosses } from "../step.types.ts";
 import type { Scored } from "./state.ts";
 

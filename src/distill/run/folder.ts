@@ -5,13 +5,13 @@ import { parse } from "yaml";
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
 import { environment } from "../../training/environment.ts";
-import { lockFolder, lockName, type RunLock } from "../../training/lock.ts";
+import { LOCK_NAME, lockFolder, type RunLock } from "../../training/lock.ts";
 import { type Recipe, resolvedRecipeYaml } from "../recipe.ts";
 import { forbiddenChanges } from "./changes.ts";
 import type { RunSummary } from "./events.types.ts";
 import { type RunManifest, readManifest } from "./manifest.ts";
 
-export const runFiles = {
+export const RUN_FILES = {
   recipe: "recipe.resolved.yaml",
   metrics: "metrics.jsonl",
   events: "tensorboard",
@@ -45,7 +45,7 @@ export interface RunFolder {
 
 /** What a start that was cut off can leave before run.json: nothing worth keeping. */
 const leftover = (name: string) =>
-  name.startsWith(lockName) || name.endsWith(".tmp") || name.startsWith(`${runFiles.index}.`);
+  name.startsWith(LOCK_NAME) || name.endsWith(".tmp") || name.startsWith(`${RUN_FILES.index}.`);
 
 /** Locks `outDir`, made if absent, and decides between a new run, a resumed one and an error that says what to do. */
 export async function openRunFolder(options: RunFolderOptions): Promise<RunFolder> {
@@ -59,7 +59,7 @@ export async function openRunFolder(options: RunFolderOptions): Promise<RunFolde
   const close = async () => {
     const left = await readdir(path).catch(() => ["?"]);
     if (made !== undefined && left.every(leftover))
-      for (const name of left) if (name !== lockName) await rm(join(path, name), { recursive: true, force: true });
+      for (const name of left) if (name !== LOCK_NAME) await rm(join(path, name), { recursive: true, force: true });
     await lock.release();
     if (made !== undefined) await rmdir(path).catch(() => {});
   };
@@ -94,7 +94,7 @@ function refuseUsed(path: string, contents: readonly string[], manifest: RunMani
 
 /** Temporary files of writes that were cut off. The lock is ours: nobody is writing them. */
 async function removeRemains(path: string): Promise<void> {
-  for (const folder of [path, join(path, runFiles.best), join(path, runFiles.last)])
+  for (const folder of [path, join(path, RUN_FILES.best), join(path, RUN_FILES.last)])
     for (const name of await readdir(folder).catch(() => [] as string[]))
       if (name.startsWith(".") && name.endsWith(".tmp")) await rm(join(folder, name), { force: true });
 }
@@ -119,7 +119,7 @@ function checkRecipe(path: string, manifest: RunManifest, recipe: Recipe, force:
   const list = changes.map((change) => `  ${change}`).join("\n");
   if (!force)
     throw new StillwaveError(
-      `${path}: this run was begun with another recipe; resume with the recipe in ${runFiles.recipe}, ` +
+      `${path}: this run was begun with another recipe; resume with the recipe in ${RUN_FILES.recipe}, ` +
         `or force it (--force):\n${list}`,
     );
   return [`resumed by force with another recipe:\n${list}`];
@@ -137,7 +137,7 @@ function checkVersions(manifest: RunManifest): string[] {
 }
 
 async function readSummary(path: string): Promise<RunSummary | undefined> {
-  const file = join(path, runFiles.summary);
+  const file = join(path, RUN_FILES.summary);
   const text = await readFile(file, "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
   try {
@@ -150,9 +150,9 @@ async function readSummary(path: string): Promise<RunSummary | undefined> {
 }
 
 export async function writeSummary(path: string, summary: RunSummary): Promise<void> {
-  await writeFileAtomic(join(path, runFiles.summary), `${JSON.stringify(summary, null, 2)}\n`);
+  await writeFileAtomic(join(path, RUN_FILES.summary), `${JSON.stringify(summary, null, 2)}\n`);
 }
 
 export async function writeRecipe(path: string, recipe: Recipe): Promise<void> {
-  await writeFileAtomic(join(path, runFiles.recipe), resolvedRecipeYaml(recipe));
+  await writeFileAtomic(join(path, RUN_FILES.recipe), resolvedRecipeYaml(recipe));
 }

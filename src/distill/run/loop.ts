@@ -1,9 +1,9 @@
 // The training loop: updates, validation, metrics and checkpoints of a run, from wherever it stands to its end.
 import { setImmediate } from "node:timers/promises";
 import { InternalError, StillwaveError } from "../../errors.ts";
+import type { MetricsRow, TrainRow, ValidationRow } from "../../log/metrics.types.ts";
 import { checkAdamWOptions, decayRanges } from "../../optim/adamw.ts";
 import { checkSchedule } from "../../optim/schedule.ts";
-import type { MetricsRow, TrainRow, ValidationRow } from "../../report/metrics.types.ts";
 import { pruneCheckpoints, type TrainingState, writeCheckpoint } from "../../training/checkpoints.ts";
 import { checkMaskOptions } from "../masks.ts";
 import type { DistillStep, StepLosses } from "../step.types.ts";

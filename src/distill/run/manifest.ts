@@ -7,8 +7,8 @@ import { type Environment, environment } from "../../training/environment.ts";
 import type { Recipe } from "../recipe.ts";
 import type { CorpusRecord } from "./speech.ts";
 
-export const manifestName = "run.json";
-const formatVersion = 1;
+export const MANIFEST_NAME = "run.json";
+const FORMAT_VERSION = 1;
 
 export interface RunManifest {
   readonly format: number;
@@ -31,7 +31,7 @@ export function newManifest(
 ): RunManifest {
   const { recipe, ...rest } = parts;
   return {
-    format: formatVersion,
+    format: FORMAT_VERSION,
     created: new Date().toISOString(),
     recipe,
     seeds: { run: recipe.run.seed, data: recipe.data.seed, initialise: recipe.student.initialise.seed },
@@ -42,12 +42,15 @@ export function newManifest(
 }
 
 export async function writeManifest(folder: string, manifest: RunManifest): Promise<void> {
-  await writeFileAtomic(join(folder, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);
+  await writeFileAtomic(join(folder, MANIFEST_NAME), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
-/** The manifest of a run folder; undefined where there is none. Throws a StillwaveError where it is corrupt. */
+/**
+ * The manifest of a run folder; undefined where there is none.
+ * @throws StillwaveError where it is corrupt
+ */
 export async function readManifest(folder: string): Promise<RunManifest | undefined> {
-  const path = join(folder, manifestName);
+  const path = join(folder, MANIFEST_NAME);
   let text: string;
   try {
     text = await readFile(path, "utf8");
@@ -62,9 +65,9 @@ export async function readManifest(folder: string): Promise<RunManifest | undefi
   } catch {
     throw new StillwaveError(`${path}: not JSON; the run cannot be resumed, start again in another folder`);
   }
-  if (manifest?.format !== formatVersion)
+  if (manifest?.format !== FORMAT_VERSION)
     throw new StillwaveError(
-      `${path}: format ${manifest?.format}, but this version reads ${formatVersion}; resume with the version that wrote it`,
+      `${path}: format ${manifest?.format}, but this version reads ${FORMAT_VERSION}; resume with the version that wrote it`,
     );
   if (
     typeof manifest.recipe !== "object" ||

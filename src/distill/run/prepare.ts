@@ -8,7 +8,7 @@ import { type Recipe, studentConfig } from "../recipe.ts";
 import type { DistillStep } from "../step.types.ts";
 import { hashOf, type ModelFacts, type Prepare } from "../trainer.ts";
 import { modelCard } from "./card.ts";
-import { portableRecipe, runFiles } from "./folder.ts";
+import { portableRecipe, RUN_FILES } from "./folder.ts";
 import { describeBad, openSpeech } from "./speech.ts";
 
 /** Compiles a recipe's step for this teacher and a student initialised as the recipe says. */
@@ -29,7 +29,7 @@ export function prepareWith({ buildStep, loadTeacher = loadUpstream }: PreparePa
     const minSamples = Math.max(receptiveField(config.conv), receptiveField(teacher.config.conv));
     const speech = await openSpeech(recipe, {
       minSamples,
-      cacheFile: `${outDir}/${runFiles.index}`,
+      cacheFile: `${outDir}/${RUN_FILES.index}`,
       onBadFile: (file) => note(`left out: ${describeBad(file)}`),
     });
     try {

@@ -49,7 +49,10 @@ export interface OpenSpeechOptions {
   readonly onBadFile?: (file: BadFile) => void;
 }
 
-/** Opens a recipe's corpora. Throws a StillwaveError where a corpus is empty or bad. */
+/**
+ * Opens a recipe's corpora.
+ * @throws StillwaveError where a corpus is empty or bad
+ */
 export async function openSpeech(recipe: Pick<Recipe, "data" | "run">, options: OpenSpeechOptions): Promise<RunSpeech> {
   const { data, run } = recipe;
   const notes: string[] = [];
@@ -60,14 +63,14 @@ export async function openSpeech(recipe: Pick<Recipe, "data" | "run">, options: 
       {
         onBadFile: data.onBadFile,
         minSamples: options.minSamples,
-        ...(maxUtterances !== undefined && { maxUtterances }),
+        maxUtterances,
         ...(options.cacheFile !== undefined && { cacheFile: `${options.cacheFile}.${name}.json` }),
       },
     );
     notes.push(...corpus.warnings);
     if (corpus.badFiles.length > 0)
       notes.push(
-        `data.${name}: ${corpus.badFiles.length} bad files left out, first ${describeBad(corpus.badFiles[0]!)}`,
+        `data.${name}: ${corpus.badFiles.length} bad files left out, first ${describeBad(corpus.badFiles[0])}`,
       );
     return corpus;
   };

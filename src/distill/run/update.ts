@@ -38,14 +38,14 @@ export interface UpdateResult {
 }
 
 /** Squares beyond this overflow the float32 second moment, and the weight would never move again. */
-const largestNorm = 1e18;
+const LARGEST_NORM = 1e18;
 
 /**
  * Update `number` (from 1): `plan.accumulate` micro-batches, the mean of their gradients, one AdamW step. Micro-batches
  * none of whose files can be used are left out of the mean; "empty" where that is all of them: the update is counted,
  * weights and moments stay. Resolves to undefined where the run was interrupted between two micro-batches: nothing was
  * changed then.
- * Throws a StillwaveError naming the step and the files where a loss or gradient is not finite: nothing was changed then.
+ * @throws StillwaveError naming the step and the files where a loss or gradient is not finite: nothing was changed then
  */
 export async function update(
   context: UpdateContext,
@@ -79,7 +79,7 @@ export async function update(
   }
   if (parts.length < plan.accumulate) scaleBy(step.gradients, plan.accumulate / parts.length);
   const norm = gradientNorm(step.gradients);
-  if (!(norm < largestNorm)) throw notFinite(`gradient norm is ${norm}`, number, batches);
+  if (!(norm < LARGEST_NORM)) throw notFinite(`gradient norm is ${norm}`, number, batches);
   if (plan.optimizer.clipNorm !== null) clipGradients(step.gradients, norm, plan.optimizer.clipNorm);
   const learningRate =
     plan.optimizer.peakLr *
@@ -99,7 +99,7 @@ export async function update(
 }
 
 function scaleBy(gradients: Float32Array, factor: number): void {
-  for (let i = 0; i < gradients.length; i++) gradients[i] = gradients[i]! * factor;
+  for (let i = 0; i < gradients.length; i++) gradients[i] = gradients[i] * factor;
 }
 
 function maskOf(
@@ -136,9 +136,9 @@ export function notFinite(what: string, step: number, batches: readonly Batch[])
 export function meanLosses(parts: readonly StepLosses[], weights: readonly number[] = parts.map(() => 1)): StepLosses {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   const mean = (pick: (losses: StepLosses) => number) =>
-    parts.reduce((sum, part, i) => sum + pick(part) * weights[i]!, 0) / total;
+    parts.reduce((sum, part, i) => sum + pick(part) * weights[i], 0) / total;
   const layers = (kind: "masked" | "unmasked") =>
-    parts[0]!.perLayer[kind].map((_, layer) => mean((losses) => losses.perLayer[kind][layer]!));
+    parts[0].perLayer[kind].map((_, layer) => mean((losses) => losses.perLayer[kind][layer]));
   return {
     total: mean((losses) => losses.total),
     hintMasked: mean((losses) => losses.hintMasked),

@@ -53,7 +53,7 @@ async function problemWith(device: Device): Promise<string | undefined> {
     await session.release();
     return undefined;
   } catch (error) {
-    return String((error as Error).message).split("\n")[0]!;
+    return String((error as Error).message).split("\n")[0];
   }
 }
 
@@ -120,7 +120,10 @@ function feedType(data: Feed["data"]) {
   return data instanceof BigInt64Array ? "int64" : "uint8";
 }
 
-/** Opens an ONNX file on the CPU with every optimisation. Throws a StillwaveError where it is no model. */
+/**
+ * Opens an ONNX file on the CPU with every optimisation.
+ * @throws StillwaveError where it is no model
+ */
 export async function openOnnxFile(path: string, threads = availableParallelism()): Promise<OnnxFile> {
   const session = await ort.InferenceSession.create(path, {
     executionProviders: ["cpu"],

@@ -58,7 +58,7 @@ function checkFeed(port: OnnxPort, feed: Feed | undefined): Feed {
   return feed;
 }
 
-const firstLine = (error: unknown): string => String(error instanceof Error ? error.message : error).split("\n")[0]!;
+const firstLine = (error: unknown): string => String(error instanceof Error ? error.message : error).split("\n")[0];
 
 /** Opens the model with `createSession`. */
 export async function wrapModel(
@@ -90,9 +90,7 @@ export async function wrapModel(
       const results = await session.run(fed, wanted).catch((error: unknown) => {
         throw new StillwaveError(`${where}: ${firstLine(error)}`);
       });
-      return Object.fromEntries(
-        wanted.map((name) => [name, { shape: results[name]!.dims, data: results[name]!.data }]),
-      );
+      return Object.fromEntries(wanted.map((name) => [name, { shape: results[name].dims, data: results[name].data }]));
     },
     dispose: () => session.release(),
   };

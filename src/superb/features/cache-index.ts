@@ -7,7 +7,7 @@ import { type AudioSource, type CacheEntry, contentKey, type Shard } from "./cac
 import type { CacheFacts } from "./layout.ts";
 import { readShard, removeShard, shardNumber } from "./shard.ts";
 
-const descriptionName = "cache.json";
+const DESCRIPTION_NAME = "cache.json";
 
 /** An entry and the shard it lies in. */
 export interface Located {
@@ -52,7 +52,7 @@ export async function describeFolder(folder: string, facts: CacheFacts): Promise
   await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
     throw new StillwaveError(`${folder}: cannot be made (${error.code}); give another folder with --cache`);
   });
-  const path = join(folder, descriptionName);
+  const path = join(folder, DESCRIPTION_NAME);
   const text = await readFile(path, "utf8").catch(() => undefined);
   const found = text === undefined ? undefined : parse(text);
   if (found?.fingerprint === facts.fingerprint) return [];

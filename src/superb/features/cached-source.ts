@@ -63,12 +63,10 @@ export function cachedSource(options: CachedSourceOptions): FeatureSource {
     async batch(items) {
       for (let repairs = 0; ; repairs++) {
         const located = items.map(({ id }) => locate(id));
-        const spans = items.map((item, i) => spanOf(item, located[i]!.entry.frames));
+        const spans = items.map((item, i) => spanOf(item, located[i].entry.frames));
         const { batch, places } = memory.prepare(spans.map(({ frames }) => frames));
         try {
-          await eachOf(items.length, PARALLEL_READS, (i) =>
-            readItem(shards, facts, located[i]!, spans[i]!, places[i]!),
-          );
+          await eachOf(items.length, PARALLEL_READS, (i) => readItem(shards, facts, located[i], spans[i], places[i]));
           await shards.trim();
           return batch;
         } catch (error) {

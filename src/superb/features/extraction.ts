@@ -32,7 +32,10 @@ export function planExtraction(sources: readonly AudioSource[], batchSeconds: nu
   ].reverse();
 }
 
-/** The states of every planned batch. Ends quietly when the signal does. Throws a StillwaveError naming the file. */
+/**
+ * The states of every planned batch. Ends quietly when the signal does.
+ * @throws StillwaveError naming the file
+ */
 export async function* extractBatches(
   upstream: FeatureUpstream,
   plan: readonly PlannedBatch[],
@@ -45,7 +48,7 @@ export async function* extractBatches(
       const { wave, paddedSamples, samples, paths } = batch;
       const waves = samples.map((count, item) => wave.subarray(item * paddedSamples, item * paddedSamples + count));
       const states = await extractNaming(upstream, waves, paths);
-      yield { items: states.map((own, i) => ({ path: paths[i]!, states: own })), bad };
+      yield { items: states.map((own, i) => ({ path: paths[i], states: own })), bad };
     }
   } catch (error) {
     if (!signal?.aborted || error instanceof StillwaveError) throw error;

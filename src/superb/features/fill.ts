@@ -66,7 +66,10 @@ export async function* fillCache(job: CacheJob, drop?: number): AsyncGenerator<F
   }
 }
 
-/** What is about to be extracted. Throws a StillwaveError where there is no room for it. */
+/**
+ * What is about to be extracted.
+ * @throws StillwaveError where there is no room for it
+ */
 async function announce(job: CacheJob, missing: readonly AudioSource[]): Promise<FeatureEvent> {
   const { folder, facts, sources, freeBytes = freeOnDisk } = job;
   const total = (some: readonly AudioSource[]) =>

@@ -24,9 +24,9 @@ export interface StatePart {
 }
 
 /**
- * Joins the states of one utterance into [layers, frames, dim] with `frames` frames: longer ones are cut, the last frame of
- * shorter ones is repeated, up to four times. Throws a StillwaveError that names both counts beyond that, or that names the
- * layer of a value which is not finite.
+ * Joins the states of one utterance into [layers, frames, dim] with `frames` frames: longer ones are cut, the last
+ * frame of shorter ones is repeated, up to four times.
+ * @throws StillwaveError that names both counts beyond that, or that names the layer of a value which is not finite
  */
 export function joinStates(
   parts: readonly StatePart[],

@@ -31,7 +31,10 @@ export function checksum(bytes: Uint8Array, start = 0): number {
   return crc;
 }
 
-/** States as they are stored. Throws a StillwaveError naming a layer that float16 cannot hold. */
+/**
+ * States as they are stored.
+ * @throws StillwaveError naming a layer that float16 cannot hold
+ */
 export function encodeStates({ data }: UtteranceStates, { dtype, upstream }: CacheFacts): Uint8Array {
   if (dtype === "float32") return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   const beyond = data.findIndex((value) => Math.abs(value) > MAX_HALF);
@@ -119,9 +122,9 @@ export async function readInto(file: FileHandle, targets: readonly Uint8Array[],
     if (bytesRead === 0) return false;
     at += bytesRead;
     let whole = 0;
-    while (whole < left.length && bytesRead >= left[whole]!.length) bytesRead -= left[whole++]!.length;
+    while (whole < left.length && bytesRead >= left[whole].length) bytesRead -= left[whole++].length;
     left = left.slice(whole);
-    if (bytesRead > 0) left[0] = left[0]!.subarray(bytesRead);
+    if (bytesRead > 0) left[0] = left[0].subarray(bytesRead);
   }
   return true;
 }

@@ -34,15 +34,15 @@ export function streamFeatures(
     framesOf,
     async batch(items) {
       const spans = items.map((item) => spanOf(item, framesOf(item.id)));
-      const planned = items.map(({ id }, i) => cropOf(find(id), spans[i]!, upstream));
+      const planned = items.map(({ id }, i) => cropOf(find(id), spans[i], upstream));
       const states: UtteranceStates[] = [];
       for (const group of groups(planned, upstream.batchSeconds))
         states.push(...(await decodeAndExtract(upstream, group, workers)));
       const { batch, places } = memory.prepare(spans.map(({ frames }) => frames));
       for (const [i, { frames, data }] of states.entries())
-        for (const [layer, place] of places[i]!.entries()) {
+        for (const [layer, place] of places[i].entries()) {
           // samples before the crop, where it alone would be too short
-          const lead = Math.min(spans[i]!.start - Math.round(planned[i]!.start / samplesPerFrame), frames - 1);
+          const lead = Math.min(spans[i].start - Math.round(planned[i].start / samplesPerFrame), frames - 1);
           placeRows(place, data.subarray(layer * frames * dim, (layer + 1) * frames * dim), lead, dim);
         }
       return batch;
@@ -97,7 +97,7 @@ async function decodeAndExtract(
   for await (const { batch, bad } of prefetchBatches(plan, { onBadFile: "skip", workers })) {
     if (bad.length > 0)
       throw new StillwaveError(
-        `${bad[0]!.path}: ${bad[0]!.reason}; repair or remove it (without a cache a file is read when it is needed, and cannot be left out then)`,
+        `${bad[0].path}: ${bad[0].reason}; repair or remove it (without a cache a file is read when it is needed, and cannot be left out then)`,
       );
     const { wave, paddedSamples, samples, paths } = batch;
     const waves = samples.map((count, item) => wave.subarray(item * paddedSamples, item * paddedSamples + count));

@@ -1,8 +1,8 @@
 // SpecAugment plans of a batch as what a head's graph is fed: warp matrices and masks.
 import type { Random } from "../../random.ts";
 import type { Feed } from "../../runtime/runtime.ts";
-import { drawSpecAugment, fillWarpMatrix, type SpecAugmentPlan } from "../specaugment.ts";
 import { FEATURE_MASK, TIME_MASK, WARP } from "./graph.ts";
+import { drawSpecAugment, fillWarpMatrix, type SpecAugmentPlan } from "./specaugment.ts";
 
 /** One plan per item, each over its own frames. */
 export function drawPlans(frames: readonly number[], dim: number, random: (item: number) => Random): SpecAugmentPlan[] {

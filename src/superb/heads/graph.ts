@@ -92,7 +92,7 @@ function outputRows(p: ParameterLookup, x: Value): Value {
 
 function biLstmLogits(config: BiLstmHeadConfig, p: ParameterLookup, projected: Value, options: HeadGraphOptions) {
   const { stack, outputs } = config;
-  const time = floorDivDim(projected.shape[1]!, stack);
+  const time = floorDivDim(projected.shape[1], stack);
   const whole = g.slice(projected, 1, 0, mulDims(stack, time));
   const stacked = g.reshape(whole, [ITEMS, time, stack * config.projection]);
   const valid = g.reshape(entriesBefore(input(FRAMES, [ITEMS], "int64"), time), [ITEMS, time, 1]);

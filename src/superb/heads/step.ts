@@ -9,13 +9,13 @@ import { flatten, flatZeros } from "../../models/flat.ts";
 import type { LstmTraces } from "../../nn/lstm.ts";
 import { type DropoutSite, fedDropout, noDropout } from "../../nn/scope.ts";
 import type { Executable, Feed, Feeds, Runtime } from "../../runtime/runtime.ts";
-import { drawDropoutMasks } from "../../training/dropoutMasks.ts";
+import { drawDropoutMasks } from "../../training/dropout-masks.ts";
 import type { FeatureBatch } from "../features/features.types.ts";
-import type { SpecAugmentPlan } from "../specaugment.ts";
 import { augmentFeeds } from "./augment.ts";
 import { BLOCKS, FRAMES, frameMultiple, type HeadGraphOptions, headFrames, headLogits, STATES, TIME } from "./graph.ts";
 import type { HeadConfig, HeadInput } from "./head.types.ts";
 import { headParameters } from "./parameters.ts";
+import type { SpecAugmentPlan } from "./specaugment.ts";
 
 export interface HeadOptions {
   readonly config: HeadConfig;
@@ -139,7 +139,7 @@ export class Head {
     );
     if (!this.isEmpty) {
       const { flat } = this.micro!;
-      for (let i = 0; i < flat.length; i++) this.gradients[i] += flat[i]!;
+      for (let i = 0; i < flat.length; i++) this.gradients[i] += flat[i];
     }
     this.isEmpty = false;
     await this.recycleIfLarge();

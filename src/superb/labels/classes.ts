@@ -1,7 +1,7 @@
 // Files with class labels: what every corpus of keywords, speakers or intents is read into; and labels.tsv.
 import { dirname, extname, resolve } from "node:path";
+import { listSome, parseTable, readLines, splitTabs } from "../../data/lines.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
-import { listSome, parseTable, readLines, splitTabs } from "../lines.ts";
 
 export interface LabelledFile {
   readonly id: string;

@@ -1,7 +1,7 @@
 // Fluent Speech Commands (Lugosch et al., arXiv:1904.03670): train, valid and test CSV with three slots.
 import { basename, extname, join } from "node:path";
+import { type Line, parseTable, readLines } from "../../data/lines.ts";
 import { StillwaveError } from "../../errors.ts";
-import { type Line, parseTable, readLines } from "../lines.ts";
 import { type LabelledCorpus, type LabelledFile, slotsOf } from "./classes.ts";
 
 export const INTENT_SLOTS = ["action", "object", "location"] as const;

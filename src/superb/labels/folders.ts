@@ -57,7 +57,7 @@ export async function readLabelFolders(root: string, slot = "label"): Promise<La
       const parts = relative(join(root, name), path).split(sep);
       if (parts.length < 2) continue;
       const id = [name, ...parts].join("/");
-      files.push({ id: id.slice(0, id.length - extname(id).length), path, split, labels: [parts[0]!] });
+      files.push({ id: id.slice(0, id.length - extname(id).length), path, split, labels: [parts[0]] });
     }
   }
   if (files.length === 0)

@@ -1,6 +1,7 @@
 // Pronunciation lexicons, phones.txt and transcripts: from utterances to phones.
+
+import { readLines, tokensOf } from "../../data/lines.ts";
 import { StillwaveError } from "../../errors.ts";
-import { readLines, tokensOf } from "../lines.ts";
 import { foldStress } from "./vocabulary.ts";
 
 /** Word (upper case) to its first pronunciation. */

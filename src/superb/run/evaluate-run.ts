@@ -1,18 +1,18 @@
 // One evaluation from its options to its result: corpus, upstream, hidden states, heads, test, files.
 import { StillwaveError, UsageError } from "../../errors.ts";
+import { reportEvaluation } from "../../report/evaluation/index.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
+import { openFeatureUpstream } from "../../upstream/index.ts";
 import type { FeatureSource, FeatureUpstream } from "../features/features.types.ts";
 import { openFeatures } from "../features/index.ts";
 import { headParameterCount } from "../heads/parameters.ts";
-import { reportEvaluation } from "../report/index.ts";
 import { createDecoding } from "../tasks/decoding.ts";
 import { taskNamed } from "../tasks/index.ts";
 import { createObjective } from "../tasks/objective.ts";
 import { everySplit } from "../tasks/splits.ts";
 import type { Split, Task, TaskData, TaskUtterance } from "../tasks/task.types.ts";
 import { Sampler, type SamplerOptions } from "../training/sampler.ts";
-import { openFeatureUpstream } from "../upstream/index.ts";
 import type { EvaluationOptions, PreparedEvaluation } from "./evaluation.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
 import { finishedResult, finishRun } from "./finish.ts";
@@ -103,7 +103,7 @@ async function* evaluateWith(opened: Opened): AsyncGenerator<EvaluationEvent, vo
       dev: utterances.dev,
       runtime,
       featureSeconds: (performance.now() - began) / 1000,
-      ...(options.signal && { signal: options.signal }),
+      signal: options.signal,
     };
     yield startEvent(prepared);
     const swept = yield* sweep(prepared);
@@ -183,10 +183,10 @@ async function* openSource({
     utterances: everySplit(data.utterances),
     onBadFile: corpus.onBadFile,
     onNote: (text) => notes.push(text),
-    ...(cacheRoot !== undefined && { cacheRoot }),
+    cacheRoot,
     ...(dtype && { dtype }),
-    ...(workers !== undefined && { workers }),
-    ...(signal && { signal }),
+    workers,
+    signal,
   });
   const opened = yield* opening;
   if (!opened) return undefined;

@@ -1,9 +1,9 @@
 // What an evaluation is asked for, and what everything after its preparation works with.
 import type { Device } from "../../runtime/runtime.ts";
+import type { UpstreamOptions } from "../../upstream/index.ts";
 import type { FeatureUpstream } from "../features/features.types.ts";
 import type { DecodingOptions } from "../tasks/decoding.ts";
 import type { CorpusOptions, Split, TaskData, TaskUtterance } from "../tasks/task.types.ts";
-import type { UpstreamOptions } from "../upstream/index.ts";
 import type { TrainingChoices } from "./settings.ts";
 import type { SweepParts } from "./sweep.ts";
 

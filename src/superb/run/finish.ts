@@ -4,12 +4,12 @@ import { existsSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
 import { InternalError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
+import { writePredictions } from "../../metrics/predictions.ts";
+import { readEvaluation, reportEvaluation } from "../../report/evaluation/index.ts";
 import { checkpointName, restoreWeights } from "../../training/checkpoints.ts";
 import { environment } from "../../training/environment.ts";
 import { headParameterCount, initHead, layerWeights } from "../heads/parameters.ts";
 import { Head } from "../heads/step.ts";
-import { writePredictions } from "../metrics/predictions.ts";
-import { readEvaluation, reportEvaluation } from "../report/index.ts";
 import type { Decoding } from "../tasks/decoding.ts";
 import { factsOf } from "../tasks/splits.ts";
 import type { Split } from "../tasks/task.types.ts";
@@ -18,7 +18,7 @@ import { trainingFolder } from "../training/train.ts";
 import type { PreparedEvaluation } from "./evaluation.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
 import { writeHead } from "./head-folder.ts";
-import { runFiles } from "./manifest.ts";
+import { RUN_FILES } from "./manifest.ts";
 import type { DecodingResult, EvaluationResult } from "./result.types.ts";
 import type { SweepResult } from "./sweep.ts";
 import { testHead } from "./testing.ts";
@@ -38,13 +38,13 @@ export async function* finishRun(
     const best = join(trainingFolder(folder, learningRate), checkpointName(state.best.step));
     await restoreWeights(best, head.parameters);
     const began = performance.now();
-    const dev = await evaluate({ head, objective, source, ...(signal && { signal }) }, utterances.dev);
+    const dev = await evaluate({ head, objective, source, signal }, utterances.dev);
     if (!dev) return false;
-    await writePredictions(join(folder, runFiles.predictions, "dev.jsonl"), dev.predictions);
+    await writePredictions(join(folder, RUN_FILES.predictions, "dev.jsonl"), dev.predictions);
     const results = yield* testHead(prepared, head, utterances.test, decodings);
     if (!results) return false;
     const testingSeconds = (performance.now() - began) / 1000;
-    await writeHead(join(folder, runFiles.head), headSettings(prepared), head.parameters);
+    await writeHead(join(folder, RUN_FILES.head), headSettings(prepared), head.parameters);
     const result = resultOf(prepared, swept, {
       results,
       // plain, as on test; the choice on dev may have weighed classes (KS)
@@ -52,7 +52,7 @@ export async function* finishRun(
       weights: layerWeights(head.parameters),
       testingSeconds,
     });
-    await writeFileAtomic(join(folder, runFiles.result), `${JSON.stringify(result, null, 2)}\n`);
+    await writeFileAtomic(join(folder, RUN_FILES.result), `${JSON.stringify(result, null, 2)}\n`);
     const { path } = await reportEvaluation(folder);
     yield { kind: "done", folder, already: false, result, report: path };
     return true;
@@ -139,13 +139,13 @@ function resultOf(
       training: trained.reduce((sum, { state }) => sum + state.seconds, 0),
       testing: measured.testingSeconds,
     },
-    predictions: { dev: join(runFiles.predictions, "dev.jsonl"), test: headline!.predictions },
+    predictions: { dev: join(RUN_FILES.predictions, "dev.jsonl"), test: headline!.predictions },
     environment: { ...environment() },
   };
 }
 
 /** The result of a run that has ended; undefined where it has not. */
 export async function finishedResult(folder: string): Promise<EvaluationResult | undefined> {
-  if (!existsSync(join(folder, runFiles.result))) return undefined;
+  if (!existsSync(join(folder, RUN_FILES.result))) return undefined;
   return (await readEvaluation(folder)).result;
 }

@@ -2,7 +2,7 @@
 import { mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { readSafetensors, writeSafetensors } from "../../checkpoint/safetensors.ts";
+import { readSafetensors, writeSafetensors } from "../../checkpoint/formats/safetensors.ts";
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
 import type { Parameters } from "../../graph/array.ts";
@@ -10,7 +10,7 @@ import type { HeadConfig, HeadInput } from "../heads/head.types.ts";
 import { headParameters } from "../heads/parameters.ts";
 import type { ObjectiveSpec } from "../tasks/objective.ts";
 
-export const headFiles = { settings: "head.json", weights: "model.safetensors" } as const;
+export const HEAD_FILES = { settings: "head.json", weights: "model.safetensors" } as const;
 const MAX_BYTES = 2 ** 24;
 
 const count = z.int().min(1).max(1_000_000);
@@ -62,15 +62,15 @@ export interface HeadSettings extends Readonly<Omit<z.infer<typeof schema>, "con
 
 export async function writeHead(folder: string, settings: HeadSettings, parameters: Parameters): Promise<void> {
   await mkdir(folder, { recursive: true });
-  await writeSafetensors(join(folder, headFiles.weights), parameters);
-  await writeFileAtomic(join(folder, headFiles.settings), `${JSON.stringify(settings, null, 2)}\n`);
+  await writeSafetensors(join(folder, HEAD_FILES.weights), parameters);
+  await writeFileAtomic(join(folder, HEAD_FILES.settings), `${JSON.stringify(settings, null, 2)}\n`);
 }
 
 /** @throws StillwaveError naming the file for anything missing, malformed or not fitting together. */
 export async function readHead(folder: string): Promise<{ settings: HeadSettings; parameters: Parameters }> {
-  const path = join(folder, headFiles.settings);
+  const path = join(folder, HEAD_FILES.settings);
   const settings = parse(await readText(path), path);
-  const weights = join(folder, headFiles.weights);
+  const weights = join(folder, HEAD_FILES.weights);
   const file = await readSafetensors(weights);
   try {
     const parameters: Parameters = new Map();
@@ -78,7 +78,7 @@ export async function readHead(folder: string): Promise<{ settings: HeadSettings
       if (!file.tensors.has(name)) throw new StillwaveError(`${weights}: no tensor "${name}"; the head is not whole`);
       const array = await file.read(name);
       if (array.shape.join() !== shape.join())
-        throw new StillwaveError(`${weights}: "${name}" is [${array.shape}], ${headFiles.settings} wants [${shape}]`);
+        throw new StillwaveError(`${weights}: "${name}" is [${array.shape}], ${HEAD_FILES.settings} wants [${shape}]`);
       if (!array.data.every(Number.isFinite))
         throw new StillwaveError(`${weights}: "${name}" holds values that are not finite; train the head again`);
       parameters.set(name, array);

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
 import { type Environment, environment } from "../../training/environment.ts";
-import { lockFolder, lockName, type RunLock } from "../../training/lock.ts";
+import { LOCK_NAME, lockFolder, type RunLock } from "../../training/lock.ts";
 import type { TaskName } from "./result.types.ts";
 
-export const runFiles = {
+export const RUN_FILES = {
   manifest: "run.json",
   result: "result.json",
   head: "head",
@@ -51,13 +51,13 @@ export async function openEvaluationFolder(path: string, resume: boolean): Promi
   const lock: RunLock = await lockFolder(path);
   try {
     const manifest = await readEvaluationManifest(path);
-    const contents = (await readdir(path)).filter((name) => !name.startsWith(lockName) && !name.startsWith("."));
+    const contents = (await readdir(path)).filter((name) => !name.startsWith(LOCK_NAME) && !name.startsWith("."));
     if (manifest && !resume)
       throw new StillwaveError(
         `${path}: holds an evaluation already; go on with it by --resume, or give another --out`,
       );
     if (!manifest && contents.length > 0)
-      throw new StillwaveError(`${path}: not empty and no evaluation (no ${runFiles.manifest}); give another --out`);
+      throw new StillwaveError(`${path}: not empty and no evaluation (no ${RUN_FILES.manifest}); give another --out`);
     const notes = lock.takenOver === undefined ? [] : [`${path}: took over ${lock.takenOver}`];
     return { path, manifest, notes, close: () => lock.release() };
   } catch (error) {
@@ -68,7 +68,7 @@ export async function openEvaluationFolder(path: string, resume: boolean): Promi
 
 /** undefined where there is none. */
 export async function readEvaluationManifest(folder: string): Promise<EvaluationManifest | undefined> {
-  const path = join(folder, runFiles.manifest);
+  const path = join(folder, RUN_FILES.manifest);
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
     throw new StillwaveError(`${path}: cannot be read (${error.code ?? error.message})`);
@@ -110,7 +110,7 @@ export async function recordEvaluation(
       if (!force)
         throw new StillwaveError(`${what}\nresume it as it was begun, give another --out, or force it (--force)`);
       // what has ended goes on with what is new, and is tested again
-      await rm(join(folder.path, runFiles.result), { force: true });
+      await rm(join(folder.path, RUN_FILES.result), { force: true });
       notes.push(`${what}\nresumed by force`);
     }
     for (const part of ["stillwave", "onnxruntime", "platform", "cpu"] as const)
@@ -128,7 +128,7 @@ export async function recordEvaluation(
     environment: before?.environment ?? now.environment,
     resumes: before ? [...before.resumes, now] : [],
   };
-  await writeFileAtomic(join(folder.path, runFiles.manifest), `${JSON.stringify(manifest, null, 2)}\n`);
+  await writeFileAtomic(join(folder.path, RUN_FILES.manifest), `${JSON.stringify(manifest, null, 2)}\n`);
   return notes;
 }
 

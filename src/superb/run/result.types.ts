@@ -1,5 +1,5 @@
 // What an evaluation leaves behind: result.json of its run folder. Reports, comparisons and scores are made from it and the predictions.
-import type { ErrorUnit } from "../metrics/error-rate.ts";
+import type { ErrorUnit } from "../../metrics/error-rate.ts";
 
 export type TaskName = "pr" | "asr" | "ks" | "sid" | "ic";
 

@@ -1,8 +1,8 @@
 // Trains a head at every learning rate, lets dev choose, and lets the chosen one go on to its end.
 import { join } from "node:path";
 import { StillwaveError } from "../../errors.ts";
+import { openEventWriter } from "../../log/index.ts";
 import { createAdamWState } from "../../optim/adamw.ts";
-import { openEventWriter } from "../../report/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { findLastCheckpoint, restoreCheckpoint, setAsideAfter } from "../../training/checkpoints.ts";
 import type { FeatureSource } from "../features/features.types.ts";
@@ -13,10 +13,10 @@ import type { Objective } from "../tasks/objective.ts";
 import type { Task, TaskUtterance } from "../tasks/task.types.ts";
 import { accuracy, errorRate, evaluate } from "../training/evaluate.ts";
 import type { Sampler } from "../training/sampler.ts";
-import { freshHeadState, type HeadState, isHeadState } from "../training/state.ts";
+import { FRESH_HEAD_STATE, type HeadState, isHeadState } from "../training/state.ts";
 import { type TrainEvent, type TrainPlan, trainHead, trainingFolder } from "../training/train.ts";
 import type { EvaluationEvent } from "./events.types.ts";
-import { runFiles } from "./manifest.ts";
+import { RUN_FILES } from "./manifest.ts";
 import type { Settings } from "./settings.ts";
 
 export interface SweepParts {
@@ -96,7 +96,7 @@ async function* trainAt(
     for (const text of notes) yield { kind: "note", text };
     await setAsideAfter(folder, found ? found.state.step : -1);
     if (found) await restoreCheckpoint(found.folder, { parameters: head.parameters, optimizer });
-    const start = found?.state ?? freshHeadState;
+    const start = found?.state ?? FRESH_HEAD_STATE;
     const plan: TrainPlan = {
       ...settings,
       learningRate,
@@ -113,13 +113,13 @@ async function* trainAt(
       folder,
       isHigherBetter: task.metric.isHigherBetter,
       async evaluateDev() {
-        const evaluated = await evaluate({ head, objective, source, ...(signal && { signal }) }, parts.dev);
+        const evaluated = await evaluate({ head, objective, source, signal }, parts.dev);
         return evaluated && { loss: evaluated.loss, dev: devScore(parts, evaluated.predictions) };
       },
     });
     return yield* logged(
       training,
-      join(parts.folder, runFiles.events, `lr-${learningRate.toExponential()}`),
+      join(parts.folder, RUN_FILES.events, `lr-${learningRate.toExponential()}`),
       start.step,
     );
   } finally {
@@ -169,6 +169,6 @@ async function* logged(
     }
   } finally {
     events.close();
-    await training.return(freshHeadState);
+    await training.return(FRESH_HEAD_STATE);
   }
 }

@@ -1,16 +1,16 @@
 // The test split, once, by the head that was best on dev: answers of every decoding, metrics with intervals.
 import { join } from "node:path";
+import { scoreAccuracy } from "../../metrics/accuracy.ts";
+import { accuracyInterval, errorRateInterval } from "../../metrics/compare.ts";
+import { type ErrorUnit, scoreErrors } from "../../metrics/error-rate.ts";
+import { type Prediction, writePredictions } from "../../metrics/predictions.ts";
 import type { Head } from "../heads/step.ts";
-import { scoreAccuracy } from "../metrics/accuracy.ts";
-import { type ErrorUnit, scoreErrors } from "../metrics/error-rate.ts";
-import { type Prediction, writePredictions } from "../metrics/predictions.ts";
-import { accuracyInterval, errorRateInterval } from "../stats/compare.ts";
 import type { Decoding } from "../tasks/decoding.ts";
 import { logitsOf } from "../tasks/objective.ts";
 import type { TaskUtterance } from "../tasks/task.types.ts";
 import { inferAll } from "../training/evaluate.ts";
 import type { EvaluationEvent } from "./events.types.ts";
-import { runFiles } from "./manifest.ts";
+import { RUN_FILES } from "./manifest.ts";
 import type { DecodingResult, MetricValue } from "./result.types.ts";
 import type { SweepParts } from "./sweep.ts";
 
@@ -49,11 +49,11 @@ export async function* testHead(
   decodings: readonly Decoding[],
 ): AsyncGenerator<EvaluationEvent, DecodingResult[] | undefined, undefined> {
   const answers = [new Map<string, string>(), ...decodings.map(() => new Map<string, string>())];
-  const parts = { head, source, ...(signal && { signal }) };
+  const parts = { head, source, signal };
   const names = [objective.unit ? "greedy" : "largest logit", ...decodings.map(({ name }) => name)];
   const progress = (): EvaluationEvent => ({
     kind: "testing",
-    done: answers[0]!.size,
+    done: answers[0].size,
     total: utterances.length,
     decoding: names.join("; "),
   });
@@ -61,13 +61,13 @@ export async function* testHead(
   for await (const { utterances: batch, output } of inferAll(parts, utterances)) {
     const greedy = objective.predict(output);
     for (const [item, { id }] of batch.entries()) {
-      answers[0]!.set(id, greedy[item]!);
+      answers[0].set(id, greedy[item]);
       for (const [i, decoding] of decodings.entries())
-        answers[i + 1]!.set(id, bestText(decoding, logitsOf(output, item)));
+        answers[i + 1].set(id, bestText(decoding, logitsOf(output, item)));
     }
     yield progress();
   }
-  if (answers[0]!.size < utterances.length) return undefined;
+  if (answers[0].size < utterances.length) return undefined;
   const results: DecodingResult[] = [];
   for (const [i, given] of answers.entries()) {
     const predictions = utterances.map(({ id, reference, path }) => ({
@@ -76,10 +76,10 @@ export async function* testHead(
       hypothesis: given.get(id)!,
       audio: path,
     }));
-    const file = join(runFiles.predictions, fileName(i));
+    const file = join(RUN_FILES.predictions, fileName(i));
     await writePredictions(join(folder, file), predictions);
     results.push({
-      name: names[i]!,
+      name: names[i],
       metric: metricOf(predictions, objective.unit, task.metric.name),
       predictions: file,
     });

@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { StillwaveError } from "../../errors.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Device } from "../../runtime/runtime.ts";
+import { openFeatureUpstream } from "../../upstream/index.ts";
 import type { FeatureUpstream } from "../features/features.types.ts";
 import { Head } from "../heads/step.ts";
 import { createDecoding, type Decoding, type DecodingOptions } from "../tasks/decoding.ts";
 import { createObjective, logitsOf } from "../tasks/objective.ts";
-import { openFeatureUpstream } from "../upstream/index.ts";
 import { type HeadSettings, readHead } from "./head-folder.ts";
-import { runFiles } from "./manifest.ts";
+import { RUN_FILES } from "./manifest.ts";
 
 export interface TranscriberOptions {
   /** Folder of a finished evaluation. */
@@ -50,7 +50,7 @@ const SAMPLES_PER_SECOND = 16_000;
 /** @throws StillwaveError for a run without a head, or an upstream that is not the one the head was trained on. */
 export async function openTranscriber(options: TranscriberOptions): Promise<Transcriber> {
   const { run, device, threads } = options;
-  const folder = join(run, runFiles.head);
+  const folder = join(run, RUN_FILES.head);
   const { settings, parameters } = await readHead(folder);
   const { objective: spec, config, input } = settings;
   if (spec.kind === "classes" && options.decoding)

@@ -1,7 +1,8 @@
 // ASR, speech recognition: a bidirectional LSTM head trained with CTC over characters, scored by the word error rate.
+
+import { listSome } from "../../data/lines.ts";
 import { StillwaveError } from "../../errors.ts";
 import { characterLabels, characterText, characterVocabulary } from "../labels/vocabulary.ts";
-import { listSome } from "../lines.ts";
 import { everySplit, factsOf, fingerprintOf, openSplits, SPLITS } from "./splits.ts";
 import type { CorpusOptions, Split, Task, TaskData, TaskUtterance } from "./task.types.ts";
 

@@ -39,7 +39,7 @@ async function lengthsOf(files: readonly LabelledFile[], onBadFile: OnBadFile) {
   let next = 0;
   const lane = async () => {
     while (next < paths.length) {
-      const path = paths[next++]!;
+      const path = paths[next++];
       try {
         const { samples16k } = await probeAudio(path);
         if (samples16k >= MIN_SAMPLES) lengths.set(path, samples16k);
@@ -64,7 +64,7 @@ export async function classData(root: string, corpus: LabelledCorpus, onBadFile:
     const samples = lengths.get(path);
     if (samples === undefined) continue;
     const label = labels.map((value, slot) => {
-      const place = places[slot]!.get(value);
+      const place = places[slot].get(value);
       if (place === undefined) throw new InternalError(`label "${value}" is not among its slot's`);
       return place;
     });

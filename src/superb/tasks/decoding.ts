@@ -1,13 +1,13 @@
 // Logits to text: greedily, by prefix beam search, or by words of a lexicon with a language model; n best, words timed.
 import { basename } from "node:path";
+import { readArpa } from "../../decode/arpa.ts";
+import { logSoftmax } from "../../decode/emissions.ts";
+import { greedyDecode, type TimedSymbol } from "../../decode/greedy.ts";
+import { lexiconBeamSearch, smearScores } from "../../decode/lexicon-beam.ts";
+import { LexiconTrie } from "../../decode/lexicon-trie.ts";
+import { prefixBeamSearch } from "../../decode/prefix-beam.ts";
+import { readSpellings, spellWords } from "../../decode/spellings.ts";
 import { UsageError } from "../../errors.ts";
-import { readArpa } from "../decode/arpa.ts";
-import { logSoftmax } from "../decode/emissions.ts";
-import { greedyDecode, type TimedSymbol } from "../decode/greedy.ts";
-import { lexiconBeamSearch, smearScores } from "../decode/lexicon-beam.ts";
-import { LexiconTrie } from "../decode/lexicon-trie.ts";
-import { prefixBeamSearch } from "../decode/prefix-beam.ts";
-import { readSpellings, spellWords } from "../decode/spellings.ts";
 import { Vocabulary } from "../labels/vocabulary.ts";
 import { type ObjectiveSpec, textOf } from "./objective.ts";
 
@@ -130,7 +130,7 @@ function timedParts(spec: CtcSpec, vocabulary: Vocabulary, symbols: readonly Tim
   const parts: { text: string; startFrame: number; endFrame: number }[] = [];
   let isOpen = false;
   for (const { symbol, startFrame, endFrame } of symbols) {
-    const text = vocabulary.symbols[symbol]!;
+    const text = vocabulary.symbols[symbol];
     if (spec.text === "characters" && text === "|") isOpen = false;
     else if (spec.text === "characters" && isOpen) {
       const word = parts.at(-1)!;

@@ -1,11 +1,12 @@
 // What a head is trained for: the loss of its logits with the cotangent, and the answers they stand for.
+
+import { CtcWorkspace, ctcLoss } from "../../decode/ctc.ts";
+import { greedyDecode } from "../../decode/greedy.ts";
 import { StillwaveError } from "../../errors.ts";
-import { CtcWorkspace, ctcLoss } from "../ctc.ts";
-import { greedyDecode } from "../decode/greedy.ts";
+import type { ErrorUnit } from "../../metrics/error-rate.ts";
 import type { HeadOutput } from "../heads/step.ts";
 import type { Slot } from "../labels/classes.ts";
 import { characterText, Vocabulary } from "../labels/vocabulary.ts";
-import type { ErrorUnit } from "../metrics/error-rate.ts";
 
 /** An objective as data: what a saved head needs beside its weights. */
 export type ObjectiveSpec =
@@ -49,7 +50,7 @@ export function createObjective(spec: ObjectiveSpec): Objective {
 export function logitsOf({ logits, shape, frames }: HeadOutput, item: number): Float32Array {
   const [, time, vocab] = shape as [number, number, number];
   const start = item * time * vocab;
-  return logits.subarray(start, start + frames[item]! * vocab);
+  return logits.subarray(start, start + frames[item] * vocab);
 }
 
 /** Text of symbol ids. */
@@ -110,20 +111,20 @@ function classObjective(spec: Extract<ObjectiveSpec, { kind: "classes" }>): Obje
       let loss = 0;
       for (let item = 0; item < items; item++)
         for (const [slot, size] of sizes.entries()) {
-          const from = item * outputs + starts[slot]!;
-          loss += crossEntropy(logits, cotangent, from, size, labels[item]![slot]!, 1 / items);
+          const from = item * outputs + starts[slot];
+          loss += crossEntropy(logits, cotangent, from, size, labels[item][slot], 1 / items);
         }
       return { loss, cotangent, infinite: 0 };
     },
     predict: ({ logits, shape }) =>
-      Array.from({ length: shape[0]! }, (_, item) =>
+      Array.from({ length: shape[0] }, (_, item) =>
         spec.slots
           .map(({ values }, slot) => {
-            const from = item * outputs + starts[slot]!;
+            const from = item * outputs + starts[slot];
             if (!logits.subarray(from, from + values.length).every(Number.isFinite)) return "";
             let best = 0;
-            for (let i = 1; i < values.length; i++) if (logits[from + i]! > logits[from + best]!) best = i;
-            return values[best]!;
+            for (let i = 1; i < values.length; i++) if (logits[from + i] > logits[from + best]) best = i;
+            return values[best];
           })
           .join(SLOT_SEPARATOR),
       ),
@@ -140,11 +141,11 @@ function crossEntropy(
   weight: number,
 ): number {
   let max = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < size; i++) max = Math.max(max, logits[from + i]!);
+  for (let i = 0; i < size; i++) max = Math.max(max, logits[from + i]);
   let sum = 0;
-  for (let i = 0; i < size; i++) sum += Math.exp(logits[from + i]! - max);
+  for (let i = 0; i < size; i++) sum += Math.exp(logits[from + i] - max);
   const normalizer = max + Math.log(sum);
   for (let i = 0; i < size; i++)
-    gradient[from + i] = weight * (Math.exp(logits[from + i]! - normalizer) - (i === target ? 1 : 0));
-  return weight * (normalizer - logits[from + target]!);
+    gradient[from + i] = weight * (Math.exp(logits[from + i] - normalizer) - (i === target ? 1 : 0));
+  return weight * (normalizer - logits[from + target]);
 }

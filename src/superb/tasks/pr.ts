@@ -2,10 +2,10 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Utterance } from "../../data/index.ts";
+import { listSome } from "../../data/lines.ts";
 import { StillwaveError } from "../../errors.ts";
 import { pronounce, readLexicon, readPhones } from "../labels/lexicon.ts";
 import { phoneLabels, phoneVocabulary, phoneVocabularyOf, type Vocabulary } from "../labels/vocabulary.ts";
-import { listSome } from "../lines.ts";
 import { everySplit, factsOf, fingerprintOf, openSplits, SPLITS } from "./splits.ts";
 import type { CorpusOptions, Split, Task, TaskData, TaskUtterance } from "./task.types.ts";
 

@@ -3,9 +3,9 @@ import { createHash } from "node:crypto";
 import { readdir, stat } from "node:fs/promises";
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { type BadFile, openCorpus, type Utterance } from "../../data/index.ts";
+import { listSome } from "../../data/lines.ts";
 import { listManifest } from "../../data/manifest.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
-import { listSome } from "../lines.ts";
 import type { SplitFacts } from "../run/result.types.ts";
 import type { CorpusOptions, Split, TaskUtterance } from "./task.types.ts";
 
@@ -111,7 +111,7 @@ function refuseShared(root: string, utterances: CorpusSplits["utterances"]): voi
     const twice = utterances[split].map(({ id }) => id).filter((id) => seen.has(id));
     if (twice.length > 0)
       throw new StillwaveError(
-        `${root}: ${twice.length} utterances are in both ${seen.get(twice[0]!)} and ${split} (${listSome(twice, 5)}); a score on them means nothing`,
+        `${root}: ${twice.length} utterances are in both ${seen.get(twice[0])} and ${split} (${listSome(twice, 5)}); a score on them means nothing`,
       );
     for (const { id } of utterances[split]) seen.set(id, split);
   }

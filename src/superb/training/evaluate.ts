@@ -1,11 +1,11 @@
 // A head on a whole split: loss, answers, and the task's metric.
 import { setImmediate } from "node:timers/promises";
+import { editDistance } from "../../metrics/align.ts";
+import { type ErrorUnit, tokenize } from "../../metrics/error-rate.ts";
+import type { Prediction } from "../../metrics/predictions.ts";
 import { Random } from "../../random.ts";
 import type { FeatureBatch, FeatureSource } from "../features/features.types.ts";
 import type { Head, HeadOutput } from "../heads/step.ts";
-import { editDistance } from "../metrics/align.ts";
-import { type ErrorUnit, tokenize } from "../metrics/error-rate.ts";
-import type { Prediction } from "../metrics/predictions.ts";
 import type { Objective } from "../tasks/objective.ts";
 import type { TaskUtterance } from "../tasks/task.types.ts";
 import { cropped, inverseFrequencies } from "./sampler.ts";
@@ -73,7 +73,7 @@ export async function evaluate(
   for await (const { utterances: batch, output } of inferAll(parts, utterances)) {
     const labels = batch.map(({ label }) => label);
     loss += parts.objective.loss(output, labels).loss * batch.length;
-    for (const [item, answer] of parts.objective.predict(output).entries()) answers.set(batch[item]!.id, answer);
+    for (const [item, answer] of parts.objective.predict(output).entries()) answers.set(batch[item].id, answer);
     onProgress?.(answers.size);
   }
   if (answers.size < utterances.length) return undefined;

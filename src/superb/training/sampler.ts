@@ -43,7 +43,7 @@ export class Sampler {
   at(micro: number): SampledBatch {
     const epoch = Math.floor(micro / this.batchesPerEpoch);
     if (this.planned?.epoch !== epoch) this.planned = { epoch, batches: this.plan(epoch) };
-    const utterances = this.planned.batches[micro % this.batchesPerEpoch]!;
+    const utterances = this.planned.batches[micro % this.batchesPerEpoch];
     return { utterances, items: utterances.map((utterance, place) => this.itemOf(utterance, micro, place)) };
   }
 
@@ -52,7 +52,7 @@ export class Sampler {
     const random = new Random(seed, "batches", epoch);
     if (batching === "length") return random.shuffle([...this.neighbours]);
     if (batching === "shuffled") return cut(random.shuffle([...this.utterances]), batchSize);
-    const drawn = this.utterances.map(() => this.utterances[this.draw(random)]!);
+    const drawn = this.utterances.map(() => this.utterances[this.draw(random)]);
     return cut(drawn, batchSize);
   }
 
@@ -62,7 +62,7 @@ export class Sampler {
     let [low, high] = [0, this.cumulative.length - 1];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.cumulative[middle]! > target) high = middle;
+      if (this.cumulative[middle] > target) high = middle;
       else low = middle + 1;
     }
     return low;
@@ -94,7 +94,7 @@ function cut(list: readonly TaskUtterance[], size: number, halveAbove?: number):
   for (let from = 0; from < list.length; from += size) {
     const batch = list.slice(from, from + size);
     const half = Math.ceil(batch.length / 2);
-    const isLong = halveAbove !== undefined && batch[0]!.samples > halveAbove && batch.length > 1;
+    const isLong = halveAbove !== undefined && batch[0].samples > halveAbove && batch.length > 1;
     batches.push(...(isLong ? [batch.slice(0, half), batch.slice(half)] : [batch]));
   }
   return batches;

@@ -15,7 +15,7 @@ export interface HeadState extends CheckpointState {
   readonly seconds: number;
 }
 
-export const freshHeadState: HeadState = {
+export const FRESH_HEAD_STATE: HeadState = {
   step: 0,
   curve: [],
   best: null,

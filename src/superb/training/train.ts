@@ -150,11 +150,11 @@ async function update(parts: TrainParts, step: number): Promise<Extract<TrainEve
       ? drawPlans(features.frames, source.dim, (item) => new Random(plan.seed, "specaugment", micro, item))
       : undefined;
     const dropoutSeed = new Random(plan.seed, "dropout", micro).uint32();
-    const output = await head.forward(features, { dropoutSeed, ...(plans && { plans }) });
+    const output = await head.forward(features, { dropoutSeed, plans });
     const labels = utterances.map(({ label }) => label);
     const result = objective.loss(output, labels);
     const { cotangent } = result;
-    if (plan.accumulate > 1) for (let i = 0; i < cotangent.length; i++) cotangent[i]! /= plan.accumulate;
+    if (plan.accumulate > 1) for (let i = 0; i < cotangent.length; i++) cotangent[i] /= plan.accumulate;
     await head.backward(cotangent);
     loss += result.loss / plan.accumulate;
     frames += features.frames.reduce((sum, count) => sum + count, 0);

@@ -137,7 +137,7 @@ describe("exit code 1, and what to do", () => {
     [["pr", "--out", repository], /not empty and no evaluation \(no run\.json\); give another --out/],
     [["pr", "--out", whole], /holds an evaluation already; go on with it by --resume/],
   ])("%j", async (args, message) => {
-    const { code, stdout, stderr } = await within("superb", args[0]!, ...common, "--out", out, ...args.slice(1));
+    const { code, stdout, stderr } = await within("superb", args[0], ...common, "--out", out, ...args.slice(1));
     expect(stderr).toMatch(message);
     expect([code, stdout]).toEqual([1, ""]);
   });

@@ -57,7 +57,7 @@ describe("filling", () => {
     expect(start.bytes + start.bytesThere).toBe(planCache(upstream, utterances).bytes);
     expect(start.bytesThere).toBe(planCache(upstream, half).bytes);
     expect(upstream.batches.reduce((a, b) => a + b)).toBe(utterances.length - 5);
-    expect(opened!.source.framesOf(half[0]!.id)).toBeGreaterThan(0);
+    expect(opened!.source.framesOf(half[0].id)).toBeGreaterThan(0);
     await opened!.source.close();
   });
 
@@ -80,7 +80,7 @@ describe("filling", () => {
       break;
     }
     // nothing that was extracted is lost
-    for (const [i, size] of sizes.entries()) if (i > 0) expect(size).toBeGreaterThan(sizes[i - 1]!);
+    for (const [i, size] of sizes.entries()) if (i > 0) expect(size).toBeGreaterThan(sizes[i - 1]);
     expect(options.upstream.batches.reduce((a, b) => a + b)).toBe(utterances.length);
   });
 
@@ -173,12 +173,12 @@ describe("what cannot be done", () => {
   });
 
   test("bad files are named, or left out", async () => {
-    const bad = { id: "torn", path: join(root, "torn.flac"), samples: utterances[0]!.samples };
-    const bytes = readFileSync(utterances[0]!.path);
+    const bad = { id: "torn", path: join(root, "torn.flac"), samples: utterances[0].samples };
+    const bytes = readFileSync(utterances[0].path);
     writeFileSync(bad.path, bytes.subarray(0, bytes.length / 2));
     const missing = { id: "missing", path: join(root, "missing.flac"), samples: 16000 };
-    const short = { id: "short", path: utterances[1]!.path, samples: 300 };
-    const some = [utterances[0]!, bad, utterances[2]!];
+    const short = { id: "short", path: utterances[1].path, samples: 300 };
+    const some = [utterances[0], bad, utterances[2]];
     const options = { upstream: fakeUpstream(), cacheRoot: join(root, "bad") };
     await expect(drive({ ...options, utterances: some })).rejects.toThrow("torn.flac");
     await expect(drive({ ...options, utterances: [...some, missing] })).rejects.toThrow(
@@ -186,12 +186,12 @@ describe("what cannot be done", () => {
     );
     const { opened, events } = await drive({ ...options, utterances: [...some, missing, short], onBadFile: "skip" });
     expect(opened!.leftOut.map(({ id }) => id)).toEqual(["torn", "missing", "short"]);
-    expect(opened!.leftOut[2]!.reason).toMatch("too short: 300 samples");
+    expect(opened!.leftOut[2].reason).toMatch("too short: 300 samples");
     expect(notes(events).length).toBe(3);
-    expect((await numbers(opened!, [{ id: some[0]!.id }])).length).toBeGreaterThan(0);
+    expect((await numbers(opened!, [{ id: some[0].id }])).length).toBeGreaterThan(0);
     expect(() => opened!.source.framesOf("torn")).toThrow('no utterance "torn"');
     await opened!.source.close();
-    await expect(drive({ ...options, utterances: [some[0]!, some[0]!] })).rejects.toThrow(UsageError);
+    await expect(drive({ ...options, utterances: [some[0], some[0]] })).rejects.toThrow(UsageError);
   });
 
   test("an upstream's failure names the file", async () => {

@@ -41,7 +41,7 @@ const at = (file: string) => join(folder, file);
 
 function flip(file: string, position: number): void {
   const bytes = readFileSync(at(file));
-  bytes[position]! ^= 4;
+  bytes[position] ^= 4;
   writeFileSync(at(file), bytes);
 }
 
@@ -111,7 +111,7 @@ test("one bit of the states", async () => {
 test("one bit, met by a crop", async () => {
   const { opened } = await drive(options());
   const { shards } = await readIndex(folder, cacheFacts(fakeUpstream(), "float32"));
-  const { path, offset } = shards[1]!.entries[1]!;
+  const { path, offset } = shards[1].entries[1];
   const { id } = utterances.find((utterance) => utterance.path === path)!;
   const item = { id, crop: { startFrame: 3, frames: 7 } };
   const before = await numbers(opened!, [item]);
@@ -163,7 +163,7 @@ test("damage that comes back is not repaired for ever", async () => {
     return index;
   };
   const source = cachedSource({ folder, facts, files, index, repair });
-  const broken = index.shards[1]!.entries[0]!.path;
+  const broken = index.shards[1].entries[0].path;
   await expect(source.batch([{ id: broken }])).rejects.toThrow(/made again 3 times; check the disk/);
   expect(repairs).toBe(3);
   await source.close();

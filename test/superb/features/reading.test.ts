@@ -5,7 +5,7 @@ import { loadAudio } from "../../../src/audio/index.ts";
 import { floatsToHalves } from "../../../src/checkpoint/index.ts";
 import { closeDecodingThreads, type Utterance } from "../../../src/data/index.ts";
 import { framesOfSamples, type OpenedFeatures, streamFeatures } from "../../../src/superb/features/index.ts";
-import { openFeatureUpstream } from "../../../src/superb/upstream/index.ts";
+import { openFeatureUpstream } from "../../../src/upstream/index.ts";
 import { drive, fakeUpstream, numbers, shipped, speechFolder } from "./opening.ts";
 
 let root: string;
@@ -35,7 +35,7 @@ afterAll(async () => {
 function row(data: ArrayLike<number>, shape: readonly number[], layer: number, item: number, t: number): number[] {
   const [, items, padded, dim] = shape as [number, number, number, number];
   const from = ((layer * items + item) * padded + t) * dim;
-  return Array.from({ length: dim }, (_, d) => data[from + d]!);
+  return Array.from({ length: dim }, (_, d) => data[from + d]);
 }
 
 describe("batches", () => {
@@ -54,29 +54,29 @@ describe("batches", () => {
       for (let layer = 0; layer < 3; layer++)
         for (let t = 0; t < shape[2]; t++)
           expect(row(copy, shape, layer, item, t)).toEqual(
-            t < frames[item]! ? row(alone, [3, 1, frames[item]!, 4], layer, 0, t) : [0, 0, 0, 0],
+            t < frames[item] ? row(alone, [3, 1, frames[item], 4], layer, 0, t) : [0, 0, 0, 0],
           );
     }
   });
 
   test("of crops, read the first time and again", async () => {
     const { source } = opened;
-    const id = ids[3]!;
+    const id = ids[3];
     const whole = await numbers(opened, [{ id }]);
     const shape = [3, 1, source.framesOf(id), 4];
     const again = await drive({ upstream: fakeUpstream(), utterances, cacheRoot: join(root, "cache") });
     for (let time = 0; time < 2; time++) {
       const items = [
         { id, crop: { startFrame: 5, frames: 11 } },
-        { id: ids[4]! },
-        { id, crop: { startFrame: shape[2]! - 2, frames: 2 } },
+        { id: ids[4] },
+        { id, crop: { startFrame: shape[2] - 2, frames: 2 } },
       ];
       const batch = await again.opened!.source.batch(items);
-      expect(batch.frames).toEqual([11, source.framesOf(ids[4]!), 2]);
+      expect(batch.frames).toEqual([11, source.framesOf(ids[4]), 2]);
       for (let layer = 0; layer < 3; layer++) {
         for (let t = 0; t < 11; t++)
           expect(row(batch.data, batch.shape, layer, 0, t)).toEqual(row(whole, shape, layer, 0, t + 5));
-        expect(row(batch.data, batch.shape, layer, 2, 1)).toEqual(row(whole, shape, layer, 0, shape[2]! - 1));
+        expect(row(batch.data, batch.shape, layer, 2, 1)).toEqual(row(whole, shape, layer, 0, shape[2] - 1));
         expect(row(batch.data, batch.shape, layer, 2, 2)).toEqual([0, 0, 0, 0]);
       }
     }
@@ -85,14 +85,14 @@ describe("batches", () => {
 
   test("ask for what there is", async () => {
     const { source } = opened;
-    const frames = source.framesOf(ids[0]!);
+    const frames = source.framesOf(ids[0]);
     for (const crop of [
       { startFrame: 0, frames: frames + 1 },
       { startFrame: -1, frames: 2 },
       { startFrame: 0, frames: 0 },
       { startFrame: 0.5, frames: 2 },
     ])
-      await expect(source.batch([{ id: ids[0]!, crop }])).rejects.toThrow(/internal: features: frames/);
+      await expect(source.batch([{ id: ids[0], crop }])).rejects.toThrow(/internal: features: frames/);
     await expect(source.batch([{ id: "nobody" }])).rejects.toThrow('no utterance "nobody"');
     expect((await source.batch([])).shape).toEqual([3, 0, 0, 4]);
   });
@@ -123,13 +123,13 @@ describe("without a cache", () => {
     const streamed = await drive({ upstream: model, utterances: some, cacheRoot: null });
     expect(streamed.events).toEqual([]);
     expect(streamed.opened!.folder).toBeNull();
-    expect(streamed.opened!.source.framesOf(ids[0]!)).toBe(cached.opened!.source.framesOf(ids[0]!));
+    expect(streamed.opened!.source.framesOf(ids[0])).toBe(cached.opened!.source.framesOf(ids[0]));
     const items = some.map(({ id }) => ({ id }));
     const expected = await numbers(cached.opened!, items);
     const found = await numbers(streamed.opened!, items);
     expect(found.length).toBe(expected.length);
     const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    expect(found.every((value, i) => Math.abs(value - expected[i]!) < 1e-4 * largest)).toBe(true);
+    expect(found.every((value, i) => Math.abs(value - expected[i]) < 1e-4 * largest)).toBe(true);
     await cached.opened!.source.close();
     await model.dispose();
   });
@@ -156,7 +156,7 @@ describe("without a cache", () => {
         // the sum over a frame's own samples tells where it lies
         const at = startFrame! + t;
         const sum = wave.subarray(at * 320, at * 320 + 320).reduce((a, b) => a + b, 0);
-        expect(data[t * 4]! - 0.001).toBeCloseTo(sum, 3);
+        expect(data[t * 4] - 0.001).toBeCloseTo(sum, 3);
       }
     }
     // an upstream takes no more at once than it says

@@ -1,11 +1,11 @@
 // Small heads of every kind with padded batches of made-up states, for the tests of their numbers.
-import { floatsToHalves, halfToFloat } from "../../../src/checkpoint/dtypes.ts";
+import { floatsToHalves, halfToFloat } from "../../../src/checkpoint/formats/dtypes.ts";
 import type { Parameters } from "../../../src/graph/array.ts";
 import { Random } from "../../../src/random.ts";
 import type { FeatureBatch } from "../../../src/superb/features/features.types.ts";
 import type { HeadConfig, HeadInput } from "../../../src/superb/heads/head.types.ts";
 import { FEATURIZER, initHead } from "../../../src/superb/heads/parameters.ts";
-import type { SpecAugmentPlan } from "../../../src/superb/specaugment.ts";
+import type { SpecAugmentPlan } from "../../../src/superb/heads/specaugment.ts";
 import type { Label, ObjectiveSpec } from "../../../src/superb/tasks/objective.ts";
 
 export interface HeadCase {
@@ -42,7 +42,7 @@ export function madeUpBatch({ layers, dim }: HeadInput, frames: readonly number[
 export function asHalves({ data, ...batch }: FeatureBatch): FeatureBatch {
   const halves = floatsToHalves(data as Float32Array);
   for (let i = 0; i < data.length; i++)
-    if (halfToFloat(halves[i]!) !== data[i]) throw new Error(`${data[i]} is not a half`);
+    if (halfToFloat(halves[i]) !== data[i]) throw new Error(`${data[i]} is not a half`);
   return { ...batch, data: halves };
 }
 
@@ -51,7 +51,7 @@ export function madeUpParameters(config: HeadConfig, input: HeadInput, seed: num
   const parameters = initHead(config, input, seed);
   const random = new Random(seed, "featurizer");
   for (const [name, { data }] of parameters)
-    for (let i = 0; i < data.length; i++) data[i] = name === FEATURIZER ? random.normal() : data[i]! * 2;
+    for (let i = 0; i < data.length; i++) data[i] = name === FEATURIZER ? random.normal() : data[i] * 2;
   return parameters;
 }
 

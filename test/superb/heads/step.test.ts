@@ -12,7 +12,7 @@ import { augmentFeeds } from "../../../src/superb/heads/augment.ts";
 import { FRAMES, headFrames, headLogits, ITEMS, STATES, TIME } from "../../../src/superb/heads/graph.ts";
 import { Head, type HeadOutput } from "../../../src/superb/heads/step.ts";
 import { createObjective } from "../../../src/superb/tasks/objective.ts";
-import { drawDropoutMasks } from "../../../src/training/dropoutMasks.ts";
+import { drawDropoutMasks } from "../../../src/training/dropout-masks.ts";
 import { evaluate, type Tensor } from "../../graph/reference.ts";
 import { asHalves, type HeadCase, headCases } from "./cases.ts";
 
@@ -81,10 +81,10 @@ describe.each(headCases.map((one) => [one.name, one] as const))("%s", (_, one) =
       expect(reference(name, Float64Array.from(data))).toBeCloseTo(loss, 5);
       const random = new Random(1, "direction", name);
       const direction = Float64Array.from(data, () => random.normal());
-      const along = (step: number) => reference(name, Float64Array.from(data, (value, i) => value + step * direction[i]!)); // biome-ignore format: one line
+      const along = (step: number) => reference(name, Float64Array.from(data, (value, i) => value + step * direction[i])); // biome-ignore format: one line
       const h = 1e-3;
       const slope = (8 * (along(h) - along(-h)) - (along(2 * h) - along(-2 * h))) / (12 * h);
-      const found = own.reduce((sum, value, i) => sum + value * direction[i]!, 0);
+      const found = own.reduce((sum, value, i) => sum + value * direction[i], 0);
       const size = Math.hypot(...own);
       expect(size, `${name} counts`).toBeGreaterThan(1e-6);
       expect(Math.abs(found - slope) / size, name).toBeLessThan(5e-6);
@@ -105,7 +105,7 @@ describe.each(headCases.map((one) => [one.name, one] as const))("%s", (_, one) =
     await gradientsOf(head, other);
     const second = head.gradients.slice();
     expect(second).not.toEqual(first);
-    expect(both).toEqual(first.map((value, i) => value + second[i]!));
+    expect(both).toEqual(first.map((value, i) => value + second[i]));
     await head.release();
   });
 
@@ -177,26 +177,26 @@ test("a batch shorter than what is read as one has no frames, and no loss", asyn
 });
 
 test("backward without forward is a bug", async () => {
-  const head = headOf(headCases[0]!);
+  const head = headOf(headCases[0]);
   await expect(head.backward(new Float32Array(1))).rejects.toThrow("internal: backward without a forward pass");
 });
 
 const largest = (a: Float32Array, b: Float32Array) => {
   expect(a.length).toBe(b.length);
-  return a.reduce((worst, value, i) => Math.max(worst, Math.abs(value - b[i]!)), 0);
+  return a.reduce((worst, value, i) => Math.max(worst, Math.abs(value - b[i])), 0);
 };
 
 /** The logits of an item's true frames, or of the item. */
 function answer({ logits, shape, frames }: HeadOutput, item: number): Float32Array {
   const size = shape.slice(1).reduce((a, b) => a * b, 1);
-  const rows = shape.length === 3 ? frames[item]! : 1;
+  const rows = shape.length === 3 ? frames[item] : 1;
   return logits.subarray(item * size, item * size + rows * shape.at(-1)!);
 }
 
 /** One item by itself, cut to its own frames. */
 function onlyItem({ data, shape, frames }: FeatureBatch, item: number): FeatureBatch {
   const [layers, items, time, dim] = shape;
-  const count = frames[item]!;
+  const count = frames[item];
   const parts = Array.from({ length: layers }, (_, layer) => {
     const from = (layer * items + item) * time * dim;
     return [...data.subarray(from, from + count * dim)];

@@ -7,7 +7,7 @@ import type { Runtime } from "../../../src/runtime/runtime.ts";
 import { headFrames } from "../../../src/superb/heads/graph.ts";
 import { Head, type HeadOutput } from "../../../src/superb/heads/step.ts";
 import { createObjective } from "../../../src/superb/tasks/objective.ts";
-import { drawDropoutMasks } from "../../../src/training/dropoutMasks.ts";
+import { drawDropoutMasks } from "../../../src/training/dropout-masks.ts";
 import { findTorch, runTorch } from "../torch.ts";
 import { asHalves, type HeadCase, headCases } from "./cases.ts";
 
@@ -134,7 +134,7 @@ const asked = (one: HeadCase) => ({
 function difference(actual: ArrayLike<number>, expected: readonly number[]): number {
   expect(actual.length).toBe(expected.length);
   const largest = Math.max(...expected.map(Math.abs));
-  return Math.max(...expected.map((value, i) => Math.abs(value - actual[i]!))) / largest;
+  return Math.max(...expected.map((value, i) => Math.abs(value - actual[i]))) / largest;
 }
 
 /** Logits of the frames there were before the head padded them to whole blocks. */
@@ -160,9 +160,9 @@ describe.skipIf(!python)("PyTorch's", () => {
   test.each(
     headCases.flatMap((one, i) => (["float32", "float16"] as const).map((dtype) => [one.name, dtype, i] as const)),
   )("%s, %s states", async (_, dtype, i) => {
-    const one = headCases[i]!;
+    const one = headCases[i];
     const { config, input, parameters, plans, dropoutSeed } = one;
-    const torch = expected[i]!;
+    const torch = expected[i];
     const head = new Head({ config, input, dtype, parameters, runtime });
     const batch = dtype === "float16" ? asHalves(one.batch) : one.batch;
     head.zeroGradients();
@@ -176,7 +176,7 @@ describe.skipIf(!python)("PyTorch's", () => {
     for (const [name, { data }] of head.parameters) {
       const gradient = head.gradients.subarray(at, at + data.length);
       at += data.length;
-      expect(difference(gradient, torch.gradients[name]!), name).toBeLessThan(5e-6);
+      expect(difference(gradient, torch.gradients[name]), name).toBeLessThan(5e-6);
     }
   });
 });

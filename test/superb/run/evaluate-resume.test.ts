@@ -132,7 +132,7 @@ describe("a resume", () => {
     expect(already).toBe(false);
     expect(events.find(({ kind }) => kind === "training")).toMatchObject({ step: 2, untilStep: 4 });
     expect(result.options.steps).toBe(4);
-    expect(result.learningRates[0]!.curve[0]).toEqual(first.result.learningRates[0]!.curve[0]);
+    expect(result.learningRates[0].curve[0]).toEqual(first.result.learningRates[0].curve[0]);
     expect(result.decodings.map(({ name }) => name)).toEqual(["greedy", "prefix beam 2"]);
     expect(doneOf(await evaluate({ ...longer, resume: true })).already).toBe(true);
   });

@@ -3,16 +3,16 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { loadAudio } from "../../../src/audio/index.ts";
+import { readEvaluation } from "../../../src/report/evaluation/index.ts";
 import { createRuntime } from "../../../src/runtime/node/index.ts";
 import { type FeatureSource, openFeatures } from "../../../src/superb/features/index.ts";
 import { Head } from "../../../src/superb/heads/step.ts";
-import { readEvaluation } from "../../../src/superb/report/index.ts";
 import type { EvaluationEvent } from "../../../src/superb/run/events.types.ts";
 import { readHead } from "../../../src/superb/run/head-folder.ts";
 import type { EvaluationResult } from "../../../src/superb/run/result.types.ts";
 import { createObjective } from "../../../src/superb/tasks/objective.ts";
 import { pr } from "../../../src/superb/tasks/pr.ts";
-import { openFeatureUpstream } from "../../../src/superb/upstream/index.ts";
+import { openFeatureUpstream } from "../../../src/upstream/index.ts";
 import { temporaryFolder } from "../../data/corpora.ts";
 import { examplePhones, SPEAKERS, speechCorpus, transcriptsOf } from "../speech.ts";
 import { answersOf, doneOf, evaluate, evaluationsIn, kindsOf, leftBehind, rateOf, tinyLibri } from "./evaluations.ts";
@@ -125,7 +125,7 @@ describe("an evaluation", () => {
       ["greedy", "predictions/test.jsonl"],
       ["prefix beam 4", "predictions/test.decoding-1.jsonl"],
     ]);
-    expect(result.metric).toEqual(result.decodings[0]!.metric);
+    expect(result.metric).toEqual(result.decodings[0].metric);
     for (const { metric, predictions } of result.decodings) {
       const answers = answersOf(out, predictions);
       expect(answers.map(({ id }) => id)).toEqual(transcriptsOf(SPEAKERS.test).map(([id]) => id).sort()); // biome-ignore format: one line
@@ -210,7 +210,7 @@ describe("an evaluation", () => {
 });
 
 const worst = (a: Float32Array, b: Float32Array) =>
-  a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0);
+  a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0);
 
 async function opened(
   upstream: Awaited<ReturnType<typeof openFeatureUpstream>>,

@@ -26,7 +26,7 @@ describe("other tasks and ways", () => {
       "lexicon beam 3, tiny.arpa, weight 2, word score -1",
     ]);
     for (const { metric, predictions } of result.decodings) expect(rateOf(answersOf(out, predictions))).toBeCloseTo(metric.value, 9); // biome-ignore format: one line
-    const heard = answersOf(out, result.decodings[1]!.predictions).flatMap(({ hypothesis }) => hypothesis.split(" "));
+    const heard = answersOf(out, result.decodings[1].predictions).flatMap(({ hypothesis }) => hypothesis.split(" "));
     expect(heard.every((word) => ["THE", "A", ""].includes(word))).toBe(true);
   });
 

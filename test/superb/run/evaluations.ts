@@ -70,7 +70,7 @@ export function edits(a: readonly string[], b: readonly string[]): number {
   let row = [...Array(b.length + 1).keys()];
   for (const [i, x] of a.entries()) {
     const next = [i + 1];
-    for (const [j, y] of b.entries()) next.push(Math.min(row[j]! + (x === y ? 0 : 1), row[j + 1]! + 1, next[j]! + 1));
+    for (const [j, y] of b.entries()) next.push(Math.min(row[j] + (x === y ? 0 : 1), row[j + 1] + 1, next[j] + 1));
     row = next;
   }
   return row.at(-1)!;

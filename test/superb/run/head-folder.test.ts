@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { writeSafetensors } from "../../../src/checkpoint/safetensors.ts";
+import { writeSafetensors } from "../../../src/checkpoint/formats/safetensors.ts";
 import { StillwaveError } from "../../../src/errors.ts";
 import type { HeadConfig } from "../../../src/superb/heads/head.types.ts";
 import { type HeadSettings, readHead, writeHead } from "../../../src/superb/run/head-folder.ts";
@@ -45,7 +45,7 @@ function settingsOf(config: HeadConfig): HeadSettings {
   };
 }
 
-async function written(config: HeadConfig = configs[0]!) {
+async function written(config: HeadConfig = configs[0]) {
   const at = folder();
   const parameters = madeUpParameters(config, input, 7);
   await writeHead(at, settingsOf(config), parameters);
@@ -115,7 +115,7 @@ describe("head.json", () => {
     ["upstream.options", { states: ["all"] }],
   ])("%s %j is refused by its name", async (path, to) => {
     const { at, json } = await written(configs[2]);
-    writeFileSync(json, JSON.stringify(changed(settingsOf(configs[2]!), path.split("."), to)));
+    writeFileSync(json, JSON.stringify(changed(settingsOf(configs[2]), path.split("."), to)));
     const error = await readHead(at).catch((e: Error) => e);
     expect(error).toBeInstanceOf(StillwaveError);
     expect((error as Error).message.startsWith(`${json}: `)).toBe(true);
@@ -125,7 +125,7 @@ describe("head.json", () => {
 
   test("that does not fit its answers or its weights", async () => {
     const { at, json, weights } = await written();
-    const settings = settingsOf(configs[0]!);
+    const settings = settingsOf(configs[0]);
     const symbols = ["<pad>", "<eos>", "AH", "B", "K"];
     writeFileSync(json, JSON.stringify(changed(settings, ["objective", "symbols"], symbols)));
     await expect(readHead(at)).rejects.toThrow(`${json}: the head has 4 outputs for 5 symbols or classes`);
@@ -150,7 +150,7 @@ describe("head.json", () => {
 
   test("with anything anywhere is read or refused, never more", async () => {
     const { at, json } = await written(configs[2]);
-    const settings = settingsOf(configs[2]!);
+    const settings = settingsOf(configs[2]);
     const paths: string[][] = [];
     const walk = (value: unknown, path: string[]) => {
       paths.push(path);

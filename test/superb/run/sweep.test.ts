@@ -97,7 +97,7 @@ describe("dev chooses", () => {
     // both learn nothing in a step
     const rates = [1e-9, 1e-10];
     const { result } = await run(partsOf(madeUp("utterance"), folder(), { learningRates: rates, steps: 1 }));
-    expect(result!.trained[0]!.state.best!.dev).toBe(result!.trained[1]!.state.best!.dev);
+    expect(result!.trained[0].state.best!.dev).toBe(result!.trained[1].state.best!.dev);
     expect(result!.chosen.learningRate).toBe(1e-9);
   });
 

@@ -127,11 +127,11 @@ describe("keywords", () => {
       [1],
       [undefined],
     ]);
-    expect(noises[0]![0]!.samples).toBe(48_000);
-    expect(noises[0]![0]!.path).toBe(noises[1]![0]!.path);
-    expect(noises[0]![0]!.id).not.toBe(noises[1]![0]!.id);
+    expect(noises[0][0].samples).toBe(48_000);
+    expect(noises[0][0].path).toBe(noises[1][0].path);
+    expect(noises[0][0].id).not.toBe(noises[1][0].id);
     for (const [i, split] of (["train", "dev"] as const).entries())
-      expect(data.utterances[split].filter(({ path }) => path.includes(in3[i]!)).length).toBe(11);
+      expect(data.utterances[split].filter(({ path }) => path.includes(in3[i])).length).toBe(11);
     expect(data.utterances.train.find(({ path }) => path.includes("/bed/"))!.reference).toBe("_unknown_");
     const [train, test] = ["speech_commands_v0.01", "speech_commands_test_set_v0.01"].map((name) => join(root, name));
     const apart = await ks.load(options(train!, { testRoot: test! }));
@@ -157,7 +157,7 @@ describe("keywords", () => {
 
   test.skipIf(!isShared)("of real wake words", async () => {
     const data = await ks.load(options(join(shared, "keywords")));
-    expect(slotsOf(data)[0]!.values.length).toBe(6);
+    expect(slotsOf(data)[0].values.length).toBe(6);
     expect(data.facts.dev.source).toBe("dev");
     expect(data.utterances.train.every(({ samples }) => samples > 4000)).toBe(true);
   });
@@ -227,7 +227,7 @@ describe("speakers", () => {
     const [train, dev] = [data.utterances.train.length, data.utterances.dev.length];
     expect(dev / (train + dev)).toBeGreaterThan(0.05);
     expect(dev / (train + dev)).toBeLessThan(0.15);
-    expect(slotsOf(data)[0]!.values).toContain("george");
+    expect(slotsOf(data)[0].values).toContain("george");
   });
 });
 

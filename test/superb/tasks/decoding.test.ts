@@ -10,7 +10,7 @@ import { Random } from "../../../src/random.ts";
 import { characterVocabulary } from "../../../src/superb/labels/vocabulary.ts";
 import { createDecoding } from "../../../src/superb/tasks/decoding.ts";
 import type { ObjectiveSpec } from "../../../src/superb/tasks/objective.ts";
-import { collapse, everyPath, logSumExp } from "../decode/enumerate.ts";
+import { collapse, everyPath, logSumExp } from "../../decode/enumerate.ts";
 
 type CtcSpec = Extract<ObjectiveSpec, { kind: "ctc" }>;
 const { symbols: characters, ids } = characterVocabulary();
@@ -36,8 +36,8 @@ function posteriorgram(text: string, other = text, below = 0): Float32Array {
   const logits = new Float32Array(text.length * 32).fill(-20);
   const at = (t: number, symbol: string) => t * 32 + (symbol === "_" ? 0 : ids.get(symbol)!);
   for (let t = 0; t < text.length; t++) {
-    logits[at(t, other[t]!)] = -below;
-    logits[at(t, text[t]!)] = 0;
+    logits[at(t, other[t])] = -below;
+    logits[at(t, text[t])] = 0;
   }
   return logits;
 }
@@ -58,8 +58,8 @@ describe("greedy", () => {
       ],
     });
     expect(decode(posteriorgram("____"))).toEqual([{ text: "", score: null, parts: [] }]);
-    expect(decode(new Float32Array(0))[0]!.text).toBe("");
-    expect(decode(posteriorgram("|I|"))[0]!.parts).toEqual([{ text: "I", startFrame: 1, endFrame: 2 }]);
+    expect(decode(new Float32Array(0))[0].text).toBe("");
+    expect(decode(posteriorgram("|I|"))[0].parts).toEqual([{ text: "I", startFrame: 1, endFrame: 2 }]);
   });
 
   test("phones with their frames", async () => {
@@ -102,9 +102,9 @@ describe("prefix beam", () => {
         const found = decoding.decode(logits, 3);
         expect(found.length).toBe(Math.min(3, expected.length));
         for (const [i, { text, score, parts }] of found.entries()) {
-          expect(score).toBeCloseTo(expected[i]!.score, 4);
+          expect(score).toBeCloseTo(expected[i].score, 4);
           // ends are dropped
-          const said = expected[i]!.said.split(",").filter((symbol) => symbol !== "" && symbol !== "1");
+          const said = expected[i].said.split(",").filter((symbol) => symbol !== "" && symbol !== "1");
           expect(text).toBe(said.map((symbol) => phones.symbols[Number(symbol)]).join(" "));
           expect(parts.map((part) => part.text).join(" ")).toBe(text);
           expect(parts.every(({ startFrame, endFrame }) => 0 <= startFrame && startFrame < endFrame && endFrame <= frames)).toBe(true); // biome-ignore format: one line
@@ -156,7 +156,7 @@ describe("words with a language model", () => {
     writeFileSync(zipped, gzipSync(arpa));
     // A is a bit less likely than E
     const logits = posteriorgram(text, other, 0.5);
-    expect((await createDecoding(spelled)).decode(logits)[0]!.text).toBe("THE SE");
+    expect((await createDecoding(spelled)).decode(logits)[0].text).toBe("THE SE");
     for (const file of [lm, zipped]) {
       const decoding = await createDecoding(spelled, { lm: file });
       expect(decoding.name).toBe(`lexicon beam 5, ${file.slice(folder.length + 1)}, weight 2, word score -1`);
@@ -180,8 +180,8 @@ describe("words with a language model", () => {
     // frames with one reading, and the two with another one
     const sound = -6 * normalizer([0, ...rest(31)]) - 2 * normalizer([0, -1, ...rest(30)]);
     const model = -0.5 - 0.1 - 1.0;
-    expect(found[0]!.text).toBe("THE SEA");
-    expect(found[0]!.score).toBeCloseTo(sound + 1.5 * model + 2 * -0.25, 4);
+    expect(found[0].text).toBe("THE SEA");
+    expect(found[0].score).toBeCloseTo(sound + 1.5 * model + 2 * -0.25, 4);
     const scores = found.map(({ score }) => score!);
     expect(scores.length).toBeGreaterThan(1);
     expect(scores).toEqual([...scores].sort((a, b) => b - a));
@@ -190,7 +190,7 @@ describe("words with a language model", () => {
 
   test("weights change what is heard", async () => {
     const logits = posteriorgram("THE|SE_E|", "THE|SEA_|", 0.5);
-    const heard = async (lmWeight: number) => (await createDecoding(spelled, { lm, lmWeight })).decode(logits)[0]!.text;
+    const heard = async (lmWeight: number) => (await createDecoding(spelled, { lm, lmWeight })).decode(logits)[0].text;
     expect(await heard(0)).toBe("THE SEE");
     expect(await heard(2)).toBe("THE SEA");
   });
@@ -199,13 +199,13 @@ describe("words with a language model", () => {
     const lexicon = join(folder, "lexicon.txt");
     writeFileSync(lexicon, "THE T H E |\nSEE C |\nSEA S E A |\n");
     const both = await createDecoding(spelled, { lm, lexicon, lmWeight: 0.1 });
-    expect(both.decode(posteriorgram("THE|C|"))[0]!.text).toBe("THE SEE");
+    expect(both.decode(posteriorgram("THE|C|"))[0].text).toBe("THE SEE");
     const alone = await createDecoding(spelled, { lexicon, wordScore: 0, beam: 7 });
     expect(alone.name).toBe("lexicon beam 7, word score 0");
     // I'M is not in the lexicon
-    expect(alone.decode(posteriorgram("THE|SEA|"))[0]!.text).toBe("THE SEA");
+    expect(alone.decode(posteriorgram("THE|SEA|"))[0].text).toBe("THE SEA");
     expect(alone.decode(posteriorgram("I'M|"))[0]?.text).not.toBe("I'M");
-    expect((await createDecoding(spelled, { lm })).decode(posteriorgram("I'M|"))[0]!.text).toBe("I'M");
+    expect((await createDecoding(spelled, { lm })).decode(posteriorgram("I'M|"))[0].text).toBe("I'M");
   });
 });
 

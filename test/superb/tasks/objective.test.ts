@@ -8,7 +8,7 @@ const { log } = Math;
 /** One row an item. */
 const rows = (...items: number[][]): HeadOutput => ({
   logits: Float32Array.from(items.flat()),
-  shape: [items.length, items[0]!.length],
+  shape: [items.length, items[0].length],
   frames: items.map(() => 1),
 });
 const near = (values: readonly number[]) => values.map((value) => expect.closeTo(value, 6));
@@ -58,7 +58,7 @@ describe("classes", () => {
   });
 
   test("one class is nothing to learn", () => {
-    const alone = { kind: "classes", slots: [spec.slots[0]!, { name: "location", values: ["none"] }] } as const;
+    const alone = { kind: "classes", slots: [spec.slots[0], { name: "location", values: ["none"] }] } as const;
     expect(() => createObjective(alone)).toThrow("location: the training data have fewer than two classes");
   });
 });

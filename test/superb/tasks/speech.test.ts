@@ -21,7 +21,7 @@ const options = (root: string, rest: Partial<CorpusOptions> = {}): CorpusOptions
 const symbolsOf = ({ objective }: TaskData) => (objective as Extract<ObjectiveSpec, { kind: "ctc" }>).symbols;
 const spelledOf = (data: TaskData, split: Split) => {
   const symbols = symbolsOf(data);
-  return data.utterances[split].map(({ label }) => label.map((id) => symbols[id]!));
+  return data.utterances[split].map(({ label }) => label.map((id) => symbols[id]));
 };
 const idsOf = (data: TaskData, split: Split) => data.utterances[split].map(({ id }) => id);
 const expectedIds = (split: Split) => transcriptsOf(SPEAKERS[split]).map(([id]) => id).sort(); // biome-ignore format: one line
@@ -113,9 +113,9 @@ function lexiconFiles(leaveOut: readonly string[] = []): string[] {
   const folder = temporaryFolder();
   const files = [join(folder, "a.txt"), join(folder, "b.txt")];
   const half = Math.ceil(lines.length / 2);
-  writeFileSync(files[0]!, lines.slice(0, half).join("\n"));
+  writeFileSync(files[0], lines.slice(0, half).join("\n"));
   // the second pronunciation of a word does not count
-  writeFileSync(files[1]!, [...lines.slice(half), `${lines[0]!.split(" ")[0]} ZH`].join("\n"));
+  writeFileSync(files[1], [...lines.slice(half), `${lines[0].split(" ")[0]} ZH`].join("\n"));
   return files;
 }
 
@@ -178,7 +178,7 @@ describe("characters", () => {
       expect(idsOf(data, split)).toEqual([...transcripts.keys()].sort());
       for (const [i, { id, reference }] of data.utterances[split].entries()) {
         expect(reference).toBe(transcripts.get(id));
-        expect(spelledOf(data, split)[i]!.join("")).toBe(`${reference.replaceAll(" ", "|")}|</s>`);
+        expect(spelledOf(data, split)[i].join("")).toBe(`${reference.replaceAll(" ", "|")}|</s>`);
       }
     }
   });
@@ -194,7 +194,7 @@ describe("characters", () => {
     });
     await expect(asr.load(options(root))).rejects.toThrow(/transcript of 1-2-0000: characters that are not in the vocabulary of 32 symbols: 9/); // biome-ignore format: one line
     writeFileSync(join(root, "train/1/2/1-2.trans.txt"), "1-2-0000 NINE\n");
-    expect((await asr.load(options(root))).utterances.dev[0]!.reference).toBe("LOWER CASE");
+    expect((await asr.load(options(root))).utterances.dev[0].reference).toBe("LOWER CASE");
     writeFileSync(join(root, "dev/3/4/3-4.trans.txt"), "3-4-0000\n");
     await expect(asr.load(options(root))).rejects.toThrow("no transcript of 1 utterances (3-4-0000)");
   });
@@ -329,7 +329,7 @@ describe.skipIf(!isShared)("real corpora", () => {
     const root = join(shared, "libri-small");
     const plain = await pr.load(options(root));
     const stressed = join(root, "phones-stress.txt");
-    const idsIn = (file: string) => readFileSync(file, "utf8").trim().split("\n").map((line) => line.split(" ")[0]!); // biome-ignore format: one line
+    const idsIn = (file: string) => readFileSync(file, "utf8").trim().split("\n").map((line) => line.split(" ")[0]); // biome-ignore format: one line
     const marked = new Set(idsIn(stressed));
     const unmarked = idsIn(join(root, "phones.txt")).filter((id) => !marked.has(id));
     expect(unmarked.length).toBeGreaterThan(0);

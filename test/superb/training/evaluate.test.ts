@@ -1,9 +1,9 @@
 // Evaluation of a split: answers in order, the mean loss, batches that fit, balanced accuracy, the signal.
 import { beforeAll, describe, expect, test } from "vitest";
+import { scoreErrors } from "../../../src/metrics/error-rate.ts";
 import { createRuntime } from "../../../src/runtime/node/index.ts";
 import type { Runtime } from "../../../src/runtime/runtime.ts";
 import { Head } from "../../../src/superb/heads/step.ts";
-import { scoreErrors } from "../../../src/superb/metrics/error-rate.ts";
 import { createObjective } from "../../../src/superb/tasks/objective.ts";
 import type { TaskUtterance } from "../../../src/superb/tasks/task.types.ts";
 import { accuracy, errorRate, evaluate } from "../../../src/superb/training/evaluate.ts";
@@ -19,7 +19,7 @@ function partsOf({ config, input, objective, states }: MadeUp) {
   const parameters = madeUpParameters(config, input, 4);
   // answers that differ
   const { data } = parameters.get("linear.weight")!;
-  for (let i = 0; i < data.length; i++) data[i]! *= 20;
+  for (let i = 0; i < data.length; i++) data[i] *= 20;
   const head = new Head({ config, input, dtype: "float32", parameters, runtime });
   return { head, objective: createObjective(objective), source: memorySource(states, input) };
 }
@@ -56,7 +56,7 @@ test("batches hold neighbours in length, at most 32 of them and 16,000 frames wi
   const states = new Map(lengths.map((frames, i) => [`u${i}`, { frames, data: new Float32Array(2 * frames * 6) }]));
   const source = memorySource(states, task.input);
   const utterances = lengths.map(
-    (frames, i): TaskUtterance => ({ ...task.dev[0]!, id: `u${i}`, samples: 320 * frames }),
+    (frames, i): TaskUtterance => ({ ...task.dev[0], id: `u${i}`, samples: 320 * frames }),
   );
   const found = await evaluate({ ...parts, source }, utterances.toReversed());
   const sizes = source.asked.map((items) => items.map(({ id }) => source.framesOf(id)));
@@ -74,7 +74,7 @@ test("a crop is the same in every evaluation, and each utterance's own", async (
     new Map(ids.map((id) => [id, { frames: 500, data: new Float32Array(2 * 500 * 6) }])),
     task.input,
   );
-  const utterances = ids.map((id): TaskUtterance => ({ ...task.dev[0]!, id, samples: 160_000, randomCropSeconds: 1 }));
+  const utterances = ids.map((id): TaskUtterance => ({ ...task.dev[0], id, samples: 160_000, randomCropSeconds: 1 }));
   await evaluate({ ...parts, source }, utterances);
   await evaluate({ ...parts, source }, utterances);
   const [first, second] = source.asked;

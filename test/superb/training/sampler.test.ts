@@ -87,7 +87,7 @@ describe("neighbours in length", () => {
     while (longestFirst.length > 0) {
       const batch = longestFirst.splice(0, 8).map(({ id, samples }) => ({ id, samples }));
       const ids = batch.map(({ id }) => id);
-      if (batch[0]!.samples > 300_000) expected.push(ids.slice(0, 4), ids.slice(4));
+      if (batch[0].samples > 300_000) expected.push(ids.slice(0, 4), ids.slice(4));
       else expected.push(ids);
     }
     const found = epochOf(sampler, 0).map((batch) => batch.map(({ id }) => id));
@@ -183,7 +183,7 @@ describe("crops", () => {
   test("an utterance's own length goes first", () => {
     const noise = { ...utterance("noise", 160_000), randomCropSeconds: 1 };
     const sampler = new Sampler([noise], options({ batching: "balanced", cropSeconds: 8 }));
-    expect(sampler.at(0).items[0]!.crop!.frames).toBe(50);
+    expect(sampler.at(0).items[0].crop!.frames).toBe(50);
   });
 });
 
@@ -199,7 +199,7 @@ describe("any batch", () => {
       }),
       { numRuns: 30 },
     );
-    expect(idsAt(inOrder, 0)).toEqual(expected[0]!.utterances.map(({ id }) => id));
+    expect(idsAt(inOrder, 0)).toEqual(expected[0].utterances.map(({ id }) => id));
   });
 
   test.each([0, -1, 1.5, Number.NaN])("of %d utterances is refused", (batchSize) => {

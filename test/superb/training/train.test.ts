@@ -63,17 +63,17 @@ describe("an update", () => {
       const { loss, cotangent } = objective.loss(output, utterances.map(({ label }) => label)); // biome-ignore format: one line
       await head.backward(cotangent);
       losses.push(loss);
-      for (let i = 0; i < mean.length; i++) mean[i]! += head.gradients[i]! / 3;
+      for (let i = 0; i < mean.length; i++) mean[i] += head.gradients[i] / 3;
     }
     const { events } = await run(parts);
     const [event] = stepsOf(events);
-    expect(event!.loss).toBeCloseTo((losses[0]! + losses[1]! + losses[2]!) / 3, 6);
+    expect(event!.loss).toBeCloseTo((losses[0] + losses[1] + losses[2]) / 3, 6);
     expect(event!.gradientNorm).toBeCloseTo(Math.hypot(...mean), 6);
-    for (let i = 0; i < mean.length; i++) expect(Math.abs(head.gradients[i]! - mean[i]!)).toBeLessThan(1e-7);
+    for (let i = 0; i < mean.length; i++) expect(Math.abs(head.gradients[i] - mean[i])).toBeLessThan(1e-7);
     // the first update of Adam is the rate, against the gradient's sign
-    const counted = [...mean.keys()].filter((i) => Math.abs(mean[i]!) > 1e-4);
+    const counted = [...mean.keys()].filter((i) => Math.abs(mean[i]) > 1e-4);
     expect(counted.length).toBeGreaterThan(20);
-    for (const i of counted) expect(before[i]! - head.weights[i]!).toBeCloseTo(0.01 * Math.sign(mean[i]!), 5);
+    for (const i of counted) expect(before[i] - head.weights[i]).toBeCloseTo(0.01 * Math.sign(mean[i]), 5);
     expect(event!.audioSeconds).toBeCloseTo(
       source.asked
         .slice(3, 6)
@@ -137,7 +137,7 @@ describe("an update", () => {
       // the mean of the four losses that are numbers
       const finite = stepsOf(events).flatMap(({ loss }) => (Number.isFinite(loss) ? [loss] : []));
       expect(finite.length).toBe(4);
-      expect(state.curve[0]!.trainLoss).toBeCloseTo(finite.reduce((a, b) => a + b, 0) / 4, 12);
+      expect(state.curve[0].trainLoss).toBeCloseTo(finite.reduce((a, b) => a + b, 0) / 4, 12);
     },
   );
 });
@@ -152,7 +152,7 @@ describe("evaluations", () => {
       isHigherBetter: rest.isHigherBetter,
       plan: { untilStep: scores.length * 2, evaluateEvery: 2, patience: rest.patience },
     });
-    const evaluateDev = async () => ({ loss: 1, dev: scores[asked++]! });
+    const evaluateDev = async () => ({ loss: 1, dev: scores[asked++] });
     const { state, events } = await run({ ...parts, evaluateDev }, (event) => {
       if (event.kind === "evaluation") weights.set(event.step, parts.head.weights.slice());
     });
@@ -205,8 +205,8 @@ describe("evaluations", () => {
     expect(state.curve.map(({ step }) => step)).toEqual([5, 7]);
     const losses = stepsOf(events).map(({ loss }) => loss);
     const mean = (list: number[]) => list.reduce((a, b) => a + b, 0) / list.length;
-    expect(state.curve[0]!.trainLoss).toBeCloseTo(mean(losses.slice(0, 5)), 12);
-    expect(state.curve[1]!.trainLoss).toBeCloseTo(mean(losses.slice(5)), 12);
+    expect(state.curve[0].trainLoss).toBeCloseTo(mean(losses.slice(0, 5)), 12);
+    expect(state.curve[1].trainLoss).toBeCloseTo(mean(losses.slice(5)), 12);
   });
 
   test("a head that has diverged is never the best", async () => {

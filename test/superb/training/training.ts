@@ -6,7 +6,7 @@ import { Head } from "../../../src/superb/heads/step.ts";
 import { createObjective } from "../../../src/superb/tasks/objective.ts";
 import { accuracy, errorRate, evaluate } from "../../../src/superb/training/evaluate.ts";
 import { Sampler } from "../../../src/superb/training/sampler.ts";
-import { freshHeadState, type HeadState, isHeadState } from "../../../src/superb/training/state.ts";
+import { FRESH_HEAD_STATE, type HeadState, isHeadState } from "../../../src/superb/training/state.ts";
 import { type TrainEvent, type TrainParts, type TrainPlan, trainHead } from "../../../src/superb/training/train.ts";
 import { findLastCheckpoint, restoreCheckpoint, setAsideAfter } from "../../../src/training/checkpoints.ts";
 import { type MadeUp, type MemorySource, memorySource } from "../made-up.ts";
@@ -55,7 +55,7 @@ export async function prepare(
   return {
     head,
     optimizer,
-    start: found?.state ?? freshHeadState,
+    start: found?.state ?? FRESH_HEAD_STATE,
     objective,
     source,
     sampler: new Sampler(train, { batching, batchSize, seed: made.seed, samplesPerFrame: 320 }),

@@ -27,8 +27,8 @@ const page = {
       const opened = await runtime!.open(model);
       return { model: models.push(opened) - 1, inputs: opened.inputs, outputs: opened.outputs };
     }),
-  run: (model: number, feeds: Feeds, wanted?: readonly string[]) => named(() => models[model]!.run(feeds, wanted)),
-  dispose: (model: number) => models[model]!.dispose(),
+  run: (model: number, feeds: Feeds, wanted?: readonly string[]) => named(() => models[model].run(feeds, wanted)),
+  dispose: (model: number) => models[model].dispose(),
   /** The whole way: a model folder over HTTP, traced, compiled and run here. */
   extract: (url: string, waveforms: readonly Float32Array[]) =>
     named(async () => {

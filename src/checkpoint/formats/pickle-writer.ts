@@ -1,0 +1,229 @@
+// Writes pickles (protocol 2) of plain data and tensors: dicts, OrderedDicts, lists, text, numbers; nothing that runs code.
+import { InternalError } from "../../errors.ts";
+import type { HostArray } from "../../graph/array.ts";
+
+/** A number that stays a float in Python even where it is whole. */
+export class PickleFloat {
+  readonly value: number;
+  constructor(value: number) {
+    this.value = value;
+  }
+}
+
+/** A dict of Python's `collections.OrderedDict`, as state dicts are. */
+export class PickleOrderedDict {
+  readonly entries: ReadonlyMap<string, PickleValue>;
+  constructor(entries: ReadonlyMap<string, PickleValue>) {
+    this.entries = entries;
+  }
+}
+
+/** A dense tensor; its numbers go into a storage of their own. */
+export class PickleTensor {
+  readonly array: HostArray;
+  constructor(array: HostArray) {
+    this.array = array;
+  }
+}
+
+/** Objects become dicts; whole numbers become ints, others floats. */
+export type PickleValue =
+  | null
+  | boolean
+  | number
+  | string
+  | PickleFloat
+  | PickleOrderedDict
+  | PickleTensor
+  | readonly PickleValue[]
+  | { readonly [key: string]: PickleValue };
+
+export interface WrittenPickle {
+  readonly bytes: Uint8Array;
+  /** In the order of their keys: storage "0", "1", ... */
+  readonly storages: readonly Float32Array[];
+}
+
+/** Deeper nesting than any configuration has. */
+const MAX_DEPTH = 64;
+
+const OP = {
+  proto: 0x80,
+  stop: 0x2e,
+  mark: 0x28,
+  none: 0x4e,
+  newTrue: 0x88,
+  newFalse: 0x89,
+  binInt: 0x4a,
+  binInt1: 0x4b,
+  binInt2: 0x4d,
+  binFloat: 0x47,
+  binUnicode: 0x58,
+  emptyDict: 0x7d,
+  emptyList: 0x5d,
+  emptyTuple: 0x29,
+  tuple: 0x74,
+  setItems: 0x75,
+  appends: 0x65,
+  global: 0x63,
+  reduce: 0x52,
+  binPersId: 0x51,
+  binPut: 0x71,
+  longBinPut: 0x72,
+  binGet: 0x68,
+  longBinGet: 0x6a,
+} as const;
+
+/**
+ * Pickles `value` as torch.save does: tensors are `torch._utils._rebuild_tensor_v2` over storages of `storageType`
+ * (FloatStorage, HalfStorage) with persistent ids. Text and globals are memoised, so that state dicts stay small.
+ */
+export function writePickle(value: PickleValue, storageType: "FloatStorage" | "HalfStorage"): WrittenPickle {
+  const writer = new PickleWriter(storageType);
+  writer.byte(OP.proto, 2);
+  writer.value(value, 0);
+  writer.byte(OP.stop);
+  return { bytes: writer.take(), storages: writer.storages };
+}
+
+class PickleWriter {
+  readonly storages: Float32Array[] = [];
+  private buffer = new Uint8Array(1 << 16);
+  private length = 0;
+  private readonly memo = new Map<string, number>();
+  private readonly storageType: string;
+
+  constructor(storageType: string) {
+    this.storageType = storageType;
+  }
+
+  take(): Uint8Array {
+    return this.buffer.slice(0, this.length);
+  }
+
+  byte(...bytes: number[]): void {
+    const at = this.grow(bytes.length);
+    for (const [i, byte] of bytes.entries()) this.buffer[at + i] = byte;
+  }
+
+  value(value: PickleValue, depth: number): void {
+    if (depth > MAX_DEPTH) throw new InternalError(`pickle: nested deeper than ${MAX_DEPTH}`);
+    if (value === null) this.byte(OP.none);
+    else if (typeof value === "boolean") this.byte(value ? OP.newTrue : OP.newFalse);
+    else if (typeof value === "string") this.text(value);
+    else if (typeof value === "number") Number.isInteger(value) ? this.integer(value) : this.float(value);
+    else if (value instanceof PickleFloat) this.float(value.value);
+    else if (value instanceof PickleTensor) this.tensor(value.array);
+    else if (value instanceof PickleOrderedDict) {
+      this.global("collections", "OrderedDict");
+      this.byte(OP.emptyTuple, OP.reduce);
+      this.items(value.entries, depth);
+    } else if (isList(value)) {
+      this.byte(OP.emptyList, OP.mark);
+      for (const item of value) this.value(item, depth + 1);
+      this.byte(OP.appends);
+    } else {
+      this.byte(OP.emptyDict);
+      this.items(new Map(Object.entries(value)), depth);
+    }
+  }
+
+  private items(entries: ReadonlyMap<string, PickleValue>, depth: number): void {
+    this.byte(OP.mark);
+    for (const [key, item] of entries) {
+      this.text(key);
+      this.value(item, depth + 1);
+    }
+    this.byte(OP.setItems);
+  }
+
+  private tensor({ shape, data }: HostArray): void {
+    const key = this.storages.push(data) - 1;
+    const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1));
+    this.global("torch._utils", "_rebuild_tensor_v2");
+    this.byte(OP.mark, OP.mark);
+    this.text("storage");
+    this.global("torch", this.storageType);
+    this.text(String(key));
+    this.text("cpu");
+    this.integer(data.length);
+    this.byte(OP.tuple, OP.binPersId);
+    this.integer(0);
+    for (const sizes of [shape, strides]) {
+      this.byte(OP.mark);
+      for (const size of sizes) this.integer(size);
+      this.byte(OP.tuple);
+    }
+    this.byte(OP.newFalse);
+    this.global("collections", "OrderedDict");
+    this.byte(OP.emptyTuple, OP.reduce, OP.tuple, OP.reduce);
+  }
+
+  private global(module: string, name: string): void {
+    this.memoised(`global ${module} ${name}`, () => {
+      this.byte(OP.global);
+      this.raw(new TextEncoder().encode(`${module}\n${name}\n`));
+    });
+  }
+
+  private text(text: string): void {
+    this.memoised(`text ${text}`, () => {
+      const bytes = new TextEncoder().encode(text);
+      this.word(OP.binUnicode, bytes.length);
+      this.raw(bytes);
+    });
+  }
+
+  /** Writes it the first time, refers to it afterwards. */
+  private memoised(key: string, write: () => void): void {
+    const known = this.memo.get(key);
+    if (known !== undefined) {
+      known < 256 ? this.byte(OP.binGet, known) : this.word(OP.longBinGet, known);
+      return;
+    }
+    write();
+    const index = this.memo.size;
+    this.memo.set(key, index);
+    index < 256 ? this.byte(OP.binPut, index) : this.word(OP.longBinPut, index);
+  }
+
+  private integer(value: number): void {
+    if (value >= 0 && value < 256) this.byte(OP.binInt1, value);
+    else if (value >= 0 && value < 65536) this.byte(OP.binInt2, value & 255, value >> 8);
+    else if (value >= -(2 ** 31) && value < 2 ** 31) this.word(OP.binInt, value);
+    else throw new InternalError(`pickle: ${value} needs more than 32 bits`);
+  }
+
+  private float(value: number): void {
+    this.byte(OP.binFloat);
+    const at = this.grow(8);
+    new DataView(this.buffer.buffer).setFloat64(at, value, false);
+  }
+
+  /** An opcode and a 32-bit little-endian number. */
+  private word(code: number, value: number): void {
+    this.byte(code);
+    const at = this.grow(4);
+    new DataView(this.buffer.buffer).setInt32(at, value, true);
+  }
+
+  private raw(bytes: Uint8Array): void {
+    const at = this.grow(bytes.length);
+    this.buffer.set(bytes, at);
+  }
+
+  private grow(bytes: number): number {
+    const at = this.length;
+    this.length += bytes;
+    if (this.length > this.buffer.length) {
+      const larger = new Uint8Array(Math.max(this.length, 2 * this.buffer.length));
+      larger.set(this.buffer);
+      this.buffer = larger;
+    }
+    return at;
+  }
+}
+
+function isList(value: object): value is readonly PickleValue[] {
+  return Array.isArray(value);
+}

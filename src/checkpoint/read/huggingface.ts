@@ -1,0 +1,95 @@
+// Opens Hugging Face and Stillwave model folders: config.json and weights in safetensors or torch files, whole or sharded.
+import { dirname, join } from "node:path";
+import { StillwaveError } from "../../errors.ts";
+import type { CheckpointFormat, LoadOptions, OpenCheckpoint } from "../checkpoint.types.ts";
+import { RandomAccessFile } from "../formats/file.ts";
+import { readSafetensors } from "../formats/safetensors.ts";
+import type { StoredTensors } from "../formats/tensors.ts";
+import { openTorch } from "../formats/torch.ts";
+import { isFields } from "./fields.ts";
+import { noCheckpoint, readJson, sniff } from "./folder.ts";
+import { planFolder } from "./huggingface-plan.ts";
+import { stateDict, withoutWrapper } from "./state-dict.ts";
+
+/** Opens the model whose weights are in `files`, with the configuration that lies beside them. */
+export async function openHuggingFace(
+  path: string,
+  files: readonly string[],
+  options: LoadOptions,
+): Promise<OpenCheckpoint> {
+  const folder = dirname(files[0]);
+  const where = join(folder, "config.json");
+  const fields = await readJson(where);
+  const preprocessor = await readJson(join(folder, "preprocessor_config.json"));
+  const opened = await openFiles(files);
+  const stillwave = isFields(fields?.stillwave) ? fields.stillwave : undefined;
+  const format: CheckpointFormat = !fields
+    ? "unknown"
+    : stillwave
+      ? "stillwave"
+      : opened.kind === "safetensors"
+        ? "huggingface-safetensors"
+        : "huggingface-torch";
+  return {
+    path,
+    format,
+    tensors: opened.tensors,
+    metadata: { ...(fields ? { config: fields } : {}), ...(preprocessor ? { preprocessor_config: preprocessor } : {}) },
+    plan() {
+      if (!fields) throw new StillwaveError(`${path}: weights without a config.json beside them (${where})`);
+      const { tensors, others, bytes } = opened;
+      const plan = planFolder({ path, where, fields, preprocessor, tensors, bytes }, options);
+      return { ...plan, ignored: [...plan.ignored, ...others] };
+    },
+    close: opened.close,
+  };
+}
+
+async function openFiles(files: readonly string[]): Promise<{
+  kind: "safetensors" | "torch";
+  tensors: StoredTensors;
+  /** Entries that are no tensors. */
+  others: readonly string[];
+  bytes: number;
+  close: () => Promise<void>;
+}> {
+  const tensors: StoredTensors = new Map();
+  const closers: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (const closer of closers.splice(0)) await closer();
+  };
+  const others: string[] = [];
+  let bytes = 0;
+  let kind: "safetensors" | "torch" = "safetensors";
+  try {
+    for (const path of files) {
+      const content = await sniff(path);
+      if (content === "other") throw await noCheckpoint(path);
+      kind = content;
+      const shard: StoredTensors = new Map();
+      if (content === "safetensors") {
+        const file = await readSafetensors(path);
+        closers.push(() => file.close());
+        bytes += file.size;
+        for (const { name, dtype, shape } of file.tensors.values())
+          shard.set(name, { name, dtype, shape, read: async () => (await file.read(name)).data });
+      } else {
+        const file = await RandomAccessFile.open(path);
+        closers.push(() => file.close());
+        bytes += file.size;
+        const torch = await openTorch(file);
+        const content = stateDict(torch, torch.root, path);
+        others.push(...content.others);
+        for (const [name, tensor] of content.tensors) shard.set(name, tensor);
+      }
+      for (const [name, tensor] of shard) {
+        if (tensors.has(name)) throw new StillwaveError(`${path}: tensor "${name}" is also in another shard`);
+        tensors.set(name, tensor);
+      }
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { kind, tensors: withoutWrapper(tensors), others, bytes, close };
+}

@@ -1,0 +1,115 @@
+// Tensor names: fairseq's (also WavLM's and the official students') and Hugging Face's spellings against ours.
+import { StillwaveError } from "../../errors.ts";
+import type { ModelConfig } from "../../models/config.ts";
+import { parameterSpecs } from "../../models/parameters.ts";
+
+/** [pattern of a fairseq name, replacement]; the first match wins. Names of ours are Hugging Face's. */
+const FAIRSEQ_RULES: readonly (readonly [RegExp, string])[] = [
+  [/^mask_emb$/, "masked_spec_embed"],
+  [/^layer_norm\./, "feature_projection.layer_norm."],
+  [/^post_extract_proj\./, "feature_projection.projection."],
+  [/^feature_extractor\.conv_layers\.(\d+)\.0\./, "feature_extractor.conv_layers.$1.conv."],
+  [/^feature_extractor\.conv_layers\.(\d+)\.2\.(?:1\.)?/, "feature_extractor.conv_layers.$1.layer_norm."],
+  [/^encoder\.pos_conv\.0\./, "encoder.pos_conv_embed.conv."],
+  [/^(encoder\.layers\.\d+)\.self_attn\.relative_attention_bias\./, "$1.attention.rel_attn_embed."],
+  [/^(encoder\.layers\.\d+)\.self_attn\.grep_a$/, "$1.attention.gru_rel_pos_const"],
+  [/^(encoder\.layers\.\d+)\.self_attn\.grep_linear\./, "$1.attention.gru_rel_pos_linear."],
+  [/^(encoder\.layers\.\d+)\.self_attn\./, "$1.attention."],
+  [/^(encoder\.layers\.\d+)\.self_attn_layer_norm\./, "$1.layer_norm."],
+  [/^(encoder\.layers\.\d+)\.fc1\./, "$1.feed_forward.intermediate_dense."],
+  [/^(encoder\.layers\.\d+)\.fc2\./, "$1.feed_forward.output_dense."],
+  [/^proj_head\.(\d+)\.lin_proj\./, "heads.$1."],
+  [/^(encoder\.layers\.\d+\.final_layer_norm\.|encoder\.layer_norm\.)/, "$1"],
+];
+
+/** torchaudio's names where they differ from Hugging Face's. */
+const TORCHAUDIO_RULES: readonly (readonly [RegExp, string])[] = [
+  [/^feature_extractor\.dummy_weight$/, "feature_extractor.channel_scale"],
+  [/^encoder\.feature_projection\./, "feature_projection."],
+  [/^encoder\.transformer\./, "encoder."],
+];
+
+/** Spellings that Hugging Face and newer torch versions use for the same tensor. */
+const SPELLING_RULES: readonly (readonly [RegExp, string])[] = [
+  [/\.parametrizations\.weight\.original0$/, ".weight_g"],
+  [/\.parametrizations\.weight\.original1$/, ".weight_v"],
+  [/(layer_norm)\.gamma$/, "$1.weight"],
+  [/(layer_norm)\.beta$/, "$1.bias"],
+];
+
+function firstMatch(name: string, rules: readonly (readonly [RegExp, string])[]): string | undefined {
+  for (const [pattern, replacement] of rules) if (pattern.test(name)) return name.replace(pattern, replacement);
+  return undefined;
+}
+
+/** Our name of a Hugging Face or torchaudio tensor (without model prefix). */
+export function canonicalFromHuggingFace(name: string): string {
+  const renamed = firstMatch(name, TORCHAUDIO_RULES) ?? name;
+  return firstMatch(renamed, SPELLING_RULES) ?? renamed;
+}
+
+/** Our name of a fairseq, WavLM or official student tensor; undefined where we have no such part. */
+export function canonicalFromFairseq(name: string): string | undefined {
+  const renamed = firstMatch(name, FAIRSEQ_RULES);
+  return renamed === undefined ? undefined : canonicalFromHuggingFace(renamed);
+}
+
+/** [pattern of our name, replacement], the other way. */
+const TO_FAIRSEQ_RULES: readonly (readonly [RegExp, string])[] = [
+  [/^masked_spec_embed$/, "mask_emb"],
+  [/^feature_projection\.layer_norm\./, "layer_norm."],
+  [/^feature_projection\.projection\./, "post_extract_proj."],
+  [/^(feature_extractor\.conv_layers\.\d+)\.conv\./, "$1.0."],
+  [/^encoder\.pos_conv_embed\.conv\./, "encoder.pos_conv.0."],
+  [/^(encoder\.layers\.\d+)\.attention\.rel_attn_embed\./, "$1.self_attn.relative_attention_bias."],
+  [/^(encoder\.layers\.\d+)\.attention\.gru_rel_pos_const$/, "$1.self_attn.grep_a"],
+  [/^(encoder\.layers\.\d+)\.attention\.gru_rel_pos_linear\./, "$1.self_attn.grep_linear."],
+  [/^(encoder\.layers\.\d+)\.attention\./, "$1.self_attn."],
+  [/^(encoder\.layers\.\d+)\.layer_norm\./, "$1.self_attn_layer_norm."],
+  [/^(encoder\.layers\.\d+)\.feed_forward\.intermediate_dense\./, "$1.fc1."],
+  [/^(encoder\.layers\.\d+)\.feed_forward\.output_dense\./, "$1.fc2."],
+  [/^heads\.(\d+)\./, "proj_head.$1.lin_proj."],
+];
+
+/** The fairseq (WavLM, official student) name of one of our parameters. */
+export function fairseqName(name: string, config: Pick<ModelConfig, "convNorm">): string {
+  const conv = /^(feature_extractor\.conv_layers\.\d+)\.layer_norm\.(.*)$/.exec(name);
+  if (conv) return `${conv[1]}.2.${config.convNorm === "layer" ? "1." : ""}${conv[2]}`;
+  return firstMatch(name, TO_FAIRSEQ_RULES) ?? name;
+}
+
+/**
+ * Renames fairseq tensors to ours, in the order of parameterSpecs. Only names that start with `prefix` are looked at;
+ * tensors we have no part for are left out. A parameter without a tensor is an error unless `partial` (gradients).
+ */
+export function fromFairseqNames<T>(
+  tensors: Iterable<readonly [string, T]>,
+  config: ModelConfig,
+  options: { prefix?: string; partial?: boolean } = {},
+): Map<string, T> {
+  const { prefix = "", partial = false } = options;
+  const found = new Map<string, T>();
+  for (const [name, tensor] of tensors) {
+    if (!name.startsWith(prefix)) continue;
+    const canonical = canonicalFromFairseq(name.slice(prefix.length));
+    if (canonical !== undefined) found.set(canonical, tensor);
+  }
+  const ordered = new Map<string, T>();
+  for (const { name } of parameterSpecs(config)) {
+    const tensor = found.get(name);
+    if (tensor !== undefined) ordered.set(name, tensor);
+    else if (!partial) throw new StillwaveError(`no tensor "${prefix}${fairseqName(name, config)}" (our "${name}")`);
+  }
+  return ordered;
+}
+
+/** Renames our parameters to fairseq's names, in the same order, each with `prefix`. */
+export function toFairseqNames<T>(
+  parameters: Iterable<readonly [string, T]>,
+  config: Pick<ModelConfig, "convNorm">,
+  prefix = "",
+): Map<string, T> {
+  const renamed = new Map<string, T>();
+  for (const [name, value] of parameters) renamed.set(prefix + fairseqName(name, config), value);
+  return renamed;
+}

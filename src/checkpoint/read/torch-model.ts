@@ -1,0 +1,176 @@
+// Opens torch checkpoints of whole models: fairseq, s3prl-converted, original WavLM, Lightning and DPHuBERT, told apart by content.
+import { StillwaveError } from "../../errors.ts";
+import type { CheckpointFormat, LoadOptions, OpenCheckpoint } from "../checkpoint.types.ts";
+import { RandomAccessFile } from "../formats/file.ts";
+import { brief, fieldsOf, plain } from "../formats/pickle.types.ts";
+import type { StoredTensors } from "../formats/tensors.ts";
+import { openTorch, pickleErrorIn } from "../formats/torch.ts";
+import { configFromFairseq, type TeacherKind } from "./config-fairseq.ts";
+import { type Fields, isFields } from "./fields.ts";
+import { openLightning } from "./lightning.ts";
+import { canonicalFromFairseq } from "./names.ts";
+import { planModel } from "./plan.ts";
+import { isStateDict, MAX_LISTED, outsideModel, stateDict, type TorchContent, tensorPaths } from "./state-dict.ts";
+import { isTorchaudio, openTorchaudio } from "./torchaudio.ts";
+
+/** Opens a torch file that is a checkpoint of its own (its configuration is inside or in a YAML beside it). */
+export async function openTorchModel(path: string, options: LoadOptions): Promise<OpenCheckpoint> {
+  const file = await RandomAccessFile.open(path);
+  try {
+    const torch = await openTorch(file);
+    const root = fieldsOf(torch.root);
+    if (!root) throw new StillwaveError(`${path}: the checkpoint is no dict`);
+    const content: TorchContent = { path, file, torch, root };
+    const other = knownOther(content);
+    if (other) return openUnknown(content, other);
+    const torchaudio = isTorchaudio(root);
+    if (!torchaudio && isStateDict(root.get("state_dict"))) return await openLightning(content, options);
+    if (options.part === "student") throw new StillwaveError(`${path}: holds one model; there is no student in it`);
+    if (torchaudio) return openTorchaudio(content);
+    if (root.has("model_weight") && root.has("model_cfg")) return openS3prl(content);
+    if (isStateDict(root.get("model"))) {
+      const cfg = fieldsOf(root.get("cfg"));
+      const flat = cfg?.has("encoder_layers") && !cfg.has("model");
+      return flat ? openWavlm(content) : openFairseq(content);
+    }
+    const bare = "tensors without a configuration; put the config.json of the model beside the file";
+    return openUnknown(content, isStateDict(root) ? bare : `no known checkpoint layout; top-level keys: ${keys(root)}`);
+  } catch (error) {
+    await file.close();
+    throw pickleErrorIn(path, error);
+  }
+}
+
+function keys(map: Map<unknown, unknown>): string {
+  return [...map.keys()].slice(0, 20).map(brief).join(", ") || "(none)";
+}
+
+/** Checkpoints whose layout is known and whose models cannot be expressed here. */
+function knownOther({ root }: TorchContent): string | undefined {
+  if (root.has("Distiller") || root.has("Upstream_Config"))
+    return "an s3prl pre-training checkpoint (DistilHuBERT, Mockingjay...), whose architecture is not supported";
+  return undefined;
+}
+
+/** Can be inspected, but not loaded, for the reason given. */
+function openUnknown({ path, file, torch, root }: TorchContent, reason: string): OpenCheckpoint {
+  const tensors: StoredTensors = new Map();
+  for (const [name, tensor] of tensorPaths(root, "", MAX_LISTED)) tensors.set(name, torch.tensor(name, tensor));
+  return {
+    path,
+    format: "unknown",
+    tensors,
+    metadata: { keys: keys(root) },
+    plan() {
+      throw new StillwaveError(`${path}: ${reason}`);
+    },
+    close: () => file.close(),
+  };
+}
+
+function open(
+  content: TorchContent,
+  format: CheckpointFormat,
+  modelKey: string,
+  metadata: Record<string, unknown>,
+  build: (tensors: StoredTensors) => { kind: TeacherKind; fields: Fields; task?: Fields; where: string },
+): OpenCheckpoint {
+  const { path, file, torch, root } = content;
+  const { tensors, others } = stateDict(torch, root.get(modelKey), path);
+  const prefix = [...tensors.keys()].some((name) => name.startsWith("w2v_encoder.w2v_model."))
+    ? "w2v_encoder.w2v_model."
+    : "";
+  return {
+    path,
+    format,
+    tensors,
+    metadata,
+    plan() {
+      const { kind, fields, task, where } = build(tensors);
+      const config = configFromFairseq(fields, kind, { where, ...(task ? { task } : {}) });
+      const projected = tensors.has(`${prefix}post_extract_proj.weight`);
+      const plan = planModel({
+        path,
+        fileBytes: file.size,
+        config: { ...config, featureProjection: config.featureProjection || projected },
+        tensors,
+        canonical: (name) => (name.startsWith(prefix) ? canonicalFromFairseq(name.slice(prefix.length)) : undefined),
+        unknown: "error",
+      });
+      return { ...plan, ignored: [...plan.ignored, ...others, ...outsideModel(root, modelKey)] };
+    },
+    close: () => file.close(),
+  };
+}
+
+/** fairseq: `cfg` (dict or OmegaConf) with `model` and `task`, or old `args` (Namespace) with everything in one. */
+function openFairseq(content: TorchContent): OpenCheckpoint {
+  const { path, root, torch } = content;
+  const cfg = plain(root.get("cfg"));
+  const args = plain(root.get("args"));
+  const nested = isFields(cfg) && isFields(cfg.model) ? cfg : undefined;
+  return open(
+    content,
+    `fairseq-${torch.serialization}`,
+    "model",
+    { cfg: cfg ?? null, args: args ?? null },
+    (tensors) => {
+      if (!nested && !isFields(args))
+        throw new StillwaveError(`${path}: neither cfg.model nor args describes the model`);
+      const where = `${path}: ${nested ? "cfg.model" : "args"}`;
+      const outer = nested
+        ? { model: nested.model as Fields, task: nested.task }
+        : { model: args as Fields, task: undefined };
+      const inner = fineTuned(outer.model);
+      const { model, task } = inner ?? outer;
+      return {
+        kind: familyOf(model, tensors, where),
+        fields: model,
+        where,
+        ...(isFields(task) ? { task } : {}),
+      };
+    },
+  );
+}
+
+/** CTC models keep the configuration of the model they started from in `w2v_args`. */
+function fineTuned(model: Fields): { model: Fields; task: unknown } | undefined {
+  const args = model.w2v_args;
+  if (!isFields(args)) return undefined;
+  return isFields(args.model) ? { model: args.model, task: args.task } : { model: args, task: undefined };
+}
+
+function openS3prl(content: TorchContent): OpenCheckpoint {
+  const model = plain(content.root.get("model_cfg"));
+  const task = plain(content.root.get("task_cfg"));
+  return open(content, "s3prl-converted", "model_weight", { model_cfg: model, task_cfg: task }, (tensors) => {
+    const where = `${content.path}: model_cfg`;
+    if (!isFields(model)) throw new StillwaveError(`${where} is no dict`);
+    return { kind: familyOf(model, tensors, where), fields: model, where, ...(isFields(task) ? { task } : {}) };
+  });
+}
+
+function openWavlm(content: TorchContent): OpenCheckpoint {
+  const cfg = plain(content.root.get("cfg"));
+  return open(content, "wavlm", "model", { cfg }, () => ({
+    kind: "wavlm",
+    fields: cfg as Fields,
+    where: `${content.path}: cfg`,
+  }));
+}
+
+/** HuBERT or wav2vec 2.0, by the name in the configuration, else by the tensors only one of them has. */
+function familyOf(model: Fields, tensors: StoredTensors, where: string): TeacherKind {
+  const name = [model._name, model.arch].find((value) => typeof value === "string" && value !== "") as
+    | string
+    | undefined;
+  if (name !== undefined) {
+    if (/^hubert/.test(name)) return "hubert";
+    if (/^wav2vec2?_?/.test(name) && !/conformer/.test(name)) return "wav2vec2";
+    throw new StillwaveError(`${where}: model "${name}" is not supported; supported: hubert, wav2vec2`);
+  }
+  const has = (part: string): boolean => [...tensors.keys()].some((key) => key.includes(part));
+  if (has("quantizer.") || has("project_q.")) return "wav2vec2";
+  if (has("label_embs_concat") || has("final_proj.")) return "hubert";
+  throw new StillwaveError(`${where}: neither its name nor its tensors say whether this is HuBERT or wav2vec 2.0`);
+}

@@ -1,0 +1,176 @@
+// The model card (README.md) of a converted model: what it is, where it comes from, how large it is, whose licence applies.
+import { layerShapesText, type ModelConfig, samplesPerFrame } from "../../models/config.ts";
+import { profile } from "../../models/profile.ts";
+import type { ModelInfo } from "../checkpoint.types.ts";
+import { isFields } from "../read/fields.ts";
+
+const FAMILIES: Record<ModelConfig["family"], string> = {
+  hubert: "HuBERT (arXiv:2106.07447)",
+  wav2vec2: "wav2vec 2.0 (arXiv:2006.11477)",
+  wavlm: "WavLM (arXiv:2110.13900)",
+  student: "student distilled by attention-map reuse and masking distillation (arXiv:2305.11685)",
+};
+
+const SEMANTICS = {
+  exact: "exact: a reused map multiplies the values as it is, as in the paper",
+  official: "official: as the released code computes it (softmax applied to a reused map again; maps mixed in batches)",
+};
+
+export interface CardSource {
+  /** What the user named: a path is cut to its last parts. */
+  readonly source: string;
+  readonly info: ModelInfo;
+  readonly dtype: string;
+  /** Settings that a Lightning checkpoint of the released distillation code records. */
+  readonly settings?: unknown;
+  /** README.md of the source. */
+  readonly card?: string;
+}
+
+/** Markdown for the folder of a converted model; a card of the source is kept below what the conversion says. */
+export function convertedCard(config: ModelConfig, { source, info, dtype, settings, card }: CardSource): string {
+  const { parameters, macs, seconds } = profile(config, { seconds: 10 });
+  const reuses = config.attentionFrom.some((from, layer) => from !== layer);
+  const conv = config.conv.map(({ channels, kernel, stride }) => `(${channels}, ${kernel}, ${stride})`).join(" ");
+  const rows: [string, string][] = [
+    ["architecture", FAMILIES[config.family]],
+    ["layers, width, feed-forward, heads", `${config.layers}, ${config.dim}, ${config.ffnDim}, ${config.heads}`],
+    ...(config.layerShapes
+      ? [["layers after pruning (heads/feed-forward)", layerShapesText(config)] as [string, string]]
+      : []),
+    ["layer norm", config.normFirst ? "before each block (pre-LN)" : "after each block (post-LN)"],
+    ["feature extractor (channels, kernel, stride)", conv],
+    ["frame", `${((1000 * samplesPerFrame(config.conv)) / 16000).toPrecision(3)} ms`],
+    [
+      "attention maps",
+      reuses ? `layer i uses the map of layer [${config.attentionFrom.join(", ")}]` : "each layer its own",
+    ],
+    ...(reuses ? [["reuse semantics", SEMANTICS[config.reuse]] as [string, string]] : []),
+    ...(config.headDim === null
+      ? []
+      : [
+          ["heads of layers", `${config.headLayers.join(", ")} (${config.dim} to ${config.headDim})`] as [
+            string,
+            string,
+          ],
+        ]),
+    ["parameters", `${whole(parameters.total)} (${whole(parameters.withoutHeads)} without heads)`],
+    [`multiply-accumulates of ${seconds} s`, `${(macs.total / 1e9).toFixed(2)} G`],
+    ["weights stored as", dtype],
+  ];
+  const origin: [string, string][] = [
+    ["source", lastParts(source)],
+    ["format", `${info.format}${info.part ? `, its ${info.part}` : ""}, ${info.storedDtype}`],
+    ["left out", info.ignored.length === 0 ? "nothing" : `${info.ignored.length} entries that the model does not use`],
+  ];
+  const notes = info.notes.map((note) => `- ${note}\n`).join("");
+  const training = trainingRows(settings);
+  const [frontMatter, kept] = splitCard(card ?? "");
+  return `${frontMatter}# ${config.family === "student" ? "Distilled student" : FAMILIES[config.family].replace(/ \(.*/, "")}, ${millions(parameters.total)} parameters
+
+Input: 16 kHz mono waveforms${config.normalizeWaveform ? ", brought to zero mean and unit variance" : ""}. Output: hidden states.
+
+${table(rows)}
+
+## Where it comes from
+${table(origin)}
+${notes && `\n${notes}`}${training.length > 0 ? `\n## How it was trained\nAs the checkpoint's settings say.\n\n${table(training)}\n` : ""}
+## Licence
+This is a conversion: the licence of the source, and of ${training.length > 0 ? "its teacher and of " : ""}the data it was trained on, applies. State it here before sharing the model.
+${kept && `\n## Card of the source\nThe model was converted: weights are stored as ${dtype} here. What follows is the card that came with the source.\n\n${kept}\n`}`;
+}
+
+const lastParts = (path: string) =>
+  path
+    .replace(/\/+$/, "")
+    .split(/[\\/]/)
+    .filter((part) => part !== ".")
+    .slice(-2)
+    .join("/");
+
+/** Rows of the training's table: where the settings have them, and under which names. */
+const TRAINING_FIELDS: readonly (readonly [row: string, section: string, names: Readonly<Record<string, string>>])[] = [
+  ["teacher", "teacher", { teacher_model: "" }],
+  [
+    "masking of the student's input",
+    "teacher",
+    { mask_prob: "probability", mask_length: "length", mask_selection: "lengths" },
+  ],
+  ["schedule of the mask probability", "train", { mask_prob_schedule: "" }],
+  ["training data", "data", { train_set: "" }],
+  ["test data", "data", { test_set: "" }],
+  [
+    "optimiser",
+    "optimizer",
+    {
+      name: "",
+      lr: "learning rate",
+      warmup_proportion: "warm-up proportion",
+      betas: "betas",
+      eps: "eps",
+      weight_decay: "weight decay",
+    },
+  ],
+  ["epochs", "train", { num_epochs: "" }],
+  ["batch", "train", { batch_size: "utterances", accumulate_grad_batches: "accumulated", gpus: "GPUs" }],
+  [
+    "losses",
+    "train",
+    {
+      rec_loss_type: "type",
+      rec_loss_weight: "weight",
+      distil_random_layer: "random layers",
+      random_layer_weight: "weight of a random layer",
+    },
+  ],
+  ["dropped in training", "distiller", { dropout: "dropout", encoder_layerdrop: "layers" }],
+];
+
+const MAX_VALUE_LENGTH = 200;
+
+function trainingRows(settings: unknown): [string, string][] {
+  if (!isFields(settings)) return [];
+  const own = ["teacher", "train", "data", "optimizer"];
+  if (!own.some((section) => isFields(settings[section]))) return [];
+  return TRAINING_FIELDS.flatMap(([row, section, names]): [string, string][] => {
+    const fields = settings[section];
+    if (!isFields(fields)) return [];
+    const parts = Object.entries(names).flatMap(([name, title]) => {
+      const text = settingText(name.endsWith("_model") ? lastParts(String(fields[name] ?? "")) : fields[name]);
+      return text === "" ? [] : [title === "" ? text : `${title} ${text}`];
+    });
+    return parts.length > 0 ? [[row, parts.join(", ")]] : [];
+  });
+}
+
+/** A setting as text; empty where it is not set, or nothing that a cell could hold. */
+function settingText(value: unknown): string {
+  if (Array.isArray(value)) return value.slice(0, 20).map(settingText).filter(Boolean).join(" ");
+  const plain = ["string", "number", "bigint", "boolean"].includes(typeof value);
+  return plain ? String(value).slice(0, MAX_VALUE_LENGTH) : "";
+}
+
+/** A card's metadata block (as the Hugging Face Hub reads it), and the rest with its headings two levels down. */
+function splitCard(card: string): [frontMatter: string, body: string] {
+  const text = card.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
+  const frontMatter = /^---\n[\s\S]*?\n---\n/.exec(text)?.[0] ?? "";
+  let fenced = false;
+  const lines = text.slice(frontMatter.length).trim().split("\n");
+  const body = lines.map((line) => {
+    if (/^ {0,3}(```|~~~)/.test(line)) fenced = !fenced;
+    return fenced
+      ? line
+      : line.replace(/^(#{1,6}) /, (_, marks: string) => `${"#".repeat(Math.min(6, marks.length + 2))} `);
+  });
+  return [frontMatter, body.join("\n")];
+}
+
+const whole = (value: number) => value.toLocaleString("en-US");
+const millions = (value: number) => `${(value / 1e6).toFixed(2)} M`;
+
+/** What comes from a file must not break out of its cell. */
+const cell = (text: string) => text.replace(/[\r\n]+/g, " ").replace(/\|/g, "\\|");
+
+function table(rows: readonly (readonly [string, string])[]): string {
+  return ["| | |", "|---|---|", ...rows.map(([name, value]) => `| ${cell(name)} | ${cell(value)} |`)].join("\n");
+}

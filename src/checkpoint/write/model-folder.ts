@@ -1,0 +1,97 @@
+// Writes a model folder: config.json, model.safetensors, preprocessor_config.json, README.md; read back and compared.
+import { join } from "node:path";
+import { StillwaveError } from "../../errors.ts";
+import { writeFileAtomic } from "../../files.ts";
+import type { HostArray, Parameters } from "../../graph/array.ts";
+import { checkModelConfig, type ModelConfig } from "../../models/config.ts";
+import { parameterSpecs } from "../../models/parameters.ts";
+import { writeSafetensors } from "../formats/safetensors.ts";
+import { huggingFaceFamily, huggingFaceFields } from "../read/config-huggingface.ts";
+import { firstNonFinite } from "../read/plan.ts";
+import { compareWithWritten } from "./read-back.ts";
+
+export interface ModelFolderContent {
+  readonly config: ModelConfig;
+  readonly parameters: Parameters;
+  /** Text of README.md. */
+  readonly card?: string;
+  /** How weights are stored; float32 unless given. */
+  readonly dtype?: "float32" | "float16";
+  /** Recorded in config.json under "stillwave", beside the model's own configuration. */
+  readonly extra?: Record<string, unknown>;
+}
+
+/** Version of the "stillwave" section of config.json. */
+const FORMAT_VERSION = 1;
+
+/**
+ * Writes `folder` so that loadModel gives the same model back, and Hugging Face's classes load it where the
+ * architecture is theirs (heads are extra tensors to them; a missing feature projection becomes an identity).
+ * config.json is written last.
+ * @throws where a parameter is missing, misshapen or not finite
+ */
+export async function writeModelFolder(folder: string, content: ModelFolderContent): Promise<void> {
+  const { config, parameters, dtype = "float32", extra = {} } = content;
+  checkModelConfig(config);
+  const tensors = checkParameters(folder, config, parameters);
+  if (huggingFaceFamily(config) && !config.featureProjection)
+    for (const [name, array] of identityProjection(config.dim)) tensors.set(name, array);
+  await writeSafetensors(join(folder, "model.safetensors"), tensors, { dtype });
+  await writeFileAtomic(join(folder, "preprocessor_config.json"), json(preprocessor(config)));
+  await writeFileAtomic(join(folder, "README.md"), content.card ?? defaultCard(config));
+  const fields = {
+    ...huggingFaceFields(config),
+    torch_dtype: dtype,
+    stillwave: { ...extra, format: FORMAT_VERSION, model: config },
+  };
+  await writeFileAtomic(join(folder, "config.json"), json(fields));
+  await compareWithWritten(folder, { config, parameters, dtype });
+}
+
+function json(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+/** The parameters in the order of their specs; throws, naming `folder`, where one is missing, misshapen or not finite. */
+export function checkParameters(folder: string, config: ModelConfig, parameters: Parameters): Map<string, HostArray> {
+  const tensors = new Map<string, HostArray>();
+  for (const { name, shape } of parameterSpecs(config)) {
+    const array = parameters.get(name);
+    if (!array) throw new StillwaveError(`${folder}: parameter "${name}" is missing; nothing was written`);
+    if (array.shape.join() !== shape.join())
+      throw new StillwaveError(`${folder}: parameter "${name}" has shape [${array.shape}], expected [${shape}]`);
+    if (firstNonFinite(array.data) >= 0)
+      throw new StillwaveError(`${folder}: parameter "${name}" holds values that are not finite; nothing was written`);
+    tensors.set(name, array);
+  }
+  if (parameters.size > tensors.size)
+    throw new StillwaveError(
+      `${folder}: parameters of no part of the model: ${[...parameters.keys()].filter((n) => !tensors.has(n)).join(", ")}`,
+    );
+  return tensors;
+}
+
+function identityProjection(dim: number): [string, HostArray][] {
+  const weight = new Float32Array(dim * dim);
+  for (let i = 0; i < dim; i++) weight[i * dim + i] = 1;
+  return [
+    ["feature_projection.projection.weight", { shape: [dim, dim], data: weight }],
+    ["feature_projection.projection.bias", { shape: [dim], data: new Float32Array(dim) }],
+  ];
+}
+
+function preprocessor(config: ModelConfig): Record<string, unknown> {
+  return {
+    feature_extractor_type: "Wav2Vec2FeatureExtractor",
+    feature_size: 1,
+    sampling_rate: 16000,
+    do_normalize: config.normalizeWaveform,
+    return_attention_mask: config.convNorm === "layer",
+    padding_side: "right",
+    padding_value: 0,
+  };
+}
+
+function defaultCard(config: ModelConfig): string {
+  return `# ${config.family} model\n\n${config.layers} layers, ${config.dim} dims, ${config.heads} heads, feed-forward ${config.ffnDim}.\n`;
+}

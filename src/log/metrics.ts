@@ -1,0 +1,217 @@
+// metrics.jsonl: an append-only file of MetricsRow, one write a row, that survives a kill at any moment.
+import {
+  closeSync,
+  createReadStream,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  writeSync,
+} from "node:fs";
+import { stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { StillwaveError } from "../errors.ts";
+import { writeFileAtomic } from "../files.ts";
+import type { MetricsRow, TrainRow, ValidationRow } from "./metrics.types.ts";
+
+/** No row of ours comes near this; a longer line is not a metrics file, and must not fill the memory. */
+const MAX_LINE_BYTES = 1 << 20;
+const NEWLINE = 10;
+
+const TRAIN_FIELDS: readonly (keyof TrainRow)[] = [
+  "step",
+  "epoch",
+  "seconds",
+  "loss",
+  "hintMasked",
+  "hintUnmasked",
+  "lastMasked",
+  "lastUnmasked",
+  "learningRate",
+  "gradientNorm",
+  "stepSeconds",
+  "audioSecondsPerSecond",
+  "maskedFraction",
+  "rssBytes",
+];
+const TRAIN_LISTS: readonly (keyof TrainRow)[] = ["perLayerMasked", "perLayerUnmasked"];
+const VALIDATION_FIELDS: readonly (keyof ValidationRow)[] = ["step", "epoch", "seconds", "loss", "utterances"];
+const VALIDATION_LISTS: readonly (keyof ValidationRow)[] = ["perLayer"];
+
+/** One JSON line without its newline. JSON has no NaN or infinities: they are written as the strings "NaN", "Infinity", "-Infinity". */
+export function formatMetricsRow(row: MetricsRow): string {
+  return JSON.stringify(row, (_, value) =>
+    typeof value === "number" && !Number.isFinite(value) ? String(value) : value,
+  );
+}
+
+function parseNumber(value: unknown): number | undefined {
+  if (typeof value === "number") return value;
+  return value === "NaN" || value === "Infinity" || value === "-Infinity" ? Number(value) : undefined;
+}
+
+/** Reads one line; throws an Error that says what is wrong with it. Unknown extra fields are kept out of the row. */
+export function parseMetricsRow(line: string): MetricsRow {
+  const value: unknown = JSON.parse(line);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("not an object");
+  const source = value as Record<string, unknown>;
+  const { kind } = source;
+  if (kind !== "train" && kind !== "validation") throw new Error(`kind must be "train" or "validation"`);
+  const row: Record<string, unknown> = { kind };
+  for (const field of kind === "train" ? TRAIN_FIELDS : VALIDATION_FIELDS) {
+    row[field] = parseNumber(source[field]);
+    if (row[field] === undefined) throw new Error(`${field} is not a number`);
+  }
+  for (const field of kind === "train" ? TRAIN_LISTS : VALIDATION_LISTS) {
+    const list = source[field];
+    const numbers = Array.isArray(list) ? list.map(parseNumber) : [undefined];
+    if (numbers.includes(undefined)) throw new Error(`${field} is not a list of numbers`);
+    row[field] = numbers;
+  }
+  if (!Number.isSafeInteger(row.step) || (row.step as number) < 0) throw new Error("step is not a whole number");
+  return row as unknown as MetricsRow;
+}
+
+export interface MetricsWriter {
+  readonly path: string;
+  /**
+   * Appends one row with one write.
+   * @throws StillwaveError where the disk refuses
+   */
+  write(row: MetricsRow): void;
+  close(): void;
+}
+
+/** Opens `path` for appending and makes it if absent. A torn last line (a write cut off by a kill) is removed first. */
+export function openMetrics(path: string): MetricsWriter {
+  const guard = <T>(action: () => T): T => {
+    try {
+      return action();
+    } catch (error) {
+      throw new StillwaveError(`${path}: cannot write metrics: ${(error as Error).message}`, { cause: error });
+    }
+  };
+  const file = guard(() => {
+    mkdirSync(dirname(path), { recursive: true });
+    const opened = openSync(path, "a+");
+    removeTornLine(opened);
+    return opened;
+  });
+  let open = true;
+  return {
+    path,
+    write(row) {
+      if (!open) throw new StillwaveError(`${path}: metrics file is already closed`);
+      const bytes = Buffer.from(`${formatMetricsRow(row)}\n`);
+      guard(() => {
+        for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
+      });
+    },
+    close() {
+      if (open) closeSync(file);
+      open = false;
+    },
+  };
+}
+
+/** Cuts the file back to its last newline. */
+function removeTornLine(file: number): void {
+  const block = Buffer.alloc(64 * 1024);
+  const size = fstatSync(file).size;
+  let end = size;
+  while (end > 0) {
+    const start = Math.max(0, end - block.length);
+    const read = readSync(file, block, 0, end - start, start);
+    const newline = block.subarray(0, read).lastIndexOf(NEWLINE);
+    end = newline >= 0 ? start + newline + 1 : start;
+    if (newline >= 0) break;
+  }
+  if (end < size) ftruncateSync(file, end);
+}
+
+/** A line of the file, its number from 1, and whether its newline was there. */
+interface Line {
+  readonly bytes: Buffer;
+  readonly number: number;
+  readonly complete: boolean;
+}
+
+async function* lines(path: string): AsyncGenerator<Line> {
+  let rest: Buffer = Buffer.alloc(0);
+  let number = 1;
+  const tooLong = () =>
+    new StillwaveError(`${path}:${number}: line longer than ${MAX_LINE_BYTES} bytes; not a metrics file`);
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18 })) {
+      const data = rest.length ? Buffer.concat([rest, chunk as Buffer]) : (chunk as Buffer);
+      let start = 0;
+      for (let at = data.indexOf(NEWLINE); at >= 0; at = data.indexOf(NEWLINE, start)) {
+        yield { bytes: data.subarray(start, at), number: number++, complete: true };
+        start = at + 1;
+      }
+      rest = data.subarray(start);
+      if (rest.length > MAX_LINE_BYTES) throw tooLong();
+    }
+  } catch (error) {
+    if (error instanceof StillwaveError) throw error;
+    throw new StillwaveError(`${path}: cannot read metrics: ${(error as Error).message}`, { cause: error });
+  }
+  if (rest.length) yield { bytes: rest, number, complete: false };
+}
+
+/** undefined for a torn last line; a StillwaveError with path and line number for any other that does not parse. */
+function parseLine(path: string, line: Line): MetricsRow | undefined {
+  if (!line.complete) return undefined;
+  try {
+    return parseMetricsRow(line.bytes.toString("utf8"));
+  } catch (error) {
+    throw new StillwaveError(
+      `${path}:${line.number}: corrupt metrics row: ${(error as Error).message}; delete that line to go on`,
+    );
+  }
+}
+
+/** The rows of `path` one by one. A last line without newline is a write cut off by a kill: it is left out. */
+export async function* iterateMetrics(path: string): AsyncGenerator<MetricsRow> {
+  for await (const line of lines(path)) {
+    const row = parseLine(path, line);
+    if (row) yield row;
+  }
+}
+
+/**
+ * All rows of `path`, in order.
+ * @throws StillwaveError with path and line number where a row is corrupt
+ */
+export async function readMetrics(path: string): Promise<MetricsRow[]> {
+  const rows: MetricsRow[] = [];
+  for await (const row of iterateMetrics(path)) rows.push(row);
+  return rows;
+}
+
+/**
+ * For resuming from a checkpoint of `step`: drops the rows of later steps and a torn last line, atomically (a crash
+ * leaves the old file or the new one). Rows of `step` itself stay. Resolves to the number of rows dropped; 0 where
+ * there is no file. No writer may be open on `path`.
+ */
+export async function truncateAfter(path: string, step: number): Promise<number> {
+  if ((await stat(path).catch(() => undefined)) === undefined) return 0;
+  let dropped = 0;
+  let torn = false;
+  for await (const line of lines(path)) {
+    const row = parseLine(path, line);
+    if (!row) torn = true;
+    else if (row.step > step) dropped++;
+  }
+  if (!dropped && !torn) return 0;
+  const newline = Buffer.from("\n");
+  async function* kept(): AsyncGenerator<Uint8Array> {
+    for await (const line of lines(path)) {
+      const row = parseLine(path, line);
+      if (row && row.step <= step) yield Buffer.concat([line.bytes, newline]);
+    }
+  }
+  await writeFileAtomic(path, kept());
+  return dropped;
+}

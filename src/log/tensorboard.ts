@@ -1,0 +1,157 @@
+// TensorBoard event files: TFRecord framing, Event protobufs encoded by hand, scalars only.
+import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { StillwaveError } from "../errors.ts";
+import type { MetricsRow } from "./metrics.types.ts";
+
+const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let value = byte;
+  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0x82f63b78 : value >>> 1;
+  return value >>> 0;
+});
+
+/** CRC-32C (Castagnoli, reflected polynomial 0x82F63B78; RFC 3720 appendix B.4). */
+export function crc32c(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) crc = CRC_TABLE[(crc ^ byte) & 0xff] ^ (crc >>> 8);
+  return (crc ^ 0xffffffff) >>> 0;
+}
+
+/** TFRecord stores checksums rotated and offset, so that a checksum over data with checksums in it stays useful. */
+function maskedCrc(bytes: Uint8Array): number {
+  const crc = crc32c(bytes);
+  return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
+}
+
+/** A record: length (uint64), masked CRC of the length, data, masked CRC of the data; little endian. */
+export function frameRecord(data: Uint8Array): Buffer {
+  const record = Buffer.alloc(data.length + 16);
+  record.writeUInt32LE(data.length, 0);
+  record.writeUInt32LE(maskedCrc(record.subarray(0, 8)), 8);
+  record.set(data, 12);
+  record.writeUInt32LE(maskedCrc(data), 12 + data.length);
+  return record;
+}
+
+function varint(value: number): Buffer {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128);
+  return Buffer.from([...bytes, rest]);
+}
+
+/** Wire types: 0 varint, 1 eight bytes, 2 length-delimited, 5 four bytes. */
+const key = (field: number, wire: number) => Buffer.from([(field << 3) | wire]);
+const integerField = (field: number, value: number) => Buffer.concat([key(field, 0), varint(value)]);
+const bytesField = (field: number, bytes: Uint8Array) => Buffer.concat([key(field, 2), varint(bytes.length), bytes]);
+const stringField = (field: number, text: string) => bytesField(field, Buffer.from(text, "utf8"));
+
+function doubleField(field: number, value: number): Buffer {
+  const bytes = Buffer.alloc(9);
+  bytes[0] = (field << 3) | 1;
+  bytes.writeDoubleLE(value, 1);
+  return bytes;
+}
+
+function floatField(field: number, value: number): Buffer {
+  const bytes = Buffer.alloc(5);
+  bytes[0] = (field << 3) | 5;
+  bytes.writeFloatLE(value, 1);
+  return bytes;
+}
+
+/** Field numbers of tensorflow/core/util/event.proto: wall_time 1, step 2, file_version 3, summary 5, session_log 7. */
+const event = (wallTime: number, step: number, payload: Uint8Array) =>
+  frameRecord(Buffer.concat([doubleField(1, wallTime), integerField(2, step), payload]));
+
+const SESSION_START = integerField(1, 1);
+
+/** Tag and value of every scalar of a row, in TensorBoard's grouping by prefix. Layers count from 0. */
+export function scalarsOf(row: MetricsRow): [tag: string, value: number][] {
+  const layers = (prefix: string, values: readonly number[]) =>
+    values.map((value, layer): [string, number] => [`${prefix}${layer}`, value]);
+  if (row.kind === "validation") return [["validation/loss", row.loss], ...layers("validation/layer_", row.perLayer)];
+  return [
+    ["loss/total", row.loss],
+    ["loss/hint_masked", row.hintMasked],
+    ["loss/hint_unmasked", row.hintUnmasked],
+    ["loss/last_masked", row.lastMasked],
+    ["loss/last_unmasked", row.lastUnmasked],
+    ...layers("layer_masked/", row.perLayerMasked),
+    ...layers("layer_unmasked/", row.perLayerUnmasked),
+    ["optim/learning_rate", row.learningRate],
+    ["optim/gradient_norm", row.gradientNorm],
+    ["speed/step_seconds", row.stepSeconds],
+    ["speed/audio_seconds_per_second", row.audioSecondsPerSecond],
+    ["memory/rss_bytes", row.rssBytes],
+  ];
+}
+
+export interface EventWriter {
+  readonly path: string;
+  /**
+   * Appends the row's scalars as one event, with one write.
+   * @throws StillwaveError where the disk refuses
+   */
+  write(row: MetricsRow): void;
+  /** Appends scalars of one step as one event. */
+  scalars(step: number, values: Iterable<readonly [tag: string, value: number]>): void;
+  close(): void;
+}
+
+export interface EventWriterOptions {
+  /** On resume: TensorBoard drops what earlier files of the folder say about this step and later ones (checkpoint's step + 1). */
+  readonly purgeStep?: number;
+  /** Unix seconds; for tests. */
+  readonly now?: () => number;
+  readonly host?: string;
+}
+
+/** Starts a new event file `events.out.tfevents.<unix seconds>.<host>` in `folder`: one for each (re)start of a run. */
+export function openEventWriter(folder: string, options: EventWriterOptions = {}): EventWriter {
+  const now = options.now ?? (() => Date.now() / 1000);
+  const host = (options.host ?? hostname()).replace(/[^\w.-]/g, "_") || "localhost";
+  const name = `events.out.tfevents.${String(Math.floor(now())).padStart(10, "0")}.${host}`;
+  const { file, path } = createNew(folder, name);
+  let open = true;
+  const append = (bytes: Uint8Array) => {
+    if (!open) throw new StillwaveError(`${path}: event file is already closed`);
+    try {
+      for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
+    } catch (error) {
+      throw new StillwaveError(`${path}: cannot write events: ${(error as Error).message}`, { cause: error });
+    }
+  };
+  const scalars: EventWriter["scalars"] = (step, values) => {
+    const summary = Array.from(values, ([tag, value]) =>
+      bytesField(1, Buffer.concat([stringField(1, tag), floatField(2, value)])),
+    );
+    append(event(now(), step, bytesField(5, Buffer.concat(summary))));
+  };
+  append(event(now(), options.purgeStep ?? 0, stringField(3, "brain.Event:2")));
+  if (options.purgeStep !== undefined) append(event(now(), options.purgeStep, bytesField(7, SESSION_START)));
+  return {
+    path,
+    scalars,
+    write: (row) => scalars(row.step, scalarsOf(row)),
+    close() {
+      if (open) closeSync(file);
+      open = false;
+    },
+  };
+}
+
+/** A restart within the same second gets `.1`, `.2`, ... appended, which TensorBoard reads after the first. */
+function createNew(folder: string, name: string): { file: number; path: string } {
+  for (let attempt = 0; ; attempt++) {
+    const path = join(folder, attempt ? `${name}.${attempt}` : name);
+    try {
+      mkdirSync(folder, { recursive: true });
+      return { file: openSync(path, "wx"), path };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EEXIST" && attempt < 1000) continue;
+      throw new StillwaveError(`${path}: cannot create an event file: ${(error as Error).message}`, { cause: error });
+    }
+  }
+}

@@ -1,0 +1,119 @@
+// Bootstrap over utterances: confidence intervals of corpus rates and of differences (Bisani and Ney, ICASSP 2004).
+import { UsageError } from "../errors.ts";
+import { Random } from "../random.ts";
+import { quantileOf } from "./distributions.ts";
+
+/** One utterance's share of a corpus rate: the rate is sum(numerator) / sum(denominator). */
+export interface RatioSample {
+  readonly numerator: number;
+  readonly denominator: number;
+}
+
+export interface BootstrapOptions {
+  readonly seed: number;
+  /** Corpora drawn with replacement. Default 10,000. */
+  readonly draws?: number;
+  /** Default 0.95. */
+  readonly confidence?: number;
+}
+
+export interface Interval {
+  readonly estimate: number;
+  readonly low: number;
+  readonly high: number;
+  readonly confidence: number;
+  readonly draws: number;
+}
+
+/**
+ * Percentile interval of a corpus rate, utterances drawn with replacement.
+ * @throws UsageError without samples, for NaN, a negative denominator, or a denominator that sums to 0.
+ */
+export function bootstrapRate(samples: readonly RatioSample[], options: BootstrapOptions): Interval {
+  checkSamples("bootstrapRate", samples);
+  const numerators = Float64Array.from(samples, ({ numerator }) => numerator);
+  const denominators = Float64Array.from(samples, ({ denominator }) => denominator);
+  const rate = (picked: ArrayLike<number>) => {
+    let above = 0;
+    let below = 0;
+    for (let i = 0; i < picked.length; i++) {
+      above += numerators[picked[i]];
+      below += denominators[picked[i]];
+    }
+    return above / below;
+  };
+  return percentileInterval(samples.length, rate, options);
+}
+
+export interface DifferenceInterval extends Interval {
+  /** Share of draws in which the second system has the smaller rate; ties count half. */
+  readonly probabilityOfImprovement: number;
+}
+
+/**
+ * Percentile interval of rate(a) - rate(b), both systems scored on the same utterances: each draw takes the same
+ * utterances of both, so that easy and hard ones cancel.
+ */
+export function bootstrapDifference(
+  a: readonly RatioSample[],
+  b: readonly RatioSample[],
+  options: BootstrapOptions,
+): DifferenceInterval {
+  checkSamples("bootstrapDifference", a);
+  checkSamples("bootstrapDifference", b);
+  if (a.length !== b.length) throw new UsageError(`bootstrapDifference: ${a.length} utterances against ${b.length}`);
+  let better = 0;
+  let drawn = 0;
+  const difference = (picked: ArrayLike<number>) => {
+    const sums = [0, 0, 0, 0];
+    for (let i = 0; i < picked.length; i++) {
+      const [x, y] = [a[picked[i]], b[picked[i]]];
+      sums[0] += x.numerator;
+      sums[1] += x.denominator;
+      sums[2] += y.numerator;
+      sums[3] += y.denominator;
+    }
+    const value = sums[0] / sums[1] - sums[2] / sums[3];
+    better += value > 0 ? 1 : value === 0 ? 0.5 : 0;
+    drawn++;
+    return value;
+  };
+  const interval = percentileInterval(a.length, difference, options);
+  // the first evaluation is the estimate itself
+  const first = interval.estimate > 0 ? 1 : interval.estimate === 0 ? 0.5 : 0;
+  return { ...interval, probabilityOfImprovement: (better - first) / (drawn - 1) };
+}
+
+/** Interval of any statistic of a set of utterance indices, e.g. an equal error rate or an F1. */
+export function percentileInterval(
+  count: number,
+  statistic: (picked: ArrayLike<number>) => number,
+  options: BootstrapOptions,
+): Interval {
+  const { seed, draws = 10_000, confidence = 0.95 } = options;
+  if (!(Number.isInteger(draws) && draws >= 1)) throw new UsageError(`draws: expected at least 1, got ${draws}`);
+  if (!(confidence > 0 && confidence < 1)) throw new UsageError(`confidence: expected 0 to 1, got ${confidence}`);
+  const picked = Int32Array.from({ length: count }, (_, i) => i);
+  const estimate = statistic(picked);
+  const random = new Random(seed, "bootstrap");
+  const values = new Float64Array(draws);
+  let finite = 0;
+  for (let draw = 0; draw < draws; draw++) {
+    for (let i = 0; i < count; i++) picked[i] = random.integer(count);
+    const value = statistic(picked);
+    // a draw of empty references only, or of one class only, has no rate
+    if (Number.isFinite(value)) values[finite++] = value;
+  }
+  const sorted = values.subarray(0, finite).sort();
+  const tail = (1 - confidence) / 2;
+  const [low, high] = finite > 0 ? [quantileOf(sorted, tail), quantileOf(sorted, 1 - tail)] : [estimate, estimate];
+  return { estimate, low, high, confidence, draws: finite };
+}
+
+function checkSamples(name: string, samples: readonly RatioSample[]): void {
+  if (samples.length === 0) throw new UsageError(`${name}: there are no utterances`);
+  const total = samples.reduce((sum, { denominator }) => sum + denominator, 0);
+  const bad = samples.findIndex(({ numerator, denominator }) => !Number.isFinite(numerator) || !(denominator >= 0));
+  if (bad >= 0) throw new UsageError(`${name}: utterance ${bad} has counts that are no counts`);
+  if (!(total > 0 && Number.isFinite(total))) throw new UsageError(`${name}: the denominators sum to ${total}`);
+}

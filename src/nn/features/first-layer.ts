@@ -1,0 +1,69 @@
+// The first convolution and its GroupNorm, folded: statistics come from the covariance of the sample windows.
+import type { Dim } from "../../graph/dim.ts";
+import { addDims, mulDims, subDims } from "../../graph/dim.ts";
+import * as g from "../../graph/ops.ts";
+import type { Value } from "../../graph/value.ts";
+import type { ParameterLookup } from "../scope.ts";
+import type { Window } from "./frames.ts";
+import { windowCount } from "./frames.ts";
+import { entriesBefore, windowCounts } from "./lengths.ts";
+
+/** Epsilon of GroupNorm in all published models. */
+const GROUP_NORM_EPSILON = 1e-5;
+
+/** wave [batch, samples] -> windows [batch, count, kernel], window j starting at sample j * stride; zeros past the end. */
+export function sampleWindows(wave: Value, { kernel, stride }: Window, count: Dim): Value {
+  const [batch, samples] = wave.shape as [Dim, Dim];
+  const blocks = Math.ceil(kernel / stride);
+  const rows = addDims(count, blocks - 1);
+  const fitted = g.pad(wave, 1, 0, subDims(mulDims(stride, rows), samples));
+  const grid = g.reshape(fitted, [batch, rows, stride]);
+  const shifted = Array.from({ length: blocks }, (_, i) => g.slice(grid, 1, i, addDims(count, i)));
+  return g.slice(g.concat(shifted, 2), 2, 0, kernel);
+}
+
+/**
+ * Weights of every item that compute convolution and GroupNorm (one group a channel, over all true frames) in one
+ * product: [batch, kernel + 1, channels], the last row the shift. The convolution is linear in its window, so its mean
+ * and variance are w mean(X) and w cov(X) w. With `lengths` (int64 [batch], samples) the statistics are those of each
+ * item's own windows, as if it were alone; without, padding counts like speech, as in the published models' code.
+ */
+export function foldGroupNorm(p: ParameterLookup, wave: Value, window: Window, lengths: Value | null = null): Value {
+  const weight = p("conv.weight"); // [channels, 1, kernel]
+  const channels = weight.shape[0] as number;
+  const taps = g.reshape(weight, [channels, window.kernel]);
+  const count = windowCount(wave.shape[1], window);
+  const windows = sampleWindows(wave, window, count);
+  const { centre, covariance } = lengths
+    ? ownMoments(windows, windowCounts(lengths, window))
+    : moments(windows, g.dimension(count));
+  const variance = g.sum(g.mul(g.matmul(taps, covariance), taps), [2]); // [batch, channels]
+  const scale = g.div(p("layer_norm.weight"), g.sqrt(g.add(variance, GROUP_NORM_EPSILON)));
+  const scaleRow = g.reshape(scale, [wave.shape[0], 1, channels]);
+  const mean = g.matmul(centre, taps, { transB: true }); // [batch, 1, channels]; a conv bias would cancel here
+  const shift = g.sub(p("layer_norm.bias"), g.mul(mean, scaleRow));
+  return g.concat([g.mul(g.transpose(taps, [1, 0]), scaleRow), shift], 1);
+}
+
+/** Mean [batch, 1, kernel] and covariance [batch, kernel, kernel] over all windows [batch, count, kernel]. */
+function moments(windows: Value, count: Value) {
+  const centre = g.mean(windows, [1], true);
+  const centred = g.sub(windows, centre);
+  return { centre, covariance: g.div(g.matmul(centred, centred, { transA: true }), count) };
+}
+
+/** The same over the first `counts` (int64 [batch]) windows of every item. */
+function ownMoments(windows: Value, counts: Value) {
+  const [batch, count] = windows.shape as [Dim, Dim];
+  const own = g.reshape(entriesBefore(counts, count), [batch, count, 1]);
+  const total = g.reshape(g.cast(g.clip(counts, 1, 2 ** 40), "float32"), [batch, 1, 1]);
+  const centre = g.div(g.sum(g.mul(windows, own), [1], true), total);
+  const centred = g.mul(g.sub(windows, centre), own);
+  return { centre, covariance: g.div(g.matmul(centred, centred, { transA: true }), total) };
+}
+
+/** Windows with a column of ones, for products with folded weights: [batch, count, kernel + 1]. */
+export function windowsWithOnes(wave: Value, window: Window, count: Dim): Value {
+  const windows = sampleWindows(wave, window, count);
+  return g.concat([windows, g.broadcast(g.dimension(1), [wave.shape[0], count, 1])], 2);
+}

@@ -1,0 +1,206 @@
+// Several runs side by side: by task and test set, with the significance of every pair, and scores of the upstreams over tasks.
+import { createHash } from "node:crypto";
+import { basename, resolve } from "node:path";
+import type { BootstrapOptions } from "../../metrics/bootstrap.ts";
+import type { EvaluationResult, MetricValue, TaskName } from "../../superb/run/result.types.ts";
+import type { Evaluation } from "../evaluation/read.ts";
+import { scorePredictions } from "../evaluation/rescore.ts";
+import { chosenRate } from "../evaluation/sweep.ts";
+import { TASK_TITLES } from "../evaluation/words.ts";
+import { comparePairs, type LabelledRun, type PairComparison } from "./pairs.ts";
+import { readRuns } from "./runs.ts";
+import { type ScoredUpstream, scoreEvaluations } from "./score.ts";
+
+export interface ComparedRun {
+  /** Unique in the comparison: the upstream's name, and the folder where that is not enough. */
+  readonly label: string;
+  readonly folder: string;
+  readonly upstream: string;
+  readonly fingerprint: string;
+  readonly parameters: number | null;
+  readonly protocol: EvaluationResult["protocol"];
+  readonly metric: MetricValue;
+  readonly dev: number;
+  readonly learningRate: number;
+  /** Updates that the chosen head was trained for, and the one it was best at. */
+  readonly steps: number;
+  readonly bestStep: number | null;
+  readonly trainingSeconds: number;
+}
+
+/** A setting that is not the same for all runs; one value a run, in their order. */
+export interface SettingDifference {
+  readonly name: string;
+  readonly values: readonly (string | number | boolean | null)[];
+}
+
+/** Runs of one task that were scored on the same utterances with the same references. */
+export interface TestSetComparison {
+  readonly source: string;
+  readonly utterances: number;
+  /** The best first. */
+  readonly runs: readonly ComparedRun[];
+  /** Every pair, those with the best run first. */
+  readonly pairs: readonly PairComparison[];
+  readonly differences: readonly SettingDifference[];
+}
+
+export interface TaskComparison {
+  readonly task: TaskName;
+  readonly title: string;
+  readonly metric: string;
+  readonly isHigherBetter: boolean;
+  /** Those with most runs first. */
+  readonly testSets: readonly TestSetComparison[];
+  /** Pairs of runs whose figures must not be held against each other, and why. */
+  readonly notComparable: readonly { readonly a: string; readonly b: string; readonly reason: string }[];
+}
+
+export interface Comparison {
+  readonly tasks: readonly TaskComparison[];
+  readonly scores: readonly ScoredUpstream[];
+  readonly bootstrap: { readonly seed: number; readonly draws: number; readonly confidence: number };
+}
+
+export type CompareOptions = Partial<BootstrapOptions>;
+
+/** Compares the runs in `folders`: `readRuns`, then `compareEvaluations`. */
+export const compareRuns = async (folders: readonly string[], options: CompareOptions = {}): Promise<Comparison> =>
+  compareEvaluations(await readRuns(folders), options);
+
+/** Compares runs that are in memory; the result can be written as JSON. */
+export function compareEvaluations(runs: readonly Evaluation[], options: CompareOptions = {}): Comparison {
+  const { seed = 0, draws = 10_000, confidence = 0.95 } = options;
+  const bootstrap = { seed, draws, confidence };
+  const labelled = labelRuns(runs);
+  const tasks = (Object.keys(TASK_TITLES) as TaskName[]).filter((task) =>
+    runs.some(({ result }) => result.task === task),
+  );
+  return {
+    tasks: tasks.map((task) =>
+      compareTask(
+        task,
+        labelled.filter(({ evaluation }) => evaluation.result.task === task),
+        bootstrap,
+      ),
+    ),
+    scores: scoreEvaluations(runs).upstreams,
+    bootstrap,
+  };
+}
+
+/** Runs with a name of their own within their task. */
+export function labelRuns(runs: readonly Evaluation[]): LabelledRun[] {
+  const names = [
+    ({ result }: Evaluation) => result.upstream.name,
+    ({ result, folder }: Evaluation) => `${result.upstream.name} (${basename(resolve(folder))})`,
+    ({ result, folder }: Evaluation) => `${result.upstream.name} (${folder})`,
+  ];
+  return runs.map((evaluation) => {
+    const rivals = runs.filter(({ result }) => result.task === evaluation.result.task);
+    const isUnique = (name: (run: Evaluation) => string) =>
+      rivals.filter((run) => name(run) === name(evaluation)).length === 1;
+    const label = (names.find(isUnique) ?? names[2])(evaluation);
+    return { label, evaluation, scoring: scorePredictions(evaluation.test, evaluation.result.unit) };
+  });
+}
+
+function compareTask(task: TaskName, runs: readonly LabelledRun[], bootstrap: BootstrapOptions): TaskComparison {
+  const sets = new Map<string, LabelledRun[]>();
+  for (const run of runs) {
+    const key = testSetKey(run.evaluation);
+    const set = sets.get(key);
+    if (set) set.push(run);
+    else sets.set(key, [run]);
+  }
+  const groups = [...sets.values()].sort((a, b) => b.length - a.length);
+  const { name, isHigherBetter } = runs[0].evaluation.result.metric;
+  return {
+    task,
+    title: TASK_TITLES[task],
+    metric: name,
+    isHigherBetter,
+    testSets: groups.map((group) => compareTestSet(group, bootstrap)),
+    notComparable: groups.flatMap((group, i) =>
+      groups
+        .slice(i + 1)
+        .flatMap((other) =>
+          group.flatMap((a) =>
+            other.map((b) => ({ a: a.label, b: b.label, reason: whyNot(a.evaluation, b.evaluation) })),
+          ),
+        ),
+    ),
+  };
+}
+
+/** Best first; equal ones in the order given. */
+export function ranked(runs: readonly LabelledRun[]): LabelledRun[] {
+  const badness = ({ scoring }: LabelledRun) => (scoring.kind === "errors" ? scoring.value : -scoring.value);
+  return [...runs].sort((a, b) => badness(a) - badness(b));
+}
+
+function compareTestSet(group: readonly LabelledRun[], bootstrap: BootstrapOptions): TestSetComparison {
+  const runs = ranked(group);
+  const { test, result } = runs[0].evaluation;
+  return {
+    source: result.data.test.source,
+    utterances: test.length,
+    runs: runs.map(describeRun),
+    pairs: comparePairs(runs, bootstrap),
+    differences: settingDifferences(runs.map(({ evaluation }) => evaluation.result)),
+  };
+}
+
+function describeRun({ label, evaluation: { folder, result } }: LabelledRun): ComparedRun {
+  const rate = chosenRate(result);
+  return {
+    label,
+    folder,
+    upstream: result.upstream.name,
+    fingerprint: result.upstream.fingerprint,
+    parameters: result.upstream.parameters,
+    protocol: result.protocol,
+    metric: result.metric,
+    dev: result.dev,
+    learningRate: rate?.learningRate ?? Number.NaN,
+    steps: rate?.steps ?? 0,
+    bestStep: rate?.best?.step ?? null,
+    trainingSeconds: result.seconds.training,
+  };
+}
+
+function settingDifferences(results: readonly EvaluationResult[]): SettingDifference[] {
+  const settings = results.map(
+    (result): Record<string, string | number | boolean | null> => ({
+      protocol: result.protocol,
+      "training data": result.data.fingerprint,
+      "hidden states": result.upstream.layers.length,
+      "head parameters": result.headParameters,
+      ...result.options,
+    }),
+  );
+  const names = [...new Set(settings.flatMap((entries) => Object.keys(entries)))];
+  return names
+    .map((name) => ({ name, values: settings.map((entries) => (Object.hasOwn(entries, name) ? entries[name] : null)) }))
+    .filter(({ values }) => new Set(values).size > 1);
+}
+
+/** The same for the same utterances with the same references in the same unit, in whatever order. */
+export function testSetKey({ test, result }: Evaluation): string {
+  const rows = test.map(({ id, reference }) => JSON.stringify([id, reference])).sort();
+  return createHash("sha256")
+    .update(JSON.stringify([result.unit, rows]))
+    .digest("hex");
+}
+
+/** Why two runs' figures must not be held against each other. */
+function whyNot(a: Evaluation, b: Evaluation): string {
+  const references = new Map(b.test.map(({ id, reference }) => [id, reference]));
+  const shared = a.test.filter(({ id }) => references.has(id));
+  const lone = a.test.length + b.test.length - 2 * shared.length;
+  if (a.result.unit !== b.result.unit) return `errors are counted in ${a.result.unit}s and in ${b.result.unit}s`;
+  if (lone > 0)
+    return `the test sets differ: ${a.test.length} and ${b.test.length} utterances, of which ${shared.length} are in both`;
+  const other = shared.filter(({ id, reference }) => references.get(id) !== reference);
+  return `the references of ${other.length} utterances differ, for example of "${other[0]?.id}": other labels or another vocabulary`;
+}

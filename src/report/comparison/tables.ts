@@ -1,0 +1,127 @@
+// Comparisons and scores as rows of text for a terminal.
+import { formatCount, formatDuration, formatLearningRate, printable } from "../../log/index.ts";
+import type { TaskResults } from "../../superb/scores.ts";
+import { METRICS, type Score } from "../../superb/scores.ts";
+import { cut, formatConfidence, formatFigure, formatInterval, formatParameters } from "../evaluation/words.ts";
+import type { Comparison, TaskComparison, TestSetComparison } from "./compare.ts";
+import type { ScoredUpstream } from "./score.ts";
+
+export interface TextTable {
+  /** Lines above the table. */
+  readonly title: string;
+  readonly head: readonly string[];
+  /** Each as long as `head`; the first column reads from the left, the others are numbers. */
+  readonly rows: readonly (readonly string[])[];
+  /** Sentences below the table. */
+  readonly notes: readonly string[];
+}
+
+const NAME_WIDTH = 60;
+
+const name = (text: string) => printable(cut(text, NAME_WIDTH));
+
+/** One table a test set, then one of the scores. */
+export const comparisonTables = (comparison: Comparison): TextTable[] => [
+  ...comparison.tasks.flatMap((task) => task.testSets.map((set, i) => testSetTable(task, set, i))),
+  ...scoreTables(comparison.scores),
+];
+
+function testSetTable(task: TaskComparison, set: TestSetComparison, place: number): TextTable {
+  const { runs, pairs } = set;
+  const best = runs[0].label;
+  const confidence = formatConfidence(runs[0].metric.confidence);
+  const direction = task.isHigherBetter ? "higher is better" : "lower is better";
+  return {
+    title: printable(
+      `${task.title} on ${cut(set.source)}, ${formatCount(set.utterances)} utterances (${task.metric} in %, ${direction})`,
+    ),
+    head: ["run", task.metric, `${confidence} interval`, "dev", "parameters", "lr", "steps", "training"],
+    rows: runs.map((run) => [
+      name(run.label),
+      formatFigure(run.metric.value),
+      formatInterval(run.metric),
+      formatFigure(run.dev),
+      run.parameters === null ? "—" : formatParameters(run.parameters),
+      formatLearningRate(run.learningRate),
+      formatCount(run.steps),
+      formatDuration(run.trainingSeconds),
+    ]),
+    notes: [
+      ...pairs.filter(({ a }) => a === best).map(({ sentence }) => printable(sentence)),
+      ...(place === 0
+        ? task.notComparable.map(({ a, b, reason }) => printable(`${a} and ${b} are not comparable: ${reason}.`))
+        : []),
+    ],
+  };
+}
+
+/** Metrics that some upstream has, in the benchmark's order. */
+export const metricsOf = (upstreams: readonly ScoredUpstream[]): (keyof TaskResults)[] =>
+  (Object.keys(METRICS) as (keyof TaskResults)[]).filter((metric) =>
+    upstreams.some(({ results }) => results[metric] !== undefined),
+  );
+
+/** A result in its own unit: MTWV is a fraction. */
+export const formatResult = (metric: keyof TaskResults, value: number | undefined): string =>
+  value === undefined ? "—" : metric === "mtwv" ? value.toFixed(4) : formatFigure(value);
+
+/** `78.90`, or `84.12 (partial: 3 of 11)`. */
+export function formatScore({ value, isPartial, present, missing }: Score, digits: number): string {
+  if (value === undefined) return "—";
+  const mark = isPartial ? ` (partial: ${present.length} of ${present.length + missing.length})` : "";
+  return value.toFixed(digits) + mark;
+}
+
+export function scoreTables(upstreams: readonly ScoredUpstream[]): TextTable[] {
+  if (upstreams.length === 0) return [];
+  const metrics = metricsOf(upstreams);
+  return [
+    {
+      title: "Scores over tasks",
+      head: ["upstream", "parameters", ...metrics, "overall", "superb_s"],
+      rows: upstreams.map(({ name: upstream, parameters, results, overall, superbS }) => [
+        name(upstream),
+        parameters === null ? "—" : formatParameters(parameters),
+        ...metrics.map((metric) => formatResult(metric, results[metric])),
+        formatScore(overall, 2),
+        formatScore(superbS, 0),
+      ]),
+      notes: scoreNotes(upstreams).map(printable),
+    },
+  ];
+}
+
+/** What a reader of the scores has to know. */
+export function scoreNotes(upstreams: readonly ScoredUpstream[]): string[] {
+  const partial = namesBy(upstreams, ({ overall, superbS }) =>
+    overall.isPartial
+      ? `partial scores, not comparable with published ones: overall lacks ${overall.missing.join(", ")}; superb_s lacks ${superbS.missing.join(", ")}.`
+      : undefined,
+  );
+  const fixed = namesBy(upstreams, ({ sources }) => {
+    const metrics = sources.filter(({ protocol }) => protocol === "fixed").map(({ metric }) => metric);
+    return metrics.length > 0
+      ? `${metrics.join(", ")} by the protocol "fixed", not the benchmark's own lengths of training.`
+      : undefined;
+  });
+  const tasks = new Set(upstreams.map(({ overall }) => overall.present.join()));
+  return [
+    ...partial,
+    ...(tasks.size > 1 ? ["Scores over different tasks are not comparable with one another."] : []),
+    ...fixed,
+    ...upstreams.flatMap(({ name: upstream, notes }) => notes.map((note) => `${upstream}: ${note}.`)),
+  ];
+}
+
+/** Each remark once, after the names of all upstreams that it is about. */
+function namesBy(
+  upstreams: readonly ScoredUpstream[],
+  remark: (upstream: ScoredUpstream) => string | undefined,
+): string[] {
+  const names = new Map<string, string[]>();
+  for (const upstream of upstreams) {
+    const text = remark(upstream);
+    if (text !== undefined) names.set(text, [...(names.get(text) ?? []), upstream.name]);
+  }
+  return [...names].map(([text, group]) => `${group.join(", ")}: ${text}`);
+}

@@ -1,0 +1,134 @@
+// A run folder as an HTML report: metrics, sizes, data, versions, and attention of teacher and student side by side.
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { type LoadedModel, loadModel, loadUpstream } from "../../checkpoint/index.ts";
+import { parseRecipe, type Recipe, studentConfig } from "../../distill/recipe.ts";
+import { RUN_FILES } from "../../distill/run/folder.ts";
+import { MANIFEST_NAME, type RunManifest, readManifest } from "../../distill/run/manifest.ts";
+import { openSpeech } from "../../distill/run/speech.ts";
+import { StillwaveError } from "../../errors.ts";
+import { writeFileAtomic } from "../../files.ts";
+import { readMetrics } from "../../log/index.ts";
+import { type ModelConfig, receptiveField } from "../../models/config.ts";
+import { profile } from "../../models/profile.ts";
+import { createRuntime } from "../../runtime/node/index.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { createUpstream } from "../../upstream/inference.ts";
+import { type AttentionComparison, type AttentionLayer, writeRunReport } from "../index.ts";
+
+export interface WrittenReport {
+  /** The HTML file. */
+  readonly path: string;
+  /** What the report lacks, and why. */
+  readonly notes: readonly string[];
+}
+
+/** Attention maps grow with the square of the length; a few seconds show what there is to see. */
+const ATTENTION_SECONDS = 5;
+const SAMPLE_RATE = 16_000;
+
+/** Writes `report.html` into a run folder, finished or not, from what lies in it; loads the teacher again. */
+export async function reportRun(folder: string): Promise<WrittenReport> {
+  const manifest = await readManifest(folder);
+  if (!manifest)
+    throw new StillwaveError(`${folder}: not a run folder (no ${MANIFEST_NAME}); give the folder of a run`);
+  const recipePath = join(folder, RUN_FILES.recipe);
+  const recipeText = await readFile(recipePath, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new StillwaveError(`${recipePath}: cannot be read (${error.code ?? error.message})`);
+  });
+  const recipe = parseRecipe(recipeText, recipePath);
+  const teacher = await loadUpstream(recipe.teacher);
+  const notes: string[] = [];
+  const attention = await compareAttention(folder, recipe, teacher).catch((error: unknown) => {
+    if (!(error instanceof StillwaveError)) throw error;
+    notes.push(`no attention maps in the report: ${error.message}`);
+    return undefined;
+  });
+  const page = writeRunReport({
+    title: basename(resolve(folder)),
+    recipe: recipeText,
+    teacher: { name: manifest.recipe.teacher, profile: profile(withoutHeads(teacher.config)) },
+    student: { name: "student", profile: profile(studentConfig(recipe, teacher.config)) },
+    metrics: await readMetrics(join(folder, RUN_FILES.metrics)),
+    totalSteps: manifest.totalSteps,
+    data: dataOf(manifest),
+    versions: versionsOf(manifest),
+    attention,
+  });
+  const path = join(folder, "report.html");
+  await writeFileAtomic(path, page);
+  return { path, notes };
+}
+
+/** Heads of a teacher that is itself a student are not part of what is distilled. */
+function withoutHeads(config: ModelConfig): ModelConfig {
+  return { ...config, headDim: null, headLayers: [] };
+}
+
+function dataOf({ data, recipe }: RunManifest) {
+  const corpusOf = ({ path, splits }: Recipe["data"]["train"]) => [path, ...splits].join(" ");
+  const { train, validation } = data;
+  const source = recipe.data.validation;
+  return {
+    corpus: corpusOf(recipe.data.train),
+    utterances: train.utterances,
+    seconds: train.seconds,
+    fingerprint: train.fingerprint,
+    badFiles: [],
+    ...(validation &&
+      source && {
+        validation: { corpus: corpusOf(source), utterances: validation.utterances, seconds: validation.seconds },
+      }),
+  };
+}
+
+function versionsOf({ environment, recipe, created }: RunManifest): Record<string, string> {
+  const { stillwave, node, onnxruntime, platform, cpu, cores } = environment;
+  const machine = `${platform}, ${cores} x ${cpu}`;
+  return { stillwave, node, onnxruntime, device: recipe.run.device, machine, begun: created };
+}
+
+/** Both models on the same utterance, unmasked. */
+async function compareAttention(folder: string, recipe: Recipe, teacher: LoadedModel): Promise<AttentionComparison> {
+  const finished = [RUN_FILES.best, RUN_FILES.last].map((name) => join(folder, name)).find((path) => existsSync(path));
+  if (!finished) throw new StillwaveError(`${folder}: the run has not finished a model yet`);
+  const student = await loadModel(finished);
+  const shortest = Math.max(receptiveField(student.config.conv), receptiveField(teacher.config.conv));
+  const { id, wave } = await firstUtterance(folder, recipe, shortest);
+  const runtime = await createRuntime({ device: "cpu", threads: recipe.run.threads ?? undefined });
+  return {
+    utterance: id,
+    seconds: wave.length / SAMPLE_RATE,
+    teacher: await attentionOf(teacher, wave, runtime),
+    student: await attentionOf(student, wave, runtime),
+  };
+}
+
+async function firstUtterance(folder: string, recipe: Recipe, minSamples: number) {
+  const speech = await openSpeech(recipe, { minSamples, cacheFile: join(folder, RUN_FILES.index) });
+  try {
+    for await (const batch of speech.validation?.batches() ?? speech.train.batches(0, 0)) {
+      if (batch.samples.length === 0) continue;
+      const length = Math.min(batch.samples[0], ATTENTION_SECONDS * SAMPLE_RATE);
+      return { id: batch.ids[0], wave: batch.wave.slice(0, length) };
+    }
+    throw new StillwaveError("no utterance of the recipe's data could be read");
+  } finally {
+    await speech.close();
+  }
+}
+
+async function attentionOf(model: LoadedModel, wave: Float32Array, runtime: Runtime): Promise<AttentionLayer[]> {
+  const upstream = createUpstream(model, runtime);
+  try {
+    const { maps } = await upstream.extract(wave, { maps: true });
+    return model.config.attentionFrom.map((source, layer) => {
+      const { shape, data } = maps.get(source)!;
+      const [, heads, frames] = shape as [number, number, number, number];
+      return { layer, heads, frames, map: data, ...(source !== layer && { takesMapOf: source }) };
+    });
+  } finally {
+    await upstream.dispose();
+  }
+}

@@ -1,0 +1,68 @@
+// Recordings for a report to play: embedded as data: URIs where a browser plays them as they are and they are small enough.
+import { readFileSync, statSync } from "node:fs";
+import { isAbsolute, join } from "node:path";
+import { type AudioFormat, detectFormat } from "../../audio/format.ts";
+import { StillwaveError } from "../../errors.ts";
+import { formatBytes } from "../../log/index.ts";
+import type { Prediction } from "../../metrics/predictions.ts";
+
+/** A recording, or why it is left out. */
+export type Recording = { readonly uri: string } | { readonly reason: string };
+
+const MAX_FILE_BYTES = 400_000;
+/** Of all data: URIs together, which are a third longer than the files. */
+export const MAX_URI_CHARACTERS = 3_000_000;
+
+const MIME: Readonly<Record<AudioFormat, string>> = {
+  flac: "audio/flac",
+  wav: "audio/wav",
+  "ogg-opus": "audio/ogg",
+  "ogg-vorbis": "audio/ogg",
+  "ogg-flac": "audio/ogg",
+  mp3: "audio/mpeg",
+  mp4: "audio/mp4",
+};
+
+/**
+ * Reads recordings until the page is full. Paths are absolute, or relative to `root`. What cannot be embedded gets a reason:
+ * a report never fails for a recording, and never embeds a file that is no audio.
+ */
+export function embedRecordings(
+  predictions: readonly Prediction[],
+  root: string,
+  budget = MAX_URI_CHARACTERS,
+): Map<string, Recording> {
+  let left = budget;
+  const recordings = new Map<string, Recording>();
+  for (const { id, audio } of predictions) {
+    const recording = embed(audio, root, left);
+    if ("uri" in recording) left -= recording.uri.length;
+    recordings.set(id, recording);
+  }
+  return recordings;
+}
+
+function embed(audio: string | undefined, root: string, left: number): Recording {
+  if (audio === undefined || audio === "") return { reason: "the predictions do not say where the recording is" };
+  const path = isAbsolute(audio) ? audio : join(root, audio);
+  try {
+    const info = statSync(path);
+    if (!info.isFile()) return { reason: "its path is no file" };
+    if (info.size > MAX_FILE_BYTES)
+      return {
+        reason: `${formatBytes(info.size)} are more than the ${formatBytes(MAX_FILE_BYTES)} that a page holds of one`,
+      };
+    if ((4 * info.size) / 3 + 50 > left) return { reason: "the page holds as much audio as it can" };
+    const bytes = readFileSync(path);
+    return { uri: `data:${MIME[detectFormat(bytes, path)]};base64,${bytes.toString("base64")}` };
+  } catch (error) {
+    if (error instanceof StillwaveError) return { reason: "it is in no format that browsers play" };
+    const { code } = error as NodeJS.ErrnoException;
+    return {
+      reason:
+        code === "ENOENT" || code === "ENOTDIR"
+          ? "the file is not there (any more)"
+          : `it cannot be read (${code ?? "bad path"})`,
+    };
+  }
+}

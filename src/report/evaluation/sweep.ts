@@ -1,0 +1,19 @@
+// The learning rates that a run tried: in order, which was chosen, and whether it stands at an end.
+import type { EvaluationResult, LearningRateResult } from "../../superb/run/result.types.ts";
+
+type Rates = Pick<EvaluationResult, "learningRates">;
+
+export const chosenRate = ({ learningRates }: Rates): LearningRateResult | undefined =>
+  learningRates.find(({ chosen }) => chosen);
+
+/** Smallest first. */
+export const ascending = (rates: readonly LearningRateResult[]): LearningRateResult[] =>
+  [...rates].sort((a, b) => a.learningRate - b.learningRate);
+
+/** A learning rate at an end of the sweep may not be the best there is. */
+export function edgeOfSweep({ learningRates }: Rates): "smallest" | "largest" | undefined {
+  if (learningRates.length < 2) return undefined;
+  const rates = ascending(learningRates);
+  if (rates[0].chosen) return "smallest";
+  return rates.at(-1)!.chosen ? "largest" : undefined;
+}

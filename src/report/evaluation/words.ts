@@ -1,0 +1,39 @@
+// How reports of evaluations name tasks and write metrics, intervals and sizes.
+import { formatCount, formatMillions } from "../../log/index.ts";
+import type { EvaluationResult, MetricValue, TaskName } from "../../superb/run/result.types.ts";
+
+export const TASK_TITLES: Readonly<Record<TaskName, string>> = {
+  pr: "Phoneme recognition",
+  asr: "Speech recognition",
+  ks: "Keyword spotting",
+  sid: "Speaker identification",
+  ic: "Intent classification",
+};
+
+/** `7.72`, without its unit; a dash for what is not finite. */
+export const formatFigure = (value: number): string => (Number.isFinite(value) ? value.toFixed(2) : "—");
+
+/** `7.72 %`. */
+export const formatPercent = (value: number): string =>
+  Number.isFinite(value) ? `${value.toFixed(2)} %` : "not a number";
+
+/** `7.51 to 7.94`. */
+export const formatInterval = ({ low, high }: Pick<MetricValue, "low" | "high">): string =>
+  `${formatFigure(low)} to ${formatFigure(high)}`;
+
+/** `95 %`. */
+export const formatConfidence = (confidence: number): string => `${+(100 * confidence).toFixed(1)} %`;
+
+/** `PER`, or `Accuracy` at the beginning of a sentence. */
+export const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
+
+/** `94.4 M`; in full below 10,000. */
+export const formatParameters = (count: number): string =>
+  count < 10_000 ? formatCount(count) : `${formatMillions(count)} M`;
+
+/** What the parameters of an upstream are where there is no number. */
+export const noParameters = (kind: EvaluationResult["upstream"]["kind"]): string =>
+  kind === "onnx" ? "not known" : "none";
+
+/** Text from outside, cut where it would fill the page. */
+export const cut = (text: string, limit = 200): string => (text.length > limit ? `${text.slice(0, limit)}…` : text);

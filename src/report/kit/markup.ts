@@ -1,0 +1,30 @@
+// HTML as a tagged template that escapes everything but markup made by itself.
+
+/** A piece of HTML that is safe to insert as it is. */
+export class Markup {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+export type Content = Markup | string | number | false | null | undefined | readonly Content[];
+
+const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+
+/** Escapes text for element content and quoted attributes; control characters and lone surrogates become U+FFFD. */
+export function escapeText(text: string): string {
+  return text.replace(/[&<>"']/g, (char) => ENTITIES[char]).replace(/(?![\t\n\r])[\p{Cc}\p{Cs}]/gu, "\ufffd");
+}
+
+function render(content: Content): string {
+  if (content === false || content === null || content === undefined) return "";
+  if (content instanceof Markup) return content.text;
+  if (Array.isArray(content)) return content.map(render).join("");
+  return escapeText(String(content));
+}
+
+/** html`<p title="${text}">${list}</p>`: strings and numbers are escaped, nothing stands for false and undefined. */
+export function html(strings: TemplateStringsArray, ...values: Content[]): Markup {
+  return new Markup(strings.reduce((text, part, i) => text + render(values[i - 1]) + part));
+}

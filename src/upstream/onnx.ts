@@ -1,0 +1,208 @@
+// An exported ONNX file as an upstream: what `stillwave export` writes, or any file with the same inputs and outputs.
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { dirname, join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { SAMPLE_RATE_HZ } from "../audio/index.ts";
+import { StillwaveError, UsageError } from "../errors.ts";
+import type { HostArray } from "../graph/array.ts";
+import { Random } from "../random.ts";
+import { type OnnxFile, openOnnxFile } from "../runtime/node/index.ts";
+import type { FeatureUpstream, UtteranceStates } from "../superb/features/features.types.ts";
+import { framesOfSamples, joinStates } from "../superb/features/frames.ts";
+import { padWaveforms } from "./inference.ts";
+import { checkLengths } from "./lengths.ts";
+import { type OnnxHeader, readOnnxHeader } from "./onnx-header.ts";
+import { headName, layerName, resolveStates, type StateChoice } from "./states.ts";
+import type { UpstreamOptions } from "./upstream.types.ts";
+
+/** Raised when the numbers that the same file and options give change. */
+const ALGORITHM_VERSION = 1;
+const BATCH_SECONDS = 60;
+
+/** An output of the file, and what its states are called. */
+interface Output {
+  readonly name: string;
+  readonly layer: string;
+}
+
+/**
+ * Opens an exported file. Its waveforms go through it one at a time, unless it was exported so that items of a batch do
+ * not see each other.
+ */
+export async function onnxUpstream(path: string, options: UpstreamOptions = {}): Promise<FeatureUpstream> {
+  for (const name of ["part", "reuse", "teacherHeads"] as const)
+    if (options[name] !== undefined)
+      throw new UsageError(`${path}: ${name} belongs to checkpoints; an exported file is what it is`);
+  if (options.device && options.device !== "cpu") options.onNote?.(`${path}: exported files run on the CPU here`);
+  const header = await readOnnxHeader(path);
+  const file = await openOnnxFile(path, options.threads);
+  try {
+    if (!header || !file.inputs.includes("waveform"))
+      throw new StillwaveError(
+        `${path}: its inputs are ${file.inputs.join(", ")}; expected waveform and lengths, as stillwave export writes them`,
+      );
+    const outputs = chooseOutputs(path, file.outputs, options.states ?? "auto");
+    const facts = await measure(path, file, header, outputs);
+    const { dim, samplesPerFrame, minSamples } = facts;
+    const layers = outputs.map(({ layer }) => layer);
+    return {
+      name: path,
+      kind: "onnx",
+      fingerprint: await fingerprint(path, header, outputs),
+      layers,
+      dim,
+      samplesPerFrame,
+      parameters: null,
+      minSamples,
+      batchSeconds: keepsItemsApart(header) ? BATCH_SECONDS : 0,
+      async extract(waves): Promise<UtteranceStates[]> {
+        checkLengths(waves, minSamples, path);
+        if (waves.length === 0) return [];
+        const { arrays, frames } = await runFile(path, file, waves, outputs);
+        return waves.map(({ length }, item) => {
+          const parts = arrays.map((array) => {
+            const [, time, width] = array.shape as [number, number, number];
+            return { array, start: item * time * width, frames: frames[item] };
+          });
+          return joinStates(parts, { frames: framesOfSamples(length, samplesPerFrame), dim, layers });
+        });
+      },
+      dispose: () => file.dispose(),
+    };
+  } catch (error) {
+    await file.dispose();
+    throw error;
+  }
+}
+
+/** int8 rounds activations over the whole batch, and official reuse reads maps across it: there even isolation does not help. */
+const keepsItemsApart = ({ metadata }: OnnxHeader) =>
+  metadata.get("stillwave.isolate") === "true" &&
+  metadata.get("stillwave.dtype") !== "int8" &&
+  metadata.get("stillwave.reuse") !== "official";
+
+/**
+ * The outputs that `states` means. `hidden_states.k` are as the file has them: in pre-LN models the last one is after the
+ * final norm, under `layers` too. Under `auto`, a file of one output (`features`, `last_hidden_state`) gives that.
+ */
+function chooseOutputs(path: string, names: readonly string[], states: StateChoice): Output[] {
+  const numbered = (prefix: string, label: (k: number) => string): Output[] =>
+    names
+      .filter((name) => new RegExp(`^${prefix}\\.\\d+$`).test(name))
+      .map((name) => Number(name.slice(prefix.length + 1)))
+      .sort((a, b) => a - b)
+      .map((k) => ({ name: `${prefix}.${k}`, layer: label(k) }));
+  const heads = numbered("heads", headName);
+  const hidden = numbered("hidden_states", layerName);
+  const single = ["features", "last_hidden_state"].filter((name) => names.includes(name));
+  const chosen = resolveStates(states, heads.length > 0, path);
+  if (chosen === "heads") return heads;
+  const outputs = chosen === "all" ? hidden : hidden.filter(({ name }) => name !== "hidden_states.0");
+  if (outputs.length > 0) return outputs;
+  if (states === "auto" && single.length > 0) return [{ name: single[0], layer: single[0].replaceAll("_", " ") }];
+  throw new UsageError(
+    `${path}: no output for states "${states}"; it has ${names.join(", ")}${single.length > 0 ? "; valid: auto" : ""}`,
+  );
+}
+
+interface Facts {
+  readonly dim: number;
+  readonly samplesPerFrame: number;
+  readonly minSamples: number;
+}
+
+/** Width, frame shift and shortest waveform: from the metadata, and by running the file on noise where that says nothing. */
+async function measure(
+  path: string,
+  file: OnnxFile,
+  { metadata }: OnnxHeader,
+  outputs: readonly Output[],
+): Promise<Facts> {
+  const noise = (samples: number) => {
+    const random = new Random(0, "noise");
+    return Float32Array.from({ length: samples }, () => 0.1 * random.normal());
+  };
+  const one = await runFile(path, file, [noise(SAMPLE_RATE_HZ)], outputs);
+  const two = await runFile(path, file, [noise(2 * SAMPLE_RATE_HZ)], outputs);
+  const dim = one.arrays[0].shape[2];
+  const other = one.arrays.findIndex(({ shape }) => shape[2] !== dim);
+  if (other >= 0)
+    throw new StillwaveError(
+      `${path}: ${outputs[0].name} has ${dim} values a frame, ${outputs[other].name} has ${one.arrays[other].shape[2]}; export states of one width`,
+    );
+  const stated = (name: string) => {
+    const value = Number(metadata.get(`stillwave.${name}`));
+    return Number.isInteger(value) && value > 0 ? value : undefined;
+  };
+  const samplesPerFrame = stated("frame_shift_samples") ?? SAMPLE_RATE_HZ / (two.frames[0] - one.frames[0]);
+  if (!Number.isInteger(samplesPerFrame))
+    throw new StillwaveError(
+      `${path}: 1 s of audio gives ${one.frames[0]} frames, 2 s give ${two.frames[0]}: the frame shift cannot be told; add stillwave.frame_shift_samples to its metadata`,
+    );
+  const minSamples = stated("receptive_field_samples") ?? (await shortest(path, file, outputs, noise));
+  return { dim, samplesPerFrame, minSamples };
+}
+
+/** The shortest waveform that the file gives a frame for, by halving. */
+async function shortest(
+  path: string,
+  file: OnnxFile,
+  outputs: readonly Output[],
+  noise: (samples: number) => Float32Array,
+): Promise<number> {
+  const runs = async (samples: number) =>
+    runFile(path, file, [noise(samples)], outputs).then(
+      ({ frames }) => frames[0] > 0,
+      () => false,
+    );
+  let [low, high] = [0, SAMPLE_RATE_HZ];
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    if (await runs(middle)) high = middle;
+    else low = middle;
+  }
+  return high;
+}
+
+/** The wanted outputs, [items, time, dim] each, and the valid frames of every item. */
+async function runFile(
+  path: string,
+  file: OnnxFile,
+  waves: readonly Float32Array[],
+  outputs: readonly Output[],
+): Promise<{ readonly arrays: readonly HostArray[]; readonly frames: readonly number[] }> {
+  const { wave, paddedSamples, samples } = padWaveforms(waves);
+  const waveform = { shape: [waves.length, paddedSamples], data: wave };
+  const lengths = { shape: [waves.length], data: BigInt64Array.from(samples, BigInt) };
+  const results = await file
+    .run({ waveform, ...(file.inputs.includes("lengths") && { lengths }) })
+    .catch((error: Error) => {
+      throw new StillwaveError(
+        `${path}: ONNX Runtime cannot run it on ${paddedSamples} samples: ${error.message.split("\n")[0]}`,
+      );
+    });
+  const arrays = outputs.map(({ name }): HostArray => {
+    const { shape, data } = results[name];
+    if (!(data instanceof Float32Array) || shape.length !== 3 || shape[0] !== waves.length)
+      throw new StillwaveError(`${path}: output ${name} is [${shape}]; expected float32 [batch, frames, dim]`);
+    return { shape, data };
+  });
+  const valid = results.valid_frames?.data;
+  return { arrays, frames: waves.map((_, item) => (valid ? Number(valid[item]) : arrays[0].shape[1])) };
+}
+
+/** SHA-256 over the file, the files its weights lie in, and which outputs are read. */
+async function fingerprint(path: string, { external }: OnnxHeader, outputs: readonly Output[]): Promise<string> {
+  const files = [path, ...external.map((name) => join(dirname(path), name))];
+  const hashes: string[] = [];
+  for (const file of files) {
+    const hash = createHash("sha256");
+    await pipeline(createReadStream(file), hash).catch((error: NodeJS.ErrnoException) => {
+      throw new StillwaveError(`${file}: cannot be read (${error.code})`);
+    });
+    hashes.push(hash.digest("hex"));
+  }
+  const settings = { kind: "onnx", version: ALGORITHM_VERSION, hashes, outputs: outputs.map(({ name }) => name) };
+  return createHash("sha256").update(JSON.stringify(settings)).digest("hex");
+}

@@ -1,0 +1,204 @@
+// Slot filling, verification, diarisation and search metrics: by hand, by brute force, and against md-eval where installed.
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { bestAssignment } from "../../src/metrics/assignment.ts";
+import { diarizationErrorRate, diarizationErrors, type SpeakerTurn } from "../../src/metrics/der.ts";
+import { equalErrorRate } from "../../src/metrics/eer.ts";
+import { maximumTermWeightedValue } from "../../src/metrics/mtwv.ts";
+import { scoreSlots, slotsOfTranscript } from "../../src/metrics/slots.ts";
+import { Random } from "../../src/random.ts";
+
+describe("slot filling", () => {
+  test("finds slots and their values", () => {
+    const slots = slotsOfTranscript("PLAY B-artist THE  BAND E-artist AND B-song B-x A E-x GO E-song B-open END");
+    expect([...slots]).toEqual([
+      ["artist", ["THE BAND"]],
+      ["song", ["A GO"]],
+    ]);
+  });
+
+  test("scores by hand", () => {
+    const predictions = [
+      // one of two types found, one invented: F1 = 1/2; value ABC heard as ABD (closest of two), XY not at all
+      {
+        id: "1",
+        reference: "B-a ABC E-a B-b XY E-b",
+        hypothesis: "B-a ABD E-a B-a QQQQ E-a B-c Z E-c",
+      },
+      // neither has slots: F1 = 1
+      { id: "2", reference: "HELLO", hypothesis: "HELL" },
+      // nothing found: F1 = 0
+      { id: "3", reference: "B-a GO E-a", hypothesis: "GO" },
+    ];
+    const { f1, cer, characters, edits } = scoreSlots(predictions);
+    expect(f1).toBeCloseTo((100 * 1.5) / 3, 9);
+    expect([characters, edits]).toEqual([7, 1 + 2 + 2]);
+    expect(cer).toBeCloseTo(500 / 7, 9);
+    expect(() => scoreSlots([])).toThrow("no predictions");
+    expect(() => scoreSlots(predictions.slice(1, 2))).toThrow("no reference has a slot");
+  });
+});
+
+describe("equal error rate", () => {
+  const eer = (targets: number[], others: number[]) =>
+    equalErrorRate([...targets, ...others], [...targets.map(() => true), ...others.map(() => false)]).eer;
+
+  test.each([
+    [[3, 4], [1, 2], 0],
+    [[1, 2], [3, 4], 100],
+    [[1, 1], [1, 1], 50],
+    // one of four on each side is wrong at a threshold between 2 and 3
+    [[2, 5, 6, 7], [0, 1, 1, 3], 25],
+    // between (0, 1/2) and (1/3, 1/2) the curve meets alarms = misses = 1/2 past the next point (1/3, 1), at 1/3
+    [[1, 4], [0, 0, 3], 100 / 3],
+    // a tie of both kinds is a slope: from (0, 0) to (1/2, 1), met at alarms 1/3
+    [[1], [1, 0], 100 / 3],
+  ])("of targets %j and others %j", (targets, others, expected) => {
+    expect(eer(targets, others)).toBeCloseTo(expected, 9);
+  });
+
+  test("is where misses and false alarms meet, for many trials", () => {
+    const random = new Random(4);
+    const targets = Array.from({ length: 4000 }, () => random.normal() + 2);
+    const others = Array.from({ length: 4000 }, () => random.normal());
+    // two normals two deviations apart cross at one: P(Z > 1) = 15.87 %
+    expect(Math.abs(eer(targets, others) - 15.87)).toBeLessThan(1.5);
+    expect(() => eer([1], [])).toThrow("both are needed");
+    expect(() => eer([Number.NaN], [1])).toThrow("NaN");
+  });
+});
+
+test("assignment is the best of all permutations", () => {
+  const matrix = fc
+    .tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 }))
+    .chain(([rows, columns]) =>
+      fc.array(fc.array(fc.nat(9), { minLength: columns, maxLength: columns }), { minLength: rows, maxLength: rows }),
+    );
+  const best = (gains: number[][], row: number, used: number): number => {
+    if (row === gains.length) return 0;
+    let most = best(gains, row + 1, used);
+    gains[row].forEach((gain, j) => {
+      if (!(used & (1 << j))) most = Math.max(most, gain + best(gains, row + 1, used | (1 << j)));
+    });
+    return most;
+  };
+  fc.assert(
+    fc.property(matrix, (gains) => {
+      const columns = bestAssignment(gains).filter((j) => j >= 0);
+      expect(new Set(columns).size).toBe(columns.length);
+      expect(columns.length).toBe(Math.min(gains.length, gains[0].length));
+      const total = bestAssignment(gains).reduce((sum, j, i) => sum + (j >= 0 ? gains[i][j] : 0), 0);
+      expect(total).toBe(best(gains, 0, 0));
+    }),
+    { numRuns: 100 },
+  );
+  expect(bestAssignment([])).toEqual([]);
+});
+
+const turn = (speaker: string, startSeconds: number, endSeconds: number): SpeakerTurn => ({
+  speaker,
+  startSeconds,
+  endSeconds,
+});
+
+describe("diarisation error rate", () => {
+  test("by hand: misses, false alarms, confusion, overlap", () => {
+    const reference = [turn("A", 0, 10), turn("B", 8, 20)];
+    const hypothesis = [turn("x", 0, 9), turn("y", 9, 15), turn("x", 15, 20), turn("y", 25, 26)];
+    const errors = diarizationErrors(reference, hypothesis);
+    // x is A (9 s), y is B (6 s); B alone 8-9 and A alone 9-10 are missed, 15-20 is x for B, 25-26 nobody
+    expect(errors).toEqual({ speechSeconds: 22, missedSeconds: 2, falseAlarmSeconds: 1, confusionSeconds: 5 });
+    expect(diarizationErrorRate([errors])).toBeCloseTo(800 / 22, 9);
+    expect(diarizationErrorRate([errors, { ...errors, missedSeconds: 0 }])).toBeCloseTo(1400 / 44, 9);
+  });
+
+  test("does not care what speakers are called, or that turns overlap themselves", () => {
+    const reference = [turn("A", 0, 3), turn("A", 2, 5), turn("B", 6, 7)];
+    const hypothesis = [turn("2", 0, 5), turn("1", 6, 7)];
+    expect(diarizationErrors(reference, hypothesis)).toEqual({
+      speechSeconds: 6,
+      missedSeconds: 0,
+      falseAlarmSeconds: 0,
+      confusionSeconds: 0,
+    });
+    expect(diarizationErrors(reference, []).missedSeconds).toBe(6);
+    expect(() => diarizationErrorRate([diarizationErrors([], hypothesis)])).toThrow("no speech");
+    expect(() => diarizationErrors([turn("A", 3, 2)], [])).toThrow("from 3 s to 2 s");
+  });
+});
+
+const mdEval = "/usr/lib/sctk/bin/md-eval.pl";
+const hasMdEval = existsSync(mdEval);
+if (!hasMdEval) console.warn(`skipped: no ${mdEval} (Debian: sctk)`);
+
+test.skipIf(!hasMdEval)("diarisation errors equal md-eval's", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "md-eval-"));
+  const random = new Random(17);
+  // a speaker's own turns are kept apart: md-eval counts overlapping ones twice
+  const draw = (speakers: number) =>
+    Array.from({ length: speakers }, (_, s) => {
+      const turns: SpeakerTurn[] = [];
+      for (let at = random.integer(800) / 100; at < 50; at += 1 + random.integer(900) / 100) {
+        const end = Math.round(100 * (at + 0.5 + random.integer(900) / 100)) / 100;
+        turns.push(turn(`s${s}`, Math.round(100 * at) / 100, end));
+        at = end;
+      }
+      return turns;
+    }).flat();
+  try {
+    await writeFile(join(folder, "all.uem"), "f 1 0 100\n");
+    for (let i = 0; i < 6; i++) {
+      const sides = { reference: draw(1 + random.integer(3)), hypothesis: draw(1 + random.integer(4)) };
+      for (const [name, turns] of Object.entries(sides)) {
+        const lines = turns.map(
+          ({ speaker, startSeconds, endSeconds }) =>
+            `SPEAKER f 1 ${startSeconds} ${(endSeconds - startSeconds).toFixed(2)} <NA> <NA> ${speaker} <NA>\n`,
+        );
+        await writeFile(join(folder, name), lines.join(""));
+      }
+      const options = ["-c", "0", "-r", "reference", "-s", "hypothesis", "-u", "all.uem"];
+      const { stdout } = spawnSync(mdEval, options, { cwd: folder, encoding: "utf8" });
+      const expected = Number(/OVERALL SPEAKER DIARIZATION ERROR = ([\d.]+) percent/.exec(stdout)?.[1]);
+      const ours = diarizationErrorRate([diarizationErrors(sides.reference, sides.hypothesis)]);
+      expect(Math.abs(ours - expected)).toBeLessThan(0.011);
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+describe("maximum term weighted value", () => {
+  // beta = 1 x 0.5 / (1 x 0.5) = 1
+  const weights = { missCost: 1, falseAlarmCost: 1, targetPrior: 0.5 };
+  const trials = (query: string, targets: number[], others: number[]) => [
+    ...targets.map((score) => ({ query, score, isTarget: true })),
+    ...others.map((score) => ({ query, score, isTarget: false })),
+  ];
+
+  test("by hand", () => {
+    const all = [...trials("q", [9, 5], [6, 1]), ...trials("r", [8], [7, 2])];
+    // at 8: q misses one of two, r nothing: 1 - (1/2 + 0) / 2
+    expect(maximumTermWeightedValue(all, weights)).toEqual({ mtwv: 0.75, threshold: 8, queries: 2 });
+    // at 5: q finds both with one false alarm of two, r has one of two: 1 - (1/2 + 1/2) / 2, and cheap alarms pay
+    const cheap = { ...weights, falseAlarmCost: 0.1 };
+    expect(maximumTermWeightedValue(all, cheap).mtwv).toBeCloseTo(1 - (0.05 + 0.05) / 2, 12);
+  });
+
+  test("is 0 where nothing should be claimed, and leaves out queries without targets", () => {
+    expect(maximumTermWeightedValue(trials("q", [1], [2, 3]), weights)).toEqual({
+      mtwv: 0,
+      threshold: Number.POSITIVE_INFINITY,
+      queries: 1,
+    });
+    const all = [...trials("q", [3], [1]), ...trials("none", [], [9, 9])];
+    expect(maximumTermWeightedValue(all, weights)).toEqual({ mtwv: 1, threshold: 3, queries: 1 });
+    expect(() => maximumTermWeightedValue(trials("q", [], [1]), weights)).toThrow("no query");
+    expect(() => maximumTermWeightedValue(trials("q", [Number.NaN], []), weights)).toThrow("NaN");
+    expect(() => maximumTermWeightedValue([], { ...weights, targetPrior: 0 })).toThrow("prior");
+  });
+});

@@ -1,0 +1,39 @@
+// Recordings in reports: what each container is called, whatever the file's name says.
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { embedRecordings } from "../../../src/report/evaluation/recordings.ts";
+
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "recordings-"));
+});
+afterAll(() => rm(root, { recursive: true }));
+
+const latin = (text: string) => Buffer.from(text, "latin1");
+/** A page of one segment. */
+const ogg = (codec: string) => latin(`OggS${"\0".repeat(22)}\x01\x13${codec}`);
+
+test.each<[string, Buffer, string]>([
+  ["wav", latin("RIFF\x24\x00\x00\x00WAVEfmt "), "audio/wav"],
+  ["flac", latin("fLaC\x00\x00\x00\x22"), "audio/flac"],
+  ["mp3", latin("\xff\xfb\x90\x00"), "audio/mpeg"],
+  ["mp3 with a tag", latin("ID3\x04\x00\x00\x00\x00\x00\x00"), "audio/mpeg"],
+  ["m4a", latin("\x00\x00\x00\x18ftypM4A "), "audio/mp4"],
+])("%s", async (_, bytes, mime) => {
+  await writeFile(join(root, "x.bin"), bytes);
+  const row = { id: "x", reference: "", hypothesis: "", audio: "x.bin" };
+  expect(embedRecordings([row], root).get("x")).toEqual({ uri: `data:${mime};base64,${bytes.toString("base64")}` });
+});
+
+test("Ogg, by its codec", async () => {
+  for (const codec of ["OpusHead", "\x01vorbis"]) {
+    await writeFile(join(root, "x.ogg"), ogg(codec));
+    const recording = embedRecordings(
+      [{ id: "x", reference: "", hypothesis: "", audio: join(root, "x.ogg") }],
+      "/",
+    ).get("x");
+    expect(recording).toHaveProperty("uri", expect.stringMatching(/^data:audio\/ogg;base64,/));
+  }
+});
