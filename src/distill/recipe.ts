@@ -2,13 +2,14 @@
 import { readFile, stat } from "node:fs/promises";
 import { Document, isScalar, visit } from "yaml";
 import { StillwaveError } from "../errors.ts";
-import { findRecipe, fromPackage, toPackage } from "./recipe/places.ts";
+import { fromPackage, toPackage } from "../package.ts";
+import { findRecipe } from "./recipe/places.ts";
 import { problemsOf } from "./recipe/problems.ts";
 import { resolveRecipe } from "./recipe/resolve.ts";
 import { type Recipe, recipeSchema } from "./recipe/schema.ts";
 import { RecipeSource } from "./recipe/source.ts";
 
-export { findRecipe, packageRoot, shippedRecipes } from "./recipe/places.ts";
+export { findRecipe, shippedRecipes } from "./recipe/places.ts";
 export { SEMANTICS_DEFAULTS } from "./recipe/resolve.ts";
 export { type Recipe, recipeSchema, type StudentRecipe } from "./recipe/schema.ts";
 export { studentConfig } from "./recipe/student.ts";

@@ -1,5 +1,4 @@
 // Models as ONNX files that run anywhere: written, run, compared with their source, and only then put in place.
-import { readFileSync } from "node:fs";
 import { mkdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { StillwaveError, UsageError } from "../errors.ts";
@@ -9,6 +8,7 @@ import type { ModelConfig } from "../models/config.ts";
 import { checkModelConfig, receptiveField, samplesPerFrame } from "../models/config.ts";
 import type { OnnxModel } from "../onnx/proto.ts";
 import { toOnnx } from "../onnx/serialize.ts";
+import { packageVersion } from "../package.ts";
 import { createRuntime, openOnnxFile } from "../runtime/node/index.ts";
 import { padWaveforms } from "../upstream/inference.ts";
 import { checkOptions, resolveOutputs } from "./choice.ts";
@@ -32,11 +32,6 @@ const LIMITS: Record<ExportDtype, Pick<ExportResult, "limit" | "measure">> = {
 };
 
 const SAMPLE_RATE_HZ = 16000;
-
-function packageVersion(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
-}
 
 function metadataOf(config: ModelConfig, options: ExportOptions, runtimeVersion: string): Record<string, string> {
   const reuses = config.attentionFrom.some((source, layer) => source !== layer);

@@ -8,7 +8,7 @@ import {
   reuseEvery,
   samplesPerFrame,
 } from "../../models/config.ts";
-import { staysInPackage } from "./places.ts";
+import { staysInPackage } from "../../package.ts";
 import { type Recipe, type RecipeInput, recipeSchema, type StudentRecipe } from "./schema.ts";
 import type { RecipePath, RecipeProblem } from "./source.ts";
 import { studentShape } from "./student.ts";
