@@ -1,7 +1,7 @@
 // The op table on the WebAssembly engine of Node's runtime, with threads, and what differs there from the native one.
 import { expect, test } from "vitest";
 import { createRuntime, listDevices } from "../../src/runtime/node/index.ts";
-import { runOpCases } from "./opConformance.ts";
+import { runOpCases } from "./op-conformance.ts";
 
 process.env.STILLWAVE_ENGINE = "wasm";
 
