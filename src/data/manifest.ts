@@ -2,7 +2,8 @@
 import { readFile, stat } from "node:fs/promises";
 import { dirname, extname, resolve } from "node:path";
 import { StillwaveError } from "../errors.ts";
-import { checkSplits, type Listed, sortedById } from "./source.ts";
+import type { Listed } from "./corpus.types.ts";
+import { checkSplits, sortedById } from "./source.ts";
 
 const PATH_FIELDS = ["path", "audio_filepath", "audio", "file", "wav"] as const;
 const TEXT_FIELDS = ["text", "transcript", "sentence"] as const;

@@ -4,8 +4,7 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { AudioProbe } from "../audio/index.ts";
 import { InternalError } from "../errors.ts";
-import type { DecodedBatch } from "./decode-batch.ts";
-import type { PlannedBatch } from "./plan.ts";
+import type { DecodedBatch, PlannedBatch } from "./corpus.types.ts";
 
 /** Threads without work end after this. Long enough to outlive a validation, or the slowest step of a training run. */
 const IDLE_MS = 120_000;
