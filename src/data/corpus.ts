@@ -7,9 +7,9 @@ import { StillwaveError, UsageError, unknownName } from "../errors.ts";
 import { BadFiles, type OnBadFile, reasonOf } from "./bad-files.ts";
 import type { Corpus, CorpusKind, CorpusSource, Listed, Utterance } from "./corpus.types.ts";
 import { IndexCache } from "./index-cache.ts";
-import { listManifest } from "./manifest.ts";
+import { detectSource, listFolder, listLibrispeech } from "./list/folders.ts";
+import { listManifest } from "./list/manifest.ts";
 import { probeInWorkers } from "./pool.ts";
-import { detectSource, listFolder, listLibrispeech } from "./walk.ts";
 
 export interface OpenCorpusOptions {
   /** `stop`: any bad file is an error; `skip`: they are left out and listed in `badFiles`. */

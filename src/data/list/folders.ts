@@ -2,9 +2,9 @@
 import type { Dirent } from "node:fs";
 import { readdir, readFile, realpath, stat } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
-import { AUDIO_EXTENSIONS } from "../audio/index.ts";
-import { StillwaveError } from "../errors.ts";
-import type { CorpusKind, CorpusSource, Listed } from "./corpus.types.ts";
+import { AUDIO_EXTENSIONS } from "../../audio/index.ts";
+import { StillwaveError } from "../../errors.ts";
+import type { CorpusKind, CorpusSource, Listed } from "../corpus.types.ts";
 import { checkSplits, sortedById } from "./source.ts";
 
 interface Entry {

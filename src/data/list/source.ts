@@ -1,6 +1,6 @@
 // Corpora by reference, and the rules for any list of files: sorted by id, splits that exist.
-import { StillwaveError } from "../errors.ts";
-import type { CorpusSource, Listed } from "./corpus.types.ts";
+import { StillwaveError } from "../../errors.ts";
+import type { CorpusSource, Listed } from "../corpus.types.ts";
 
 /** LibriSpeech's layout: `root/<split>/<speaker>/<chapter>/<speaker>-<chapter>-<n>.flac` with `.trans.txt` beside. */
 export function librispeech(root: string, splits?: readonly string[]): CorpusSource {

@@ -1,8 +1,8 @@
 // Reads manifests: fairseq TSV (root, then path and samples), TSV with a header line, JSONL. Errors carry line numbers.
 import { readFile, stat } from "node:fs/promises";
 import { dirname, extname, resolve } from "node:path";
-import { StillwaveError } from "../errors.ts";
-import type { Listed } from "./corpus.types.ts";
+import { StillwaveError } from "../../errors.ts";
+import type { Listed } from "../corpus.types.ts";
 import { checkSplits, sortedById } from "./source.ts";
 
 const PATH_FIELDS = ["path", "audio_filepath", "audio", "file", "wav"] as const;
