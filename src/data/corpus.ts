@@ -110,18 +110,15 @@ async function probeAll(
   const progress = () => options.onProgress?.(++done, listed.length);
   const one = async (index: number) => {
     const { path } = listed[index];
-    const info = await stat(path).catch((error: NodeJS.ErrnoException) => {
-      bad.add(path, error.code === "ENOENT" ? "no such file" : error.message);
-    });
+    const info = await stat(path).catch((error: NodeJS.ErrnoException) =>
+      bad.add(path, error.code === "ENOENT" ? "no such file" : error.message),
+    );
     if (!info) return progress();
     const { size: bytes, mtimeMs } = info;
     try {
       const known = cache.get(path, bytes, mtimeMs);
       const probe = known ?? (await probeHeader(path));
-      if (!probe) {
-        undecided.push({ index, bytes, mtimeMs });
-        return;
-      }
+      if (!probe) return void undecided.push({ index, bytes, mtimeMs });
       if (!known) cache.set(path, bytes, mtimeMs, probe);
       probed[index] = { probe, bytes };
     } catch (error) {
