@@ -51,19 +51,10 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
   try {
     const plan = checkpoint.plan();
     const parameters = await readPlan(checkpoint.path, plan);
-    const dtypes = [...new Set(plan.used.map(({ dtype }) => dtype))];
-    return {
-      config: plan.config,
-      parameters,
-      info: {
-        path: checkpoint.path,
-        format: checkpoint.format,
-        storedDtype: dtypes.join(", "),
-        ...(plan.part ? { part: plan.part } : {}),
-        ignored: plan.ignored,
-        notes: plan.notes,
-      },
-    };
+    const storedDtype = [...new Set(plan.used.map(({ dtype }) => dtype))].join(", ");
+    const { config, part, ignored, notes } = plan;
+    const { format } = checkpoint;
+    return { config, parameters, info: { path: checkpoint.path, format, storedDtype, part, ignored, notes } };
   } finally {
     await checkpoint.close();
   }

@@ -1,18 +1,15 @@
 // Reads manifests: fairseq TSV (root, then path and samples), TSV with a header line, JSONL. Errors carry line numbers.
 import { readFile, stat } from "node:fs/promises";
 import { dirname, extname, resolve } from "node:path";
-import { StillwaveError } from "../errors.ts";
-import { checkSplits, type Listed, sortedById } from "./source.ts";
+import { StillwaveError } from "../../errors.ts";
+import type { Listed } from "../corpus.types.ts";
+import { type Line, numberedLines } from "../lines.ts";
+import { checkSplits, sortedById } from "./source.ts";
 
 const PATH_FIELDS = ["path", "audio_filepath", "audio", "file", "wav"] as const;
-const TEXT_FIELDS = ["text", "transcript", "sentence"] as const;
 const MAX_MANIFEST_BYTES = 512 * 2 ** 20;
 
 type Fields = Readonly<Record<string, unknown>>;
-interface Line {
-  readonly number: number;
-  readonly text: string;
-}
 
 /**
  * Lists the files of a manifest. Relative paths are resolved against the manifest's folder, or against the root that
@@ -25,10 +22,7 @@ export async function listManifest(file: string, splits: readonly string[] | und
   if (info.size > MAX_MANIFEST_BYTES) throw new StillwaveError(`${file}: a manifest of ${info.size} bytes; is it one?`);
   const content = (await readFile(file, "utf8")).replace(/^\uFEFF/, "");
   if (content.includes("\0")) throw new StillwaveError(`${file}: not a text file; a manifest is TSV or JSONL`);
-  const lines = content
-    .split(/\r?\n/)
-    .map((text, i): Line => ({ number: i + 1, text }))
-    .filter(({ text }) => text.trim() !== "");
+  const lines = numberedLines(content);
   if (lines.length === 0) throw new StillwaveError(`${file}: the manifest is empty`);
   const listed = parseLines(lines, file);
   if (listed.length === 0) throw new StillwaveError(`${file}: the manifest lists no files`);
@@ -102,15 +96,12 @@ function fromFields(fields: Fields, { number }: Line, file: string): Listed {
       `${file}:${number}: segments ("offset": ${String(offset)}) are not read; cut the recording into files first`,
     );
   }
-  const speaker = text(["speaker", "speaker_id", "client_id"]);
-  const transcript = text(TEXT_FIELDS);
-  const split = text(["split"]);
   return {
     id: text(["id", "utt_id", "utterance_id"]) ?? withoutExtension(path),
     path: resolve(dirname(file), path),
-    speaker,
-    transcript,
-    split,
+    speaker: text(["speaker", "speaker_id", "client_id"]),
+    transcript: text(["text", "transcript", "sentence"]),
+    split: text(["split"]),
   };
 }
 

@@ -2,9 +2,10 @@
 import type { Dirent } from "node:fs";
 import { readdir, readFile, realpath, stat } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
-import { AUDIO_EXTENSIONS } from "../audio/index.ts";
-import { StillwaveError } from "../errors.ts";
-import { type CorpusKind, type CorpusSource, checkSplits, type Listed, sortedById } from "./source.ts";
+import { AUDIO_EXTENSIONS } from "../../audio/index.ts";
+import { StillwaveError } from "../../errors.ts";
+import type { CorpusKind, CorpusSource, Listed } from "../corpus.types.ts";
+import { checkSplits, sortedById } from "./source.ts";
 
 interface Entry {
   readonly name: string;
@@ -25,21 +26,13 @@ async function entriesOf(path: string): Promise<Entry[]> {
     if (code === "ENOTDIR") throw new StillwaveError(`${path}: a file, where a folder was expected`);
     throw new StillwaveError(`${path}: cannot be listed (${(error as Error).message})`);
   }
-  const entries = await Promise.all(
-    found
-      .filter((entry) => !entry.name.startsWith("."))
-      .map(async (entry): Promise<Entry> => {
-        const full = join(path, entry.name);
-        const isFolder = entry.isSymbolicLink()
-          ? await stat(full).then(
-              (info) => info.isDirectory(),
-              () => false,
-            )
-          : entry.isDirectory();
-        return { name: entry.name, path: full, isFolder };
-      }),
-  );
-  return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  const visible = found.filter((entry) => !entry.name.startsWith("."));
+  const entries = visible.map(async (entry): Promise<Entry> => {
+    const full = join(path, entry.name);
+    const info = entry.isSymbolicLink() ? await stat(full).catch(() => undefined) : entry;
+    return { name: entry.name, path: full, isFolder: info?.isDirectory() === true };
+  });
+  return (await Promise.all(entries)).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 const foldersOf = async (path: string) => (await entriesOf(path)).filter((entry) => entry.isFolder);
@@ -49,16 +42,9 @@ async function holdsSpeakers(path: string): Promise<boolean> {
   for (const speaker of (await foldersOf(path)).slice(0, 3)) {
     for (const chapter of (await foldersOf(speaker.path)).slice(0, 3)) {
       const stem = `${speaker.name}-${chapter.name}`;
-      const files = await entriesOf(chapter.path);
-      if (
-        files.some(
-          (file) =>
-            !file.isFolder &&
-            (file.name === `${stem}.trans.txt` || (file.name.startsWith(`${stem}-`) && isAudioName(file.name))),
-        )
-      ) {
-        return true;
-      }
+      const belongs = ({ name, isFolder }: Entry) =>
+        !isFolder && (name === `${stem}.trans.txt` || (name.startsWith(`${stem}-`) && isAudioName(name)));
+      if ((await entriesOf(chapter.path)).some(belongs)) return true;
     }
   }
   return false;
@@ -72,9 +58,8 @@ export async function detectSource(source: CorpusSource): Promise<CorpusSource &
   if (!info)
     throw new StillwaveError(`${source.path}: no such file or folder; give a folder of speech or a manifest file`);
   if (info.isFile()) return { ...source, path, kind: "manifest" };
-  for (const split of await foldersOf(path)) {
+  for (const split of await foldersOf(path))
     if (await holdsSpeakers(split.path)) return { ...source, path, kind: "librispeech" };
-  }
   if (!source.splits && (await holdsSpeakers(path))) {
     return { path: dirname(path), splits: [basename(path)], kind: "librispeech" };
   }
@@ -125,12 +110,10 @@ async function listChapter(chapter: Entry, speaker: string, split: string): Prom
 export async function listFolder(root: string, splits: readonly string[] | undefined): Promise<Listed[]> {
   const listed: Listed[] = [];
   const others = new Map<string, number>();
-  if (splits)
-    checkSplits(
-      splits,
-      (await foldersOf(root)).map(({ name }) => name),
-      root,
-    );
+  if (splits) {
+    const present = (await foldersOf(root)).map(({ name }) => name);
+    checkSplits(splits, present, root);
+  }
   const visit = async (path: string, prefix: string, split: string | undefined, ancestors: readonly string[]) => {
     const real = await realpath(path).catch(() => path);
     // a symbolic link back to a folder we are inside of would never end

@@ -1,29 +1,6 @@
-// What a corpus is made from, and the listing of its files before any of them is opened.
-import { StillwaveError } from "../errors.ts";
-
-/** How files are laid out: `<split>/<speaker>/<chapter>/`, any folder, or a list in a file. */
-export type CorpusKind = "librispeech" | "folder" | "manifest";
-
-/** A corpus by reference: cheap to make, serialisable, opened with `openCorpus`. */
-export interface CorpusSource {
-  /** Detected from what lies at `path` if left out. */
-  readonly kind?: CorpusKind;
-  /** Root folder, or manifest file. */
-  readonly path: string;
-  /** Sub-folders of the root to take (or values of a manifest's split column); all of them if left out. */
-  readonly splits?: readonly string[];
-}
-
-/** One file that a listing found, not opened yet. */
-export interface Listed {
-  readonly id: string;
-  readonly path: string;
-  readonly speaker?: string;
-  readonly transcript?: string;
-  readonly split?: string;
-  /** What a manifest says the file holds, in samples at the file's own rate. */
-  readonly declaredSamples?: number;
-}
+// Corpora by reference, and the rules for any list of files: sorted by id, splits that exist.
+import { StillwaveError } from "../../errors.ts";
+import type { CorpusSource, Listed } from "../corpus.types.ts";
 
 /** LibriSpeech's layout: `root/<split>/<speaker>/<chapter>/<speaker>-<chapter>-<n>.flac` with `.trans.txt` beside. */
 export function librispeech(root: string, splits?: readonly string[]): CorpusSource {
