@@ -39,7 +39,7 @@ const ID_PATTERN = /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)?$/;
  * Loads a model by path, or by Hugging Face id where no such path exists. Files go to the standard cache (HF_HOME,
  * HF_HUB_CACHE); HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE are honoured. A cached model loads without a network.
  */
-export async function loadUpstream(pathOrHubId: string, options: HubOptions = {}): Promise<LoadedModel> {
+export async function loadCheckpoint(pathOrHubId: string, options: HubOptions = {}): Promise<LoadedModel> {
   if (await exists(pathOrHubId)) return loadModel(pathOrHubId, options);
   if (!ID_PATTERN.test(pathOrHubId) || pathOrHubId.includes("..") || pathOrHubId.includes("--"))
     throw new StillwaveError(`${pathOrHubId}: no such file or folder, and not a Hugging Face id (organisation/model)`);

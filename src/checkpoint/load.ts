@@ -49,12 +49,7 @@ async function holdsOnlyWeights(path: string): Promise<boolean> {
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<LoadedModel> {
   const checkpoint = await openCheckpoint(path, options);
   try {
-    const plan = checkpoint.plan();
-    const parameters = await readPlan(checkpoint.path, plan);
-    const storedDtype = [...new Set(plan.used.map(({ dtype }) => dtype))].join(", ");
-    const { config, part, ignored, notes } = plan;
-    const { format } = checkpoint;
-    return { config, parameters, info: { path: checkpoint.path, format, storedDtype, part, ignored, notes } };
+    return await readPlan(checkpoint.path, checkpoint.format, checkpoint.plan());
   } finally {
     await checkpoint.close();
   }

@@ -14,8 +14,10 @@ import type { DistillStep } from "../distill/step.types.ts";
 import { distillRun } from "../distill/trainer.ts";
 import { UsageError } from "../errors.ts";
 import type { ModelConfig } from "../models/config.ts";
+import { copyWeights, type ModelWeights } from "../models/parameters.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { copyWeights, defaultRuntime, type Model } from "../upstream/library-model.ts";
+import type { Model } from "../upstream/model.ts";
+import { defaultRuntime } from "../upstream/node.ts";
 
 type RecipeFields = z.input<typeof recipeSchema>;
 
@@ -30,7 +32,7 @@ export type RecipeSections = {
 };
 
 export interface DistillOptions {
-  readonly teacher: Pick<Model, "config" | "parameters" | "info">;
+  readonly teacher: ModelWeights & Partial<Pick<Model, "info">>;
   /** Its weights are those of the last update when the loop ends. */
   readonly student: Model & { readonly seed?: number };
   /** Default: the CPU of this machine. */

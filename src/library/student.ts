@@ -3,7 +3,8 @@ import { UsageError } from "../errors.ts";
 import { type ConvLayer, checkModelConfig, type ModelConfig, noReuse, type ReuseSemantics } from "../models/config.ts";
 import { initParameters } from "../models/init.ts";
 import { type ModelProfile, type ProfileOptions, profile as profileConfig } from "../models/profile.ts";
-import { createModel, type Model } from "../upstream/library-model.ts";
+import { createModel, type Model } from "../upstream/model.ts";
+import { defaultRuntime } from "../upstream/node.ts";
 
 export interface StudentOptions {
   readonly layers: number;
@@ -84,7 +85,7 @@ export function initStudent(options: StudentOptions): Model & { readonly seed: n
     ...(typeof copyConv === "number" && { layers: copyConv }),
   };
   const parameters = initParameters(config, { seed, ...(copyConv && copyConvFrom && { copyConvFrom }) });
-  return { ...createModel({ config, parameters }), seed };
+  return { ...createModel({ config, parameters }, defaultRuntime), seed };
 }
 
 /** Parameters and multiply-accumulates of a model or a configuration on one utterance (default 10 s). */

@@ -54,8 +54,9 @@ export {
   rescore,
   scoreRuns,
 } from "../report/evaluation/index.ts";
-export { openFeatureUpstream, type UpstreamOptions } from "../upstream/index.ts";
-export type { FeatureBatch, FeatureSource, FeatureUpstream } from "./features/features.types.ts";
+export { openUpstream } from "../upstream/open.ts";
+export type { Upstream, UpstreamOptions } from "../upstream/upstream.ts";
+export type { FeatureBatch, FeatureSource } from "./features/features.types.ts";
 export { type FeatureOptions, openFeatures } from "./features/index.ts";
 export {
   applySpecAugment,

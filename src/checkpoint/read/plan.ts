@@ -3,7 +3,7 @@ import { InternalError, StillwaveError } from "../../errors.ts";
 import { type HostArray, type Parameters, sizeOf } from "../../graph/array.ts";
 import type { ModelConfig } from "../../models/config.ts";
 import { type ParameterSpec, parameterSpecs } from "../../models/parameters.ts";
-import type { ModelPlan } from "../checkpoint.types.ts";
+import type { CheckpointFormat, LoadedModel, ModelPlan } from "../checkpoint.types.ts";
 import type { StoredTensor, StoredTensors } from "../formats/tensors.ts";
 
 export interface PlanInput {
@@ -77,10 +77,14 @@ export function planModel(input: PlanInput): ModelPlan {
   return { config, sources, used, ignored, notes, part: input.part };
 }
 
-/** Reads what a plan names, in order. Values that are not finite are an error. */
-export async function readPlan(path: string, plan: ModelPlan): Promise<Parameters> {
+/**
+ * Reads the model that a plan describes.
+ * @throws StillwaveError for values that are not finite
+ */
+export async function readPlan(path: string, format: CheckpointFormat, plan: ModelPlan): Promise<LoadedModel> {
+  const { config, used, part, ignored, notes } = plan;
   const parameters: Parameters = new Map();
-  for (const { name, shape } of parameterSpecs(plan.config)) {
+  for (const { name, shape } of parameterSpecs(config)) {
     const read = plan.sources.get(name);
     if (!read) throw new InternalError(`no source of "${name}" in a plan`);
     const data = await read();
@@ -91,7 +95,8 @@ export async function readPlan(path: string, plan: ModelPlan): Promise<Parameter
       );
     parameters.set(name, { shape, data } satisfies HostArray);
   }
-  return parameters;
+  const storedDtype = [...new Set(used.map(({ dtype }) => dtype))].join(", ");
+  return { config, parameters, info: { path, format, storedDtype, ...(part ? { part } : {}), ignored, notes } };
 }
 
 /** Index of the first value that is NaN or infinite; -1 where all are finite. */

@@ -1,7 +1,7 @@
 // Makes the parts of a run from its recipe: teacher, student, step, speech, and the writer of finished models.
 
 import type { LoadedModel } from "../../checkpoint/index.ts";
-import { loadUpstream, writeModelFolder } from "../../checkpoint/index.ts";
+import { loadCheckpoint, writeModelFolder } from "../../checkpoint/index.ts";
 import type { Parameters } from "../../graph/array.ts";
 import { type ModelConfig, receptiveField, validFrames } from "../../models/config.ts";
 import { type Recipe, studentConfig } from "../recipe.ts";
@@ -16,12 +16,12 @@ export type BuildStep = (recipe: Recipe, teacher: LoadedModel, student: ModelCon
 
 export interface PrepareParts {
   readonly buildStep: BuildStep;
-  /** Default: `loadUpstream`, a path or a Hugging Face id. */
+  /** Default: `loadCheckpoint`, a path or a Hugging Face id. */
   readonly loadTeacher?: (source: string) => Promise<LoadedModel>;
 }
 
 /** A `Prepare` for `distillRun` that loads the teacher, opens the data and compiles the step with `buildStep`. */
-export function prepareWith({ buildStep, loadTeacher = loadUpstream }: PrepareParts): Prepare {
+export function prepareWith({ buildStep, loadTeacher = loadCheckpoint }: PrepareParts): Prepare {
   return async (recipe, { outDir, note }) => {
     const teacher = await loadTeacher(recipe.teacher);
     for (const text of teacher.info.notes) note(`teacher: ${text}`);

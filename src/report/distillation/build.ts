@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import { type LoadedModel, loadModel, loadUpstream } from "../../checkpoint/index.ts";
+import { type LoadedModel, loadCheckpoint, loadModel } from "../../checkpoint/index.ts";
 import { parseRecipe, type Recipe, studentConfig } from "../../distill/recipe.ts";
 import { RUN_FILES } from "../../distill/run/folder.ts";
 import { MANIFEST_NAME, type RunManifest, readManifest } from "../../distill/run/manifest.ts";
@@ -14,7 +14,7 @@ import { type ModelConfig, receptiveField } from "../../models/config.ts";
 import { profile } from "../../models/profile.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import { createUpstream } from "../../upstream/inference.ts";
+import { createModel } from "../../upstream/model.ts";
 import { type AttentionComparison, type AttentionLayer, writeRunReport } from "../index.ts";
 
 export interface WrittenReport {
@@ -38,7 +38,7 @@ export async function reportRun(folder: string): Promise<WrittenReport> {
     throw new StillwaveError(`${recipePath}: cannot be read (${error.code ?? error.message})`);
   });
   const recipe = parseRecipe(recipeText, recipePath);
-  const teacher = await loadUpstream(recipe.teacher);
+  const teacher = await loadCheckpoint(recipe.teacher);
   const notes: string[] = [];
   const attention = await compareAttention(folder, recipe, teacher).catch((error: unknown) => {
     if (!(error instanceof StillwaveError)) throw error;
@@ -119,16 +119,16 @@ async function firstUtterance(folder: string, recipe: Recipe, minSamples: number
   }
 }
 
-async function attentionOf(model: LoadedModel, wave: Float32Array, runtime: Runtime): Promise<AttentionLayer[]> {
-  const upstream = createUpstream(model, runtime);
+async function attentionOf(loaded: LoadedModel, wave: Float32Array, runtime: Runtime): Promise<AttentionLayer[]> {
+  const model = createModel(loaded, runtime);
   try {
-    const { maps } = await upstream.extract(wave, { maps: true });
+    const { maps } = await model.extract(wave, { maps: true });
     return model.config.attentionFrom.map((source, layer) => {
       const { shape, data } = maps.get(source)!;
       const [, heads, frames] = shape as [number, number, number, number];
       return { layer, heads, frames, map: data, ...(source !== layer && { takesMapOf: source }) };
     });
   } finally {
-    await upstream.dispose();
+    await model.dispose();
   }
 }

@@ -7,14 +7,7 @@ export type {
   LeftOut,
   OpenedFeatures,
 } from "./cache.types.ts";
-export type {
-  FeatureBatch,
-  FeatureItem,
-  FeatureSource,
-  FeatureUpstream,
-  UtteranceStates,
-} from "./features.types.ts";
-export { framesOfSamples } from "./frames.ts";
+export type { FeatureBatch, FeatureItem, FeatureSource } from "./features.types.ts";
 export { defaultCacheRoot, planCache } from "./layout.ts";
 export { openFeatures } from "./open.ts";
 export { streamFeatures } from "./streamed-source.ts";

@@ -2,18 +2,19 @@
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { type PlannedItem, prefetchBatches } from "../../data/index.ts";
 import { InternalError, StillwaveError } from "../../errors.ts";
+import { framesOfSamples, type UtteranceStates } from "../../upstream/frames.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
 import { BatchMemory, type Span, spanOf } from "./assemble.ts";
 import type { FeatureUtterance } from "./cache.types.ts";
 import { extractNaming } from "./extraction.ts";
-import type { FeatureSource, FeatureUpstream, UtteranceStates } from "./features.types.ts";
-import { framesOfSamples } from "./frames.ts";
+import type { FeatureSource } from "./features.types.ts";
 
 /**
  * A source that extracts as it is asked. A crop is one of the waveform, so its states know nothing of what lies around it;
  * with a cache they do. The upstream stays the caller's. float32.
  */
 export function streamFeatures(
-  upstream: FeatureUpstream,
+  upstream: Upstream,
   utterances: readonly FeatureUtterance[],
   { workers = 1 }: { readonly workers?: number } = {},
 ): FeatureSource {
@@ -52,7 +53,7 @@ export function streamFeatures(
 }
 
 /** The samples of a span; more, where they would be fewer than the upstream needs. */
-function cropOf(utterance: FeatureUtterance, span: Span, upstream: FeatureUpstream): PlannedItem {
+function cropOf(utterance: FeatureUtterance, span: Span, upstream: Upstream): PlannedItem {
   const { id, path, samples: fileSamples } = utterance;
   const { samplesPerFrame, minSamples } = upstream;
   const whole = span.start === 0 && span.frames === framesOfSamples(fileSamples, samplesPerFrame);
@@ -89,7 +90,7 @@ function* groups(items: readonly PlannedItem[], batchSeconds: number): Generator
 }
 
 async function decodeAndExtract(
-  upstream: FeatureUpstream,
+  upstream: Upstream,
   items: readonly PlannedItem[],
   workers: number,
 ): Promise<UtteranceStates[]> {

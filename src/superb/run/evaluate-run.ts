@@ -3,8 +3,9 @@ import { StillwaveError, UsageError } from "../../errors.ts";
 import { reportEvaluation } from "../../report/evaluation/index.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import { openFeatureUpstream } from "../../upstream/index.ts";
-import type { FeatureSource, FeatureUpstream } from "../features/features.types.ts";
+import { openUpstream } from "../../upstream/open.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
+import type { FeatureSource } from "../features/features.types.ts";
 import { openFeatures } from "../features/index.ts";
 import { headParameterCount } from "../heads/parameters.ts";
 import { createDecoding } from "../tasks/decoding.ts";
@@ -29,14 +30,14 @@ export async function* evaluateRun(options: EvaluationOptions): AsyncGenerator<E
     throw new UsageError("dtype: float16 is how a cache stores hidden states; without a cache they are float32");
   const folder = await openEvaluationFolder(options.outDir, options.resume ?? false);
   const notes: string[] = [];
-  let upstream: FeatureUpstream | undefined;
+  let upstream: Upstream | undefined;
   try {
     for (const text of folder.notes) yield { kind: "note", text };
     const task = taskNamed(options.task);
     const data = await task.load(options.corpus);
     const { device, threads } = options;
     const where = { ...(device && { device }), ...(threads && { threads }) };
-    upstream = await openFeatureUpstream(options.upstream, {
+    upstream = await openUpstream(options.upstream, {
       ...options.upstreamOptions,
       ...where,
       onNote: (text) => notes.push(text),
@@ -54,7 +55,7 @@ interface Opened {
   readonly folder: EvaluationFolder;
   readonly task: Task;
   readonly data: TaskData;
-  readonly upstream: FeatureUpstream;
+  readonly upstream: Upstream;
   readonly runtime: Runtime;
   /** Filled while things happen. */
   readonly notes: string[];

@@ -1,7 +1,6 @@
 // What an evaluation is asked for, and what everything after its preparation works with.
 import type { Device } from "../../runtime/runtime.ts";
-import type { UpstreamOptions } from "../../upstream/index.ts";
-import type { FeatureUpstream } from "../features/features.types.ts";
+import type { Upstream, UpstreamOptions } from "../../upstream/upstream.ts";
 import type { DecodingOptions } from "../tasks/decoding.ts";
 import type { CorpusOptions, Split, TaskData, TaskUtterance } from "../tasks/task.types.ts";
 import type { TrainingChoices } from "./settings.ts";
@@ -36,7 +35,7 @@ export interface PreparedEvaluation extends SweepParts {
   readonly options: EvaluationOptions;
   readonly data: TaskData;
   readonly utterances: Readonly<Record<Split, readonly TaskUtterance[]>>;
-  readonly upstream: FeatureUpstream;
+  readonly upstream: Upstream;
   /** Of making hidden states. */
   readonly featureSeconds: number;
 }

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { StillwaveError } from "../../errors.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Device } from "../../runtime/runtime.ts";
-import { openFeatureUpstream } from "../../upstream/index.ts";
-import type { FeatureUpstream } from "../features/features.types.ts";
+import { openUpstream } from "../../upstream/open.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
 import { Head } from "../heads/step.ts";
 import { createDecoding, type Decoding, type DecodingOptions } from "../tasks/decoding.ts";
 import { createObjective, logitsOf } from "../tasks/objective.ts";
@@ -58,13 +58,11 @@ export async function openTranscriber(options: TranscriberOptions): Promise<Tran
   const decoding = spec.kind === "ctc" ? await createDecoding(spec, options.decoding) : undefined;
   const where = { ...(device && { device }), ...(threads && { threads }) };
   const name = options.upstream ?? settings.upstream.spec;
-  const upstream = await openFeatureUpstream(name, { ...settings.upstream.options, ...where }).catch(
-    (error: unknown) => {
-      if (error instanceof StillwaveError && options.upstream === undefined)
-        error.message += `; it is the upstream that ${run} was trained on: if it has moved, name it with --upstream`;
-      throw error;
-    },
-  );
+  const upstream = await openUpstream(name, { ...settings.upstream.options, ...where }).catch((error: unknown) => {
+    if (error instanceof StillwaveError && options.upstream === undefined)
+      error.message += `; it is the upstream that ${run} was trained on: if it has moved, name it with --upstream`;
+    throw error;
+  });
   try {
     checkUpstream(upstream, settings, run);
     const runtime = await createRuntime(where);
@@ -76,7 +74,7 @@ export async function openTranscriber(options: TranscriberOptions): Promise<Tran
   }
 }
 
-function checkUpstream(upstream: FeatureUpstream, { upstream: wanted, input }: HeadSettings, run: string): void {
+function checkUpstream(upstream: Upstream, { upstream: wanted, input }: HeadSettings, run: string): void {
   if (upstream.fingerprint === wanted.fingerprint) return;
   const shape = upstream.layers.length !== input.layers || upstream.dim !== input.dim;
   const detail = shape
@@ -89,7 +87,7 @@ function checkUpstream(upstream: FeatureUpstream, { upstream: wanted, input }: H
 
 function transcriberOf(
   settings: HeadSettings,
-  upstream: FeatureUpstream,
+  upstream: Upstream,
   head: Head,
   decoding: Decoding | undefined,
 ): Transcriber {

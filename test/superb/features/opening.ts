@@ -5,8 +5,6 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { openCorpus, type Utterance } from "../../../src/data/index.ts";
-import type { FeatureUpstream } from "../../../src/superb/features/features.types.ts";
-import { framesOfSamples } from "../../../src/superb/features/frames.ts";
 import {
   type FeatureEvent,
   type FeatureItem,
@@ -14,6 +12,8 @@ import {
   type OpenedFeatures,
   openFeatures,
 } from "../../../src/superb/features/index.ts";
+import { framesOfSamples } from "../../../src/upstream/frames.ts";
+import type { Upstream } from "../../../src/upstream/upstream.ts";
 
 export const shipped = fileURLToPath(new URL("../../../examples/speech/", import.meta.url));
 
@@ -28,7 +28,7 @@ export async function speechFolder(
   return { root, utterances, remove: () => rmSync(root, { recursive: true, force: true }) };
 }
 
-export interface FakeUpstream extends FeatureUpstream {
+export interface FakeUpstream extends Upstream {
   /** Lengths of the batches it was given. */
   readonly batches: number[];
 }
@@ -38,7 +38,7 @@ export interface FakeUpstream extends FeatureUpstream {
  * how many waveforms come together, so that equal bytes mean equal batches.
  */
 export function fakeUpstream(
-  changes: Partial<FeatureUpstream> & { readonly scale?: number; readonly delayMs?: number } = {},
+  changes: Partial<Upstream> & { readonly scale?: number; readonly delayMs?: number } = {},
 ): FakeUpstream {
   const { scale = 1, delayMs = 0, ...rest } = changes;
   const batches: number[] = [];

@@ -1,15 +1,16 @@
-// Loads a model folder in the browser: from its URL, or from the two files a user chose. Imports nothing of Node's.
+// Models in browsers: from the URL of a model folder, or from the two files a user chose. Imports nothing of Node's.
+import type { LoadOptions } from "../checkpoint/checkpoint.types.ts";
+import { DTYPE_BYTES, decodeInto } from "../checkpoint/formats/dtypes.ts";
+import { type ReadBytes, readSafetensorsHeader } from "../checkpoint/formats/safetensors-header.ts";
+import type { StoredTensors } from "../checkpoint/formats/tensors.ts";
+import { type Fields, isFields } from "../checkpoint/read/fields.ts";
+import { planFolder } from "../checkpoint/read/huggingface-plan.ts";
+import { readPlan } from "../checkpoint/read/plan.ts";
 import { StillwaveError } from "../errors.ts";
-import type { Parameters } from "../graph/array.ts";
-import type { ModelConfig } from "../models/config.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { fetchBytes } from "../runtime/web/fetch.ts";
-import type { LoadOptions } from "./checkpoint.types.ts";
-import { DTYPE_BYTES, decodeInto } from "./formats/dtypes.ts";
-import { type ReadBytes, readSafetensorsHeader } from "./formats/safetensors-header.ts";
-import type { StoredTensors } from "./formats/tensors.ts";
-import { type Fields, isFields } from "./read/fields.ts";
-import { planFolder } from "./read/huggingface-plan.ts";
-import { readPlan } from "./read/plan.ts";
+import { createRuntime } from "../runtime/web/index.ts";
+import { createModel, type Model } from "./model.ts";
 
 /** The files of a model folder in memory. */
 export interface ModelFiles {
@@ -19,13 +20,12 @@ export interface ModelFiles {
   readonly safetensors: ArrayBuffer | Uint8Array;
 }
 
-/** A model as `createUpstream` takes it. */
-export interface WebModel {
-  readonly config: ModelConfig;
-  /** Names, shapes and order of parameterSpecs(config), float32. */
-  readonly parameters: Parameters;
-  /** What a careful user would want to know: disagreements and assumptions. */
-  readonly notes: readonly string[];
+let shared: Promise<Runtime> | undefined;
+
+/** The runtime that calls without one share, on WASM. */
+function defaultRuntime(): Promise<Runtime> {
+  shared ??= createRuntime();
+  return shared;
 }
 
 function parseFields(config: unknown, where: string): Fields {
@@ -64,21 +64,22 @@ async function openTensors(path: string, file: Uint8Array): Promise<StoredTensor
 export async function loadModelFromFiles(
   files: ModelFiles,
   options: Pick<LoadOptions, "reuse"> & { readonly path?: string } = {},
-): Promise<WebModel> {
+): Promise<Model> {
   const path = options.path ?? "the model";
   const where = options.path === undefined ? "config.json" : `${path}/config.json`;
   const bytes = files.safetensors instanceof Uint8Array ? files.safetensors : new Uint8Array(files.safetensors);
   const fields = parseFields(files.config, where);
   const tensors = await openTensors(path, bytes);
   const plan = planFolder({ path, where, fields, preprocessor: undefined, tensors, bytes: bytes.byteLength }, options);
-  return { config: plan.config, parameters: await readPlan(path, plan), notes: plan.notes };
+  const format = isFields(fields.stillwave) ? "stillwave" : "huggingface-safetensors";
+  return createModel(await readPlan(path, format, plan), defaultRuntime);
 }
 
 /**
  * Loads a model folder over HTTP: `config.json` and `model.safetensors` below `url`.
  * @throws StillwaveError naming the file and what is wrong with it
  */
-export async function loadModelFromUrl(url: string | URL, options: Pick<LoadOptions, "reuse"> = {}): Promise<WebModel> {
+export async function loadModelFromUrl(url: string | URL, options: Pick<LoadOptions, "reuse"> = {}): Promise<Model> {
   const path = String(url).replace(/\/+$/, "");
   const [config, safetensors] = await Promise.all([
     fetchBytes(`${path}/config.json`),

@@ -1,7 +1,12 @@
 // How many frames an utterance counts for, and states cut or padded to just that many.
-import { StillwaveError } from "../../errors.ts";
-import type { HostArray } from "../../graph/array.ts";
-import type { UtteranceStates } from "./features.types.ts";
+import { StillwaveError } from "../errors.ts";
+import type { HostArray } from "../graph/array.ts";
+
+/** The hidden states of one utterance, [layers, frames, dim] row-major, cut or padded to round(samples / samplesPerFrame) frames. */
+export interface UtteranceStates {
+  readonly frames: number;
+  readonly data: Float32Array;
+}
 
 /** States may be this many frames longer or shorter than expected before that is an error. */
 const MOST_DIFFERENT_FRAMES = 4;
