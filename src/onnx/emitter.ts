@@ -1,19 +1,13 @@
 // Names, constants and dimension arithmetic while a graph becomes ONNX nodes.
 import { InternalError } from "../errors.ts";
-import { sizeOf } from "../graph/array.ts";
 import type { Dim, Shape } from "../graph/dim.ts";
 import { SymbolicDim } from "../graph/dim.ts";
-import type { GraphNode, Value } from "../graph/value.ts";
+import type { SymbolSource } from "../graph/graph.ts";
+import type { NodeOf, Value } from "../graph/value.ts";
+import type { OpName } from "../graph/vocabulary.ts";
 import type { OnnxAttribute, OnnxNode, OnnxTensor } from "./proto.ts";
 
 type Attributes = Readonly<Record<string, OnnxAttribute>>;
-
-/** Where a free dimension symbol can be read when the graph runs: axis `axis` of graph input `input` is `multiple` of it. */
-export interface SymbolSource {
-  readonly input: string;
-  readonly axis: number;
-  readonly multiple: number;
-}
 
 /** What the ONNX is written for. */
 export interface OnnxTarget {
@@ -46,7 +40,7 @@ export class Emitter {
     this.read = read;
   }
 
-  /** Whether anything reads the value: what nobody reads need not be computed. */
+  /** What nobody reads need not be computed. */
   isRead(value: Value): boolean {
     return this.read.has(value);
   }
@@ -76,18 +70,18 @@ export class Emitter {
 
   /** One ONNX node whose outputs are the outputs of `node`. */
   to(
-    { outputs }: Pick<GraphNode, "outputs">,
+    { outputs }: NodeOf<OpName>,
     type: string,
     inputs: readonly string[],
     attributes: Attributes = {},
     domain = "",
   ): void {
-    const names = this.outputNames({ outputs });
+    const names = this.outputNames(outputs);
     this.nodes.push({ type, domain, name: `${type}_${this.count++}`, inputs, outputs: names, attributes });
   }
 
-  /** The names of a node's outputs, given now where they have none. */
-  outputNames({ outputs }: Pick<GraphNode, "outputs">): string[] {
+  /** The names of outputs of one node, given now where they have none. */
+  outputNames(outputs: readonly Value[]): string[] {
     return outputs.map((value) => {
       const name = this.valueNames.get(value) ?? `_v${this.count}${outputs.length > 1 ? `_${value.index}` : ""}`;
       this.bind(value, name);
@@ -146,19 +140,18 @@ export class Emitter {
     return this.initializer(`i${value}`, { type: "int64", shape: [], bytes });
   }
 
-  constant(value: Value, data: Float32Array | BigInt64Array): void {
-    const shape = value.shape as number[];
-    if (data.length !== sizeOf(shape)) throw new InternalError(`constant of ${data.length} values for [${shape}]`);
-    const type = data instanceof Float32Array ? "float32" : "int64";
+  constant({ id, attributes, outputs: [value] }: NodeOf<"constant">): void {
+    const { data } = attributes;
+    const { shape, dtype: type } = attributes.type;
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     const given = this.target.constantNames?.get(value);
-    const key = data.length === 1 && !given ? `${type}[${shape}]${data[0]}` : `v${value.node.id}`;
+    const key = data.length === 1 && !given ? `${type}[${shape}]${data[0]}` : `v${id}`;
     this.bind(value, this.initializer(key, { type, shape, bytes }, given));
   }
 
   /** A shape as an int64 tensor [rank]: a constant, or computed from the sizes of the inputs. */
   dims(shape: Shape): string {
-    if (shape.every((dim) => typeof dim === "number")) return this.int64(shape as number[]);
+    if (shape.every((dim) => typeof dim === "number")) return this.int64(shape);
     const key = `d[${shape.join(",")}]`;
     let name = this.dimNames.get(key);
     if (name === undefined) {

@@ -36,8 +36,8 @@ export class Body {
     return factors.reduce((a, b) => this.op("Mul", [a, b]));
   }
 
-  split4(x: string): [string, string, string, string] {
-    return this.ops("Split", [x], 4, { axis: 1n, num_outputs: 4n }) as [string, string, string, string];
+  split4(x: string): string[] {
+    return this.ops("Split", [x], 4, { axis: 1n, num_outputs: 4n });
   }
 
   transposed(x: string): string {

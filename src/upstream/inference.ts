@@ -1,13 +1,13 @@
 // A model that runs: waveforms in, every intermediate out by name. The same forward pass that trains and is exported.
 import { UsageError } from "../errors.ts";
 import type { HostArray, Parameters } from "../graph/array.ts";
+import type { Graph } from "../graph/graph.ts";
 import type { Value } from "../graph/value.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { receptiveField, validFrames } from "../models/config.ts";
 import { encode, extractFeatures, maskFeatures } from "../models/forward.ts";
 import { lengthsInput, outputFrames, parameterInputs, validInput, waveInput } from "../models/trace.ts";
 import { normalizeWaveforms } from "../models/waveform.ts";
-import type { Graph } from "../onnx/serialize.ts";
 import type { Executable, Feed, Runtime } from "../runtime/runtime.ts";
 
 /** What one inference pass gives. Padded frames hold numbers without meaning; `validFrames` says where they begin. */

@@ -2,8 +2,8 @@
 import { availableParallelism } from "node:os";
 import * as ort from "onnxruntime-node";
 import { StillwaveError, UsageError, unknownName } from "../../errors.ts";
+import type { Graph } from "../../graph/graph.ts";
 import { encodeModel } from "../../onnx/proto.ts";
-import type { Graph } from "../../onnx/serialize.ts";
 import { toOnnx } from "../../onnx/serialize.ts";
 import { createExecutable, feedTensor } from "../executable.ts";
 import type { Device, Executable, Feed, Runtime } from "../runtime.ts";
