@@ -1,5 +1,6 @@
 // What library users call: models that run, fresh students, distillation.
 
+export { profile } from "../models/profile.ts";
 export {
   createModel,
   defaultRuntime,
@@ -8,4 +9,4 @@ export {
   type ModelExtraction,
 } from "../upstream/library-model.ts";
 export { type DistillOptions, distill, type LibraryRun, type RecipeSections } from "./distill.ts";
-export { initStudent, profile, type StudentOptions, studentConv } from "./student.ts";
+export { initStudent, type StudentOptions, studentConv } from "./student.ts";

@@ -1,5 +1,4 @@
 // The forward pass of any model: a pure function from waveform values to every intermediate by name.
-import type { Dim } from "../graph/dim.ts";
 import { mulDims } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
@@ -66,7 +65,7 @@ export function extractFeatures(config: ModelConfig, p: ParameterLookup, wave: V
     options.features === "channels-first" && config.convNorm === "group" ? channelsFirstFeatures : channelsLastFeatures;
   const raw = extract(within(p, "feature_extractor"), wave, config, options.lengths); // [batch, time, channels]
   const conv = config.channelScale ? g.mul(raw, p("feature_extractor.channel_scale")) : raw;
-  const [batch, time, channels] = conv.shape as [Dim, Dim, number];
+  const [batch, time, channels] = conv.shape;
   const rows = g.reshape(conv, [mulDims(batch, time), channels]);
   const normed = layerNorm(p, "feature_projection.layer_norm", rows, config.layerNormEps);
   const projected = config.featureProjection ? linear(p, "feature_projection.projection", normed) : normed;
@@ -88,9 +87,11 @@ export function maskFeatures(p: ParameterLookup, features: Value, { masked, vali
 /** 0 at true keys, very negative at padding: [batch, 1, time, 1]. */
 function keyBias(valid: Value | null): Value | null {
   if (!valid) return null;
-  const [batch, time] = valid.shape as [Dim, Dim];
+  const [batch, time] = valid.shape;
   return g.reshape(g.mul(g.sub(1, valid), MASKED_SCORE), [batch, 1, time, 1]);
 }
+
+const NO_DROPOUT: DropoutRates = { residual: 0, attention: 0, activation: 0, input: 0 };
 
 /** The Transformer on masked features [batch, time, dim]; `valid` as in FrameMasks. */
 export function encode(
@@ -100,23 +101,12 @@ export function encode(
   valid: Value | null,
   options: ForwardOptions = {},
 ): EncoderOutputs {
-  const { dropout = noDropout, rates = { residual: 0, attention: 0, activation: 0, input: 0 } } = options;
-  const [batch, time] = features.shape as [Dim, Dim];
-  const attentionShape = (layer: number): AttentionShape => {
-    const { heads, biasHeads } = layerShape(config, layer);
-    return { batch, time, heads, headDim: config.dim / config.heads, biasHeads };
-  };
-  const { relativePosition: relative } = config;
+  const { dropout = noDropout, rates = NO_DROPOUT } = options;
+  const { layers: count, relativePosition: relative } = config;
+  const [batch, time] = features.shape;
   const bias: ScoreBias = {
     keys: keyBias(valid),
-    positions: relative
-      ? relativePositionBias(
-          p("encoder.layers.0.attention.rel_attn_embed.weight"),
-          time,
-          relative.buckets,
-          relative.maxDistance,
-        )
-      : null,
+    positions: relative && relativePositionBias(p("encoder.layers.0.attention.rel_attn_embed.weight"), time, relative),
   };
   const inTime = (x: Value) => g.reshape(x, [batch, time, x.shape[1]]);
   const norm = (x: Value) => layerNorm(p, "encoder.layer_norm", x, config.layerNormEps);
@@ -127,46 +117,33 @@ export function encode(
   const encoderInput = config.normFirst ? positioned : norm(positioned);
 
   let x = dropout(encoderInput, "encoder", rates.residual);
-  const layers: Value[] = [];
+  const [layers, heads]: [Value[], Value[]] = [[], []];
   const maps = new Map<number, Value>();
   const readings = new Map<number, Value>();
-  const heads: Value[] = [];
-  for (let i = 0; i < config.layers; i++) {
+  /** The map of layer `source` as reusing layers read it; the official reading is computed once for all of them. */
+  const reusedMap = (source: number, shape: AttentionShape): Value => {
+    const map = maps.get(source)!;
+    if (config.reuse === "exact") return map;
+    const reading = readings.get(source) ?? officialReusedMap(map, shape, bias);
+    readings.set(source, reading);
+    return reading;
+  };
+  for (let i = 0; i < count; i++) {
+    const { ffnDim, ...left } = layerShape(config, i);
+    const shape = { batch, time, headDim: config.dim / config.heads, ...left };
     const source = config.attentionFrom[i];
-    const shape = attentionShape(i);
-    const reused = source === i ? null : reusedMap(config, readings, maps.get(source)!, source, shape, bias);
-    const layer = encoderLayer(config, within(p, `encoder.layers.${i}`), `layer${i}`, x, {
-      shape,
-      ffnDim: layerShape(config, i).ffnDim,
-      bias,
-      reused,
-      dropout,
-      rates,
-    });
+    const reused = source === i ? null : reusedMap(source, shape);
+    const given = { shape, ffnDim, bias, reused, dropout, rates };
+    const layer = encoderLayer(config, within(p, `encoder.layers.${i}`), `layer${i}`, x, given);
     if (layer.map) maps.set(i, layer.map);
     layers.push(inTime(layer.output));
-    const share = options.layerGradientScale ? (config.layers - i) / (config.layers - i + 1) : 1;
+    const share = options.layerGradientScale ? (count - i) / (count - i + 1) : 1;
     x = g.scaleGradient(layer.output, share);
     if (config.headLayers.includes(i) && config.headDim !== null)
       heads.push(inTime(linear(p, `heads.${i}`, options.layerGradientScale ? g.scaleGradient(x, 1 - share) : x)));
   }
   const last = inTime(config.normFirst ? norm(x) : x);
   return { posConv: inTime(posConv), encoderInput: inTime(encoderInput), layers, maps, heads, last };
-}
-
-/** The map of layer `source` as reusing layers read it; the official reading is computed once for all of them. */
-function reusedMap(
-  config: ModelConfig,
-  readings: Map<number, Value>,
-  map: Value,
-  source: number,
-  shape: AttentionShape,
-  bias: ScoreBias,
-): Value {
-  if (config.reuse === "exact") return map;
-  const reading = readings.get(source) ?? officialReusedMap(map, shape, bias);
-  readings.set(source, reading);
-  return reading;
 }
 
 interface LayerOptions {

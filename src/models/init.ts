@@ -72,11 +72,3 @@ function copyConv(
     target.data.set(source.data);
   }
 }
-
-/** A student ready to train. */
-export function initStudent(
-  config: ModelConfig,
-  options: InitOptions,
-): { config: ModelConfig; parameters: Parameters } {
-  return { config, parameters: initParameters(config, options) };
-}

@@ -1,6 +1,6 @@
 // Self-attention that computes its map, or takes over the map of an earlier layer.
 import type { Dim } from "../graph/dim.ts";
-import { mulDims } from "../graph/dim.ts";
+import { fixedDim, mulDims } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
 import { constant } from "../graph/value.ts";
@@ -55,8 +55,7 @@ export function attentionMap(p: ParameterLookup, x: Value, shape: AttentionShape
   if (!bias.positions) return g.softmax(scores);
   const { biasHeads } = shape;
   const own = (value: Value) => (biasHeads ? g.gather(value, int64List(biasHeads), 1) : value);
-  const total = bias.positions.shape[1] as number;
-  const gate = positionGate(p, x, { ...shape, heads: total });
+  const gate = positionGate(p, x, { ...shape, heads: fixedDim(bias.positions.shape[1]) });
   return g.softmax(g.add(scores, g.mul(own(bias.positions), own(gate))));
 }
 

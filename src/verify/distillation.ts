@@ -17,7 +17,8 @@ import type { Value } from "../graph/value.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { validFrames } from "../models/config.ts";
 import type { EncoderOutputs } from "../models/forward.ts";
-import { adamwUpdate, createAdamWState, decayRanges, warmupLinear } from "../optim/index.ts";
+import { adamwUpdate, createAdamWState, decayRanges } from "../optim/adamw.ts";
+import { warmupLinear } from "../optim/schedule.ts";
 import type { Feed, Runtime } from "../runtime/runtime.ts";
 import { createUpstream } from "../upstream/inference.ts";
 import {

@@ -1,6 +1,6 @@
 // The feature extractor as matrix products on reshaped views, channels last: the form that trains fast.
 import type { Dim } from "../../graph/dim.ts";
-import { mulDims } from "../../graph/dim.ts";
+import { fixedDim, mulDims } from "../../graph/dim.ts";
 import * as g from "../../graph/ops.ts";
 import type { Value } from "../../graph/value.ts";
 import { int64Scalar } from "../../graph/value.ts";
@@ -28,7 +28,7 @@ export function channelsLastFeatures(
   stack: ConvStack,
   lengths: Value | null = null,
 ): Value {
-  const [batch, samples] = wave.shape as [Dim, Dim];
+  const [batch, samples] = wave.shape;
   const counts = frameDims(stack.conv, samples);
   const frames = counts[counts.length - 1];
   const padded = paddedDims(stack.conv, frames);
@@ -64,7 +64,7 @@ function firstLayer(p: ParameterLookup, wave: Value, stack: ConvStack, frames: D
  * they are past the true frames, and wrapping keeps every gathered row unique.
  */
 function convolveRows(x: Value, weight: Value, { kernel, stride }: Window, rows: Dim, bias: Value | undefined): Value {
-  const [out, channels] = weight.shape as [number, number];
+  const [out, channels] = weight.shape.map(fixedDim);
   const taps = g.reshape(g.transpose(weight, [2, 1, 0]), [kernel * channels, out]); // [kernel * in, out]
   const inView = Math.min(kernel, stride);
   let result = bias;

@@ -17,6 +17,6 @@ export function windowCounts(lengths: Value, { kernel, stride }: Window): Value 
 
 /** 1 at entries before the item's count, 0 from there on: float32 [batch, size]. `counts` is int64 [batch]. */
 export function entriesBefore(counts: Value, size: Dim): Value {
-  const [batch] = counts.shape as [Dim];
+  const [batch] = counts.shape;
   return g.cast(g.less(g.reshape(g.iota(size), [1, size]), g.reshape(counts, [batch, 1])), "float32");
 }
