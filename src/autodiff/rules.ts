@@ -114,7 +114,7 @@ const RULES: { readonly [K in OpName]: Rule<K> } = {
   lstm: ({ inputs, outputs, attributes: { reverse } }, ct) => {
     const [, weight, valid] = inputs;
     const [hidden, cell, gates] = outputs;
-    const dGates = g.lstmBackward(ct, { weight, valid, cell, gates }, reverse);
+    const dGates = g.lstmBackward([ct, weight, valid, cell, gates], reverse);
     const rows = (x: Value) => g.reshape(x, [mulDims(x.shape[0], x.shape[1]), x.shape[2]]);
     const dWeight = g.gemm(rows(dGates), rows(g.previousFrame(hidden, reverse)), { transA: true });
     return [dGates, dWeight];

@@ -107,15 +107,8 @@ export const lstm = (gates: Value, weight: Value, valid: Value, reverse: boolean
 /** The value one frame before in the direction of time that the recurrence runs in; 0 before the first. */
 export const previousFrame = (x: Value, reverse: boolean): Value => (reverse ? pad(x, 0, -1, 1) : pad(x, 0, 1, -1));
 
-export interface LstmTrace {
-  readonly weight: Value;
-  readonly valid: Value;
-  readonly cell: Value;
-  readonly gates: Value;
-}
-
-export const lstmBackward = (cotangent: Value, { weight, valid, cell, gates }: LstmTrace, reverse: boolean): Value =>
-  apply("lstmBackward", [cotangent, weight, valid, cell, gates], { reverse });
+export const lstmBackward = (operands: Inputs<"lstmBackward", Value>, reverse: boolean): Value =>
+  apply("lstmBackward", operands, { reverse });
 
 export const reshape = (x: Value, shape: Shape): Value =>
   equalShapes(x.shape, shape) ? x : apply("reshape", [x], { shape });

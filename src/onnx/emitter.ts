@@ -5,9 +5,7 @@ import { SymbolicDim } from "../graph/dim.ts";
 import type { SymbolSource } from "../graph/graph.ts";
 import type { NodeOf, Value } from "../graph/value.ts";
 import type { OpName } from "../graph/vocabulary.ts";
-import type { OnnxAttribute, OnnxNode, OnnxTensor } from "./proto.ts";
-
-type Attributes = Readonly<Record<string, OnnxAttribute>>;
+import type { OnnxAttributes, OnnxNode, OnnxTensor } from "./proto.ts";
 
 /** What the ONNX is written for. */
 export interface OnnxTarget {
@@ -30,19 +28,14 @@ export class Emitter {
   private readonly constants = new Map<string, string>();
   private readonly dimNames = new Map<string, string>();
   private readonly symbols: ReadonlyMap<string, SymbolSource>;
-  private readonly read: ReadonlySet<Value>;
+  /** The values that some node or the caller reads; the others need not be computed. */
+  readonly read: ReadonlySet<Value>;
   private count = 0;
 
-  /** `read`: the values that some node or the caller reads. */
   constructor(symbols: ReadonlyMap<string, SymbolSource>, target: OnnxTarget, read: ReadonlySet<Value>) {
     this.symbols = symbols;
     this.target = target;
     this.read = read;
-  }
-
-  /** What nobody reads need not be computed. */
-  isRead(value: Value): boolean {
-    return this.read.has(value);
   }
 
   /** Gives a value its name before or after it was produced. */
@@ -64,16 +57,12 @@ export class Emitter {
     return values.map((value) => this.name(value));
   }
 
-  alias(output: Value, source: Value): void {
-    this.bind(output, this.name(source));
-  }
-
   /** One ONNX node whose outputs are the outputs of `node`. */
   to(
     { outputs }: NodeOf<OpName>,
     type: string,
     inputs: readonly string[],
-    attributes: Attributes = {},
+    attributes: OnnxAttributes = {},
     domain = "",
   ): void {
     const names = this.outputNames(outputs);
@@ -89,28 +78,15 @@ export class Emitter {
     });
   }
 
-  /** A number that no other call got, for the names inside a Scan's body. */
+  /** A number that no other call got, for the names of a Scan and inside its body. */
   unique(): number {
     return this.count++;
   }
 
-  /** A Scan: final states nobody reads, then the outputs collected over frames. */
-  scan(states: readonly string[], inputs: readonly string[], outputs: readonly string[], attributes: Attributes): void {
-    const final = states.map((_, i) => `_t${this.count}_${i}`);
-    const all = [...final, ...outputs];
-    this.nodes.push({
-      type: "Scan",
-      name: `Scan_${this.count++}`,
-      inputs: [...states, ...inputs],
-      outputs: all,
-      attributes,
-    });
-  }
-
   /** An intermediate ONNX node with one output; returns its name. */
-  op(type: string, inputs: readonly string[], attributes: Attributes = {}, domain = ""): string {
+  op(type: string, inputs: readonly string[], attributes: OnnxAttributes = {}): string {
     const output = `_t${this.count}`;
-    this.nodes.push({ type, domain, name: `${type}_${this.count++}`, inputs, outputs: [output], attributes });
+    this.nodes.push({ type, name: `${type}_${this.count++}`, inputs, outputs: [output], attributes });
     return output;
   }
 
@@ -152,19 +128,15 @@ export class Emitter {
   /** A shape as an int64 tensor [rank]: a constant, or computed from the sizes of the inputs. */
   dims(shape: Shape): string {
     if (shape.every((dim) => typeof dim === "number")) return this.int64(shape);
-    const key = `d[${shape.join(",")}]`;
-    let name = this.dimNames.get(key);
-    if (name === undefined) {
-      name =
-        shape.length === 1
-          ? this.dim(shape[0])
-          : this.op(
-              "Concat",
-              shape.map((d) => this.dim(d)),
-              { axis: 0n },
-            );
-      this.dimNames.set(key, name);
-    }
+    if (shape.length === 1) return this.dim(shape[0]);
+    const concat = () => this.op("Concat", shape.map((dim) => this.dim(dim)), { axis: 0n }); // biome-ignore format: one line
+    return this.once(`d[${shape.join(",")}]`, concat);
+  }
+
+  /** The name of what `make` makes of the sizes of the inputs, which is made once. */
+  private once(key: string, make: () => string): string {
+    const name = this.dimNames.get(key) ?? make();
+    this.dimNames.set(key, name);
     return name;
   }
 
@@ -179,31 +151,25 @@ export class Emitter {
   /** One dimension as an int64 tensor [1]. */
   private dim(dim: Dim): string {
     if (!(dim instanceof SymbolicDim)) return this.int64([dim]);
-    const known = this.dimNames.get(dim.key);
-    if (known !== undefined) return known;
-    const terms = dim.terms.map(({ coefficient, symbols }) => {
-      const factors = symbols.map((symbol) =>
-        symbol.quotient
-          ? this.op("Div", [this.dim(symbol.quotient.numerator), this.int64([symbol.quotient.divisor])])
-          : this.symbol(symbol.key),
-      );
-      if (coefficient !== 1 || factors.length === 0) factors.push(this.int64([coefficient]));
-      return factors.reduce((a, b) => this.op("Mul", [a, b]));
+    return this.once(dim.key, () => {
+      const terms = dim.terms.map(({ coefficient, symbols }) => {
+        const factors = symbols.map(({ key, quotient }) =>
+          quotient
+            ? this.op("Div", [this.dim(quotient.numerator), this.int64([quotient.divisor])])
+            : this.once(`s:${key}`, () => this.symbol(key)),
+        );
+        if (coefficient !== 1 || factors.length === 0) factors.push(this.int64([coefficient]));
+        return factors.reduce((a, b) => this.op("Mul", [a, b]));
+      });
+      return terms.reduce((a, b) => this.op("Add", [a, b]));
     });
-    const name = terms.reduce((a, b) => this.op("Add", [a, b]));
-    this.dimNames.set(dim.key, name);
-    return name;
   }
 
   private symbol(key: string): string {
-    const cached = this.dimNames.get(`s:${key}`);
-    if (cached !== undefined) return cached;
     const source = this.symbols.get(key);
     if (!source) throw new InternalError(`no graph input has an axis of size "${key}"`);
     const start = BigInt(source.axis);
     const size = this.op("Shape", [source.input], { start, end: start + 1n });
-    const name = source.multiple === 1 ? size : this.op("Div", [size, this.int64([source.multiple])]);
-    this.dimNames.set(`s:${key}`, name);
-    return name;
+    return source.multiple === 1 ? size : this.op("Div", [size, this.int64([source.multiple])]);
   }
 }

@@ -27,7 +27,7 @@ export function lowerLstm(node: NodeOf<"lstm">, emit: Emitter): void {
   const cell = b.mul(b.op("Add", [b.mul(f, c), b.mul(i, g)]), v);
   const hidden = b.mul(o, b.op("Tanh", [cell]));
   const collected = [() => hidden, () => b.op("Identity", [c]), () => b.op("Concat", [i, f, g, o], { axis: 1n })];
-  const read = node.outputs.filter((value) => emit.isRead(value));
+  const read = node.outputs.filter((value) => emit.read.has(value));
   const body = b.graph([h, c, x, v], [b.transposed(hidden), cell, ...read.map(({ index }) => collected[index]())]);
   const states = zeroStates(emit, node.outputs[0]);
   const scan: Scan = { body, states, backwards: node.attributes.reverse, inputs: [gates, valid] };

@@ -477,7 +477,7 @@ const recurrences: OpCase[] = [
       build: (ct, x, w, v) => {
         const valid = g.cast(v!, "float32");
         const [, cell, gates] = g.lstm(x!, w!, valid, true);
-        return g.lstmBackward(ct!, { weight: w!, valid, cell, gates }, true);
+        return g.lstmBackward([ct, w, valid, cell, gates], true);
       },
     },
   }),
