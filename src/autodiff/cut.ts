@@ -3,8 +3,7 @@ import { InternalError } from "../errors.ts";
 import { checkGraph } from "../graph/check.ts";
 import { rewrite } from "../graph/rewrite.ts";
 import { showType } from "../graph/type.ts";
-import type { Value } from "../graph/value.ts";
-import { input, reachableNodes } from "../graph/value.ts";
+import { input, reachableNodes, type Value } from "../graph/value.ts";
 import { pullBack } from "./gradient.ts";
 
 /** The backward graph's input for the cotangent of the logits. */

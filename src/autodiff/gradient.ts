@@ -3,11 +3,9 @@ import { InternalError } from "../errors.ts";
 import { checkGraph } from "../graph/check.ts";
 import { equalShapes, showShape, sizeOfShape } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
-import type { Replacements } from "../graph/rewrite.ts";
-import { rewrite } from "../graph/rewrite.ts";
+import { type Replacements, rewrite } from "../graph/rewrite.ts";
 import { showType } from "../graph/type.ts";
-import type { GraphNode, Value } from "../graph/value.ts";
-import { mapInputs, reachableNodes } from "../graph/value.ts";
+import { type GraphNode, mapInputs, reachableNodes, type Value } from "../graph/value.ts";
 import type { OpName } from "../graph/vocabulary.ts";
 import { inputCotangents } from "./rules.ts";
 

@@ -1,7 +1,6 @@
 // Gradients: for every op, how a cotangent of its output becomes cotangents of its inputs. Total over the vocabulary.
 import { InternalError } from "../errors.ts";
-import type { Dim } from "../graph/dim.ts";
-import { addDims, equalDims, mulDims, subDims } from "../graph/dim.ts";
+import { addDims, type Dim, equalDims, mulDims, subDims } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
 import type { GraphNode, NodeOf, Value } from "../graph/value.ts";
 import type { OpName } from "../graph/vocabulary.ts";

@@ -1,11 +1,9 @@
 // Constant folding on the host in float64: what a graph computes from its weights alone is computed once, at export.
 import { sizeOf } from "../graph/array.ts";
 import { checkGraph } from "../graph/check.ts";
-import type { Shape } from "../graph/dim.ts";
-import { fixedDim } from "../graph/dim.ts";
+import { fixedDim, type Shape } from "../graph/dim.ts";
 import { rewrite } from "../graph/rewrite.ts";
-import type { NodeOf, Value } from "../graph/value.ts";
-import { constant, mapInputs, reachableNodes } from "../graph/value.ts";
+import { constant, mapInputs, type NodeOf, reachableNodes, type Value } from "../graph/value.ts";
 import type { Attributes, Inputs, OpName } from "../graph/vocabulary.ts";
 
 type Numbers = Float32Array | Float64Array | BigInt64Array;

@@ -2,10 +2,8 @@
 import { InternalError } from "../errors.ts";
 import { equalShapes } from "./dim.ts";
 import { INFER, infer } from "./infer.ts";
-import type { ValueType } from "./type.ts";
-import { showType } from "./type.ts";
-import type { GraphNode, Value } from "./value.ts";
-import { reachableNodes } from "./value.ts";
+import { showType, type ValueType } from "./type.ts";
+import { type GraphNode, reachableNodes, type Value } from "./value.ts";
 
 /** What is wrong with a node by itself, or nothing. */
 function problemOf(node: GraphNode): string | undefined {

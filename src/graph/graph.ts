@@ -1,8 +1,7 @@
 // A traced function, and where a run reads what it is fed: its inputs by name and the sizes of its dimension symbols.
 import { InternalError } from "../errors.ts";
 import { SymbolicDim } from "./dim.ts";
-import type { Value } from "./value.ts";
-import { reachableNodes } from "./value.ts";
+import { reachableNodes, type Value } from "./value.ts";
 
 /** Named inputs are the `input` nodes reached from the outputs. */
 export interface Graph {

@@ -1,10 +1,19 @@
 // Shape inference: for every op, the types of its outputs from those of its operands. Total over the vocabulary.
 import { InternalError } from "../errors.ts";
 import type { DType } from "./array.ts";
-import type { Dim, Shape } from "./dim.ts";
-import { addDims, equalDims, equalShapes, floorDivDim, mulDims, showShape, sizeOfShape, subDims } from "./dim.ts";
-import type { ValueType } from "./type.ts";
-import { showType } from "./type.ts";
+import {
+  addDims,
+  type Dim,
+  equalDims,
+  equalShapes,
+  floorDivDim,
+  mulDims,
+  type Shape,
+  showShape,
+  sizeOfShape,
+  subDims,
+} from "./dim.ts";
+import { showType, type ValueType } from "./type.ts";
 import type { Attributes, Inputs, OpName, Outputs } from "./vocabulary.ts";
 
 /** Outputs' types, where operands and attributes are what the op takes; an InternalError says what is wrong elsewhere. */

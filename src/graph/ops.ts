@@ -1,10 +1,8 @@
 // The operations as functions on values: each adds a node, whose type `INFER` finds, or none where there is nothing to do.
 import type { DType } from "./array.ts";
-import type { Dim, Shape } from "./dim.ts";
-import { equalDims, equalShapes } from "./dim.ts";
+import { type Dim, equalDims, equalShapes, type Shape } from "./dim.ts";
 import { checkAxis } from "./infer.ts";
-import type { Value } from "./value.ts";
-import { createNode, int64Scalar, scalar } from "./value.ts";
+import { createNode, int64Scalar, scalar, type Value } from "./value.ts";
 import type { Attributes, Inputs, OpName } from "./vocabulary.ts";
 
 /** The first output of a new node. */

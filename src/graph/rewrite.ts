@@ -2,8 +2,7 @@
 import { InternalError } from "../errors.ts";
 import { equalShapes } from "./dim.ts";
 import { showType } from "./type.ts";
-import type { Value } from "./value.ts";
-import { createNode, mapInputs, reachableNodes } from "./value.ts";
+import { createNode, mapInputs, reachableNodes, type Value } from "./value.ts";
 
 /** What stands in for which values; a Map is one. */
 export interface Replacements {

@@ -1,7 +1,6 @@
 // What is known of a tensor before anything runs: its element type and its shape.
 import type { DType } from "./array.ts";
-import type { Shape } from "./dim.ts";
-import { showShape } from "./dim.ts";
+import { type Shape, showShape } from "./dim.ts";
 
 export interface ValueType {
   readonly shape: Shape;

@@ -1,10 +1,8 @@
 // Values and nodes of the tensor graph. A graph is what can be reached from its outputs; node ids give the order.
 import type { DType, HostArray } from "./array.ts";
-import type { Shape } from "./dim.ts";
-import { SymbolicDim } from "./dim.ts";
+import { type Shape, SymbolicDim } from "./dim.ts";
 import { infer } from "./infer.ts";
-import type { ValueType } from "./type.ts";
-import { showType } from "./type.ts";
+import { showType, type ValueType } from "./type.ts";
 import type { Attributes, Inputs, OpName, Outputs } from "./vocabulary.ts";
 
 /** One tensor in the graph: output `index` of `node`. */

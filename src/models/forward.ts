@@ -2,15 +2,20 @@
 import { mulDims } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
-import type { AttentionShape, ScoreBias } from "../nn/attention.ts";
-import { MASKED_SCORE, officialReusedMap, selfAttention } from "../nn/attention.ts";
+import {
+  type AttentionOptions,
+  type AttentionShape,
+  MASKED_SCORE,
+  officialReusedMap,
+  type ScoreBias,
+  selfAttention,
+} from "../nn/attention.ts";
 import { channelsFirstFeatures } from "../nn/features/channels-first.ts";
 import { channelsLastFeatures } from "../nn/features/channels-last.ts";
 import { layerNorm, linear } from "../nn/linear.ts";
 import { positionalConv } from "../nn/positional-conv.ts";
 import { relativePositionBias } from "../nn/relative-position.ts";
-import type { Dropout, ParameterLookup } from "../nn/scope.ts";
-import { noDropout, within } from "../nn/scope.ts";
+import { type Dropout, noDropout, type ParameterLookup, within } from "../nn/scope.ts";
 import { layerShape, type ModelConfig } from "./config.ts";
 
 /** Dropout rates while training; all 0 in evaluation. */
@@ -133,8 +138,8 @@ export function encode(
     const shape = { batch, time, headDim: config.dim / config.heads, ...left };
     const source = config.attentionFrom[i];
     const reused = source === i ? null : reusedMap(source, shape);
-    const given = { shape, ffnDim, bias, reused, dropout, rates };
-    const layer = encoderLayer(config, within(p, `encoder.layers.${i}`), `layer${i}`, x, given);
+    const drop: LayerOptions["drop"] = (value, place, rate) => dropout(value, `layer${i}.${place}`, rates[rate]);
+    const layer = encoderLayer(config, within(p, `encoder.layers.${i}`), x, { shape, ffnDim, bias, reused, drop });
     if (layer.map) maps.set(i, layer.map);
     layers.push(inTime(layer.output));
     const share = options.layerGradientScale ? (count - i) / (count - i + 1) : 1;
@@ -146,37 +151,31 @@ export function encode(
   return { posConv: inTime(posConv), encoderInput: inTime(encoderInput), layers, maps, heads, last };
 }
 
-interface LayerOptions {
-  /** Without heads there is no attention block, with `ffnDim` 0 no feed-forward block. */
-  readonly shape: AttentionShape;
+/** Without heads there is no attention block, with `ffnDim` 0 no feed-forward block. */
+interface LayerOptions extends AttentionOptions {
   readonly ffnDim: number;
-  readonly bias: ScoreBias;
-  readonly reused: Value | null;
-  readonly dropout: Dropout;
-  readonly rates: DropoutRates;
+  /** Dropout at a place of the layer. */
+  readonly drop: (x: Value, place: string, rate: keyof DropoutRates) => Value;
 }
 
 /**
  * One Transformer layer on rows [batch * time, dim]. A pruned block leaves its residual path alone: in post-LN layers the
  * norm after it stays, in pre-LN layers the norm before it goes with it (as in DPHuBERT, arXiv:2305.17651).
  */
-function encoderLayer(config: ModelConfig, p: ParameterLookup, place: string, x: Value, options: LayerOptions) {
-  const { shape, ffnDim, bias, reused, dropout, rates } = options;
+function encoderLayer(config: ModelConfig, p: ParameterLookup, x: Value, options: LayerOptions) {
+  const { shape, ffnDim, drop } = options;
   const norm = (name: string, value: Value) => layerNorm(p, name, value, config.layerNormEps);
   const attend = (value: Value) =>
-    selfAttention(within(p, "attention"), place, value, { shape, bias, reused, dropout, dropoutRate: rates.attention });
+    selfAttention(within(p, "attention"), value, options, (map) => drop(map, "attention", "attention"));
   const feedForward = (value: Value) => {
-    const hidden = g.gelu(linear(p, "feed_forward.intermediate_dense", value));
-    const dropped = dropout(hidden, `${place}.activation`, rates.activation);
-    return dropout(linear(p, "feed_forward.output_dense", dropped), `${place}.feedForward`, rates.residual);
+    const hidden = drop(g.gelu(linear(p, "feed_forward.intermediate_dense", value)), "activation", "activation");
+    return drop(linear(p, "feed_forward.output_dense", hidden), "feedForward", "residual");
   };
   const before = (name: string, value: Value) => (config.normFirst ? norm(name, value) : value);
   const after = (name: string, value: Value) => (config.normFirst ? value : norm(name, value));
   const attended = shape.heads > 0 ? attend(before("layer_norm", x)) : null;
-  const middle = after(
-    "layer_norm",
-    attended ? g.add(x, dropout(attended.output, `${place}.residual`, rates.residual)) : x,
-  );
+  const summed = attended ? g.add(x, drop(attended.output, "residual", "residual")) : x;
+  const middle = after("layer_norm", summed);
   const fed = ffnDim > 0 ? g.add(middle, feedForward(before("final_layer_norm", middle))) : middle;
   return { output: after("final_layer_norm", fed), map: attended?.map ?? null };
 }

@@ -1,10 +1,8 @@
 // The inputs of a traced model: its parameters, waveforms, frame counts and masks, under fixed names.
 import { InternalError } from "../errors.ts";
-import type { Dim } from "../graph/dim.ts";
-import { symbol } from "../graph/dim.ts";
+import { type Dim, symbol } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
-import type { Value } from "../graph/value.ts";
-import { input, int64Scalar } from "../graph/value.ts";
+import { input, int64Scalar, type Value } from "../graph/value.ts";
 import { frameDims } from "../nn/features/frames.ts";
 import { entriesBefore, windowCounts } from "../nn/features/lengths.ts";
 import type { ParameterLookup } from "../nn/scope.ts";

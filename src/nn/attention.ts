@@ -1,11 +1,9 @@
 // Self-attention that computes its map, or takes over the map of an earlier layer.
-import type { Dim } from "../graph/dim.ts";
-import { fixedDim, mulDims } from "../graph/dim.ts";
+import { type Dim, fixedDim, mulDims } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
-import type { Value } from "../graph/value.ts";
-import { constant } from "../graph/value.ts";
+import { constant, type Value } from "../graph/value.ts";
 import { linear } from "./linear.ts";
-import type { Dropout, ParameterLookup } from "./scope.ts";
+import type { ParameterLookup } from "./scope.ts";
 
 export interface AttentionShape {
   readonly batch: Dim;
@@ -93,19 +91,16 @@ export interface AttentionOptions {
   readonly bias: ScoreBias;
   /** The map to take over, already in this layer's reading; null: compute one. */
   readonly reused: Value | null;
-  readonly dropout: Dropout;
-  readonly dropoutRate: number;
 }
 
-/** Attention of one layer and the map it computed (before dropout), null where it reused one. */
+/** Attention of one layer, its own map dropped out, and that map as it was computed: null where it reused one. */
 export function selfAttention(
   p: ParameterLookup,
-  place: string,
   x: Value,
-  options: AttentionOptions,
+  { shape, bias, reused }: AttentionOptions,
+  dropout: (map: Value) => Value,
 ): { output: Value; map: Value | null } {
-  const { shape, bias, reused, dropout, dropoutRate } = options;
   if (reused) return { output: applyMap(p, x, reused, shape), map: null };
   const map = attentionMap(p, x, shape, bias);
-  return { output: applyMap(p, x, dropout(map, `${place}.attention`, dropoutRate), shape), map };
+  return { output: applyMap(p, x, dropout(map), shape), map };
 }

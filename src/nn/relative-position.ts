@@ -1,8 +1,7 @@
 // WavLM's bucketed relative positions (arXiv:2110.13900 section III-A, buckets as in T5, arXiv:1910.10683).
 import type { Dim } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
-import type { Value } from "../graph/value.ts";
-import { constant, int64Scalar } from "../graph/value.ts";
+import { constant, int64Scalar, type Value } from "../graph/value.ts";
 
 /** Bucket of key position - query position, in float32 as the published code computes it. */
 export function relativeBucket(distance: number, buckets: number, maxDistance: number): number {

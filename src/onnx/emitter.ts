@@ -1,7 +1,6 @@
 // Names, constants and dimension arithmetic while a graph becomes ONNX nodes.
 import { InternalError } from "../errors.ts";
-import type { Dim, Shape } from "../graph/dim.ts";
-import { SymbolicDim } from "../graph/dim.ts";
+import { type Dim, type Shape, SymbolicDim } from "../graph/dim.ts";
 import type { SymbolSource } from "../graph/graph.ts";
 import type { NodeOf, Value } from "../graph/value.ts";
 import type { OpName } from "../graph/vocabulary.ts";

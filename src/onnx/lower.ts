@@ -5,8 +5,7 @@ import type { Attributes, OpName } from "../graph/vocabulary.ts";
 import type { Emitter } from "./emitter.ts";
 import { lowerGemm } from "./gemm.ts";
 import { lowerLstm, lowerLstmBackward } from "./lstm.ts";
-import type { OnnxAttributes } from "./proto.ts";
-import { DATA_TYPE } from "./proto.ts";
+import { DATA_TYPE, type OnnxAttributes } from "./proto.ts";
 
 /** Emits the nodes of `node`; its inputs have names already. */
 type Lower<K extends OpName> = (node: NodeOf<K>, emit: Emitter) => void;

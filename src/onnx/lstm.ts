@@ -2,8 +2,7 @@
 import type { Dim } from "../graph/dim.ts";
 import type { NodeOf, Value } from "../graph/value.ts";
 import type { Emitter } from "./emitter.ts";
-import type { Scan } from "./scan.ts";
-import { Body, emitScan } from "./scan.ts";
+import { Body, emitScan, type Scan } from "./scan.ts";
 
 /** States of zeros: the hidden one [hidden, batch], as products read it, and the cell [batch, hidden]. */
 function zeroStates(emit: Emitter, hidden: Value): [string, string] {

@@ -1,11 +1,8 @@
 // A graph as an ONNX model: inputs and outputs by name, every node lowered in order.
 import { InternalError } from "../errors.ts";
-import type { Graph } from "../graph/graph.ts";
-import { graphInputs, symbolSources } from "../graph/graph.ts";
-import type { Value } from "../graph/value.ts";
-import { reachableNodes } from "../graph/value.ts";
-import type { OnnxTarget } from "./emitter.ts";
-import { Emitter, INTERNAL_NAME } from "./emitter.ts";
+import { type Graph, graphInputs, symbolSources } from "../graph/graph.ts";
+import { reachableNodes, type Value } from "../graph/value.ts";
+import { Emitter, INTERNAL_NAME, type OnnxTarget } from "./emitter.ts";
 import { lower } from "./lower.ts";
 import type { OnnxAttribute, OnnxModel, OnnxNode } from "./proto.ts";
 

@@ -35,15 +35,11 @@ export function createAdamWState(size: number): AdamWState {
  * "bias" (the released code's rule: LayerNorm weights, weight_g, weight_v and the mask embedding do decay).
  * Neighbours with the same decay are merged.
  */
-export function decayRanges(
-  parameters: Pick<Parameters, "entries">,
-  weightDecay: number,
-  excluded: (name: string) => boolean = (name) => name.includes("bias"),
-): DecayRange[] {
+export function decayRanges(parameters: Pick<Parameters, "entries">, weightDecay: number): DecayRange[] {
   const ranges: { start: number; end: number; weightDecay: number }[] = [];
   let position = 0;
   for (const [name, array] of parameters.entries()) {
-    const decay = excluded(name) ? 0 : weightDecay;
+    const decay = name.includes("bias") ? 0 : weightDecay;
     const end = position + array.data.length;
     const last = ranges[ranges.length - 1];
     if (last && last.weightDecay === decay) last.end = end;

@@ -1,8 +1,7 @@
 // The feature extractor with native convolutions, channels first: the fastest form where nothing is trained.
 import * as g from "../../graph/ops.ts";
 import type { Value } from "../../graph/value.ts";
-import type { ParameterLookup } from "../scope.ts";
-import { within } from "../scope.ts";
+import { type ParameterLookup, within } from "../scope.ts";
 import type { ConvStack } from "./channels-last.ts";
 import { foldGroupNorm, windowsWithOnes } from "./first-layer.ts";
 import { windowCount } from "./frames.ts";

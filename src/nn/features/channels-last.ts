@@ -1,15 +1,11 @@
 // The feature extractor as matrix products on reshaped views, channels last: the form that trains fast.
-import type { Dim } from "../../graph/dim.ts";
-import { fixedDim, mulDims } from "../../graph/dim.ts";
+import { type Dim, fixedDim, mulDims } from "../../graph/dim.ts";
 import * as g from "../../graph/ops.ts";
-import type { Value } from "../../graph/value.ts";
-import { int64Scalar } from "../../graph/value.ts";
+import { int64Scalar, type Value } from "../../graph/value.ts";
 import { layerNorm } from "../linear.ts";
-import type { ParameterLookup } from "../scope.ts";
-import { within } from "../scope.ts";
+import { type ParameterLookup, within } from "../scope.ts";
 import { foldGroupNorm, sampleWindows, windowsWithOnes } from "./first-layer.ts";
-import type { Window } from "./frames.ts";
-import { frameDims, paddedDims } from "./frames.ts";
+import { frameDims, paddedDims, type Window } from "./frames.ts";
 
 export interface ConvStack {
   readonly conv: readonly (Window & { readonly channels: number })[];

@@ -1,11 +1,9 @@
 // The first convolution and its GroupNorm, folded: statistics come from the covariance of the sample windows.
-import type { Dim } from "../../graph/dim.ts";
-import { addDims, fixedDim, mulDims, subDims } from "../../graph/dim.ts";
+import { addDims, type Dim, fixedDim, mulDims, subDims } from "../../graph/dim.ts";
 import * as g from "../../graph/ops.ts";
 import type { Value } from "../../graph/value.ts";
 import type { ParameterLookup } from "../scope.ts";
-import type { Window } from "./frames.ts";
-import { windowCount } from "./frames.ts";
+import { type Window, windowCount } from "./frames.ts";
 import { entriesBefore, windowCounts } from "./lengths.ts";
 
 /** Epsilon of GroupNorm in all published models. */

@@ -1,6 +1,5 @@
 // Frame arithmetic of a convolution stack on symbolic lengths, and how far to pad so that every stage is a pure reshape.
-import type { Dim } from "../../graph/dim.ts";
-import { addDims, floorDivDim, mulDims } from "../../graph/dim.ts";
+import { addDims, type Dim, floorDivDim, mulDims } from "../../graph/dim.ts";
 
 /** Kernel and stride of one layer, in its input's frames. */
 export interface Window {

@@ -1,8 +1,7 @@
 // Lengths inside the graph: how many windows an item's own samples fill, and masks of what lies before its end.
 import type { Dim } from "../../graph/dim.ts";
 import * as g from "../../graph/ops.ts";
-import type { Value } from "../../graph/value.ts";
-import { int64Scalar } from "../../graph/value.ts";
+import { int64Scalar, type Value } from "../../graph/value.ts";
 import type { Window } from "./frames.ts";
 
 /** Longest axis that the integer arithmetic here is asked for. */
