@@ -12,7 +12,7 @@ type Rule<K extends OpName> = (node: NodeOf<K>, cotangent: Value) => (Value | un
 const none = () => [];
 
 /** Sums a broadcast cotangent back to the operand's shape. */
-export function unbroadcast(cotangent: Value, shape: readonly Dim[]): Value {
+function unbroadcast(cotangent: Value, shape: readonly Dim[]): Value {
   const extra = cotangent.shape.length - shape.length;
   const axes = cotangent.shape.flatMap((dim, i) =>
     i < extra || (shape[i - extra] === 1 && !equalDims(dim, 1)) ? [i] : [],
@@ -20,9 +20,9 @@ export function unbroadcast(cotangent: Value, shape: readonly Dim[]): Value {
   return axes.length === 0 ? cotangent : g.reshape(g.sum(cotangent, axes, true), shape);
 }
 
-const undefinedGradient = (op: OpName) => (): never => {
+function noGradient({ op }: NodeOf<OpName>): never {
   throw new InternalError(`${op} has no gradient`);
-};
+}
 
 /** A reduced cotangent, with the reduced axes back as size 1. */
 function keepAxes({ inputs: [x], attributes: { axes } }: NodeOf<"sum" | "mean">, cotangent: Value): Value {
@@ -86,8 +86,8 @@ const RULES: { readonly [K in OpName]: Rule<K> } = {
   sigmoid: ({ outputs: [y] }, ct) => [g.mul(ct, g.mul(y, g.sub(1, y)))],
   tanh: ({ outputs: [y] }, ct) => [g.mul(ct, g.sub(1, g.mul(y, y)))],
   gelu: ({ inputs: [x] }, ct) => [g.geluBackward(x, ct)],
-  geluBackward: undefinedGradient("geluBackward"),
-  clip: undefinedGradient("clip"),
+  geluBackward: noGradient,
+  clip: noGradient,
   dropout: ({ inputs: [, mask], attributes: { rate } }, ct) => [g.dropout(ct, mask, rate)],
   cast: ({ inputs: [x] }, ct) => [x.dtype === "float32" ? ct : undefined],
   scaleGradient: ({ attributes: { factor } }, ct) => [g.mul(ct, factor)],
@@ -104,7 +104,7 @@ const RULES: { readonly [K in OpName]: Rule<K> } = {
     const count = node.attributes.axes.map((axis) => g.dimension(shape[axis])).reduce((a, b) => g.mul(a, b));
     return [g.broadcast(g.div(keepAxes(node, ct), count), shape)];
   },
-  max: undefinedGradient("max"),
+  max: noGradient,
   softmax: ({ outputs: [y] }, ct) => {
     const weighted = g.mul(y, ct);
     return [g.sub(weighted, g.mul(y, g.sum(weighted, [-1], true)))];
@@ -118,7 +118,7 @@ const RULES: { readonly [K in OpName]: Rule<K> } = {
     const dWeight = g.gemm(rows(dGates), rows(g.previousFrame(hidden, reverse)), { transA: true });
     return [dGates, dWeight];
   },
-  lstmBackward: undefinedGradient("lstmBackward"),
+  lstmBackward: noGradient,
   reshape: ({ inputs: [x] }, ct) => [g.reshape(ct, x.shape)],
   transpose: ({ attributes: { permutation } }, ct) => {
     const inverse = permutation.map((_, axis) => permutation.indexOf(axis));

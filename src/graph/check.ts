@@ -12,22 +12,17 @@ function problemOf(node: GraphNode): string | undefined {
   const later = node.inputs.find((value) => !(value.node.id < node.id));
   if (later) return `reads ${nameOf(later.node)}, which does not come before it`;
   if (!Object.hasOwn(INFER, node.op)) return "is no op of the vocabulary";
-  const types = inferred(node);
-  if (typeof types === "string") return types;
+  let types: readonly ValueType[];
+  try {
+    types = infer(node.op, node.inputs, node.attributes);
+  } catch (error) {
+    return `cannot be: ${error instanceof Error ? error.message : error}`;
+  }
   const stated: readonly Value[] = node.outputs;
   const agree = ({ dtype, shape }: ValueType, i: number) =>
     stated[i]?.dtype === dtype && equalShapes(stated[i].shape, shape);
   if (stated.length === types.length && types.every(agree)) return undefined;
   return `states ${stated.map(showType).join(" and ")}, but its operands make it ${types.map(showType).join(" and ")}`;
-}
-
-function inferred({ op, inputs, attributes }: GraphNode): readonly ValueType[] | string {
-  try {
-    return infer(op, inputs, attributes);
-  } catch (error) {
-    if (error instanceof Error) return `cannot be: ${error.message}`;
-    throw error;
-  }
 }
 
 const nameOf = ({ op, id }: GraphNode) => `node ${id} (${op})`;

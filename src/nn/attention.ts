@@ -27,20 +27,18 @@ export interface ScoreBias {
 export const MASKED_SCORE = -1e9;
 
 /** [rows, dim] -> [batch, heads, time, headDim]. */
-export function splitHeads(x: Value, { batch, time, heads, headDim }: AttentionShape): Value {
-  return g.transpose(g.reshape(x, [batch, time, heads, headDim]), [0, 2, 1, 3]);
-}
+const splitHeads = (x: Value, { batch, time, heads, headDim }: AttentionShape): Value =>
+  g.transpose(g.reshape(x, [batch, time, heads, headDim]), [0, 2, 1, 3]);
 
 /** [batch, heads, time, headDim] -> [rows, dim]. */
-export function mergeHeads(x: Value, { batch, time, heads, headDim }: AttentionShape): Value {
-  return g.reshape(g.transpose(x, [0, 2, 1, 3]), [mulDims(batch, time), heads * headDim]);
-}
+const mergeHeads = (x: Value, { batch, time, heads, headDim }: AttentionShape): Value =>
+  g.reshape(g.transpose(x, [0, 2, 1, 3]), [mulDims(batch, time), heads * headDim]);
 
 /**
  * The attention map softmax(Q K^T / sqrt(headDim) + bias), [batch, heads, query, key]. The key bias rides in the product
  * as one more column of Q (ones) and K (the bias), so the map-sized tensor is not passed over again for it.
  */
-export function attentionMap(p: ParameterLookup, x: Value, shape: AttentionShape, bias: ScoreBias): Value {
+function attentionMap(p: ParameterLookup, x: Value, shape: AttentionShape, bias: ScoreBias): Value {
   const alpha = 1 / Math.sqrt(shape.headDim);
   let query = splitHeads(linear(p, "q_proj", x), shape);
   let key = splitHeads(linear(p, "k_proj", x), shape);
@@ -81,7 +79,7 @@ export function officialReusedMap(map: Value, { batch, time, heads }: AttentionS
 }
 
 /** out_proj(map V): [rows, dim]. The map's dropout is the caller's. */
-export function applyMap(p: ParameterLookup, x: Value, map: Value, shape: AttentionShape): Value {
+function applyMap(p: ParameterLookup, x: Value, map: Value, shape: AttentionShape): Value {
   const values = splitHeads(linear(p, "v_proj", x), shape);
   return linear(p, "out_proj", mergeHeads(g.matmul(map, values), shape));
 }

@@ -5,7 +5,7 @@ import { int64Scalar, type Value } from "../../graph/value.ts";
 import { layerNorm } from "../linear.ts";
 import { type ParameterLookup, within } from "../scope.ts";
 import { foldGroupNorm, sampleWindows, windowsWithOnes } from "./first-layer.ts";
-import { frameDims, paddedDims, type Window } from "./frames.ts";
+import { frameDim, paddedDims, type Window } from "./frames.ts";
 
 export interface ConvStack {
   readonly conv: readonly (Window & { readonly channels: number })[];
@@ -25,8 +25,7 @@ export function channelsLastFeatures(
   lengths: Value | null = null,
 ): Value {
   const [batch, samples] = wave.shape;
-  const counts = frameDims(stack.conv, samples);
-  const frames = counts[counts.length - 1];
+  const frames = frameDim(stack.conv, samples);
   const padded = paddedDims(stack.conv, frames);
   let x = firstLayer(within(p, "conv_layers.0"), wave, stack, padded[0], lengths);
   for (let i = 1; i < stack.conv.length; i++) {

@@ -11,16 +11,8 @@ export interface Window {
 export const windowCount = (frames: Dim, { kernel, stride }: Window): Dim =>
   addDims(floorDivDim(addDims(frames, -kernel), stride), 1);
 
-/** Output frames of every layer for `samples` samples. */
-export function frameDims(layers: readonly Window[], samples: Dim): Dim[] {
-  const counts: Dim[] = [];
-  let frames = samples;
-  for (const layer of layers) {
-    frames = windowCount(frames, layer);
-    counts.push(frames);
-  }
-  return counts;
-}
+/** Output frames of a stack of layers for `samples` samples. */
+export const frameDim = (layers: readonly Window[], samples: Dim): Dim => layers.reduce(windowCount, samples);
 
 /**
  * Padded output frames of every layer, such that a layer's padded input is exactly stride times its padded output. The
