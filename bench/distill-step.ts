@@ -10,7 +10,7 @@ import { evaluateShape } from "../src/graph/dim.ts";
 import { initParameters } from "../src/models/init.ts";
 import { profile } from "../src/models/profile.ts";
 import { publishedArchitecture } from "../src/models/published.ts";
-import { adamwUpdate, createAdamWState, decayRanges } from "../src/optim/index.ts";
+import { adamwUpdate, createAdamWState, decayRanges } from "../src/optim/adamw.ts";
 import { Random } from "../src/random.ts";
 import { createRuntime } from "../src/runtime/node/index.ts";
 import type { Feed } from "../src/runtime/runtime.ts";

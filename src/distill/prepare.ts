@@ -1,7 +1,7 @@
 // The engine's side of a run: a runtime, a freshly initialised student and the compiled step of a recipe.
 import type { LoadedModel } from "../checkpoint/index.ts";
 import type { ModelConfig } from "../models/config.ts";
-import { initStudent } from "../models/init.ts";
+import { initParameters } from "../models/init.ts";
 import { createRuntime } from "../runtime/node/index.ts";
 import type { Recipe } from "./recipe.ts";
 import { prepareWith } from "./run/prepare.ts";
@@ -21,7 +21,7 @@ export async function buildStep(recipe: Recipe, teacher: LoadedModel, student: M
   return createDistillStep({
     runtime,
     teacher,
-    student: initStudent(student, { seed, ...copyConvFrom }),
+    student: { config: student, parameters: initParameters(student, { seed, ...copyConvFrom }) },
     loss: recipe.loss,
     dropout,
     layerGradientScale,

@@ -2,6 +2,7 @@
 import { gradients } from "../autodiff/gradient.ts";
 import type { Dim } from "../graph/dim.ts";
 import { mulDims } from "../graph/dim.ts";
+import type { Graph } from "../graph/graph.ts";
 import * as g from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
 import { input, scalar } from "../graph/value.ts";
@@ -11,7 +12,6 @@ import { encode, extractFeatures, maskFeatures } from "../models/forward.ts";
 import { BATCH, maskInput, outputFrames, parameterInputs, validInput, waveInput } from "../models/trace.ts";
 import type { DropoutSite } from "../nn/scope.ts";
 import { fedDropout, noDropout } from "../nn/scope.ts";
-import type { Graph } from "../onnx/serialize.ts";
 
 /** The loss of a step (arXiv:2305.11685 section 3; docs/method.md section 3). */
 export interface LossOptions {

@@ -1,13 +1,13 @@
 // The teacher's side of a step: its features once, one Transformer pass over masked and full inputs together, and the targets.
 import type { Dim } from "../graph/dim.ts";
 import { mulDims } from "../graph/dim.ts";
+import type { Graph } from "../graph/graph.ts";
 import * as g from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
 import type { ModelConfig } from "../models/config.ts";
 import type { EncoderOutputs } from "../models/forward.ts";
 import { encode, extractFeatures, maskFeatures } from "../models/forward.ts";
 import { BATCH, maskInput, outputFrames, parameterInputs, validInput, waveInput } from "../models/trace.ts";
-import type { Graph } from "../onnx/serialize.ts";
 
 /** What a teacher graph is traced for. */
 export interface TeacherVariant {

@@ -1,7 +1,6 @@
 // 8-bit linear layers: weights per output channel, activations as they come; standard operators that ONNX Runtime fuses.
 import { InternalError } from "../errors.ts";
-import { ONNX_TYPE_OF } from "../onnx/lower.ts";
-import type { OnnxModel, OnnxNode, OnnxTensor } from "../onnx/proto.ts";
+import { DATA_TYPE, type OnnxModel, type OnnxNode, type OnnxTensor } from "../onnx/proto.ts";
 
 /** Linear layers of the Transformer and heads; not convolutions, the feature projection (its error would reach every layer), WavLM's gate. */
 const QUANTIZED =
@@ -78,7 +77,7 @@ export function quantizeLinears(model: OnnxModel): OnnxModel {
     };
     const bias = node.inputs[2];
     const product = step("MatMulInteger", "integer", [x, values, `${x}.zero`, zeroPoint.name]);
-    const float = step("Cast", "float", [product], { to: ONNX_TYPE_OF.float32 });
+    const float = step("Cast", "float", [product], { to: DATA_TYPE.float32 });
     const scale = step("Mul", "scale", [`${x}.scale`, scales]);
     const scaled = step("Mul", bias ? "scaled" : "", [float, scale]);
     if (bias) step("Add", "", [scaled, bias]);

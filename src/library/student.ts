@@ -2,7 +2,6 @@
 import { UsageError } from "../errors.ts";
 import { type ConvLayer, checkModelConfig, type ModelConfig, noReuse, type ReuseSemantics } from "../models/config.ts";
 import { initParameters } from "../models/init.ts";
-import { type ModelProfile, type ProfileOptions, profile as profileConfig } from "../models/profile.ts";
 import { createModel, type Model } from "../upstream/model.ts";
 import { defaultRuntime } from "../upstream/node.ts";
 
@@ -86,12 +85,4 @@ export function initStudent(options: StudentOptions): Model & { readonly seed: n
   };
   const parameters = initParameters(config, { seed, ...(copyConv && copyConvFrom && { copyConvFrom }) });
   return { ...createModel({ config, parameters }, defaultRuntime), seed };
-}
-
-/** Parameters and multiply-accumulates of a model or a configuration on one utterance (default 10 s). */
-export function profile(
-  model: ModelConfig | { readonly config: ModelConfig },
-  options: ProfileOptions = {},
-): ModelProfile {
-  return profileConfig("config" in model ? model.config : model, options);
 }

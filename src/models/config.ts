@@ -75,9 +75,7 @@ export function reuseEvery(every: number, layers: number): number[] {
 }
 
 /** [0, 1, 2, ...]: every layer computes its own map. */
-export function noReuse(layers: number): number[] {
-  return Array.from({ length: layers }, (_, layer) => layer);
-}
+export const noReuse = (layers: number): number[] => reuseEvery(1, layers);
 
 /** Heads and widths of layer `layer`, pruned or not. */
 export function layerShape(config: ModelConfig, layer: number): LayerShape {
@@ -128,21 +126,15 @@ export function checkModelConfig(config: ModelConfig): void {
   const fail = (text: string): never => {
     throw new UsageError(`model config: ${text}`);
   };
-  const positive: [string, number][] = [
-    ["dim", config.dim],
-    ["layers", config.layers],
-    ["heads", config.heads],
-    ["ffnDim", config.ffnDim],
-    ["posConv.kernel", config.posConv.kernel],
-    ["posConv.groups", config.posConv.groups],
-    ...config.conv.flatMap((layer, i): [string, number][] => [
-      [`conv[${i}].channels`, layer.channels],
-      [`conv[${i}].kernel`, layer.kernel],
-      [`conv[${i}].stride`, layer.stride],
-    ]),
-  ];
-  for (const [name, value] of positive)
-    if (!Number.isInteger(value) || value < 1) fail(`${name} must be a positive integer, got ${value}`);
+  const checkPositive = (sizes: Readonly<Record<string, number>>, prefix = "") => {
+    for (const [name, value] of Object.entries(sizes))
+      if (!Number.isInteger(value) || value < 1) fail(`${prefix}${name} must be a positive integer, got ${value}`);
+  };
+  const { dim, layers, heads, ffnDim, posConv } = config;
+  checkPositive({ dim, layers, heads, ffnDim });
+  checkPositive({ kernel: posConv.kernel, groups: posConv.groups }, "posConv.");
+  for (const [i, { channels, kernel, stride }] of config.conv.entries())
+    checkPositive({ channels, kernel, stride }, `conv[${i}].`);
   if (config.conv.length === 0) fail("conv needs at least one layer");
   if (config.dim % config.heads) fail(`dim ${config.dim} is not divisible by ${config.heads} heads`);
   if (config.dim % config.posConv.groups)

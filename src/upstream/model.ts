@@ -2,13 +2,13 @@
 import type { LoadedModel, ModelInfo } from "../checkpoint/checkpoint.types.ts";
 import { UsageError } from "../errors.ts";
 import type { HostArray } from "../graph/array.ts";
+import type { Graph } from "../graph/graph.ts";
 import type { Value } from "../graph/value.ts";
 import { type ModelConfig, receptiveField, validFrames } from "../models/config.ts";
 import { encode, extractFeatures, maskFeatures } from "../models/forward.ts";
 import type { ModelWeights } from "../models/parameters.ts";
 import { lengthsInput, outputFrames, parameterInputs, validInput, waveInput } from "../models/trace.ts";
 import { normalizeWaveforms } from "../models/waveform.ts";
-import type { Graph } from "../onnx/serialize.ts";
 import type { Executable, Feed, Runtime } from "../runtime/runtime.ts";
 import { hiddenStates, type States } from "./states.ts";
 

@@ -9,8 +9,8 @@ import { loadAudio } from "../../src/audio/index.ts";
 import { loadModel } from "../../src/checkpoint/index.ts";
 import type { ExportDtype, ExportOptions } from "../../src/export/index.ts";
 import { exportOnnx } from "../../src/export/index.ts";
-import { frameCount, reuseEvery } from "../../src/models/config.ts";
-import { initStudent } from "../../src/models/init.ts";
+import { frameCount, type ModelConfig, reuseEvery } from "../../src/models/config.ts";
+import { initParameters } from "../../src/models/init.ts";
 import type { ModelWeights } from "../../src/models/parameters.ts";
 import type { Feeds } from "../../src/runtime/runtime.ts";
 import type { OnnxTensor } from "../../src/runtime/web/index.ts";
@@ -34,16 +34,14 @@ const LIMITS: readonly (readonly [ExportDtype, number])[] = [
 /** A student with reused maps, heads and the teacher's convolutions, as a distillation starts. */
 function studentOf(teacher: ModelWeights): ModelWeights {
   const { layers, dim } = teacher.config;
-  return initStudent(
-    {
-      ...teacher.config,
-      family: "student",
-      attentionFrom: reuseEvery(2, layers),
-      headDim: dim,
-      headLayers: [layers - 1],
-    },
-    { seed: 5, copyConvFrom: teacher },
-  );
+  const config: ModelConfig = {
+    ...teacher.config,
+    family: "student",
+    attentionFrom: reuseEvery(2, layers),
+    headDim: dim,
+    headLayers: [layers - 1],
+  };
+  return { config, parameters: initParameters(config, { seed: 5, copyConvFrom: teacher }) };
 }
 
 /** |actual - expected| / |expected|; infinite where shapes differ or a value is not a number. */
