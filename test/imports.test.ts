@@ -21,6 +21,7 @@ const layers = [
   "upstream",
   "data",
   "log",
+  "recipe",
   "training",
   "decode",
   "metrics",

@@ -1,10 +1,9 @@
-// Which keys the recipe schema has at a path: for overrides, for suggestions, and for messages that list what is valid.
+// Which keys a recipe's schema has at a path: for overrides, for suggestions, and for messages that list what is valid.
 import type { z } from "zod";
-import { recipeSchema } from "./schema.ts";
 
 /** Valid keys under `path` ([] for the top level); empty where `path` is no mapping. Numbers step into lists. */
-export function childKeys(path: readonly (string | number)[]): string[] {
-  let schemas: z.core.$ZodType[] = [recipeSchema];
+export function childKeys(schema: z.core.$ZodType, path: readonly (string | number)[]): string[] {
+  let schemas = [schema];
   for (const key of path) schemas = schemas.flatMap((schema) => step(schema, key));
   return [...new Set(schemas.flatMap(objects).flatMap((schema) => Object.keys(schema._zod.def.shape)))];
 }
