@@ -57,13 +57,6 @@ export {
 export { openFeatureUpstream, type UpstreamOptions } from "../upstream/index.ts";
 export type { FeatureBatch, FeatureSource, FeatureUpstream } from "./features/features.types.ts";
 export { type FeatureOptions, openFeatures } from "./features/index.ts";
-export {
-  applySpecAugment,
-  drawSpecAugment,
-  type SpecAugmentOptions,
-  type SpecAugmentPlan,
-  transposeSpecAugment,
-} from "./heads/specaugment.ts";
 export { type LabelledCorpus, type LabelledFile, readLabelsTsv, type Slot } from "./labels/classes.ts";
 export { INTENT_SLOTS, readFluentCommands } from "./labels/fluent.ts";
 export {

@@ -1,6 +1,6 @@
 // A trained head on new audio: its upstream opened again, logits decoded, words and phones with their times.
-
 import { join } from "node:path";
+import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { StillwaveError } from "../../errors.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Device } from "../../runtime/runtime.ts";
@@ -44,8 +44,6 @@ export interface Transcriber {
   transcribe(wave: Float32Array, count?: number): Promise<TimedTranscript[]>;
   dispose(): Promise<void>;
 }
-
-const SAMPLES_PER_SECOND = 16_000;
 
 /** @throws StillwaveError for a run without a head, or an upstream that is not the one the head was trained on. */
 export async function openTranscriber(options: TranscriberOptions): Promise<Transcriber> {
@@ -95,7 +93,7 @@ function transcriberOf(
 ): Transcriber {
   const objective = createObjective(settings.objective);
   const { config } = settings;
-  const frameSeconds = (upstream.samplesPerFrame * (config.kind === "bilstm" ? config.stack : 1)) / SAMPLES_PER_SECOND;
+  const frameSeconds = (upstream.samplesPerFrame * (config.kind === "bilstm" ? config.stack : 1)) / SAMPLE_RATE_HZ;
   return {
     settings,
     decoding: decoding?.name ?? "largest logit",
@@ -104,7 +102,7 @@ function transcriberOf(
       const { frames, data } = states!;
       const shape = [upstream.layers.length, 1, frames, upstream.dim] as const;
       const output = await head.infer({ data, shape, frames: [frames] });
-      const endSeconds = wave.length / SAMPLES_PER_SECOND;
+      const endSeconds = wave.length / SAMPLE_RATE_HZ;
       if (!decoding) {
         const [text] = objective.predict(output);
         return [{ text: text!, score: null, parts: [{ text: text!, startSeconds: 0, endSeconds }] }];

@@ -112,7 +112,8 @@ function classObjective(spec: Extract<ObjectiveSpec, { kind: "classes" }>): Obje
       for (let item = 0; item < items; item++)
         for (const [slot, size] of sizes.entries()) {
           const from = item * outputs + starts[slot];
-          loss += crossEntropy(logits, cotangent, from, size, labels[item][slot], 1 / items);
+          const gradient = cotangent.subarray(from, from + size);
+          loss += crossEntropy(logits.subarray(from, from + size), labels[item][slot], 1 / items, gradient);
         }
       return { loss, cotangent, infinite: 0 };
     },
@@ -132,20 +133,10 @@ function classObjective(spec: Extract<ObjectiveSpec, { kind: "classes" }>): Obje
 }
 
 /** -log softmax at `target`, times `weight`; writes its gradient. */
-function crossEntropy(
-  logits: Float32Array,
-  gradient: Float32Array,
-  from: number,
-  size: number,
-  target: number,
-  weight: number,
-): number {
-  let max = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < size; i++) max = Math.max(max, logits[from + i]);
-  let sum = 0;
-  for (let i = 0; i < size; i++) sum += Math.exp(logits[from + i] - max);
-  const normalizer = max + Math.log(sum);
-  for (let i = 0; i < size; i++)
-    gradient[from + i] = weight * (Math.exp(logits[from + i] - normalizer) - (i === target ? 1 : 0));
-  return weight * (normalizer - logits[from + target]);
+function crossEntropy(logits: Float32Array, target: number, weight: number, gradient: Float32Array): number {
+  const max = logits.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
+  const normalizer = max + Math.log(logits.reduce((sum, value) => sum + Math.exp(value - max), 0));
+  for (const [i, value] of logits.entries())
+    gradient[i] = weight * (Math.exp(value - normalizer) - (i === target ? 1 : 0));
+  return weight * (normalizer - logits[target]);
 }

@@ -1,6 +1,7 @@
 // Trains one head at one learning rate: updates, evaluations on dev, checkpoints, from wherever it stands to its end.
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
+import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { adamUpdate } from "../../optim/adam.ts";
 import type { AdamWState } from "../../optim/adamw.ts";
 import { clipGradients, gradientNorm } from "../../optim/clip.ts";
@@ -166,7 +167,7 @@ async function update(parts: TrainParts, step: number): Promise<Extract<TrainEve
     clipGradients(head.gradients, norm, plan.clip);
     adamUpdate(head.weights, head.gradients, optimizer, learningRate);
   }
-  const audioSeconds = (frames * source.samplesPerFrame) / 16_000;
+  const audioSeconds = (frames * source.samplesPerFrame) / SAMPLE_RATE_HZ;
   return {
     kind: "step",
     step,
