@@ -1,11 +1,27 @@
-// Which keys a recipe's schema has at a path: for overrides, for suggestions, and for messages that list what is valid.
+// What a recipe's schema has at a path: its keys for overrides, suggestions and messages, and the field itself.
 import type { z } from "zod";
 
 /** Valid keys under `path` ([] for the top level); empty where `path` is no mapping. Numbers step into lists. */
 export function childKeys(schema: z.core.$ZodType, path: readonly (string | number)[]): string[] {
-  let schemas = [schema];
-  for (const key of path) schemas = schemas.flatMap((schema) => step(schema, key));
-  return [...new Set(schemas.flatMap(objects).flatMap((schema) => Object.keys(schema._zod.def.shape)))];
+  return [
+    ...new Set(
+      fieldsAt(schema, path)
+        .flatMap(objects)
+        .flatMap((object) => Object.keys(object._zod.def.shape)),
+    ),
+  ];
+}
+
+/** The fields at `path`: more than one where mappings of a union have it. */
+export function fieldsAt(schema: z.core.$ZodType, path: readonly (string | number)[]): z.core.$ZodType[] {
+  return path.reduce<z.core.$ZodType[]>((schemas, key) => schemas.flatMap((one) => step(one, key)), [schema]);
+}
+
+/** What a field holds where it is not left out or null. */
+export function bareField(schema: z.core.$ZodType): z.core.$ZodTypes {
+  const typed = schema as z.core.$ZodTypes;
+  const { def } = typed._zod;
+  return "innerType" in def ? bareField(def.innerType) : typed;
 }
 
 function step(schema: z.core.$ZodType, key: string | number): z.core.$ZodType[] {
@@ -17,18 +33,8 @@ function step(schema: z.core.$ZodType, key: string | number): z.core.$ZodType[] 
 
 /** The mappings that a schema accepts, defaults and unions looked through. */
 function objects(schema: z.core.$ZodType): z.core.$ZodObject[] {
-  const { def } = (schema as z.core.$ZodTypes)._zod;
-  switch (def.type) {
-    case "object":
-      return [schema as z.core.$ZodObject];
-    case "union":
-      return def.options.flatMap(objects);
-    case "default":
-    case "prefault":
-    case "optional":
-    case "nullable":
-      return objects(def.innerType);
-    default:
-      return [];
-  }
+  const bare = bareField(schema);
+  const { def } = bare._zod;
+  if (def.type === "union") return def.options.flatMap(objects);
+  return def.type === "object" ? [bare as z.core.$ZodObject] : [];
 }

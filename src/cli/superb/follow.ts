@@ -1,13 +1,13 @@
 // Shows an evaluation while it happens: progress and notes for people, one JSON event a line for programs.
 import { join } from "node:path";
 import { InternalError } from "../../errors.ts";
+import type { EvaluateEvent } from "../../library/evaluate.ts";
 import { formatBytes, formatDuration, formatNumber, type Progress, startProgress } from "../../log/index.ts";
-import type { EvaluationEvent } from "../../superb/run/events.types.ts";
 import type { Output } from "../output.ts";
 
 /** Iterates the evaluation to its end and says how it ended. */
 export async function followEvaluation(
-  events: AsyncIterable<EvaluationEvent>,
+  events: AsyncIterable<EvaluateEvent>,
   output: Output,
   json: boolean,
 ): Promise<"done" | "interrupted"> {
@@ -40,7 +40,7 @@ class View {
     this.progress = undefined;
   }
 
-  show(event: EvaluationEvent): void {
+  show(event: EvaluateEvent): void {
     const text = noteOf(event);
     if (text !== undefined) this.note(text);
     if (event.kind === "cache-start" && event.seconds > 0)
@@ -59,7 +59,7 @@ class View {
     }
   }
 
-  private testing({ done, total }: Extract<EvaluationEvent, { kind: "testing" }>): void {
+  private testing({ done, total }: Extract<EvaluateEvent, { kind: "testing" }>): void {
     if (!this.isTesting) this.begin({ label: "test", total, unit: "utterance" });
     this.isTesting = true;
     this.progress?.update(done);
@@ -80,7 +80,7 @@ const formatRate = (rate: number) => rate.toExponential().replace("e+0", "");
 const formatLoss = (loss: number | null) => (loss === null ? "not finite" : formatNumber(loss));
 
 /** What stays on the screen of an event. */
-function noteOf(event: EvaluationEvent): string | undefined {
+function noteOf(event: EvaluateEvent): string | undefined {
   if (event.kind === "note") return event.text;
   if (event.kind === "start") return startText(event);
   if (event.kind === "cache-start") return cacheText(event);
@@ -98,7 +98,7 @@ function cacheText({
   folder,
   alreadyThere,
   seconds,
-}: Extract<EvaluationEvent, { kind: "cache-start" }>) {
+}: Extract<EvaluateEvent, { kind: "cache-start" }>) {
   const there = alreadyThere > 0 ? `, ${alreadyThere} are there` : "";
   const left = seconds > 0 ? `; ${formatDuration(seconds)} of speech to extract` : "";
   return `hidden states of ${utterances} files: ${formatBytes(bytes)} in ${folder}${there}${left}`;
@@ -112,7 +112,7 @@ function startText({
   dim,
   headParameters,
   utterances,
-}: Extract<EvaluationEvent, { kind: "start" }>) {
+}: Extract<EvaluateEvent, { kind: "start" }>) {
   const { train, dev, test } = utterances;
   return (
     `${task} of ${upstream} in ${folder}: ${layers} hidden states of ${dim}, a head of ${formatNumber(headParameters)} parameters; ` +
@@ -120,7 +120,7 @@ function startText({
   );
 }
 
-function doneText({ folder, result, report, already }: Extract<EvaluationEvent, { kind: "done" }>): string {
+function doneText({ folder, result, report, already }: Extract<EvaluateEvent, { kind: "done" }>): string {
   const { decodings, dev, learningRates, seconds, upstream, layerWeights } = result;
   const chosen = learningRates.find(({ chosen }) => chosen);
   const lines = decodings.map(({ name, metric }) => {

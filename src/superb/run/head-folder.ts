@@ -8,6 +8,7 @@ import { writeFileAtomic } from "../../files.ts";
 import type { Parameters } from "../../graph/array.ts";
 import type { HeadConfig, HeadInput } from "../heads/head.types.ts";
 import { headParameters } from "../heads/parameters.ts";
+import { TASKS } from "../tasks/index.ts";
 import type { ObjectiveSpec } from "../tasks/objective.ts";
 
 export const HEAD_FILES = { settings: "head.json", weights: "model.safetensors" } as const;
@@ -41,7 +42,7 @@ const objectiveSchema = z.discriminatedUnion("kind", [
 ]);
 const schema = z.object({
   format: z.literal(1),
-  task: z.enum(["pr", "asr", "ks", "sid", "ic"]),
+  task: z.enum(Object.keys(TASKS)),
   config: configSchema,
   input: z.object({ layers: count, dim: count }),
   objective: objectiveSchema,
@@ -107,7 +108,7 @@ function parse(text: string, path: string): HeadSettings {
   const result = schema.safeParse(value);
   if (!result.success) {
     const [issue] = result.error.issues;
-    throw new StillwaveError(`${path}: ${issue!.path.join(".")}: ${issue!.message}; train the head again`);
+    throw new StillwaveError(`${path}: ${issue.path.join(".")}: ${issue.message}; train the head again`);
   }
   const { config, objective } = result.data;
   const outputs =

@@ -1,17 +1,8 @@
 // What an evaluation leaves behind: result.json of its run folder. Reports, comparisons and scores are made from it and the predictions.
 import type { ErrorUnit } from "../../metrics/error-rate.ts";
-
-export type TaskName = "pr" | "asr" | "ks" | "sid" | "ic";
-
-/** `superb`: the benchmark's own lengths. `fixed`: trains until the dev score stops improving; test data are used once, at the end. */
-export type Protocol = "superb" | "fixed";
-
-export interface SplitFacts {
-  readonly utterances: number;
-  readonly seconds: number;
-  /** How the split came about, e.g. `train-clean-100`, or `held out of train`. */
-  readonly source: string;
-}
+import type { TaskName } from "../tasks/index.ts";
+import type { SplitFacts } from "../tasks/task.types.ts";
+import type { EvaluationPoint } from "../training/state.ts";
 
 /** A metric on the test split, in percent. */
 export interface MetricValue {
@@ -32,15 +23,6 @@ export interface DecodingResult {
   readonly metric: MetricValue;
   /** Relative to the run folder. */
   readonly predictions: string;
-}
-
-export interface EvaluationPoint {
-  readonly step: number;
-  /** Mean training loss since the last evaluation; null where none was finite. */
-  readonly trainLoss: number | null;
-  readonly devLoss: number | null;
-  /** The task's metric on dev, in percent. */
-  readonly dev: number;
 }
 
 /** The training of one head at one learning rate. */
@@ -74,7 +56,8 @@ export interface EvaluationResult {
     readonly dev: SplitFacts;
     readonly test: SplitFacts;
   };
-  readonly protocol: Protocol;
+  /** `superb`: the benchmark's own lengths. `fixed`: trained until the dev score stopped improving. */
+  readonly protocol: "superb" | "fixed";
   /** Every other option by name, resolved: seed, batch, schedule, head widths, ... */
   readonly options: Readonly<Record<string, string | number | boolean | null>>;
   /** The headline: greedy decoding or accuracy on test, of the learning rate that was best on dev. */

@@ -9,22 +9,10 @@ import { prefixBeamSearch } from "../../decode/prefix-beam.ts";
 import { readSpellings, spellWords } from "../../decode/spellings.ts";
 import { UsageError } from "../../errors.ts";
 import { Vocabulary } from "../labels/vocabulary.ts";
+import type { DecodingSettings } from "../recipe/schema.ts";
 import { type ObjectiveSpec, textOf } from "./objective.ts";
 
 type CtcSpec = Extract<ObjectiveSpec, { kind: "ctc" }>;
-
-export interface DecodingOptions {
-  /** ARPA n-gram model of words, plain or gzipped. */
-  readonly lm?: string;
-  /** Spellings `WORD W O R D |`; without it, the words of the language model are spelled by their letters. */
-  readonly lexicon?: string;
-  /** Hypotheses kept after each frame. Alone it means prefix beam search. Default 5 with a lexicon. */
-  readonly beam?: number;
-  readonly tokenBeam?: number;
-  readonly threshold?: number;
-  readonly lmWeight?: number;
-  readonly wordScore?: number;
-}
 
 /** A stretch of an utterance, in frames of the logits. */
 export interface TimedText {
@@ -50,7 +38,7 @@ export interface Decoding {
 }
 
 /** @throws StillwaveError for unreadable files; UsageError for options that do not fit. */
-export async function createDecoding(spec: CtcSpec, options: DecodingOptions = {}): Promise<Decoding> {
+export async function createDecoding(spec: CtcSpec, options: DecodingSettings = {}): Promise<Decoding> {
   const vocabulary = new Vocabulary(spec.symbols, spec.special);
   if (options.lm !== undefined || options.lexicon !== undefined) return lexiconDecoding(spec, vocabulary, options);
   const alone = (["lmWeight", "wordScore"] as const).find((name) => options[name] !== undefined);
@@ -84,7 +72,7 @@ export async function createDecoding(spec: CtcSpec, options: DecodingOptions = {
   };
 }
 
-async function lexiconDecoding(spec: CtcSpec, vocabulary: Vocabulary, options: DecodingOptions): Promise<Decoding> {
+async function lexiconDecoding(spec: CtcSpec, vocabulary: Vocabulary, options: DecodingSettings): Promise<Decoding> {
   const { lm, lexicon, beam = 5, lmWeight = 2, wordScore = -1 } = options;
   const silence = vocabulary.ids.get("|");
   if (spec.text !== "characters" || silence === undefined)
@@ -117,12 +105,12 @@ async function lexiconDecoding(spec: CtcSpec, vocabulary: Vocabulary, options: D
   };
 }
 
-function picked<K extends keyof DecodingOptions>(
-  options: DecodingOptions,
+function picked<K extends keyof DecodingSettings>(
+  options: DecodingSettings,
   names: readonly K[],
-): Pick<DecodingOptions, K> {
+): Pick<DecodingSettings, K> {
   const entries = names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
-  return Object.fromEntries(entries) as Pick<DecodingOptions, K>;
+  return Object.fromEntries(entries) as Pick<DecodingSettings, K>;
 }
 
 /** Phones as they are; characters joined to words between the marks. */

@@ -96,9 +96,7 @@ function classObjective(spec: Extract<ObjectiveSpec, { kind: "classes" }>): Obje
   const outputs = sizes.reduce((a, b) => a + b, 0);
   if (sizes.some((size) => size < 2)) {
     const [alone] = spec.slots.filter(({ values }) => values.length < 2);
-    throw new StillwaveError(
-      `${alone!.name}: the training data have fewer than two classes; there is nothing to learn`,
-    );
+    throw new StillwaveError(`${alone.name}: the training data have fewer than two classes; there is nothing to learn`);
   }
   const starts = sizes.map((_, i) => sizes.slice(0, i).reduce((a, b) => a + b, 0));
   return {

@@ -5,7 +5,8 @@ import { Random } from "../../random.ts";
 import type { FeatureItem } from "../features/features.types.ts";
 import { framesOfSamples } from "../features/index.ts";
 import { inverseClassFrequency } from "../labels/speech-commands.ts";
-import type { TaskRecipe, TaskUtterance } from "../tasks/task.types.ts";
+import type { TaskRecipe } from "../recipe/defaults.ts";
+import type { TaskUtterance } from "../tasks/task.types.ts";
 
 export interface SampledBatch {
   readonly utterances: readonly TaskUtterance[];

@@ -10,11 +10,10 @@ import { pruneCheckpoints, writeCheckpoint } from "../../training/checkpoints.ts
 import type { FeatureSource } from "../features/features.types.ts";
 import { drawPlans } from "../heads/augment.ts";
 import type { Head } from "../heads/step.ts";
-import type { EvaluationPoint } from "../run/result.types.ts";
 import type { Objective } from "../tasks/objective.ts";
 import type { Sampler } from "./sampler.ts";
 import { type HeadSchedule, scheduleFactor } from "./schedule.ts";
-import type { HeadState } from "./state.ts";
+import type { EvaluationPoint, HeadState } from "./state.ts";
 
 export interface TrainPlan {
   readonly learningRate: number;

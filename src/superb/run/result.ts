@@ -1,10 +1,15 @@
 // result.json as it may lie in a run folder: every field checked, so that whoever reads it can rely on its type.
+import { existsSync } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { z } from "zod";
 import { StillwaveError } from "../../errors.ts";
-import type { EvaluationResult, TaskName } from "../../superb/run/result.types.ts";
+import { TASKS, type TaskName } from "../tasks/index.ts";
+import { RUN_FILES } from "./manifest.ts";
+import type { EvaluationResult } from "./result.types.ts";
 
-/** All tasks: whether they count errors, or right and wrong answers. */
-const COUNTS_ERRORS: Readonly<Record<TaskName, boolean>> = { pr: true, asr: true, ks: false, sid: false, ic: false };
+/** A result with a curve point every step of the benchmark's longest training stays far below. */
+const MAX_BYTES = 128 * 2 ** 20;
 
 const text = z.string().max(20_000);
 const count = z.number().int().min(0);
@@ -40,7 +45,7 @@ const learningRate = z.object({
 
 const schema = z.object({
   format: z.literal(1),
-  task: z.enum(Object.keys(COUNTS_ERRORS) as TaskName[]),
+  task: z.enum(Object.keys(TASKS) as TaskName[]),
   created: text,
   upstream: z.object({
     name: text,
@@ -93,6 +98,34 @@ export function parseResult(value: unknown, file: string): EvaluationResult {
   return result;
 }
 
+/** @throws StillwaveError naming the file and what to do, for anything missing, truncated, foreign or malformed. */
+export async function readResult(folder: string): Promise<EvaluationResult> {
+  const info = await stat(folder).catch(() => undefined);
+  if (!info) throw new StillwaveError(`${folder}: no such folder; give the folder of an evaluation run`);
+  if (!info.isDirectory()) throw new StillwaveError(`${folder}: a file; give the folder of an evaluation run`);
+  const file = join(folder, RUN_FILES.result);
+  const entry = await stat(file).catch(() => undefined);
+  if (!entry?.isFile()) {
+    throw new StillwaveError(
+      `${folder}: holds no ${RUN_FILES.result}, so it is no evaluation run or one that has not finished; let it finish, or give another folder`,
+    );
+  }
+  if (entry.size > MAX_BYTES) throw new StillwaveError(`${file}: ${entry.size} bytes are too many for a result`);
+  const content = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new StillwaveError(`${file}: cannot be read (${error.code ?? error.message})`);
+  });
+  let value: unknown;
+  try {
+    value = JSON.parse(content);
+  } catch (error) {
+    const reason = content.trim() === "" ? "the file is empty" : (error as Error).message.slice(0, 200);
+    throw new StillwaveError(
+      `${file}: not valid JSON, perhaps truncated (${reason}); copy it again, or delete it and resume the evaluation (--resume)`,
+    );
+  }
+  return parseResult(value, file);
+}
+
 const placeOf = (path: readonly PropertyKey[]) =>
   path
     .map((key) => (typeof key === "number" ? `[${key}]` : `.${String(key).slice(0, 100)}`))
@@ -102,7 +135,7 @@ const placeOf = (path: readonly PropertyKey[]) =>
 /** What no single field shows to be wrong. */
 function contradiction(result: EvaluationResult): string | undefined {
   const { task, unit, metric, upstream, layerWeights, learningRates, decodings } = result;
-  const countsErrors = COUNTS_ERRORS[task];
+  const countsErrors = !TASKS[task].metric.isHigherBetter;
   if (countsErrors !== (unit !== null))
     return `unit: ${unit} for the task ${task}, which ${countsErrors ? "counts errors" : "has right and wrong answers"}`;
   if (metric.isHigherBetter === countsErrors)
@@ -115,3 +148,7 @@ function contradiction(result: EvaluationResult): string | undefined {
     return `decodings[0]: ${decodings[0].metric.value} where the headline, which is the first decoding, is ${metric.value}`;
   return undefined;
 }
+
+/** The result of a run that has ended; undefined where it has not. */
+export const finishedResult = async (folder: string): Promise<EvaluationResult | undefined> =>
+  existsSync(join(folder, RUN_FILES.result)) ? readResult(folder) : undefined;
