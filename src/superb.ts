@@ -9,11 +9,12 @@ export {
   rescore,
   scoreRuns,
 } from "./report/evaluation/index.ts";
+export type { FeatureOptions } from "./superb/features/cache.types.ts";
 export type { FeatureSource, FeatureUpstream } from "./superb/features/features.types.ts";
-export { type FeatureOptions, openFeatures } from "./superb/features/index.ts";
+export { openFeatures } from "./superb/features/open.ts";
 export { readSettings } from "./superb/recipe/read.ts";
 export type { EvaluationOptions } from "./superb/run/evaluation.types.ts";
-export type { EvaluationResult } from "./superb/run/result.types.ts";
+export type { EvaluationResult } from "./superb/run/result.ts";
 export {
   openTranscriber,
   type TimedTranscript,

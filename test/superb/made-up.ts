@@ -7,7 +7,7 @@ import type {
   FeatureSource,
   UtteranceStates,
 } from "../../src/superb/features/features.types.ts";
-import type { HeadConfig } from "../../src/superb/heads/head.types.ts";
+import type { HeadConfig } from "../../src/superb/heads/config.ts";
 import type { TaskRecipe } from "../../src/superb/recipe/defaults.ts";
 import type { ObjectiveSpec } from "../../src/superb/tasks/objective.ts";
 import type { TaskUtterance } from "../../src/superb/tasks/task.types.ts";

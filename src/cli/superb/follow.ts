@@ -5,6 +5,8 @@ import type { EvaluateEvent } from "../../library/evaluate.ts";
 import { formatBytes, formatDuration, formatNumber, type Progress, startProgress } from "../../log/index.ts";
 import type { Output } from "../output.ts";
 
+type EventOf<Kind extends EvaluateEvent["kind"]> = Extract<EvaluateEvent, { kind: Kind }>;
+
 /** Iterates the evaluation to its end and says how it ended. */
 export async function followEvaluation(
   events: AsyncIterable<EvaluateEvent>,
@@ -59,7 +61,7 @@ class View {
     }
   }
 
-  private testing({ done, total }: Extract<EvaluateEvent, { kind: "testing" }>): void {
+  private testing({ done, total }: EventOf<"testing">): void {
     if (!this.isTesting) this.begin({ label: "test", total, unit: "utterance" });
     this.isTesting = true;
     this.progress?.update(done);
@@ -92,27 +94,13 @@ function noteOf(event: EvaluateEvent): string | undefined {
   return `lr ${formatRate(learningRate)}, step ${step}: dev ${dev.toFixed(2)} %, ${losses}${isBest ? "; the best so far" : ""}`;
 }
 
-function cacheText({
-  utterances,
-  bytes,
-  folder,
-  alreadyThere,
-  seconds,
-}: Extract<EvaluateEvent, { kind: "cache-start" }>) {
+function cacheText({ utterances, bytes, folder, alreadyThere, seconds }: EventOf<"cache-start">): string {
   const there = alreadyThere > 0 ? `, ${alreadyThere} are there` : "";
   const left = seconds > 0 ? `; ${formatDuration(seconds)} of speech to extract` : "";
   return `hidden states of ${utterances} files: ${formatBytes(bytes)} in ${folder}${there}${left}`;
 }
 
-function startText({
-  task,
-  folder,
-  upstream,
-  layers,
-  dim,
-  headParameters,
-  utterances,
-}: Extract<EvaluateEvent, { kind: "start" }>) {
+function startText({ task, folder, upstream, layers, dim, headParameters, utterances }: EventOf<"start">): string {
   const { train, dev, test } = utterances;
   return (
     `${task} of ${upstream} in ${folder}: ${layers} hidden states of ${dim}, a head of ${formatNumber(headParameters)} parameters; ` +
@@ -120,7 +108,7 @@ function startText({
   );
 }
 
-function doneText({ folder, result, report, already }: Extract<EvaluateEvent, { kind: "done" }>): string {
+function doneText({ folder, result, report, already }: EventOf<"done">): string {
   const { decodings, dev, learningRates, seconds, upstream, layerWeights } = result;
   const chosen = learningRates.find(({ chosen }) => chosen);
   const lines = decodings.map(({ name, metric }) => {

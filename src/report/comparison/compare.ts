@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { basename, resolve } from "node:path";
 import type { BootstrapOptions } from "../../metrics/bootstrap.ts";
-import type { EvaluationResult, MetricValue } from "../../superb/run/result.types.ts";
+import type { EvaluationResult, MetricValue } from "../../superb/run/result.ts";
 import { TASKS, type TaskName } from "../../superb/tasks/index.ts";
 import type { Evaluation } from "../evaluation/read.ts";
 import { scorePredictions } from "../evaluation/rescore.ts";

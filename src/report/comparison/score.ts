@@ -3,7 +3,7 @@ import { readFile, stat } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { z } from "zod";
 import { StillwaveError } from "../../errors.ts";
-import type { EvaluationResult } from "../../superb/run/result.types.ts";
+import type { EvaluationResult } from "../../superb/run/result.ts";
 import { METRICS, type Score, scoreTasks, type TaskResults } from "../../superb/scores.ts";
 import { TASKS, type TaskName } from "../../superb/tasks/index.ts";
 import type { Evaluation } from "../evaluation/read.ts";

@@ -1,6 +1,6 @@
 // The report of one evaluation: one self-contained HTML page that says how well an upstream did, on what, and where it fails.
 import { formatCount, formatDuration, formatHours, formatLearningRate, plural } from "../../log/index.ts";
-import type { EvaluationResult } from "../../superb/run/result.types.ts";
+import type { EvaluationResult } from "../../superb/run/result.ts";
 import type { SplitFacts } from "../../superb/tasks/task.types.ts";
 import { type Content, fact, html, keyNumber, type Markup, writePage } from "../index.ts";
 import { confusionSection } from "./confusion.ts";

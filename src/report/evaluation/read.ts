@@ -4,8 +4,8 @@ import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { StillwaveError } from "../../errors.ts";
 import { type Prediction, readPredictions } from "../../metrics/predictions.ts";
 import { RUN_FILES } from "../../superb/run/manifest.ts";
+import type { EvaluationResult } from "../../superb/run/result.ts";
 import { readResult } from "../../superb/run/result.ts";
-import type { EvaluationResult } from "../../superb/run/result.types.ts";
 
 export const RESULT_NAME = RUN_FILES.result;
 

@@ -1,6 +1,6 @@
 // How reports of evaluations name tasks and write metrics, intervals and sizes.
 import { formatCount, formatMillions } from "../../log/index.ts";
-import type { EvaluationResult, MetricValue } from "../../superb/run/result.types.ts";
+import type { EvaluationResult, MetricValue } from "../../superb/run/result.ts";
 import { TASKS, type TaskName } from "../../superb/tasks/index.ts";
 
 /** `Phoneme recognition`. */

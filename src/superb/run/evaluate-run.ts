@@ -5,7 +5,7 @@ import type { Runtime } from "../../runtime/runtime.ts";
 import { openFeatureUpstream } from "../../upstream/index.ts";
 import type { FeatureUpstream } from "../features/features.types.ts";
 import { openFeatures } from "../features/open.ts";
-import type { HeadConfig } from "../heads/head.types.ts";
+import type { HeadConfig } from "../heads/config.ts";
 import { headParameterCount } from "../heads/parameters.ts";
 import { resolveTraining, type Training } from "../recipe/defaults.ts";
 import { type CheckedSettings, checkSettings } from "../recipe/read.ts";

@@ -2,7 +2,7 @@
 import type { FeatureEvent } from "../features/cache.types.ts";
 import type { TaskName } from "../tasks/index.ts";
 import type { TrainEvent } from "../training/train.ts";
-import type { EvaluationResult } from "./result.types.ts";
+import type { EvaluationResult } from "./result.ts";
 
 export type EvaluationEvent =
   | { readonly kind: "note"; readonly text: string }

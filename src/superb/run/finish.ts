@@ -16,7 +16,7 @@ import type { PreparedEvaluation } from "./evaluation.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
 import { type HeadSettings, writeHead } from "./head-folder.ts";
 import { RUN_FILES } from "./manifest.ts";
-import type { DecodingResult, EvaluationResult } from "./result.types.ts";
+import type { DecodingResult, EvaluationResult } from "./result.ts";
 import type { SweepResult } from "./sweep.ts";
 import { testHead } from "./testing.ts";
 

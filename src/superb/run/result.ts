@@ -1,12 +1,12 @@
-// result.json as it may lie in a run folder: every field checked, so that whoever reads it can rely on its type.
+// result.json of a run folder: its fields, every one of them checked when it is read.
 import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { StillwaveError } from "../../errors.ts";
+import type { Frozen } from "../recipe/schema.ts";
 import { TASKS, type TaskName } from "../tasks/index.ts";
 import { RUN_FILES } from "./manifest.ts";
-import type { EvaluationResult } from "./result.types.ts";
 
 /** A result with a curve point every step of the benchmark's longest training stays far below. */
 const MAX_BYTES = 128 * 2 ** 20;
@@ -22,11 +22,15 @@ const anyNumber = z.union([
   z.null().transform(() => Number.NaN),
   z.enum(["NaN", "Infinity", "-Infinity"]).transform(Number),
 ]);
+/** Written as null where there is none. */
+const loss: z.ZodType<number | null> = anyNumber;
 
 const split = z.object({ utterances: count, seconds: amount, source: text });
 
 const metric = z.object({
+  /** `PER`, `WER`, `accuracy`. */
   name: text,
+  /** Of the test split, in percent, with its bootstrap interval. */
   value: z.number(),
   low: z.number(),
   high: z.number(),
@@ -34,11 +38,22 @@ const metric = z.object({
   isHigherBetter: z.boolean(),
 });
 
+/** One way of decoding the same logits. */
+const decoding = z.object({
+  /** `greedy`, `prefix beam 10`, `lexicon beam 5, 4-gram.arpa`. */
+  name: text,
+  metric,
+  /** Relative to the run folder. */
+  predictions: text,
+});
+
+/** The training of one head at one learning rate. */
 const learningRate = z.object({
   learningRate: z.number().positive(),
   steps: count,
   best: z.object({ step: count, dev: z.number() }).nullable(),
-  curve: z.array(z.object({ step: count, trainLoss: anyNumber, devLoss: anyNumber, dev: anyNumber })).max(1_000_000),
+  curve: z.array(z.object({ step: count, trainLoss: loss, devLoss: loss, dev: anyNumber })).max(1_000_000),
+  /** Updates left out because their gradient was not finite. */
   skippedSteps: count,
   chosen: z.boolean(),
 });
@@ -57,19 +72,33 @@ const schema = z.object({
     parameters: count.nullable(),
   }),
   data: z.object({ root: text, fingerprint: hash, train: split, dev: split, test: split }),
+  /** `superb`: the benchmark's own lengths. `fixed`: trained until the dev score stopped improving. */
   protocol: z.enum(["superb", "fixed"]),
+  /** Every other setting by name, resolved: seed, batch, schedule, head widths, ... */
   options: z.record(text, z.union([text, z.number(), z.boolean(), z.null()])),
+  /** The headline: greedy decoding or accuracy on test, of the learning rate that was best on dev. */
   metric,
+  /** The same metric on dev, of the same head. */
   dev: z.number(),
-  decodings: z.array(z.object({ name: text, metric, predictions: text })).max(1000),
+  /** All decodings (CTC tasks); the first is the headline. */
+  decodings: z.array(decoding).max(1000),
+  /** What errors are counted in; null: answers are right or wrong as wholes. */
   unit: z.enum(["word", "phone", "character"]).nullable(),
+  /** Softmaxed weights of the hidden states, in the order of `upstream.layers`. */
   layerWeights: z.array(anyNumber).max(10_000),
   headParameters: count,
   learningRates: z.array(learningRate).min(1).max(1000),
   seconds: z.object({ features: amount, training: amount, testing: amount }),
+  /** Prediction files relative to the run folder. */
   predictions: z.object({ dev: text, test: text }),
   environment: z.record(text, z.union([text, z.number()])),
 });
+
+/** What an evaluation leaves behind. Reports, comparisons and scores are made from it and the predictions. */
+export type EvaluationResult = Frozen<z.output<typeof schema>>;
+export type MetricValue = EvaluationResult["metric"];
+export type DecodingResult = EvaluationResult["decodings"][number];
+export type LearningRateResult = EvaluationResult["learningRates"][number];
 
 const REMEDY = "delete it and resume the evaluation (--resume), which writes it anew";
 

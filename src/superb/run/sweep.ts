@@ -6,7 +6,7 @@ import { createAdamWState } from "../../optim/adamw.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { findLastCheckpoint, restoreCheckpoint, setAsideAfter } from "../../training/checkpoints.ts";
 import type { FeatureSource } from "../features/features.types.ts";
-import type { HeadConfig, HeadInput } from "../heads/head.types.ts";
+import type { HeadConfig, HeadInput } from "../heads/config.ts";
 import { initHead } from "../heads/parameters.ts";
 import { Head } from "../heads/step.ts";
 import type { Training } from "../recipe/defaults.ts";

@@ -2,11 +2,11 @@
 import { MIN_SAMPLES, probeAudio } from "../../audio/index.ts";
 import { BadFiles, type OnBadFile, reasonOf } from "../../data/bad-files.ts";
 import { InternalError, StillwaveError } from "../../errors.ts";
-import type { LabelledCorpus, LabelledFile } from "../labels/classes.ts";
+import type { LabelledCorpus, LabelledFile, Split } from "../labels/classes.ts";
 import type { DataSettings } from "../recipe/schema.ts";
 import { SLOT_SEPARATOR } from "./objective.ts";
 import { HELD_OUT_SOURCE, isHeldOut, LEFT_IN_TRAIN, taskData } from "./splits.ts";
-import type { Split, Task, TaskData, TaskUtterance } from "./task.types.ts";
+import type { Task, TaskData, TaskUtterance } from "./task.types.ts";
 
 const PARALLEL_PROBES = 32;
 

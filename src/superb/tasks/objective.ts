@@ -1,23 +1,27 @@
 // What a head is trained for: the loss of its logits with the cotangent, and the answers they stand for.
-
+import { z } from "zod";
 import { CtcWorkspace, ctcLoss } from "../../decode/ctc.ts";
 import { greedyDecode } from "../../decode/greedy.ts";
 import { StillwaveError } from "../../errors.ts";
 import type { ErrorUnit } from "../../metrics/error-rate.ts";
 import type { HeadOutput } from "../heads/step.ts";
-import type { Slot } from "../labels/classes.ts";
 import { characterText, Vocabulary } from "../labels/vocabulary.ts";
+import type { Frozen } from "../recipe/schema.ts";
+
+const ctcSchema = z.object({
+  kind: z.literal("ctc"),
+  /** Phones are separated by spaces; characters are joined, `|` being the space. */
+  text: z.enum(["phones", "characters"]),
+  symbols: z.array(z.string()).min(2),
+  special: z.array(z.string()),
+});
+const slotSchema = z.object({ name: z.string(), values: z.array(z.string()).min(1) });
+const classesSchema = z.object({ kind: z.literal("classes"), slots: z.array(slotSchema).min(1) });
 
 /** An objective as data: what a saved head needs beside its weights. */
-export type ObjectiveSpec =
-  | {
-      readonly kind: "ctc";
-      /** Phones are separated by spaces; characters are joined, `|` being the space. */
-      readonly text: "phones" | "characters";
-      readonly symbols: readonly string[];
-      readonly special: readonly string[];
-    }
-  | { readonly kind: "classes"; readonly slots: readonly Slot[] };
+export const objectiveSchema = z.discriminatedUnion("kind", [ctcSchema, classesSchema]);
+export type ObjectiveSpec = Frozen<z.infer<typeof objectiveSchema>>;
+export type CtcSpec = Extract<ObjectiveSpec, { kind: "ctc" }>;
 
 /** Symbol ids of an utterance (CTC), or one class id per slot. */
 export type Label = readonly number[];
@@ -54,11 +58,11 @@ export function logitsOf({ logits, shape, frames }: HeadOutput, item: number): F
 }
 
 /** Text of symbol ids. */
-export function textOf(spec: Extract<ObjectiveSpec, { kind: "ctc" }>, vocabulary: Vocabulary, ids: Iterable<number>) {
+export function textOf(spec: CtcSpec, vocabulary: Vocabulary, ids: Iterable<number>) {
   return spec.text === "characters" ? characterText(ids, vocabulary) : vocabulary.decode(ids).join(" ");
 }
 
-function ctcObjective(spec: Extract<ObjectiveSpec, { kind: "ctc" }>): Objective {
+function ctcObjective(spec: CtcSpec): Objective {
   const vocabulary = new Vocabulary(spec.symbols, spec.special);
   const workspace = new CtcWorkspace();
   let cotangent = new Float32Array(0);

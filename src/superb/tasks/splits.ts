@@ -6,10 +6,9 @@ import { type BadFile, openCorpus, type Utterance } from "../../data/index.ts";
 import { listSome } from "../../data/lines.ts";
 import { listManifest } from "../../data/manifest.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
+import { SPLITS, type Split } from "../labels/classes.ts";
 import type { DataSettings } from "../recipe/schema.ts";
-import type { PerSplit, Split, SplitFacts, TaskData, TaskUtterance } from "./task.types.ts";
-
-const SPLITS: readonly Split[] = ["train", "dev", "test"];
+import type { PerSplit, SplitFacts, TaskData, TaskUtterance } from "./task.types.ts";
 
 /** Tried in order: LibriSpeech's splits as the benchmark uses them, then plain names. */
 const USUAL: PerSplit<readonly string[]> = {

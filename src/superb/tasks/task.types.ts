@@ -1,12 +1,12 @@
 // What a task of the benchmark is: its recipe, its head, and how a corpus becomes labelled utterances.
 import type { BadFile } from "../../data/index.ts";
-import type { HeadConfig } from "../heads/head.types.ts";
+import type { HeadConfig } from "../heads/config.ts";
+import type { Split } from "../labels/classes.ts";
 import type { TaskRecipe } from "../recipe/defaults.ts";
 import type { DataSettings, HeadSizes } from "../recipe/schema.ts";
 import type { TaskResults } from "../scores.ts";
 import type { Label, ObjectiveSpec } from "./objective.ts";
 
-export type Split = "train" | "dev" | "test";
 export type PerSplit<T> = Readonly<Record<Split, T>>;
 
 export interface TaskUtterance {
