@@ -2,7 +2,7 @@
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import type { PlannedItem } from "../../data/index.ts";
 import { InternalError, StillwaveError } from "../../errors.ts";
-import { BatchMemory, type Span, spanOf } from "./assemble.ts";
+import { batchMemory, type Span, spanOf } from "./assemble.ts";
 import type { FeatureUtterance } from "./cache.types.ts";
 import { extractBatches } from "./extraction.ts";
 import type { FeatureSource, FeatureUpstream, UtteranceStates } from "./features.types.ts";
@@ -19,7 +19,7 @@ export function streamFeatures(
 ): FeatureSource {
   const { layers, dim, samplesPerFrame } = upstream;
   const byId = new Map(utterances.map((utterance) => [utterance.id, utterance]));
-  const memory = new BatchMemory({ layers: layers.length, dim, dtype: "float32" });
+  const prepare = batchMemory(layers.length, dim, "float32");
   const find = (id: string): FeatureUtterance => {
     const found = byId.get(id);
     if (!found) throw new InternalError(`features: no utterance "${id}" here`);
@@ -38,7 +38,7 @@ export function streamFeatures(
       const states: UtteranceStates[] = [];
       for (const group of groups(planned, upstream.batchSeconds))
         states.push(...(await decodeAndExtract(upstream, group, workers)));
-      const { batch, places } = memory.prepare(spans.map(({ frames }) => frames));
+      const { batch, places } = prepare(spans.map(({ frames }) => frames));
       for (const [i, { frames, data }] of states.entries())
         for (const [layer, place] of places[i].entries()) {
           // samples before the crop, where it alone would be too short
