@@ -3,7 +3,6 @@ import { join } from "node:path";
 import type { z } from "zod";
 import { differentField, type LoadedModel, loadModel } from "../checkpoint/index.ts";
 import type { CorpusSource } from "../data/index.ts";
-import { problemsOf } from "../distill/recipe/problems.ts";
 import { resolveRecipe } from "../distill/recipe/resolve.ts";
 import { type Recipe, recipeSchema, studentConfig } from "../distill/recipe.ts";
 import type { DistillEvent, StepEvent } from "../distill/run/events.types.ts";
@@ -15,6 +14,7 @@ import { distillRun } from "../distill/trainer.ts";
 import { UsageError } from "../errors.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { copyWeights, type ModelWeights } from "../models/parameters.ts";
+import { problemsOf } from "../recipe/problems.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Model } from "../upstream/model.ts";
 import { defaultRuntime } from "../upstream/node.ts";
@@ -181,7 +181,7 @@ function recipeOf(options: DistillOptions): Recipe {
     },
   };
   const parsed = recipeSchema.safeParse(input);
-  if (!parsed.success) throw optionError(problemsOf(parsed.error.issues, input));
+  if (!parsed.success) throw optionError(problemsOf(recipeSchema, parsed.error.issues, input));
   const resolved = resolveRecipe(parsed.data);
   if (resolved.problems.length > 0) throw optionError(resolved.problems);
   return resolved.recipe;

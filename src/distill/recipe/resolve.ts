@@ -9,8 +9,8 @@ import {
   samplesPerFrame,
 } from "../../models/config.ts";
 import { staysInPackage } from "../../package.ts";
+import type { RecipePath, RecipeProblem } from "../../recipe/source.ts";
 import { type Recipe, type RecipeInput, recipeSchema, type StudentRecipe } from "./schema.ts";
-import type { RecipePath, RecipeProblem } from "./source.ts";
 import { studentShape } from "./student.ts";
 
 /** What each semantics sets where a recipe leaves it open. */

@@ -1,17 +1,14 @@
 // Speech to extract from, a quick upstream whose numbers show what they were batched with, and a driver of openFeatures.
+
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { openCorpus, type Utterance } from "../../../src/data/index.ts";
-import {
-  type FeatureEvent,
-  type FeatureItem,
-  type FeatureOptions,
-  type OpenedFeatures,
-  openFeatures,
-} from "../../../src/superb/features/index.ts";
+import type { FeatureEvent, FeatureOptions, OpenedFeatures } from "../../../src/superb/features/cache.types.ts";
+import type { FeatureItem } from "../../../src/superb/features/features.types.ts";
+import { openFeatures } from "../../../src/superb/features/open.ts";
 import { framesOfSamples } from "../../../src/upstream/frames.ts";
 import type { Upstream } from "../../../src/upstream/upstream.ts";
 

@@ -1,10 +1,12 @@
 // Reading features: padding, crops, float16, many shards; and the same without a cache.
+
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadAudio } from "../../../src/audio/index.ts";
 import { floatsToHalves } from "../../../src/checkpoint/index.ts";
 import { closeDecodingThreads, type Utterance } from "../../../src/data/index.ts";
-import { type OpenedFeatures, streamFeatures } from "../../../src/superb/features/index.ts";
+import type { OpenedFeatures } from "../../../src/superb/features/cache.types.ts";
+import { streamFeatures } from "../../../src/superb/features/streamed-source.ts";
 import { framesOfSamples } from "../../../src/upstream/frames.ts";
 import { openUpstream } from "../../../src/upstream/open.ts";
 import { drive, fakeUpstream, numbers, shipped, speechFolder } from "./opening.ts";
