@@ -51,6 +51,6 @@ export function splitBackward({ logits, parameters, saved }: CutOptions): CutSte
     const node = carried.get(value)?.node;
     if (node && read.delete(node)) forward.set(`saved.${name}`, value); // once, under its first name
   }
-  checkGraph("cut", gradients);
+  for (const outputs of [gradients, forward.values()]) checkGraph("cut", outputs);
   return { forward, backward: new Map([...parameters.keys()].map((name, i) => [`gradient.${name}`, gradients[i]])) };
 }

@@ -34,7 +34,7 @@ function dependents(nodes: readonly GraphNode[], targets: readonly Value[]): Set
   return found;
 }
 
-/** Cheap to compute again, so their outputs are not kept from the forward to the backward pass. */
+/** Outputs of these are cheap to compute again, and so are not kept from the forward to the backward pass. */
 const RECOMPUTED: ReadonlySet<OpName> = new Set<OpName>(["dropout", "gelu", "gather"]);
 
 /**

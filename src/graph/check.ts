@@ -16,7 +16,7 @@ function problemOf(node: GraphNode): string | undefined {
   try {
     types = infer(node.op, node.inputs, node.attributes);
   } catch (error) {
-    return `cannot be: ${error instanceof Error ? error.message : error}`;
+    return `cannot be: ${String(error).replace(/^\w+: (internal: )?/, "")}`;
   }
   const stated: readonly Value[] = node.outputs;
   const agree = ({ dtype, shape }: ValueType, i: number) =>

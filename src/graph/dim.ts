@@ -35,13 +35,11 @@ export class SymbolicDim {
 export type Dim = number | SymbolicDim;
 export type Shape = readonly Dim[];
 
-const termKey = (symbols: readonly DimSymbol[]) => symbols.map((symbol) => symbol.key).join("*");
-
 function simplify(terms: readonly DimTerm[]): Dim {
   const byKey = new Map<string, DimTerm>();
   for (const { coefficient, symbols } of terms) {
     const sorted = [...symbols].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
-    const key = termKey(sorted);
+    const key = sorted.map((symbol) => symbol.key).join("*");
     byKey.set(key, { coefficient: coefficient + (byKey.get(key)?.coefficient ?? 0), symbols: sorted });
   }
   const kept = [...byKey.entries()]

@@ -16,12 +16,12 @@ import {
 import { showType, type ValueType } from "./type.ts";
 import type { Attributes, Inputs, OpName, Outputs } from "./vocabulary.ts";
 
-/** Outputs' types, where operands and attributes are what the op takes; an InternalError says what is wrong elsewhere. */
+/** Gives the outputs' types, and refuses operands and attributes that the op does not take (`fail`). */
 type Infer<K extends OpName> = (inputs: Inputs<K, ValueType>, attributes: Attributes<K>) => Outputs<K, ValueType>;
 type One = readonly [ValueType];
 type Two = readonly [ValueType, ValueType];
 
-export function fail(op: string, text: string, operands: readonly ValueType[]): never {
+function fail(op: string, text: string, operands: readonly ValueType[]): never {
   throw new InternalError(`${op}: ${text}, got ${operands.map(showType).join(" and ")}`);
 }
 

@@ -22,7 +22,10 @@ export function flatZeros(specs: readonly ParameterSpec[]): FlatParameters {
   return { flat, views };
 }
 
-/** Copies `parameters` into one buffer. A missing or differently sized parameter is an internal error. */
+/**
+ * Copies `parameters` into one buffer.
+ * @throws InternalError where a parameter is missing or of another size
+ */
 export function flatten(specs: readonly ParameterSpec[], parameters: Parameters): FlatParameters {
   const result = flatZeros(specs);
   for (const [name, view] of result.views) {

@@ -12,7 +12,7 @@ import {
 import { parameterSpecs } from "./parameters.ts";
 
 const SAMPLES_PER_SECOND = 16_000;
-/** Nobody attends over an hour at once; far beyond it, counts would leave the exact integers. */
+/** Nobody attends over an hour at once, and counts far beyond it would not be exact integers. */
 const MAX_SECONDS = 3600;
 
 export interface ProfileOptions {

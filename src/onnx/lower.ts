@@ -42,13 +42,13 @@ function lowerGelu(node: NodeOf<"gelu">, emit: Emitter): void {
   const x = emit.name(node.inputs[0]);
   if (emit.target.opset >= 20) emit.to(node, "Gelu", [x]);
   else {
-    // the form that ONNX Runtime recognises and fuses
+    // ONNX Runtime recognises this form and fuses it
     const shifted = emit.op("Add", [emit.op("Erf", [emit.op("Div", [x, emit.float(Math.SQRT2)])]), emit.float(1)]);
     emit.to(node, "Mul", [emit.op("Mul", [x, shifted]), emit.float(0.5)]);
   }
 }
 
-/** Standard operators have no transposing product: Transpose, and alpha on the first operand. ONNX Runtime fuses them again. */
+/** No standard product transposes or scales: a Transpose and a Mul go before it, which ONNX Runtime fuses again. */
 function lowerMatmul(node: NodeOf<"matmul">, emit: Emitter): void {
   const { transA, transB, alpha } = node.attributes;
   const operands = emit.names(node.inputs);

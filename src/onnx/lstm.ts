@@ -12,9 +12,9 @@ function zeroStates(emit: Emitter, hidden: Value): [string, string] {
 }
 
 /**
- * The product of a frame is weight x state [hidden, batch], batch being narrow: ONNX Runtime packs its second operand anew
- * for every product, and the other way round that would be the weight. The rest runs on [batch, hidden], which is how
- * frames are stored. What nobody reads is no output of the Scan.
+ * The product of a frame is weight x state [hidden, batch]. ONNX Runtime packs the second operand anew for every product:
+ * the narrow state this way, the whole weight the other way round. The rest runs on [batch, hidden], as frames are stored.
+ * The Scan outputs only what is read.
  */
 export function lowerLstm(node: NodeOf<"lstm">, emit: Emitter): void {
   const [gates, weight, valid] = emit.names(node.inputs);

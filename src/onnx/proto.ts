@@ -205,13 +205,7 @@ export function encodeModelChunks(model: OnnxModel): Uint8Array[] {
 }
 
 /** The ModelProto bytes of `model`. */
-export function encodeModel(model: OnnxModel): Uint8Array {
-  const chunks = encodeModelChunks(model);
-  const bytes = new Uint8Array(lengthOf(chunks));
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return bytes;
-}
+export const encodeModel = (model: OnnxModel): Uint8Array =>
+  bytesOf((w) => {
+    for (const chunk of encodeModelChunks(model)) w.raw(chunk);
+  });

@@ -6,7 +6,7 @@ import { Emitter, INTERNAL_NAME, type OnnxTarget } from "./emitter.ts";
 import { lower } from "./lower.ts";
 import type { OnnxAttribute, OnnxModel, OnnxNode } from "./proto.ts";
 
-/** RandomUniform-free opset that every supported ONNX Runtime executes with all kernels we use. */
+/** Every supported ONNX Runtime has all the kernels that we use in this version of the standard operators. */
 export const OPSET = 21;
 
 /** Nodes of a Scan's body, which may read names of the graph around it. */
@@ -14,8 +14,8 @@ const bodyNodes = (value: OnnxAttribute): readonly OnnxNode[] =>
   typeof value === "object" && "nodes" in value ? value.nodes : [];
 
 /**
- * The order that keeps least in memory. ONNX Runtime executes depth first from the nodes nobody reads, the last one in the
- * file first. So those go to the end, in reverse: a gradient is finished as soon as what it needs is there.
+ * This order keeps least in memory. ONNX Runtime executes depth first from the nodes nobody reads, the last one in the
+ * file first. Those go to the end, in reverse, so that a gradient is finished as soon as what it needs is there.
  */
 function leavesLast(nodes: readonly OnnxNode[]): OnnxNode[] {
   const bodies = nodes.flatMap(({ attributes }) => Object.values(attributes ?? {}).flatMap(bodyNodes));

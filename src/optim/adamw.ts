@@ -62,7 +62,7 @@ export function checkAdamWOptions(options: AdamWOptions): void {
 /**
  * One update in place: p -= rate * sqrt(1 - b2^t) / (1 - b1^t) * (m / (sqrt(v) + eps) + decay * p), t from 1.
  * `learningRate` is the scheduled rate of this update. Each element is computed in float64 and stored as float32.
- * differs from AdamW as in arXiv:1711.05101: the decay is multiplied by the bias correction too, as in the released code.
+ * The decay is multiplied by the bias correction too, as in the released code and unlike arXiv:1711.05101.
  */
 export function adamwUpdate(
   weights: Float32Array,
