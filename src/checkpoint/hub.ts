@@ -125,7 +125,7 @@ async function download(
   options: HubOptions,
 ): Promise<string> {
   const accessToken = await readToken();
-  const access = { hubUrl, ...(accessToken && { accessToken }) };
+  const access = { hubUrl, accessToken };
   const api = { ...access, fetch: ask };
   const repo = { type: "model" as const, name: id };
   const { sha } = await modelInfo({ ...api, name: id, revision, additionalFields: ["sha"] });
