@@ -21,6 +21,8 @@ let server: Server;
 let requests: string[] = [];
 let tokens = new Set<string | undefined>();
 let files = new Map<string, Uint8Array>();
+/** What the server sends in place of a file that it lists. */
+let sent = new Map<string, Uint8Array>();
 
 const sha = (algorithm: string, data: Uint8Array) => createHash(algorithm).update(data).digest("hex");
 
@@ -46,7 +48,8 @@ function answer(request: IncomingMessage, response: ServerResponse): unknown {
           : {}),
       })),
     );
-  const data = files.get(url.pathname.replace(`/org/model/resolve/${commit}/`, ""));
+  const name = url.pathname.replace(`/org/model/resolve/${commit}/`, "");
+  const data = sent.get(name) ?? files.get(name);
   if (!data) return json({ error: "Repository not found" }, url.pathname.includes("/private/") ? 401 : 404);
   const range = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? "");
   const start = range ? Number(range[1]) : 0;
@@ -64,6 +67,7 @@ beforeEach(async () => {
   requests = [];
   tokens = new Set();
   files = new Map();
+  sent = new Map();
   if (present)
     for (const name of ["config.json", "preprocessor_config.json", "model.safetensors", "pytorch_model.bin"])
       files.set(name, await readFile(source + name));
@@ -164,6 +168,22 @@ describe.skipIf(!present)("loadCheckpoint", () => {
     files.delete("model.safetensors");
     files.delete("pytorch_model.bin");
     await expect(loadCheckpoint("org/model")).rejects.toThrow("neither model.safetensors nor pytorch_model.bin");
+  });
+
+  test("a download that is damaged or short is refused, and the cache stays without it", async () => {
+    const name = "model.safetensors";
+    const whole = files.get(name)!;
+    const damaged = Uint8Array.from(whole);
+    damaged[whole.length >> 1] ^= 1;
+    sent.set(name, damaged);
+    await expect(loadUpstream("org/model")).rejects.toThrow(`${name}: what arrived is damaged (SHA-256 differs)`);
+    sent.set(name, whole.subarray(0, whole.length - 4));
+    await expect(loadUpstream("org/model")).rejects.toThrow(`${whole.length - 4} of ${whole.length} bytes arrived`);
+    const storage = join(folder, "hub", "models--org--model");
+    expect(await readdir(join(storage, "snapshots", commit))).not.toContain(name);
+    expect((await readdir(join(storage, "blobs"))).filter((blob) => /incomplete/.test(blob))).toEqual([]);
+    sent.clear();
+    expect((await loadUpstream("org/model")).info.format).toBe("huggingface-safetensors");
   });
 
   test("refuses shards outside the repository", async () => {
