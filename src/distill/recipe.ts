@@ -6,7 +6,7 @@ import { findRecipe, fromPackage, toPackage } from "./recipe/places.ts";
 import { problemsOf } from "./recipe/problems.ts";
 import { resolveRecipe } from "./recipe/resolve.ts";
 import { type Recipe, recipeSchema } from "./recipe/schema.ts";
-import { RecipeSource } from "./recipe/source.ts";
+import { type RecipeProblem, RecipeSource } from "./recipe/source.ts";
 
 export { findRecipe, packageRoot, shippedRecipes } from "./recipe/places.ts";
 export { SEMANTICS_DEFAULTS } from "./recipe/resolve.ts";
@@ -44,11 +44,22 @@ export async function loadRecipe(
  */
 export function parseRecipe(text: string, name: string, set: readonly string[] = []): Recipe {
   const source = new RecipeSource(text, name, set);
-  const parsed = recipeSchema.safeParse(source.value, { reportInput: false });
-  if (!parsed.success) throw source.error(problemsOf(parsed.error.issues, source.value));
+  return mapPaths(
+    resolveSettings(source.value, (problems) => source.error(problems)),
+    fromPackage,
+  );
+}
+
+/**
+ * The recipe that settings mean, every default filled in. `refusal` makes an error of what is wrong with them, or
+ * contradicts itself.
+ */
+export function resolveSettings(settings: unknown, refusal: (problems: readonly RecipeProblem[]) => Error): Recipe {
+  const parsed = recipeSchema.safeParse(settings, { reportInput: false });
+  if (!parsed.success) throw refusal(problemsOf(parsed.error.issues, settings));
   const { recipe, problems } = resolveRecipe(parsed.data);
-  if (problems.length) throw source.error(problems);
-  return mapPaths(recipe, fromPackage);
+  if (problems.length > 0) throw refusal(problems);
+  return recipe;
 }
 
 /** The recipe with every default spelled out, as YAML that `parseRecipe` reads back to the same recipe. */

@@ -7,10 +7,8 @@ import {
   readAllSafetensors,
 } from "../checkpoint/index.ts";
 import type { Batch } from "../data/batch.ts";
-import type { LossOptions } from "../distill/step.graph.ts";
-import { studentGraph } from "../distill/step.graph.ts";
-import { createDistillStep } from "../distill/step.ts";
-import type { StepLosses } from "../distill/step.types.ts";
+import type { LossOptions, StepLosses } from "../distill/loss.ts";
+import { createDistillStep, studentGraph } from "../distill/step.ts";
 import { teacherPasses } from "../distill/targets.ts";
 import type { HostArray, Parameters } from "../graph/array.ts";
 import type { Value } from "../graph/value.ts";
@@ -129,7 +127,7 @@ const countsFeed = (config: ModelConfig, { samples, paddedSamples }: Batch): Fee
 async function teacherPairs(runtime: Runtime, recorded: RecordedCase): Promise<Pair[]> {
   const { teacher, batch, tensors } = recorded;
   const padded = batch.samples.some((count) => count < batch.paddedSamples);
-  const { features, full, masked } = teacherPasses(teacher.config, { masked: true, padded });
+  const { features, full, masked } = teacherPasses(teacher.config, { training: true, padded });
   const outputs = new Map([
     ...intermediates(features, full).map(([name, value]): [string, Value] => [`teacher_u.${name}`, value]),
     ...intermediates(features, masked!).map(([name, value]): [string, Value] => [`teacher_m.${name}`, value]),
@@ -157,7 +155,7 @@ function feedsOf(
 
 /** The student's masked training pass without dropout, with its attention maps. */
 async function studentPairs(runtime: Runtime, recorded: RecordedCase) {
-  const { student, batch, tensors, loss, config, teacher } = recorded;
+  const { student, batch, tensors, loss, config } = recorded;
   const padded = batch.samples.some((count) => count < batch.paddedSamples);
   const { features, encoded } = studentGraph(
     student.config,
@@ -165,7 +163,6 @@ async function studentPairs(runtime: Runtime, recorded: RecordedCase) {
       loss,
       dropout: { residual: 0, attention: 0, activation: 0, input: 0 },
       layerGradientScale: config.student.layer_grad_scale === true,
-      targetDim: teacher.config.dim,
     },
     { training: true, padded },
   );
@@ -245,7 +242,7 @@ function weightPairs(recorded: RecordedCase, prefix: string, current: Parameters
 
 async function trainingPairs(runtime: Runtime, recorded: RecordedCase) {
   const { config, teacher, student, batch, mask, loss, tensors } = recorded;
-  const step = await createDistillStep({
+  const step = createDistillStep({
     runtime,
     teacher,
     student,
