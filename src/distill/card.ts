@@ -1,8 +1,18 @@
 // The model card (README.md) of a distilled student: what it is, how it was made, how well it learned.
 import { type ModelConfig, samplesPerFrame } from "../models/config.ts";
 import { profile } from "../models/profile.ts";
-import type { ModelFacts } from "./prepare.ts";
-import { resolvedRecipeYaml } from "./recipe.ts";
+import { type Recipe, resolvedRecipeYaml } from "./recipe.ts";
+import type { DistillRecord } from "./record.ts";
+
+/** What a model card can say about the run. */
+export interface ModelFacts {
+  readonly role: "best" | "last";
+  readonly step: number;
+  readonly recipe: Recipe;
+  readonly record: DistillRecord;
+  readonly initialValidation: number | null;
+  readonly validation: number | null;
+}
 
 const millions = (n: number) => `${(n / 1e6).toFixed(2)} M`;
 const loss = (value: number | null) => (value === null ? "not measured" : value.toPrecision(5));

@@ -6,7 +6,7 @@ import type { Parameters } from "../graph/array.ts";
 import { type ModelConfig, receptiveField } from "../models/config.ts";
 import { initParameters } from "../models/init.ts";
 import { createRuntime } from "../runtime/node/index.ts";
-import { modelCard } from "./card.ts";
+import { type ModelFacts, modelCard } from "./card.ts";
 import { type Recipe, studentConfig } from "./recipe.ts";
 import { DISTILL_FILES, type DistillRecord, portableRecipe } from "./record.ts";
 import { openSpeech, type RunSpeech } from "./speech.ts";
@@ -23,16 +23,6 @@ export interface PreparedRun {
   writeModel(folder: string, parameters: Parameters, facts: ModelFacts): Promise<void>;
   /** Frees speech and engine. */
   dispose(): Promise<void>;
-}
-
-/** What a model card can say about the run. */
-export interface ModelFacts {
-  readonly role: "best" | "last";
-  readonly step: number;
-  readonly recipe: Recipe;
-  readonly record: DistillRecord;
-  readonly initialValidation: number | null;
-  readonly validation: number | null;
 }
 
 export interface PrepareContext {

@@ -3,9 +3,10 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Batch } from "../../src/data/batch.ts";
+import type { ModelFacts } from "../../src/distill/card.ts";
 import type { DistillEvent } from "../../src/distill/events.ts";
 import type { StepLosses } from "../../src/distill/loss.ts";
-import type { ModelFacts, Prepare } from "../../src/distill/prepare.ts";
+import type { Prepare } from "../../src/distill/prepare.ts";
 import { parseRecipe, type Recipe } from "../../src/distill/recipe.ts";
 import { type DistillRunOptions, distillRun } from "../../src/distill/run.ts";
 import type { RunSpeech } from "../../src/distill/speech.ts";

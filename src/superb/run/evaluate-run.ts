@@ -74,7 +74,7 @@ async function* evaluateWith(opened: Opened): AsyncGenerator<EvaluationEvent, vo
   for (const text of await recordEvaluation(folder, task.name, identity, options.force ?? false))
     yield { kind: "note", text };
   const already = await finishedResult(folder.path);
-  if (already && folder.manifest) {
+  if (already && folder.record) {
     const { path: report } = await reportEvaluation(folder.path);
     yield { kind: "done", folder: folder.path, already: true, result: already, report };
     return;

@@ -10,7 +10,7 @@ import { Head } from "../heads/step.ts";
 import { createDecoding, type Decoding, type DecodingOptions } from "../tasks/decoding.ts";
 import { createObjective, logitsOf } from "../tasks/objective.ts";
 import { type HeadSettings, readHead } from "./head-folder.ts";
-import { RUN_FILES } from "./manifest.ts";
+import { EVALUATION_FILES } from "./manifest.ts";
 
 export interface TranscriberOptions {
   /** Folder of a finished evaluation. */
@@ -50,7 +50,7 @@ const SAMPLES_PER_SECOND = 16_000;
 /** @throws StillwaveError for a run without a head, or an upstream that is not the one the head was trained on. */
 export async function openTranscriber(options: TranscriberOptions): Promise<Transcriber> {
   const { run, device, threads } = options;
-  const folder = join(run, RUN_FILES.head);
+  const folder = join(run, EVALUATION_FILES.head);
   const { settings, parameters } = await readHead(folder);
   const { objective: spec, config, input } = settings;
   if (spec.kind === "classes" && options.decoding)

@@ -1,8 +1,9 @@
 // Where the training of a head stands: what its checkpoints hold beside weights and moments.
 import type { CheckpointState } from "../../training/checkpoints.ts";
+import type { LoopState } from "../../training/loop.ts";
 import type { EvaluationPoint } from "../run/result.types.ts";
 
-export interface HeadState extends CheckpointState {
+export interface HeadState extends LoopState {
   /** One entry an evaluation. */
   readonly curve: readonly EvaluationPoint[];
   readonly best: { readonly step: number; readonly dev: number } | null;
@@ -11,8 +12,6 @@ export interface HeadState extends CheckpointState {
   readonly lossCount: number;
   /** Updates left out because their gradient was not finite. */
   readonly skippedSteps: number;
-  /** Of work, summed over resumes. */
-  readonly seconds: number;
 }
 
 export const FRESH_HEAD_STATE: HeadState = {
