@@ -8,7 +8,7 @@ import { initParameters } from "../models/init.ts";
 import { createRuntime } from "../runtime/node/index.ts";
 import { type ModelFacts, modelCard } from "./card.ts";
 import { type Recipe, studentConfig } from "./recipe.ts";
-import { DISTILL_FILES, type DistillRecord, portableRecipe } from "./record.ts";
+import { DISTILL_FILES, portableRecipe } from "./record.ts";
 import { openSpeech, type RunSpeech } from "./speech.ts";
 import { createDistillStep, type DistillStep, type StepOptions } from "./step.ts";
 
