@@ -14,7 +14,7 @@ export {
   writeLightning,
   writeModelFolder,
 } from "./checkpoint/index.ts";
-export type { DistillEvent, StepEvent } from "./distill/run/events.types.ts";
+export type { DistillEvent, StepEvent } from "./distill/events.ts";
 export { InternalError, StillwaveError, UsageError } from "./errors.ts";
 export { type ExportOptions, type ExportResult, exportOnnx } from "./export/index.ts";
 export { type ExtractEvent, extractFiles } from "./extract/run.ts";

@@ -3,7 +3,7 @@ import { Document, isScalar, visit } from "yaml";
 import { fromPackage, toPackage } from "../package.ts";
 import { findRecipe, readRecipe } from "../recipe/places.ts";
 import { problemsOf } from "../recipe/problems.ts";
-import { type RecipeForm, RecipeSource } from "../recipe/source.ts";
+import { type RecipeForm, type RecipeProblem, RecipeSource } from "../recipe/source.ts";
 import { resolveRecipe } from "./recipe/resolve.ts";
 import { type Recipe, recipeSchema } from "./recipe/schema.ts";
 
@@ -51,11 +51,22 @@ export async function loadRecipe(
  */
 export function parseRecipe(text: string, name: string, set: readonly string[] = []): Recipe {
   const source = new RecipeSource(FORM, text, name, set);
-  const parsed = recipeSchema.safeParse(source.value, { reportInput: false });
-  if (!parsed.success) throw source.error(problemsOf(recipeSchema, parsed.error.issues, source.value));
+  return mapPaths(
+    resolveSettings(source.value, (problems) => source.error(problems)),
+    fromPackage,
+  );
+}
+
+/**
+ * The recipe that settings mean, every default filled in. `refusal` makes an error of what is wrong with them, or
+ * contradicts itself.
+ */
+export function resolveSettings(settings: unknown, refusal: (problems: readonly RecipeProblem[]) => Error): Recipe {
+  const parsed = recipeSchema.safeParse(settings, { reportInput: false });
+  if (!parsed.success) throw refusal(problemsOf(recipeSchema, parsed.error.issues, settings));
   const { recipe, problems } = resolveRecipe(parsed.data);
-  if (problems.length) throw source.error(problems);
-  return mapPaths(recipe, fromPackage);
+  if (problems.length > 0) throw refusal(problems);
+  return recipe;
 }
 
 /** The recipe with every default spelled out, as YAML that `parseRecipe` reads back to the same recipe. */

@@ -176,14 +176,14 @@ describe.skipIf(!present)("loadCheckpoint", () => {
     const damaged = Uint8Array.from(whole);
     damaged[whole.length >> 1] ^= 1;
     sent.set(name, damaged);
-    await expect(loadUpstream("org/model")).rejects.toThrow(`${name}: what arrived is damaged (SHA-256 differs)`);
+    await expect(loadCheckpoint("org/model")).rejects.toThrow(`${name}: what arrived is damaged (SHA-256 differs)`);
     sent.set(name, whole.subarray(0, whole.length - 4));
-    await expect(loadUpstream("org/model")).rejects.toThrow(`${whole.length - 4} of ${whole.length} bytes arrived`);
+    await expect(loadCheckpoint("org/model")).rejects.toThrow(`${whole.length - 4} of ${whole.length} bytes arrived`);
     const storage = join(folder, "hub", "models--org--model");
     expect(await readdir(join(storage, "snapshots", commit))).not.toContain(name);
     expect((await readdir(join(storage, "blobs"))).filter((blob) => /incomplete/.test(blob))).toEqual([]);
     sent.clear();
-    expect((await loadUpstream("org/model")).info.format).toBe("huggingface-safetensors");
+    expect((await loadCheckpoint("org/model")).info.format).toBe("huggingface-safetensors");
   });
 
   test("refuses shards outside the repository", async () => {

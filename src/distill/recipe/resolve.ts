@@ -63,7 +63,7 @@ function studentProblems(student: StudentRecipe): RecipeProblem[] {
   const problems: RecipeProblem[] = [];
   const bad = (key: string, message: string) => problems.push({ path: ["student", key], message });
   try {
-    checkModelConfig(studentShape(student, student.dim, false));
+    checkModelConfig(studentShape(student, { dim: student.dim, normalizeWaveform: false }));
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     const message = error.message.replace(/^model config: /, "");

@@ -79,7 +79,7 @@ async function* evaluateWith(opened: Opened): AsyncGenerator<EvaluationEvent, vo
   const decodings = spec.kind === "ctc" && asked.decoding ? [await createDecoding(spec, asked.decoding)] : [];
   const identity = identityOf(opened, settings, config);
   yield* (await recordEvaluation(folder, task.name, identity, force)).map(note);
-  const already = folder.manifest && (await finishedResult(folder.path));
+  const already = folder.record && (await finishedResult(folder.path));
   if (already) {
     yield { kind: "done", folder: folder.path, already: true, result: already };
     return;

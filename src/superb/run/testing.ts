@@ -10,7 +10,7 @@ import { logitsOf } from "../tasks/objective.ts";
 import type { TaskUtterance } from "../tasks/task.types.ts";
 import { inferAll } from "../training/evaluate.ts";
 import type { EvaluationEvent } from "./events.types.ts";
-import { RUN_FILES } from "./manifest.ts";
+import { EVALUATION_FILES } from "./manifest.ts";
 import type { DecodingResult, MetricValue } from "./result.ts";
 import type { SweepParts } from "./sweep.ts";
 
@@ -69,7 +69,7 @@ export async function* testHead(
     const predictions = utterances.map(({ id, reference, path }): Prediction => {
       return { id, reference, hypothesis: given.get(id) ?? "", audio: path };
     });
-    const file = join(RUN_FILES.predictions, fileName(i));
+    const file = join(EVALUATION_FILES.predictions, fileName(i));
     await writePredictions(join(folder, file), predictions);
     results.push({
       name: names[i],

@@ -11,7 +11,7 @@ import type { DecodingSettings } from "../recipe/schema.ts";
 import { createDecoding, type Decoding } from "../tasks/decoding.ts";
 import { createObjective, logitsOf } from "../tasks/objective.ts";
 import { type HeadSettings, readHead } from "./head-folder.ts";
-import { RUN_FILES } from "./manifest.ts";
+import { EVALUATION_FILES } from "./manifest.ts";
 
 export interface TranscriberOptions {
   /** Folder of a finished evaluation. */
@@ -49,7 +49,7 @@ export interface Transcriber {
 /** @throws StillwaveError for a run without a head, or an upstream that is not the one the head was trained on. */
 export async function openTranscriber(options: TranscriberOptions): Promise<Transcriber> {
   const { run, device, threads } = options;
-  const folder = join(run, RUN_FILES.head);
+  const folder = join(run, EVALUATION_FILES.head);
   const { settings, parameters } = await readHead(folder);
   const { objective: spec, config, input } = settings;
   if (spec.kind === "classes" && options.decoding)

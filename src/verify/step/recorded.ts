@@ -7,7 +7,7 @@ import {
   readAllSafetensors,
 } from "../../checkpoint/index.ts";
 import type { Batch } from "../../data/batch.ts";
-import type { LossOptions } from "../../distill/step.graph.ts";
+import type { LossOptions } from "../../distill/loss.ts";
 import type { HostArray, Parameters } from "../../graph/array.ts";
 import { type ModelConfig, validFrames } from "../../models/config.ts";
 import type { ModelWeights } from "../../models/parameters.ts";

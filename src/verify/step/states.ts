@@ -1,5 +1,5 @@
 // Hidden states and attention maps of a recorded step: both teacher passes, the student's training pass, inference.
-import { studentGraph } from "../../distill/step.graph.ts";
+import { studentGraph } from "../../distill/step.ts";
 import { teacherPasses } from "../../distill/targets.ts";
 import type { HostArray } from "../../graph/array.ts";
 import type { Value } from "../../graph/value.ts";
@@ -42,7 +42,7 @@ async function run(
 
 export async function teacherPairs(runtime: Runtime, recorded: RecordedStep): Promise<Pair[]> {
   const { teacher, batch } = recorded;
-  const { features, full, masked } = teacherPasses(teacher.config, { masked: true, padded: isPadded(batch) });
+  const { features, full, masked } = teacherPasses(teacher.config, { training: true, padded: isPadded(batch) });
   const outputs = intermediates(features, full, "teacher_u.");
   if (masked) outputs.push(...intermediates(features, masked, "teacher_m."));
   return pairsOf(recorded, "", await run(runtime, recorded, teacher, outputs));
@@ -50,8 +50,8 @@ export async function teacherPairs(runtime: Runtime, recorded: RecordedStep): Pr
 
 /** The student's masked training pass without dropout, with its attention maps. */
 export async function studentPairs(runtime: Runtime, recorded: RecordedStep) {
-  const { student, batch, tensors, loss, training, teacher } = recorded;
-  const options = { ...training, loss, targetDim: teacher.config.dim };
+  const { student, batch, tensors, loss, training } = recorded;
+  const options = { ...training, loss };
   const variant = { training: true, padded: isPadded(batch) };
   const { features, encoded } = studentGraph(student.config, options, variant);
   const maps = [...encoded.maps].map(([layer, map]): [string, Value] => [`map.${layer}`, map]);

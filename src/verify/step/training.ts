@@ -1,7 +1,6 @@
 // Losses, gradients and weights of a recorded step: validation, and three optimiser steps on the same batch and mask.
-import type { LossOptions } from "../../distill/step.graph.ts";
-import { createDistillStep } from "../../distill/step.ts";
-import type { DistillStep, StepLosses } from "../../distill/step.types.ts";
+import type { LossOptions, StepLosses } from "../../distill/loss.ts";
+import { createDistillStep, type DistillStep } from "../../distill/step.ts";
 import type { HostArray, Parameters } from "../../graph/array.ts";
 import { adamwUpdate, createAdamWState, decayRanges } from "../../optim/adamw.ts";
 import { warmupLinear } from "../../optim/schedule.ts";

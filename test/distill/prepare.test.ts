@@ -3,13 +3,13 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { loadModel, writeModelFolder } from "../../src/checkpoint/index.ts";
+import { loadCheckpoint, loadModel, writeModelFolder } from "../../src/checkpoint/index.ts";
 import type { Batch } from "../../src/data/batch.ts";
-import { parseRecipe } from "../../src/distill/recipe.ts";
-import { prepareWith } from "../../src/distill/run/prepare.ts";
-import { openSpeech } from "../../src/distill/run/speech.ts";
-import type { DistillStep } from "../../src/distill/step.types.ts";
-import { distillRun } from "../../src/distill/trainer.ts";
+import { prepareWith } from "../../src/distill/prepare.ts";
+import { parseRecipe, studentConfig } from "../../src/distill/recipe.ts";
+import { distillRun } from "../../src/distill/run.ts";
+import { openSpeech } from "../../src/distill/speech.ts";
+import type { DistillStep } from "../../src/distill/step.ts";
 import { type HostArray, sizeOf } from "../../src/graph/array.ts";
 import { type ModelConfig, noReuse } from "../../src/models/config.ts";
 import { parameterSpecs } from "../../src/models/parameters.ts";
@@ -91,6 +91,8 @@ const filled = (config: ModelConfig, value: number) =>
     ]),
   );
 
+const framesIn = (samples: number) => Math.floor((samples - 80) / 320);
+
 /** A step with the student's real parameters whose loss is the mean square of its weights. */
 function shrinkingStep(config: ModelConfig): DistillStep {
   const specs = parameterSpecs(config);
@@ -120,12 +122,16 @@ function shrinkingStep(config: ModelConfig): DistillStep {
       return losses();
     },
     validate: async () => losses(),
-    frames: (samples) => Math.floor((samples - 80) / 320),
+    framesOf: ({ samples, paddedSamples }) => ({ frames: framesIn(paddedSamples), valid: samples.map(framesIn) }),
     dispose: async () => {},
   };
 }
 
-const prepare = prepareWith({ buildStep: async (_, __, config) => shrinkingStep(config) });
+const prepare = prepareWith(async (recipe) => {
+  const teacher = await loadCheckpoint(recipe.teacher);
+  const student = studentConfig(recipe, teacher.config);
+  return { teacher, student, makeStep: async () => shrinkingStep(student) };
+});
 const idsOf = async (batches: AsyncIterable<Batch>) => {
   const ids: string[] = [];
   for await (const batch of batches) ids.push(batch.ids.join("+"));

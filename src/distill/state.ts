@@ -1,5 +1,6 @@
-// What a checkpoint of a run holds beside weights and moments.
-import type { CheckpointState } from "../../training/checkpoints.ts";
+// What a checkpoint of a distillation holds beside weights and moments.
+import type { CheckpointState } from "../training/checkpoints.ts";
+import type { LoopState } from "../training/loop.ts";
 
 /** A step and its validation loss. */
 export interface Scored {
@@ -8,7 +9,7 @@ export interface Scored {
 }
 
 /** Where the run stands after `step` updates. Everything random follows from the seeds and these numbers. */
-export interface RunState extends CheckpointState {
+export interface RunState extends LoopState {
   readonly totalSteps: number;
   /** Step of the last validation, -1 before the first. */
   readonly validatedStep: number;
@@ -19,9 +20,19 @@ export interface RunState extends CheckpointState {
   readonly best: Scored | null;
   /** Steps of the checkpoints that are kept for good (every k-th), as the settings of their time had it. */
   readonly kept: readonly number[];
-  /** Seconds of work, summed over resumes. */
-  readonly seconds: number;
 }
+
+/** Before the first update. */
+export const freshState = (totalSteps: number): RunState => ({
+  step: 0,
+  totalSteps,
+  validatedStep: -1,
+  initialValidation: null,
+  lastValidation: null,
+  best: null,
+  kept: [],
+  seconds: 0,
+});
 
 const whole = (n: unknown) => Number.isSafeInteger(n);
 const scored = (s: Scored | null) => s === null || (whole(s?.step) && typeof s.loss === "number");

@@ -8,9 +8,9 @@ import {
   type PlannedBatch,
   planEpoch,
   prefetchBatches,
-} from "../../data/index.ts";
-import { StillwaveError } from "../../errors.ts";
-import type { Recipe } from "../recipe.ts";
+} from "../data/index.ts";
+import { InternalError, StillwaveError } from "../errors.ts";
+import type { Recipe } from "./recipe.ts";
 
 /** Batches of every epoch. The batch of (epoch, index) is always the same. */
 export interface TrainingSpeech {
@@ -36,7 +36,6 @@ export interface RunSpeech {
   readonly train: TrainingSpeech;
   readonly validation: ValidationSpeech | null;
   readonly records: { readonly train: CorpusRecord; readonly validation: CorpusRecord | null };
-  readonly notes: readonly string[];
   close(): Promise<void>;
 }
 
@@ -45,56 +44,46 @@ export interface OpenSpeechOptions {
   readonly minSamples: number;
   /** Remembers file lengths between runs of one folder. */
   readonly cacheFile?: string;
-  /** Called once for each file that decoding finds to be bad under `onBadFile: skip`. */
-  readonly onBadFile?: (file: BadFile) => void;
+  /** Told what opening finds, and each file that decoding finds to be bad under `onBadFile: skip`. */
+  readonly onNote?: (text: string) => void;
 }
 
 /**
  * Opens a recipe's corpora.
  * @throws StillwaveError where a corpus is empty or bad
  */
-export async function openSpeech(recipe: Pick<Recipe, "data" | "run">, options: OpenSpeechOptions): Promise<RunSpeech> {
-  const { data, run } = recipe;
-  const notes: string[] = [];
-  const open = async (source: Recipe["data"]["train"], name: string, maxUtterances?: number) => {
-    const { path, splits } = source;
-    const corpus = await openCorpus(
-      { path, ...(splits.length > 0 && { splits }) },
-      {
-        onBadFile: data.onBadFile,
-        minSamples: options.minSamples,
-        maxUtterances,
-        ...(options.cacheFile !== undefined && { cacheFile: `${options.cacheFile}.${name}.json` }),
-      },
-    );
-    notes.push(...corpus.warnings);
-    if (corpus.badFiles.length > 0)
-      notes.push(
-        `data.${name}: ${corpus.badFiles.length} bad files left out, first ${describeBad(corpus.badFiles[0])}`,
-      );
+export async function openSpeech(
+  { data, run }: Pick<Recipe, "data" | "run">,
+  { minSamples, cacheFile, onNote = () => {} }: OpenSpeechOptions,
+): Promise<RunSpeech> {
+  const { onBadFile, workers, seed } = data;
+  const open = async ({ path, splits }: Recipe["data"]["train"], name: string, maxUtterances?: number) => {
+    const cache = cacheFile === undefined ? undefined : `${cacheFile}.${name}.json`;
+    const source = { path, splits: splits.length > 0 ? splits : undefined };
+    const corpus = await openCorpus(source, { onBadFile, minSamples, maxUtterances, cacheFile: cache });
+    for (const warning of corpus.warnings) onNote(warning);
+    const [first] = corpus.badFiles;
+    if (first) onNote(`data.${name}: ${corpus.badFiles.length} bad files left out, first ${describeBad(first)}`);
     return corpus;
   };
   const train = await open(data.train, "train");
   const validation =
     data.validation && (await open(data.validation, "validation", run.validationUtterances ?? undefined));
   const sizes = {
-    ...(data.batchSize !== null && { batchSize: data.batchSize }),
-    ...(data.batchSeconds !== null && { batchSeconds: data.batchSeconds }),
+    batchSize: data.batchSize ?? undefined,
+    batchSeconds: data.batchSeconds ?? undefined,
+    maxSeconds: data.maxSeconds ?? undefined,
   };
-  const crop = data.maxSeconds === null ? {} : { maxSeconds: data.maxSeconds };
-  const shared = { onBadFile: data.onBadFile, workers: data.workers };
   const seen = new Set<string>();
-  const read = (plan: readonly PlannedBatch[], from: number) => ({
-    async *[Symbol.asyncIterator]() {
-      for await (const { batch, bad } of prefetchBatches(plan, { ...shared, from })) {
-        for (const file of bad) if (!seen.has(file.path)) options.onBadFile?.(file);
-        for (const file of bad) seen.add(file.path);
-        yield batch;
-      }
-    },
-  });
+  const read = async function* (plan: readonly PlannedBatch[], from: number) {
+    for await (const { batch, bad } of prefetchBatches(plan, { onBadFile, workers, from })) {
+      for (const file of bad) if (!seen.has(file.path)) onNote(`left out: ${describeBad(file)}`);
+      for (const file of bad) seen.add(file.path);
+      yield batch;
+    }
+  };
   const planOf = (corpus: Corpus, epoch: number, shuffle: boolean) =>
-    planEpoch(corpus, { ...sizes, ...crop, seed: data.seed, epoch, shuffle });
+    planEpoch(corpus, { ...sizes, seed, epoch, shuffle });
   const validationPlan = validation && planOf(validation, 0, false);
   return {
     train: {
@@ -106,13 +95,34 @@ export async function openSpeech(recipe: Pick<Recipe, "data" | "run">, options: 
       batches: () => read(validationPlan, 0),
     },
     records: { train: recordOf(train), validation: validation && recordOf(validation) },
-    notes,
     close: async () => closeDecodingThreads(),
   };
 }
 
-/** `path: reason`. */
-export const describeBad = ({ path, reason }: BadFile): string => `${path}: ${reason}`;
+/** A batch and the epoch it belongs to (from 0). */
+export interface EpochBatch {
+  readonly epoch: number;
+  readonly batch: Batch;
+}
+
+/** All batches of a run from its `first` micro-batch on, epoch after epoch, without end. */
+export async function* epochBatches(
+  speech: TrainingSpeech,
+  first: number,
+): AsyncGenerator<EpochBatch, never, undefined> {
+  const { batchesPerEpoch } = speech;
+  let index = first % batchesPerEpoch;
+  for (let epoch = Math.floor(first / batchesPerEpoch); ; epoch++, index = 0) {
+    for await (const batch of speech.batches(epoch, index)) {
+      yield { epoch, batch };
+      index++;
+    }
+    if (index !== batchesPerEpoch)
+      throw new InternalError(`epoch ${epoch} ended after ${index} of ${batchesPerEpoch} batches`);
+  }
+}
+
+const describeBad = ({ path, reason }: BadFile): string => `${path}: ${reason}`;
 
 function recordOf(corpus: Corpus): CorpusRecord {
   if (corpus.utterances.length === 0) throw new StillwaveError(`${corpus.root}: no utterances`);

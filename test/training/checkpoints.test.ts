@@ -13,8 +13,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { freshState } from "../../src/distill/run/loop.ts";
-import { isRunState, type RunState } from "../../src/distill/run/state.ts";
+import { freshState, isRunState, type RunState } from "../../src/distill/state.ts";
 import { Random } from "../../src/random.ts";
 import {
   checkpointName,

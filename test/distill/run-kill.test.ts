@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { isRunState } from "../../src/distill/run/state.ts";
+import { isRunState } from "../../src/distill/state.ts";
 import { findLastCheckpoint } from "../../src/training/checkpoints.ts";
 
 const script = fileURLToPath(new URL("./child-run.ts", import.meta.url));
