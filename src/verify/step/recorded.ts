@@ -9,7 +9,7 @@ import {
 import type { Batch } from "../../data/batch.ts";
 import type { LossOptions } from "../../distill/loss.ts";
 import type { HostArray, Parameters } from "../../graph/array.ts";
-import { type ModelConfig, validFrames } from "../../models/config.ts";
+import { type ModelConfig, receptiveField, validFrames } from "../../models/config.ts";
 import type { ModelWeights } from "../../models/parameters.ts";
 import type { Feed } from "../../runtime/runtime.ts";
 import {
@@ -51,8 +51,9 @@ export async function readStep(folder: string): Promise<RecordedStep> {
     reuse: config.paper_semantics ? "exact" : "official",
     where: `${folder}/config.json student`,
   });
-  const wave = recordedWave(tensors, "wave", path, [teacher, student]);
-  const samples = recordedLengths(tensors.get("padding_mask"), wave, path, [teacher, student]);
+  const shortest = Math.max(receptiveField(teacher.conv), receptiveField(student.conv));
+  const wave = recordedWave(tensors, "wave", path, shortest);
+  const samples = recordedLengths(tensors.get("padding_mask"), wave, path, shortest);
   const names = samples.map((_, item) => `item ${item}`);
   const studentModel = { config: student, parameters: recordedWeights(tensors, student, "student.", path) };
   return {
