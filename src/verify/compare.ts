@@ -1,6 +1,6 @@
 // Comparing computed with recorded tensors, kind by kind.
 import { StillwaveError } from "../errors.ts";
-import type { HostArray } from "../graph/array.ts";
+import { type HostArray, sizeOf } from "../graph/array.ts";
 import { differenceOf } from "../upstream/difference.ts";
 
 /** Differences of one kind of tensor (hidden states, gradients, ...): the largest over its tensors. */
@@ -60,23 +60,14 @@ export function compareKind(
 export const numbered = <T>(prefix: string, values: readonly T[]): Record<string, T> =>
   Object.fromEntries(values.map((value, i) => [`${prefix}.${i}`, value]));
 
-/** [batch, channels, time] as [batch, time, channels]. */
-export function channelsLast({ shape, data }: HostArray): HostArray {
-  const [batch, channels, time] = shape as [number, number, number];
+/** Axes `axis` and `axis + 1` exchanged. */
+export function swapAxes({ shape, data }: HostArray, axis: number): HostArray {
+  const [a, b] = [shape[axis], shape[axis + 1]];
+  const inner = sizeOf(shape.slice(axis + 2));
   const turned = new Float32Array(data.length);
-  for (let b = 0; b < batch; b++)
-    for (let c = 0; c < channels; c++)
-      for (let t = 0; t < time; t++) turned[(b * time + t) * channels + c] = data[(b * channels + c) * time + t];
-  return { shape: [batch, time, channels], data: turned };
-}
-
-/** [heads, batch, query, key] as [batch, heads, query, key]. */
-export function batchFirst({ shape, data }: HostArray): HostArray {
-  const [heads, batch, query, key] = shape as [number, number, number, number];
-  const size = query * key;
-  const turned = new Float32Array(data.length);
-  for (let h = 0; h < heads; h++)
-    for (let b = 0; b < batch; b++)
-      turned.set(data.subarray((h * batch + b) * size, (h * batch + b + 1) * size), (b * heads + h) * size);
-  return { shape: [batch, heads, query, key], data: turned };
+  for (let from = 0; from < data.length / inner; from++) {
+    const [outer, i, j] = [Math.floor(from / (a * b)), Math.floor(from / b) % a, from % b];
+    turned.set(data.subarray(from * inner, (from + 1) * inner), ((outer * b + j) * a + i) * inner);
+  }
+  return { shape: [...shape.slice(0, axis), b, a, ...shape.slice(axis + 2)], data: turned };
 }

@@ -20,7 +20,7 @@ import {
   recordedWave,
   recordedWeights,
 } from "../case.ts";
-import { channelsLast, type Pair } from "../compare.ts";
+import { type Pair, swapAxes } from "../compare.ts";
 
 export interface RecordedStep {
   readonly tensors: ReadonlyMap<string, HostArray>;
@@ -99,7 +99,7 @@ export function pairsOf(
   return Object.entries(computed).flatMap(([name, array]) => {
     const found = tensors.get(`${prefix}${name}`);
     if (!found) return [];
-    const turned = /(^|\.)(cnn|pos_conv)$/.test(name) ? channelsLast(found) : found;
+    const turned = /(^|\.)(cnn|pos_conv)$/.test(name) ? swapAxes(found, 1) : found;
     return [{ name: `${prefix}${name}`, computed: array, recorded: turned }];
   });
 }
