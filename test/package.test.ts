@@ -176,6 +176,9 @@ describe.skipIf(offline)("the installed package", () => {
       expect(told.length).toBe(1);
       await npm(app, ...told[0].split(" "));
     }
+    expect(readFileSync(join(app, "wasm", "recipe.yaml"), "utf8")).toContain(
+      "teacher: package:examples/hubert-tiny-libri\n",
+    );
     const second = await distil("native");
     expect(second.stderr).not.toContain("WebAssembly");
     const lossesOf = ({ stdout }: { readonly stdout: string }): number[] =>
@@ -195,6 +198,9 @@ describe.skipIf(offline)("the installed package", () => {
     await expect(run(process.execPath, [command, "distill", "quickstart"], page)).rejects.toThrow(
       `which is not installed: npm install stillwave-examples@${version}`,
     );
+    const program = 'await (await import("stillwave/node")).createRuntime();';
+    const native = run(process.execPath, ["--input-type=module", "-e", program], page, { STILLWAVE_ENGINE: "native" });
+    await expect(native).rejects.toThrow("StillwaveError: the native engine is not installed; to add it: npm install");
   });
 
   inChromium("without the optional packages", () => {
