@@ -27,11 +27,6 @@ export { loadModel, openCheckpoint } from "./load.ts";
 export { configFromFairseq, configFromOfficialStudent, type TeacherKind } from "./read/config-fairseq.ts";
 export { configFromHuggingFace } from "./read/config-huggingface.ts";
 export { canonicalFromFairseq, fairseqName, fromFairseqNames, toFairseqNames } from "./read/names.ts";
-export {
-  type LightningContent,
-  type LightningFiles,
-  officialSettings,
-  writeLightning,
-} from "./write/lightning-writer.ts";
+export { type LightningFiles, writeLightning } from "./write/lightning-writer.ts";
 export { type ModelFolderContent, writeModelFolder } from "./write/model-folder.ts";
 export { differentField } from "./write/read-back.ts";
