@@ -7,7 +7,7 @@ import { parseFlacHeader } from "./flac.ts";
 import { detectFormat, id3Length } from "./format.ts";
 import { OGG_MAX_PAGE_BYTES, parseOggHeader } from "./ogg.ts";
 import { resample, resampledLength } from "./resample.ts";
-import { parseWavHeader } from "./wav.ts";
+import { parseWavHeader } from "./wav-header.ts";
 
 /** Sampling rate of every model here. */
 export const SAMPLE_RATE_HZ = 16000;
