@@ -14,7 +14,7 @@ import { writeLightning } from "./write/lightning-writer.ts";
 import { writeModelFolder } from "./write/model-folder.ts";
 import { checkSource, openTarget, writeErrorIn } from "./write/target.ts";
 
-export const CONVERT_FORMATS = ["huggingface", "lightning"] as const;
+const CONVERT_FORMATS = ["huggingface", "lightning"] as const;
 export type ConvertFormat = (typeof CONVERT_FORMATS)[number];
 
 export interface ConvertOptions extends HubOptions {
