@@ -174,7 +174,14 @@ export interface Extra extends Omit<Partial<DistillRunOptions>, "prepare"> {
 
 /** A run of the fake recipe into `outDir`. */
 export function start(outDir: string, { fake = {}, set = [], ...options }: Extra = {}) {
-  return distillRun({ recipe: fakeRecipe(outDir, set), prepare: fakePrepare(fake), ...options });
+  const events = () => distillRun({ recipe: fakeRecipe(outDir, set), prepare: fakePrepare(fake), ...options });
+  return {
+    [Symbol.asyncIterator]: events,
+    /** Updates only. */
+    async *steps() {
+      for await (const event of events()) if (event.kind === "step") yield event;
+    },
+  };
 }
 
 export async function events(run: AsyncIterable<DistillEvent>): Promise<DistillEvent[]> {
