@@ -12,7 +12,8 @@ import {
   writeRunRecord,
 } from "../training/run-folder.ts";
 import { METRICS_NAME } from "../training/run-log.ts";
-import { type Recipe, resolvedRecipeYaml } from "./recipe.ts";
+import { resolvedRecipeYaml } from "./recipe/read.ts";
+import type { Recipe } from "./recipe/schema.ts";
 import type { CorpusRecord } from "./speech.ts";
 
 export const DISTILL_FILES = {

@@ -14,7 +14,7 @@ import type { ModelFacts } from "./card.ts";
 import type { DistillEvent, DistillSummary } from "./events.ts";
 import { distillPlan } from "./plan.ts";
 import { hashOf, type Prepare, type PreparedRun } from "./prepare.ts";
-import type { Recipe } from "./recipe.ts";
+import type { Recipe } from "./recipe/schema.ts";
 import { DISTILL_FILES, DISTILLATION, type DistillRecord, notesOnChanges, recordStart } from "./record.ts";
 import { freshState, isRunState, type RunState } from "./state.ts";
 import type { DistillStep } from "./step.ts";
