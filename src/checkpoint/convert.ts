@@ -2,6 +2,7 @@
 import { mkdir, readdir, readFile, realpath, rmdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { StillwaveError, unknownName } from "../errors.ts";
+import { explainDiskError } from "../files.ts";
 import { sizeOf } from "../graph/array.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { parameterSpecs } from "../models/parameters.ts";
@@ -57,7 +58,7 @@ export async function convertCheckpoint(
     return await convert(source, folder, format, dtype, loading);
   } catch (error) {
     if (made) await rmdir(folder).catch(() => {});
-    throw writeErrorIn(folder, error);
+    throw explainDiskError(error, folder, "see that it can be written");
   }
 }
 
@@ -90,14 +91,6 @@ async function convert(
 const SOFTMAX_TWICE =
   "this student reuses attention maps exactly, as in the paper; the released code applies softmax to a reused map again " +
   "and, in batches, mixes the maps of utterances: there its hidden states differ from those here";
-
-/** Failures of the file system, which name no remedy, as a user's error; others as they are. */
-function writeErrorIn(folder: string, error: unknown): unknown {
-  const { code, syscall } = error as NodeJS.ErrnoException;
-  if (error instanceof StillwaveError || !code || !syscall) return error;
-  const remedy = code === "ENOSPC" || code === "EDQUOT" ? "make room on the disk" : "see that it can be written";
-  return new StillwaveError(`${folder}: ${(error as Error).message}; ${remedy}`, { cause: error });
-}
 
 /** Refuses before anything is loaded or downloaded. Says whether the folder is new. */
 async function openTarget(folder: string, force: boolean): Promise<boolean> {

@@ -2,13 +2,13 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { StillwaveError } from "../errors.ts";
-import { writeFileAtomic } from "../files.ts";
+import { explainDiskError, writeFileAtomic } from "../files.ts";
 import type { Parameters } from "../graph/array.ts";
 import { type AdamWState, createAdamWState } from "../optim/adamw.ts";
 import { checkpointName, listCheckpoints, restoreLast, restoreWeights } from "../training/checkpoints.ts";
 import { runTraining } from "../training/loop.ts";
 import { type NoteEvent, withNotes } from "../training/notes.ts";
-import { explainDiskError, openRunFolder, type RunFolder } from "../training/run-folder.ts";
+import { openRunFolder, type RunFolder } from "../training/run-folder.ts";
 import { openRunLog } from "../training/run-log.ts";
 import type { ModelFacts } from "./card.ts";
 import type { DistillEvent, DistillSummary } from "./events.ts";
@@ -61,7 +61,7 @@ async function* run(options: DistillRunOptions, note: Note): Run {
     prepared = await options.prepare(recipe, { outDir: path, note });
     yield* trainAndFinish(folder, prepared, options, note);
   } catch (error) {
-    throw explainDiskError(error, path);
+    throw explainDiskError(error, path, "see that the run folder can be written", " and go on with --resume");
   } finally {
     try {
       await prepared?.dispose();
