@@ -3,11 +3,13 @@
 // Usage: npx tsx bench/superb.ts [--batch 16] [--seconds 12] [--layers 13] [--dim 768] [--hidden 320,1024] [--steps 5] [--json]
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
-import { adamUpdate, clipGradients, createAdamWState, gradientNorm } from "../src/optim/index.ts";
+import { adamUpdate } from "../src/optim/adam.ts";
+import { createAdamWState } from "../src/optim/adamw.ts";
+import { clipGradients, gradientNorm } from "../src/optim/clip.ts";
 import { Random } from "../src/random.ts";
 import { createRuntime } from "../src/runtime/node/index.ts";
 import type { FeatureBatch } from "../src/superb/features/features.types.ts";
-import type { HeadConfig } from "../src/superb/heads/head.types.ts";
+import type { HeadConfig } from "../src/superb/heads/config.ts";
 import { headParameterCount, initHead } from "../src/superb/heads/parameters.ts";
 import { Head } from "../src/superb/heads/step.ts";
 import { characterVocabulary, phoneVocabulary } from "../src/superb/labels/vocabulary.ts";

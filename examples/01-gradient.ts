@@ -1,5 +1,5 @@
 // A function traced into a graph, its gradient as another graph, and gradient descent on the host: XOR in a second.
-import { gradients, input, ops as g, symbol } from "stillwave/engine";
+import { ops as g, gradients, input, symbol } from "stillwave/engine";
 import { createRuntime } from "stillwave/node";
 
 // Values hold no numbers; they know their shape and where they come from. "batch" gets its size when the graph runs.
@@ -11,7 +11,14 @@ const loss = g.mean(g.mul(error, error), [0, 1]);
 const [dw1, dw2] = gradients(loss, [w1, w2]);
 
 const runtime = await createRuntime();
-const step = await runtime.compile({ name: "xor", outputs: new Map([["loss", loss], ["dw1", dw1], ["dw2", dw2]]) });
+const step = await runtime.compile({
+  name: "xor",
+  outputs: new Map([
+    ["loss", loss],
+    ["dw1", dw1],
+    ["dw2", dw2],
+  ]),
+});
 
 // Two inputs and a constant 1; typed arrays are read where they are, so that updates in place need no copies.
 const feeds = {

@@ -14,24 +14,17 @@ export {
   writeLightning,
   writeModelFolder,
 } from "./checkpoint/index.ts";
-export type { DistillEvent, StepEvent } from "./distill/run/events.types.ts";
+export type { DistillEvent, StepEvent } from "./distill/events.ts";
 export { InternalError, StillwaveError, UsageError } from "./errors.ts";
 export { type ExportOptions, type ExportResult, exportOnnx } from "./export/index.ts";
-export {
-  type ExtractEvent,
-  type ExtractOptions as ExtractFilesOptions,
-  extractRun as extractFiles,
-} from "./extract/index.ts";
+export { type ExtractEvent, extractFiles } from "./extract/run.ts";
+export type { ExtractFilesOptions } from "./extract/settings.ts";
 export type { HostArray, Parameters } from "./graph/array.ts";
 export {
-  createModel,
   type DistillOptions,
   distill,
   initStudent,
   type LibraryRun,
-  loadUpstream,
-  type Model,
-  type ModelExtraction,
   profile,
   type RecipeSections,
   type StudentOptions,
@@ -47,5 +40,12 @@ export {
 } from "./models/config.ts";
 export type { BlockProfile, ModelProfile } from "./models/profile.ts";
 export type { Device, Runtime } from "./runtime/runtime.ts";
-export type { Extraction, ExtractOptions, PaddedWaveforms } from "./upstream/inference.ts";
+export {
+  createModel,
+  type Extraction,
+  type ExtractOptions,
+  type Model,
+  type PaddedWaveforms,
+} from "./upstream/model.ts";
+export { loadUpstream } from "./upstream/node.ts";
 export { type CaseResult, type Difference, verifyCases } from "./verify/index.ts";

@@ -21,6 +21,7 @@ const layers = [
   "upstream",
   "data",
   "log",
+  "recipe",
   "training",
   "decode",
   "metrics",
@@ -35,7 +36,7 @@ const layers = [
 ];
 
 /** The package's public entry points: they gather what others define, and nothing imports them. */
-const entryPoints = ["index.ts", "web.ts"];
+const entryPoints = ["index.ts", "superb.ts", "web.ts"];
 
 /** Codecs and tables may be longer. */
 const maxLines = 400;

@@ -1,11 +1,5 @@
 // What library users call: models that run, fresh students, distillation.
 
-export {
-  createModel,
-  defaultRuntime,
-  loadUpstream,
-  type Model,
-  type ModelExtraction,
-} from "../upstream/library-model.ts";
+export { profile } from "../models/profile.ts";
 export { type DistillOptions, distill, type LibraryRun, type RecipeSections } from "./distill.ts";
-export { initStudent, profile, type StudentOptions, studentConv } from "./student.ts";
+export { initStudent, type StudentOptions, studentConv } from "./student.ts";

@@ -1,5 +1,5 @@
 // What an ONNX file says of itself, read without its weights: metadata, and the files its weights lie in.
-import { type FileHandle, open } from "node:fs/promises";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { StillwaveError } from "../errors.ts";
 
 export interface OnnxHeader {
@@ -9,7 +9,8 @@ export interface OnnxHeader {
   readonly external: readonly string[];
 }
 
-const WINDOW_BYTES = 2 ** 16;
+const WINDOW_BYTES = 2 ** 12;
+const MOST_ENTRY_BYTES = 2 ** 22;
 /** Fields of ModelProto (onnx.proto, IR version 10 and later). */
 const MODEL_FIELDS = [1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26];
 const GRAPH = 7;
@@ -20,121 +21,108 @@ const EXTERNAL_DATA = 13;
 /** Bytes that are not protobuf. */
 class Malformed extends Error {}
 
-/** Reads the header of an ONNX file; undefined where the file is something else. */
-export async function readOnnxHeader(path: string): Promise<OnnxHeader | undefined> {
-  const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
-    throw new StillwaveError(`${path}: cannot be opened (${error.code})`);
-  });
+/**
+ * Reads the header of an ONNX file; undefined where the file is something else.
+ * @throws StillwaveError for a file that cannot be opened
+ */
+export function readOnnxHeader(path: string): OnnxHeader | undefined {
+  let file: number;
   try {
-    const { size } = await file.stat();
-    return await readModel(new Bytes(file, size), size);
+    file = openSync(path, "r");
+  } catch (error) {
+    throw new StillwaveError(`${path}: cannot be opened (${(error as NodeJS.ErrnoException).code})`);
+  }
+  try {
+    return readModel(new Message(file, 0, fstatSync(file).size));
   } catch (error) {
     if (error instanceof Malformed) return undefined;
     throw error;
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
 
-async function readModel(bytes: Bytes, size: number): Promise<OnnxHeader> {
+function readModel(model: Message): OnnxHeader {
   const metadata = new Map<string, string>();
   const external = new Set<string>();
   let hasGraph = false;
-  for await (const { field, start, end } of fieldsOf(bytes, 0, size)) {
+  for (const [field, part] of model.fields()) {
     if (!MODEL_FIELDS.includes(field)) throw new Malformed();
-    if (field === METADATA) metadata.set(...(await readEntry(bytes, start, end)));
+    if (field === METADATA) metadata.set(...part.entry());
     if (field !== GRAPH) continue;
     hasGraph = true;
-    for await (const part of fieldsOf(bytes, start, end))
-      if (part.field === INITIALIZER)
-        for await (const piece of fieldsOf(bytes, part.start, part.end)) {
-          if (piece.field !== EXTERNAL_DATA) continue;
-          const [key, value] = await readEntry(bytes, piece.start, piece.end);
-          if (key === "location") external.add(value);
-        }
+    for (const tensor of part.named(INITIALIZER))
+      for (const place of tensor.named(EXTERNAL_DATA)) {
+        const [key, value] = place.entry();
+        if (key === "location") external.add(value);
+      }
   }
   if (!hasGraph) throw new Malformed();
   return { metadata, external: [...external].sort() };
 }
 
-interface Field {
-  readonly field: number;
-  /** Its content, for those with a length. */
-  readonly start: number;
-  readonly end: number;
-}
-
-/** The fields of a message that fills [start, end). */
-async function* fieldsOf(bytes: Bytes, start: number, end: number): AsyncGenerator<Field, void, undefined> {
-  let position = start;
-  const varint = async (): Promise<number> => {
-    let value = 0;
-    for (let scale = 1; scale < 2 ** 70; scale *= 128) {
-      if (position >= end) throw new Malformed();
-      const byte = bytes.cached(position) ?? (await bytes.load(position));
-      position++;
-      value += (byte & 127) * scale;
-      if (byte < 128) return value;
-    }
-    throw new Malformed();
-  };
-  while (position < end) {
-    const tag = await varint();
-    const field = Math.floor(tag / 8);
-    const wire = tag % 8;
-    let length = 0;
-    if (wire === 0) await varint();
-    else if (wire === 1) length = 8;
-    else if (wire === 5) length = 4;
-    else if (wire === 2) length = await varint();
-    else throw new Malformed();
-    if (field === 0 || position + length > end) throw new Malformed();
-    yield { field, start: position, end: position + length };
-    position += length;
-  }
-}
-
-/** A StringStringEntryProto. */
-async function readEntry(bytes: Bytes, start: number, end: number): Promise<[string, string]> {
-  const texts = ["", ""];
-  for await (const part of fieldsOf(bytes, start, end))
-    if (part.field === 1 || part.field === 2) texts[part.field - 1] = await bytes.text(part.start, part.end);
-  return [texts[0], texts[1]];
-}
-
-/** A file seen through a window, for a walk that skips most of it. */
-class Bytes {
-  private readonly file: FileHandle;
-  private readonly size: number;
-  private window: Uint8Array = new Uint8Array(0);
+/** A protobuf message that fills [start, end) of a file, seen through a window for a walk that skips most of it. */
+class Message {
+  private readonly file: number;
+  private readonly start: number;
+  private readonly end: number;
+  private window: Buffer = Buffer.alloc(0);
   private from = 0;
 
-  constructor(file: FileHandle, size: number) {
-    this.file = file;
-    this.size = size;
+  constructor(file: number, start: number, end: number) {
+    [this.file, this.start, this.end] = [file, start, end];
   }
 
-  /** The byte at `position`, if the window holds it. */
-  cached(position: number): number | undefined {
-    return position < this.from ? undefined : this.window[position - this.from];
+  /** Field numbers, and the content of those that have a length. */
+  *fields(): Generator<[field: number, content: Message], void, undefined> {
+    let position = this.start;
+    const varint = (): number => {
+      let value = 0;
+      for (let scale = 1; scale < 2 ** 70; scale *= 128) {
+        const byte = this.byte(position++);
+        value += (byte & 127) * scale;
+        if (byte < 128) return value;
+      }
+      throw new Malformed();
+    };
+    while (position < this.end) {
+      const tag = varint();
+      const [field, wire] = [Math.floor(tag / 8), tag % 8];
+      const fixed = { 1: 8, 5: 4 }[wire];
+      if (field === 0 || (wire > 2 && !fixed)) throw new Malformed();
+      const value = fixed ?? varint();
+      const length = wire === 0 ? 0 : value;
+      if (position + length > this.end) throw new Malformed();
+      yield [field, new Message(this.file, position, position + length)];
+      position += length;
+    }
   }
 
-  /** The byte at `position`; the window begins there from now on. */
-  async load(position: number): Promise<number> {
-    this.window = await this.read(position, Math.min(WINDOW_BYTES, this.size - position));
-    this.from = position;
-    const byte = this.window[0];
-    if (byte === undefined) throw new Malformed();
-    return byte;
+  *named(wanted: number): Generator<Message, void, undefined> {
+    for (const [field, content] of this.fields()) if (field === wanted) yield content;
   }
 
-  async text(start: number, end: number): Promise<string> {
-    if (end - start > WINDOW_BYTES * 64) throw new Malformed();
-    return (await this.read(start, end - start)).toString("utf8");
+  /** Of a StringStringEntryProto. */
+  entry(): [string, string] {
+    if (this.end - this.start > MOST_ENTRY_BYTES) throw new Malformed();
+    const texts = ["", ""];
+    for (const [field, content] of this.fields()) if (field <= 2) texts[field - 1] = content.text();
+    return [texts[0], texts[1]];
   }
 
-  private async read(position: number, length: number): Promise<Buffer> {
-    const { buffer, bytesRead } = await this.file.read(Buffer.alloc(length), 0, length, position);
-    return buffer.subarray(0, bytesRead);
+  private text = () => this.read(this.start, this.end - this.start).toString("utf8");
+
+  private byte(position: number): number {
+    if (position >= this.end) throw new Malformed();
+    if (position < this.from || position >= this.from + this.window.length) {
+      this.window = this.read(position, WINDOW_BYTES);
+      this.from = position;
+    }
+    return this.window[position - this.from];
+  }
+
+  private read(position: number, length: number): Buffer {
+    const buffer = Buffer.alloc(length);
+    return buffer.subarray(0, readSync(this.file, buffer, 0, length, position));
   }
 }

@@ -1,13 +1,13 @@
 // Recorded cases, replayed: which kind a folder is, and the verdict.
-import { access } from "node:fs/promises";
 import { join } from "node:path";
+import { exists } from "../checkpoint/read/folder.ts";
 import { StillwaveError, UsageError } from "../errors.ts";
 import { createRuntime } from "../runtime/node/index.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { verifyCheckpoint } from "./checkpoint.ts";
 import type { Difference } from "./compare.ts";
-import { verifyDistillation } from "./distillation.ts";
 import { findGolden, verifyGolden } from "./golden.ts";
+import { verifyStep } from "./step/step.ts";
 
 export type { Difference } from "./compare.ts";
 
@@ -25,12 +25,6 @@ export interface VerifyOptions {
   /** The model of cases that record a published model's output: path or Hugging Face id. */
   readonly model?: string;
 }
-
-const exists = (path: string) =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
 
 /**
  * Replays one case folder: `data.safetensors` is a distillation step, `expected.safetensors` a checkpoint,
@@ -52,7 +46,7 @@ export async function verifyCase(folder: string, runtime: Runtime, options: Veri
       `${folder}: no recorded case; expected data.safetensors (a distillation step), expected.safetensors (a checkpoint) ` +
         "or *.L<layer>.npy with an audio file (a published output)",
     );
-  const replay = step ? verifyDistillation(folder, runtime) : verifyCheckpoint(folder, runtime);
+  const replay = step ? verifyStep(folder, runtime) : verifyCheckpoint(folder, runtime);
   const differences = await replay.catch((error: unknown) => {
     throw caseError(folder, error);
   });

@@ -1,11 +1,11 @@
 // torch.save files, zip and legacy: the pickled structure, with tensors that are read from their storages on demand.
 import { StillwaveError } from "../../errors.ts";
-import { sizeOf } from "../../graph/array.ts";
-import { DTYPE_BYTES, type Dtype } from "./dtypes.ts";
+import { DTYPE_BYTES } from "./dtypes.ts";
 import type { RandomAccessFile } from "./file.ts";
 import { readPickle } from "./pickle.ts";
 import { brief, type TorchStorage, type TorchTensor } from "./pickle.types.ts";
 import type { StoredTensor } from "./tensors.ts";
+import { type Locate, STORAGE_DTYPES, storedTensor } from "./torch-tensor.ts";
 import { entryDataOffset, looksLikeZip, readEntry, readZipDirectory, type ZipEntry } from "./zip.ts";
 
 /** An opened torch file. `root` is the pickled value: see `readPickle`. */
@@ -15,35 +15,6 @@ export interface TorchFile {
   /** A tensor found in `root`, under the name it shall have in errors. */
   tensor(name: string, tensor: TorchTensor): StoredTensor;
 }
-
-const STORAGE_DTYPES: Readonly<Record<string, Dtype>> = {
-  DoubleStorage: "F64",
-  FloatStorage: "F32",
-  HalfStorage: "F16",
-  BFloat16Storage: "BF16",
-  LongStorage: "I64",
-  IntStorage: "I32",
-  ShortStorage: "I16",
-  CharStorage: "I8",
-  ByteStorage: "U8",
-  BoolStorage: "BOOL",
-};
-
-const TORCH_DTYPES: Readonly<Record<string, Dtype>> = {
-  "torch.float64": "F64",
-  "torch.float32": "F32",
-  "torch.float16": "F16",
-  "torch.bfloat16": "BF16",
-  "torch.int64": "I64",
-  "torch.int32": "I32",
-  "torch.int16": "I16",
-  "torch.int8": "I8",
-  "torch.uint8": "U8",
-  "torch.bool": "BOOL",
-  "torch.uint16": "U16",
-  "torch.uint32": "U32",
-  "torch.uint64": "U64",
-};
 
 const MAX_PICKLE_BYTES = 128 * 2 ** 20;
 /** The first pickle of a legacy file is this number (protocol 2, LONG1). */
@@ -70,9 +41,6 @@ export function pickleErrorIn(path: string, error: unknown): unknown {
   if (!(error instanceof StillwaveError) || !error.message.startsWith("pickle: ")) return error;
   return new StillwaveError(`${path}: ${error.message}`);
 }
-
-/** Where a storage's bytes are and how many there are. */
-type Locate = (storage: TorchStorage, what: string) => Promise<{ offset: number; bytes: number }>;
 
 async function openZip(file: RandomAccessFile): Promise<TorchFile> {
   const entries = await readZipDirectory(file);
@@ -118,7 +86,7 @@ async function openLegacy(file: RandomAccessFile): Promise<TorchFile> {
     const header = await file.read(position, 8, `the length of storage "${key}"`);
     const elements = Number(new DataView(header.buffer).getBigInt64(0, true));
     const type = storages.get(key)?.type;
-    const dtype = type === undefined ? undefined : STORAGE_DTYPES[type];
+    const dtype = type && STORAGE_DTYPES.get(type);
     if (!dtype) throw new StillwaveError(`${file.path}: storage "${key}" has unknown type ${type ?? "(never used)"}`);
     const bytes = elements * DTYPE_BYTES[dtype];
     position += 8;
@@ -134,81 +102,8 @@ async function openLegacy(file: RandomAccessFile): Promise<TorchFile> {
     if (!place) throw new StillwaveError(`${file.path}: ${what}: storage "${storage.key}" is missing from the file`);
     return place;
   };
-  return {
-    serialization: "legacy",
-    root: object.value,
-    tensor: (name, tensor) => storedTensor(file, locate, name, tensor),
-  };
-}
-
-function elementType(tensor: TorchTensor): Dtype | string {
-  if (tensor.dtype !== undefined) return TORCH_DTYPES[tensor.dtype] ?? tensor.dtype;
-  return STORAGE_DTYPES[tensor.storage.type] ?? tensor.storage.type;
-}
-
-function storedTensor(file: RandomAccessFile, locate: Locate, name: string, tensor: TorchTensor): StoredTensor {
-  const dtype = elementType(tensor);
-  const { shape, strides } = tensor;
-  return {
-    name,
-    dtype,
-    shape,
-    async read() {
-      const what = `tensor "${name}"`;
-      const fail = (text: string): never => {
-        throw new StillwaveError(`${file.path}: ${what} ${text}`);
-      };
-      if (!Object.hasOwn(DTYPE_BYTES, dtype)) fail(`has type ${dtype}, which cannot be read; save it as float32`);
-      const type = dtype as Dtype;
-      const size = DTYPE_BYTES[type];
-      const place = await locate(tensor.storage, what);
-      const held = Math.floor(place.bytes / size);
-      const declared = tensor.dtype === undefined ? tensor.storage.elements : tensor.storage.elements / size;
-      if (tensor.storage.viewOffset + declared > held)
-        fail(`needs a storage of ${declared} numbers, but "${tensor.storage.key}" holds ${held}`);
-      const count = sizeOf(shape);
-      const first = tensor.storage.viewOffset + tensor.offset;
-      const span = count === 0 ? 0 : shape.reduce((last, dim, i) => last + (dim - 1) * strides[i], 1);
-      if (!Number.isSafeInteger(span) || first + span > held)
-        fail(
-          `of shape [${shape}] and stride [${strides}] at ${tensor.offset} reaches beyond its storage of ${held} numbers`,
-        );
-      if (count > held) fail(`of shape [${shape}] has more elements than its storage (${held})`);
-      const start = place.offset + first * size;
-      const out = new Float32Array(count);
-      if (isContiguous(shape, strides)) await file.readNumbers(out, start, type, what);
-      else {
-        const spanned = new Float32Array(span);
-        await file.readNumbers(spanned, start, type, what);
-        gather(out, spanned, shape, strides);
-      }
-      return out;
-    },
-  };
-}
-
-function isContiguous(shape: readonly number[], strides: readonly number[]): boolean {
-  let expected = 1;
-  for (let i = shape.length - 1; i >= 0; i--) {
-    if (shape[i] !== 1 && strides[i] !== expected) return false;
-    expected *= shape[i];
-  }
-  return true;
-}
-
-/** out[i...] = spanned[sum of i * stride], out in row-major order. */
-function gather(out: Float32Array, spanned: Float32Array, shape: readonly number[], strides: readonly number[]): void {
-  const index = new Array<number>(shape.length).fill(0);
-  let from = 0;
-  for (let to = 0; to < out.length; to++) {
-    out[to] = spanned[from];
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      from += strides[axis];
-      if (++index[axis] < shape[axis]) break;
-      from -= strides[axis] * shape[axis];
-      index[axis] = 0;
-    }
-  }
+  const root = object.value;
+  return { serialization: "legacy", root, tensor: (name, tensor) => storedTensor(file, locate, name, tensor) };
 }
 
 /** Every storage that the value refers to, by key. Iterative, and each container once: pickles can be deep and shared. */

@@ -2,11 +2,12 @@
 import { createHash } from "node:crypto";
 import { basename, resolve } from "node:path";
 import type { BootstrapOptions } from "../../metrics/bootstrap.ts";
-import type { EvaluationResult, MetricValue, TaskName } from "../../superb/run/result.types.ts";
+import type { EvaluationResult, MetricValue } from "../../superb/run/result.ts";
+import { TASKS, type TaskName } from "../../superb/tasks/index.ts";
 import type { Evaluation } from "../evaluation/read.ts";
 import { scorePredictions } from "../evaluation/rescore.ts";
 import { chosenRate } from "../evaluation/sweep.ts";
-import { TASK_TITLES } from "../evaluation/words.ts";
+import { taskTitle } from "../evaluation/words.ts";
 import { comparePairs, type LabelledRun, type PairComparison } from "./pairs.ts";
 import { readRuns } from "./runs.ts";
 import { type ScoredUpstream, scoreEvaluations } from "./score.ts";
@@ -73,9 +74,7 @@ export function compareEvaluations(runs: readonly Evaluation[], options: Compare
   const { seed = 0, draws = 10_000, confidence = 0.95 } = options;
   const bootstrap = { seed, draws, confidence };
   const labelled = labelRuns(runs);
-  const tasks = (Object.keys(TASK_TITLES) as TaskName[]).filter((task) =>
-    runs.some(({ result }) => result.task === task),
-  );
+  const tasks = (Object.keys(TASKS) as TaskName[]).filter((task) => runs.some(({ result }) => result.task === task));
   return {
     tasks: tasks.map((task) =>
       compareTask(
@@ -117,7 +116,7 @@ function compareTask(task: TaskName, runs: readonly LabelledRun[], bootstrap: Bo
   const { name, isHigherBetter } = runs[0].evaluation.result.metric;
   return {
     task,
-    title: TASK_TITLES[task],
+    title: taskTitle(task),
     metric: name,
     isHigherBetter,
     testSets: groups.map((group) => compareTestSet(group, bootstrap)),

@@ -3,19 +3,13 @@ import { readFile, stat } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { z } from "zod";
 import { StillwaveError } from "../../errors.ts";
-import type { EvaluationResult, TaskName } from "../../superb/run/result.types.ts";
+import type { EvaluationResult } from "../../superb/run/result.ts";
 import { METRICS, type Score, scoreTasks, type TaskResults } from "../../superb/scores.ts";
+import { TASKS, type TaskName } from "../../superb/tasks/index.ts";
 import type { Evaluation } from "../evaluation/read.ts";
 import { readRuns } from "./runs.ts";
 
-/** What the metric of each task is called in scores. */
-export const SCORE_METRIC: Readonly<Record<TaskName, keyof TaskResults>> = {
-  pr: "per",
-  asr: "wer",
-  ks: "ks",
-  sid: "sid",
-  ic: "ic",
-};
+const metricOf = ({ task }: EvaluationResult): keyof TaskResults => TASKS[task].metric.score;
 
 export interface ScoredUpstream {
   readonly name: string;
@@ -98,10 +92,8 @@ function scoreUpstream(runs: readonly Evaluation[]): ScoredUpstream {
     const rival = chosen.get(run.result.task);
     if (!rival || isBetter(run.result, rival.result)) chosen.set(run.result.task, run);
   }
-  const used = Object.keys(SCORE_METRIC).flatMap((task) => chosen.get(task as TaskName) ?? []);
-  const results: TaskResults = Object.fromEntries(
-    used.map(({ result }) => [SCORE_METRIC[result.task], result.metric.value]),
-  );
+  const used = Object.keys(TASKS).flatMap((task) => chosen.get(task as TaskName) ?? []);
+  const results: TaskResults = Object.fromEntries(used.map(({ result }) => [metricOf(result), result.metric.value]));
   const { name, fingerprint, parameters } = runs[0].result.upstream;
   const notes = runs
     .filter((run) => !used.includes(run))
@@ -115,7 +107,7 @@ function scoreUpstream(runs: readonly Evaluation[]): ScoredUpstream {
     parameters,
     results,
     sources: used.map(({ folder, result }) => ({
-      metric: SCORE_METRIC[result.task],
+      metric: metricOf(result),
       from: folder,
       protocol: result.protocol,
     })),

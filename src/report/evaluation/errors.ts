@@ -1,7 +1,7 @@
 // What a metric is made of: substitutions, deletions and insertions, or right and wrong answers; and all decodings.
 import { formatCount, formatShare } from "../../log/index.ts";
 import type { ErrorReport } from "../../metrics/error-rate.ts";
-import type { EvaluationResult } from "../../superb/run/result.types.ts";
+import type { EvaluationResult } from "../../superb/run/result.ts";
 import { fact, html, type Markup } from "../index.ts";
 import type { Scoring } from "./rescore.ts";
 import { cut, formatConfidence, formatInterval, formatPercent } from "./words.ts";

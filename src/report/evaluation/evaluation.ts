@@ -1,6 +1,7 @@
 // The report of one evaluation: one self-contained HTML page that says how well an upstream did, on what, and where it fails.
 import { formatCount, formatDuration, formatHours, formatLearningRate, plural } from "../../log/index.ts";
-import type { EvaluationResult, SplitFacts } from "../../superb/run/result.types.ts";
+import type { EvaluationResult } from "../../superb/run/result.ts";
+import type { SplitFacts } from "../../superb/tasks/task.types.ts";
 import { type Content, fact, html, keyNumber, type Markup, writePage } from "../index.ts";
 import { confusionSection } from "./confusion.ts";
 import { errorsSection } from "./errors.ts";
@@ -20,7 +21,7 @@ import {
   formatInterval,
   formatParameters,
   formatPercent,
-  TASK_TITLES,
+  taskTitle,
 } from "./words.ts";
 
 const MAX_OPTIONS = 300;
@@ -126,10 +127,10 @@ export function writeEvaluationReport(evaluation: Evaluation): string {
   const scoring = scorePredictions(test, result.unit);
   const { content, plays } = listened(scoring, evaluation);
   return writePage({
-    title: `${TASK_TITLES[task]}: ${cut(upstream.name)}`,
+    title: `${taskTitle(task)}: ${cut(upstream.name)}`,
     style: EVALUATION_STYLE,
     plays,
-    body: html`<header><p class="eyebrow">Stillwave evaluation</p><h1>${TASK_TITLES[task]}: ${cut(upstream.name)}</h1>
+    body: html`<header><p class="eyebrow">Stillwave evaluation</p><h1>${taskTitle(task)}: ${cut(upstream.name)}</h1>
 <p class="lead">${capital(metric.name)} of ${formatPercent(metric.value)} on ${plural(data.test.utterances, "utterance")} (${formatHours(data.test.seconds)}) of ${cut(data.test.source)}, by a head trained on ${formatHours(data.train.seconds)} of ${cut(data.train.source)}. ${metric.isHigherBetter ? "Higher is better." : "Lower is better."}</p>
 ${keyNumbers(result)}
 ${notices(evaluation)}</header>

@@ -1,6 +1,6 @@
 // The weights with which a head mixes the hidden states: a bar a layer with its name and number.
 import { formatNumber } from "../../log/index.ts";
-import type { EvaluationResult } from "../../superb/run/result.types.ts";
+import type { EvaluationResult } from "../../superb/run/result.ts";
 import { html, type Markup } from "../index.ts";
 import { cut } from "./words.ts";
 

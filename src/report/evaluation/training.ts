@@ -1,6 +1,7 @@
 // How the heads trained: the sweep over learning rates, and curves of each of them.
 import { formatCount, formatLearningRate } from "../../log/index.ts";
-import type { EvaluationPoint, EvaluationResult, LearningRateResult } from "../../superb/run/result.types.ts";
+import type { EvaluationResult, LearningRateResult } from "../../superb/run/result.ts";
+import type { EvaluationPoint } from "../../superb/training/state.ts";
 import { type ChartOptions, chart, html, type Markup, prepareLine, sparkline } from "../index.ts";
 import { ascending, chosenRate } from "./sweep.ts";
 import { capital, formatFigure, formatPercent } from "./words.ts";

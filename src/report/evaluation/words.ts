@@ -1,14 +1,10 @@
 // How reports of evaluations name tasks and write metrics, intervals and sizes.
 import { formatCount, formatMillions } from "../../log/index.ts";
-import type { EvaluationResult, MetricValue, TaskName } from "../../superb/run/result.types.ts";
+import type { EvaluationResult, MetricValue } from "../../superb/run/result.ts";
+import { TASKS, type TaskName } from "../../superb/tasks/index.ts";
 
-export const TASK_TITLES: Readonly<Record<TaskName, string>> = {
-  pr: "Phoneme recognition",
-  asr: "Speech recognition",
-  ks: "Keyword spotting",
-  sid: "Speaker identification",
-  ic: "Intent classification",
-};
+/** `Phoneme recognition`. */
+export const taskTitle = (task: TaskName): string => capital(TASKS[task].title);
 
 /** `7.72`, without its unit; a dash for what is not finite. */
 export const formatFigure = (value: number): string => (Number.isFinite(value) ? value.toFixed(2) : "—");

@@ -1,13 +1,14 @@
 // Where a cache lies and what it needs: its folder is named by all that its numbers depend on except the audio.
+
 import { createHash } from "node:crypto";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import type { FeatureDtype, FeatureUtterance } from "./cache.types.ts";
-import type { FeatureUpstream } from "./features.types.ts";
-import { framesOfSamples } from "./frames.ts";
+import { framesOfSamples } from "../../upstream/frames.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
+import type { FeatureDtype } from "./cache.types.ts";
 
 /** Raised when caches of an earlier version cannot be read. */
-export const CACHE_FORMAT = 1;
+const CACHE_FORMAT = 1;
 
 export const BYTES_OF: Record<FeatureDtype, number> = { float16: 2, float32: 4 };
 
@@ -18,7 +19,7 @@ export interface CacheFacts {
   readonly fingerprint: string;
   readonly dtype: FeatureDtype;
   readonly upstream: Pick<
-    FeatureUpstream,
+    Upstream,
     "name" | "kind" | "fingerprint" | "layers" | "dim" | "samplesPerFrame" | "parameters"
   >;
 }
@@ -30,7 +31,7 @@ export function defaultCacheRoot(env: Readonly<Record<string, string | undefined
   return join(XDG_CACHE_HOME || join(homedir(), ".cache"), "stillwave", "features");
 }
 
-export function cacheFacts(upstream: FeatureUpstream, dtype: FeatureDtype): CacheFacts {
+export function cacheFacts(upstream: Upstream, dtype: FeatureDtype): CacheFacts {
   const { name, kind, layers, dim, samplesPerFrame, parameters } = upstream;
   const depends = { format: CACHE_FORMAT, upstream: upstream.fingerprint, layers, dim, samplesPerFrame, dtype };
   return {
@@ -48,19 +49,4 @@ export const cacheFolder = (root: string, { fingerprint }: CacheFacts): string =
 export function stateBytes({ upstream, dtype }: CacheFacts, samples: number): number {
   const { layers, dim, samplesPerFrame } = upstream;
   return layers.length * framesOfSamples(samples, samplesPerFrame) * dim * BYTES_OF[dtype];
-}
-
-/** What a cache of these utterances would take, exactly, its small index aside. */
-export function planCache(
-  upstream: FeatureUpstream,
-  utterances: readonly FeatureUtterance[],
-  { dtype = "float32" }: { readonly dtype?: FeatureDtype } = {},
-): { readonly utterances: number; readonly frames: number; readonly bytes: number } {
-  const facts = cacheFacts(upstream, dtype);
-  let [frames, bytes] = [0, 0];
-  for (const { samples } of utterances) {
-    frames += framesOfSamples(samples, upstream.samplesPerFrame);
-    bytes += stateBytes(facts, samples);
-  }
-  return { utterances: utterances.length, frames, bytes };
 }

@@ -1,21 +1,22 @@
 // A trained head on new audio: its upstream opened again, logits decoded, words and phones with their times.
-
 import { join } from "node:path";
+import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { StillwaveError } from "../../errors.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Device } from "../../runtime/runtime.ts";
-import { openFeatureUpstream } from "../../upstream/index.ts";
-import type { FeatureUpstream } from "../features/features.types.ts";
+import { openUpstream } from "../../upstream/open.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
 import { Head } from "../heads/step.ts";
-import { createDecoding, type Decoding, type DecodingOptions } from "../tasks/decoding.ts";
+import type { DecodingSettings } from "../recipe/schema.ts";
+import { createDecoding, type Decoding } from "../tasks/decoding.ts";
 import { createObjective, logitsOf } from "../tasks/objective.ts";
 import { type HeadSettings, readHead } from "./head-folder.ts";
-import { RUN_FILES } from "./manifest.ts";
+import { EVALUATION_FILES } from "./manifest.ts";
 
 export interface TranscriberOptions {
   /** Folder of a finished evaluation. */
   readonly run: string;
-  readonly decoding?: DecodingOptions;
+  readonly decoding?: DecodingSettings;
   /** Where the upstream lies now, if it has moved. */
   readonly upstream?: string;
   readonly device?: Device | "auto";
@@ -45,26 +46,22 @@ export interface Transcriber {
   dispose(): Promise<void>;
 }
 
-const SAMPLES_PER_SECOND = 16_000;
-
 /** @throws StillwaveError for a run without a head, or an upstream that is not the one the head was trained on. */
 export async function openTranscriber(options: TranscriberOptions): Promise<Transcriber> {
   const { run, device, threads } = options;
-  const folder = join(run, RUN_FILES.head);
+  const folder = join(run, EVALUATION_FILES.head);
   const { settings, parameters } = await readHead(folder);
   const { objective: spec, config, input } = settings;
   if (spec.kind === "classes" && options.decoding)
     throw new StillwaveError(`${run}: its answers are classes; there is nothing to decode by beam search`);
   const decoding = spec.kind === "ctc" ? await createDecoding(spec, options.decoding) : undefined;
-  const where = { ...(device && { device }), ...(threads && { threads }) };
+  const where = { device, threads };
   const name = options.upstream ?? settings.upstream.spec;
-  const upstream = await openFeatureUpstream(name, { ...settings.upstream.options, ...where }).catch(
-    (error: unknown) => {
-      if (error instanceof StillwaveError && options.upstream === undefined)
-        error.message += `; it is the upstream that ${run} was trained on: if it has moved, name it with --upstream`;
-      throw error;
-    },
-  );
+  const upstream = await openUpstream(name, { ...settings.upstream.options, ...where }).catch((error: unknown) => {
+    if (error instanceof StillwaveError && options.upstream === undefined)
+      error.message += `; it is the upstream that ${run} was trained on: if it has moved, name it with --upstream`;
+    throw error;
+  });
   try {
     checkUpstream(upstream, settings, run);
     const runtime = await createRuntime(where);
@@ -76,7 +73,7 @@ export async function openTranscriber(options: TranscriberOptions): Promise<Tran
   }
 }
 
-function checkUpstream(upstream: FeatureUpstream, { upstream: wanted, input }: HeadSettings, run: string): void {
+function checkUpstream(upstream: Upstream, { upstream: wanted, input }: HeadSettings, run: string): void {
   if (upstream.fingerprint === wanted.fingerprint) return;
   const shape = upstream.layers.length !== input.layers || upstream.dim !== input.dim;
   const detail = shape
@@ -89,25 +86,25 @@ function checkUpstream(upstream: FeatureUpstream, { upstream: wanted, input }: H
 
 function transcriberOf(
   settings: HeadSettings,
-  upstream: FeatureUpstream,
+  upstream: Upstream,
   head: Head,
   decoding: Decoding | undefined,
 ): Transcriber {
   const objective = createObjective(settings.objective);
   const { config } = settings;
-  const frameSeconds = (upstream.samplesPerFrame * (config.kind === "bilstm" ? config.stack : 1)) / SAMPLES_PER_SECOND;
+  const frameSeconds = (upstream.samplesPerFrame * (config.kind === "bilstm" ? config.stack : 1)) / SAMPLE_RATE_HZ;
   return {
     settings,
     decoding: decoding?.name ?? "largest logit",
     async transcribe(wave, count = 1) {
       const [states] = await upstream.extract([wave]);
-      const { frames, data } = states!;
+      const { frames, data } = states;
       const shape = [upstream.layers.length, 1, frames, upstream.dim] as const;
       const output = await head.infer({ data, shape, frames: [frames] });
-      const endSeconds = wave.length / SAMPLES_PER_SECOND;
+      const endSeconds = wave.length / SAMPLE_RATE_HZ;
       if (!decoding) {
         const [text] = objective.predict(output);
-        return [{ text: text!, score: null, parts: [{ text: text!, startSeconds: 0, endSeconds }] }];
+        return [{ text, score: null, parts: [{ text, startSeconds: 0, endSeconds }] }];
       }
       return decoding.decode(logitsOf(output, 0), count).map(({ text, score, parts }) => ({
         text,

@@ -1,8 +1,17 @@
 // Where the training of a head stands: what its checkpoints hold beside weights and moments.
 import type { CheckpointState } from "../../training/checkpoints.ts";
-import type { EvaluationPoint } from "../run/result.types.ts";
+import type { LoopState } from "../../training/loop.ts";
 
-export interface HeadState extends CheckpointState {
+export interface EvaluationPoint {
+  readonly step: number;
+  /** Mean training loss since the last evaluation; null where none was finite. */
+  readonly trainLoss: number | null;
+  readonly devLoss: number | null;
+  /** The task's metric on dev, in percent. */
+  readonly dev: number;
+}
+
+export interface HeadState extends LoopState {
   /** One entry an evaluation. */
   readonly curve: readonly EvaluationPoint[];
   readonly best: { readonly step: number; readonly dev: number } | null;
@@ -11,8 +20,6 @@ export interface HeadState extends CheckpointState {
   readonly lossCount: number;
   /** Updates left out because their gradient was not finite. */
   readonly skippedSteps: number;
-  /** Of work, summed over resumes. */
-  readonly seconds: number;
 }
 
 export const FRESH_HEAD_STATE: HeadState = {

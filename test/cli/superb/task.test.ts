@@ -1,10 +1,10 @@
 // stillwave superb pr|asr|ks|sid|ic as processes: events, exit codes, what flags become, help, and real signals.
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { main } from "../../../src/cli/main.ts";
-import type { EvaluationEvent } from "../../../src/superb/run/events.types.ts";
+import type { EvaluateEvent } from "../../../src/library/evaluate.ts";
 import { temporaryFolder } from "../../data/corpora.ts";
 import { answersOf, leftBehind, rateOf, resultOf } from "../../superb/run/evaluations.ts";
 import { speechCorpus } from "../../superb/speech.ts";
@@ -16,11 +16,11 @@ const common = ["--upstream", "fbank", "--data", corpus, "--cache", join(root, "
 const trained = ["--steps", "40", "--eval-every", "10", "--accumulate", "3", "--projection", "16"];
 const whole = join(root, "whole");
 
-const eventsOf = (stdout: string): EvaluationEvent[] =>
+const eventsOf = (stdout: string): EvaluateEvent[] =>
   stdout
     .split("\n")
     .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as EvaluationEvent);
+    .map((line) => JSON.parse(line) as EvaluateEvent);
 
 /** The same command within this process: loading it takes longer than what most of them do. */
 async function within(...args: string[]) {
@@ -34,8 +34,14 @@ async function within(...args: string[]) {
   return { code, ...lines };
 }
 
+/** The same data, keys the other way round. */
+const reversed = (value: unknown): unknown =>
+  typeof value !== "object" || value === null || Array.isArray(value)
+    ? value
+    : Object.fromEntries(Object.entries(value).reverse().map(([key, child]) => [key, reversed(child)])); // biome-ignore format: one line
+
 describe("an evaluation", () => {
-  let events: EvaluationEvent[];
+  let events: EvaluateEvent[];
   beforeAll(async () => {
     const { code, stdout, stderr } = await stillwave(["superb", "pr", ...common, ...trained, "--out", whole, "--json"]);
     expect([code, stderr]).toEqual([0, ""]);
@@ -67,6 +73,26 @@ describe("an evaluation", () => {
     expect(stdout).toMatch(new RegExp(`^${whole}: was done before\ntest +PER ${rate} % \\(\\d+\\.\\d\\d to \\d+\\.\\d\\d at 95 %\\)\n`)); // biome-ignore format: one line
     expect(stdout).toMatch(/\ndev +\d+\.\d\d %, step \d0 at learning rate 1e-2\nlayer weights +fbank 1\.000\n/);
     expect(stdout).toContain(`report           ${join(whole, "report.html")}`);
+  });
+
+  test("a recipe with its settings is the same run, and flags win over it", async () => {
+    const recipe = join(root, "whole.yaml");
+    const settings = {
+      upstream: { model: "fbank" },
+      data: { root: corpus },
+      training: { steps: 40, evaluateEvery: 10, accumulate: 3 },
+      head: { projection: 16 },
+      features: { cache: join(root, "cache") },
+      run: { outDir: whole, threads: 1 },
+    };
+    writeFileSync(recipe, JSON.stringify(settings));
+    // what a run was begun with is compared by its values, in whatever order they stand
+    const record = join(whole, "run.json");
+    writeFileSync(record, JSON.stringify(reversed(JSON.parse(readFileSync(record, "utf8")))));
+    const done = await within("superb", "pr", recipe, "--resume");
+    expect([done.code, done.stdout.split("\n")[0]]).toEqual([0, `${whole}: was done before`]);
+    const other = await within("superb", "pr", recipe, "--set", "training.seed=5", "--seed", "4", "--resume");
+    expect(other.stderr).toMatch(/begun otherwise:\n {2}settings\.seed 0, now 4\n/);
   });
 
   test("a folder by default, named by task and upstream; flags are settings", async () => {
@@ -211,7 +237,7 @@ describe("real signals", () => {
   interface Ended {
     readonly code: number | null;
     readonly signal: NodeJS.Signals | null;
-    readonly events: EvaluationEvent[];
+    readonly events: EvaluateEvent[];
     readonly stderr: string;
   }
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Prediction } from "../../../src/metrics/predictions.ts";
 import { type Evaluation, reportEvaluation, writeEvaluationReport } from "../../../src/report/evaluation/index.ts";
-import type { EvaluationResult } from "../../../src/superb/run/result.types.ts";
+import type { EvaluationResult } from "../../../src/superb/run/result.ts";
 import { brokenIds, outside, parse, textOf } from "./page.ts";
 import { madeRun, metricOf, writeRun } from "./runs.ts";
 

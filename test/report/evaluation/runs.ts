@@ -15,8 +15,7 @@ import type {
   EvaluationResult,
   LearningRateResult,
   MetricValue,
-  TaskName,
-} from "../../../src/superb/run/result.types.ts";
+} from "../../../src/superb/run/result.ts";
 
 export const speechRoot = fileURLToPath(new URL("../../../examples/speech", import.meta.url));
 
@@ -151,6 +150,7 @@ function classesOf(task: TaskName): string[] {
   return actions.flatMap((action) => objects.map((object) => `${action} ${object} none`));
 }
 
+type TaskName = keyof typeof UNIT;
 const UNIT = { pr: "phone", asr: "word", ks: null, sid: null, ic: null } as const;
 const NAME = { pr: "PER", asr: "WER", ks: "accuracy", sid: "accuracy", ic: "accuracy" } as const;
 
