@@ -14,68 +14,50 @@ export async function followEvaluation(
   json: boolean,
 ): Promise<"done" | "interrupted"> {
   let ended: "done" | "interrupted" | undefined;
-  const view = new View(output);
+  const { show, close } = viewOn(output);
   try {
     for await (const event of events) {
       if (json) output.jsonLine(event);
-      else view.show(event);
+      else show(event);
       if (event.kind === "done" || event.kind === "interrupted") ended = event.kind;
     }
   } finally {
-    view.close();
+    close();
   }
   if (!ended) throw new InternalError("an evaluation ended without saying how");
   return ended;
 }
 
-class View {
-  private readonly output: Output;
-  private progress: Progress | undefined;
-  private isTesting = false;
-
-  constructor(output: Output) {
-    this.output = output;
-  }
-
-  close(): void {
-    this.progress?.finish();
-    this.progress = undefined;
-  }
-
-  show(event: EvaluateEvent): void {
+function viewOn(output: Output) {
+  let progress: Progress | undefined;
+  let isTesting = false;
+  const close = () => {
+    progress?.finish();
+    progress = undefined;
+  };
+  const begin = (options: Parameters<typeof startProgress>[0]) => {
+    close();
+    progress = startProgress(options);
+  };
+  const show = (event: EvaluateEvent) => {
     const text = noteOf(event);
-    if (text !== undefined) this.note(text);
+    if (text !== undefined) (progress ?? output).note(text);
     if (event.kind === "cache-start" && event.seconds > 0)
-      this.begin({ label: "extract", total: event.utterances, startedAt: event.alreadyThere, unit: "file" });
+      begin({ label: "extract", total: event.utterances, startedAt: event.alreadyThere, unit: "file" });
     else if (event.kind === "cache-batch")
-      this.progress?.update(event.done, { audioSecondsPerSecond: event.audioSecondsPerSecond });
-    else if (event.kind === "cache-done") this.close();
+      progress?.update(event.done, { audioSecondsPerSecond: event.audioSecondsPerSecond });
     else if (event.kind === "training")
-      this.begin({ label: `lr ${formatRate(event.learningRate)}`, total: event.untilStep, startedAt: event.step });
-    else if (event.kind === "step") this.progress?.update(event.step, { loss: event.loss });
-    else if (event.kind === "testing") this.testing(event);
-    else if (event.kind === "interrupted" || event.kind === "done") {
-      this.close();
-      if (event.kind === "done") this.output.print(doneText(event));
-      else this.output.note(event.remedy);
-    }
-  }
-
-  private testing({ done, total }: EventOf<"testing">): void {
-    if (!this.isTesting) this.begin({ label: "test", total, unit: "utterance" });
-    this.isTesting = true;
-    this.progress?.update(done);
-  }
-
-  private begin(options: Parameters<typeof startProgress>[0]): void {
-    this.close();
-    this.progress = startProgress(options);
-  }
-
-  private note(text: string): void {
-    if (this.progress) this.progress.note(text);
-    else this.output.note(text);
-  }
+      begin({ label: `lr ${formatRate(event.learningRate)}`, total: event.untilStep, startedAt: event.step });
+    else if (event.kind === "step") progress?.update(event.step, { loss: event.loss });
+    else if (event.kind === "testing") {
+      if (!isTesting) begin({ label: "test", total: event.total, unit: "utterance" });
+      isTesting = true;
+      progress?.update(event.done);
+    } else if (event.kind === "cache-done" || event.kind === "interrupted" || event.kind === "done") close();
+    if (event.kind === "done") output.print(doneText(event));
+    if (event.kind === "interrupted") output.note(event.remedy);
+  };
+  return { show, close };
 }
 
 const formatRate = (rate: number) => rate.toExponential().replace("e+0", "");
