@@ -32,5 +32,5 @@ const run = distill({
 });
 for await (const { step, loss } of run) console.log(step, loss.total, loss.masked, loss.unmasked);
 
-const { hiddenStates } = await student.extract(new Float32Array(16000)); // each [batch, time, dim]
+const { hiddenStates } = await student.extract(new Float32Array(16000), { runtime }); // each [batch, time, dim]
 console.log(`${hiddenStates.length} hidden states of ${hiddenStates[0].shape}; the model is in runs/example/last`);

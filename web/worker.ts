@@ -1,11 +1,11 @@
 // The model's home: a worker, so that the page stays responsive. Opens an exported ONNX file and runs it on waveforms.
-import { createRuntime, type OnnxModel } from "../src/web.ts";
+import { createRuntime, type OnnxFile } from "../src/web.ts";
 import type { Reply, Request, State } from "./worker.types.ts";
 
 /** One second at 16 kHz: the first run of a session is slower, and this is it. */
 const WARM_UP_SAMPLES = 16_000;
 
-let model: OnnxModel | undefined;
+let model: OnnxFile | undefined;
 
 const reply = (message: Reply, transfer: Transferable[] = []) => self.postMessage(message, { transfer });
 
@@ -17,7 +17,7 @@ function feedsOf(wave: Float32Array) {
 }
 
 /** Outputs that are sequences of vectors: hidden states, heads, features. */
-const stateNames = (opened: OnnxModel) =>
+const stateNames = (opened: OnnxFile) =>
   opened.outputs.filter(({ type, shape }) => type === "float32" && shape.length === 3).map(({ name }) => name);
 
 async function open(request: Extract<Request, { type: "open" }>): Promise<void> {

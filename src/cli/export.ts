@@ -132,7 +132,7 @@ async function readWeights(text: string): Promise<number[]> {
 }
 
 /** What was written, and its drift by output. */
-export function formatExport(result: ExportResult): string {
+function formatExport(result: ExportResult): string {
   const rows = result.drift.map((drift) => [
     drift.output,
     drift.maxAbsolute.toExponential(2),

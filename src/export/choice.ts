@@ -7,7 +7,7 @@ import type { ExportDtype, ExportOptions, ExportOutput, OutputChoice } from "./e
 const DTYPES: readonly ExportDtype[] = ["fp32", "fp16", "int8"];
 const OUTPUTS: readonly ExportOutput[] = ["hidden-states", "last", "weighted-sum"];
 /** LayerNormalization came with 17; the runtimes that we test on know 23. */
-export const OPSETS = { first: 17, last: 23 } as const;
+const OPSETS = { first: 17, last: 23 } as const;
 
 /** @throws UsageError that says what is valid */
 export function checkOptions(options: ExportOptions): void {

@@ -16,7 +16,7 @@ import { foldConstants } from "./fold.ts";
 import { FRAME_MASK } from "./fuse.ts";
 
 /** The graph's outputs by name, and names for its weights. */
-export interface ExportGraph {
+interface ExportGraph {
   readonly outputs: ReadonlyMap<string, Value>;
   readonly constantNames: ReadonlyMap<Value, string>;
 }

@@ -74,7 +74,7 @@ function warningsFor(config: ModelConfig, options: ExportOptions): string[] {
 }
 
 /** The ONNX messages of a model, ready to write. */
-export function exportedModel(
+function exportedModel(
   model: ModelWeights,
   options: Omit<ExportOptions, "out" | "speech" | "force">,
   choice: OutputChoice,

@@ -10,7 +10,7 @@ const MAX_HEADER_BYTES = 65535;
 /** 1 GiB of float32 once read. */
 const MAX_ELEMENTS = 2 ** 28;
 
-export type NpyDtype = "float32" | "float16";
+type NpyDtype = "float32" | "float16";
 
 /** The bytes of a .npy file. Values must be finite where they are stored as float16: beyond 65504 is the caller's to check. */
 export function encodeNpy({ shape, data }: HostArray, dtype: NpyDtype = "float32"): Uint8Array {

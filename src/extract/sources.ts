@@ -12,7 +12,7 @@ export interface Source extends Utterance {
   readonly mtimeMs: number;
 }
 
-export interface Sources {
+interface Sources {
   /** Sorted by id. */
   readonly utterances: readonly Source[];
   readonly badFiles: readonly BadFile[];

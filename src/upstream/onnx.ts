@@ -7,7 +7,7 @@ import { SAMPLE_RATE_HZ } from "../audio/index.ts";
 import { StillwaveError, UsageError } from "../errors.ts";
 import type { HostArray } from "../graph/array.ts";
 import { Random } from "../random.ts";
-import { type OnnxFile, openOnnxFile } from "../runtime/node/index.ts";
+import { type Feeds, type OnnxFile, openOnnxFile } from "../runtime/node/index.ts";
 import type { BatchStates } from "./frames.ts";
 import { padWaveforms } from "./model.ts";
 import { type OnnxHeader, readOnnxHeader } from "./onnx-header.ts";
@@ -32,11 +32,11 @@ export async function onnxUpstream(path: string, options: UpstreamOptions = {}):
   const header = readOnnxHeader(path);
   const file = await openOnnxFile(path, options.threads);
   try {
-    if (!header || !file.inputs.includes("waveform"))
+    if (!header || !namesOf(file.inputs).includes("waveform"))
       throw new StillwaveError(
-        `${path}: its inputs are ${file.inputs.join(", ")}; expected waveform and lengths, as stillwave export writes them`,
+        `${path}: its inputs are ${namesOf(file.inputs).join(", ")}; expected waveform and lengths, as stillwave export writes them`,
       );
-    const outputs = chooseOutputs(path, file.outputs, options.states ?? "auto");
+    const outputs = chooseOutputs(path, namesOf(file.outputs), options.states ?? "auto");
     const run: Run = (waves) => runFile(path, file, waves, outputs);
     const facts = {
       name: path,
@@ -53,6 +53,8 @@ export async function onnxUpstream(path: string, options: UpstreamOptions = {}):
     throw error;
   }
 }
+
+const namesOf = (ports: OnnxFile["inputs"]) => ports.map(({ name }) => name);
 
 /** int8 rounds activations over the whole batch, and official reuse reads maps across it: there even isolation does not help. */
 const keepsItemsApart = ({ metadata }: OnnxHeader) =>
@@ -138,13 +140,10 @@ async function runFile(
   const { wave, paddedSamples, samples } = padWaveforms(waves);
   const waveform = { shape: [waves.length, paddedSamples], data: wave };
   const lengths = { shape: [waves.length], data: BigInt64Array.from(samples, BigInt) };
-  const results = await file
-    .run({ waveform, ...(file.inputs.includes("lengths") && { lengths }) })
-    .catch((error: Error) => {
-      throw new StillwaveError(
-        `${path}: ONNX Runtime cannot run it on ${paddedSamples} samples: ${error.message.split("\n")[0]}`,
-      );
-    });
+  const feeds: Feeds = namesOf(file.inputs).includes("lengths") ? { waveform, lengths } : { waveform };
+  const results = await file.run(feeds).catch((error: Error) => {
+    throw new StillwaveError(`${error.message} (on ${paddedSamples} samples)`);
+  });
   const arrays = outputs.map(({ name }): HostArray => {
     const { shape, data } = results[name];
     if (!(data instanceof Float32Array) || shape.length !== 3 || shape[0] !== waves.length)

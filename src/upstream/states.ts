@@ -7,7 +7,7 @@ import type { ModelConfig } from "../models/config.ts";
  * pre-LN models: the count of Hugging Face's `output_hidden_states`. `layers`: the k-th layer's output before any final
  * norm. `heads`: of students; head k reads state k, so there is no head 0.
  */
-export type StateKind = "hidden-states" | "layers" | "heads";
+type StateKind = "hidden-states" | "layers" | "heads";
 
 /** One state of a model. */
 export interface State {

@@ -7,6 +7,7 @@ import { StillwaveError } from "../errors.ts";
 import type { HostArray, Parameters } from "../graph/array.ts";
 import { frameCount, type ModelConfig } from "../models/config.ts";
 import { parameterSpecs } from "../models/parameters.ts";
+import type { PaddedWaveforms } from "../upstream/model.ts";
 
 const fields = z.record(z.string(), z.unknown());
 const caseSchema = z.object({
@@ -46,65 +47,57 @@ export async function readCaseConfig(folder: string): Promise<CaseConfig> {
   throw new StillwaveError(`${path}: not a recorded distillation step: ${place.join(".") || "settings"}: ${problem}`);
 }
 
-/** A recorded tensor that the case cannot do without. */
-export function requiredTensor(tensors: ReadonlyMap<string, HostArray>, name: string, path: string): HostArray {
+function requiredTensor(tensors: ReadonlyMap<string, HostArray>, name: string, path: string): HostArray {
   const found = tensors.get(name);
   if (!found) throw new StillwaveError(`${path}: tensor "${name}" is missing`);
   return found;
 }
 
-/** [items, samples] waveforms of at least `shortest` samples. */
-export function recordedWave(
+/**
+ * The waveforms of run `run` of a case, each of at least `shortest` samples: `wave<run>` [items, samples], their lengths
+ * from `padding_mask<run>` (1 at padding) or `attention_mask<run>` (1 at speech).
+ * @throws StillwaveError naming the tensor
+ */
+export function recordedWaves(
   tensors: ReadonlyMap<string, HostArray>,
-  name: string,
+  run: string,
   path: string,
   shortest: number,
-): HostArray {
-  const wave = requiredTensor(tensors, name, path);
-  const [items = 0, samples = 0] = wave.shape;
-  if (wave.shape.length !== 2 || items < 1 || samples < shortest || items * samples > MAX_WAVE_SAMPLES)
+): PaddedWaveforms {
+  const name = `wave${run}`;
+  const { shape, data: wave } = requiredTensor(tensors, name, path);
+  const [items = 0, paddedSamples = 0] = shape;
+  if (shape.length !== 2 || items < 1 || paddedSamples < shortest || wave.length > MAX_WAVE_SAMPLES)
     throw new StillwaveError(
-      `${path}: "${name}" has shape [${wave.shape}], expected [items, samples] with at least ${shortest} samples`,
+      `${path}: "${name}" has shape [${shape}], expected [items, samples] with at least ${shortest} samples`,
     );
-  if (!wave.data.every(Number.isFinite))
-    throw new StillwaveError(`${path}: "${name}" holds values that are no numbers`);
-  return wave;
-}
-
-/** True samples of every item, from a mask over samples whose padded (or, with `ones`, real) samples are 1. */
-export function recordedLengths(
-  mask: HostArray | undefined,
-  wave: HostArray,
-  path: string,
-  shortest: number,
-  ones: "padding" | "speech" = "padding",
-): number[] {
-  const [items, samples] = wave.shape as [number, number];
-  if (!mask) return Array.from({ length: items }, () => samples);
-  if (mask.shape.join() !== wave.shape.join() || mask.data.some((value) => value !== 0 && value !== 1))
+  if (!wave.every(Number.isFinite)) throw new StillwaveError(`${path}: "${name}" holds values that are no numbers`);
+  const padding = tensors.get(`padding_mask${run}`);
+  const mask = padding ?? tensors.get(`attention_mask${run}`);
+  if (mask && (mask.shape.join() !== shape.join() || mask.data.some((value) => value !== 0 && value !== 1)))
     throw new StillwaveError(
-      `${path}: a mask of shape [${mask.shape}] for waves of shape [${wave.shape}], or not of 0 and 1`,
+      `${path}: a mask of shape [${mask.shape}] for waves of shape [${shape}], or not of 0 and 1`,
     );
-  return Array.from({ length: items }, (_, item) => {
-    const row = mask.data.subarray(item * samples, (item + 1) * samples);
-    const count = row.reduce((sum, one) => sum + one, 0);
-    const length = ones === "padding" ? samples - count : count;
+  const samples = Array.from({ length: items }, (_, item) => {
+    const row = mask?.data.subarray(item * paddedSamples, (item + 1) * paddedSamples);
+    const ones = row?.reduce((sum, one) => sum + one, 0) ?? paddedSamples;
+    const length = padding ? paddedSamples - ones : ones;
     if (length < shortest)
       throw new StillwaveError(`${path}: item ${item} has ${length} samples, the model needs at least ${shortest}`);
     return length;
   });
+  return { wave, paddedSamples, samples };
 }
 
 /** The recorded span mask, [items, frames] of 0 and 1. */
 export function recordedMask(
   tensors: ReadonlyMap<string, HostArray>,
-  wave: HostArray,
+  { samples, paddedSamples }: PaddedWaveforms,
   config: ModelConfig,
   path: string,
 ): Uint8Array {
   const mask = requiredTensor(tensors, "mask_indices", path);
-  const [items, samples] = wave.shape as [number, number];
-  const expected = [items, frameCount(config.conv, samples)];
+  const expected = [samples.length, frameCount(config.conv, paddedSamples)];
   if (mask.shape.join() !== expected.join())
     throw new StillwaveError(`${path}: "mask_indices" has shape [${mask.shape}], expected [${expected}]`);
   return Uint8Array.from(mask.data);

@@ -5,7 +5,7 @@ import type { HostArray } from "../graph/array.ts";
 import { type ReuseSemantics, receptiveField } from "../models/config.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { createModel, type Extraction } from "../upstream/model.ts";
-import { recordedLengths, recordedWave } from "./case.ts";
+import { recordedWaves } from "./case.ts";
 import { compareKind, type Difference, numbered, type Pair } from "./compare.ts";
 
 /** Largest difference by largest recorded value, float32 against float32. */
@@ -43,10 +43,7 @@ export async function verifyCheckpoint(folder: string, runtime: Runtime): Promis
     const shortest = receptiveField(model.config.conv);
     const pairs: Pair[] = [];
     for (const run of runs) {
-      const wave = recordedWave(tensors, `wave${run}`, path, shortest);
-      const [padding, speech] = [tensors.get(`padding_mask${run}`), tensors.get(`attention_mask${run}`)];
-      const samples = recordedLengths(padding ?? speech, wave, path, shortest, padding ? "padding" : "speech");
-      const padded = { wave: wave.data, paddedSamples: wave.shape[1], samples };
+      const padded = recordedWaves(tensors, run, path, shortest);
       const names = recordedNames(await model.extract(padded, { normalize: false }));
       for (const [name, computed] of Object.entries(names)) {
         const recorded = tensors.get(`${prefix}${run}.${name}`);

@@ -17,7 +17,7 @@ export interface Difference {
 }
 
 /** `l2`: |a - b| / |b|. `largest`: max |a - b| / max |b|. `share`: how many of the entries differ. */
-export type Measure = "l2" | "largest" | "share";
+type Measure = "l2" | "largest" | "share";
 
 export interface Pair {
   readonly name: string;

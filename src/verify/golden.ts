@@ -25,7 +25,7 @@ const DEFAULT_MODEL = "facebook/hubert-base-ls960";
 const DEFAULT_FILE = "hubert_base_ls960.pt";
 
 /** The files of a golden folder: one utterance, `<name>.L<layer>.npy` and perhaps `<name>.L<layer>.km<k>.km`. */
-export interface GoldenCase {
+interface GoldenCase {
   readonly folder: string;
   readonly audio: string;
   readonly features: string;
@@ -34,9 +34,12 @@ export interface GoldenCase {
   readonly units: { readonly file: string; readonly clusters: number; readonly centroids: string } | null;
 }
 
-export type GoldenResult =
-  | { readonly skipped: string }
-  | { readonly differences: readonly Difference[]; readonly notes: readonly string[] };
+export interface GoldenResult {
+  readonly differences: readonly Difference[];
+  readonly notes?: readonly string[];
+  /** Why there are no differences. */
+  readonly skipped?: string;
+}
 
 /** The golden case in `folder`, or undefined if there is none. Two candidates for a file are an error. */
 export async function findGolden(folder: string): Promise<GoldenCase | undefined> {
@@ -70,7 +73,7 @@ export async function findGolden(folder: string): Promise<GoldenCase | undefined
  */
 export async function verifyGolden(golden: GoldenCase, runtime: Runtime, model?: string): Promise<GoldenResult> {
   const loaded = await loadGoldenModel(golden.folder, model);
-  if ("skipped" in loaded) return loaded;
+  if ("skipped" in loaded) return { ...loaded, differences: [] };
   const { config } = loaded;
   if (golden.layer < 1 || golden.layer > config.layers)
     throw new StillwaveError(

@@ -21,7 +21,7 @@ export interface CaseResult {
   readonly notes?: readonly string[];
 }
 
-export interface VerifyOptions {
+interface VerifyOptions {
   /** The model of cases that record a published model's output: path or Hugging Face id. */
   readonly model?: string;
 }
@@ -37,9 +37,8 @@ export async function verifyCase(folder: string, runtime: Runtime, options: Veri
   const golden = step || checkpoint ? undefined : await findGolden(folder);
   if (golden) {
     const result = await verifyGolden(golden, runtime, options.model);
-    const kind = "published output";
-    if ("skipped" in result) return { folder, kind, passed: false, differences: [], skipped: result.skipped };
-    return { folder, kind, passed: result.differences.every(({ passed }) => passed), ...result };
+    const passed = result.skipped === undefined && result.differences.every((difference) => difference.passed);
+    return { folder, kind: "published output", passed, ...result };
   }
   if (!step && !checkpoint)
     throw new StillwaveError(

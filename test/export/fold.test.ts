@@ -72,7 +72,7 @@ describe("8-bit rows", () => {
     for (let row = 0; row < rows; row++) {
       let largest = 0;
       for (let column = 0; column < columns; column++) {
-        const stored = values[column * rows + row];
+        const stored = values[column * rows + row] - 128;
         expect(Math.abs(stored * scales[row] - weight[row * columns + column])).toBeLessThanOrEqual(0.5001 * scales[row]); // biome-ignore format: one line
         largest = Math.max(largest, Math.abs(stored));
       }

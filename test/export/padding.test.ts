@@ -94,7 +94,7 @@ describe.each(Object.entries(kinds))("%s", (_, changes) => {
     const results = await file.run({ ...feeds, lengths });
     const frames = frameCount(model.config.conv, 1500);
     expect(validFramesOf(results)).toEqual([frames, frames, 0, 0]);
-    for (const name of file.outputs)
+    for (const { name } of file.outputs)
       expect(
         [...results[name].data].every((x) => Number.isFinite(Number(x))),
         name,
@@ -108,7 +108,7 @@ describe.each(Object.entries(kinds))("%s", (_, changes) => {
     const clean = await file.run(feedsOf(batch));
     const noisy = { ...batch, wave: batch.wave.slice().fill(0.7, 2000 + 1300) };
     const results = await file.run(feedsOf(noisy));
-    for (const name of file.outputs) expect(results[name].data, name).toEqual(clean[name].data);
+    for (const { name } of file.outputs) expect(results[name].data, name).toEqual(clean[name].data);
     await file.dispose();
   });
 });

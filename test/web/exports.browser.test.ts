@@ -13,7 +13,7 @@ import { frameCount, type ModelConfig, reuseEvery } from "../../src/models/confi
 import { initParameters } from "../../src/models/init.ts";
 import type { ModelWeights } from "../../src/models/parameters.ts";
 import type { Feeds } from "../../src/runtime/runtime.ts";
-import type { OnnxTensor } from "../../src/runtime/web/index.ts";
+import type { OnnxOutput } from "../../src/runtime/web/index.ts";
 import { padWaveforms } from "../../src/upstream/model.ts";
 import { inChromium, type OpenPage, openTestPage } from "./chromium.ts";
 
@@ -45,7 +45,7 @@ function studentOf(teacher: ModelWeights): ModelWeights {
 }
 
 /** |actual - expected| / |expected|; infinite where shapes differ or a value is not a number. */
-function relativeNorm(actual: OnnxTensor, expected: OnnxTensor): number {
+function relativeNorm(actual: OnnxOutput, expected: OnnxOutput): number {
   if (actual.shape.join() !== expected.shape.join()) return Number.POSITIVE_INFINITY;
   const [a, b] = [actual.data as Float32Array, expected.data as Float32Array];
   let [difference, norm] = [0, 0];

@@ -8,10 +8,12 @@ import { StillwaveError, UsageError, unknownName } from "../../errors.ts";
 import type { Graph } from "../../graph/graph.ts";
 import { encodeModel } from "../../onnx/proto.ts";
 import { toOnnx } from "../../onnx/serialize.ts";
-import { createExecutable, feedTensor } from "../executable.ts";
-import type { Device, Executable, Feed, Runtime } from "../runtime.ts";
+import { createExecutable } from "../executable.ts";
+import { type OnnxFile, openSession } from "../onnx-file.ts";
+import type { Device, Executable, Runtime } from "../runtime.ts";
 import { type Engine, howToAdd, loadEngine, outOfMemory } from "./engine.ts";
 
+export type { OnnxFile } from "../onnx-file.ts";
 export type { Device, Executable, Feed, Feeds, Runtime } from "../runtime.ts";
 
 export interface RuntimeOptions {
@@ -124,22 +126,6 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   };
 }
 
-/** An ONNX file that runs: any model whose inputs and outputs are tensors. */
-export interface OnnxFile {
-  readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
-  run(
-    feeds: Readonly<Record<string, Feed>>,
-  ): Promise<Record<string, { readonly shape: readonly number[]; readonly data: Float32Array | BigInt64Array }>>;
-  dispose(): Promise<void>;
-}
-
-function feedType(data: Feed["data"]) {
-  if (data instanceof Float32Array) return "float32";
-  if (data instanceof Uint16Array) return "float16";
-  return data instanceof BigInt64Array ? "int64" : "uint8";
-}
-
 /** Weights beside a model. The native engine finds any that the model names, the WebAssembly one must be given them. */
 async function externalData(path: string): Promise<{ path: string; data: Uint8Array }[]> {
   const file = `${path}.data`;
@@ -152,32 +138,13 @@ async function externalData(path: string): Promise<{ path: string; data: Uint8Ar
  */
 export async function openOnnxFile(path: string, threads = availableParallelism()): Promise<OnnxFile> {
   const { kind, ort } = startEngine(threads);
-  const session = await ort.InferenceSession.create(path, {
+  const options: InferenceSession.SessionOptions = {
     externalData: kind === "wasm" ? await externalData(path) : undefined,
     executionProviders: ["cpu"],
     intraOpNumThreads: threads,
     graphOptimizationLevel: "all",
     enableMemPattern: false,
     logSeverityLevel: 4,
-  }).catch((error: Error) => {
-    throw new StillwaveError(`${path}: ONNX Runtime cannot open it: ${error.message.split("\n")[0]}`);
-  });
-  return {
-    inputs: session.inputNames,
-    outputs: session.outputNames,
-    async run(feeds) {
-      const tensors = Object.entries(feeds).map(([name, feed]) => [
-        name,
-        feedTensor(ort.Tensor, feedType(feed.data), feed),
-      ]);
-      const results = await session.run(Object.fromEntries(tensors));
-      return Object.fromEntries(
-        Object.entries(results).map(([name, tensor]) => [
-          name,
-          { shape: tensor.dims, data: tensor.data as Float32Array | BigInt64Array },
-        ]),
-      );
-    },
-    dispose: () => session.release(),
   };
+  return openSession(path, () => ort.InferenceSession.create(path, options), ort.Tensor);
 }

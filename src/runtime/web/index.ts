@@ -5,13 +5,13 @@ import type { Graph } from "../../graph/graph.ts";
 import { encodeModel } from "../../onnx/proto.ts";
 import { toOnnx } from "../../onnx/serialize.ts";
 import { createExecutable } from "../executable.ts";
+import { type OnnxFile, openSession } from "../onnx-file.ts";
 import type { Executable, Runtime } from "../runtime.ts";
-import type { OnnxModel } from "./model.ts";
-import { wrapModel } from "./model.ts";
+import { fetchBytes } from "./fetch.ts";
 import { availableThreads, claimEngine, gpuProblem } from "./page.ts";
 
+export type { OnnxFile, OnnxOutput, OnnxPort } from "../onnx-file.ts";
 export type { Executable, Feed, Feeds, Runtime } from "../runtime.ts";
-export type { OnnxModel, OnnxPort, OnnxTensor } from "./model.ts";
 export { availableThreads } from "./page.ts";
 
 export type WebDevice = "wasm" | "webgpu";
@@ -37,7 +37,7 @@ export interface WebRuntime extends Runtime {
   readonly device: WebDevice;
   readonly threads: number;
   /** Opens an exported ONNX model: the bytes of the file, or its URL. */
-  open(model: Uint8Array | ArrayBuffer | string | URL): Promise<OnnxModel>;
+  open(model: Uint8Array | ArrayBuffer | string | URL): Promise<OnnxFile>;
 }
 
 /** What both builds of onnxruntime-web export. */
@@ -121,6 +121,10 @@ export async function createRuntime(options: WebRuntimeOptions = {}): Promise<We
       const session = await createSession(encodeModel(toOnnx(graph)));
       return createExecutable(graph, session, ort.Tensor, { writesInPlace: false });
     },
-    open: (model) => wrapModel(model, createSession, ort.Tensor),
+    async open(model) {
+      const isUrl = typeof model === "string" || model instanceof URL;
+      const bytes = isUrl ? await fetchBytes(model) : model instanceof Uint8Array ? model : new Uint8Array(model);
+      return openSession(isUrl ? String(model) : "the model", () => createSession(bytes), ort.Tensor);
+    },
   };
 }

@@ -12,14 +12,7 @@ import type { HostArray, Parameters } from "../../graph/array.ts";
 import { type ModelConfig, receptiveField, validFrames } from "../../models/config.ts";
 import type { ModelWeights } from "../../models/parameters.ts";
 import type { Feed } from "../../runtime/runtime.ts";
-import {
-  type CaseConfig,
-  readCaseConfig,
-  recordedLengths,
-  recordedMask,
-  recordedWave,
-  recordedWeights,
-} from "../case.ts";
+import { type CaseConfig, readCaseConfig, recordedMask, recordedWaves, recordedWeights } from "../case.ts";
 import { type Pair, swapAxes } from "../compare.ts";
 
 export interface RecordedStep {
@@ -52,9 +45,8 @@ export async function readStep(folder: string): Promise<RecordedStep> {
     where: `${folder}/config.json student`,
   });
   const shortest = Math.max(receptiveField(teacher.conv), receptiveField(student.conv));
-  const wave = recordedWave(tensors, "wave", path, shortest);
-  const samples = recordedLengths(tensors.get("padding_mask"), wave, path, shortest);
-  const names = samples.map((_, item) => `item ${item}`);
+  const waves = recordedWaves(tensors, "", path, shortest);
+  const names = waves.samples.map((_, item) => `item ${item}`);
   const studentModel = { config: student, parameters: recordedWeights(tensors, student, "student.", path) };
   return {
     tensors,
@@ -62,8 +54,8 @@ export async function readStep(folder: string): Promise<RecordedStep> {
     teacher: { config: teacher, parameters: recordedWeights(tensors, teacher, "teacher.", path) },
     student: studentModel,
     comparable: comparableNames(tensors, studentModel),
-    batch: { wave: wave.data, paddedSamples: wave.shape[1], samples, ids: names, paths: names },
-    mask: recordedMask(tensors, wave, student, path),
+    batch: { ...waves, ids: names, paths: names },
+    mask: recordedMask(tensors, waves, student, path),
     loss: {
       kind: config.train.rec_loss_type === "l1" ? "l1" : "mse",
       hintWeight: config.train.random_layer_weight,

@@ -1,8 +1,8 @@
 // What the tests drive in Chromium: the browser entry of the package, with handles for what cannot cross into Node.
 import * as stillwave from "../../../src/web.ts";
 
-type Feeds = Parameters<stillwave.OnnxModel["run"]>[0];
-const models: stillwave.OnnxModel[] = [];
+type Feeds = Parameters<stillwave.OnnxFile["run"]>[0];
+const models: stillwave.OnnxFile[] = [];
 let runtime: stillwave.WebRuntime | undefined;
 
 /** Runs `action`; an error comes back as `Name: message`, which crosses into Node whole. */

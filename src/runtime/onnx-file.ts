@@ -1,10 +1,9 @@
-// An exported ONNX model in the browser: fetched, opened, fed by name, with errors that name the input.
+// An ONNX file that runs, on any build of ONNX Runtime: fed by name, with errors that name the input.
 import type { InferenceSession, Tensor, TensorConstructor } from "onnxruntime-common";
-import { StillwaveError, UsageError, unknownName } from "../../errors.ts";
-import { type DType, sizeOf } from "../../graph/array.ts";
-import { feedTensor } from "../executable.ts";
-import type { Feed, Feeds } from "../runtime.ts";
-import { fetchBytes } from "./fetch.ts";
+import { StillwaveError, UsageError, unknownName } from "../errors.ts";
+import { type DType, sizeOf } from "../graph/array.ts";
+import { feedTensor } from "./executable.ts";
+import type { Feed, Feeds } from "./runtime.ts";
 
 /** An input or output: dimensions are sizes or names of free sizes. */
 export interface OnnxPort {
@@ -14,16 +13,16 @@ export interface OnnxPort {
 }
 
 /** An output. The array is that of its type: Float32Array, BigInt64Array (int64), Uint8Array (uint8, bool) ... */
-export interface OnnxTensor {
+export interface OnnxOutput {
   readonly shape: readonly number[];
-  readonly data: Tensor["data"];
+  readonly data: Exclude<Tensor["data"], string[]>;
 }
 
-export interface OnnxModel {
+export interface OnnxFile {
   readonly inputs: readonly OnnxPort[];
   readonly outputs: readonly OnnxPort[];
   /** Runs once. `wanted` limits the outputs, and with them what is copied out of the engine. */
-  run(feeds: Feeds, wanted?: readonly string[]): Promise<Record<string, OnnxTensor>>;
+  run(feeds: Feeds, wanted?: readonly string[]): Promise<Record<string, OnnxOutput>>;
   dispose(): Promise<void>;
 }
 
@@ -60,16 +59,17 @@ function checkFeed(port: OnnxPort, feed: Feed | undefined): Feed {
 
 const firstLine = (error: unknown): string => String(error instanceof Error ? error.message : error).split("\n")[0];
 
-/** Opens the model with `createSession`. */
-export async function wrapModel(
-  model: Uint8Array | ArrayBuffer | string | URL,
-  createSession: (bytes: Uint8Array) => Promise<InferenceSession>,
+/**
+ * Wraps the session that `create` makes; `where` is what errors call the file. `TensorClass` is the Tensor of the same ONNX
+ * Runtime package.
+ * @throws StillwaveError where it is no model
+ */
+export async function openSession(
+  where: string,
+  create: () => Promise<InferenceSession>,
   TensorClass: TensorConstructor,
-): Promise<OnnxModel> {
-  const isUrl = typeof model === "string" || model instanceof URL;
-  const where = isUrl ? String(model) : "the model";
-  const bytes = isUrl ? await fetchBytes(model) : model instanceof Uint8Array ? model : new Uint8Array(model);
-  const session = await createSession(bytes).catch((error: unknown) => {
+): Promise<OnnxFile> {
+  const session = await create().catch((error: unknown) => {
     if (error instanceof StillwaveError) throw error;
     throw new StillwaveError(`${where}: ONNX Runtime cannot open it: ${firstLine(error)}`);
   });
@@ -83,14 +83,14 @@ export async function wrapModel(
       for (const name of wanted)
         if (!session.outputNames.includes(name)) throw unknownName(`output of ${where}`, name, session.outputNames);
       const fed: Record<string, Tensor> = {};
-      for (const port of inputs) {
-        const feed = checkFeed(port, feeds[port.name]);
-        fed[port.name] = feedTensor(TensorClass, port.type as DType, feed);
-      }
+      for (const port of inputs)
+        fed[port.name] = feedTensor(TensorClass, port.type as DType, checkFeed(port, feeds[port.name]));
       const results = await session.run(fed, wanted).catch((error: unknown) => {
         throw new StillwaveError(`${where}: ${firstLine(error)}`);
       });
-      return Object.fromEntries(wanted.map((name) => [name, { shape: results[name].dims, data: results[name].data }]));
+      return Object.fromEntries(
+        wanted.map((name) => [name, { shape: results[name].dims, data: results[name].data as OnnxOutput["data"] }]),
+      );
     },
     dispose: () => session.release(),
   };
