@@ -27,8 +27,8 @@ export interface StepLosses {
 }
 
 /** [batch, time, 1], 1 at masked and at unpadded frames; null: no frame is masked, none padded. */
-export interface FrameMarks {
-  readonly mask: Value | null;
+interface FrameMarks {
+  readonly masked: Value | null;
   readonly valid: Value | null;
 }
 
@@ -39,14 +39,14 @@ export interface FrameMarks {
 export function distillationLoss(
   heads: readonly Value[],
   targets: readonly Value[],
-  { mask, valid }: FrameMarks,
+  { masked, valid }: FrameMarks,
   { kind, hintWeight, lastWeight, countPaddedFrames }: LossOptions,
 ): Map<string, Value> {
   const frames = heads[0].shape[1];
   const onlyValid = valid && !countPaddedFrames ? valid : null;
   const counted = onlyValid ?? g.broadcast(g.dimension(1), [BATCH, frames, 1]);
   const count = onlyValid ? g.sumAll(onlyValid) : g.dimension(mulDims(BATCH, frames));
-  const maskedFrames = mask && g.mul(mask, counted);
+  const maskedFrames = masked && g.mul(masked, counted);
   const unmaskedFrames = maskedFrames ? g.sub(counted, maskedFrames) : counted;
   const terms = heads.map((head, k): readonly [masked: Value, unmasked: Value] => {
     const difference = g.sub(head, targets[k]);

@@ -18,7 +18,7 @@ import type { Recipe } from "./recipe/schema.ts";
 import { DISTILL_FILES, DISTILLATION, type DistillRecord, notesOnChanges, recordStart } from "./record.ts";
 import { freshState, isRunState, type RunState } from "./state.ts";
 import type { DistillStep } from "./step.ts";
-import { StudentTraining } from "./train.ts";
+import { StudentTrainer } from "./train.ts";
 
 export interface DistillRunOptions {
   readonly recipe: Recipe;
@@ -91,11 +91,11 @@ async function* trainAndFinish(
   const { record, notes } = await recordStart({ path, recipe, before, step: start.step, force }, facts);
   notes.forEach(note);
   const log = await openRunLog(path, before && (restored?.step ?? -1));
-  let training: StudentTraining | undefined;
+  let trainer: StudentTrainer | undefined;
   try {
     yield { kind: "start", step: start.step, totalSteps, batchesPerEpoch, epochs, folder: path };
-    training = new StudentTraining({ plan, step, optimizer, start, speech, writeRow: log.write, signal });
-    const end = yield* runTraining(training, { start, checkpoints, signal, savesWhenLeft: true });
+    trainer = new StudentTrainer({ plan, step, optimizer, start, speech, writeRow: log.write, signal });
+    const end = yield* runTraining(trainer, { start, checkpoints, signal, savesWhenLeft: true });
     const isValidated = speech.validation === null || end.validatedStep === totalSteps;
     if (end.step < totalSteps || (!isValidated && signal?.aborted)) {
       const remedy = `checkpoint of step ${end.step} is in ${checkpoints}; go on with --resume (resume: true)`;
@@ -105,7 +105,7 @@ async function* trainAndFinish(
     const summary = await finish(path, prepared, { recipe, record }, end);
     yield { kind: "done", step: end.step, folder: path, already: false, summary };
   } finally {
-    await training?.close();
+    await trainer?.close();
     log.close();
   }
 }

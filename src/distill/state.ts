@@ -1,26 +1,32 @@
 // What a checkpoint of a distillation holds beside weights and moments.
+import { z } from "zod";
 import type { CheckpointState } from "../training/checkpoints.ts";
-import type { LoopState } from "../training/loop.ts";
+
+const scored = z.object({ step: z.int(), loss: z.number() }).readonly();
+
+const runState = z
+  .object({
+    step: z.int(),
+    totalSteps: z.int(),
+    /** Step of the last validation, -1 before the first. */
+    validatedStep: z.int(),
+    /** Validation before the first update. */
+    initialValidation: z.number().nullable(),
+    lastValidation: scored.nullable(),
+    /** Step with the lowest validation loss so far, and that loss; null before the first validation. */
+    best: scored.nullable(),
+    /** Steps of the checkpoints that are kept for good (every k-th), as the settings of their time had it. */
+    kept: z.array(z.int()).readonly(),
+    /** Of work, summed over resumes. */
+    seconds: z.number(),
+  })
+  .readonly();
 
 /** A step and its validation loss. */
-export interface Scored {
-  readonly step: number;
-  readonly loss: number;
-}
+export type Scored = z.infer<typeof scored>;
 
 /** Where the run stands after `step` updates. Everything random follows from the seeds and these numbers. */
-export interface RunState extends LoopState {
-  readonly totalSteps: number;
-  /** Step of the last validation, -1 before the first. */
-  readonly validatedStep: number;
-  /** Validation before the first update. */
-  readonly initialValidation: number | null;
-  readonly lastValidation: Scored | null;
-  /** Step with the lowest validation loss so far, and that loss; null before the first validation. */
-  readonly best: Scored | null;
-  /** Steps of the checkpoints that are kept for good (every k-th), as the settings of their time had it. */
-  readonly kept: readonly number[];
-}
+export type RunState = z.infer<typeof runState>;
 
 /** Before the first update. */
 export const freshState = (totalSteps: number): RunState => ({
@@ -34,20 +40,5 @@ export const freshState = (totalSteps: number): RunState => ({
   seconds: 0,
 });
 
-const whole = (n: unknown) => Number.isSafeInteger(n);
-const scored = (s: Scored | null) => s === null || (whole(s?.step) && typeof s.loss === "number");
-
 /** Whether a checkpoint's state has everything a run goes on from. */
-export function isRunState(state: CheckpointState): state is RunState {
-  const { totalSteps, validatedStep, seconds, initialValidation, lastValidation, kept, best } = state as RunState;
-  return (
-    whole(totalSteps) &&
-    whole(validatedStep) &&
-    typeof seconds === "number" &&
-    (initialValidation === null || typeof initialValidation === "number") &&
-    scored(lastValidation) &&
-    Array.isArray(kept) &&
-    kept.every(whole) &&
-    scored(best)
-  );
-}
+export const isRunState = (state: CheckpointState): state is RunState => runState.safeParse(state).success;

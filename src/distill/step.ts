@@ -2,12 +2,13 @@
 import { gradients } from "../autodiff/gradient.ts";
 import type { Batch } from "../data/batch.ts";
 import type { Parameters } from "../graph/array.ts";
+import type { Graph } from "../graph/graph.ts";
 import * as g from "../graph/ops.ts";
-import { input } from "../graph/value.ts";
+import { input, type Value } from "../graph/value.ts";
 import { frameCount, type ModelConfig, validFrames } from "../models/config.ts";
 import { flatten } from "../models/flat.ts";
 import { type DropoutRates, encode, extractFeatures, maskFeatures } from "../models/forward.ts";
-import { parameterSpecs } from "../models/parameters.ts";
+import { type ModelWeights, parameterSpecs } from "../models/parameters.ts";
 import { maskInput, outputFrames, parameterInputs, validInput, waveInput } from "../models/trace.ts";
 import { normalizeWaveforms } from "../models/waveform.ts";
 import { type DropoutSite, fedDropout, noDropout } from "../nn/scope.ts";
@@ -16,7 +17,7 @@ import { SessionCache } from "../runtime/sessions.ts";
 import { GradientAccumulator } from "../training/accumulator.ts";
 import { drawDropoutMasks } from "../training/dropout-masks.ts";
 import { distillationLoss, type LossOptions, lossesOf, type StepLosses } from "./loss.ts";
-import { type StepVariant, targetLayers, teacherTargets } from "./targets.ts";
+import { type StepVariant, targetLayers, teacherPasses } from "./targets.ts";
 
 /** The compiled step. Student weights and gradients live in flat buffers that the optimiser works on in place. */
 export interface DistillStep {
@@ -50,14 +51,27 @@ export interface StudentOptions {
 
 export interface StepOptions extends StudentOptions {
   readonly runtime: Runtime;
-  readonly teacher: { readonly config: ModelConfig; readonly parameters: Parameters };
-  readonly student: { readonly config: ModelConfig; readonly parameters: Parameters };
+  readonly teacher: ModelWeights;
+  readonly student: ModelWeights;
   /** Teacher layer that each student head learns, in `headLayers` order; default: the same depth, in proportion. */
   readonly teacherLayers?: readonly number[] | null;
 }
 
 /** Memory of the process above which sessions are made anew. */
 const RECYCLE_ABOVE_BYTES = 4 * 2 ** 30;
+
+/**
+ * The teacher's graph: `target.<k>` [batch, time, dim] for each of its `layers`, masked frames from the full pass, unmasked
+ * frames from the masked one (arXiv:2305.11685 section 3.2).
+ */
+function targetGraph(teacher: ModelConfig, layers: readonly number[], variant: StepVariant): Graph {
+  const { full, masked, mask } = teacherPasses(teacher, variant);
+  const outputs = layers.map((layer, k): [string, Value] => {
+    const [seen, hidden] = [full.layers[layer], masked?.layers[layer]];
+    return [`target.${k}`, hidden && mask ? g.add(hidden, g.mul(mask, g.sub(seen, hidden))) : seen];
+  });
+  return { name: "teacher-targets", outputs: new Map(outputs) };
+}
 
 /**
  * The student's forward pass, its loss and, in training, `gradient.<parameter>` of `total * lossScale`. Inputs beside
@@ -71,9 +85,9 @@ export function studentGraph(config: ModelConfig, options: StudentOptions, { tra
   const forward = { dropout, rates: options.dropout, layerGradientScale: training && options.layerGradientScale };
 
   const features = extractFeatures(config, lookup, waveInput());
-  const marks = { mask: training ? maskInput(frames) : null, valid: padded ? validInput(frames) : null };
+  const marks = { masked: training ? maskInput(frames) : null, valid: padded ? validInput(frames) : null };
   const dropped = dropout(features.projected, "input", options.dropout.input);
-  const encoderInput = maskFeatures(lookup, dropped, { masked: marks.mask, valid: marks.valid });
+  const encoderInput = maskFeatures(lookup, dropped, marks);
   const encoded = encode(config, lookup, encoderInput, marks.valid, forward);
 
   const targets = encoded.heads.map((head, k) => input(`target.${k}`, head.shape));
@@ -87,16 +101,15 @@ export function studentGraph(config: ModelConfig, options: StudentOptions, { tra
   return { graph: { name: training ? "student-step" : "student-validation", outputs }, sites, features, encoded };
 }
 
+const isPadded = ({ samples, paddedSamples }: Batch) => samples.some((count) => count < paddedSamples);
+
 /** What a model is fed of a batch beside its parameters. */
-function speechFeeds(
-  config: ModelConfig,
-  { wave, samples, paddedSamples }: Batch,
-  padded: boolean,
-): Record<string, Feed> {
+function speechFeeds(config: ModelConfig, batch: Batch): Record<string, Feed> {
+  const { wave, samples, paddedSamples } = batch;
   const data = config.normalizeWaveform ? normalizeWaveforms(wave, paddedSamples, samples) : wave;
   const feeds: Record<string, Feed> = { wave: { shape: [samples.length, paddedSamples], data } };
   const counts = () => samples.map((count) => BigInt(validFrames(config, count, paddedSamples)));
-  if (padded) feeds.validFrames = { shape: [samples.length], data: BigInt64Array.from(counts()) };
+  if (isPadded(batch)) feeds.validFrames = { shape: [samples.length], data: BigInt64Array.from(counts()) };
   return feeds;
 }
 
@@ -116,14 +129,14 @@ export function createDistillStep(options: StepOptions): DistillStep {
 
   /** The student's session for a batch, and what it is fed: weights, speech, mask, and the teacher's targets. */
   async function taught(batch: Batch, mask: Uint8Array | null) {
-    const variant = { training: mask !== null, padded: batch.samples.some((count) => count < batch.paddedSamples) };
+    const variant = { training: mask !== null, padded: isPadded(batch) };
     const compiled = await sessions.get(JSON.stringify(variant), async (compile) => {
       const { graph, sites } = studentGraph(student.config, options, variant);
-      const targets = await compile(teacherTargets(teacher.config, layers, variant));
+      const targets = await compile(targetGraph(teacher.config, layers, variant));
       return { targets, student: await compile(graph), sites };
     });
     const masked: Feeds = mask ? { mask: { shape: [batch.samples.length, framesOf(batch).frames], data: mask } } : {};
-    const speech = (config: ModelConfig) => ({ ...speechFeeds(config, batch, variant.padded), ...masked });
+    const speech = (config: ModelConfig) => ({ ...speechFeeds(config, batch), ...masked });
     const targets = await compiled.targets.run({ ...parameters.teacher, ...speech(teacher.config) });
     return { ...compiled, feeds: { ...parameters.student, ...speech(student.config), ...targets } };
   }

@@ -1,7 +1,6 @@
 // What the student learns from: the teacher's features once, one Transformer pass over masked and full inputs together.
 import { UsageError } from "../errors.ts";
 import { type Dim, mulDims } from "../graph/dim.ts";
-import type { Graph } from "../graph/graph.ts";
 import * as g from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
 import { frameCount, type ModelConfig } from "../models/config.ts";
@@ -63,19 +62,4 @@ export function teacherPasses(config: ModelConfig, { training, padded }: StepVar
     };
   };
   return { features, full: half(0, BATCH), masked: half(BATCH, mulDims(2, BATCH)), mask };
-}
-
-/**
- * Outputs `target.<k>` [batch, time, dim] for every teacher layer in `layers`: masked frames from the full pass,
- * unmasked frames from the masked pass (arXiv:2305.11685 section 3.2).
- */
-export function teacherTargets(config: ModelConfig, layers: readonly number[], variant: StepVariant): Graph {
-  const { full, masked, mask } = teacherPasses(config, variant);
-  const outputs = layers.map((layer, k): [string, Value] => {
-    const seen = full.layers[layer];
-    if (!masked || !mask) return [`target.${k}`, seen];
-    const hidden = masked.layers[layer];
-    return [`target.${k}`, g.add(hidden, g.mul(mask, g.sub(seen, hidden)))];
-  });
-  return { name: "teacher-targets", outputs: new Map(outputs) };
 }

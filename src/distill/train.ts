@@ -5,14 +5,15 @@ import { type AdamWOptions, type AdamWState, adamwUpdate, checkAdamWOptions, dec
 import { clipGradients, gradientNorm } from "../optim/clip.ts";
 import { checkSchedule, warmupLinear } from "../optim/schedule.ts";
 import { Random } from "../random.ts";
-import type { Outcome, Training } from "../training/loop.ts";
+import type { TrainingState } from "../training/checkpoints.ts";
+import type { Outcome, Trainer } from "../training/loop.ts";
 import { type Learned, stepEvent, type TrainingEvent } from "./events.ts";
 import { checkMaskOptions, maskProbAt, spanMasks } from "./masks.ts";
 import { type EpochBatch, epochBatches, type RunSpeech } from "./speech.ts";
 import type { RunState } from "./state.ts";
 import { notFinite, type ValidationParts, validateIfDue } from "./validate.ts";
 
-export interface StudentTrainingParts extends ValidationParts {
+export interface StudentTrainerParts extends ValidationParts {
   readonly optimizer: AdamWState;
   /** Whose updates the step's weights and the optimiser have behind them. */
   readonly start: RunState;
@@ -24,16 +25,16 @@ type TrainOutcome = Outcome<RunState, TrainingEvent>;
 /** Squares beyond this overflow the float32 second moment, and the weight would never move again. */
 const LARGEST_NORM = 1e18;
 
-export class StudentTraining implements Training<RunState, TrainingEvent> {
-  readonly live: Training<RunState, TrainingEvent>["live"];
-  private readonly parts: StudentTrainingParts;
+export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
+  readonly live: TrainingState;
+  private readonly parts: StudentTrainerParts;
   private readonly adamw: AdamWOptions;
   private readonly batches: AsyncGenerator<EpochBatch, never, undefined>;
   private readonly began = performance.now();
   /** Updates in a row that had no usable file. */
   private emptyUpdates = 0;
 
-  constructor(parts: StudentTrainingParts) {
+  constructor(parts: StudentTrainerParts) {
     const { plan, step, optimizer, start, speech } = parts;
     const { betas, eps, weightDecay } = plan.optimizer;
     this.adamw = { betas, eps, decay: decayRanges(step.parameters, weightDecay) };
@@ -78,12 +79,8 @@ export class StudentTraining implements Training<RunState, TrainingEvent> {
     this.emptyUpdates = 0;
     if (learned.length < accumulate) scaleBy(step.gradients, accumulate / learned.length);
     const norm = gradientNorm(step.gradients);
-    if (!(norm < LARGEST_NORM))
-      throw notFinite(
-        `gradient norm is ${norm}`,
-        number,
-        learned.map(({ batch }) => batch),
-      );
+    const batches = learned.map(({ batch }) => batch);
+    if (!(norm < LARGEST_NORM)) throw notFinite(`gradient norm is ${norm}`, number, batches);
     const { clipNorm, peakLr, warmupFraction } = plan.optimizer;
     if (clipNorm !== null) clipGradients(step.gradients, norm, clipNorm);
     const learningRate = peakLr * warmupLinear(number, { totalSteps, warmupFraction });

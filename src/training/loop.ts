@@ -17,7 +17,7 @@ export interface Outcome<State, Event> {
 }
 
 /** What is trained, and how. */
-export interface Training<State extends LoopState, Event> {
+export interface Trainer<State extends LoopState, Event> {
   /** Weights and moments: updates change them in place, checkpoints hold them. */
   readonly live: TrainingState;
   /** Seconds of work up to now, summed over resumes. */
@@ -50,22 +50,22 @@ export interface LoopOptions<State> {
  * ends with the same bits as one that was not.
  */
 export async function* runTraining<State extends LoopState, Event>(
-  training: Training<State, Event>,
+  trainer: Trainer<State, Event>,
   { start, checkpoints, signal, savesWhenLeft }: LoopOptions<State>,
 ): AsyncGenerator<Event, State, undefined> {
   let state = start;
   let saved: { readonly state?: State; readonly at: number } = { at: performance.now() };
   let isRunning = true;
-  const current = () => ({ ...state, seconds: training.seconds() });
+  const current = () => ({ ...state, seconds: trainer.seconds() });
   async function* save(): AsyncGenerator<Event, void, undefined> {
     const { step, best } = state;
-    const folder = await writeCheckpoint(checkpoints, current(), training.live);
+    const folder = await writeCheckpoint(checkpoints, current(), trainer.live);
     saved = { state, at: performance.now() };
-    await pruneCheckpoints(checkpoints, step, (other) => other === best?.step || !!training.keeps?.(state, other));
-    if (training.checkpointEvent) yield training.checkpointEvent(step, folder);
+    await pruneCheckpoints(checkpoints, step, (other) => other === best?.step || !!trainer.keeps?.(state, other));
+    if (trainer.checkpointEvent) yield trainer.checkpointEvent(step, folder);
   }
   async function* evaluate(): AsyncGenerator<Event, void, undefined> {
-    const evaluated = await training.evaluate(state);
+    const evaluated = await trainer.evaluate(state);
     if (!evaluated) return;
     state = evaluated.state;
     if (evaluated.event) yield evaluated.event;
@@ -74,14 +74,14 @@ export async function* runTraining<State extends LoopState, Event>(
     yield* evaluate();
     // it was made up for: an interruption had cut it off
     if (state !== start && state.step > 0) yield* save();
-    while (!training.isFinished(state) && !signal?.aborted) {
-      const updated = await training.update(state);
+    while (!trainer.isFinished(state) && !signal?.aborted) {
+      const updated = await trainer.update(state);
       if (!updated) break;
       state = updated.state;
       if (!updated.event) continue;
       yield updated.event;
       yield* evaluate();
-      const isDue = training.isCheckpointDue(state, performance.now() - saved.at);
+      const isDue = trainer.isCheckpointDue(state, performance.now() - saved.at);
       if (isDue || state.best?.step === state.step) yield* save();
     }
     if (saved.state !== state) yield* save();

@@ -2,7 +2,7 @@
 import { adamwUpdate, createAdamWState } from "../../src/optim/adamw.ts";
 import { Random } from "../../src/random.ts";
 import { type CheckpointState, restoreLast } from "../../src/training/checkpoints.ts";
-import { type LoopState, runTraining, type Training } from "../../src/training/loop.ts";
+import { type LoopState, runTraining, type Trainer } from "../../src/training/loop.ts";
 
 export interface ToyState extends LoopState {
   readonly evaluations: readonly (readonly [step: number, loss: number])[];
@@ -37,7 +37,7 @@ export async function startToy(checkpoints: string, options: ToyOptions = {}) {
   const { found } = await restoreLast(checkpoints, live, isToyState, false);
   const start: ToyState = found?.state ?? { step: 0, seconds: 0, best: null, evaluations: [] };
   let work = 0;
-  const training: Training<ToyState, ToyEvent> = {
+  const trainer: Trainer<ToyState, ToyEvent> = {
     live,
     seconds: () => start.seconds + 1,
     isFinished: ({ step }) => step >= total,
@@ -66,5 +66,5 @@ export async function startToy(checkpoints: string, options: ToyOptions = {}) {
     isCheckpointDue: ({ step }) => step % checkpointEvery === 0,
     checkpointEvent: (step) => ({ kind: "checkpoint", step }),
   };
-  return { live, run: runTraining(training, { start, checkpoints, signal, savesWhenLeft }) };
+  return { live, run: runTraining(trainer, { start, checkpoints, signal, savesWhenLeft }) };
 }

@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { StillwaveError } from "../../errors.ts";
 import { type Prediction, readPredictions } from "../../metrics/predictions.ts";
-import { EVALUATION_FILES } from "../../superb/run/manifest.ts";
+import { EVALUATION_FILES } from "../../superb/run/record.ts";
 import type { EvaluationResult } from "../../superb/run/result.ts";
 import { readResult } from "../../superb/run/result.ts";
 

@@ -3,6 +3,7 @@
 import { StillwaveError } from "../../errors.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
+import { withNotes } from "../../training/notes.ts";
 import { openUpstream } from "../../upstream/open.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import { openFeatures } from "../features/open.ts";
@@ -19,7 +20,7 @@ import { Sampler } from "../training/sampler.ts";
 import type { EvaluationOptions, PreparedEvaluation } from "./evaluation.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
 import { finishRun } from "./finish.ts";
-import { type EvaluationFolder, openEvaluationFolder, recordEvaluation } from "./manifest.ts";
+import { type EvaluationFolder, openEvaluationFolder, recordEvaluation } from "./record.ts";
 import { finishedResult } from "./result.ts";
 import { sweep } from "./sweep.ts";
 
@@ -32,53 +33,53 @@ interface Opened {
   readonly data: TaskData;
   readonly upstream: Upstream;
   readonly runtime: Runtime;
-  /** Filled while things happen. */
-  readonly notes: string[];
+  readonly note: (text: string) => void;
 }
 
-const note = (text: string): EvaluationEvent => ({ kind: "note", text });
+type Evaluation<Result = void> = AsyncGenerator<EvaluationEvent, Result, undefined>;
 
 /**
  * Trains a task's head on a frozen upstream and tests it once. Equal settings, files and machines give bit-identical heads,
  * interrupted or not. Leaving the loop early keeps what checkpoints hold.
  * @throws UsageError for settings that are wrong or contradict each other, StillwaveError for files that cannot be used
  */
-export async function* evaluateRun({
-  resume = false,
-  force = false,
-  signal,
-  ...given
-}: EvaluationOptions): AsyncGenerator<EvaluationEvent, void, undefined> {
+export const evaluateRun = (options: EvaluationOptions): Evaluation =>
+  withNotes((note) => evaluateNoting(options, note));
+
+async function* evaluateNoting(
+  { resume = false, force = false, signal, ...given }: EvaluationOptions,
+  note: (text: string) => void,
+): Evaluation {
   const task = taskNamed(given.task);
   const asked = checkSettings(task, given);
   const folder = await openEvaluationFolder(asked.run.outDir, resume);
-  const notes: string[] = [];
   let upstream: Upstream | undefined;
   try {
-    yield* folder.notes.map(note);
+    folder.notes.forEach(note);
     const data = await task.load(asked.data);
+    data.notes.forEach(note);
     const { device, threads } = asked.run;
     const { model, ...options } = asked.upstream;
-    const onNote = (text: string) => notes.push(text);
-    upstream = await openUpstream(model, { ...options, device, threads, onNote });
+    upstream = await openUpstream(model, { ...options, device, threads, onNote: note });
     const runtime = await createRuntime({ device, threads });
-    yield* evaluateWith({ asked, force, signal, folder, task, data, upstream, runtime, notes });
+    yield* evaluateWith({ asked, force, signal, folder, task, data, upstream, runtime, note });
   } finally {
     await upstream?.dispose();
     await folder.close();
   }
 }
 
-async function* evaluateWith(opened: Opened): AsyncGenerator<EvaluationEvent, void, undefined> {
-  const { asked, force, signal, folder, task, data, upstream, runtime, notes } = opened;
-  yield* [...data.notes, ...notes.splice(0), ...badNotes(data)].map(note);
+async function* evaluateWith(opened: Opened): Evaluation {
+  const { asked, force, signal, folder, task, data, upstream, runtime, note } = opened;
+  const [bad] = data.badFiles;
+  if (bad) note(`${data.badFiles.length} bad files left out, first ${bad.path}: ${bad.reason}`);
   const objective = createObjective(data.objective);
   const settings = trainingOf(opened);
   const config = task.head(objective.outputs, asked.head);
   const { spec } = objective;
   const decodings = spec.kind === "ctc" && asked.decoding ? [await createDecoding(spec, asked.decoding)] : [];
   const identity = identityOf(opened, settings, config);
-  yield* (await recordEvaluation(folder, task.name, identity, force)).map(note);
+  for (const text of await recordEvaluation(folder, task.name, identity, force)) note(text);
   const already = folder.record && (await finishedResult(folder.path));
   if (already) {
     yield { kind: "done", folder: folder.path, already: true, result: already };
@@ -115,7 +116,6 @@ async function* evaluateWith(opened: Opened): AsyncGenerator<EvaluationEvent, vo
     const swept = yield* sweep(prepared);
     const isDone = swept !== undefined && (yield* finishRun(prepared, swept, decodings));
     if (!isDone) yield interrupted(folder.path);
-    yield* notes.splice(0).map(note);
   } finally {
     await source.close();
   }
@@ -126,9 +126,6 @@ const interrupted = (folder: string): EvaluationEvent => ({
   folder,
   remedy: `what is done is kept in ${folder}; the same command with --resume goes on`,
 });
-
-const badNotes = ({ badFiles }: TaskData): string[] =>
-  badFiles.slice(0, 1).map(({ path, reason }) => `${badFiles.length} bad files left out, first ${path}: ${reason}`);
 
 function samplerOf(
   { task, upstream }: Opened,
@@ -167,15 +164,15 @@ async function* openSource({
   asked,
   data,
   upstream,
-  notes,
+  note,
   signal,
-}: Opened): AsyncGenerator<EvaluationEvent, Pick<PreparedEvaluation, "source" | "utterances"> | undefined, undefined> {
+}: Opened): Evaluation<Pick<PreparedEvaluation, "source" | "utterances"> | undefined> {
   const { cache: cacheRoot, dtype, workers } = asked.features;
   const opened = yield* openFeatures({
     upstream,
     utterances: everySplit(data.utterances),
     onBadFile: asked.data.onBadFile,
-    onNote: (text) => notes.push(text),
+    onNote: note,
     cacheRoot,
     dtype,
     workers,

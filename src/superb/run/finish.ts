@@ -15,7 +15,7 @@ import { trainingFolder } from "../training/train.ts";
 import type { PreparedEvaluation } from "./evaluation.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
 import { type HeadSettings, writeHead } from "./head-folder.ts";
-import { EVALUATION_FILES } from "./manifest.ts";
+import { EVALUATION_FILES } from "./record.ts";
 import type { DecodingResult, EvaluationResult } from "./result.ts";
 import type { SweepResult } from "./sweep.ts";
 import { testHead } from "./testing.ts";

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { StillwaveError } from "../../errors.ts";
 import type { Frozen } from "../recipe/schema.ts";
 import { TASKS, type TaskName } from "../tasks/index.ts";
-import { EVALUATION_FILES } from "./manifest.ts";
+import { EVALUATION_FILES } from "./record.ts";
 
 /** A result with a curve point every step of the benchmark's longest training stays far below. */
 const MAX_BYTES = 128 * 2 ** 20;

@@ -17,7 +17,7 @@ import type { Sampler } from "../training/sampler.ts";
 import { FRESH_HEAD_STATE, type HeadState, isHeadState } from "../training/state.ts";
 import { type HeadPlan, type TrainEvent, trainHead, trainingFolder } from "../training/train.ts";
 import type { EvaluationEvent } from "./events.types.ts";
-import { EVALUATION_FILES } from "./manifest.ts";
+import { EVALUATION_FILES } from "./record.ts";
 
 export interface SweepParts {
   readonly task: Task;

@@ -10,7 +10,7 @@ import { logitsOf } from "../tasks/objective.ts";
 import type { TaskUtterance } from "../tasks/task.types.ts";
 import { inferAll } from "../training/evaluate.ts";
 import type { EvaluationEvent } from "./events.types.ts";
-import { EVALUATION_FILES } from "./manifest.ts";
+import { EVALUATION_FILES } from "./record.ts";
 import type { DecodingResult, MetricValue } from "./result.ts";
 import type { SweepParts } from "./sweep.ts";
 

@@ -11,7 +11,7 @@ import type { DecodingSettings } from "../recipe/schema.ts";
 import { createDecoding, type Decoding } from "../tasks/decoding.ts";
 import { createObjective, logitsOf } from "../tasks/objective.ts";
 import { type HeadSettings, readHead } from "./head-folder.ts";
-import { EVALUATION_FILES } from "./manifest.ts";
+import { EVALUATION_FILES } from "./record.ts";
 
 export interface TranscriberOptions {
   /** Folder of a finished evaluation. */

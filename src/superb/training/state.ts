@@ -1,26 +1,36 @@
 // Where the training of a head stands: what its checkpoints hold beside weights and moments.
+import { z } from "zod";
 import type { CheckpointState } from "../../training/checkpoints.ts";
-import type { LoopState } from "../../training/loop.ts";
 
-export interface EvaluationPoint {
-  readonly step: number;
-  /** Mean training loss since the last evaluation; null where none was finite. */
-  readonly trainLoss: number | null;
-  readonly devLoss: number | null;
-  /** The task's metric on dev, in percent. */
-  readonly dev: number;
-}
+const point = z
+  .object({
+    step: z.int(),
+    /** Mean training loss since the last evaluation; null where none was finite. */
+    trainLoss: z.number().nullable(),
+    devLoss: z.number().nullable(),
+    /** The task's metric on dev, in percent. */
+    dev: z.number(),
+  })
+  .readonly();
 
-export interface HeadState extends LoopState {
-  /** One entry an evaluation. */
-  readonly curve: readonly EvaluationPoint[];
-  readonly best: { readonly step: number; readonly dev: number } | null;
-  /** Training losses since the last evaluation. */
-  readonly lossSum: number;
-  readonly lossCount: number;
-  /** Updates left out because their gradient was not finite. */
-  readonly skippedSteps: number;
-}
+const headState = z
+  .object({
+    step: z.int(),
+    /** One entry an evaluation. */
+    curve: z.array(point).readonly(),
+    best: z.object({ step: z.int(), dev: z.number() }).readonly().nullable(),
+    /** Training losses since the last evaluation. */
+    lossSum: z.number(),
+    lossCount: z.int(),
+    /** Updates left out because their gradient was not finite. */
+    skippedSteps: z.int(),
+    /** Of work, summed over resumes. */
+    seconds: z.number(),
+  })
+  .readonly();
+
+export type EvaluationPoint = z.infer<typeof point>;
+export type HeadState = z.infer<typeof headState>;
 
 export const FRESH_HEAD_STATE: HeadState = {
   step: 0,
@@ -32,15 +42,5 @@ export const FRESH_HEAD_STATE: HeadState = {
   seconds: 0,
 };
 
-const isNumber = (value: unknown) => typeof value === "number";
-
 /** Whether a checkpoint's state has everything a training goes on from. */
-export function isHeadState(state: CheckpointState): state is HeadState {
-  const { curve, best, lossSum, lossCount, skippedSteps, seconds } = state as HeadState;
-  return (
-    Array.isArray(curve) &&
-    curve.every((point) => isNumber(point?.step) && isNumber(point.dev)) &&
-    (best === null || (isNumber(best?.step) && isNumber(best.dev))) &&
-    [lossSum, lossCount, skippedSteps, seconds].every(isNumber)
-  );
-}
+export const isHeadState = (state: CheckpointState): state is HeadState => headState.safeParse(state).success;

@@ -6,7 +6,7 @@ import { adamUpdate } from "../../optim/adam.ts";
 import type { AdamWState } from "../../optim/adamw.ts";
 import { clipGradients, gradientNorm } from "../../optim/clip.ts";
 import { Random } from "../../random.ts";
-import { type Outcome, runTraining, type Training } from "../../training/loop.ts";
+import { type Outcome, runTraining, type Trainer } from "../../training/loop.ts";
 import type { FeatureSource } from "../features/features.types.ts";
 import { drawPlans } from "../heads/augment.ts";
 import type { Head } from "../heads/step.ts";
@@ -86,7 +86,7 @@ export function trainHead(parts: TrainParts): AsyncGenerator<TrainEvent, HeadSta
     if (outcome) onEvent?.(outcome.event);
     return outcome;
   };
-  const training: Training<HeadState, TrainEvent> = {
+  const trainer: Trainer<HeadState, TrainEvent> = {
     live: { parameters: head.parameters, optimizer },
     seconds: () => start.seconds + (performance.now() - began) / 1000,
     isFinished: (state) => isFinished(state, plan),
@@ -94,7 +94,7 @@ export function trainHead(parts: TrainParts): AsyncGenerator<TrainEvent, HeadSta
     evaluate: async (state) => told(await evaluateIfDue(parts, state)),
     isCheckpointDue: ({ step }, milliseconds) => isDue(step, plan) || milliseconds > CHECKPOINT_MILLISECONDS,
   };
-  return runTraining(training, { start, checkpoints: folder, signal, savesWhenLeft: false });
+  return runTraining(trainer, { start, checkpoints: folder, signal, savesWhenLeft: false });
 }
 
 type TrainOutcome = Required<Outcome<HeadState, TrainEvent>> | undefined;
