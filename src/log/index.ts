@@ -11,12 +11,6 @@ export {
   plural,
   printable,
 } from "./format.ts";
-export {
-  formatMetricsRow,
-  type MetricsWriter,
-  openMetrics,
-  readMetrics,
-  truncateAfter,
-} from "./metrics.ts";
+export { type MetricsWriter, openMetrics, readMetrics, truncateAfter } from "./metrics.ts";
 export { type Progress, startProgress } from "./progress.ts";
 export { openEventWriter } from "./tensorboard.ts";
