@@ -12,5 +12,6 @@ export {
   printable,
 } from "./format.ts";
 export { type MetricsWriter, openMetrics, readMetrics, truncateAfter } from "./metrics.ts";
+export type { MetricsRow, TrainRow, ValidationRow } from "./metrics.types.ts";
 export { type Progress, startProgress } from "./progress.ts";
 export { openEventWriter } from "./tensorboard.ts";
