@@ -1,4 +1,5 @@
 // Progress of long work for people (a redrawn line on a terminal, plain lines elsewhere) and for programs (JSON lines).
+// Ours because one call must serve terminals, logs and JSON, and survive closed pipes and signals.
 import pc from "picocolors";
 import { formatPlainLine, formatTerminalLine, type ProgressState, printable, strictJson } from "./format.ts";
 import { atExit, type ProgressStream, tolerant } from "./streams.ts";

@@ -1,4 +1,5 @@
 // safetensors files: a checked header, tensors read on demand; and an atomic writer.
+// Ours because nothing on npm checks a header against its file, or writes one.
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
 import type { HostArray } from "../../graph/array.ts";
