@@ -13,7 +13,7 @@ import { StillwaveError } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
 import type { LoadedModel, LoadOptions } from "./checkpoint.types.ts";
 import { loadModel } from "./load.ts";
-import { isFields } from "./read/fields.ts";
+import { isFields } from "./read/config/fields.ts";
 import { exists, findWeights, readJson, WEIGHT_NAMES } from "./read/folder.ts";
 
 export interface HubOptions extends LoadOptions {

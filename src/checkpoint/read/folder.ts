@@ -5,7 +5,7 @@ import { StillwaveError } from "../../errors.ts";
 import { RandomAccessFile } from "../formats/file.ts";
 import { looksLikeSafetensors } from "../formats/safetensors.ts";
 import { looksLikeTorch } from "../formats/torch.ts";
-import { type Fields, isFields } from "./fields.ts";
+import { type Fields, isFields } from "./config/fields.ts";
 
 const MAX_JSON_BYTES = 4 * 2 ** 20;
 

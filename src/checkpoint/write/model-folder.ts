@@ -6,7 +6,7 @@ import type { HostArray, Parameters } from "../../graph/array.ts";
 import { checkModelConfig, type ModelConfig, SAMPLE_RATE_HZ } from "../../models/config.ts";
 import { parameterSpecs } from "../../models/parameters.ts";
 import { writeSafetensors } from "../formats/safetensors.ts";
-import { huggingFaceFamily, huggingFaceFields } from "../read/config-huggingface.ts";
+import { huggingFaceFamily, huggingFaceFields } from "../read/config/huggingface.ts";
 import { firstNonFinite } from "../read/plan.ts";
 import { compareWithWritten, type WrittenModel } from "./read-back.ts";
 
