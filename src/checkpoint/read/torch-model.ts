@@ -9,7 +9,8 @@ import { configFromFairseq, type TeacherKind } from "./config/fairseq.ts";
 import { type Fields, isFields } from "./config/fields.ts";
 import { openLightning } from "./lightning.ts";
 import { canonicalFromFairseq } from "./names.ts";
-import { isStateDict, MAX_LISTED, openStateDict, stateDict, type TorchContent, tensorPaths } from "./state-dict.ts";
+import { MAX_LISTED, tensorPaths } from "./outside.ts";
+import { isStateDict, openStateDict, stateDict, type TorchContent } from "./state-dict.ts";
 import { isTorchaudio, openTorchaudio } from "./torchaudio.ts";
 
 /** Opens a torch file that is a checkpoint of its own (its configuration is inside or in a YAML beside it). */
