@@ -1,4 +1,5 @@
 // Audio in: decoding by content, 16 kHz mono, lengths from headers, acoustic features.
+export { SAMPLE_RATE_HZ } from "../models/config.ts";
 export { decodeAudio, decodeBytes } from "./decode.ts";
 export { fbank, mfcc, SUPERB_FBANK, SUPERB_MFCC } from "./features/features.ts";
 export { AUDIO_EXTENSIONS } from "./format.ts";
@@ -9,6 +10,5 @@ export {
   probeAudio,
   probeByDecoding,
   probeHeader,
-  SAMPLE_RATE_HZ,
 } from "./load.ts";
 export { resample, resampledLength } from "./resample.ts";

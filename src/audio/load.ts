@@ -1,6 +1,7 @@
 // What training needs of a file: its samples at 16 kHz, and how many there are without decoding it where that is possible.
 import { open } from "node:fs/promises";
 import { StillwaveError } from "../errors.ts";
+import { SAMPLE_RATE_HZ } from "../models/config.ts";
 import { checkedSize, decodeAudio, needsDecodingToProbe, readAudioFile, readError } from "./decode.ts";
 import type { AudioHeader } from "./decoded.ts";
 import { parseFlacHeader } from "./flac.ts";
@@ -9,8 +10,6 @@ import { OGG_MAX_PAGE_BYTES, parseOggHeader } from "./ogg.ts";
 import { resample, resampledLength } from "./resample.ts";
 import { parseWavHeader } from "./wav-header.ts";
 
-/** Sampling rate of every model here. */
-export const SAMPLE_RATE_HZ = 16000;
 /** Fewest samples from which the usual conv front end (receptive field 400 samples) makes one frame. */
 export const MIN_SAMPLES = 400;
 

@@ -1,4 +1,5 @@
 // Reads what the first frame of an MP3 file says about its length, to notice truncation.
+// Checked here because decoders take a cut MP3 for a shorter recording.
 import { StillwaveError } from "../errors.ts";
 import { id3Length, textAt } from "./format.ts";
 

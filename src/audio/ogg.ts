@@ -1,4 +1,5 @@
 // Reads what Ogg page headers say: codec parameters from the first page, length from the last granule position.
+// Read here because decoders do not tell that the last page is missing, and a length is needed without decoding.
 import { StillwaveError } from "../errors.ts";
 import { type AudioHeader, checkedHeader } from "./decoded.ts";
 import { parseFlacHeader } from "./flac.ts";

@@ -1,4 +1,5 @@
 // Changes the sampling rate: polyphase windowed sinc, Kaiser window, for any ratio of integers.
+// Ours because libsamplerate-js, as clean, takes four times as long, and wave-resampler lets aliases through.
 import { StillwaveError } from "../errors.ts";
 
 /** Zero crossings of the sinc on each side; with BETA it sets how deep aliases lie (below -140 dB). */

@@ -9,7 +9,7 @@ import { parameterSpecs } from "../models/parameters.ts";
 import type { ModelInfo } from "./checkpoint.types.ts";
 import { type HubOptions, loadCheckpoint } from "./hub.ts";
 import { openCheckpoint } from "./load.ts";
-import { isFields } from "./read/fields.ts";
+import { isFields } from "./read/config/fields.ts";
 import { convertedCard } from "./write/card.ts";
 import { writeLightning } from "./write/lightning-writer.ts";
 import { writeModelFolder } from "./write/model-folder.ts";

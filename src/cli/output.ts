@@ -1,4 +1,5 @@
 // Where a verb prints: results on stdout, messages on stderr; a reader that goes away (`| head`) is no error.
+import { strictJson } from "../log/format.ts";
 
 export interface Output {
   /** A line of the result. */
@@ -20,15 +21,10 @@ export function processOutput(): Output {
   return {
     print: (text) => stdout.write(`${text}\n`),
     note: (text) => stderr.write(`${text}\n`),
-    json: (value) => stdout.write(`${JSON.stringify(value, strict, 2)}\n`),
-    jsonLine: (value) => stdout.write(`${JSON.stringify(value, strict)}\n`),
+    json: (value) => stdout.write(`${strictJson(value, 2)}\n`),
+    jsonLine: (value) => stdout.write(`${strictJson(value)}\n`),
     flush: async () => void (await Promise.all([stdout.flush(), stderr.flush()])),
   };
-}
-
-/** NaN and infinities as text: JSON has none, and null would hide them. */
-function strict(_: string, value: unknown): unknown {
-  return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
 }
 
 function writer(stream: NodeJS.WriteStream) {

@@ -1,4 +1,5 @@
 // Reads n-gram models in ARPA format, plain or gzipped, as a stream: memory grows with the n-grams, not with the file.
+// Ours because no reader of n-gram models on npm is kept up.
 import { createReadStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { Writable } from "node:stream";

@@ -3,7 +3,7 @@ import { UsageError } from "../errors.ts";
 import { type Dim, mulDims } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
-import { frameCount, type ModelConfig } from "../models/config.ts";
+import { frameCount, type ModelConfig, SAMPLE_RATE_HZ } from "../models/config.ts";
 import { type EncoderOutputs, encode, extractFeatures, maskFeatures } from "../models/forward.ts";
 import { BATCH, maskInput, outputFrames, parameterInputs, validInput, waveInput } from "../models/trace.ts";
 
@@ -29,7 +29,7 @@ export function targetLayers(
     throw new UsageError("the student needs at least one head to learn from the teacher");
   if (student.headDim !== teacher.dim)
     throw new UsageError(`student heads are ${student.headDim} wide, the teacher's layers ${teacher.dim}`);
-  const [a, b] = [student, teacher].map(({ conv }) => frameCount(conv, 16_000));
+  const [a, b] = [student, teacher].map(({ conv }) => frameCount(conv, SAMPLE_RATE_HZ));
   if (a !== b) throw new UsageError(`one second gives ${a} student frames but ${b} teacher frames: the strides differ`);
   const share = (layer: number) => Math.round(((layer + 1) * teacher.layers) / student.layers) - 1;
   const layers = given ?? student.headLayers.map(share);

@@ -5,7 +5,7 @@ import { StillwaveError, UsageError } from "../errors.ts";
 import { syncFolder } from "../files.ts";
 import { sizeOf } from "../graph/array.ts";
 import type { ModelConfig } from "../models/config.ts";
-import { checkModelConfig, receptiveField, samplesPerFrame } from "../models/config.ts";
+import { checkModelConfig, receptiveField, SAMPLE_RATE_HZ, samplesPerFrame } from "../models/config.ts";
 import type { ModelWeights } from "../models/parameters.ts";
 import type { OnnxModel } from "../onnx/proto.ts";
 import { toOnnx } from "../onnx/serialize.ts";
@@ -32,8 +32,6 @@ const LIMITS: Record<ExportDtype, Pick<ExportResult, "limit" | "measure">> = {
   fp16: { limit: 1e-2, measure: "maxRelative" },
   int8: { limit: 0.1, measure: "relativeL2" },
 };
-
-const SAMPLE_RATE_HZ = 16000;
 
 function metadataOf(config: ModelConfig, options: ExportOptions, runtimeVersion: string): Record<string, string> {
   const reuses = config.attentionFrom.some((source, layer) => source !== layer);

@@ -1,4 +1,5 @@
 // NumPy's .npy files (version 1.0, little-endian, row-major): float32 and float16 out, any float in.
+// Ours because the format is one line of header before raw numbers, and npyjs reads no Buffer of Node's.
 import { open } from "node:fs/promises";
 import { DTYPE_BYTES, type Dtype, decodeInto, floatsToHalves } from "../checkpoint/formats/dtypes.ts";
 import { StillwaveError } from "../errors.ts";

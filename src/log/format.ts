@@ -110,6 +110,13 @@ export function formatPlainLine(label: string, state: ProgressState): string {
   return [`${printable(label)}: ${state.unit ?? "step"} ${state.done}${total}${share}`, ...details(state)].join(", ");
 }
 
+/** JSON, in one line without `indent`. NaN and infinities, which it does not have, become "NaN", "Infinity", "-Infinity". */
+export function strictJson(value: unknown, indent?: number): string {
+  const finite = (_: string, item: unknown) =>
+    typeof item === "number" && !Number.isFinite(item) ? String(item) : item;
+  return JSON.stringify(value, finite, indent);
+}
+
 /** `28,539`. */
 export const formatCount = (value: number): string => value.toLocaleString("en-US");
 

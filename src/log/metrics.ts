@@ -7,71 +7,19 @@ import {
   mkdirSync,
   openSync,
   readSync,
-  writeSync,
+  writeFileSync,
 } from "node:fs";
 import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { StillwaveError } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
-import type { MetricsRow, TrainRow, ValidationRow } from "./metrics.types.ts";
+import { strictJson } from "./format.ts";
+import type { MetricsRow } from "./metrics.types.ts";
+import { parseMetricsRow } from "./metrics-row.ts";
 
 /** No row of ours comes near this; a longer line is not a metrics file, and must not fill the memory. */
 const MAX_LINE_BYTES = 1 << 20;
 const NEWLINE = 10;
-
-const TRAIN_FIELDS: readonly (keyof TrainRow)[] = [
-  "step",
-  "epoch",
-  "seconds",
-  "loss",
-  "hintMasked",
-  "hintUnmasked",
-  "lastMasked",
-  "lastUnmasked",
-  "learningRate",
-  "gradientNorm",
-  "stepSeconds",
-  "audioSecondsPerSecond",
-  "maskedFraction",
-  "rssBytes",
-];
-const TRAIN_LISTS: readonly (keyof TrainRow)[] = ["perLayerMasked", "perLayerUnmasked"];
-const VALIDATION_FIELDS: readonly (keyof ValidationRow)[] = ["step", "epoch", "seconds", "loss", "utterances"];
-const VALIDATION_LISTS: readonly (keyof ValidationRow)[] = ["perLayer"];
-
-/** One JSON line without its newline. JSON has no NaN or infinities: they are written as the strings "NaN", "Infinity", "-Infinity". */
-export function formatMetricsRow(row: MetricsRow): string {
-  return JSON.stringify(row, (_, value) =>
-    typeof value === "number" && !Number.isFinite(value) ? String(value) : value,
-  );
-}
-
-function parseNumber(value: unknown): number | undefined {
-  if (typeof value === "number") return value;
-  return value === "NaN" || value === "Infinity" || value === "-Infinity" ? Number(value) : undefined;
-}
-
-/** Reads one line; throws an Error that says what is wrong with it. Unknown extra fields are kept out of the row. */
-export function parseMetricsRow(line: string): MetricsRow {
-  const value: unknown = JSON.parse(line);
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("not an object");
-  const source = value as Record<string, unknown>;
-  const { kind } = source;
-  if (kind !== "train" && kind !== "validation") throw new Error(`kind must be "train" or "validation"`);
-  const row: Record<string, unknown> = { kind };
-  for (const field of kind === "train" ? TRAIN_FIELDS : VALIDATION_FIELDS) {
-    row[field] = parseNumber(source[field]);
-    if (row[field] === undefined) throw new Error(`${field} is not a number`);
-  }
-  for (const field of kind === "train" ? TRAIN_LISTS : VALIDATION_LISTS) {
-    const list = source[field];
-    const numbers = Array.isArray(list) ? list.map(parseNumber) : [undefined];
-    if (numbers.includes(undefined)) throw new Error(`${field} is not a list of numbers`);
-    row[field] = numbers;
-  }
-  if (!Number.isSafeInteger(row.step) || (row.step as number) < 0) throw new Error("step is not a whole number");
-  return row as unknown as MetricsRow;
-}
 
 export interface MetricsWriter {
   readonly path: string;
@@ -103,10 +51,7 @@ export function openMetrics(path: string): MetricsWriter {
     path,
     write(row) {
       if (!open) throw new StillwaveError(`${path}: metrics file is already closed`);
-      const bytes = Buffer.from(`${formatMetricsRow(row)}\n`);
-      guard(() => {
-        for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
-      });
+      guard(() => writeFileSync(file, `${strictJson(row)}\n`));
     },
     close() {
       if (open) closeSync(file);
@@ -172,21 +117,16 @@ function parseLine(path: string, line: Line): MetricsRow | undefined {
   }
 }
 
-/** The rows of `path` one by one. A last line without newline is a write cut off by a kill: it is left out. */
-export async function* iterateMetrics(path: string): AsyncGenerator<MetricsRow> {
-  for await (const line of lines(path)) {
-    const row = parseLine(path, line);
-    if (row) yield row;
-  }
-}
-
 /**
- * All rows of `path`, in order.
+ * All rows of `path`, in order. A last line without newline is a write cut off by a kill: it is left out.
  * @throws StillwaveError with path and line number where a row is corrupt
  */
 export async function readMetrics(path: string): Promise<MetricsRow[]> {
   const rows: MetricsRow[] = [];
-  for await (const row of iterateMetrics(path)) rows.push(row);
+  for await (const line of lines(path)) {
+    const row = parseLine(path, line);
+    if (row) rows.push(row);
+  }
   return rows;
 }
 

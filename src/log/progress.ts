@@ -1,15 +1,8 @@
 // Progress of long work for people (a redrawn line on a terminal, plain lines elsewhere) and for programs (JSON lines).
+// Ours because one call must serve terminals, logs and JSON, and survive closed pipes and signals.
 import pc from "picocolors";
-import { formatPlainLine, formatTerminalLine, type ProgressState, printable } from "./format.ts";
-
-/** The part of a stream that progress needs; process.stderr and process.stdout have it. */
-export interface ProgressStream {
-  readonly isTTY?: boolean;
-  readonly columns?: number;
-  write(text: string): unknown;
-  on?(event: "error", listener: (error: Error) => void): unknown;
-  off?(event: "error", listener: (error: Error) => void): unknown;
-}
+import { formatPlainLine, formatTerminalLine, type ProgressState, printable, strictJson } from "./format.ts";
+import { atExit, type ProgressStream, tolerant } from "./streams.ts";
 
 export interface ProgressOptions {
   readonly label: string;
@@ -42,61 +35,6 @@ export interface Progress {
 const HIDE_CURSOR = "\x1b[?25l";
 const SHOW_CURSOR = "\x1b[?25h";
 const CLEAR_LINE = "\r\x1b[2K";
-
-/** Streams in use: one error listener each, however many pieces of work report to it. */
-const guarded = new WeakMap<ProgressStream, { users: number; broken: boolean; listener: () => void }>();
-
-/** A reader that went away (`| head`) must not end hours of training: write errors are swallowed, and the stream left alone from then on. */
-function tolerant(stream: ProgressStream): { write(text: string): void; close(): void } {
-  const fresh = {
-    users: 0,
-    broken: false,
-    listener() {
-      fresh.broken = true;
-    },
-  };
-  const state = guarded.get(stream) ?? fresh;
-  if (state.users++ === 0) {
-    guarded.set(stream, state);
-    stream.on?.("error", state.listener);
-  }
-  const release = () => {
-    if (--state.users > 0) return;
-    guarded.delete(stream);
-    stream.off?.("error", state.listener);
-  };
-  return {
-    write(text) {
-      if (state.broken) return;
-      try {
-        stream.write(text);
-      } catch {
-        state.broken = true;
-      }
-    },
-    // Errors of the last writes arrive after the call: the listener stays until they had the time to.
-    close: () => void setTimeout(release, 100).unref(),
-  };
-}
-
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-
-/** Runs `restore` when the process ends, by a signal too (whose effect it leaves as it was). Returns how to undo that. */
-function atExit(restore: () => void): () => void {
-  const onSignal = (signal: NodeJS.Signals) => {
-    restore();
-    undo();
-    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
-  };
-  const undo = () => {
-    process.off("exit", restore);
-    for (const signal of SIGNALS) process.off(signal, onSignal);
-  };
-  process.once("exit", restore);
-  // First in line, so that a handler that was registered with `once` is still there to be counted.
-  for (const signal of SIGNALS) process.prependOnceListener(signal, onSignal);
-  return undo;
-}
 
 /** Starts reporting. Never throws: neither for a closed pipe nor for a NaN loss. Call `finish` in a `finally`. */
 export function startProgress(options: ProgressOptions): Progress {
@@ -132,11 +70,11 @@ export function startProgress(options: ProgressOptions): Progress {
       const { label: _, total, startedAt, unit } = options;
       state = { ...state, ...values, done, total, startedAt, unit, seconds: now() - began };
       if (finished) return;
-      if (options.json) write(`${jsonLine(json ?? { label: options.label, ...state })}\n`);
+      if (options.json) write(`${strictJson(json ?? { label: options.label, ...state })}\n`);
       else if (now() - drawnAt >= interval) draw();
     },
     note(text, json) {
-      if (options.json) write(`${jsonLine(json ?? { note: text })}\n`);
+      if (options.json) write(`${strictJson(json ?? { note: text })}\n`);
       else if (!terminal || finished) write(`${printable(text)}\n`);
       else {
         write(`${CLEAR_LINE}${printable(text)}\n`);
@@ -155,9 +93,4 @@ export function startProgress(options: ProgressOptions): Progress {
       out.close();
     },
   };
-}
-
-/** Strict JSON: NaN and infinities as strings, as in metrics.jsonl. */
-function jsonLine(value: object): string {
-  return JSON.stringify(value, (_, item) => (typeof item === "number" && !Number.isFinite(item) ? String(item) : item));
 }

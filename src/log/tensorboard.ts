@@ -1,5 +1,5 @@
 // TensorBoard event files: TFRecord framing around Event protobufs, scalars only.
-import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
@@ -98,7 +98,7 @@ export function openEventWriter(folder: string, options: EventWriterOptions = {}
   const append = (bytes: Uint8Array) => {
     if (!open) throw new StillwaveError(`${path}: event file is already closed`);
     try {
-      for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
+      writeFileSync(file, bytes);
     } catch (error) {
       throw new StillwaveError(`${path}: cannot write events: ${(error as Error).message}`, { cause: error });
     }

@@ -1,4 +1,5 @@
 // Alignment of a hypothesis with its reference (Wagner and Fischer, JACM 1974), with sclite's weights and ties.
+// Ours because ties must fall as sclite's do for totals to be the same.
 import { StillwaveError } from "../errors.ts";
 
 export interface AlignmentWeights {

@@ -1,4 +1,5 @@
 // The best one-to-one assignment of rows to columns (Kuhn, 1955; shortest augmenting paths with potentials).
+// Ours because it is one page, and scores must not change with a library.
 
 /**
  * Column of each row such that the sum of `gains` is largest; -1 for rows left over where there are more rows than columns.

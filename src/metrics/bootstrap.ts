@@ -1,4 +1,5 @@
 // Bootstrap over utterances: confidence intervals of corpus rates and of differences (Bisani and Ney, ICASSP 2004).
+// Ours because an interval must come out the same from the same seed, in every version and on every machine.
 import { UsageError } from "../errors.ts";
 import { Random } from "../random.ts";
 import { quantileOf } from "./distributions.ts";

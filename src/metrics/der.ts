@@ -1,4 +1,5 @@
 // Diarisation error rate, collar 0, overlapping speech scored (NIST md-eval's definition).
+// Ours because md-eval's definition decides to the last digit.
 import { StillwaveError } from "../errors.ts";
 import { bestAssignment } from "./assignment.ts";
 

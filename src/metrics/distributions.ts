@@ -1,4 +1,5 @@
 // The few distribution functions that significance tests need.
+// Ours because p-values need no more than these, and must not change with a library.
 
 /** Natural logarithm of n!, exact summation for small n and Stirling's series above. */
 export function logFactorial(n: number): number {

@@ -1,4 +1,5 @@
 // Equal error rate of a speaker verification trial list, by linear interpolation of the ROC curve.
+// Ours because the interpolation decides the last digit, and benchmarks fix it.
 import { StillwaveError } from "../errors.ts";
 
 export interface EqualErrorRate {

@@ -1,4 +1,5 @@
 // Maximum term weighted value of query-by-example search (Rodriguez-Fuentes and Penagarikano, MediaEval 2013).
+// Ours because the evaluation's own definition decides to the last digit.
 import { StillwaveError, UsageError } from "../errors.ts";
 
 /** One query against one document. */

@@ -1,4 +1,5 @@
 // Do two systems differ on the same test set? Matched pairs (Gillick and Cox, ICASSP 1989), sign test, McNemar.
+// Ours because each test is half a page, and what it says must not change with a library.
 import { UsageError } from "../errors.ts";
 import { normalTwoSidedP, signTestP } from "./distributions.ts";
 

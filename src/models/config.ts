@@ -1,6 +1,9 @@
 // What a model is: one immutable description for teachers (HuBERT, wav2vec 2.0, WavLM) and students alike.
 import { UsageError } from "../errors.ts";
 
+/** Sampling rate of every model here. */
+export const SAMPLE_RATE_HZ = 16_000;
+
 /** One layer of the convolutional feature extractor: no padding, dilation 1. Kernel and stride in input frames. */
 export interface ConvLayer {
   readonly channels: number;

@@ -8,10 +8,10 @@ import {
   layerShape,
   type ModelConfig,
   receptiveField,
+  SAMPLE_RATE_HZ,
 } from "./config.ts";
 import { parameterSpecs } from "./parameters.ts";
 
-const SAMPLES_PER_SECOND = 16_000;
 /** Nobody attends over an hour at once, and counts far beyond it would not be exact integers. */
 const MAX_SECONDS = 3600;
 
@@ -134,9 +134,9 @@ export function profile(
 ): ModelProfile {
   const config = "config" in model ? model.config : model;
   checkModelConfig(config);
-  const samples = Math.round(seconds * SAMPLES_PER_SECOND);
+  const samples = Math.round(seconds * SAMPLE_RATE_HZ);
   const frames = frameCount(config.conv, samples);
-  const shortest = receptiveField(config.conv) / SAMPLES_PER_SECOND;
+  const shortest = receptiveField(config.conv) / SAMPLE_RATE_HZ;
   if (!(seconds <= MAX_SECONDS) || frames < 1)
     throw new UsageError(
       `profile: seconds must be at least ${shortest} (one frame) and at most ${MAX_SECONDS}, got ${seconds}`,

@@ -3,7 +3,7 @@ import type { LoadOptions } from "../checkpoint/checkpoint.types.ts";
 import { DTYPE_BYTES, decodeInto } from "../checkpoint/formats/dtypes.ts";
 import { type ReadBytes, readSafetensorsHeader } from "../checkpoint/formats/safetensors-header.ts";
 import type { StoredTensors } from "../checkpoint/formats/tensors.ts";
-import { type Fields, isFields } from "../checkpoint/read/fields.ts";
+import { type Fields, isFields } from "../checkpoint/read/config/fields.ts";
 import { planFolder } from "../checkpoint/read/huggingface-plan.ts";
 import { readPlan } from "../checkpoint/read/plan.ts";
 import { StillwaveError } from "../errors.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadModel } from "../../src/checkpoint/index.ts";
-import { parseLiteral } from "../../src/checkpoint/read/literal.ts";
+import { parseLiteral } from "../../src/checkpoint/read/config/literal.ts";
 import { StillwaveError } from "../../src/errors.ts";
 
 let folder = "";

@@ -5,7 +5,9 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { StillwaveError } from "../../src/errors.ts";
-import { formatMetricsRow, openMetrics, readMetrics, truncateAfter } from "../../src/log/index.ts";
+import { strictJson } from "../../src/log/format.ts";
+import { openMetrics, readMetrics, truncateAfter } from "../../src/log/index.ts";
+import type { MetricsRow } from "../../src/log/metrics.types.ts";
 import { trainRow, validationRow } from "./rows.ts";
 
 let folder: string;
@@ -16,7 +18,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-function write(...rows: Parameters<typeof formatMetricsRow>[0][]) {
+function write(...rows: MetricsRow[]) {
   const writer = openMetrics(path);
   for (const row of rows) writer.write(row);
   writer.close();
@@ -59,7 +61,7 @@ describe("writing and reading", () => {
 describe("damage", () => {
   test("cut at any byte, the complete rows are read and a reopened writer goes on cleanly", async () => {
     const rows = [trainRow(1), validationRow(1), trainRow(2)];
-    const whole = rows.map((row) => `${formatMetricsRow(row)}\n`);
+    const whole = rows.map((row) => `${strictJson(row)}\n`);
     const bytes = Buffer.from(whole.join(""));
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 0, max: bytes.length }), async (cut) => {
@@ -78,16 +80,16 @@ describe("damage", () => {
     ["not JSON", "{oops}\n", /metrics\.jsonl:2: corrupt metrics row/],
     ["an array", "[1]\n", /:2: corrupt metrics row: not an object/],
     ["an unknown kind", '{"kind":"test"}\n', /:2: .*kind must be/],
-    ["a missing field", `${formatMetricsRow(trainRow(2)).replace('"loss"', '"lost"')}\n`, /:2: .*loss is not a number/],
-    ["a null in a list", `${formatMetricsRow(validationRow(2)).replace("[0.1", "[null")}\n`, /:2: .*perLayer is not/],
-    ["a negative step", `${formatMetricsRow(validationRow(-2))}\n`, /:2: .*step is not/],
+    ["a missing field", `${strictJson(trainRow(2)).replace('"loss"', '"lost"')}\n`, /:2: .*loss is not a number/],
+    ["a null in a list", `${strictJson(validationRow(2)).replace("[0.1", "[null")}\n`, /:2: .*perLayer is not/],
+    ["a negative step", `${strictJson(validationRow(-2))}\n`, /:2: .*step is not/],
     ["an empty line", "\n", /:2: corrupt/],
     ["a line without end", "x".repeat(3_000_000), /:2: line longer than/],
   ];
   test.each(damaged)("%s is an error with path and line number", async (_, line, message) => {
     write(trainRow(1));
     appendFileSync(path, line);
-    appendFileSync(path, `${formatMetricsRow(trainRow(3))}\n`);
+    appendFileSync(path, `${strictJson(trainRow(3))}\n`);
     await expect(readMetrics(path)).rejects.toThrow(message);
     await expect(truncateAfter(path, 0)).rejects.toThrow(message);
   });

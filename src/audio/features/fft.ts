@@ -1,4 +1,5 @@
 // Power spectra of real signals: radix-2 FFT for lengths that are powers of two.
+// Ours because a power spectrum in double precision is these fifty lines, and features must not change with a library.
 import { InternalError } from "../../errors.ts";
 
 /** Reusable tables and buffers for one length. */

@@ -1,6 +1,6 @@
 // Log mel energies as Kaldi computes them: frames, pre-emphasis, Povey window, power spectrum, triangular filters.
 import { UsageError } from "../../errors.ts";
-import { SAMPLE_RATE_HZ } from "../load.ts";
+import { SAMPLE_RATE_HZ } from "../../models/config.ts";
 import { PowerSpectrum } from "./fft.ts";
 
 const LOWEST_HZ = 20;

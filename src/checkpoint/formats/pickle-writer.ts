@@ -1,4 +1,5 @@
 // Writes pickles (protocol 2) of plain data and tensors: dicts, OrderedDicts, lists, text, numbers; nothing that runs code.
+// Ours because nothing on npm writes pickles as torch.load reads them.
 import { InternalError } from "../../errors.ts";
 import type { HostArray } from "../../graph/array.ts";
 

@@ -1,4 +1,5 @@
 // A restricted unpickler: reads Python pickles (protocols 0 to 5) as data. Nothing is imported, called or executed.
+// Ours because hostile files need bounds, and pickleparser 0.2 fails at long integers and reads them without a sign.
 import { StillwaveError } from "../../errors.ts";
 import { PickleGlobal, PickleRecord, TorchTensor } from "./pickle.types.ts";
 import { construct, persistentLoad } from "./pickle-globals.ts";

@@ -23,6 +23,13 @@ export type ReadBytes = (offset: number, length: number, what: string) => Promis
 const MAX_HEADER_BYTES = 16 * 2 ** 20;
 const MAX_RANK = 32;
 
+/** Whether the first bytes of a file of `size` bytes can be those of a safetensors file. */
+export function looksLikeSafetensors(start: Uint8Array, size: number): boolean {
+  if (start.length < 10 || start[8] !== 0x7b) return false;
+  const length = new DataView(start.buffer, start.byteOffset).getBigUint64(0, true);
+  return length <= BigInt(size - 8);
+}
+
 /** Reads the header of a file of `size` bytes; `path` names the file in errors. */
 export async function readSafetensorsHeader(path: string, size: number, read: ReadBytes): Promise<SafetensorsHeader> {
   const fail = (text: string): never => {

@@ -1,4 +1,5 @@
 // safetensors files: a checked header, tensors read on demand; and an atomic writer.
+// Ours because nothing on npm checks a header against its file, or writes one.
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
 import type { HostArray } from "../../graph/array.ts";
@@ -52,13 +53,6 @@ export async function readAllSafetensors(path: string): Promise<Map<string, Host
   } finally {
     await file.close();
   }
-}
-
-/** Whether the first bytes of a file of `size` bytes can be those of a safetensors file. */
-export function looksLikeSafetensors(start: Uint8Array, size: number): boolean {
-  if (start.length < 10 || start[8] !== 0x7b) return false;
-  const length = new DataView(start.buffer, start.byteOffset).getBigUint64(0, true);
-  return length <= BigInt(size - 8);
 }
 
 /** Writes float32 arrays to a safetensors file, in the order given. float16 refuses values it cannot hold. */

@@ -24,9 +24,7 @@ const TYPES: readonly (readonly [Dtype, string, string?])[] = [
 ];
 const TORCH_DTYPES = new Map(TYPES.map(([dtype, torch]) => [torch, dtype]));
 /** By the name of a storage. */
-export const STORAGE_DTYPES: ReadonlyMap<string | undefined, Dtype> = new Map(
-  TYPES.map(([dtype, , storage]) => [storage, dtype]),
-);
+export const STORAGE_DTYPES = new Map(TYPES.map(([dtype, torch, storage = torch]) => [storage, dtype]));
 
 /** Where a storage's bytes are and how many there are. */
 export type Locate = (storage: TorchStorage, what: string) => Promise<{ offset: number; bytes: number }>;

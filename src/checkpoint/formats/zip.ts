@@ -1,4 +1,5 @@
 // The part of the zip format that torch.save writes: a central directory (also zip64) of uncompressed entries.
+// Ours because offsets of stored entries are all that is needed, and archives made to exhaust memory must be refused.
 import { StillwaveError } from "../../errors.ts";
 import type { RandomAccessFile } from "./file.ts";
 

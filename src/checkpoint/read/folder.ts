@@ -3,9 +3,9 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { StillwaveError } from "../../errors.ts";
 import { RandomAccessFile } from "../formats/file.ts";
-import { looksLikeSafetensors } from "../formats/safetensors.ts";
+import { looksLikeSafetensors } from "../formats/safetensors-header.ts";
 import { looksLikeTorch } from "../formats/torch.ts";
-import { type Fields, isFields } from "./fields.ts";
+import { type Fields, isFields } from "./config/fields.ts";
 
 const MAX_JSON_BYTES = 4 * 2 ** 20;
 

@@ -2,9 +2,9 @@
 import { StillwaveError } from "../../errors.ts";
 import type { LoadOptions, ModelPlan } from "../checkpoint.types.ts";
 import type { StoredTensors } from "../formats/tensors.ts";
-import { configFromHuggingFace } from "./config-huggingface.ts";
-import { type Fields, isFields } from "./fields.ts";
-import { parseModelConfig } from "./model-config.ts";
+import { type Fields, isFields } from "./config/fields.ts";
+import { configFromHuggingFace } from "./config/huggingface.ts";
+import { parseModelConfig } from "./config/stillwave.ts";
 import { canonicalFromHuggingFace } from "./names.ts";
 import { planModel } from "./plan.ts";
 

@@ -6,7 +6,7 @@ import { RandomAccessFile } from "../formats/file.ts";
 import { readSafetensors } from "../formats/safetensors.ts";
 import type { StoredTensors } from "../formats/tensors.ts";
 import { openTorch } from "../formats/torch.ts";
-import { isFields } from "./fields.ts";
+import { isFields } from "./config/fields.ts";
 import { noCheckpoint, readJson, sniff } from "./folder.ts";
 import { planFolder } from "./huggingface-plan.ts";
 import { stateDict, withoutWrapper } from "./state-dict.ts";

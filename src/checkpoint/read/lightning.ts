@@ -4,9 +4,9 @@ import { type ModelConfig, noReuse, type ReuseSemantics } from "../../models/con
 import type { LoadOptions, OpenCheckpoint } from "../checkpoint.types.ts";
 import { plain } from "../formats/pickle.types.ts";
 import type { StoredTensors } from "../formats/tensors.ts";
-import { configFromFairseq, configFromOfficialStudent } from "./config-fairseq.ts";
-import { type Fields, isFields } from "./fields.ts";
-import { type FoundSettings, findSettings } from "./lightning-settings.ts";
+import { configFromFairseq, configFromOfficialStudent } from "./config/fairseq.ts";
+import { type Fields, isFields } from "./config/fields.ts";
+import { type FoundSettings, findSettings } from "./config/lightning-settings.ts";
 import { canonicalFromFairseq } from "./names.ts";
 import { openStateDict, stateDict, type TorchContent } from "./state-dict.ts";
 

@@ -2,13 +2,11 @@
 import { StillwaveError } from "../../errors.ts";
 import type { CheckpointFormat, OpenCheckpoint } from "../checkpoint.types.ts";
 import type { RandomAccessFile } from "../formats/file.ts";
-import { brief, fieldsOf, PickleGlobal, PickleRecord, TorchTensor } from "../formats/pickle.types.ts";
+import { brief, PickleRecord, TorchTensor } from "../formats/pickle.types.ts";
 import type { StoredTensors } from "../formats/tensors.ts";
 import type { TorchFile } from "../formats/torch.ts";
+import { outsideModel, pickledObject } from "./outside.ts";
 import { type PlanInput, planModel } from "./plan.ts";
-
-/** How many tensors outside the model are listed by name. */
-export const MAX_LISTED = 20_000;
 
 /** What the top level of a torch file holds, before it is known which model it is. */
 export interface TorchContent {
@@ -97,55 +95,4 @@ export function stateDict(torch: TorchFile, value: unknown, path: string): State
     }
   }
   return { tensors: others.every((name) => name.startsWith(WRAPPER)) ? withoutWrapper(tensors) : tensors, others };
-}
-
-/** Tensors anywhere in a value (optimizer state...), each with its path: named, not read. */
-export function tensorPaths(value: unknown, prefix: string, limit: number): [string, TorchTensor][] {
-  const found: [string, TorchTensor][] = [];
-  const seen = new Set<unknown>();
-  const open: [string, unknown][] = [[prefix, value]];
-  while (open.length > 0 && found.length < limit) {
-    const [path, item] = open.pop()!;
-    if (item instanceof TorchTensor) {
-      found.push([path, item]);
-      continue;
-    }
-    if (typeof item !== "object" || item === null || seen.has(item)) continue;
-    seen.add(item);
-    const inner: [string, unknown][] = [];
-    if (item instanceof Map)
-      for (const [key, child] of item) inner.push([path ? `${path}.${brief(key)}` : brief(key), child]);
-    else if (Array.isArray(item)) for (const [i, child] of item.entries()) inner.push([`${path}.${i}`, child]);
-    else if (item instanceof PickleRecord) inner.push([path, item.state]);
-    for (const pair of inner.reverse()) open.push(pair);
-  }
-  return found;
-}
-
-/** Top-level entries that describe models: objects with fields there were read as plain settings. */
-const SETTINGS_KEYS: ReadonlySet<unknown> = new Set([
-  "cfg",
-  "args",
-  "config",
-  "hyper_parameters",
-  "model_cfg",
-  "task_cfg",
-]);
-
-/** What else is in the file beside the model: tensors, and objects that Python would build by running code. */
-function outsideModel(root: Map<unknown, unknown>, modelKey: string): string[] {
-  const found: string[] = [];
-  for (const [key, value] of root) {
-    if (key === modelKey || found.length >= MAX_LISTED) continue;
-    const object = SETTINGS_KEYS.has(key) && fieldsOf(value) ? undefined : pickledObject(value);
-    if (object) found.push(`${brief(key)} (${object})`);
-    for (const [name] of tensorPaths(value, brief(key), MAX_LISTED - found.length)) found.push(name);
-  }
-  return found;
-}
-
-/** `a pickled posix.system, never executed` for values that are no plain data; undefined for others. */
-function pickledObject(value: unknown): string | undefined {
-  const name = value instanceof PickleRecord ? value.type : value instanceof PickleGlobal ? value.path : undefined;
-  return name === undefined ? undefined : `a pickled ${name.slice(0, 100)}, never executed`;
 }

@@ -5,11 +5,12 @@ import { RandomAccessFile } from "../formats/file.ts";
 import { brief, fieldsOf, plain } from "../formats/pickle.types.ts";
 import type { StoredTensors } from "../formats/tensors.ts";
 import { openTorch, pickleErrorIn } from "../formats/torch.ts";
-import { configFromFairseq, type TeacherKind } from "./config-fairseq.ts";
-import { type Fields, isFields } from "./fields.ts";
+import { configFromFairseq, type TeacherKind } from "./config/fairseq.ts";
+import { type Fields, isFields } from "./config/fields.ts";
 import { openLightning } from "./lightning.ts";
 import { canonicalFromFairseq } from "./names.ts";
-import { isStateDict, MAX_LISTED, openStateDict, stateDict, type TorchContent, tensorPaths } from "./state-dict.ts";
+import { MAX_LISTED, tensorPaths } from "./outside.ts";
+import { isStateDict, openStateDict, stateDict, type TorchContent } from "./state-dict.ts";
 import { isTorchaudio, openTorchaudio } from "./torchaudio.ts";
 
 /** Opens a torch file that is a checkpoint of its own (its configuration is inside or in a YAML beside it). */

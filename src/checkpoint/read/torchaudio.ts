@@ -4,7 +4,15 @@ import { type LayerShape, type ModelConfig, noReuse } from "../../models/config.
 import type { OpenCheckpoint } from "../checkpoint.types.ts";
 import { fieldsOf, plain } from "../formats/pickle.types.ts";
 import type { StoredTensors } from "../formats/tensors.ts";
-import { checkedConfig, FieldReader, type Fields, isFields, MAX_LAYERS, parseConvLayers, shown } from "./fields.ts";
+import {
+  checkedConfig,
+  FieldReader,
+  type Fields,
+  isFields,
+  MAX_LAYERS,
+  parseConvLayers,
+  shown,
+} from "./config/fields.ts";
 import { canonicalFromHuggingFace } from "./names.ts";
 import { isStateDict, openStateDict, stateDict, type TorchContent } from "./state-dict.ts";
 

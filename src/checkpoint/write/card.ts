@@ -1,5 +1,5 @@
 // The model card (README.md) of a converted model: what it is, where it comes from, how large it is, whose licence applies.
-import { layerShapesText, type ModelConfig, samplesPerFrame } from "../../models/config.ts";
+import { layerShapesText, type ModelConfig, SAMPLE_RATE_HZ, samplesPerFrame } from "../../models/config.ts";
 import { profile } from "../../models/profile.ts";
 import type { ModelInfo } from "../checkpoint.types.ts";
 import { lastParts, trainingRows } from "./training-rows.ts";
@@ -40,7 +40,7 @@ export function convertedCard(config: ModelConfig, { source, info, dtype, settin
     ["layers after pruning (heads/feed-forward)", config.layerShapes && layerShapesText(config)],
     ["layer norm", config.normFirst ? "before each block (pre-LN)" : "after each block (post-LN)"],
     ["feature extractor (channels, kernel, stride)", conv],
-    ["frame", `${((1000 * samplesPerFrame(config.conv)) / 16000).toPrecision(3)} ms`],
+    ["frame", `${((1000 * samplesPerFrame(config.conv)) / SAMPLE_RATE_HZ).toPrecision(3)} ms`],
     ["attention maps", reused],
     ["reuse semantics", reuses ? SEMANTICS[config.reuse] : undefined],
     ["heads of layers", config.headDim === null ? undefined : heads],

@@ -5,7 +5,7 @@ import { writeFileAtomic } from "../../files.ts";
 import { checkModelConfig } from "../../models/config.ts";
 import { PickleFloat, type PickleValue } from "../formats/pickle-writer.ts";
 import { writeTorch } from "../formats/torch-writer.ts";
-import type { OfficialStudent } from "../read/config-fairseq.ts";
+import type { OfficialStudent } from "../read/config/fairseq.ts";
 import { toFairseqNames } from "../read/names.ts";
 import { checkParameters } from "./model-folder.ts";
 import { type OfficialSettings, officialSettings } from "./official-settings.ts";

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
 import type { HostArray, Parameters } from "../../graph/array.ts";
-import { checkModelConfig, type ModelConfig } from "../../models/config.ts";
+import { checkModelConfig, type ModelConfig, SAMPLE_RATE_HZ } from "../../models/config.ts";
 import { parameterSpecs } from "../../models/parameters.ts";
 import { writeSafetensors } from "../formats/safetensors.ts";
-import { huggingFaceFamily, huggingFaceFields } from "../read/config-huggingface.ts";
+import { huggingFaceFamily, huggingFaceFields } from "../read/config/huggingface.ts";
 import { firstNonFinite } from "../read/plan.ts";
 import { compareWithWritten, type WrittenModel } from "./read-back.ts";
 
@@ -80,7 +80,7 @@ function preprocessor(config: ModelConfig): Record<string, unknown> {
   return {
     feature_extractor_type: "Wav2Vec2FeatureExtractor",
     feature_size: 1,
-    sampling_rate: 16000,
+    sampling_rate: SAMPLE_RATE_HZ,
     do_normalize: config.normalizeWaveform,
     return_attention_mask: config.convNorm === "layer",
     padding_side: "right",

@@ -2,7 +2,7 @@
 import { StillwaveError } from "../../errors.ts";
 import { isPruned, type ModelConfig } from "../../models/config.ts";
 import { PickleFloat, type PickleValue } from "../formats/pickle-writer.ts";
-import { configFromOfficialStudent, type OfficialStudent } from "../read/config-fairseq.ts";
+import { configFromOfficialStudent, type OfficialStudent } from "../read/config/fairseq.ts";
 import { differentField } from "./read-back.ts";
 
 /** Fields by name, as a pickle holds them. */

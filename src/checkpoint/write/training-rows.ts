@@ -1,5 +1,5 @@
 // What the settings of a Lightning checkpoint say of its training, as rows for the model card.
-import { isFields } from "../read/fields.ts";
+import { isFields } from "../read/config/fields.ts";
 
 /** [row, section of the settings, fields of the section, each with what is said before its value]. */
 const TRAINING_FIELDS: readonly (readonly [row: string, section: string, fields: string])[] = [

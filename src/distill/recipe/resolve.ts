@@ -6,6 +6,7 @@ import {
   noReuse,
   receptiveField,
   reuseEvery,
+  SAMPLE_RATE_HZ,
   samplesPerFrame,
 } from "../../models/config.ts";
 import { staysInPackage } from "../../package.ts";
@@ -81,7 +82,8 @@ function studentProblems(student: StudentRecipe): RecipeProblem[] {
   if (teacherLayers && teacherLayers.length !== headLayers.length)
     bad("teacherLayers", `needs an entry for each of the ${headLayers.length} heads, got ${teacherLayers.length}`);
   const conv = student.conv.map(([channels, kernel, stride]) => ({ channels, kernel, stride }));
-  if (samplesPerFrame(conv) > 16000 || receptiveField(conv) > 160000 || frameCount(conv, 160000) < 1)
+  const longest = 10 * SAMPLE_RATE_HZ;
+  if (samplesPerFrame(conv) > SAMPLE_RATE_HZ || receptiveField(conv) > longest || frameCount(conv, longest) < 1)
     bad("conv", `one frame would cover ${receptiveField(conv)} samples; published models use 400`);
   const { copyConv } = student.initialise;
   if (typeof copyConv === "number" && copyConv > conv.length)

@@ -11,7 +11,7 @@ import { openSpeech } from "../../distill/speech.ts";
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
 import { readMetrics } from "../../log/index.ts";
-import { type ModelConfig, receptiveField } from "../../models/config.ts";
+import { type ModelConfig, receptiveField, SAMPLE_RATE_HZ } from "../../models/config.ts";
 import { profile } from "../../models/profile.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
@@ -28,7 +28,6 @@ export interface WrittenReport {
 
 /** Attention maps grow with the square of the length; a few seconds show what there is to see. */
 const ATTENTION_SECONDS = 5;
-const SAMPLE_RATE = 16_000;
 
 /** Writes `report.html` into a run folder, finished or not, from what lies in it; loads the teacher again. */
 export async function reportRun(folder: string): Promise<WrittenReport> {
@@ -102,7 +101,7 @@ async function compareAttention(folder: string, recipe: Recipe, teacher: LoadedM
   const runtime = await createRuntime({ device: "cpu", threads: recipe.run.threads ?? undefined });
   return {
     utterance: id,
-    seconds: wave.length / SAMPLE_RATE,
+    seconds: wave.length / SAMPLE_RATE_HZ,
     teacher: await attentionOf(teacher, wave, runtime),
     student: await attentionOf(student, wave, runtime),
   };
@@ -113,7 +112,7 @@ async function firstUtterance(folder: string, recipe: Recipe, minSamples: number
   try {
     for await (const batch of speech.validation?.batches() ?? speech.train.batches(0, 0)) {
       if (batch.samples.length === 0) continue;
-      const length = Math.min(batch.samples[0], ATTENTION_SECONDS * SAMPLE_RATE);
+      const length = Math.min(batch.samples[0], ATTENTION_SECONDS * SAMPLE_RATE_HZ);
       return { id: batch.ids[0], wave: batch.wave.slice(0, length) };
     }
     throw new StillwaveError("no utterance of the recipe's data could be read");

@@ -1,4 +1,5 @@
 // A PNG encoder for what the report needs: one colour whose opacity is the value, so that it suits light and dark pages.
+// Ours because zlib does the work: a signature, three chunks and their checksums are left.
 import { crc32, deflateSync } from "node:zlib";
 import { InternalError } from "../../errors.ts";
 

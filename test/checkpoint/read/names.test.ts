@@ -14,7 +14,7 @@ import {
   type TeacherKind,
   toFairseqNames,
 } from "../../../src/checkpoint/index.ts";
-import { huggingFaceFields } from "../../../src/checkpoint/read/config-huggingface.ts";
+import { huggingFaceFields } from "../../../src/checkpoint/read/config/huggingface.ts";
 import { type ModelConfig, noReuse, reuseEvery } from "../../../src/models/config.ts";
 import { parameterSpecs } from "../../../src/models/parameters.ts";
 

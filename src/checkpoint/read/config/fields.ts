@@ -1,6 +1,6 @@
 // Typed access to the fields of a foreign configuration: wrong types and impossible sizes are errors that name the field.
-import { StillwaveError, unknownName } from "../../errors.ts";
-import { type ConvLayer, checkModelConfig, type ModelConfig, noReuse } from "../../models/config.ts";
+import { StillwaveError, unknownName } from "../../../errors.ts";
+import { type ConvLayer, checkModelConfig, type ModelConfig, noReuse } from "../../../models/config.ts";
 import { parseLiteral } from "./literal.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;

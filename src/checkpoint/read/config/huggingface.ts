@@ -1,5 +1,5 @@
 // config.json of Hugging Face's HubertModel, Wav2Vec2Model and WavLMModel, read and written.
-import { isPruned, type ModelConfig, noReuse } from "../../models/config.ts";
+import { isPruned, type ModelConfig, noReuse } from "../../../models/config.ts";
 import { checkedConfig, FieldReader, type Fields, MAX_LAYERS, unknownValue } from "./fields.ts";
 
 const FAMILIES = ["hubert", "wav2vec2", "wavlm"] as const;

@@ -1,5 +1,5 @@
 // The Python literals found in model configurations, parsed by a grammar and never evaluated: "[(512,10,5)] + [(512,3,2)] * 4".
-import { StillwaveError } from "../../errors.ts";
+import { StillwaveError } from "../../../errors.ts";
 
 export type Literal = number | boolean | null | string | Literal[];
 

@@ -1,5 +1,5 @@
 // Model configurations of fairseq (HuBERT, wav2vec 2.0), the original WavLM code and the official students.
-import { type ModelConfig, noReuse, type ReuseSemantics } from "../../models/config.ts";
+import { type ModelConfig, noReuse, type ReuseSemantics } from "../../../models/config.ts";
 import {
   checkedConfig,
   FieldReader,

@@ -2,7 +2,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { parse } from "yaml";
-import { StillwaveError } from "../../errors.ts";
+import { StillwaveError } from "../../../errors.ts";
 import { type Fields, isFields, shown } from "./fields.ts";
 import { parseLiteral } from "./literal.ts";
 

@@ -1,7 +1,7 @@
 // A ModelConfig in JSON (the "stillwave" section of config.json), validated field by field.
 import { z } from "zod";
-import { StillwaveError } from "../../errors.ts";
-import type { ModelConfig } from "../../models/config.ts";
+import { StillwaveError } from "../../../errors.ts";
+import type { ModelConfig } from "../../../models/config.ts";
 import { checkedConfig, MAX_LAYERS } from "./fields.ts";
 
 const size = z.number().int().min(1).max(65_536);

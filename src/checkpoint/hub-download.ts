@@ -1,0 +1,76 @@
+// Downloads the files of a model from the hub into the cache: configuration and weights, nothing else.
+
+import { join } from "node:path";
+import { downloadFile, type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
+import { StillwaveError } from "../errors.ts";
+import { writeFileAtomic } from "../files.ts";
+import { readToken, store } from "./hub-cache.ts";
+import { isFields } from "./read/config/fields.ts";
+import { exists, readJson, WEIGHT_NAMES } from "./read/folder.ts";
+
+/** Questions to the hub's API give up after this long; downloads of files do not. */
+const API_TIMEOUT_MS = 20_000;
+
+/** `fetch` for questions to the hub's API. */
+const ask: typeof fetch = (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(API_TIMEOUT_MS) });
+
+/** Called as bytes arrive, for progress bars. */
+export type OnBytes = (file: string, bytes: number, totalBytes: number) => void;
+
+/** Downloads what is not in the folder `storage` yet. Gives the snapshot's folder. */
+export async function download(
+  id: string,
+  revision: string,
+  storage: string,
+  hubUrl: string,
+  onProgress: OnBytes | undefined,
+): Promise<string> {
+  const accessToken = await readToken();
+  const access = { hubUrl, accessToken };
+  const api = { ...access, fetch: ask };
+  const repo = { type: "model" as const, name: id };
+  const { sha } = await modelInfo({ ...api, name: id, revision, additionalFields: ["sha"] });
+  if (typeof sha !== "string" || !/^[0-9a-f]{40}$/.test(sha))
+    throw new StillwaveError(`${id}: ${hubUrl} names no commit`);
+  const files = new Map<string, ListFileEntry>();
+  for await (const file of listFiles({ ...api, repo, revision: sha }))
+    if (file.type === "file") files.set(file.path, file);
+
+  const snapshot = join(storage, "snapshots", sha);
+  const get = async (path: string): Promise<void> => {
+    if (!/^\w[\w.-]*$/.test(path))
+      throw new StillwaveError(`${id}: "${path}" is not the name of a file at its top level`);
+    const pointer = join(snapshot, path);
+    if (await exists(pointer)) return;
+    const entry = files.get(path);
+    if (!entry) throw new StillwaveError(`${id}: the repository has no ${path}`);
+    const blob = await downloadFile({ ...access, repo, path, revision: sha });
+    if (!blob) throw new StillwaveError(`${id}: ${path} cannot be downloaded`);
+    await store(blob, entry, storage, pointer, (bytes) => onProgress?.(path, bytes, entry.size));
+  };
+  await get("config.json");
+  if (files.has("preprocessor_config.json")) await get("preprocessor_config.json");
+  for (const path of await weightFiles(id, files, get, snapshot)) await get(path);
+  if (revision !== sha) await writeFileAtomic(join(storage, "refs", revision), sha);
+  return snapshot;
+}
+
+/** The weights to download: safetensors before torch files, one file before shards. */
+async function weightFiles(
+  id: string,
+  files: ReadonlyMap<string, unknown>,
+  get: (path: string) => Promise<void>,
+  snapshot: string,
+): Promise<string[]> {
+  for (const name of WEIGHT_NAMES) {
+    if (files.has(name)) return [name];
+    const index = `${name}.index.json`;
+    if (!files.has(index)) continue;
+    await get(index);
+    const map = (await readJson(join(snapshot, index)))?.weight_map;
+    return isFields(map) ? [...new Set(Object.values(map).map(String))] : [];
+  }
+  throw new StillwaveError(
+    `${id}: the repository has neither model.safetensors nor pytorch_model.bin; files: ${[...files.keys()].slice(0, 20).join(", ")}`,
+  );
+}
