@@ -12,7 +12,6 @@ export {
   printable,
 } from "./format.ts";
 export {
-  formatMetricsRow,
   type MetricsWriter,
   openMetrics,
   readMetrics,
