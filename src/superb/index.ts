@@ -46,14 +46,12 @@ export { maximumTermWeightedValue, type SearchTrial, type TermWeights } from "..
 export { matchedPairs, mcnemar, pairById, signTest } from "../metrics/paired.ts";
 export { type Prediction, readPredictions, writePredictions } from "../metrics/predictions.ts";
 export { type SlotReport, scoreSlots } from "../metrics/slots.ts";
-export {
-  type Comparison,
-  compareRuns,
-  readEvaluation,
-  reportEvaluation,
-  rescore,
-  scoreRuns,
-} from "../report/evaluation/index.ts";
+export { reportEvaluation } from "../report/evaluation/write.ts";
+export { compareRuns } from "../report/results/compare.ts";
+export type { Comparison } from "../report/results/comparison.types.ts";
+export { readEvaluation } from "../report/results/read.ts";
+export { rescore } from "../report/results/rescore.ts";
+export { scoreRuns } from "../report/results/score.ts";
 export { openFeatureUpstream, type UpstreamOptions } from "../upstream/index.ts";
 export type { FeatureBatch, FeatureSource, FeatureUpstream } from "./features/features.types.ts";
 export { type FeatureOptions, openFeatures } from "./features/index.ts";

@@ -1,11 +1,11 @@
 // The utterances on which runs differ most: what each run made of them, and the recording.
-import { formatCount } from "../../log/index.ts";
+import { formatCount } from "../../log/format.ts";
 import type { Prediction } from "../../metrics/predictions.ts";
-import { embedRecordings } from "../evaluation/recordings.ts";
-import { alignedTokens, player } from "../evaluation/utterances.ts";
-import { cut } from "../evaluation/words.ts";
-import { html, type Markup } from "../index.ts";
-import type { LabelledRun } from "./pairs.ts";
+import { embedRecordings, isPlayed } from "../evaluation/recordings.ts";
+import { alignedTokens, utteranceItem } from "../evaluation/utterances.ts";
+import { html, type Markup } from "../kit/markup.ts";
+import type { LabelledRun } from "../results/pairs.ts";
+import { cut } from "../results/words.ts";
 
 const SHOWN = 5;
 const MAX_RUNS = 8;
@@ -58,16 +58,17 @@ export function disagreementList(
     budget,
   );
   const shown = runs.slice(0, MAX_RUNS);
-  const items = entries.map(
-    ({ row, errors }) => html`<li><h3>${cut(row.id)}</h3>${player(row.id, recordings)}
-      ${shown[0].scoring.kind === "accuracy" && html`<dl class="answers"><dt>right is</dt><dd>${cut(row.reference)}</dd></dl>`}
-      ${shown.map((run, i) => attempt(run, row.id, errors[i]))}</li>`,
-  );
   const isAnswers = runs[0].scoring.kind === "accuracy";
+  const items = entries.map(({ row, errors }) =>
+    utteranceItem(cut(row.id), row.id, recordings, [
+      isAnswers && html`<dl class="answers"><dt>right is</dt><dd>${cut(row.reference)}</dd></dl>`,
+      shown.map((run, i) => attempt(run, row.id, errors[i])),
+    ]),
+  );
   return {
     content: html`<ol class="${isAnswers ? "utterances two" : "utterances"}">${items}</ol>
       ${runs.length > shown.length && html`<p class="note">Only the best ${MAX_RUNS} of ${runs.length} runs are shown.</p>`}`,
-    plays: [...recordings.values()].some((recording) => "uri" in recording),
+    plays: isPlayed(recordings),
   };
 }
 

@@ -1,10 +1,9 @@
 // Comparisons and scores as rows of text for a terminal.
-import { formatCount, formatDuration, formatLearningRate, printable } from "../../log/index.ts";
-import type { TaskResults } from "../../superb/scores.ts";
-import { METRICS, type Score } from "../../superb/scores.ts";
-import { cut, formatConfidence, formatFigure, formatInterval, formatParameters } from "../evaluation/words.ts";
-import type { Comparison, TaskComparison, TestSetComparison } from "./compare.ts";
-import type { ScoredUpstream } from "./score.ts";
+import { formatCount, formatDuration, formatLearningRate, printable } from "../../log/format.ts";
+import { METRICS, type Score, type TaskResults } from "../../superb/scores.ts";
+import type { Comparison, TaskComparison, TestSetComparison } from "../results/comparison.types.ts";
+import type { ScoredUpstream } from "../results/score.ts";
+import { cut, formatConfidence, formatFigure, formatInterval, formatParameters } from "../results/words.ts";
 
 export interface TextTable {
   /** Lines above the table. */
@@ -41,7 +40,7 @@ function testSetTable(task: TaskComparison, set: TestSetComparison, place: numbe
       formatFigure(run.metric.value),
       formatInterval(run.metric),
       formatFigure(run.dev),
-      run.parameters === null ? "—" : formatParameters(run.parameters),
+      formatParameters(run.parameters),
       formatLearningRate(run.learningRate),
       formatCount(run.steps),
       formatDuration(run.trainingSeconds),
@@ -65,11 +64,14 @@ export const metricsOf = (upstreams: readonly ScoredUpstream[]): (keyof TaskResu
 export const formatResult = (metric: keyof TaskResults, value: number | undefined): string =>
   value === undefined ? "—" : metric === "mtwv" ? value.toFixed(4) : formatFigure(value);
 
+/** `partial: 3 of 11`: of how many metrics or tasks a score is the mean. */
+export const partOf = ({ present, missing }: Score): string =>
+  `partial: ${present.length} of ${present.length + missing.length}`;
+
 /** `78.90`, or `84.12 (partial: 3 of 11)`. */
-export function formatScore({ value, isPartial, present, missing }: Score, digits: number): string {
-  if (value === undefined) return "—";
-  const mark = isPartial ? ` (partial: ${present.length} of ${present.length + missing.length})` : "";
-  return value.toFixed(digits) + mark;
+function formatScore(score: Score, digits: number): string {
+  if (score.value === undefined) return "—";
+  return score.value.toFixed(digits) + (score.isPartial ? ` (${partOf(score)})` : "");
 }
 
 export function scoreTables(upstreams: readonly ScoredUpstream[]): TextTable[] {
@@ -81,7 +83,7 @@ export function scoreTables(upstreams: readonly ScoredUpstream[]): TextTable[] {
       head: ["upstream", "parameters", ...metrics, "overall", "superb_s"],
       rows: upstreams.map(({ name: upstream, parameters, results, overall, superbS }) => [
         name(upstream),
-        parameters === null ? "—" : formatParameters(parameters),
+        formatParameters(parameters),
         ...metrics.map((metric) => formatResult(metric, results[metric])),
         formatScore(overall, 2),
         formatScore(superbS, 0),

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
+import { SAMPLE_RATE_HZ } from "../../audio/load.ts";
 import { type LoadedModel, loadModel, loadUpstream } from "../../checkpoint/index.ts";
 import { parseRecipe, type Recipe, studentConfig } from "../../distill/recipe.ts";
 import { RUN_FILES } from "../../distill/run/folder.ts";
@@ -9,13 +10,14 @@ import { MANIFEST_NAME, type RunManifest, readManifest } from "../../distill/run
 import { openSpeech } from "../../distill/run/speech.ts";
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
-import { readMetrics } from "../../log/index.ts";
+import { readMetrics } from "../../log/metrics.ts";
 import { type ModelConfig, receptiveField } from "../../models/config.ts";
 import { profile } from "../../models/profile.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { createUpstream } from "../../upstream/inference.ts";
-import { type AttentionComparison, type AttentionLayer, writeRunReport } from "../index.ts";
+import { writeRunReport } from "./page.ts";
+import type { AttentionComparison, AttentionLayer, ReportData } from "./report.types.ts";
 
 export interface WrittenReport {
   /** The HTML file. */
@@ -26,7 +28,6 @@ export interface WrittenReport {
 
 /** Attention maps grow with the square of the length; a few seconds show what there is to see. */
 const ATTENTION_SECONDS = 5;
-const SAMPLE_RATE = 16_000;
 
 /** Writes `report.html` into a run folder, finished or not, from what lies in it; loads the teacher again. */
 export async function reportRun(folder: string): Promise<WrittenReport> {
@@ -66,20 +67,17 @@ function withoutHeads(config: ModelConfig): ModelConfig {
   return { ...config, headDim: null, headLayers: [] };
 }
 
-function dataOf({ data, recipe }: RunManifest) {
+function dataOf({ data, recipe }: RunManifest): ReportData {
+  const sizeOf = ({ utterances, seconds }: typeof data.train) => ({ utterances, seconds });
   const corpusOf = ({ path, splits }: Recipe["data"]["train"]) => [path, ...splits].join(" ");
   const { train, validation } = data;
   const source = recipe.data.validation;
   return {
     corpus: corpusOf(recipe.data.train),
-    utterances: train.utterances,
-    seconds: train.seconds,
+    ...sizeOf(train),
     fingerprint: train.fingerprint,
     badFiles: [],
-    ...(validation &&
-      source && {
-        validation: { corpus: corpusOf(source), utterances: validation.utterances, seconds: validation.seconds },
-      }),
+    validation: validation && source ? { corpus: corpusOf(source), ...sizeOf(validation) } : undefined,
   };
 }
 
@@ -99,7 +97,7 @@ async function compareAttention(folder: string, recipe: Recipe, teacher: LoadedM
   const runtime = await createRuntime({ device: "cpu", threads: recipe.run.threads ?? undefined });
   return {
     utterance: id,
-    seconds: wave.length / SAMPLE_RATE,
+    seconds: wave.length / SAMPLE_RATE_HZ,
     teacher: await attentionOf(teacher, wave, runtime),
     student: await attentionOf(student, wave, runtime),
   };
@@ -110,7 +108,7 @@ async function firstUtterance(folder: string, recipe: Recipe, minSamples: number
   try {
     for await (const batch of speech.validation?.batches() ?? speech.train.batches(0, 0)) {
       if (batch.samples.length === 0) continue;
-      const length = Math.min(batch.samples[0], ATTENTION_SECONDS * SAMPLE_RATE);
+      const length = Math.min(batch.samples[0], ATTENTION_SECONDS * SAMPLE_RATE_HZ);
       return { id: batch.ids[0], wave: batch.wave.slice(0, length) };
     }
     throw new StillwaveError("no utterance of the recipe's data could be read");
@@ -126,7 +124,7 @@ async function attentionOf(model: LoadedModel, wave: Float32Array, runtime: Runt
     return model.config.attentionFrom.map((source, layer) => {
       const { shape, data } = maps.get(source)!;
       const [, heads, frames] = shape as [number, number, number, number];
-      return { layer, heads, frames, map: data, ...(source !== layer && { takesMapOf: source }) };
+      return { layer, heads, frames, map: data, takesMapOf: source === layer ? undefined : source };
     });
   } finally {
     await upstream.dispose();

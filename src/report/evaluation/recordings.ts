@@ -3,7 +3,7 @@ import { readFileSync, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { type AudioFormat, detectFormat } from "../../audio/format.ts";
 import { StillwaveError } from "../../errors.ts";
-import { formatBytes } from "../../log/index.ts";
+import { formatBytes } from "../../log/format.ts";
 import type { Prediction } from "../../metrics/predictions.ts";
 
 /** A recording, or why it is left out. */
@@ -42,27 +42,27 @@ export function embedRecordings(
   return recordings;
 }
 
+/** Whether a page with these plays any. */
+export const isPlayed = (recordings: ReadonlyMap<string, Recording>): boolean =>
+  [...recordings.values()].some((recording) => "uri" in recording);
+
 function embed(audio: string | undefined, root: string, left: number): Recording {
   if (audio === undefined || audio === "") return { reason: "the predictions do not say where the recording is" };
   const path = isAbsolute(audio) ? audio : join(root, audio);
   try {
     const info = statSync(path);
     if (!info.isFile()) return { reason: "its path is no file" };
-    if (info.size > MAX_FILE_BYTES)
-      return {
-        reason: `${formatBytes(info.size)} are more than the ${formatBytes(MAX_FILE_BYTES)} that a page holds of one`,
-      };
+    if (info.size > MAX_FILE_BYTES) {
+      const [size, most] = [info.size, MAX_FILE_BYTES].map(formatBytes);
+      return { reason: `${size} are more than the ${most} that a page holds of one` };
+    }
     if ((4 * info.size) / 3 + 50 > left) return { reason: "the page holds as much audio as it can" };
     const bytes = readFileSync(path);
     return { uri: `data:${MIME[detectFormat(bytes, path)]};base64,${bytes.toString("base64")}` };
   } catch (error) {
     if (error instanceof StillwaveError) return { reason: "it is in no format that browsers play" };
-    const { code } = error as NodeJS.ErrnoException;
-    return {
-      reason:
-        code === "ENOENT" || code === "ENOTDIR"
-          ? "the file is not there (any more)"
-          : `it cannot be read (${code ?? "bad path"})`,
-    };
+    const { code = "bad path" } = error as NodeJS.ErrnoException;
+    const isGone = code === "ENOENT" || code === "ENOTDIR";
+    return { reason: isGone ? "the file is not there (any more)" : `it cannot be read (${code})` };
   }
 }

@@ -1,11 +1,11 @@
 // The utterances that went worst, aligned and to be listened to: errors told apart by frame, letter and colour.
-import { formatCount, formatShare } from "../../log/index.ts";
+import { formatCount, formatShare } from "../../log/format.ts";
 import type { AlignedPair, Alignment, EditKind } from "../../metrics/align.ts";
 import type { ErrorReport, UtteranceErrors } from "../../metrics/error-rate.ts";
 import type { Prediction } from "../../metrics/predictions.ts";
-import { html, type Markup } from "../index.ts";
+import { type Content, html, type Markup } from "../kit/markup.ts";
+import { cut } from "../results/words.ts";
 import type { Recording } from "./recordings.ts";
-import { cut } from "./words.ts";
 
 const WORST = 10;
 const MAX_PAIRS = 600;
@@ -56,11 +56,19 @@ export function alignedTokens({ pairs }: Pick<Alignment, "pairs">, limit = MAX_P
 }
 
 /** A player, or why there is none. */
-export function player(id: string, recordings: ReadonlyMap<string, Recording>): Markup {
+function player(id: string, recordings: ReadonlyMap<string, Recording>): Markup {
   const recording = recordings.get(id) ?? { reason: "it was not looked for" };
   if ("reason" in recording) return html`<p class="note">No recording: ${recording.reason}.</p>`;
   return html`<audio controls preload="metadata" aria-label="recording of ${cut(id)}" src="${recording.uri}"></audio>`;
 }
+
+/** One utterance or answer: its name, its recording, and what was made of it. */
+export const utteranceItem = (
+  name: Content,
+  id: string,
+  recordings: ReadonlyMap<string, Recording>,
+  content: Content,
+) => html`<li class="card"><h3>${name}</h3>${player(id, recordings)}${content}</li>`;
 
 export function worstSection(
   worst: readonly UtteranceErrors[],
@@ -69,14 +77,11 @@ export function worstSection(
 ): Markup {
   if (worst.length === 0)
     return html`<p class="lead">None of the ${formatCount(utterances.length)} utterances has an error.</p>`;
-  const items = worst.map(
-    (
-      entry,
-    ) => html`<li><h3>${cut(entry.id)} <small>${formatCount(entry.edits)} edits for ${formatCount(entry.reference)} ${unit}s${
-      entry.reference > 0 && ` (${formatShare(entry.edits, entry.reference)})`
-    }</small></h3>
-      ${player(entry.id, recordings)}${alignedTokens(entry.alignment)}</li>`,
-  );
+  const items = worst.map(({ id, edits, reference, alignment }) => {
+    const share = reference > 0 && ` (${formatShare(edits, reference)})`;
+    const name = html`${cut(id)} <small>${formatCount(edits)} edits for ${formatCount(reference)} ${unit}s${share}</small>`;
+    return utteranceItem(name, id, recordings, alignedTokens(alignment));
+  });
   return html`<p class="lead">Those with the most edits, then the highest rate.</p>${legend()}<ol class="utterances">${items}</ol>`;
 }
 
@@ -87,9 +92,13 @@ export function wrongSection(
 ): Markup {
   if (wrong.length === 0) return html`<p class="lead">All ${formatCount(predictions.length)} answers are right.</p>`;
   const total = predictions.filter(({ reference, hypothesis }) => reference !== hypothesis).length;
-  const items = wrong.map(
-    ({ id, reference, hypothesis }) => html`<li><h3>${cut(id)}</h3>${player(id, recordings)}
-      <dl class="answers"><dt>right is</dt><dd>${cut(reference)}</dd><dt>answered</dt><dd class="wrong">${cut(hypothesis) || "nothing"}</dd></dl></li>`,
+  const items = wrong.map(({ id, reference, hypothesis }) =>
+    utteranceItem(
+      cut(id),
+      id,
+      recordings,
+      html`<dl class="answers"><dt>right is</dt><dd>${cut(reference)}</dd><dt>answered</dt><dd class="wrong">${cut(hypothesis) || "nothing"}</dd></dl>`,
+    ),
   );
   return html`<p class="lead">${wrong.length} of ${formatCount(total)}: one of each confusion, the most frequent first.</p>
     <ol class="utterances two">${items}</ol>`;

@@ -28,3 +28,15 @@ function render(content: Content): string {
 export function html(strings: TemplateStringsArray, ...values: Content[]): Markup {
   return new Markup(strings.reduce((text, part, i) => text + render(values[i - 1]) + part));
 }
+
+/**
+ * A picture's name and what it shows, for who cannot see it: attributes of its `<svg>`, and what stands first inside. `key` is
+ * unique in a page.
+ */
+export function svgText(key: string, title: string, description: string): { attributes: Markup; head: Markup } {
+  const id = key.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+  return {
+    attributes: html`role="img" aria-labelledby="${id}-title ${id}-text"`,
+    head: html`<title id="${id}-title">${title}</title><desc id="${id}-text">${description}</desc>`,
+  };
+}

@@ -1,6 +1,6 @@
 // One evaluation from its options to its result: corpus, upstream, hidden states, heads, test, files.
 import { StillwaveError, UsageError } from "../../errors.ts";
-import { reportEvaluation } from "../../report/evaluation/index.ts";
+import { reportEvaluation } from "../../report/evaluation/write.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { openFeatureUpstream } from "../../upstream/index.ts";

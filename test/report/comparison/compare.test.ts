@@ -4,14 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Prediction } from "../../../src/metrics/predictions.ts";
-import {
-  compareEvaluations,
-  compareRuns,
-  comparisonTables,
-  type Evaluation,
-  holm,
-  writeComparisonReport,
-} from "../../../src/report/evaluation/index.ts";
+import { writeComparisonReport } from "../../../src/report/comparison/page.ts";
+import { comparisonTables } from "../../../src/report/comparison/tables.ts";
+import { compareEvaluations, compareRuns } from "../../../src/report/results/compare.ts";
+import { holm } from "../../../src/report/results/pairs.ts";
+import type { Evaluation } from "../../../src/report/results/read.ts";
 import { brokenIds, outside, parse, textOf } from "../evaluation/page.ts";
 import { madeRun, metricOf, writeRun } from "../evaluation/runs.ts";
 

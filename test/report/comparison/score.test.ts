@@ -3,7 +3,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Evaluation, scoreEvaluations, scoreRuns, scoreTables } from "../../../src/report/evaluation/index.ts";
+import { scoreTables } from "../../../src/report/comparison/tables.ts";
+import type { Evaluation } from "../../../src/report/results/read.ts";
+import { scoreEvaluations, scoreRuns } from "../../../src/report/results/score.ts";
 import { madeRun, writeRun } from "../evaluation/runs.ts";
 
 let root: string;

@@ -2,7 +2,8 @@
 import { inflateSync } from "node:zlib";
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
-import { type RunReportData, writeRunReport } from "../../../src/report/index.ts";
+import { writeRunReport } from "../../../src/report/distillation/page.ts";
+import type { RunReportData } from "../../../src/report/distillation/report.types.ts";
 import { trainRow, validationRow } from "../../log/rows.ts";
 import { attentionOf, metricsOf, runOf } from "./run.ts";
 

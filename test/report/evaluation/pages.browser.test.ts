@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { writeComparisonReport, writeEvaluationReport } from "../../../src/report/evaluation/index.ts";
+import { writeComparisonReport } from "../../../src/report/comparison/page.ts";
+import { writeEvaluationReport } from "../../../src/report/evaluation/page.ts";
 import { inChromium, launchChromium } from "../../web/chromium.ts";
 import { madeRun } from "./runs.ts";
 

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { StillwaveError } from "../../../src/errors.ts";
-import { readEvaluation } from "../../../src/report/evaluation/read.ts";
-import { rescore } from "../../../src/report/evaluation/rescore.ts";
+import { readEvaluation } from "../../../src/report/results/read.ts";
+import { rescore } from "../../../src/report/results/rescore.ts";
 import { madeRun, writeRun } from "./runs.ts";
 
 let root: string;
@@ -65,7 +65,7 @@ describe("reading", () => {
     await writeRun(folder, madeRun("ks"));
     await rm(join(folder, "predictions/dev.jsonl"));
     const evaluation = await readEvaluation(folder);
-    expect("dev" in evaluation).toBe(false);
+    expect(evaluation.dev).toBeUndefined();
     expect((await rescore(evaluation)).dev).toBeUndefined();
   });
 });

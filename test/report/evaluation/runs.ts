@@ -8,8 +8,8 @@ import { accuracyInterval, errorRateInterval } from "../../../src/metrics/compar
 import { scoreErrors } from "../../../src/metrics/error-rate.ts";
 import type { Prediction } from "../../../src/metrics/predictions.ts";
 import { Random } from "../../../src/random.ts";
-import type { Evaluation } from "../../../src/report/evaluation/read.ts";
-import { scorePredictions } from "../../../src/report/evaluation/rescore.ts";
+import type { Evaluation } from "../../../src/report/results/read.ts";
+import { scorePredictions } from "../../../src/report/results/rescore.ts";
 import type {
   DecodingResult,
   EvaluationResult,

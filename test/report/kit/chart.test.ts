@@ -3,7 +3,7 @@
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
 import { formatLearningRate } from "../../../src/log/index.ts";
-import { chart } from "../../../src/report/index.ts";
+import { chart } from "../../../src/report/kit/chart.ts";
 
 const points = [
   { step: 1e-4, value: 30 },

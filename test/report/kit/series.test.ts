@@ -1,7 +1,7 @@
 // Series, maps and markup: the small pure parts of the report.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { headEntropies, mapLevels, shrinkMap } from "../../../src/report/distillation/attention.ts";
+import { headEntropies, mapLevels, shrinkMap } from "../../../src/report/distillation/maps.ts";
 import { formatTick } from "../../../src/report/kit/draw.ts";
 import { html } from "../../../src/report/kit/markup.ts";
 import { quantile, sample, smooth, thin } from "../../../src/report/kit/series.ts";

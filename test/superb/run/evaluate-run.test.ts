@@ -3,7 +3,7 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { loadAudio } from "../../../src/audio/index.ts";
-import { readEvaluation } from "../../../src/report/evaluation/index.ts";
+import { readEvaluation } from "../../../src/report/results/read.ts";
 import { createRuntime } from "../../../src/runtime/node/index.ts";
 import { type FeatureSource, openFeatures } from "../../../src/superb/features/index.ts";
 import { Head } from "../../../src/superb/heads/step.ts";

@@ -2,65 +2,21 @@
 import { createHash } from "node:crypto";
 import { basename, resolve } from "node:path";
 import type { BootstrapOptions } from "../../metrics/bootstrap.ts";
-import type { EvaluationResult, MetricValue, TaskName } from "../../superb/run/result.types.ts";
-import type { Evaluation } from "../evaluation/read.ts";
-import { scorePredictions } from "../evaluation/rescore.ts";
-import { chosenRate } from "../evaluation/sweep.ts";
-import { TASK_TITLES } from "../evaluation/words.ts";
-import { comparePairs, type LabelledRun, type PairComparison } from "./pairs.ts";
-import { readRuns } from "./runs.ts";
-import { type ScoredUpstream, scoreEvaluations } from "./score.ts";
-
-export interface ComparedRun {
-  /** Unique in the comparison: the upstream's name, and the folder where that is not enough. */
-  readonly label: string;
-  readonly folder: string;
-  readonly upstream: string;
-  readonly fingerprint: string;
-  readonly parameters: number | null;
-  readonly protocol: EvaluationResult["protocol"];
-  readonly metric: MetricValue;
-  readonly dev: number;
-  readonly learningRate: number;
-  /** Updates that the chosen head was trained for, and the one it was best at. */
-  readonly steps: number;
-  readonly bestStep: number | null;
-  readonly trainingSeconds: number;
-}
-
-/** A setting that is not the same for all runs; one value a run, in their order. */
-export interface SettingDifference {
-  readonly name: string;
-  readonly values: readonly (string | number | boolean | null)[];
-}
-
-/** Runs of one task that were scored on the same utterances with the same references. */
-export interface TestSetComparison {
-  readonly source: string;
-  readonly utterances: number;
-  /** The best first. */
-  readonly runs: readonly ComparedRun[];
-  /** Every pair, those with the best run first. */
-  readonly pairs: readonly PairComparison[];
-  readonly differences: readonly SettingDifference[];
-}
-
-export interface TaskComparison {
-  readonly task: TaskName;
-  readonly title: string;
-  readonly metric: string;
-  readonly isHigherBetter: boolean;
-  /** Those with most runs first. */
-  readonly testSets: readonly TestSetComparison[];
-  /** Pairs of runs whose figures must not be held against each other, and why. */
-  readonly notComparable: readonly { readonly a: string; readonly b: string; readonly reason: string }[];
-}
-
-export interface Comparison {
-  readonly tasks: readonly TaskComparison[];
-  readonly scores: readonly ScoredUpstream[];
-  readonly bootstrap: { readonly seed: number; readonly draws: number; readonly confidence: number };
-}
+import type { EvaluationResult, TaskName } from "../../superb/run/result.types.ts";
+import { TASKS } from "../../superb/tasks/index.ts";
+import type {
+  ComparedRun,
+  Comparison,
+  SettingDifference,
+  TaskComparison,
+  TestSetComparison,
+} from "./comparison.types.ts";
+import { comparePairs, type LabelledRun } from "./pairs.ts";
+import type { Evaluation } from "./read.ts";
+import { readRuns, scorePredictions } from "./rescore.ts";
+import { scoreEvaluations } from "./score.ts";
+import { chosenRate } from "./sweep.ts";
+import { titleOf } from "./words.ts";
 
 export type CompareOptions = Partial<BootstrapOptions>;
 
@@ -73,17 +29,10 @@ export function compareEvaluations(runs: readonly Evaluation[], options: Compare
   const { seed = 0, draws = 10_000, confidence = 0.95 } = options;
   const bootstrap = { seed, draws, confidence };
   const labelled = labelRuns(runs);
-  const tasks = (Object.keys(TASK_TITLES) as TaskName[]).filter((task) =>
-    runs.some(({ result }) => result.task === task),
-  );
+  const runsOf = (task: TaskName) => labelled.filter(({ evaluation }) => evaluation.result.task === task);
+  const tasks = (Object.keys(TASKS) as TaskName[]).filter((task) => runsOf(task).length > 0);
   return {
-    tasks: tasks.map((task) =>
-      compareTask(
-        task,
-        labelled.filter(({ evaluation }) => evaluation.result.task === task),
-        bootstrap,
-      ),
-    ),
+    tasks: tasks.map((task) => compareTask(task, runsOf(task), bootstrap)),
     scores: scoreEvaluations(runs).upstreams,
     bootstrap,
   };
@@ -117,7 +66,7 @@ function compareTask(task: TaskName, runs: readonly LabelledRun[], bootstrap: Bo
   const { name, isHigherBetter } = runs[0].evaluation.result.metric;
   return {
     task,
-    title: TASK_TITLES[task],
+    title: titleOf(task),
     metric: name,
     isHigherBetter,
     testSets: groups.map((group) => compareTestSet(group, bootstrap)),

@@ -29,13 +29,14 @@ export async function readEvaluation(folder: string): Promise<Evaluation> {
   const test = await readPredictions(fileOf(folder, result.predictions.test, "predictions.test"));
   const devFile = fileOf(folder, result.predictions.dev, "predictions.dev");
   const hasDev = (await stat(devFile).catch(() => undefined)) !== undefined;
-  return { folder, result, test, ...(hasDev && { dev: await readPredictions(devFile) }) };
+  return { folder, result, test, dev: hasDev ? await readPredictions(devFile) : undefined };
 }
 
 async function readResult(folder: string): Promise<EvaluationResult> {
   const info = await stat(folder).catch(() => undefined);
-  if (!info) throw new StillwaveError(`${folder}: no such folder; give the folder of an evaluation run`);
-  if (!info.isDirectory()) throw new StillwaveError(`${folder}: a file; give the folder of an evaluation run`);
+  if (!info?.isDirectory()) {
+    throw new StillwaveError(`${folder}: ${info ? "a file" : "no such folder"}; give the folder of an evaluation run`);
+  }
   const file = join(folder, RESULT_NAME);
   const entry = await stat(file).catch(() => undefined);
   if (!entry?.isFile()) {

@@ -2,9 +2,7 @@
 import { z } from "zod";
 import { StillwaveError } from "../../errors.ts";
 import type { EvaluationResult, TaskName } from "../../superb/run/result.types.ts";
-
-/** All tasks: whether they count errors, or right and wrong answers. */
-const COUNTS_ERRORS: Readonly<Record<TaskName, boolean>> = { pr: true, asr: true, ks: false, sid: false, ic: false };
+import { TASKS } from "../../superb/tasks/index.ts";
 
 const text = z.string().max(20_000);
 const count = z.number().int().min(0);
@@ -40,7 +38,7 @@ const learningRate = z.object({
 
 const schema = z.object({
   format: z.literal(1),
-  task: z.enum(Object.keys(COUNTS_ERRORS) as TaskName[]),
+  task: z.enum(Object.keys(TASKS) as TaskName[]),
   created: text,
   upstream: z.object({
     name: text,
@@ -73,14 +71,15 @@ const REMEDY = "delete it and resume the evaluation (--resume), which writes it 
  * @throws StillwaveError naming the first field that is wrong and what it should be.
  */
 export function parseResult(value: unknown, file: string): EvaluationResult {
-  const format = typeof value === "object" && value !== null && "format" in value ? value.format : undefined;
-  if (format === undefined || typeof value !== "object" || value === null || !("task" in value)) {
+  if (typeof value !== "object" || value === null || !("format" in value && "task" in value)) {
     throw new StillwaveError(
       `${file}: JSON, but not the result of an evaluation; give the folder of an evaluation run`,
     );
   }
-  if (format !== 1) {
-    throw new StillwaveError(`${file}: format ${JSON.stringify(format)?.slice(0, 50)}; this version reads format 1`);
+  if (value.format !== 1) {
+    throw new StillwaveError(
+      `${file}: format ${JSON.stringify(value.format).slice(0, 50)}; this version reads format 1`,
+    );
   }
   const parsed = schema.safeParse(value);
   if (!parsed.success) {
@@ -102,7 +101,7 @@ const placeOf = (path: readonly PropertyKey[]) =>
 /** What no single field shows to be wrong. */
 function contradiction(result: EvaluationResult): string | undefined {
   const { task, unit, metric, upstream, layerWeights, learningRates, decodings } = result;
-  const countsErrors = COUNTS_ERRORS[task];
+  const countsErrors = !TASKS[task].metric.isHigherBetter;
   if (countsErrors !== (unit !== null))
     return `unit: ${unit} for the task ${task}, which ${countsErrors ? "counts errors" : "has right and wrong answers"}`;
   if (metric.isHigherBetter === countsErrors)

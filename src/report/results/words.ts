@@ -1,0 +1,33 @@
+// How reports of evaluations name tasks and write metrics, intervals and sizes.
+import { formatCount, formatMillions } from "../../log/format.ts";
+import type { MetricValue, TaskName } from "../../superb/run/result.types.ts";
+import { TASKS } from "../../superb/tasks/index.ts";
+
+/** `PER`, or `Accuracy` at the beginning of a sentence. */
+export const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
+
+/** `Phoneme recognition`. */
+export const titleOf = (task: TaskName): string => capital(TASKS[task].title);
+
+/** `7.72`, without its unit; a dash for what is not finite. */
+export const formatFigure = (value: number): string => (Number.isFinite(value) ? value.toFixed(2) : "—");
+
+/** `7.72 %`. */
+export const formatPercent = (value: number): string =>
+  Number.isFinite(value) ? `${value.toFixed(2)} %` : "not a number";
+
+/** `7.51 to 7.94`. */
+export const formatInterval = ({ low, high }: Pick<MetricValue, "low" | "high">): string =>
+  `${formatFigure(low)} to ${formatFigure(high)}`;
+
+/** `95 %`. */
+export const formatConfidence = (confidence: number): string => `${+(100 * confidence).toFixed(1)} %`;
+
+/** `94.4 M`; in full below 10,000; a dash where there is no number. */
+export function formatParameters(count: number | null): string {
+  if (count === null) return "—";
+  return count < 10_000 ? formatCount(count) : `${formatMillions(count)} M`;
+}
+
+/** Text from outside, cut where it would fill the page. */
+export const cut = (text: string, limit = 200): string => (text.length > limit ? `${text.slice(0, limit)}…` : text);
