@@ -1,7 +1,7 @@
 // SUPERB (`stillwave/superb`): evaluations, transcription, and the parts they are made of.
 
 export { type ReadArpaOptions, readArpa } from "../decode/arpa.ts";
-export { type CtcBatch, type CtcOptions, type CtcResult, CtcWorkspace, ctcLoss, framesNeeded } from "../decode/ctc.ts";
+export { type CtcBatch, type CtcOptions, type CtcResult, ctcLoss, framesNeeded } from "../decode/ctc.ts";
 export { logSoftmax } from "../decode/emissions.ts";
 export { GreedyDecoder, type GreedyOptions, greedyDecode, type TimedSymbol } from "../decode/greedy.ts";
 export {

@@ -1,7 +1,7 @@
 // Comparisons and scores as rows of text for a terminal.
 import { formatCount, formatDuration, formatLearningRate, printable } from "../../log/format.ts";
 import { METRICS, type Score, type TaskResults } from "../../superb/scores.ts";
-import type { Comparison, TaskComparison, TestSetComparison } from "../results/comparison.types.ts";
+import type { ComparedRun, Comparison, TaskComparison, TestSetComparison } from "../results/comparison.types.ts";
 import type { ScoredUpstream } from "../results/score.ts";
 import { cut, formatConfidence, formatFigure, formatInterval, formatParameters } from "../results/words.ts";
 
@@ -25,6 +25,17 @@ export const comparisonTables = (comparison: Comparison): TextTable[] => [
   ...scoreTables(comparison.scores),
 ];
 
+/** Metric, interval, dev, parameters, learning rate, steps and time of training. */
+export const runFigures = (run: ComparedRun): string[] => [
+  formatFigure(run.metric.value),
+  formatInterval(run.metric),
+  formatFigure(run.dev),
+  formatParameters(run.parameters),
+  formatLearningRate(run.learningRate),
+  formatCount(run.steps),
+  formatDuration(run.trainingSeconds),
+];
+
 function testSetTable(task: TaskComparison, set: TestSetComparison, place: number): TextTable {
   const { runs, pairs } = set;
   const best = runs[0].label;
@@ -35,16 +46,7 @@ function testSetTable(task: TaskComparison, set: TestSetComparison, place: numbe
       `${task.title} on ${cut(set.source)}, ${formatCount(set.utterances)} utterances (${task.metric} in %, ${direction})`,
     ),
     head: ["run", task.metric, `${confidence} interval`, "dev", "parameters", "lr", "steps", "training"],
-    rows: runs.map((run) => [
-      name(run.label),
-      formatFigure(run.metric.value),
-      formatInterval(run.metric),
-      formatFigure(run.dev),
-      formatParameters(run.parameters),
-      formatLearningRate(run.learningRate),
-      formatCount(run.steps),
-      formatDuration(run.trainingSeconds),
-    ]),
+    rows: runs.map((run) => [name(run.label), ...runFigures(run)]),
     notes: [
       ...pairs.filter(({ a }) => a === best).map(({ sentence }) => printable(sentence)),
       ...(place === 0

@@ -1,16 +1,17 @@
 // The part of a comparison about one task: figures, verdicts, sweeps, layer weights, and where the runs differ.
-import { formatCount, formatDuration, formatLearningRate } from "../../log/format.ts";
+import { formatCount } from "../../log/format.ts";
+import type { Playing } from "../evaluation/cards.ts";
 import { heaviest } from "../evaluation/layers.ts";
 import { sweepChart } from "../evaluation/training.ts";
-import { legend } from "../evaluation/utterances.ts";
 import { type Content, html, type Markup, svgText } from "../kit/markup.ts";
-import { fold, miniature, notice, notShown, section } from "../kit/pieces.ts";
+import { fold, miniature, notices, notShown, section } from "../kit/pieces.ts";
 import { table } from "../kit/table.ts";
 import { ranked } from "../results/compare.ts";
-import type { PairComparison, TaskComparison, TestSetComparison } from "../results/comparison.types.ts";
+import type { ComparedRun, PairComparison, TaskComparison, TestSetComparison } from "../results/comparison.types.ts";
 import { formatP, type LabelledRun } from "../results/pairs.ts";
 import { capital, cut, formatConfidence, formatFigure, formatInterval, formatParameters } from "../results/words.ts";
 import { disagreementList } from "./disagreements.ts";
+import { runFigures } from "./tables.ts";
 
 const MAX_PAIRS = 500;
 const MAX_PICTURES = 24;
@@ -18,11 +19,7 @@ const MAX_SETTINGS = 100;
 const MAX_NAME = 80;
 
 /** `runs`: of this task, labelled as in the comparison. `budget`: characters of recordings that the part may hold. */
-export function taskSection(
-  task: TaskComparison,
-  runs: readonly LabelledRun[],
-  budget: number,
-): { readonly content: Markup; readonly plays: boolean } {
+export function taskSection(task: TaskComparison, runs: readonly LabelledRun[], budget: number): Playing {
   const parts = task.testSets.map((set, i) =>
     testSetPart(task, set, runs, `${task.task}-${i + 1}`, budget / task.testSets.length),
   );
@@ -38,7 +35,7 @@ function testSetPart(
   all: readonly LabelledRun[],
   id: string,
   budget: number,
-) {
+): Playing {
   const labels = new Set(set.runs.map(({ label }) => label));
   const runs = ranked(all.filter(({ label }) => labels.has(label)));
   const differing = runs.length > 1 ? disagreementList(runs, budget) : undefined;
@@ -50,8 +47,6 @@ function testSetPart(
     settings(set),
     sweeps(runs, id),
     weights(runs, id),
-    differing && html`<h3 class="sub">Utterances on which they differ most</h3>`,
-    differing && runs[0].scoring.kind === "errors" && legend(),
     differing?.content,
   ];
   return { content, plays: differing?.plays ?? false };
@@ -60,35 +55,21 @@ function testSetPart(
 function runTable({ runs }: TestSetComparison, metric: string): Markup {
   const [low, high] = [Math.min(...runs.map((run) => run.metric.low)), Math.max(...runs.map((run) => run.metric.high))];
   const place = (value: number) => Math.max(0, Math.min(100, (100 * (value - low)) / (high - low || 1))).toFixed(1);
-  const strip = (figure: TestSetComparison["runs"][number]["metric"]) => {
+  const strip = (figure: ComparedRun["metric"]) => {
     const [from, to] = [place(figure.low), place(figure.high)];
     return html`<span><i style="left:${from}%;width:${(+to - +from).toFixed(1)}%"></i><b style="left:${place(figure.value)}%"></b></span>`;
   };
   const interval = `${formatConfidence(runs[0].metric.confidence)} interval`;
+  const others = ["dev", "parameters", "learning rate", "steps", "training"];
   return table({
     caption: "Best first; steps and learning rate of the chosen head; training time of all heads",
     className: "named",
-    columns: [
-      ...["run", metric, interval],
-      { className: "strip" },
-      ...["dev", "parameters", "learning rate", "steps", "training"],
-    ],
+    columns: ["run", metric, interval, { className: "strip" }, ...others],
     rows: runs.map((run, i) => {
       const isBest = i === 0 && runs.length > 1;
-      return {
-        className: isBest && "chosen",
-        cells: [
-          [cut(run.label, MAX_NAME), isBest && " (best)"],
-          formatFigure(run.metric.value),
-          formatInterval(run.metric),
-          strip(run.metric),
-          formatFigure(run.dev),
-          formatParameters(run.parameters),
-          formatLearningRate(run.learningRate),
-          formatCount(run.steps),
-          formatDuration(run.trainingSeconds),
-        ],
-      };
+      const [value, range, ...figures] = runFigures(run);
+      const name = [cut(run.label, MAX_NAME), isBest && " (best)"];
+      return { className: isBest && "chosen", cells: [name, value, range, strip(run.metric), ...figures] };
     }),
   });
 }
@@ -105,24 +86,22 @@ function verdicts({ runs, pairs }: TestSetComparison): Content {
 function pairTable(pairs: readonly PairComparison[]): Content {
   if (pairs.length === 0) return undefined;
   const [{ tests, difference, decidedBy }] = pairs;
+  const interval = `${formatConfidence(difference.confidence)} interval`;
+  const names = tests.map(({ name }) => `p, ${name}`);
   return fold("Every pair, with its tests", [
     table({
       caption: `Difference: first minus second. Corrected: p of ${decidedBy}, after Holm for ${pairs.length} pairs; below 0.05 they differ. Utterances: on how many the first is better, and the second.`,
       className: "named",
-      columns: [
-        ...["runs", "difference", `${formatConfidence(difference.confidence)} interval`],
-        ...tests.map(({ name }) => `p, ${name}`),
-        ...["corrected", "utterances", "differ"],
-      ],
+      columns: ["runs", "difference", interval, ...names, "corrected", "utterances", "differ"],
       rows: pairs
         .slice(0, MAX_PAIRS)
-        .map((pair) => [
-          `${cut(pair.a, MAX_NAME)} and ${cut(pair.b, MAX_NAME)}`,
+        .map(({ a, b, utterances, ...pair }) => [
+          `${cut(a, MAX_NAME)} and ${cut(b, MAX_NAME)}`,
           formatFigure(pair.difference.estimate),
           formatInterval(pair.difference),
           ...pair.tests.map(({ p }) => formatP(p)),
           formatP(pair.correctedP),
-          `${formatCount(pair.utterances.aBetter)} : ${formatCount(pair.utterances.bBetter)}`,
+          `${formatCount(utterances.aBetter)} : ${formatCount(utterances.bBetter)}`,
           pair.differs ? "yes" : "no",
         ]),
     }),
@@ -132,15 +111,12 @@ function pairTable(pairs: readonly PairComparison[]): Content {
 
 function settings({ runs, differences }: TestSetComparison): Content {
   if (differences.length === 0) return undefined;
+  const columns = runs.map(({ label }) => ({ title: cut(label, MAX_NAME), className: "wrap" }));
+  const text = (value: unknown) => (value === null ? "—" : cut(String(value)));
+  const rows = differences.slice(0, MAX_SETTINGS).map(({ name, values }) => [cut(name), ...values.map(text)]);
   return fold(
     "Settings in which the runs differ",
-    table({
-      className: "named",
-      columns: ["setting", ...runs.map(({ label }) => ({ title: cut(label, MAX_NAME), className: "wrap" }))],
-      rows: differences
-        .slice(0, MAX_SETTINGS)
-        .map(({ name, values }) => [cut(name), ...values.map((value) => (value === null ? "—" : cut(String(value))))]),
-    }),
+    table({ className: "named", columns: ["setting", ...columns], rows }),
   );
 }
 
@@ -192,8 +168,10 @@ function notComparable({ notComparable: pairs }: TaskComparison): Content {
   const items = pairs
     .slice(0, 50)
     .map(({ a, b, reason }) => html`<li>${cut(a, MAX_NAME)} and ${cut(b, MAX_NAME)}: ${cut(reason, 500)}.</li>`);
-  return notice([
-    html`<strong>Not comparable</strong><ul class="verdicts">${items}</ul>`,
-    notShown(pairs.length - items.length, "pairs"),
+  return notices([
+    [
+      html`<strong>Not comparable</strong><ul class="verdicts">${items}</ul>`,
+      notShown(pairs.length - items.length, "pairs"),
+    ],
   ]);
 }

@@ -1,5 +1,6 @@
 // Attention maps of teacher and student as small pictures, side by side, layer by layer.
 import { StillwaveError } from "../../errors.ts";
+import { formatHours } from "../../log/format.ts";
 import { type Content, html, type Markup } from "../kit/markup.ts";
 import { fold, notShown } from "../kit/pieces.ts";
 import { encodePng } from "../kit/png.ts";
@@ -69,5 +70,7 @@ export function attentionCards(comparison: AttentionComparison): Markup {
       ${fold("Single heads", html`<div class="pair">${heads.map((panels) => html`<div class="stack">${panels}</div>`)}</div>`)}
     </article>`;
   });
-  return html`<div class="cards">${cards}</div>${notShown(indices.length - shown.length, "layers")}`;
+  return html`<p class="lead">What each frame (downwards) looks at (across) in ${comparison.utterance}, ${formatHours(comparison.seconds)}, averaged over heads.
+      Colour is the square root of the weight, each map to its own largest value; entropy in nats, the lower the sharper.</p>
+    <div class="cards">${cards}</div>${notShown(indices.length - shown.length, "layers")}`;
 }

@@ -2,7 +2,7 @@
 import { formatNumber } from "../../log/format.ts";
 import type { EvaluationResult } from "../../superb/run/result.types.ts";
 import { type Content, html } from "../kit/markup.ts";
-import { notice, notShown } from "../kit/pieces.ts";
+import { notices, notShown } from "../kit/pieces.ts";
 import { table } from "../kit/table.ts";
 import { cut } from "../results/words.ts";
 
@@ -24,7 +24,7 @@ export function layerWeights({ upstream, layerWeights: weights }: EvaluationResu
       : `The head reads a weighted sum of ${weights.length} hidden states. Weights sum to 1; equal ones would be ${formatNumber(1 / weights.length)} each.`;
   return [
     html`<p class="lead">${lead}</p>`,
-    broken > 0 && notice(`${broken} of the weights are not finite: the training of this head diverged.`),
+    notices([broken > 0 && `${broken} of the weights are not finite: the training of this head diverged.`]),
     table({
       caption: "Softmax of the learned weights",
       className: "bars",

@@ -3,10 +3,10 @@ import { formatCount, formatDuration, formatHours, formatLearningRate, plural } 
 import type { EvaluationResult, SplitFacts } from "../../superb/run/result.types.ts";
 import { type Content, html, type Markup } from "../kit/markup.ts";
 import { writePage } from "../kit/page.ts";
-import { facts, keyNumbers, notice, section } from "../kit/pieces.ts";
+import { facts, keyNumbers, notices, section } from "../kit/pieces.ts";
 import { table } from "../kit/table.ts";
 import type { Evaluation } from "../results/read.ts";
-import { type Scoring, scorePredictions } from "../results/rescore.ts";
+import { scorePredictions } from "../results/rescore.ts";
 import { chosenRate, edgeOfSweep } from "../results/sweep.ts";
 import {
   capital,
@@ -21,30 +21,24 @@ import {
 import { confusionSection } from "./confusion.ts";
 import { errorsSection } from "./errors.ts";
 import { layerWeights } from "./layers.ts";
-import { embedRecordings, isPlayed } from "./recordings.ts";
 import { trainingSection } from "./training.ts";
-import { worstSection, worstUtterances, wrongAnswers, wrongSection } from "./utterances.ts";
+import { wrongSection } from "./utterances.ts";
 
 const MAX_OPTIONS = 300;
 
 function figures(result: EvaluationResult): Markup {
-  const { metric, upstream, learningRates, data, headParameters } = result;
-  const chosen = chosenRate(result);
+  const { metric, upstream, learningRates, data } = result;
   const figure = (value: number) => html`${formatFigure(value)}<small> %</small>`;
   const name = capital(metric.name);
-  const isCounted = upstream.parameters !== null;
+  const trained = `the head trains ${formatParameters(result.headParameters)}`;
+  const chosen = chosenRate(result);
+  const interval = `${formatConfidence(metric.confidence)} interval ${formatInterval(metric)}`;
   return keyNumbers([
-    [
-      `${name} on test`,
-      figure(metric.value),
-      `${formatConfidence(metric.confidence)} interval ${formatInterval(metric)}`,
-    ],
+    [`${name} on test`, figure(metric.value), interval],
     [`${name} on dev`, figure(result.dev), `of the same head, ${plural(data.dev.utterances, "utterance")}`],
-    [
-      "Upstream",
-      isCounted ? formatParameters(upstream.parameters) : upstream.kind,
-      `${isCounted ? "parameters, frozen" : "without parameters to count"}; the head trains ${formatParameters(headParameters)}`,
-    ],
+    upstream.parameters === null
+      ? ["Upstream", upstream.kind, `without parameters to count; ${trained}`]
+      : ["Upstream", formatParameters(upstream.parameters), `parameters, frozen; ${trained}`],
     [
       "Learning rate",
       chosen ? formatLearningRate(chosen.learningRate) : "—",
@@ -53,21 +47,17 @@ function figures(result: EvaluationResult): Markup {
   ]);
 }
 
-function notices({ result, dev }: Evaluation): Content {
+function remarks({ result, dev }: Evaluation): Content {
   const edge = edgeOfSweep(result);
   const skipped = chosenRate(result)?.skippedSteps ?? 0;
-  return [
+  const was = skipped === 1 ? "was" : "were";
+  return notices([
     edge &&
-      notice(
-        `The chosen learning rate is the ${edge} that was tried; a ${edge === "smallest" ? "smaller" : "larger"} one may be better still.`,
-      ),
+      `The chosen learning rate is the ${edge} that was tried; a ${edge === "smallest" ? "smaller" : "larger"} one may be better still.`,
     skipped > 0 &&
-      notice(
-        `${plural(skipped, "update")} of the chosen head ${skipped === 1 ? "was" : "were"} left out because the gradient was not finite.`,
-      ),
-    !dev &&
-      notice("The run folder no longer holds the predictions of dev, so that its value cannot be computed again."),
-  ];
+      `${plural(skipped, "update")} of the chosen head ${was} left out because the gradient was not finite.`,
+    !dev && "The run folder no longer holds the predictions of dev, so that its value cannot be computed again.",
+  ]);
 }
 
 const PROTOCOLS: Readonly<Record<EvaluationResult["protocol"], string>> = {
@@ -77,26 +67,18 @@ const PROTOCOLS: Readonly<Record<EvaluationResult["protocol"], string>> = {
 
 function evaluated({ upstream, data, seconds, protocol, created }: EvaluationResult): Content {
   const kind = { model: "model", onnx: "ONNX file", fbank: "filterbanks", mfcc: "MFCC" }[upstream.kind];
-  const row = (name: string, { utterances, seconds: length, source }: SplitFacts) => [
-    name,
-    formatCount(utterances),
-    formatHours(length),
-    cut(source, 500),
-  ];
+  const states = `${plural(upstream.layers.length, "state")} of ${formatCount(upstream.dim)} values`;
+  const [features, training, testing] = [seconds.features, seconds.training, seconds.testing].map(formatDuration);
+  const row = (name: string, split: SplitFacts) =>
+    [name, formatCount(split.utterances), formatHours(split.seconds), cut(split.source, 500)] as const;
   return [
     facts([
       ["Upstream", `${cut(upstream.name)} (${kind})`],
-      [
-        "Hidden states",
-        `${plural(upstream.layers.length, "state")} of ${formatCount(upstream.dim)} values every ${formatCount(upstream.samplesPerFrame)} samples`,
-      ],
+      ["Hidden states", `${states} every ${formatCount(upstream.samplesPerFrame)} samples`],
       ["Fingerprint", html`<code>${cut(upstream.fingerprint)}</code>`],
       ["Protocol", PROTOCOLS[protocol]],
       ["Data fingerprint", html`<code>${cut(data.fingerprint)}</code>`],
-      [
-        "Time",
-        `hidden states ${formatDuration(seconds.features)}, training ${formatDuration(seconds.training)}, testing ${formatDuration(seconds.testing)}`,
-      ],
+      ["Time", `hidden states ${features}, training ${training}, testing ${testing}`],
       ["Evaluated", cut(created)],
     ]),
     table({
@@ -107,29 +89,9 @@ function evaluated({ upstream, data, seconds, protocol, created }: EvaluationRes
   ];
 }
 
-const settings = (entries: Readonly<Record<string, unknown>>): Markup =>
-  facts(
-    Object.entries(entries)
-      .slice(0, MAX_OPTIONS)
-      .map(([name, value]) => [cut(name), value === null ? "none" : cut(String(value), 500)]),
-  );
-
-/** What went wrong, with its recordings. */
-function listened(scoring: Scoring, { test, result }: Evaluation) {
-  const byId = new Map(test.map((row) => [row.id, row]));
-  const recordingsOf = (rows: readonly { readonly id: string }[]) =>
-    embedRecordings(
-      rows.map(({ id }) => byId.get(id)!),
-      result.data.root,
-    );
-  if (scoring.kind === "errors") {
-    const worst = worstUtterances(scoring.report);
-    const recordings = recordingsOf(worst);
-    return { content: worstSection(worst, scoring.report, recordings), plays: isPlayed(recordings) };
-  }
-  const wrong = wrongAnswers(test);
-  const recordings = recordingsOf(wrong);
-  return { content: wrongSection(wrong, test, recordings), plays: isPlayed(recordings) };
+function settings(entries: Readonly<Record<string, unknown>>): Markup {
+  const shown = Object.entries(entries).slice(0, MAX_OPTIONS);
+  return facts(shown.map(([name, value]) => [cut(name), value === null ? "none" : cut(String(value), 500)]));
 }
 
 /**
@@ -140,21 +102,21 @@ function listened(scoring: Scoring, { test, result }: Evaluation) {
  */
 export function writeEvaluationReport(evaluation: Evaluation): string {
   const { result, test } = evaluation;
-  const { metric, data, upstream, task } = result;
+  const { metric, data, upstream } = result;
   const scoring = scorePredictions(test, result.unit);
   const isErrors = scoring.kind === "errors";
-  const { content, plays } = listened(scoring, evaluation);
+  const wrong = wrongSection(scoring, evaluation);
   return writePage({
-    title: `${titleOf(task)}: ${cut(upstream.name)}`,
+    title: `${titleOf(result.task)}: ${cut(upstream.name)}`,
     kind: "Stillwave evaluation",
     lead: `${capital(metric.name)} of ${formatPercent(metric.value)} on ${plural(data.test.utterances, "utterance")} (${formatHours(data.test.seconds)}) of ${cut(data.test.source)}, by a head trained on ${formatHours(data.train.seconds)} of ${cut(data.train.source)}. ${metric.isHigherBetter ? "Higher is better." : "Lower is better."}`,
-    summary: [figures(result), notices(evaluation)],
-    plays,
+    summary: [figures(result), remarks(evaluation)],
+    plays: wrong.plays,
     sections: [
       section("errors", isErrors ? "Errors" : "Answers", errorsSection(scoring, result)),
       section("layers", "Layers", layerWeights(result)),
       section("training", "Training", trainingSection(result)),
-      section("worst", isErrors ? "Worst utterances" : "Wrong answers", content),
+      section("worst", isErrors ? "Worst utterances" : "Wrong answers", wrong.content),
       section("confusion", "Confusion", confusionSection(scoring)),
       section("evaluated", "What was evaluated", evaluated(result)),
       section("options", "Options", settings(result.options)),

@@ -24,27 +24,21 @@ const MIME: Readonly<Record<AudioFormat, string>> = {
 };
 
 /**
- * Reads recordings until the page is full. Paths are absolute, or relative to `root`. What cannot be embedded gets a reason:
- * a report never fails for a recording, and never embeds a file that is no audio.
+ * Reads the recording of each row until the page is full. Paths are absolute, or relative to `root`. What cannot be embedded
+ * gets a reason: a report never fails for a recording, and never embeds a file that is no audio.
  */
 export function embedRecordings(
-  predictions: readonly Prediction[],
+  rows: readonly Pick<Prediction, "audio">[],
   root: string,
   budget = MAX_URI_CHARACTERS,
-): Map<string, Recording> {
+): Recording[] {
   let left = budget;
-  const recordings = new Map<string, Recording>();
-  for (const { id, audio } of predictions) {
+  return rows.map(({ audio }) => {
     const recording = embed(audio, root, left);
     if ("uri" in recording) left -= recording.uri.length;
-    recordings.set(id, recording);
-  }
-  return recordings;
+    return recording;
+  });
 }
-
-/** Whether a page with these plays any. */
-export const isPlayed = (recordings: ReadonlyMap<string, Recording>): boolean =>
-  [...recordings.values()].some((recording) => "uri" in recording);
 
 function embed(audio: string | undefined, root: string, left: number): Recording {
   if (audio === undefined || audio === "") return { reason: "the predictions do not say where the recording is" };

@@ -16,7 +16,9 @@ export const keyNumbers = (numbers: readonly (readonly [label: string, value: Co
 export const facts = (entries: readonly (readonly [label: string, value: Content] | false | undefined)[]): Markup =>
   html`<dl class="facts">${entries.map((entry) => entry && html`<dt>${entry[0]}</dt><dd>${entry[1]}</dd>`)}</dl>`;
 
-export const notice = (content: Content): Markup => html`<div class="notice">${content}</div>`;
+/** One box a remark; what is no remark (`condition && ...`) is left out. */
+export const notices = (remarks: readonly Content[]): Content =>
+  remarks.filter(Boolean).map((remark) => html`<div class="notice">${remark}</div>`);
 
 export const fold = (summary: string, content: Content): Markup =>
   html`<details><summary>${summary}</summary>${content}</details>`;

@@ -11,6 +11,7 @@ import type {
   TaskComparison,
   TestSetComparison,
 } from "./comparison.types.ts";
+import { groupBy } from "./group.ts";
 import { comparePairs, type LabelledRun } from "./pairs.ts";
 import type { Evaluation } from "./read.ts";
 import { readRuns, scorePredictions } from "./rescore.ts";
@@ -55,14 +56,10 @@ export function labelRuns(runs: readonly Evaluation[]): LabelledRun[] {
 }
 
 function compareTask(task: TaskName, runs: readonly LabelledRun[], bootstrap: BootstrapOptions): TaskComparison {
-  const sets = new Map<string, LabelledRun[]>();
-  for (const run of runs) {
-    const key = testSetKey(run.evaluation);
-    const set = sets.get(key);
-    if (set) set.push(run);
-    else sets.set(key, [run]);
-  }
-  const groups = [...sets.values()].sort((a, b) => b.length - a.length);
+  const groups = groupBy(runs, testSetKey).sort((a, b) => b.length - a.length);
+  const apart = groups.flatMap((group, i) =>
+    groups.slice(i + 1).flatMap((other) => group.flatMap((a) => other.map((b) => [a, b]))),
+  );
   const { name, isHigherBetter } = runs[0].evaluation.result.metric;
   return {
     task,
@@ -70,15 +67,7 @@ function compareTask(task: TaskName, runs: readonly LabelledRun[], bootstrap: Bo
     metric: name,
     isHigherBetter,
     testSets: groups.map((group) => compareTestSet(group, bootstrap)),
-    notComparable: groups.flatMap((group, i) =>
-      groups
-        .slice(i + 1)
-        .flatMap((other) =>
-          group.flatMap((a) =>
-            other.map((b) => ({ a: a.label, b: b.label, reason: whyNot(a.evaluation, b.evaluation) })),
-          ),
-        ),
-    ),
+    notComparable: apart.map(([a, b]) => ({ a: a.label, b: b.label, reason: whyNot(a.evaluation, b.evaluation) })),
   };
 }
 
@@ -135,10 +124,10 @@ function settingDifferences(results: readonly EvaluationResult[]): SettingDiffer
 }
 
 /** The same for the same utterances with the same references in the same unit, in whatever order. */
-export function testSetKey({ test, result }: Evaluation): string {
+function testSetKey({ evaluation: { test, result } }: LabelledRun): string {
   const rows = test.map(({ id, reference }) => JSON.stringify([id, reference])).sort();
   return createHash("sha256")
-    .update(JSON.stringify([result.unit, rows]))
+    .update([result.unit, ...rows].join("\n"))
     .digest("hex");
 }
 

@@ -7,7 +7,7 @@ import type { Scoring } from "./rescore.ts";
 import { formatConfidence, formatFigure } from "./words.ts";
 
 /** Below this a difference counts as one. */
-export const SIGNIFICANCE = 0.05;
+const SIGNIFICANCE = 0.05;
 
 /** One run with what it is called and scored as. */
 export interface LabelledRun {

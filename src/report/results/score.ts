@@ -1,6 +1,7 @@
 // The benchmark's scores of upstreams, from whatever tasks they were evaluated on and from published results.
 import type { EvaluationResult, TaskName } from "../../superb/run/result.types.ts";
 import { type BenchmarkScores, scoreTasks, type TaskResults } from "../../superb/scores.ts";
+import { groupBy } from "./group.ts";
 import { type PublishedResults, readPublished } from "./published.ts";
 import type { Evaluation } from "./read.ts";
 import { readRuns } from "./rescore.ts";
@@ -48,24 +49,12 @@ export async function scoreRuns(folders: readonly string[], resultFiles: readonl
 const NAMESAKE = "another upstream has this name and another fingerprint; the two are scored apart";
 
 export function scoreEvaluations(runs: readonly Evaluation[], published: readonly PublishedResults[] = []): Scores {
-  const groups = new Map<string, Evaluation[]>();
-  for (const run of runs) {
-    const key = upstreamKey(run);
-    const group = groups.get(key);
-    if (group) group.push(run);
-    else groups.set(key, [run]);
-  }
-  const measured = [...groups.values()].map(scoreUpstream);
-  const names = measured.map(({ name }) => name);
-  const upstreams = measured.map((upstream) =>
-    names.filter((name) => name === upstream.name).length > 1
-      ? {
-          ...upstream,
-          notes: [...upstream.notes, NAMESAKE],
-          name: `${upstream.name} (${upstream.fingerprint?.replace(/^sha256:/, "").slice(0, 8)})`,
-        }
-      : upstream,
-  );
+  const measured = groupBy(runs, upstreamKey).map(scoreUpstream);
+  const upstreams = measured.map((upstream) => {
+    if (measured.filter(({ name }) => name === upstream.name).length === 1) return upstream;
+    const print = upstream.fingerprint?.replace(/^sha256:/, "").slice(0, 8);
+    return { ...upstream, notes: [...upstream.notes, NAMESAKE], name: `${upstream.name} (${print})` };
+  });
   return { upstreams: [...upstreams, ...published.map(scorePublished)] };
 }
 
@@ -86,29 +75,14 @@ function scoreUpstream(runs: readonly Evaluation[]): ScoredUpstream {
     if (!rival || isBetter(run.result, rival.result)) chosen.set(run.result.task, run);
   }
   const used = Object.keys(SCORE_METRIC).flatMap((task) => chosen.get(task as TaskName) ?? []);
-  const results: TaskResults = Object.fromEntries(
-    used.map(({ result }) => [SCORE_METRIC[result.task], result.metric.value]),
-  );
+  const metricOf = ({ result }: Evaluation) => SCORE_METRIC[result.task];
+  const results: TaskResults = Object.fromEntries(used.map((run) => [metricOf(run), run.result.metric.value]));
+  const sources = used.map((run) => ({ metric: metricOf(run), from: run.folder, protocol: run.result.protocol }));
   const { name, fingerprint, parameters } = runs[0].result.upstream;
-  const notes = runs
-    .filter((run) => !used.includes(run))
-    .map(
-      ({ folder, result: { task } }) =>
-        `${folder} is left out: ${chosen.get(task)!.folder} of the same task is better on dev`,
-    );
-  return {
-    name,
-    fingerprint,
-    parameters,
-    results,
-    sources: used.map(({ folder, result }) => ({
-      metric: SCORE_METRIC[result.task],
-      from: folder,
-      protocol: result.protocol,
-    })),
-    ...scoreTasks(results),
-    notes,
-  };
+  const better = ({ result }: Evaluation) => `${chosen.get(result.task)!.folder} of the same task is better on dev`;
+  const left = runs.filter((run) => !used.includes(run));
+  const notes = left.map((run) => `${run.folder} is left out: ${better(run)}`);
+  return { name, fingerprint, parameters, results, sources, ...scoreTasks(results), notes };
 }
 
 function scorePublished({ name, file, parameters, results }: PublishedResults): ScoredUpstream {
