@@ -13,7 +13,7 @@ export type Content = Markup | string | number | false | null | undefined | read
 const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 
 /** Escapes text for element content and quoted attributes; control characters and lone surrogates become U+FFFD. */
-export function escapeText(text: string): string {
+function escapeText(text: string): string {
   return text.replace(/[&<>"']/g, (char) => ENTITIES[char]).replace(/(?![\t\n\r])[\p{Cc}\p{Cs}]/gu, "\ufffd");
 }
 

@@ -18,7 +18,7 @@ import type {
   TaskName,
 } from "../../../src/superb/run/result.types.ts";
 
-export const speechRoot = fileURLToPath(new URL("../../../examples/speech", import.meta.url));
+const speechRoot = fileURLToPath(new URL("../../../examples/speech", import.meta.url));
 
 interface Recorded {
   readonly id: string;
