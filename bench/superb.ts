@@ -7,7 +7,7 @@ import { adamUpdate, clipGradients, createAdamWState, gradientNorm } from "../sr
 import { Random } from "../src/random.ts";
 import { createRuntime } from "../src/runtime/node/index.ts";
 import type { FeatureBatch } from "../src/superb/features/features.types.ts";
-import type { HeadConfig } from "../src/superb/heads/head.types.ts";
+import type { HeadConfig } from "../src/superb/heads/config.ts";
 import { headParameterCount, initHead } from "../src/superb/heads/parameters.ts";
 import { Head } from "../src/superb/heads/step.ts";
 import { characterVocabulary, phoneVocabulary } from "../src/superb/labels/vocabulary.ts";

@@ -1,16 +1,15 @@
 // SUPERB (`stillwave/superb`): evaluations of upstreams, their results compared and scored, their heads on new audio.
 // What they are made of: `stillwave/decode` and `stillwave/metrics`.
 
+export { type EvaluateEvent, evaluate } from "./library/evaluate.ts";
 export { reportEvaluation } from "./report/evaluation/write.ts";
 export { type CompareOptions, compareRuns } from "./report/results/compare.ts";
 export type { Comparison } from "./report/results/comparison.types.ts";
 export { type Evaluation, readEvaluation } from "./report/results/read.ts";
 export { type Rescored, rescore } from "./report/results/rescore.ts";
 export { type Scores, scoreRuns } from "./report/results/score.ts";
-export { evaluateRun } from "./superb/run/evaluate-run.ts";
 export type { EvaluationOptions } from "./superb/run/evaluation.types.ts";
-export type { EvaluationEvent } from "./superb/run/events.types.ts";
-export type { EvaluationResult, TaskName } from "./superb/run/result.types.ts";
+export type { EvaluationResult } from "./superb/run/result.ts";
 export {
   openTranscriber,
   type TimedTranscript,
@@ -18,5 +17,5 @@ export {
   type TranscriberOptions,
 } from "./superb/run/transcribe.ts";
 export { type BenchmarkScores, scoreTasks, type TaskResults } from "./superb/scores.ts";
-export { TASKS } from "./superb/tasks/index.ts";
+export { TASKS, type TaskName } from "./superb/tasks/index.ts";
 export type { Task } from "./superb/tasks/task.types.ts";

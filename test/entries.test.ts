@@ -23,7 +23,7 @@ const NAMES: Readonly<Record<string, string>> = {
     PrefetchOptions Utterance
   `,
   "stillwave/superb": `
-    BenchmarkScores CompareOptions compareRuns Comparison evaluateRun Evaluation EvaluationEvent EvaluationOptions
+    BenchmarkScores CompareOptions compareRuns Comparison evaluate EvaluateEvent Evaluation EvaluationOptions
     EvaluationResult openTranscriber readEvaluation reportEvaluation rescore Rescored scoreRuns Scores scoreTasks
     Task TaskName TaskResults TASKS TimedTranscript Transcriber TranscriberOptions
   `,

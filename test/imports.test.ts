@@ -19,6 +19,7 @@ const ROOMS = [
   "upstream",
   "data",
   "log",
+  "recipe",
   "training",
   "decode",
   "metrics",

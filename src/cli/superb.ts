@@ -1,9 +1,6 @@
 // stillwave superb: evaluates upstreams on the benchmark's tasks, compares runs, scores them over tasks.
 import type { Command } from "commander";
 import type { Output } from "./output.ts";
-import { compareVerb } from "./superb/compare.ts";
-import { scoreVerb } from "./superb/score.ts";
-import { taskVerbs } from "./superb/task.ts";
 
 export function superbVerb(program: Command, output: Output, finish: (code: number) => void): void {
   const group = program
@@ -20,7 +17,12 @@ export function superbVerb(program: Command, output: Output, finish: (code: numb
         "  $ stillwave superb compare runs/pr-student runs/superb-pr-fbank",
       ].join("\n"),
     );
-  taskVerbs(group, output, finish);
-  compareVerb(group, output, finish);
-  scoreVerb(group, output, finish);
+  // tasks and settings take a while to load: not before they are asked for
+  program.hook("preSubcommand", async (_, command) => {
+    if (command !== group) return;
+    const { taskVerbs } = await import("./superb/task.ts");
+    const { compareVerb } = await import("./superb/compare.ts");
+    const { scoreVerb } = await import("./superb/score.ts");
+    for (const verb of [taskVerbs, compareVerb, scoreVerb]) verb(group, output, finish);
+  });
 }

@@ -57,25 +57,19 @@ export function transcribeVerb(program: Command, output: Output, finish: (code: 
 async function transcribe(run: string, audio: readonly string[], flags: Flags, output: Output): Promise<number> {
   const { openTranscriber } = await import("../superb/run/transcribe.ts");
   const { listSources } = await import("../extract/index.ts");
-  const { loadAudio } = await import("../audio/index.ts");
+  const { loadAudio, SAMPLE_RATE_HZ } = await import("../audio/index.ts");
   const { StillwaveError, UsageError } = await import("../errors.ts");
   const { upstream, device, threads, onBadFile, nbest } = flags;
   const decoding = decodingOf(flags);
   if (nbest > 1 && !decoding) throw new UsageError("--nbest: greedy decoding has one answer; add --beam <n> or --lm");
   const sources = await namingFlags(() => listSources(audio, { onBadFile }));
   for (const { path, reason } of sources.badFiles) output.note(`left out: ${path}: ${reason}`);
-  const transcriber = await openTranscriber({
-    run,
-    device,
-    ...(threads && { threads }),
-    decoding,
-    ...(upstream && { upstream }),
-  });
+  const transcriber = await openTranscriber({ run, device, threads, decoding, upstream });
   try {
     for (const { path, samples } of sources.utterances) {
       try {
         const results = await transcriber.transcribe(await loadAudio(path), nbest);
-        print(path, samples / 16_000, results, flags, output);
+        print(path, samples / SAMPLE_RATE_HZ, results, flags, output);
       } catch (error) {
         if (!(error instanceof StillwaveError) || onBadFile === "stop") throw error;
         output.note(`left out: ${error.message.startsWith(path) ? error.message : `${path}: ${error.message}`}`);

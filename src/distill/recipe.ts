@@ -1,20 +1,26 @@
 // Recipes: the YAML file that says everything about a distillation run, read, checked and written back in full.
-import { readFile, stat } from "node:fs/promises";
 import { Document, isScalar, visit } from "yaml";
-import { StillwaveError } from "../errors.ts";
-import { findRecipe, fromPackage, toPackage } from "./recipe/places.ts";
-import { problemsOf } from "./recipe/problems.ts";
+import { findRecipe, fromPackage, readRecipe, toPackage } from "../recipe/places.ts";
+import { problemsOf } from "../recipe/problems.ts";
+import { type RecipeForm, RecipeSource } from "../recipe/source.ts";
 import { resolveRecipe } from "./recipe/resolve.ts";
 import { type Recipe, recipeSchema } from "./recipe/schema.ts";
-import { RecipeSource } from "./recipe/source.ts";
 
-export { findRecipe, packageRoot, shippedRecipes } from "./recipe/places.ts";
+export { findRecipe, packageRoot, shippedRecipes } from "../recipe/places.ts";
 export { SEMANTICS_DEFAULTS } from "./recipe/resolve.ts";
 export { type Recipe, recipeSchema, type StudentRecipe } from "./recipe/schema.ts";
 export { studentConfig } from "./recipe/student.ts";
 
-/** Recipes are a page long; a larger file is something else. */
-const MAX_BYTES = 256 * 1024;
+/** Recipes of distillations. */
+const FORM: RecipeForm = {
+  schema: recipeSchema,
+  exclusive: [
+    ["data.batchSize", "data.batchSeconds"],
+    ["run.epochs", "run.steps"],
+  ],
+  keys: "teacher:, student:, data: and run:",
+  override: "student.dim=432",
+};
 
 /** A recipe and the text it came from. */
 export interface LoadedRecipe {
@@ -34,7 +40,7 @@ export async function loadRecipe(
   options: { readonly set?: readonly string[] } = {},
 ): Promise<LoadedRecipe> {
   const path = await findRecipe(nameOrPath);
-  const sourceText = await readText(path);
+  const sourceText = await readRecipe(path);
   return { recipe: parseRecipe(sourceText, path, options.set ?? []), sourceText, path };
 }
 
@@ -43,9 +49,9 @@ export async function loadRecipe(
  * teacher and data are absolute. Other relative paths stay relative to the current folder.
  */
 export function parseRecipe(text: string, name: string, set: readonly string[] = []): Recipe {
-  const source = new RecipeSource(text, name, set);
+  const source = new RecipeSource(FORM, text, name, set);
   const parsed = recipeSchema.safeParse(source.value, { reportInput: false });
-  if (!parsed.success) throw source.error(problemsOf(parsed.error.issues, source.value));
+  if (!parsed.success) throw source.error(problemsOf(recipeSchema, parsed.error.issues, source.value));
   const { recipe, problems } = resolveRecipe(parsed.data);
   if (problems.length) throw source.error(problems);
   return mapPaths(recipe, fromPackage);
@@ -72,20 +78,4 @@ function mapPaths(recipe: Recipe, map: (path: string) => string): Recipe {
     teacher: map(recipe.teacher),
     data: { ...data, train: { ...data.train, path: map(data.train.path) }, validation },
   };
-}
-
-async function readText(path: string): Promise<string> {
-  const unreadable = (error: NodeJS.ErrnoException) => {
-    throw new StillwaveError(`${path}: cannot be read (${error.code ?? error.message})`);
-  };
-  const { size, isFile } = await stat(path).then((found) => ({ size: found.size, isFile: found.isFile() }), unreadable);
-  if (!isFile) throw new StillwaveError(`${path}: not a regular file; give a recipe file or a shipped name`);
-  if (size > MAX_BYTES)
-    throw new StillwaveError(`${path}: ${size} bytes is too large for a recipe (limit ${MAX_BYTES})`);
-  const bytes = await readFile(path).catch(unreadable);
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new StillwaveError(`${path}: not UTF-8 text; save the recipe as UTF-8`);
-  }
 }

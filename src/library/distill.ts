@@ -3,7 +3,6 @@ import { join } from "node:path";
 import type { z } from "zod";
 import { differentField, type LoadedModel, loadModel } from "../checkpoint/index.ts";
 import type { CorpusSource } from "../data/index.ts";
-import { problemsOf } from "../distill/recipe/problems.ts";
 import { resolveRecipe } from "../distill/recipe/resolve.ts";
 import { type Recipe, recipeSchema, studentConfig } from "../distill/recipe.ts";
 import type { DistillEvent, StepEvent } from "../distill/run/events.types.ts";
@@ -14,6 +13,7 @@ import type { DistillStep } from "../distill/step.types.ts";
 import { distillRun } from "../distill/trainer.ts";
 import { UsageError } from "../errors.ts";
 import type { ModelConfig } from "../models/config.ts";
+import { problemsOf } from "../recipe/problems.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { copyWeights, defaultRuntime, type Model } from "../upstream/library-model.ts";
 
@@ -179,7 +179,7 @@ function recipeOf(options: DistillOptions): Recipe {
     },
   };
   const parsed = recipeSchema.safeParse(input);
-  if (!parsed.success) throw optionError(problemsOf(parsed.error.issues, input));
+  if (!parsed.success) throw optionError(problemsOf(recipeSchema, parsed.error.issues, input));
   const resolved = resolveRecipe(parsed.data);
   if (resolved.problems.length > 0) throw optionError(resolved.problems);
   return resolved.recipe;

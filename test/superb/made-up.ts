@@ -7,9 +7,10 @@ import type {
   FeatureSource,
   UtteranceStates,
 } from "../../src/superb/features/features.types.ts";
-import type { HeadConfig } from "../../src/superb/heads/head.types.ts";
+import type { HeadConfig } from "../../src/superb/heads/config.ts";
+import type { TaskRecipe } from "../../src/superb/recipe/defaults.ts";
 import type { ObjectiveSpec } from "../../src/superb/tasks/objective.ts";
-import type { TaskRecipe, TaskUtterance } from "../../src/superb/tasks/task.types.ts";
+import type { TaskUtterance } from "../../src/superb/tasks/task.types.ts";
 
 export interface MemorySource extends FeatureSource {
   /** Items of every batch that was asked for. */

@@ -1,12 +1,12 @@
 // What `inspect` finds out about a recipe's student, a checkpoint or a published model.
 import { existsSync } from "node:fs";
 import { extname } from "node:path";
-import { suggestion } from "../../distill/recipe/closest.ts";
 import { loadRecipe, type Recipe, shippedRecipes, studentConfig } from "../../distill/recipe.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
 import type { ModelConfig, ReuseSemantics } from "../../models/config.ts";
 import { type ModelProfile, profile } from "../../models/profile.ts";
 import { publishedArchitecture, publishedIds, REFERENCE_ID } from "../../models/published.ts";
+import { suggestion } from "../../recipe/closest.ts";
 
 /** A model to measure against. */
 export interface Reference {

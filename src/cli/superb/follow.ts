@@ -1,13 +1,15 @@
 // Shows an evaluation while it happens: progress and notes for people, one JSON event a line for programs.
 import { join } from "node:path";
 import { InternalError } from "../../errors.ts";
+import type { EvaluateEvent } from "../../library/evaluate.ts";
 import { formatBytes, formatDuration, formatNumber, type Progress, startProgress } from "../../log/index.ts";
-import type { EvaluationEvent } from "../../superb/run/events.types.ts";
 import type { Output } from "../output.ts";
+
+type EventOf<Kind extends EvaluateEvent["kind"]> = Extract<EvaluateEvent, { kind: Kind }>;
 
 /** Iterates the evaluation to its end and says how it ended. */
 export async function followEvaluation(
-  events: AsyncIterable<EvaluationEvent>,
+  events: AsyncIterable<EvaluateEvent>,
   output: Output,
   json: boolean,
 ): Promise<"done" | "interrupted"> {
@@ -40,7 +42,7 @@ class View {
     this.progress = undefined;
   }
 
-  show(event: EvaluationEvent): void {
+  show(event: EvaluateEvent): void {
     const text = noteOf(event);
     if (text !== undefined) this.note(text);
     if (event.kind === "cache-start" && event.seconds > 0)
@@ -59,7 +61,7 @@ class View {
     }
   }
 
-  private testing({ done, total }: Extract<EvaluationEvent, { kind: "testing" }>): void {
+  private testing({ done, total }: EventOf<"testing">): void {
     if (!this.isTesting) this.begin({ label: "test", total, unit: "utterance" });
     this.isTesting = true;
     this.progress?.update(done);
@@ -80,7 +82,7 @@ const formatRate = (rate: number) => rate.toExponential().replace("e+0", "");
 const formatLoss = (loss: number | null) => (loss === null ? "not finite" : formatNumber(loss));
 
 /** What stays on the screen of an event. */
-function noteOf(event: EvaluationEvent): string | undefined {
+function noteOf(event: EvaluateEvent): string | undefined {
   if (event.kind === "note") return event.text;
   if (event.kind === "start") return startText(event);
   if (event.kind === "cache-start") return cacheText(event);
@@ -92,27 +94,13 @@ function noteOf(event: EvaluationEvent): string | undefined {
   return `lr ${formatRate(learningRate)}, step ${step}: dev ${dev.toFixed(2)} %, ${losses}${isBest ? "; the best so far" : ""}`;
 }
 
-function cacheText({
-  utterances,
-  bytes,
-  folder,
-  alreadyThere,
-  seconds,
-}: Extract<EvaluationEvent, { kind: "cache-start" }>) {
+function cacheText({ utterances, bytes, folder, alreadyThere, seconds }: EventOf<"cache-start">): string {
   const there = alreadyThere > 0 ? `, ${alreadyThere} are there` : "";
   const left = seconds > 0 ? `; ${formatDuration(seconds)} of speech to extract` : "";
   return `hidden states of ${utterances} files: ${formatBytes(bytes)} in ${folder}${there}${left}`;
 }
 
-function startText({
-  task,
-  folder,
-  upstream,
-  layers,
-  dim,
-  headParameters,
-  utterances,
-}: Extract<EvaluationEvent, { kind: "start" }>) {
+function startText({ task, folder, upstream, layers, dim, headParameters, utterances }: EventOf<"start">): string {
   const { train, dev, test } = utterances;
   return (
     `${task} of ${upstream} in ${folder}: ${layers} hidden states of ${dim}, a head of ${formatNumber(headParameters)} parameters; ` +
@@ -120,7 +108,7 @@ function startText({
   );
 }
 
-function doneText({ folder, result, report, already }: Extract<EvaluationEvent, { kind: "done" }>): string {
+function doneText({ folder, result, report, already }: EventOf<"done">): string {
   const { decodings, dev, learningRates, seconds, upstream, layerWeights } = result;
   const chosen = learningRates.find(({ chosen }) => chosen);
   const lines = decodings.map(({ name, metric }) => {

@@ -8,9 +8,9 @@ import {
   reuseEvery,
   samplesPerFrame,
 } from "../../models/config.ts";
-import { staysInPackage } from "./places.ts";
+import { staysInPackage } from "../../recipe/places.ts";
+import type { RecipePath, RecipeProblem } from "../../recipe/source.ts";
 import { type Recipe, type RecipeInput, recipeSchema, type StudentRecipe } from "./schema.ts";
-import type { RecipePath, RecipeProblem } from "./source.ts";
 import { studentShape } from "./student.ts";
 
 /** What each semantics sets where a recipe leaves it open. */

@@ -2,7 +2,7 @@
 import { formatCount, formatShare } from "../../log/format.ts";
 import type { AccuracyReport } from "../../metrics/accuracy.ts";
 import type { ErrorReport } from "../../metrics/error-rate.ts";
-import type { EvaluationResult } from "../../superb/run/result.types.ts";
+import type { EvaluationResult } from "../../superb/run/result.ts";
 import { type Content, html, type Markup } from "../kit/markup.ts";
 import { facts, notShown } from "../kit/pieces.ts";
 import { table } from "../kit/table.ts";

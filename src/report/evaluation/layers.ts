@@ -1,6 +1,6 @@
 // The weights with which a head mixes the hidden states: a bar a layer with its name and number.
 import { formatNumber } from "../../log/format.ts";
-import type { EvaluationResult } from "../../superb/run/result.types.ts";
+import type { EvaluationResult } from "../../superb/run/result.ts";
 import { type Content, html } from "../kit/markup.ts";
 import { notices, notShown } from "../kit/pieces.ts";
 import { table } from "../kit/table.ts";

@@ -1,6 +1,7 @@
 // The report of one evaluation: one self-contained HTML page that says how well an upstream did, on what, and where it fails.
 import { formatCount, formatDuration, formatHours, formatLearningRate, plural } from "../../log/format.ts";
-import type { EvaluationResult, SplitFacts } from "../../superb/run/result.types.ts";
+import type { EvaluationResult } from "../../superb/run/result.ts";
+import type { SplitFacts } from "../../superb/tasks/task.types.ts";
 import { type Content, html, type Markup } from "../kit/markup.ts";
 import { writePage } from "../kit/page.ts";
 import { facts, keyNumbers, notices, section } from "../kit/pieces.ts";

@@ -1,6 +1,7 @@
 // How the heads trained: the sweep over learning rates, and curves of each of them.
 import { formatCount, formatLearningRate } from "../../log/format.ts";
-import type { EvaluationPoint, EvaluationResult, LearningRateResult } from "../../superb/run/result.types.ts";
+import type { EvaluationResult, LearningRateResult } from "../../superb/run/result.ts";
+import type { EvaluationPoint } from "../../superb/training/state.ts";
 import { type ChartOptions, chart, sparkline } from "../kit/chart.ts";
 import { prepareLine } from "../kit/line.ts";
 import { type Content, html, type Markup } from "../kit/markup.ts";

@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import { basename, resolve } from "node:path";
 import type { BootstrapOptions } from "../../metrics/bootstrap.ts";
-import type { EvaluationResult, TaskName } from "../../superb/run/result.types.ts";
-import { TASKS } from "../../superb/tasks/index.ts";
+import type { EvaluationResult } from "../../superb/run/result.ts";
+import { TASKS, type TaskName } from "../../superb/tasks/index.ts";
 import type {
   ComparedRun,
   Comparison,

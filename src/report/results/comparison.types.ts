@@ -1,6 +1,7 @@
 // What a comparison of runs consists of; it can be written as JSON.
 import type { Interval } from "../../metrics/bootstrap.ts";
-import type { EvaluationResult, MetricValue, TaskName } from "../../superb/run/result.types.ts";
+import type { EvaluationResult, MetricValue } from "../../superb/run/result.ts";
+import type { TaskName } from "../../superb/tasks/index.ts";
 import type { ScoredUpstream } from "./score.ts";
 
 export interface ComparedRun {

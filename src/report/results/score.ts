@@ -1,19 +1,11 @@
 // The benchmark's scores of upstreams, from whatever tasks they were evaluated on and from published results.
-import type { EvaluationResult, TaskName } from "../../superb/run/result.types.ts";
+import type { EvaluationResult } from "../../superb/run/result.ts";
 import { type BenchmarkScores, scoreTasks, type TaskResults } from "../../superb/scores.ts";
+import { TASKS, type TaskName } from "../../superb/tasks/index.ts";
 import { groupBy } from "./group.ts";
 import { type PublishedResults, readPublished } from "./published.ts";
 import type { Evaluation } from "./read.ts";
 import { readRuns } from "./rescore.ts";
-
-/** What the metric of each task is called in scores. */
-const SCORE_METRIC: Readonly<Record<TaskName, keyof TaskResults>> = {
-  pr: "per",
-  asr: "wer",
-  ks: "ks",
-  sid: "sid",
-  ic: "ic",
-};
 
 export interface ScoredUpstream extends BenchmarkScores {
   readonly name: string;
@@ -74,8 +66,8 @@ function scoreUpstream(runs: readonly Evaluation[]): ScoredUpstream {
     const rival = chosen.get(run.result.task);
     if (!rival || isBetter(run.result, rival.result)) chosen.set(run.result.task, run);
   }
-  const used = Object.keys(SCORE_METRIC).flatMap((task) => chosen.get(task as TaskName) ?? []);
-  const metricOf = ({ result }: Evaluation) => SCORE_METRIC[result.task];
+  const used = Object.keys(TASKS).flatMap((task) => chosen.get(task as TaskName) ?? []);
+  const metricOf = ({ result }: Evaluation) => TASKS[result.task].metric.score;
   const results: TaskResults = Object.fromEntries(used.map((run) => [metricOf(run), run.result.metric.value]));
   const sources = used.map((run) => ({ metric: metricOf(run), from: run.folder, protocol: run.result.protocol }));
   const { name, fingerprint, parameters } = runs[0].result.upstream;

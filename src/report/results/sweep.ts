@@ -1,5 +1,5 @@
 // The learning rates that a run tried: in order, which was chosen, and whether it stands at an end.
-import type { EvaluationResult, LearningRateResult } from "../../superb/run/result.types.ts";
+import type { EvaluationResult, LearningRateResult } from "../../superb/run/result.ts";
 
 export const chosenRate = ({ learningRates }: EvaluationResult): LearningRateResult | undefined =>
   learningRates.find(({ chosen }) => chosen);

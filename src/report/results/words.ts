@@ -1,7 +1,7 @@
 // How reports of evaluations name tasks and write metrics, intervals and sizes.
 import { formatCount, formatMillions } from "../../log/format.ts";
-import type { MetricValue, TaskName } from "../../superb/run/result.types.ts";
-import { TASKS } from "../../superb/tasks/index.ts";
+import type { MetricValue } from "../../superb/run/result.ts";
+import { TASKS, type TaskName } from "../../superb/tasks/index.ts";
 
 /** `PER`, or `Accuracy` at the beginning of a sentence. */
 export const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);

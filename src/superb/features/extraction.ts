@@ -56,7 +56,7 @@ export async function* extractBatches(
 }
 
 /** States of waveforms; an error names the file that it comes from, found by giving them to the upstream one at a time. */
-export async function extractNaming(
+async function extractNaming(
   upstream: FeatureUpstream,
   waves: readonly Float32Array[],
   paths: readonly string[],

@@ -2,12 +2,12 @@
 import { createHash } from "node:crypto";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import type { FeatureDtype, FeatureUtterance } from "./cache.types.ts";
+import type { FeatureDtype } from "./cache.types.ts";
 import type { FeatureUpstream } from "./features.types.ts";
 import { framesOfSamples } from "./frames.ts";
 
 /** Raised when caches of an earlier version cannot be read. */
-export const CACHE_FORMAT = 1;
+const CACHE_FORMAT = 1;
 
 export const BYTES_OF: Record<FeatureDtype, number> = { float16: 2, float32: 4 };
 
@@ -48,19 +48,4 @@ export const cacheFolder = (root: string, { fingerprint }: CacheFacts): string =
 export function stateBytes({ upstream, dtype }: CacheFacts, samples: number): number {
   const { layers, dim, samplesPerFrame } = upstream;
   return layers.length * framesOfSamples(samples, samplesPerFrame) * dim * BYTES_OF[dtype];
-}
-
-/** What a cache of these utterances would take, exactly, its small index aside. */
-export function planCache(
-  upstream: FeatureUpstream,
-  utterances: readonly FeatureUtterance[],
-  { dtype = "float32" }: { readonly dtype?: FeatureDtype } = {},
-): { readonly utterances: number; readonly frames: number; readonly bytes: number } {
-  const facts = cacheFacts(upstream, dtype);
-  let [frames, bytes] = [0, 0];
-  for (const { samples } of utterances) {
-    frames += framesOfSamples(samples, upstream.samplesPerFrame);
-    bytes += stateBytes(facts, samples);
-  }
-  return { utterances: utterances.length, frames, bytes };
 }

@@ -2,6 +2,7 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { littleEndianHost } from "../../checkpoint/index.ts";
+import { BadFiles } from "../../data/bad-files.ts";
 import type { BadFile } from "../../data/index.ts";
 import { InternalError, StillwaveError, UsageError, unknownName } from "../../errors.ts";
 import {
@@ -19,8 +20,6 @@ import { type CacheJob, fillCache } from "./fill.ts";
 import { cacheFacts, cacheFolder, defaultCacheRoot } from "./layout.ts";
 import { streamFeatures } from "./streamed-source.ts";
 
-/** How many bad files a message names. */
-const NAMED = 10;
 const PARALLEL_STATS = 64;
 
 /**
@@ -33,8 +32,9 @@ export async function* openFeatures(
   const { upstream, dtype = "float32", onBadFile = "stop", signal, workers = 1 } = options;
   if (dtype !== "float32" && dtype !== "float16") throw unknownName("dtype", String(dtype), ["float32", "float16"]);
   if (onBadFile !== "stop" && onBadFile !== "skip") throw unknownName("onBadFile", String(onBadFile), ["stop", "skip"]);
-  const { files, bad } = await lookAt(options.utterances, upstream.minSamples);
-  if (bad.length > 0 && onBadFile === "stop") throw new StillwaveError(describe(bad, options.utterances.length));
+  const { files, bad: unfit } = await lookAt(options.utterances, upstream.minSamples);
+  if (onBadFile === "stop") unfit.throwIfAny(options.utterances.length);
+  const bad = unfit.sorted();
   for (const { path, reason } of bad) yield { kind: "note", text: `left out: ${path}: ${reason}` };
   const usable = options.utterances.filter(({ id }) => files.has(id));
   if (options.cacheRoot === null) {
@@ -53,7 +53,7 @@ export async function* openFeatures(
   if (sources.some((source) => !index.entries.has(contentKey(source)))) {
     const filled = yield* fillCache(job);
     index = filled.index;
-    for (const file of filled.bad) bad.push(file);
+    bad.push(...filled.bad);
   }
   const unusable = new Set(bad.map(({ path }) => resolve(path)));
   const missing = sources.some((source) => !unusable.has(source.path) && !index.entries.has(contentKey(source)));
@@ -82,7 +82,7 @@ function repairing(job: CacheJob, files: ReadonlyMap<string, AudioSource>, { onN
 /** Files as they are now, by utterance; those that are not there or too short. */
 async function lookAt(utterances: readonly FeatureUtterance[], minSamples: number) {
   const files = new Map<string, AudioSource>();
-  const bad: BadFile[] = [];
+  const bad = new BadFiles();
   const known = new Map<string, Promise<{ size: number; mtimeMs: number } | string>>();
   const lengths = new Map<string, number>();
   const look = (path: string) =>
@@ -99,21 +99,14 @@ async function lookAt(utterances: readonly FeatureUtterance[], minSamples: numbe
         throw new UsageError(`${path}: given as ${lengths.get(path)} and as ${samples} samples; it has one length`);
       lengths.set(path, samples);
       if (files.has(id)) throw new UsageError(`features: two utterances have the id "${id}"; ids must be unique`);
-      if (typeof found === "string") bad.push({ path, reason: found });
+      if (typeof found === "string") bad.add(path, found);
       else if (samples < minSamples)
-        bad.push({ path, reason: `too short: ${samples} samples at 16 kHz, at least ${minSamples} are needed` });
+        bad.add(path, `too short: ${samples} samples at 16 kHz, at least ${minSamples} are needed`);
       else files.set(id, { path: resolve(path), samples, bytes: found.size, mtimeMs: found.mtimeMs });
     }
   }
   return { files, bad };
 }
-
-const describe = (bad: readonly BadFile[], total: number) =>
-  [
-    `${bad.length} of ${total} audio files cannot be used; repair or remove them, or go on without them with onBadFile: skip`,
-    ...bad.slice(0, NAMED).map(({ path, reason }) => `  ${path}: ${reason}`),
-    ...(bad.length > NAMED ? [`  and ${bad.length - NAMED} more`] : []),
-  ].join("\n");
 
 function leftOut(utterances: readonly FeatureUtterance[], bad: readonly BadFile[]): LeftOut[] {
   const reasons = new Map(bad.map(({ path, reason }) => [resolve(path), reason]));

@@ -1,10 +1,10 @@
 // Hidden states without a cache: every batch is decoded and goes through the upstream when it is asked for.
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
-import { type PlannedItem, prefetchBatches } from "../../data/index.ts";
+import type { PlannedItem } from "../../data/index.ts";
 import { InternalError, StillwaveError } from "../../errors.ts";
 import { BatchMemory, type Span, spanOf } from "./assemble.ts";
 import type { FeatureUtterance } from "./cache.types.ts";
-import { extractNaming } from "./extraction.ts";
+import { extractBatches } from "./extraction.ts";
 import type { FeatureSource, FeatureUpstream, UtteranceStates } from "./features.types.ts";
 import { framesOfSamples } from "./frames.ts";
 
@@ -88,20 +88,19 @@ function* groups(items: readonly PlannedItem[], batchSeconds: number): Generator
   if (group.length > 0) yield group;
 }
 
+/** @throws StillwaveError for a file that cannot be read: without a cache it cannot be left out any more. */
 async function decodeAndExtract(
   upstream: FeatureUpstream,
   items: readonly PlannedItem[],
   workers: number,
 ): Promise<UtteranceStates[]> {
-  const plan = [{ items, paddedSamples: items.reduce((most, { samples }) => Math.max(most, samples), 0) }];
-  for await (const { batch, bad } of prefetchBatches(plan, { onBadFile: "skip", workers })) {
-    if (bad.length > 0)
-      throw new StillwaveError(
-        `${bad[0].path}: ${bad[0].reason}; repair or remove it (without a cache a file is read when it is needed, and cannot be left out then)`,
-      );
-    const { wave, paddedSamples, samples, paths } = batch;
-    const waves = samples.map((count, item) => wave.subarray(item * paddedSamples, item * paddedSamples + count));
-    return extractNaming(upstream, waves, paths);
+  const plan = [{ items, paddedSamples: Math.max(...items.map(({ samples }) => samples)) }];
+  for await (const { bad, items: found } of extractBatches(upstream, plan, { onBadFile: "skip", workers })) {
+    if (bad.length === 0) return found.map(({ states }) => states);
+    const [{ path, reason }] = bad;
+    throw new StillwaveError(
+      `${path}: ${reason}; repair or remove it (without a cache a file is read when it is needed, and cannot be left out then)`,
+    );
   }
   return [];
 }

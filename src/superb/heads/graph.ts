@@ -8,7 +8,7 @@ import { entriesBefore } from "../../nn/features/lengths.ts";
 import { linear } from "../../nn/linear.ts";
 import { BLOCK_FRAMES, biLstmLayer, type LstmTraces } from "../../nn/lstm.ts";
 import { type Dropout, type ParameterLookup, within } from "../../nn/scope.ts";
-import type { BiLstmHeadConfig, HeadConfig, HeadInput } from "./head.types.ts";
+import type { BiLstmHeadConfig, HeadConfig, HeadInput } from "./config.ts";
 import { FEATURIZER } from "./parameters.ts";
 
 export const ITEMS: Dim = symbol("items");

@@ -2,7 +2,7 @@
 import type { HostArray, Parameters } from "../../graph/array.ts";
 import { sizeOf } from "../../graph/array.ts";
 import { Random } from "../../random.ts";
-import type { HeadConfig, HeadInput } from "./head.types.ts";
+import type { HeadConfig, HeadInput } from "./config.ts";
 
 interface HeadParameter {
   readonly name: string;

@@ -12,8 +12,8 @@ import type { Executable, Feed, Feeds, Runtime } from "../../runtime/runtime.ts"
 import { drawDropoutMasks } from "../../training/dropout-masks.ts";
 import type { FeatureBatch } from "../features/features.types.ts";
 import { augmentFeeds } from "./augment.ts";
+import type { HeadConfig, HeadInput } from "./config.ts";
 import { BLOCKS, FRAMES, frameMultiple, type HeadGraphOptions, headFrames, headLogits, STATES, TIME } from "./graph.ts";
-import type { HeadConfig, HeadInput } from "./head.types.ts";
 import { headParameters } from "./parameters.ts";
 import type { SpecAugmentPlan } from "./specaugment.ts";
 

@@ -3,13 +3,15 @@ import { dirname, extname, resolve } from "node:path";
 import { listSome, parseTable, readLines, splitTabs } from "../../data/lines.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
 
+export const SPLITS = ["train", "dev", "test"] as const;
+export type Split = (typeof SPLITS)[number];
+
 export interface LabelledFile {
   readonly id: string;
   readonly path: string;
-  readonly split: "train" | "dev" | "test";
+  readonly split: Split;
   /** One label per slot. */
   readonly labels: readonly string[];
-  readonly speaker?: string;
   /** A new crop of this length is drawn each time the file is used. */
   readonly randomCropSeconds?: number;
 }
@@ -24,8 +26,6 @@ export interface LabelledCorpus {
   readonly slots: readonly Slot[];
   readonly files: readonly LabelledFile[];
 }
-
-const SPLITS = ["train", "dev", "test"] as const;
 
 /**
  * Reads `labels.tsv`: a header line with the columns file and split (train, dev or test) and one with the labels. Paths are
@@ -46,7 +46,7 @@ export async function readLabelsTsv(
   const seen = new Map<string, number>();
   const files = rows.map((row): LabelledFile => {
     const place = `${file}:${row.number}`;
-    const [path, split, speaker] = ["file", "split", "speaker"].map((name) => row.get(name) ?? "");
+    const [path, split] = ["file", "split"].map((name) => row.get(name) ?? "");
     const labels = wanted.map((name) => row.get(name) ?? "");
     const empty = path === "" ? "file" : wanted[labels.indexOf("")];
     if (empty !== undefined) throw new StillwaveError(`${place}: the ${empty} is empty`);
@@ -58,16 +58,15 @@ export async function readLabelsTsv(
       path: resolve(dirname(file), path),
       split: splitNamed(split, place),
       labels,
-      ...(speaker !== "" && { speaker }),
     };
   });
   return { slots: slotsOf(files, wanted, file, "sorted"), files };
 }
 
 /** @throws StillwaveError naming `place` for a name that is none of the splits. */
-export function splitNamed(name: string, place: string): LabelledFile["split"] {
+export function splitNamed(name: string, place: string): Split {
   const split = name === "valid" || name === "validation" ? "dev" : name;
-  if ((SPLITS as readonly string[]).includes(split)) return split as LabelledFile["split"];
+  if ((SPLITS as readonly string[]).includes(split)) return split as Split;
   throw new StillwaveError(`${place}: split "${name}"; expected ${SPLITS.join(", ")}`);
 }
 
@@ -94,4 +93,11 @@ export function slotsOf(
     }
     return { name, values: order === "sorted" ? values.sort() : values };
   });
+}
+
+/** Weights for a draw in which all classes come equally often: 1 / (how often an answer's class occurs). */
+export function inverseClassFrequency(classes: readonly string[]): Float64Array {
+  const counts = new Map<string, number>();
+  for (const name of classes) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return Float64Array.from(classes, (name) => 1 / (counts.get(name) ?? 1));
 }

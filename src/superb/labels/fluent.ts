@@ -2,7 +2,7 @@
 import { basename, extname, join } from "node:path";
 import { type Line, parseTable, readLines } from "../../data/lines.ts";
 import { StillwaveError } from "../../errors.ts";
-import { type LabelledCorpus, type LabelledFile, slotsOf } from "./classes.ts";
+import { type LabelledCorpus, type LabelledFile, slotsOf, splitNamed } from "./classes.ts";
 
 export const INTENT_SLOTS = ["action", "object", "location"] as const;
 
@@ -13,27 +13,16 @@ export const INTENT_SLOTS = ["action", "object", "location"] as const;
  */
 export async function readFluentCommands(root: string): Promise<LabelledCorpus> {
   const files: LabelledFile[] = [];
-  for (const [name, split] of [
-    ["train", "train"],
-    ["valid", "dev"],
-    ["test", "test"],
-  ] as const) {
+  for (const name of ["train", "valid", "test"]) {
     const file = join(root, "data", `${name}_data.csv`);
     const split0 = (text: string, line: Line) => splitCsv(text, `${file}:${line.number}`);
     const { rows } = parseTable(await readLines(file, "intent label"), file, split0, ["path", ...INTENT_SLOTS]);
     for (const row of rows) {
       const path = row.get("path")!;
       const labels = INTENT_SLOTS.map((slot) => row.get(slot)!);
-      const speaker = row.get("speakerId");
       if (path === "" || labels.includes(""))
         throw new StillwaveError(`${file}:${row.number}: a path or slot is empty`);
-      files.push({
-        id: basename(path, extname(path)),
-        path: join(root, path),
-        split,
-        labels,
-        ...(speaker && { speaker }),
-      });
+      files.push({ id: basename(path, extname(path)), path: join(root, path), split: splitNamed(name, file), labels });
     }
   }
   const seen = new Set<string>();

@@ -4,9 +4,9 @@ import { readdir, realpath, stat } from "node:fs/promises";
 import { extname, join, relative, sep } from "node:path";
 import { AUDIO_EXTENSIONS } from "../../audio/index.ts";
 import { StillwaveError } from "../../errors.ts";
-import { type LabelledCorpus, type LabelledFile, readLabelsTsv, slotsOf } from "./classes.ts";
+import { type LabelledCorpus, type LabelledFile, readLabelsTsv, type Split, slotsOf } from "./classes.ts";
 
-const SPLIT_FOLDERS: Readonly<Record<string, LabelledFile["split"]>> = {
+const SPLIT_FOLDERS: Readonly<Record<string, Split>> = {
   train: "train",
   dev: "dev",
   valid: "dev",

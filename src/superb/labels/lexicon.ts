@@ -1,5 +1,4 @@
 // Pronunciation lexicons, phones.txt and transcripts: from utterances to phones.
-
 import { readLines, tokensOf } from "../../data/lines.ts";
 import { StillwaveError } from "../../errors.ts";
 import { foldStress } from "./vocabulary.ts";
@@ -26,7 +25,7 @@ export async function readLexicon(files: readonly string[]): Promise<Lexicon> {
   return lexicon;
 }
 
-export interface Transcript {
+interface Transcript {
   readonly id: string;
   readonly transcript: string;
 }
@@ -46,8 +45,7 @@ export function pronounce(
     const spoken: string[] = [];
     for (const word of tokensOf(transcript.toUpperCase())) {
       const pronunciation = lexicon.get(word);
-      if (pronunciation)
-        for (const phone of pronunciation) spoken.push(stress === "folded" ? foldStress(phone) : phone);
+      if (pronunciation) spoken.push(...(stress === "folded" ? pronunciation.map(foldStress) : pronunciation));
       else missing.set(word, (missing.get(word) ?? 0) + 1);
     }
     phones.set(id, spoken);
@@ -69,29 +67,15 @@ export async function readPhones(
   file: string,
   stress: "stressed" | "folded" = "stressed",
 ): Promise<Map<string, string[]>> {
-  const entries = await readById(file, "phones");
-  return new Map(
-    [...entries].map(([id, { number, rest }]) => {
-      const phones = tokensOf(rest).map((phone) => (stress === "folded" ? foldStress(phone) : phone));
-      if (phones.length === 0) throw new StillwaveError(`${file}:${number}: "${id}" has no phones`);
-      return [id, phones];
-    }),
-  );
-}
-
-/** Reads a transcript file in LibriSpeech's format (`utterance WORD WORD ...`), e.g. `84-121123.trans.txt`. */
-export async function readTranscripts(file: string): Promise<Transcript[]> {
-  const entries = await readById(file, "transcript");
-  return [...entries].map(([id, { rest }]) => ({ id, transcript: rest }));
-}
-
-async function readById(file: string, purpose: string): Promise<Map<string, { number: number; rest: string }>> {
-  const entries = new Map<string, { number: number; rest: string }>();
-  for (const { number, text } of await readLines(file, purpose)) {
-    const [id] = tokensOf(text);
-    const earlier = entries.get(id);
-    if (earlier) throw new StillwaveError(`${file}:${number}: "${id}" was on line ${earlier.number} already`);
-    entries.set(id, { number, rest: text.trim().slice(id.length).trim() });
+  const phones = new Map<string, string[]>();
+  const lines = new Map<string, number>();
+  for (const { number, text } of await readLines(file, "phones")) {
+    const [id, ...spoken] = tokensOf(text);
+    const earlier = lines.get(id);
+    if (earlier) throw new StillwaveError(`${file}:${number}: "${id}" was on line ${earlier} already`);
+    if (spoken.length === 0) throw new StillwaveError(`${file}:${number}: "${id}" has no phones`);
+    lines.set(id, number);
+    phones.set(id, stress === "folded" ? spoken.map(foldStress) : spoken);
   }
-  return entries;
+  return phones;
 }

@@ -1,7 +1,7 @@
 // Speech Commands v1 in the archive's own layout, split by the hash of file names as its authors do (arXiv:1804.03209).
 import { createHash } from "node:crypto";
 import { readdir } from "node:fs/promises";
-import { basename, extname, join } from "node:path";
+import { basename, join } from "node:path";
 import { StillwaveError } from "../../errors.ts";
 import type { LabelledCorpus, LabelledFile } from "./classes.ts";
 
@@ -28,54 +28,25 @@ export function splitByHash(fileName: string): "train" | "dev" | "test" {
  */
 export async function readSpeechCommands(trainRoot: string, testRoot: string): Promise<LabelledCorpus> {
   const files: LabelledFile[] = [];
-  for (const word of await foldersOf(trainRoot)) {
-    for (const name of await wavsOf(join(trainRoot, word))) {
-      const path = join(trainRoot, word, name);
-      const id = `train/${word}/${basename(name, extname(name))}`;
-      if (word === NOISE_FOLDER) {
-        for (const split of ["train", "dev"] as const) {
-          files.push({ id: `${split}-${id}`, path, split, labels: [SILENCE_CLASS], randomCropSeconds: 1 });
-        }
-        continue;
-      }
-      const split = splitByHash(name);
-      if (split !== "test") files.push({ id, path, split, labels: [classOf(word)], ...speakerOf(name) });
-    }
+  for (const { word, ...file } of await recordingsIn(trainRoot, "train")) {
+    const split = splitByHash(file.path);
+    if (word === NOISE_FOLDER) {
+      const noise = { path: file.path, labels: [SILENCE_CLASS], randomCropSeconds: 1 };
+      for (const split of ["train", "dev"] as const) files.push({ ...noise, id: `${split}-${file.id}`, split });
+    } else if (split !== "test") files.push({ ...file, split, labels: [classOf(word)] });
   }
-  requireClasses(files, trainRoot, [...KEYWORDS, UNKNOWN_CLASS, SILENCE_CLASS]);
-  const testFiles: LabelledFile[] = [];
-  for (const word of await foldersOf(testRoot)) {
-    for (const name of await wavsOf(join(testRoot, word))) {
-      const id = `test/${word}/${basename(name, extname(name))}`;
-      testFiles.push({
-        id,
-        path: join(testRoot, word, name),
-        split: "test",
-        labels: [classOf(word)],
-        ...speakerOf(name),
-      });
-    }
-  }
-  requireClasses(testFiles, testRoot, KEYWORDS);
   const values = [...KEYWORDS, UNKNOWN_CLASS, SILENCE_CLASS];
+  requireClasses(files, trainRoot, values);
+  const testFiles = (await recordingsIn(testRoot, "test")).map(
+    ({ word, ...file }): LabelledFile => ({ ...file, split: "test", labels: [classOf(word)] }),
+  );
+  requireClasses(testFiles, testRoot, KEYWORDS);
   return { slots: [{ name: "keyword", values }], files: [...files, ...testFiles] };
-}
-
-/** Weight of each file in a sampler that draws all classes equally often: 1 / (its class's files). */
-export function inverseClassFrequency(files: readonly Pick<LabelledFile, "labels">[]): Float64Array {
-  const counts = new Map<string, number>();
-  for (const { labels } of files) counts.set(labels[0], (counts.get(labels[0]) ?? 0) + 1);
-  return Float64Array.from(files, ({ labels }) => 1 / counts.get(labels[0])!);
 }
 
 function classOf(folder: string): string {
   const known: readonly string[] = [...KEYWORDS, SILENCE_CLASS];
   return known.includes(folder) ? folder : UNKNOWN_CLASS;
-}
-
-function speakerOf(name: string): { speaker?: string } {
-  const at = name.indexOf("_nohash_");
-  return at > 0 ? { speaker: name.slice(0, at) } : {};
 }
 
 function requireClasses(files: readonly LabelledFile[], root: string, classes: readonly string[]): void {
@@ -88,16 +59,16 @@ function requireClasses(files: readonly LabelledFile[], root: string, classes: r
   }
 }
 
-async function foldersOf(root: string): Promise<string[]> {
+/** The wav files of an archive, by the folder of their word. */
+async function recordingsIn(root: string, archive: string) {
   const entries = await readdir(root, { withFileTypes: true }).catch(() => undefined);
   if (!entries) throw new StillwaveError(`${root}: no such folder`);
-  return entries
-    .filter((entry) => !entry.isFile() && !entry.name.startsWith("."))
-    .map(({ name }) => name)
-    .sort();
-}
-
-async function wavsOf(folder: string): Promise<string[]> {
-  const names = await readdir(folder).catch(() => []);
-  return names.filter((name) => extname(name).toLowerCase() === ".wav" && !name.startsWith(".")).sort();
+  const words = entries.filter((entry) => !entry.isFile() && !entry.name.startsWith(".")).map(({ name }) => name);
+  const found: { readonly word: string; readonly id: string; readonly path: string }[] = [];
+  for (const word of words.sort()) {
+    const names = await readdir(join(root, word)).catch(() => []);
+    for (const name of names.filter((file) => /^[^.].*\.wav$/i.test(file)).sort())
+      found.push({ word, id: `${archive}/${word}/${name.slice(0, -".wav".length)}`, path: join(root, word, name) });
+  }
+  return found;
 }

@@ -37,7 +37,6 @@ export async function readVoxceleb1(root: string, splitFile: string): Promise<La
         path: join(folder, path),
         split: SPLITS[split as keyof typeof SPLITS],
         labels: [speaker],
-        speaker,
       });
     }
   }

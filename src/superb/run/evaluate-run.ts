@@ -1,58 +1,33 @@
-// One evaluation from its options to its result: corpus, upstream, hidden states, heads, test, files.
-import { StillwaveError, UsageError } from "../../errors.ts";
-import { reportEvaluation } from "../../report/evaluation/write.ts";
+// One evaluation from its settings to its result: corpus, upstream, hidden states, heads, test, files.
+import { StillwaveError } from "../../errors.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { openFeatureUpstream } from "../../upstream/index.ts";
-import type { FeatureSource, FeatureUpstream } from "../features/features.types.ts";
-import { openFeatures } from "../features/index.ts";
+import type { FeatureUpstream } from "../features/features.types.ts";
+import { openFeatures } from "../features/open.ts";
+import type { HeadConfig } from "../heads/config.ts";
 import { headParameterCount } from "../heads/parameters.ts";
+import { resolveTraining, type Training } from "../recipe/defaults.ts";
+import { type CheckedSettings, checkSettings } from "../recipe/read.ts";
 import { createDecoding } from "../tasks/decoding.ts";
 import { taskNamed } from "../tasks/index.ts";
 import { createObjective } from "../tasks/objective.ts";
-import { everySplit } from "../tasks/splits.ts";
-import type { Split, Task, TaskData, TaskUtterance } from "../tasks/task.types.ts";
-import { Sampler, type SamplerOptions } from "../training/sampler.ts";
+import { everySplit, perSplit } from "../tasks/splits.ts";
+import type { TaskData, TaskUtterance } from "../tasks/task.types.ts";
+import { Sampler } from "../training/sampler.ts";
 import type { EvaluationOptions, PreparedEvaluation } from "./evaluation.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
-import { finishedResult, finishRun } from "./finish.ts";
+import { finishRun } from "./finish.ts";
 import { type EvaluationFolder, openEvaluationFolder, recordEvaluation } from "./manifest.ts";
-import { resolveSettings, type Settings } from "./settings.ts";
+import { finishedResult } from "./result.ts";
 import { sweep } from "./sweep.ts";
 
-/**
- * Trains a task's head on a frozen upstream and tests it once. Equal options, files and machines give bit-identical heads,
- * interrupted or not. Leaving the loop early keeps what checkpoints hold.
- */
-export async function* evaluateRun(options: EvaluationOptions): AsyncGenerator<EvaluationEvent, void, undefined> {
-  if (options.cacheRoot === null && options.dtype === "float16")
-    throw new UsageError("dtype: float16 is how a cache stores hidden states; without a cache they are float32");
-  const folder = await openEvaluationFolder(options.outDir, options.resume ?? false);
-  const notes: string[] = [];
-  let upstream: FeatureUpstream | undefined;
-  try {
-    for (const text of folder.notes) yield { kind: "note", text };
-    const task = taskNamed(options.task);
-    const data = await task.load(options.corpus);
-    const { device, threads } = options;
-    const where = { ...(device && { device }), ...(threads && { threads }) };
-    upstream = await openFeatureUpstream(options.upstream, {
-      ...options.upstreamOptions,
-      ...where,
-      onNote: (text) => notes.push(text),
-    });
-    const runtime = await createRuntime(where);
-    yield* evaluateWith({ options, folder, task, data, upstream, runtime, notes });
-  } finally {
-    await upstream?.dispose();
-    await folder.close();
-  }
-}
-
 interface Opened {
-  readonly options: EvaluationOptions;
+  readonly asked: CheckedSettings;
+  readonly force: boolean;
+  readonly signal: AbortSignal | undefined;
   readonly folder: EvaluationFolder;
-  readonly task: Task;
+  readonly task: ReturnType<typeof taskNamed>;
   readonly data: TaskData;
   readonly upstream: FeatureUpstream;
   readonly runtime: Runtime;
@@ -60,35 +35,65 @@ interface Opened {
   readonly notes: string[];
 }
 
+const note = (text: string): EvaluationEvent => ({ kind: "note", text });
+
+/**
+ * Trains a task's head on a frozen upstream and tests it once. Equal settings, files and machines give bit-identical heads,
+ * interrupted or not. Leaving the loop early keeps what checkpoints hold.
+ * @throws UsageError for settings that are wrong or contradict each other, StillwaveError for files that cannot be used
+ */
+export async function* evaluateRun({
+  resume = false,
+  force = false,
+  signal,
+  ...given
+}: EvaluationOptions): AsyncGenerator<EvaluationEvent, void, undefined> {
+  const task = taskNamed(given.task);
+  const asked = checkSettings(task, given);
+  const folder = await openEvaluationFolder(asked.run.outDir, resume);
+  const notes: string[] = [];
+  let upstream: FeatureUpstream | undefined;
+  try {
+    yield* folder.notes.map(note);
+    const data = await task.load(asked.data);
+    const { device, threads } = asked.run;
+    const { model, ...options } = asked.upstream;
+    const onNote = (text: string) => notes.push(text);
+    upstream = await openFeatureUpstream(model, { ...options, device, threads, onNote });
+    const runtime = await createRuntime({ device, threads });
+    yield* evaluateWith({ asked, force, signal, folder, task, data, upstream, runtime, notes });
+  } finally {
+    await upstream?.dispose();
+    await folder.close();
+  }
+}
+
 async function* evaluateWith(opened: Opened): AsyncGenerator<EvaluationEvent, void, undefined> {
-  const { options, folder, task, data, upstream, runtime, notes } = opened;
-  for (const text of [...data.notes, ...notes.splice(0), ...badNotes(data)]) yield { kind: "note", text };
+  const { asked, force, signal, folder, task, data, upstream, runtime, notes } = opened;
+  yield* [...data.notes, ...notes.splice(0), ...badNotes(data)].map(note);
   const objective = createObjective(data.objective);
-  const settings = settingsFor(opened);
-  const config = task.head(objective.outputs, options.training ?? {});
-  if (options.decoding && data.objective.kind !== "ctc")
-    throw new StillwaveError(`${task.name}: answers are classes; there is nothing to decode`);
-  const decoding =
-    options.decoding && data.objective.kind === "ctc" ? [await createDecoding(data.objective, options.decoding)] : [];
-  const identity = identityOf(opened, settings, config as unknown as Record<string, unknown>);
-  for (const text of await recordEvaluation(folder, task.name, identity, options.force ?? false))
-    yield { kind: "note", text };
-  const already = await finishedResult(folder.path);
-  if (already && folder.manifest) {
-    const { path: report } = await reportEvaluation(folder.path);
-    yield { kind: "done", folder: folder.path, already: true, result: already, report };
+  const settings = trainingOf(opened);
+  const config = task.head(objective.outputs, asked.head);
+  const { spec } = objective;
+  const decodings = spec.kind === "ctc" && asked.decoding ? [await createDecoding(spec, asked.decoding)] : [];
+  const identity = identityOf(opened, settings, config);
+  yield* (await recordEvaluation(folder, task.name, identity, force)).map(note);
+  const already = folder.manifest && (await finishedResult(folder.path));
+  if (already) {
+    yield { kind: "done", folder: folder.path, already: true, result: already };
     return;
   }
   const began = performance.now();
-  const features = yield* openSource(opened);
-  if (!features) {
+  const opening = yield* openSource(opened);
+  if (!opening) {
     yield interrupted(folder.path);
     return;
   }
-  const { source, utterances } = features;
+  const { source, utterances } = opening;
   try {
     const prepared: PreparedEvaluation = {
-      options,
+      name: task.name,
+      asked,
       data,
       utterances,
       upstream,
@@ -99,17 +104,17 @@ async function* evaluateWith(opened: Opened): AsyncGenerator<EvaluationEvent, vo
       input: { layers: source.layers.length, dim: source.dim },
       objective,
       source,
-      sampler: new Sampler(utterances.train, samplerOptions(task, settings, source.samplesPerFrame)),
+      sampler: samplerOf(opened, utterances.train, settings),
       dev: utterances.dev,
       runtime,
       featureSeconds: (performance.now() - began) / 1000,
-      signal: options.signal,
+      signal,
     };
     yield startEvent(prepared);
     const swept = yield* sweep(prepared);
-    const isDone = swept !== undefined && (yield* finishRun(prepared, swept, decoding));
+    const isDone = swept !== undefined && (yield* finishRun(prepared, swept, decodings));
     if (!isDone) yield interrupted(folder.path);
-    for (const text of notes.splice(0)) yield { kind: "note", text };
+    yield* notes.splice(0).map(note);
   } finally {
     await source.close();
   }
@@ -121,101 +126,79 @@ const interrupted = (folder: string): EvaluationEvent => ({
   remedy: `what is done is kept in ${folder}; the same command with --resume goes on`,
 });
 
-const badNotes = ({ badFiles }: TaskData): string[] => {
-  const [first] = badFiles;
-  return first ? [`${badFiles.length} bad files left out, first ${first.path}: ${first.reason}`] : [];
-};
+const badNotes = ({ badFiles }: TaskData): string[] =>
+  badFiles.slice(0, 1).map(({ path, reason }) => `${badFiles.length} bad files left out, first ${path}: ${reason}`);
 
-function samplerOptions({ recipe }: Task, settings: Settings, samplesPerFrame: number): SamplerOptions {
-  const { batching, halveAboveSamples, cropSeconds } = recipe;
-  const { batchSize, seed } = settings;
-  return { batching, halveAboveSamples, cropSeconds, batchSize, seed, samplesPerFrame };
+function samplerOf(
+  { task, upstream }: Opened,
+  utterances: readonly TaskUtterance[],
+  { batchSize, seed }: Pick<Training, "batchSize" | "seed">,
+): Sampler {
+  const { batching, halveAboveSamples, cropSeconds } = task.recipe;
+  const { samplesPerFrame } = upstream;
+  return new Sampler(utterances, { batching, halveAboveSamples, cropSeconds, batchSize, seed, samplesPerFrame });
 }
 
-function settingsFor({ options, task, data, upstream }: Opened): Settings {
-  const choices = options.training ?? {};
-  return resolveSettings(task, choices, (batchSize, accumulate) => {
-    const { batching, halveAboveSamples } = task.recipe;
-    const { samplesPerFrame } = upstream;
-    const sampler = new Sampler(data.utterances.train, {
-      batching,
-      halveAboveSamples,
-      batchSize,
-      seed: 0,
-      samplesPerFrame,
-    });
-    return sampler.batchesPerEpoch / accumulate;
+const trainingOf = (opened: Opened): Training =>
+  resolveTraining(opened.task.recipe, opened.asked.training, (batchSize, accumulate) => {
+    const { batchesPerEpoch } = samplerOf(opened, opened.data.utterances.train, { batchSize, seed: 0 });
+    return batchesPerEpoch / accumulate;
   });
-}
 
 /** Everything that the numbers of a run depend on. */
-function identityOf(
-  { options, data, upstream }: Opened,
-  settings: Settings,
-  head: Readonly<Record<string, unknown>>,
-): Record<string, unknown> {
-  const { cacheRoot, dtype } = options;
+function identityOf({ asked, data, upstream }: Opened, settings: Training, head: HeadConfig): Record<string, unknown> {
+  const { cache, dtype = "float32" } = asked.features;
   return {
     upstream: { fingerprint: upstream.fingerprint, layers: upstream.layers.length, dim: upstream.dim },
     data: { fingerprint: data.fingerprint },
     settings,
     head,
-    features: cacheRoot === null ? "streamed float32" : (dtype ?? "float32"),
-    decoding: options.decoding ?? null,
+    features: cache === null ? "streamed float32" : dtype,
+    decoding: asked.decoding ?? null,
   };
 }
 
-/** Hidden states of all splits, and the utterances that have some. undefined where the signal ended it. */
+/**
+ * Hidden states of all splits, and the utterances that have some. undefined where the signal ended it.
+ * @throws StillwaveError for a split that is left without utterances
+ */
 async function* openSource({
-  options,
+  asked,
   data,
   upstream,
   notes,
-}: Opened): AsyncGenerator<
-  EvaluationEvent,
-  | { readonly source: FeatureSource; readonly utterances: Readonly<Record<Split, readonly TaskUtterance[]>> }
-  | undefined,
-  undefined
-> {
-  const { cacheRoot, dtype, workers, signal, corpus } = options;
-  const opening = openFeatures({
+  signal,
+}: Opened): AsyncGenerator<EvaluationEvent, Pick<PreparedEvaluation, "source" | "utterances"> | undefined, undefined> {
+  const { cache: cacheRoot, dtype, workers } = asked.features;
+  const opened = yield* openFeatures({
     upstream,
     utterances: everySplit(data.utterances),
-    onBadFile: corpus.onBadFile,
+    onBadFile: asked.data.onBadFile,
     onNote: (text) => notes.push(text),
     cacheRoot,
-    ...(dtype && { dtype }),
+    dtype,
     workers,
     signal,
   });
-  const opened = yield* opening;
   if (!opened) return undefined;
-  const bad = new Set(opened.leftOut.map(({ id }) => id));
-  const kept = (split: Split) => data.utterances[split].filter(({ id }) => !bad.has(id));
-  const utterances = { train: kept("train"), dev: kept("dev"), test: kept("test") };
+  const { source, leftOut } = opened;
+  const bad = new Set(leftOut.map(({ id }) => id));
+  const utterances = perSplit((split) => data.utterances[split].filter(({ id }) => !bad.has(id)));
   for (const [split, list] of Object.entries(utterances))
     if (list.length === 0) {
-      await opened.source.close();
+      await source.close();
       throw new StillwaveError(`${data.root}: no usable file is left in the split ${split}; repair the corpus`);
     }
-  return { source: opened.source, utterances };
+  return { source, utterances };
 }
 
-function startEvent({
-  task,
-  folder,
-  options,
-  input,
-  config,
-  settings,
-  utterances,
-}: PreparedEvaluation): EvaluationEvent {
+function startEvent({ name, folder, asked, input, config, settings, utterances }: PreparedEvaluation): EvaluationEvent {
   const { train, dev, test } = utterances;
   return {
     kind: "start",
-    task: task.name,
+    task: name,
     folder,
-    upstream: options.upstream,
+    upstream: asked.upstream.model,
     ...input,
     headParameters: headParameterCount(config, input),
     utterances: { train: train.length, dev: dev.length, test: test.length },

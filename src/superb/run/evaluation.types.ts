@@ -1,41 +1,26 @@
 // What an evaluation is asked for, and what everything after its preparation works with.
-import type { Device } from "../../runtime/runtime.ts";
-import type { UpstreamOptions } from "../../upstream/index.ts";
 import type { FeatureUpstream } from "../features/features.types.ts";
-import type { DecodingOptions } from "../tasks/decoding.ts";
-import type { CorpusOptions, Split, TaskData, TaskUtterance } from "../tasks/task.types.ts";
-import type { TrainingChoices } from "./settings.ts";
+import type { CheckedSettings } from "../recipe/read.ts";
+import type { EvaluationInput } from "../recipe/schema.ts";
+import type { TaskName } from "../tasks/index.ts";
+import type { PerSplit, TaskData, TaskUtterance } from "../tasks/task.types.ts";
 import type { SweepParts } from "./sweep.ts";
 
-export interface EvaluationOptions {
-  readonly task: string;
-  /** Model folder, checkpoint, Hugging Face id, ONNX file, `fbank` or `mfcc`. */
-  readonly upstream: string;
-  readonly upstreamOptions?: Pick<UpstreamOptions, "states" | "part" | "reuse" | "teacherHeads">;
-  readonly corpus: CorpusOptions;
-  /** The run folder. */
-  readonly outDir: string;
-  readonly training?: TrainingChoices;
-  /** Another decoding beside the greedy one (tasks that spell). */
-  readonly decoding?: DecodingOptions;
-  /** Where hidden states are kept; default the user's cache folder; null: they are made again whenever they are needed. */
-  readonly cacheRoot?: string | null;
-  readonly dtype?: "float16" | "float32";
+/** The settings of a recipe, and how to go on where there is a run already. */
+export interface EvaluationOptions extends EvaluationInput {
   readonly resume?: boolean;
-  /** Resume although options, data or upstream differ. */
+  /** Resume although settings, data or upstream differ. */
   readonly force?: boolean;
-  readonly device?: Device | "auto";
-  readonly threads?: number;
-  /** Decoding threads. */
-  readonly workers?: number;
   readonly signal?: AbortSignal;
 }
 
 /** What everything after the preparation works with. */
 export interface PreparedEvaluation extends SweepParts {
-  readonly options: EvaluationOptions;
+  readonly name: TaskName;
+  /** As the user gave them; `settings` are those of the training, resolved. */
+  readonly asked: CheckedSettings;
   readonly data: TaskData;
-  readonly utterances: Readonly<Record<Split, readonly TaskUtterance[]>>;
+  readonly utterances: PerSplit<readonly TaskUtterance[]>;
   readonly upstream: FeatureUpstream;
   /** Of making hidden states. */
   readonly featureSeconds: number;

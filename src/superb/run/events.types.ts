@@ -1,7 +1,8 @@
 // What an evaluation tells while it runs.
 import type { FeatureEvent } from "../features/cache.types.ts";
+import type { TaskName } from "../tasks/index.ts";
 import type { TrainEvent } from "../training/train.ts";
-import type { EvaluationResult, TaskName } from "./result.types.ts";
+import type { EvaluationResult } from "./result.ts";
 
 export type EvaluationEvent =
   | { readonly kind: "note"; readonly text: string }
@@ -28,6 +29,4 @@ export type EvaluationEvent =
       readonly folder: string;
       readonly already: boolean;
       readonly result: EvaluationResult;
-      /** The HTML file. */
-      readonly report: string;
     };

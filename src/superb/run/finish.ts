@@ -1,26 +1,22 @@
-// The end of an evaluation: the chosen head tested and saved, predictions, result.json, the report.
-
+// The end of an evaluation: the chosen head tested and saved, predictions, result.json.
 import { existsSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
 import { InternalError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
 import { writePredictions } from "../../metrics/predictions.ts";
-import { reportEvaluation } from "../../report/evaluation/write.ts";
-import { readEvaluation } from "../../report/results/read.ts";
 import { checkpointName, restoreWeights } from "../../training/checkpoints.ts";
 import { environment } from "../../training/environment.ts";
 import { headParameterCount, initHead, layerWeights } from "../heads/parameters.ts";
 import { Head } from "../heads/step.ts";
 import type { Decoding } from "../tasks/decoding.ts";
-import { factsOf } from "../tasks/splits.ts";
-import type { Split } from "../tasks/task.types.ts";
+import { factsOf, perSplit } from "../tasks/splits.ts";
 import { accuracy, errorRate, evaluate } from "../training/evaluate.ts";
 import { trainingFolder } from "../training/train.ts";
 import type { PreparedEvaluation } from "./evaluation.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
-import { writeHead } from "./head-folder.ts";
+import { type HeadSettings, writeHead } from "./head-folder.ts";
 import { RUN_FILES } from "./manifest.ts";
-import type { DecodingResult, EvaluationResult } from "./result.types.ts";
+import type { DecodingResult, EvaluationResult } from "./result.ts";
 import type { SweepResult } from "./sweep.ts";
 import { testHead } from "./testing.ts";
 
@@ -54,8 +50,7 @@ export async function* finishRun(
       testingSeconds,
     });
     await writeFileAtomic(join(folder, RUN_FILES.result), `${JSON.stringify(result, null, 2)}\n`);
-    const { path } = await reportEvaluation(folder);
-    yield { kind: "done", folder, already: false, result, report: path };
+    yield { kind: "done", folder, already: false, result };
     return true;
   } finally {
     await head.release();
@@ -65,17 +60,18 @@ export async function* finishRun(
 /** Files by absolute path, so that a run is found again from anywhere. */
 const portableSpec = (spec: string) => (!isAbsolute(spec) && existsSync(spec) ? resolve(spec) : spec);
 
-function headSettings({ task, config, input, data, options, upstream }: PreparedEvaluation) {
-  const given = Object.entries(options.upstreamOptions ?? {}).filter(([, value]) => value !== undefined);
+function headSettings({ name, config, input, data, asked, upstream }: PreparedEvaluation): HeadSettings {
+  const { model, ...given } = asked.upstream;
+  const options = Object.entries(given).filter(([, value]) => value !== undefined);
   return {
-    format: 1 as const,
-    task: task.name,
+    format: 1,
+    task: name,
     config,
     input,
     objective: data.objective,
     upstream: {
-      spec: portableSpec(options.upstream),
-      options: Object.fromEntries(given) as Record<string, string | number>,
+      spec: portableSpec(model),
+      options: Object.fromEntries(options),
       fingerprint: upstream.fingerprint,
       samplesPerFrame: upstream.samplesPerFrame,
     },
@@ -94,17 +90,17 @@ function resultOf(
   { trained, chosen }: SweepResult,
   measured: Measured,
 ): EvaluationResult {
-  const { task, data, upstream, options, settings, config, input, objective, utterances, featureSeconds } = prepared;
+  const { name, data, upstream, asked, settings, config, input, objective, utterances, featureSeconds } = prepared;
   const { protocol, learningRates: _, ...numbers } = settings;
   const [headline] = measured.results;
-  const facts = (split: Split) => factsOf(utterances[split], data.facts[split].source);
+  const facts = perSplit((split) => factsOf(utterances[split], data.facts[split].source));
   const { kind: __, outputs: ___, ...sizes } = config;
   return {
     format: 1,
-    task: task.name,
+    task: name,
     created: new Date().toISOString(),
     upstream: {
-      name: options.upstream,
+      name: asked.upstream.model,
       kind: upstream.kind,
       fingerprint: upstream.fingerprint,
       layers: upstream.layers,
@@ -112,16 +108,10 @@ function resultOf(
       samplesPerFrame: upstream.samplesPerFrame,
       parameters: upstream.parameters,
     },
-    data: {
-      root: data.root,
-      fingerprint: data.fingerprint,
-      train: facts("train"),
-      dev: facts("dev"),
-      test: facts("test"),
-    },
+    data: { root: data.root, fingerprint: data.fingerprint, ...facts },
     protocol,
     options: { ...numbers, ...sizes, outputs: config.outputs, features: prepared.source.dtype },
-    metric: headline!.metric,
+    metric: headline.metric,
     dev: measured.dev,
     decodings: measured.results,
     unit: objective.unit,
@@ -140,13 +130,7 @@ function resultOf(
       training: trained.reduce((sum, { state }) => sum + state.seconds, 0),
       testing: measured.testingSeconds,
     },
-    predictions: { dev: join(RUN_FILES.predictions, "dev.jsonl"), test: headline!.predictions },
+    predictions: { dev: join(RUN_FILES.predictions, "dev.jsonl"), test: headline.predictions },
     environment: { ...environment() },
   };
-}
-
-/** The result of a run that has ended; undefined where it has not. */
-export async function finishedResult(folder: string): Promise<EvaluationResult | undefined> {
-  if (!existsSync(join(folder, RUN_FILES.result))) return undefined;
-  return (await readEvaluation(folder)).result;
 }

@@ -6,59 +6,31 @@ import { readSafetensors, writeSafetensors } from "../../checkpoint/formats/safe
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
 import type { Parameters } from "../../graph/array.ts";
-import type { HeadConfig, HeadInput } from "../heads/head.types.ts";
+import { headConfigSchema, headInputSchema } from "../heads/config.ts";
 import { headParameters } from "../heads/parameters.ts";
-import type { ObjectiveSpec } from "../tasks/objective.ts";
+import type { Frozen } from "../recipe/schema.ts";
+import { TASKS } from "../tasks/index.ts";
+import { objectiveSchema } from "../tasks/objective.ts";
 
 export const HEAD_FILES = { settings: "head.json", weights: "model.safetensors" } as const;
 const MAX_BYTES = 2 ** 24;
 
-const count = z.int().min(1).max(1_000_000);
-const common = { projection: count, outputs: count, normalizeStates: z.boolean() };
-const configSchema = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("frames"), ...common }),
-  z.object({ kind: z.literal("utterance"), ...common }),
-  z.object({
-    kind: z.literal("bilstm"),
-    ...common,
-    hidden: count,
-    lstmLayers: z.int().min(1).max(16),
-    dropout: z.number().min(0).lt(1),
-    stack: z.int().min(1).max(64),
-  }),
-]);
-const objectiveSchema = z.discriminatedUnion("kind", [
-  z.object({
-    kind: z.literal("ctc"),
-    text: z.enum(["phones", "characters"]),
-    symbols: z.array(z.string()).min(2),
-    special: z.array(z.string()),
-  }),
-  z.object({
-    kind: z.literal("classes"),
-    slots: z.array(z.object({ name: z.string(), values: z.array(z.string()).min(1) })).min(1),
-  }),
-]);
 const schema = z.object({
   format: z.literal(1),
-  task: z.enum(["pr", "asr", "ks", "sid", "ic"]),
-  config: configSchema,
-  input: z.object({ layers: count, dim: count }),
+  task: z.enum(Object.keys(TASKS)),
+  config: headConfigSchema,
+  input: headInputSchema,
   objective: objectiveSchema,
   upstream: z.object({
     /** As the user gave it; files as absolute paths. */
     spec: z.string(),
     options: z.record(z.string(), z.union([z.string(), z.number()])),
     fingerprint: z.string(),
-    samplesPerFrame: count,
+    samplesPerFrame: z.int().min(1).max(1_000_000),
   }),
 });
 
-export interface HeadSettings extends Readonly<Omit<z.infer<typeof schema>, "config" | "input" | "objective">> {
-  readonly config: HeadConfig;
-  readonly input: HeadInput;
-  readonly objective: ObjectiveSpec;
-}
+export type HeadSettings = Frozen<z.infer<typeof schema>>;
 
 export async function writeHead(folder: string, settings: HeadSettings, parameters: Parameters): Promise<void> {
   await mkdir(folder, { recursive: true });
@@ -107,7 +79,7 @@ function parse(text: string, path: string): HeadSettings {
   const result = schema.safeParse(value);
   if (!result.success) {
     const [issue] = result.error.issues;
-    throw new StillwaveError(`${path}: ${issue!.path.join(".")}: ${issue!.message}; train the head again`);
+    throw new StillwaveError(`${path}: ${issue.path.join(".")}: ${issue.message}; train the head again`);
   }
   const { config, objective } = result.data;
   const outputs =

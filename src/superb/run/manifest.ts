@@ -5,7 +5,7 @@ import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
 import { type Environment, environment } from "../../training/environment.ts";
 import { LOCK_NAME, lockFolder, type RunLock } from "../../training/lock.ts";
-import type { TaskName } from "./result.types.ts";
+import type { TaskName } from "../tasks/index.ts";
 
 export const RUN_FILES = {
   manifest: "run.json",

@@ -6,9 +6,10 @@ import { createAdamWState } from "../../optim/adamw.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { findLastCheckpoint, restoreCheckpoint, setAsideAfter } from "../../training/checkpoints.ts";
 import type { FeatureSource } from "../features/features.types.ts";
-import type { HeadConfig, HeadInput } from "../heads/head.types.ts";
+import type { HeadConfig, HeadInput } from "../heads/config.ts";
 import { initHead } from "../heads/parameters.ts";
 import { Head } from "../heads/step.ts";
+import type { Training } from "../recipe/defaults.ts";
 import type { Objective } from "../tasks/objective.ts";
 import type { Task, TaskUtterance } from "../tasks/task.types.ts";
 import { accuracy, errorRate, evaluate } from "../training/evaluate.ts";
@@ -17,11 +18,10 @@ import { FRESH_HEAD_STATE, type HeadState, isHeadState } from "../training/state
 import { type TrainEvent, type TrainPlan, trainHead, trainingFolder } from "../training/train.ts";
 import type { EvaluationEvent } from "./events.types.ts";
 import { RUN_FILES } from "./manifest.ts";
-import type { Settings } from "./settings.ts";
 
 export interface SweepParts {
   readonly task: Task;
-  readonly settings: Settings;
+  readonly settings: Training;
   readonly folder: string;
   readonly config: HeadConfig;
   readonly input: HeadInput;

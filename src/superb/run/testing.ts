@@ -11,7 +11,7 @@ import type { TaskUtterance } from "../tasks/task.types.ts";
 import { inferAll } from "../training/evaluate.ts";
 import type { EvaluationEvent } from "./events.types.ts";
 import { RUN_FILES } from "./manifest.ts";
-import type { DecodingResult, MetricValue } from "./result.types.ts";
+import type { DecodingResult, MetricValue } from "./result.ts";
 import type { SweepParts } from "./sweep.ts";
 
 /** Seed of the bootstrap: intervals are the same for everybody who has the predictions. */

@@ -1,13 +1,14 @@
 // A trained head on new audio: its upstream opened again, logits decoded, words and phones with their times.
-
 import { join } from "node:path";
+import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { StillwaveError } from "../../errors.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Device } from "../../runtime/runtime.ts";
 import { openFeatureUpstream } from "../../upstream/index.ts";
 import type { FeatureUpstream } from "../features/features.types.ts";
 import { Head } from "../heads/step.ts";
-import { createDecoding, type Decoding, type DecodingOptions } from "../tasks/decoding.ts";
+import type { DecodingSettings } from "../recipe/schema.ts";
+import { createDecoding, type Decoding } from "../tasks/decoding.ts";
 import { createObjective, logitsOf } from "../tasks/objective.ts";
 import { type HeadSettings, readHead } from "./head-folder.ts";
 import { RUN_FILES } from "./manifest.ts";
@@ -15,7 +16,7 @@ import { RUN_FILES } from "./manifest.ts";
 export interface TranscriberOptions {
   /** Folder of a finished evaluation. */
   readonly run: string;
-  readonly decoding?: DecodingOptions;
+  readonly decoding?: DecodingSettings;
   /** Where the upstream lies now, if it has moved. */
   readonly upstream?: string;
   readonly device?: Device | "auto";
@@ -45,8 +46,6 @@ export interface Transcriber {
   dispose(): Promise<void>;
 }
 
-const SAMPLES_PER_SECOND = 16_000;
-
 /** @throws StillwaveError for a run without a head, or an upstream that is not the one the head was trained on. */
 export async function openTranscriber(options: TranscriberOptions): Promise<Transcriber> {
   const { run, device, threads } = options;
@@ -56,7 +55,7 @@ export async function openTranscriber(options: TranscriberOptions): Promise<Tran
   if (spec.kind === "classes" && options.decoding)
     throw new StillwaveError(`${run}: its answers are classes; there is nothing to decode by beam search`);
   const decoding = spec.kind === "ctc" ? await createDecoding(spec, options.decoding) : undefined;
-  const where = { ...(device && { device }), ...(threads && { threads }) };
+  const where = { device, threads };
   const name = options.upstream ?? settings.upstream.spec;
   const upstream = await openFeatureUpstream(name, { ...settings.upstream.options, ...where }).catch(
     (error: unknown) => {
@@ -95,19 +94,19 @@ function transcriberOf(
 ): Transcriber {
   const objective = createObjective(settings.objective);
   const { config } = settings;
-  const frameSeconds = (upstream.samplesPerFrame * (config.kind === "bilstm" ? config.stack : 1)) / SAMPLES_PER_SECOND;
+  const frameSeconds = (upstream.samplesPerFrame * (config.kind === "bilstm" ? config.stack : 1)) / SAMPLE_RATE_HZ;
   return {
     settings,
     decoding: decoding?.name ?? "largest logit",
     async transcribe(wave, count = 1) {
       const [states] = await upstream.extract([wave]);
-      const { frames, data } = states!;
+      const { frames, data } = states;
       const shape = [upstream.layers.length, 1, frames, upstream.dim] as const;
       const output = await head.infer({ data, shape, frames: [frames] });
-      const endSeconds = wave.length / SAMPLES_PER_SECOND;
+      const endSeconds = wave.length / SAMPLE_RATE_HZ;
       if (!decoding) {
         const [text] = objective.predict(output);
-        return [{ text: text!, score: null, parts: [{ text: text!, startSeconds: 0, endSeconds }] }];
+        return [{ text, score: null, parts: [{ text, startSeconds: 0, endSeconds }] }];
       }
       return decoding.decode(logitsOf(output, 0), count).map(({ text, score, parts }) => ({
         text,

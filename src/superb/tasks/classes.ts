@@ -1,20 +1,14 @@
-// Corpora with class labels, as tasks see them: lengths read, a dev split held out where there is none, labels as numbers.
+// Tasks that tell classes apart: lengths read, a dev split held out where there is none, labels as numbers.
 import { MIN_SAMPLES, probeAudio } from "../../audio/index.ts";
 import { BadFiles, type OnBadFile, reasonOf } from "../../data/bad-files.ts";
 import { InternalError, StillwaveError } from "../../errors.ts";
-import type { UtteranceHeadConfig } from "../heads/head.types.ts";
-import type { LabelledCorpus, LabelledFile } from "../labels/classes.ts";
+import type { LabelledCorpus, LabelledFile, Split } from "../labels/classes.ts";
+import type { DataSettings } from "../recipe/schema.ts";
 import { SLOT_SEPARATOR } from "./objective.ts";
-import { factsOf, fingerprintOf, HELD_OUT_SOURCE, isHeldOut, LEFT_IN_TRAIN } from "./splits.ts";
-import type { HeadSizes, Split, TaskData, TaskUtterance } from "./task.types.ts";
+import { HELD_OUT_SOURCE, isHeldOut, LEFT_IN_TRAIN, taskData } from "./splits.ts";
+import type { Task, TaskData, TaskUtterance } from "./task.types.ts";
 
 const PARALLEL_PROBES = 32;
-
-/** The utterance head of every task that answers once an utterance. */
-export const utteranceHead = (
-  outputs: number,
-  { projection = 256, normalizeStates = false }: HeadSizes,
-): UtteranceHeadConfig => ({ kind: "utterance", projection, outputs, normalizeStates });
 
 /** Moves a tenth of train to dev, keeping one file of every class in train. */
 function withDev(files: readonly LabelledFile[]): { files: readonly LabelledFile[]; heldOut: boolean } {
@@ -76,17 +70,30 @@ export async function classData(root: string, corpus: LabelledCorpus, onBadFile:
       throw new StillwaveError(
         `${root}: no files of the split ${split}; train, test and (or held out of train) dev are needed`,
       );
-  return {
-    root,
-    utterances,
-    facts: {
-      train: factsOf(utterances.train, heldOut ? `train ${LEFT_IN_TRAIN}` : "train"),
-      dev: factsOf(utterances.dev, heldOut ? HELD_OUT_SOURCE : "dev"),
-      test: factsOf(utterances.test, "test"),
-    },
-    objective: { kind: "classes", slots: corpus.slots },
-    fingerprint: fingerprintOf(utterances),
-    badFiles,
-    notes: heldOut ? [`${root} has no dev split: a tenth of train is held out for choices`] : [],
-  };
+  const objective = { kind: "classes", slots: corpus.slots } as const;
+  const notes = heldOut ? [`${root} has no dev split: a tenth of train is held out for choices`] : [];
+  const names = { train: heldOut ? `train ${LEFT_IN_TRAIN}` : "train", dev: heldOut ? HELD_OUT_SOURCE : "dev" };
+  return taskData({ root, utterances, objective, badFiles, notes }, { ...names, test: "test" });
 }
+
+interface Classification extends Omit<Task, "summary" | "metric" | "head" | "load"> {
+  readonly score: Task["metric"]["score"];
+  readonly labelColumns: readonly string[];
+  /** Reads files and their labels; `columns` are those of labels.tsv. */
+  readonly corpus: (data: DataSettings, columns: readonly string[]) => Promise<LabelledCorpus>;
+}
+
+/** A task with one answer an utterance, or one a slot: the benchmark's utterance head, scored by accuracy. */
+export const classification = ({ score, corpus, ...task }: Classification): Task => ({
+  ...task,
+  summary: "accuracy",
+  metric: { name: "accuracy", score, isHigherBetter: true },
+  head: (outputs, { projection = 256, normalizeStates = false }) => ({
+    kind: "utterance",
+    projection,
+    outputs,
+    normalizeStates,
+  }),
+  load: async (data) =>
+    classData(data.root, await corpus(data, data.labelColumns ?? task.labelColumns), data.onBadFile),
+});

@@ -9,22 +9,8 @@ import { prefixBeamSearch } from "../../decode/prefix-beam.ts";
 import { readSpellings, spellWords } from "../../decode/spellings.ts";
 import { UsageError } from "../../errors.ts";
 import { Vocabulary } from "../labels/vocabulary.ts";
-import { type ObjectiveSpec, textOf } from "./objective.ts";
-
-type CtcSpec = Extract<ObjectiveSpec, { kind: "ctc" }>;
-
-export interface DecodingOptions {
-  /** ARPA n-gram model of words, plain or gzipped. */
-  readonly lm?: string;
-  /** Spellings `WORD W O R D |`; without it, the words of the language model are spelled by their letters. */
-  readonly lexicon?: string;
-  /** Hypotheses kept after each frame. Alone it means prefix beam search. Default 5 with a lexicon. */
-  readonly beam?: number;
-  readonly tokenBeam?: number;
-  readonly threshold?: number;
-  readonly lmWeight?: number;
-  readonly wordScore?: number;
-}
+import type { DecodingSettings } from "../recipe/schema.ts";
+import { type CtcSpec, textOf } from "./objective.ts";
 
 /** A stretch of an utterance, in frames of the logits. */
 export interface TimedText {
@@ -50,30 +36,25 @@ export interface Decoding {
 }
 
 /** @throws StillwaveError for unreadable files; UsageError for options that do not fit. */
-export async function createDecoding(spec: CtcSpec, options: DecodingOptions = {}): Promise<Decoding> {
+export async function createDecoding(spec: CtcSpec, options: DecodingSettings = {}): Promise<Decoding> {
   const vocabulary = new Vocabulary(spec.symbols, spec.special);
   if (options.lm !== undefined || options.lexicon !== undefined) return lexiconDecoding(spec, vocabulary, options);
   const alone = (["lmWeight", "wordScore"] as const).find((name) => options[name] !== undefined);
   if (alone) throw new UsageError(`${alone} means nothing without a language model or a lexicon`);
-  const { beam } = options;
+  const { beam, tokenBeam = vocabulary.size, threshold = 25 } = options;
   const beamless = (["tokenBeam", "threshold"] as const).find((name) => options[name] !== undefined);
   if (beam === undefined && beamless) throw new UsageError(`${beamless} means nothing without a beam`);
-  const transcribed = (symbols: readonly TimedSymbol[], score: number | null): Transcription => ({
-    text: textOf(
-      spec,
-      vocabulary,
-      symbols.map(({ symbol }) => symbol),
-    ),
-    score,
-    parts: timedParts(spec, vocabulary, symbols),
-  });
+  const transcribed = (symbols: readonly TimedSymbol[], score: number | null): Transcription => {
+    const ids = symbols.map(({ symbol }) => symbol);
+    return { text: textOf(spec, vocabulary, ids), score, parts: timedParts(spec, vocabulary, symbols) };
+  };
   const vocab = vocabulary.size;
   if (beam === undefined)
     return {
       name: "greedy",
       decode: (logits) => [transcribed(greedyDecode(logits, { vocab, drop: vocabulary.special }), null)],
     };
-  const search = { vocab, drop: vocabulary.special, ...picked(options, ["beam", "tokenBeam", "threshold"]) };
+  const search = { vocab, drop: vocabulary.special, beam, tokenBeam, threshold };
   return {
     name: `prefix beam ${beam}`,
     decode(logits, count = 1) {
@@ -84,8 +65,8 @@ export async function createDecoding(spec: CtcSpec, options: DecodingOptions = {
   };
 }
 
-async function lexiconDecoding(spec: CtcSpec, vocabulary: Vocabulary, options: DecodingOptions): Promise<Decoding> {
-  const { lm, lexicon, beam = 5, lmWeight = 2, wordScore = -1 } = options;
+async function lexiconDecoding(spec: CtcSpec, vocabulary: Vocabulary, options: DecodingSettings): Promise<Decoding> {
+  const { lm, lexicon, beam = 5, tokenBeam = 32, threshold = 25, lmWeight = 2, wordScore = -1 } = options;
   const silence = vocabulary.ids.get("|");
   if (spec.text !== "characters" || silence === undefined)
     throw new UsageError(
@@ -98,7 +79,7 @@ async function lexiconDecoding(spec: CtcSpec, vocabulary: Vocabulary, options: D
       : await readSpellings(lexicon, vocabulary.ids);
   const vocab = vocabulary.size;
   const trie = new LexiconTrie(spellings, vocab, smearScores(model));
-  const search = { vocab, silence, beam, lmWeight, wordScore, ...picked(options, ["tokenBeam", "threshold"]) };
+  const search = { vocab, silence, beam, tokenBeam, threshold, lmWeight, wordScore };
   const parts = [
     `lexicon beam ${beam}`,
     ...(lm ? [`${basename(lm)}, weight ${lmWeight}`] : []),
@@ -115,14 +96,6 @@ async function lexiconDecoding(spec: CtcSpec, vocabulary: Vocabulary, options: D
       }));
     },
   };
-}
-
-function picked<K extends keyof DecodingOptions>(
-  options: DecodingOptions,
-  names: readonly K[],
-): Pick<DecodingOptions, K> {
-  const entries = names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
-  return Object.fromEntries(entries) as Pick<DecodingOptions, K>;
 }
 
 /** Phones as they are; characters joined to words between the marks. */

@@ -1,21 +1,16 @@
 // IC, intent classification: action, object and location of a command, right only if all are, scored by accuracy.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { LabelledCorpus } from "../labels/classes.ts";
 import { INTENT_SLOTS, readFluentCommands } from "../labels/fluent.ts";
 import { readLabels } from "../labels/folders.ts";
-import { classData, utteranceHead } from "./classes.ts";
-import type { CorpusOptions, Task } from "./task.types.ts";
+import { classification } from "./classes.ts";
 
-async function corpusOf({ root, labelColumns }: CorpusOptions): Promise<LabelledCorpus> {
-  if (existsSync(join(root, "data", "train_data.csv"))) return readFluentCommands(root);
-  return readLabels(root, labelColumns ?? INTENT_SLOTS, "intent");
-}
-
-export const ic: Task = {
-  name: "ic",
+export const ic = classification({
   title: "intent classification",
-  metric: { name: "accuracy", isHigherBetter: true },
+  example: "--upstream fbank --data fluent_speech_commands_dataset",
+  score: "ic",
+  settings: ["data.labelColumns"],
+  labelColumns: INTENT_SLOTS,
   recipe: {
     learningRates: [1e-4],
     updates: 200_000,
@@ -27,6 +22,6 @@ export const ic: Task = {
     batching: "shuffled",
     specAugment: false,
   },
-  head: utteranceHead,
-  load: async (options) => classData(options.root, await corpusOf(options), options.onBadFile),
-};
+  corpus: async ({ root }, columns) =>
+    existsSync(join(root, "data", "train_data.csv")) ? readFluentCommands(root) : readLabels(root, columns, "intent"),
+});

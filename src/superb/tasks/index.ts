@@ -1,6 +1,5 @@
 // The tasks by name. A new one is a file beside these and a line here.
 import { unknownName } from "../../errors.ts";
-import type { TaskName } from "../run/result.types.ts";
 import { asr } from "./asr.ts";
 import { ic } from "./ic.ts";
 import { ks } from "./ks.ts";
@@ -8,10 +7,14 @@ import { pr } from "./pr.ts";
 import { sid } from "./sid.ts";
 import type { Task } from "./task.types.ts";
 
-export const TASKS: Readonly<Record<TaskName, Task>> = { pr, asr, ks, sid, ic };
+const tasks = { pr, asr, ks, sid, ic };
+
+export type TaskName = keyof typeof tasks;
+
+export const TASKS: Readonly<Record<TaskName, Task>> = tasks;
 
 /** @throws UsageError that lists the tasks there are. */
-export function taskNamed(name: string): Task {
+export function taskNamed(name: string): Task & { readonly name: TaskName } {
   if (!Object.hasOwn(TASKS, name)) throw unknownName("task", name, Object.keys(TASKS));
-  return TASKS[name as TaskName];
+  return { ...TASKS[name as TaskName], name: name as TaskName };
 }

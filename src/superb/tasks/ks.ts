@@ -6,13 +6,13 @@ import { StillwaveError } from "../../errors.ts";
 import type { LabelledCorpus } from "../labels/classes.ts";
 import { readLabels } from "../labels/folders.ts";
 import { readSpeechCommands } from "../labels/speech-commands.ts";
-import { classData, utteranceHead } from "./classes.ts";
-import type { CorpusOptions, Task } from "./task.types.ts";
+import type { DataSettings } from "../recipe/schema.ts";
+import { classification } from "./classes.ts";
 
 const NOISE = "_background_noise_";
 
 /** The archives side by side below `root`, or the training archive itself with the test archive given. */
-async function speechCommands({ root, testRoot }: CorpusOptions): Promise<LabelledCorpus | undefined> {
+async function speechCommands({ root, testRoot }: DataSettings): Promise<LabelledCorpus | undefined> {
   if (existsSync(join(root, NOISE))) {
     if (!testRoot)
       throw new StillwaveError(
@@ -30,16 +30,12 @@ async function speechCommands({ root, testRoot }: CorpusOptions): Promise<Labell
   return readSpeechCommands(join(root, train), testRoot ?? join(root, test));
 }
 
-async function corpusOf(options: CorpusOptions): Promise<LabelledCorpus> {
-  const original = await speechCommands(options);
-  if (original) return original;
-  return readLabels(options.root, options.labelColumns ?? "label", "keyword");
-}
-
-export const ks: Task = {
-  name: "ks",
+export const ks = classification({
   title: "keyword spotting",
-  metric: { name: "accuracy", isHigherBetter: true },
+  example: "--upstream runs/quickstart/best --data speech_commands",
+  score: "ks",
+  settings: ["data.labelColumns", "data.testRoot"],
+  labelColumns: ["label"],
   recipe: {
     learningRates: [1e-4],
     updates: 200_000,
@@ -51,6 +47,5 @@ export const ks: Task = {
     batching: "balanced",
     specAugment: false,
   },
-  head: utteranceHead,
-  load: async (options) => classData(options.root, await corpusOf(options), options.onBadFile),
-};
+  corpus: async (data, columns) => (await speechCommands(data)) ?? readLabels(data.root, columns, "keyword"),
+});

@@ -1,24 +1,28 @@
 // What a head is trained for: the loss of its logits with the cotangent, and the answers they stand for.
-
+import { z } from "zod";
 import { ctcLoss } from "../../decode/ctc.ts";
 import { CtcWorkspace } from "../../decode/ctc-item.ts";
 import { greedyDecode } from "../../decode/greedy.ts";
 import { StillwaveError } from "../../errors.ts";
 import type { ErrorUnit } from "../../metrics/error-rate.ts";
 import type { HeadOutput } from "../heads/step.ts";
-import type { Slot } from "../labels/classes.ts";
 import { characterText, Vocabulary } from "../labels/vocabulary.ts";
+import type { Frozen } from "../recipe/schema.ts";
+
+const ctcSchema = z.object({
+  kind: z.literal("ctc"),
+  /** Phones are separated by spaces; characters are joined, `|` being the space. */
+  text: z.enum(["phones", "characters"]),
+  symbols: z.array(z.string()).min(2),
+  special: z.array(z.string()),
+});
+const slotSchema = z.object({ name: z.string(), values: z.array(z.string()).min(1) });
+const classesSchema = z.object({ kind: z.literal("classes"), slots: z.array(slotSchema).min(1) });
 
 /** An objective as data: what a saved head needs beside its weights. */
-export type ObjectiveSpec =
-  | {
-      readonly kind: "ctc";
-      /** Phones are separated by spaces; characters are joined, `|` being the space. */
-      readonly text: "phones" | "characters";
-      readonly symbols: readonly string[];
-      readonly special: readonly string[];
-    }
-  | { readonly kind: "classes"; readonly slots: readonly Slot[] };
+export const objectiveSchema = z.discriminatedUnion("kind", [ctcSchema, classesSchema]);
+export type ObjectiveSpec = Frozen<z.infer<typeof objectiveSchema>>;
+export type CtcSpec = Extract<ObjectiveSpec, { kind: "ctc" }>;
 
 /** Symbol ids of an utterance (CTC), or one class id per slot. */
 export type Label = readonly number[];
@@ -55,11 +59,11 @@ export function logitsOf({ logits, shape, frames }: HeadOutput, item: number): F
 }
 
 /** Text of symbol ids. */
-export function textOf(spec: Extract<ObjectiveSpec, { kind: "ctc" }>, vocabulary: Vocabulary, ids: Iterable<number>) {
+export function textOf(spec: CtcSpec, vocabulary: Vocabulary, ids: Iterable<number>) {
   return spec.text === "characters" ? characterText(ids, vocabulary) : vocabulary.decode(ids).join(" ");
 }
 
-function ctcObjective(spec: Extract<ObjectiveSpec, { kind: "ctc" }>): Objective {
+function ctcObjective(spec: CtcSpec): Objective {
   const vocabulary = new Vocabulary(spec.symbols, spec.special);
   const workspace = new CtcWorkspace();
   let cotangent = new Float32Array(0);
@@ -97,9 +101,7 @@ function classObjective(spec: Extract<ObjectiveSpec, { kind: "classes" }>): Obje
   const outputs = sizes.reduce((a, b) => a + b, 0);
   if (sizes.some((size) => size < 2)) {
     const [alone] = spec.slots.filter(({ values }) => values.length < 2);
-    throw new StillwaveError(
-      `${alone!.name}: the training data have fewer than two classes; there is nothing to learn`,
-    );
+    throw new StillwaveError(`${alone.name}: the training data have fewer than two classes; there is nothing to learn`);
   }
   const starts = sizes.map((_, i) => sizes.slice(0, i).reduce((a, b) => a + b, 0));
   return {
@@ -113,7 +115,8 @@ function classObjective(spec: Extract<ObjectiveSpec, { kind: "classes" }>): Obje
       for (let item = 0; item < items; item++)
         for (const [slot, size] of sizes.entries()) {
           const from = item * outputs + starts[slot];
-          loss += crossEntropy(logits, cotangent, from, size, labels[item][slot], 1 / items);
+          const gradient = cotangent.subarray(from, from + size);
+          loss += crossEntropy(logits.subarray(from, from + size), labels[item][slot], 1 / items, gradient);
         }
       return { loss, cotangent, infinite: 0 };
     },
@@ -133,20 +136,10 @@ function classObjective(spec: Extract<ObjectiveSpec, { kind: "classes" }>): Obje
 }
 
 /** -log softmax at `target`, times `weight`; writes its gradient. */
-function crossEntropy(
-  logits: Float32Array,
-  gradient: Float32Array,
-  from: number,
-  size: number,
-  target: number,
-  weight: number,
-): number {
-  let max = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < size; i++) max = Math.max(max, logits[from + i]);
-  let sum = 0;
-  for (let i = 0; i < size; i++) sum += Math.exp(logits[from + i] - max);
-  const normalizer = max + Math.log(sum);
-  for (let i = 0; i < size; i++)
-    gradient[from + i] = weight * (Math.exp(logits[from + i] - normalizer) - (i === target ? 1 : 0));
-  return weight * (normalizer - logits[from + target]);
+function crossEntropy(logits: Float32Array, target: number, weight: number, gradient: Float32Array): number {
+  const max = logits.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
+  const normalizer = max + Math.log(logits.reduce((sum, value) => sum + Math.exp(value - max), 0));
+  for (const [i, value] of logits.entries())
+    gradient[i] = weight * (Math.exp(value - normalizer) - (i === target ? 1 : 0));
+  return weight * (normalizer - logits[target]);
 }

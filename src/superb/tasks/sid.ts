@@ -1,25 +1,19 @@
 // SID, speaker identification: which of the known speakers is talking, scored by accuracy.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { LabelledCorpus } from "../labels/classes.ts";
 import { readLabels } from "../labels/folders.ts";
 import { readVoxceleb1 } from "../labels/voxceleb.ts";
-import { classData, utteranceHead } from "./classes.ts";
-import type { CorpusOptions, Task } from "./task.types.ts";
+import { classification } from "./classes.ts";
 
 /** Name of the official split file, as it is handed out. */
 const SPLIT_FILES = ["iden_split.txt", "veri_test_class.txt"];
 
-async function corpusOf({ root, splitFile, labelColumns }: CorpusOptions): Promise<LabelledCorpus> {
-  const official = splitFile ?? SPLIT_FILES.map((name) => join(root, name)).find(existsSync);
-  if (official !== undefined) return readVoxceleb1(root, official);
-  return readLabels(root, labelColumns ?? "speaker", "speaker");
-}
-
-export const sid: Task = {
-  name: "sid",
+export const sid = classification({
   title: "speaker identification",
-  metric: { name: "accuracy", isHigherBetter: true },
+  example: "--upstream student.onnx --data VoxCeleb1 --lr sweep",
+  score: "sid",
+  settings: ["data.labelColumns", "data.splitFile"],
+  labelColumns: ["speaker"],
   recipe: {
     learningRates: [1e-1, 1e-2, 1e-3, 1e-4],
     updates: 200_000,
@@ -32,6 +26,8 @@ export const sid: Task = {
     cropSeconds: 8,
     specAugment: false,
   },
-  head: utteranceHead,
-  load: async (options) => classData(options.root, await corpusOf(options), options.onBadFile),
-};
+  async corpus({ root, splitFile }, columns) {
+    const official = splitFile ?? SPLIT_FILES.map((name) => join(root, name)).find(existsSync);
+    return official === undefined ? readLabels(root, columns, "speaker") : readVoxceleb1(root, official);
+  },
+});

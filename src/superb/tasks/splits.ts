@@ -6,22 +6,21 @@ import { type BadFile, openCorpus, type Utterance } from "../../data/index.ts";
 import { listSome } from "../../data/lines.ts";
 import { listManifest } from "../../data/manifest.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
-import type { SplitFacts } from "../run/result.types.ts";
-import type { CorpusOptions, Split, TaskUtterance } from "./task.types.ts";
-
-export const SPLITS: readonly Split[] = ["train", "dev", "test"];
+import { SPLITS, type Split } from "../labels/classes.ts";
+import type { DataSettings } from "../recipe/schema.ts";
+import type { PerSplit, SplitFacts, TaskData, TaskUtterance } from "./task.types.ts";
 
 /** Tried in order: LibriSpeech's splits as the benchmark uses them, then plain names. */
-const USUAL: Readonly<Record<Split, readonly string[]>> = {
+const USUAL: PerSplit<readonly string[]> = {
   train: ["train-clean-100", "train"],
   dev: ["dev-clean", "dev", "valid", "validation"],
   test: ["test-clean", "test"],
 };
 
-export interface CorpusSplits {
-  readonly utterances: Readonly<Record<Split, readonly Utterance[]>>;
+interface CorpusSplits {
+  readonly utterances: PerSplit<readonly Utterance[]>;
   /** How each split came about. */
-  readonly names: Readonly<Record<Split, string>>;
+  readonly names: PerSplit<string>;
   readonly badFiles: readonly BadFile[];
   readonly notes: readonly string[];
 }
@@ -45,7 +44,7 @@ const splitsOfManifest = async (file: string): Promise<string[]> => [
 ];
 
 /** The folders, or values of a manifest's split column, that each split is made of; empty: dev is to be held out of train. */
-async function chooseSplits({ root, splits = {} }: CorpusOptions): Promise<Record<Split, readonly string[]>> {
+async function chooseSplits({ root, splits = {} }: DataSettings): Promise<Record<Split, readonly string[]>> {
   const info = await stat(root).catch(() => undefined);
   if (!info)
     throw new StillwaveError(`${root}: no such folder or manifest; --data is a corpus in LibriSpeech's layout`);
@@ -76,7 +75,7 @@ async function chooseSplits({ root, splits = {} }: CorpusOptions): Promise<Recor
  * tenth of train is held out.
  * @throws StillwaveError naming the folders there are where a split cannot be told.
  */
-export async function openSplits(options: CorpusOptions): Promise<CorpusSplits> {
+async function openSplits(options: DataSettings): Promise<CorpusSplits> {
   const { root, onBadFile } = options;
   const chosen = await chooseSplits(options);
   const kind = (await stat(root)).isFile() ? "manifest" : "librispeech";
@@ -124,7 +123,7 @@ export function factsOf(utterances: readonly { readonly samples: number }[], sou
 }
 
 /** SHA-256 over everything a score depends on beside the audio's content. */
-export function fingerprintOf(utterances: Readonly<Record<Split, readonly TaskUtterance[]>>): string {
+function fingerprintOf(utterances: TaskData["utterances"]): string {
   const hash = createHash("sha256");
   for (const split of SPLITS)
     for (const { id, samples, label, reference, randomCropSeconds } of utterances[split])
@@ -132,6 +131,44 @@ export function fingerprintOf(utterances: Readonly<Record<Split, readonly TaskUt
   return hash.digest("hex");
 }
 
+export const perSplit = <T>(make: (split: Split) => T): PerSplit<T> => ({
+  train: make("train"),
+  dev: make("dev"),
+  test: make("test"),
+});
+
+/** A corpus as a task sees it; `names` say how its splits came about. */
+export const taskData = (parts: Omit<TaskData, "facts" | "fingerprint">, names: PerSplit<string>): TaskData => ({
+  ...parts,
+  facts: perSplit((split) => factsOf(parts.utterances[split], names[split])),
+  fingerprint: fingerprintOf(parts.utterances),
+});
+
+/** What the answers are, and which is an utterance's. */
+export interface Labels {
+  readonly objective: TaskData["objective"];
+  readonly of: (utterance: Utterance) => Pick<TaskUtterance, "label" | "reference">;
+}
+
+/** A corpus whose utterances are labelled from their ids and transcripts. */
+export async function labelledSplits(
+  data: DataSettings,
+  labelsOf: (utterances: readonly Utterance[]) => Promise<Labels>,
+): Promise<TaskData> {
+  const { utterances, names, badFiles, notes } = await openSplits(data);
+  const { objective, of } = await labelsOf(everySplit(utterances));
+  const labelled = perSplit((split) =>
+    utterances[split].map((one): TaskUtterance => ({ id: one.id, path: one.path, samples: one.samples, ...of(one) })),
+  );
+  return taskData({ root: data.root, utterances: labelled, objective, badFiles, notes }, names);
+}
+
 /** All splits, as one list. */
-export const everySplit = <T>(utterances: Readonly<Record<Split, readonly T[]>>): T[] =>
-  SPLITS.flatMap((split) => utterances[split]);
+export const everySplit = <T>(utterances: PerSplit<readonly T[]>): T[] => SPLITS.flatMap((split) => utterances[split]);
+
+/** `3 utterances (a, b, c)`. */
+export const listUtterances = (list: readonly { readonly id: string }[]): string =>
+  `${list.length} utterances (${listSome(
+    list.map(({ id }) => id),
+    5,
+  )})`;

@@ -3,9 +3,10 @@ import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { UsageError } from "../../errors.ts";
 import { Random } from "../../random.ts";
 import type { FeatureItem } from "../features/features.types.ts";
-import { framesOfSamples } from "../features/index.ts";
-import { inverseClassFrequency } from "../labels/speech-commands.ts";
-import type { TaskRecipe, TaskUtterance } from "../tasks/task.types.ts";
+import { framesOfSamples } from "../features/frames.ts";
+import { inverseClassFrequency } from "../labels/classes.ts";
+import type { TaskRecipe } from "../recipe/defaults.ts";
+import type { TaskUtterance } from "../tasks/task.types.ts";
 
 export interface SampledBatch {
   readonly utterances: readonly TaskUtterance[];
@@ -102,7 +103,7 @@ function cut(list: readonly TaskUtterance[], size: number, halveAbove?: number):
 
 /** Weight of each utterance: 1 / (utterances with its answer). */
 export const inverseFrequencies = (utterances: readonly Pick<TaskUtterance, "reference">[]): Float64Array =>
-  inverseClassFrequency(utterances.map(({ reference }) => ({ labels: [reference] })));
+  inverseClassFrequency(utterances.map(({ reference }) => reference));
 
 /** The same, summed up, to draw by. */
 function cumulativeWeights(utterances: readonly TaskUtterance[]): Float64Array {

@@ -1,6 +1,14 @@
 // Where the training of a head stands: what its checkpoints hold beside weights and moments.
 import type { CheckpointState } from "../../training/checkpoints.ts";
-import type { EvaluationPoint } from "../run/result.types.ts";
+
+export interface EvaluationPoint {
+  readonly step: number;
+  /** Mean training loss since the last evaluation; null where none was finite. */
+  readonly trainLoss: number | null;
+  readonly devLoss: number | null;
+  /** The task's metric on dev, in percent. */
+  readonly dev: number;
+}
 
 export interface HeadState extends CheckpointState {
   /** One entry an evaluation. */

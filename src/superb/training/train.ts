@@ -1,6 +1,7 @@
 // Trains one head at one learning rate: updates, evaluations on dev, checkpoints, from wherever it stands to its end.
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
+import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { adamUpdate } from "../../optim/adam.ts";
 import type { AdamWState } from "../../optim/adamw.ts";
 import { clipGradients, gradientNorm } from "../../optim/clip.ts";
@@ -9,11 +10,10 @@ import { pruneCheckpoints, writeCheckpoint } from "../../training/checkpoints.ts
 import type { FeatureSource } from "../features/features.types.ts";
 import { drawPlans } from "../heads/augment.ts";
 import type { Head } from "../heads/step.ts";
-import type { EvaluationPoint } from "../run/result.types.ts";
 import type { Objective } from "../tasks/objective.ts";
 import type { Sampler } from "./sampler.ts";
 import { type HeadSchedule, scheduleFactor } from "./schedule.ts";
-import type { HeadState } from "./state.ts";
+import type { EvaluationPoint, HeadState } from "./state.ts";
 
 export interface TrainPlan {
   readonly learningRate: number;
@@ -166,7 +166,7 @@ async function update(parts: TrainParts, step: number): Promise<Extract<TrainEve
     clipGradients(head.gradients, norm, plan.clip);
     adamUpdate(head.weights, head.gradients, optimizer, learningRate);
   }
-  const audioSeconds = (frames * source.samplesPerFrame) / 16_000;
+  const audioSeconds = (frames * source.samplesPerFrame) / SAMPLE_RATE_HZ;
   return {
     kind: "step",
     step,

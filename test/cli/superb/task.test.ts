@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { main } from "../../../src/cli/main.ts";
-import type { EvaluationEvent } from "../../../src/superb/run/events.types.ts";
+import type { EvaluateEvent } from "../../../src/library/evaluate.ts";
 import { temporaryFolder } from "../../data/corpora.ts";
 import { answersOf, leftBehind, rateOf, resultOf } from "../../superb/run/evaluations.ts";
 import { speechCorpus } from "../../superb/speech.ts";
@@ -16,11 +16,11 @@ const common = ["--upstream", "fbank", "--data", corpus, "--cache", join(root, "
 const trained = ["--steps", "40", "--eval-every", "10", "--accumulate", "3", "--projection", "16"];
 const whole = join(root, "whole");
 
-const eventsOf = (stdout: string): EvaluationEvent[] =>
+const eventsOf = (stdout: string): EvaluateEvent[] =>
   stdout
     .split("\n")
     .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as EvaluationEvent);
+    .map((line) => JSON.parse(line) as EvaluateEvent);
 
 /** The same command within this process: loading it takes longer than what most of them do. */
 async function within(...args: string[]) {
@@ -35,7 +35,7 @@ async function within(...args: string[]) {
 }
 
 describe("an evaluation", () => {
-  let events: EvaluationEvent[];
+  let events: EvaluateEvent[];
   beforeAll(async () => {
     const { code, stdout, stderr } = await stillwave(["superb", "pr", ...common, ...trained, "--out", whole, "--json"]);
     expect([code, stderr]).toEqual([0, ""]);
@@ -211,7 +211,7 @@ describe("real signals", () => {
   interface Ended {
     readonly code: number | null;
     readonly signal: NodeJS.Signals | null;
-    readonly events: EvaluationEvent[];
+    readonly events: EvaluateEvent[];
     readonly stderr: string;
   }
 

@@ -15,8 +15,8 @@ import type {
   EvaluationResult,
   LearningRateResult,
   MetricValue,
-  TaskName,
-} from "../../../src/superb/run/result.types.ts";
+} from "../../../src/superb/run/result.ts";
+import type { TaskName } from "../../../src/superb/tasks/index.ts";
 
 const speechRoot = fileURLToPath(new URL("../../../examples/speech", import.meta.url));
 

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { closeDecodingThreads, type Utterance } from "../../../src/data/index.ts";
 import { UsageError } from "../../../src/errors.ts";
-import { defaultCacheRoot, planCache } from "../../../src/superb/features/index.ts";
+import { framesOfSamples } from "../../../src/superb/features/frames.ts";
+import { defaultCacheRoot } from "../../../src/superb/features/layout.ts";
 import { drive, everything, fakeUpstream, find, notes, numbers, snapshot, speechFolder } from "./opening.ts";
 
 let root: string;
@@ -21,6 +22,11 @@ afterAll(async () => {
 
 const shardsOf = (folder: string) => readdirSync(folder).filter((file) => file.endsWith(".bin"));
 const shardBytes = 20_000;
+/** float32 states of every layer, a frame every `samplesPerFrame`. */
+const bytesOf = (
+  { layers, dim, samplesPerFrame }: ReturnType<typeof fakeUpstream>,
+  some: readonly { readonly samples: number }[],
+) => some.reduce((sum, { samples }) => sum + 4 * layers.length * dim * framesOfSamples(samples, samplesPerFrame), 0);
 
 describe("filling", () => {
   test("is announced to the byte, and done once", async () => {
@@ -30,7 +36,7 @@ describe("filling", () => {
     const start = find(events, "cache-start")!;
     const folder = opened!.folder!;
     expect(start).toMatchObject({ folder, utterances: utterances.length, alreadyThere: 0, bytesThere: 0 });
-    expect(start.bytes).toBe(planCache(upstream, utterances).bytes);
+    expect(start.bytes).toBe(bytesOf(upstream, utterances));
     const onDisk = shardsOf(folder).map((file) => statSync(join(folder, file)).size);
     expect(onDisk.length).toBeGreaterThan(3);
     expect(onDisk.reduce((a, b) => a + b)).toBe(start.bytes);
@@ -54,8 +60,8 @@ describe("filling", () => {
     const { events, opened } = await drive({ upstream, utterances, cacheRoot });
     const start = find(events, "cache-start")!;
     expect(start.alreadyThere).toBe(5);
-    expect(start.bytes + start.bytesThere).toBe(planCache(upstream, utterances).bytes);
-    expect(start.bytesThere).toBe(planCache(upstream, half).bytes);
+    expect(start.bytes + start.bytesThere).toBe(bytesOf(upstream, utterances));
+    expect(start.bytesThere).toBe(bytesOf(upstream, half));
     expect(upstream.batches.reduce((a, b) => a + b)).toBe(utterances.length - 5);
     expect(opened!.source.framesOf(half[0].id)).toBeGreaterThan(0);
     await opened!.source.close();
@@ -86,7 +92,7 @@ describe("filling", () => {
 
   test("keeps what is done when its caller turns away", async () => {
     const cacheRoot = join(root, "away");
-    const { openFeatures } = await import("../../../src/superb/features/index.ts");
+    const { openFeatures } = await import("../../../src/superb/features/open.ts");
     for await (const { kind } of openFeatures({ upstream: fakeUpstream(), utterances, cacheRoot }))
       if (kind === "cache-batch") break;
     const { events } = await drive({ upstream: fakeUpstream(), utterances, cacheRoot });
@@ -138,7 +144,7 @@ describe("another cache", () => {
     expect(find(again.events, "cache-start")).toMatchObject({ alreadyThere: 1 });
     const folder = again.opened!.folder!;
     expect(shardsOf(folder).reduce((sum, file) => sum + statSync(join(folder, file)).size, 0)).toBe(
-      planCache(upstream, [one!, two!]).bytes,
+      bytesOf(upstream, [one!, two!]),
     );
     await again.opened!.source.close();
   });

@@ -1,6 +1,6 @@
 // Fills a cache in a process of its own, for tests that kill it: child-fill.ts <speech folder> <cache root> <count> <shard bytes>.
 import { openCorpus } from "../../../src/data/index.ts";
-import { openFeatures } from "../../../src/superb/features/index.ts";
+import { openFeatures } from "../../../src/superb/features/open.ts";
 import { fakeUpstream } from "./opening.ts";
 
 const [speech, cacheRoot, count, shardBytes] = process.argv.slice(2);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { closeDecodingThreads, type Utterance } from "../../../src/data/index.ts";
-import type { FeatureEvent } from "../../../src/superb/features/index.ts";
+import type { FeatureEvent } from "../../../src/superb/features/cache.types.ts";
 import { drive, everything, fakeUpstream, find, notes, speechFolder } from "./opening.ts";
 
 const script = fileURLToPath(new URL("./child-fill.ts", import.meta.url));

@@ -5,15 +5,10 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { openCorpus, type Utterance } from "../../../src/data/index.ts";
-import type { FeatureUpstream } from "../../../src/superb/features/features.types.ts";
+import type { FeatureEvent, FeatureOptions, OpenedFeatures } from "../../../src/superb/features/cache.types.ts";
+import type { FeatureItem, FeatureUpstream } from "../../../src/superb/features/features.types.ts";
 import { framesOfSamples } from "../../../src/superb/features/frames.ts";
-import {
-  type FeatureEvent,
-  type FeatureItem,
-  type FeatureOptions,
-  type OpenedFeatures,
-  openFeatures,
-} from "../../../src/superb/features/index.ts";
+import { openFeatures } from "../../../src/superb/features/open.ts";
 
 export const shipped = fileURLToPath(new URL("../../../examples/speech/", import.meta.url));
 

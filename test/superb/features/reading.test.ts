@@ -4,7 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadAudio } from "../../../src/audio/index.ts";
 import { floatsToHalves } from "../../../src/checkpoint/index.ts";
 import { closeDecodingThreads, type Utterance } from "../../../src/data/index.ts";
-import { framesOfSamples, type OpenedFeatures, streamFeatures } from "../../../src/superb/features/index.ts";
+import type { OpenedFeatures } from "../../../src/superb/features/cache.types.ts";
+import { framesOfSamples } from "../../../src/superb/features/frames.ts";
+import { streamFeatures } from "../../../src/superb/features/streamed-source.ts";
 import { openFeatureUpstream } from "../../../src/upstream/index.ts";
 import { drive, fakeUpstream, numbers, shipped, speechFolder } from "./opening.ts";
 

@@ -3,7 +3,7 @@ import { floatsToHalves, halfToFloat } from "../../../src/checkpoint/formats/dty
 import type { Parameters } from "../../../src/graph/array.ts";
 import { Random } from "../../../src/random.ts";
 import type { FeatureBatch } from "../../../src/superb/features/features.types.ts";
-import type { HeadConfig, HeadInput } from "../../../src/superb/heads/head.types.ts";
+import type { HeadConfig, HeadInput } from "../../../src/superb/heads/config.ts";
 import { FEATURIZER, initHead } from "../../../src/superb/heads/parameters.ts";
 import type { SpecAugmentPlan } from "../../../src/superb/heads/specaugment.ts";
 import type { Label, ObjectiveSpec } from "../../../src/superb/tasks/objective.ts";

@@ -1,6 +1,6 @@
 // Parameters of heads: PyTorch's names, shapes and initial ranges, counts of the benchmark's heads, shares of layers.
 import { describe, expect, test } from "vitest";
-import type { HeadConfig } from "../../../src/superb/heads/head.types.ts";
+import type { HeadConfig } from "../../../src/superb/heads/config.ts";
 import { headParameterCount, headParameters, initHead, layerWeights } from "../../../src/superb/heads/parameters.ts";
 
 const base = { layers: 13, dim: 768 };

@@ -5,15 +5,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readLabelsTsv } from "../../../src/superb/labels/classes.ts";
+import { inverseClassFrequency, readLabelsTsv } from "../../../src/superb/labels/classes.ts";
 import { readFluentCommands, splitCsv } from "../../../src/superb/labels/fluent.ts";
-import { pronounce, readLexicon, readPhones, readTranscripts } from "../../../src/superb/labels/lexicon.ts";
-import {
-  inverseClassFrequency,
-  KEYWORDS,
-  readSpeechCommands,
-  splitByHash,
-} from "../../../src/superb/labels/speech-commands.ts";
+import { pronounce, readLexicon, readPhones } from "../../../src/superb/labels/lexicon.ts";
+import { KEYWORDS, readSpeechCommands, splitByHash } from "../../../src/superb/labels/speech-commands.ts";
 import {
   ARPABET,
   characterLabels,
@@ -93,15 +88,11 @@ describe("lexicon", () => {
     );
   });
 
-  test("phones and transcripts by utterance", async () => {
+  test("phones by utterance", async () => {
     const phones = await readPhones(await write("phones.txt", "a-1 B AH0\na-2 K\n"), "folded");
     expect([...phones]).toEqual([
       ["a-1", ["B", "AH"]],
       ["a-2", ["K"]],
-    ]);
-    expect(await readTranscripts(await write("t.trans.txt", "a-1 ONE TWO\na-2 THREE\n"))).toEqual([
-      { id: "a-1", transcript: "ONE TWO" },
-      { id: "a-2", transcript: "THREE" },
     ]);
     await expect(readPhones(await write("p.txt", "a\n"))).rejects.toThrow('p.txt:1: "a" has no phones');
     await expect(readPhones(await write("q.txt", "a B\na C\n"))).rejects.toThrow('q.txt:2: "a" was on line 1');
@@ -186,7 +177,8 @@ describe("Speech Commands", () => {
     expect(files.find(({ path }) => path.includes("/bed/"))?.labels).toEqual(["_unknown_"]);
     expect(files.find(({ path }) => path.endsWith("pink.wav"))?.randomCropSeconds).toBe(1);
     expect(new Set(files.map(({ id }) => id)).size).toBe(files.length);
-    const weights = inverseClassFrequency(files.filter(({ split }) => split === "train"));
+    const training = files.filter(({ split }) => split === "train");
+    const weights = inverseClassFrequency(training.map(({ labels }) => labels[0]));
     expect(weights.reduce((a, b) => a + b, 0)).toBeCloseTo(12, 9);
     await expect(readSpeechCommands(join(folder, "sc"), join(folder, "sc/test"))).rejects.toThrow(
       "no recordings of yes",
@@ -214,7 +206,6 @@ describe("Fluent Speech Commands", () => {
       path: join(folder, "fsc/wavs/speakers/s1/c.wav"),
       split: "dev",
       labels: ["activate", "lights", "none"],
-      speaker: "s1",
     });
     await write("fsc/data/test_data.csv", head + row("d", "explode"));
     await expect(readFluentCommands(join(folder, "fsc"))).rejects.toThrow("explode");

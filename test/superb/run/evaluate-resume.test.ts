@@ -19,7 +19,9 @@ describe("interrupted", () => {
   let count = 0;
   beforeAll(async () => {
     // a cache of its own, so that the first events are of the extraction
-    const events = await evaluate(optionsFor(whole, { training, cacheRoot: join(root, "cache of the whole") }));
+    const events = await evaluate(
+      optionsFor(whole, { training, features: { cache: join(root, "cache of the whole") } }),
+    );
     count = events.length;
     expected = leftBehind(whole);
   });
@@ -31,7 +33,7 @@ describe("interrupted", () => {
         fc.array(fc.integer({ min: 1, max: count - 1 }), { minLength: 1, maxLength: 3 }),
         async (stops) => {
           const out = folder();
-          const own = { training, cacheRoot: join(root, `cache ${caches++}`) };
+          const own = { training, features: { cache: join(root, `cache ${caches++}`) } };
           let resume = false;
           for (const stop of stops) {
             const controller = new AbortController();
@@ -90,10 +92,11 @@ describe("a resume", () => {
     const phones = join(root, "other phones.txt");
     writeFileSync(phones, [...examplePhones].map(([id, list]) => `${id} ${list.join(" ").replaceAll("ZH", "Z")}`).join("\n")); // biome-ignore format: one line
     const changed = optionsFor(out, {
-      training: { seed: 1, steps: 8, projection: 13, learningRates: [1e-2, 1e-3] },
-      corpus: { phones },
+      training: { seed: 1, steps: 8, learningRates: [1e-2, 1e-3] },
+      head: { projection: 13 },
+      data: { phones },
       decoding: { beam: 3 },
-      dtype: "float16",
+      features: { dtype: "float16" },
       upstream: "mfcc",
     });
     const error = await evaluate({ ...changed, resume: true }).catch((e: Error) => e);
@@ -142,7 +145,7 @@ describe("a resume", () => {
     await evaluate(optionsFor(out, { training: { steps: 2 } }));
     const files = () => ["run.json", "result.json"].map((name) => readFileSync(join(out, name), "utf8"));
     const before = files();
-    for (const changed of [{ upstream: "mfcc" }, { training: { steps: 2, projection: 13 } }])
+    for (const changed of [{ upstream: "mfcc" }, { training: { steps: 2 }, head: { projection: 13 } }])
       await expect(evaluate({ ...optionsFor(out, changed), resume: true, force: true })).rejects.toThrow(
         /or give another --out: weights of one head cannot go on/,
       );

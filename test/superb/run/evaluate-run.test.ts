@@ -3,13 +3,14 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { loadAudio } from "../../../src/audio/index.ts";
+import type { EvaluateEvent } from "../../../src/library/evaluate.ts";
 import { readEvaluation } from "../../../src/report/results/read.ts";
 import { createRuntime } from "../../../src/runtime/node/index.ts";
-import { type FeatureSource, openFeatures } from "../../../src/superb/features/index.ts";
+import type { FeatureSource } from "../../../src/superb/features/features.types.ts";
+import { openFeatures } from "../../../src/superb/features/open.ts";
 import { Head } from "../../../src/superb/heads/step.ts";
-import type { EvaluationEvent } from "../../../src/superb/run/events.types.ts";
 import { readHead } from "../../../src/superb/run/head-folder.ts";
-import type { EvaluationResult } from "../../../src/superb/run/result.types.ts";
+import type { EvaluationResult } from "../../../src/superb/run/result.ts";
 import { createObjective } from "../../../src/superb/tasks/objective.ts";
 import { pr } from "../../../src/superb/tasks/pr.ts";
 import { openFeatureUpstream } from "../../../src/upstream/index.ts";
@@ -29,7 +30,7 @@ describe("an evaluation", () => {
     training: { steps: 12, evaluateEvery: 4, learningRates: [1e-5, 1e-2], sweepSteps: 8, accumulate: 1 },
     decoding: { beam: 4 },
   });
-  let events: EvaluationEvent[];
+  let events: EvaluateEvent[];
   let result: EvaluationResult;
   beforeAll(async () => {
     events = await evaluate(options);
@@ -58,7 +59,7 @@ describe("an evaluation", () => {
   });
 
   test("leaves result.json with every field", async () => {
-    const data = await pr.load(options.corpus);
+    const data = await pr.load({ onBadFile: "stop", ...options.data });
     expect(JSON.parse(readFileSync(join(out, "result.json"), "utf8"))).toEqual(result);
     expect((await readEvaluation(out)).result).toEqual(result);
     const symbols = data.objective.kind === "ctc" ? data.objective.symbols.length : 0;
@@ -166,7 +167,7 @@ describe("an evaluation", () => {
     const { settings, parameters } = await readHead(join(out, "head"));
     const upstream = await openFeatureUpstream(tinyLibri, { threads: 1 });
     const runtime = await createRuntime({ threads: 1 });
-    const { dev } = (await pr.load(options.corpus)).utterances;
+    const { dev } = (await pr.load({ onBadFile: "stop", ...options.data })).utterances;
     const logitsOf = async (changes: { cacheRoot: string | null; dtype?: "float16" }) => {
       const source = await opened(upstream, dev, changes);
       const head = new Head({ ...settings, dtype: source.dtype, parameters, runtime });

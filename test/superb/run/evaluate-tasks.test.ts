@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { UsageError } from "../../../src/errors.ts";
-import type { EvaluationEvent } from "../../../src/superb/run/events.types.ts";
+import type { EvaluateEvent } from "../../../src/library/evaluate.ts";
 import { fixture, temporaryFolder } from "../../data/corpora.ts";
 import { speechCorpus } from "../speech.ts";
 import { tonesCorpus } from "../tones.ts";
@@ -18,8 +18,11 @@ describe("other tasks and ways", () => {
     const lm = join(root, "tiny.arpa");
     writeFileSync(lm, "\\data\\\nngram 1=4\n\n\\1-grams:\n-9\t<s>\n-1\t</s>\n-0.5\tTHE\n-0.9\tA\n\n\\end\\\n");
     const out = folder();
-    const training = { steps: 4, evaluateEvery: 2, hidden: 5, stack: 3, learningRates: [1e-2] };
-    const { result } = doneOf(await evaluate(optionsFor(out, { task: "asr", training, decoding: { lm, beam: 3 } })));
+    const training = { steps: 4, evaluateEvery: 2, learningRates: [1e-2] };
+    const head = { hidden: 5, stack: 3 };
+    const { result } = doneOf(
+      await evaluate(optionsFor(out, { task: "asr", training, head, decoding: { lm, beam: 3 } })),
+    );
     expect(result).toMatchObject({ task: "asr", unit: "word", metric: { name: "WER" }, options: { hidden: 5, stack: 3, specAugment: true, dropout: 0.2 } }); // biome-ignore format: one line
     expect(result.decodings.map(({ name }) => name)).toEqual([
       "greedy",
@@ -33,8 +36,8 @@ describe("other tasks and ways", () => {
   test("ks: tones are told apart; answers are not decoded", async () => {
     const out = folder();
     const tones = { root: tonesCorpus(), onBadFile: "stop" as const };
-    const options = optionsFor(out, { task: "ks", upstream: tinyLibri, corpus: tones, training: { steps: 30, evaluateEvery: 15, learningRates: [1e-2] } }); // biome-ignore format: one line
-    await expect(evaluate({ ...options, decoding: { beam: 3 } })).rejects.toThrow("ks: answers are classes; there is nothing to decode"); // biome-ignore format: one line
+    const options = optionsFor(out, { task: "ks", upstream: tinyLibri, data: tones, training: { steps: 30, evaluateEvery: 15, learningRates: [1e-2] } }); // biome-ignore format: one line
+    await expect(evaluate({ ...options, decoding: { beam: 3 } })).rejects.toThrow("decoding.beam: ks has no such setting; of its own it has data.labelColumns, data.testRoot"); // biome-ignore format: one line
     const events = await evaluate(options);
     const { result } = doneOf(events);
     expect(notesOf(events).join()).toContain("has no dev split: a tenth of train is held out");
@@ -50,17 +53,18 @@ describe("other tasks and ways", () => {
     const elsewhere = join(root, "unused cache");
     const training = { steps: 3, evaluateEvery: 3 };
     process.env.STILLWAVE_CACHE = elsewhere;
-    const one = await evaluate(optionsFor(streamed, { upstream: tinyLibri, training, cacheRoot: null }));
+    const one = await evaluate(optionsFor(streamed, { upstream: tinyLibri, training, features: { cache: null } }));
     delete process.env.STILLWAVE_CACHE;
     const two = await evaluate(optionsFor(cached, { upstream: tinyLibri, training }));
     expect(existsSync(elsewhere)).toBe(false);
     expect(kindsOf(one).has("cache-start")).toBe(false);
-    const losses = (events: EvaluationEvent[]) =>
-      events.flatMap((event) => (event.kind === "step" ? [event.loss] : []));
+    const losses = (events: EvaluateEvent[]) => events.flatMap((event) => (event.kind === "step" ? [event.loss] : []));
     expect(losses(one)).toEqual(losses(two).map((loss) => expect.closeTo(loss, 3)));
     expect(doneOf(one).result.options.features).toBe("float32");
     await expect(evaluate({ ...optionsFor(streamed, { upstream: tinyLibri, training }), resume: true })).rejects.toThrow('features "streamed float32", now "float32"'); // biome-ignore format: one line
-    await expect(evaluate(optionsFor(folder(), { cacheRoot: null, dtype: "float16" }))).rejects.toThrow(UsageError);
+    await expect(evaluate(optionsFor(folder(), { features: { cache: null, dtype: "float16" } }))).rejects.toThrow(
+      UsageError,
+    );
   });
 
   test("a file that cannot be decoded ends it, or is left out of its split", async () => {
@@ -71,7 +75,7 @@ describe("other tasks and ways", () => {
     writeFileSync(join(damaged, "train/7/8/7-8-0000.flac"), bytes.subarray(0, Math.floor(bytes.length / 2)));
     writeFileSync(join(damaged, "phones.txt"), `${readFileSync(join(damaged, "phones.txt"), "utf8").trim()}\n7-8-0000 AH\n`); // biome-ignore format: one line
     const options = (onBadFile: "stop" | "skip") =>
-      optionsFor(folder(), { corpus: { root: damaged, onBadFile }, training: { steps: 2 } });
+      optionsFor(folder(), { data: { root: damaged, onBadFile }, training: { steps: 2 } });
     await expect(evaluate(options("stop"))).rejects.toThrow("7-8-0000.flac");
     const events = await evaluate(options("skip"));
     expect(notesOf(events).join("\n")).toContain("7-8-0000.flac");

@@ -2,28 +2,30 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { evaluateRun } from "../../../src/superb/run/evaluate-run.ts";
+import { type EvaluateEvent, evaluate as evaluateIt } from "../../../src/library/evaluate.ts";
 import type { EvaluationOptions } from "../../../src/superb/run/evaluation.types.ts";
-import type { EvaluationEvent } from "../../../src/superb/run/events.types.ts";
 
 export const tinyLibri = fileURLToPath(new URL("../../../examples/hubert-tiny-libri", import.meta.url));
 
-type Changes = Omit<Partial<EvaluationOptions>, "corpus"> & { corpus?: Partial<EvaluationOptions["corpus"]> };
+type Changes = Omit<Partial<EvaluationOptions>, "upstream" | "data" | "run"> & {
+  readonly upstream?: string;
+  readonly data?: Partial<EvaluationOptions["data"]>;
+};
 
 /** Small evaluations of phonemes in filterbanks, each in a folder of its own below `root`, with one cache. */
 export function evaluationsIn(root: string, corpus: string) {
   let folders = 0;
   return {
     folder: () => join(root, `run ${folders++}`),
-    optionsFor: (outDir: string, { training, corpus: given, ...rest }: Changes = {}): EvaluationOptions => ({
+    optionsFor: (outDir: string, { upstream: model = "fbank", ...given }: Changes = {}): EvaluationOptions => ({
       task: "pr",
-      upstream: "fbank",
-      corpus: { root: corpus, onBadFile: "stop", ...given },
-      outDir,
-      cacheRoot: join(root, "cache"),
-      threads: 1,
-      training: { steps: 6, evaluateEvery: 3, batchSize: 5, accumulate: 2, patience: 0, projection: 12, ...training },
-      ...rest,
+      ...given,
+      upstream: { model },
+      data: { root: corpus, ...given.data },
+      training: { steps: 6, evaluateEvery: 3, batchSize: 5, accumulate: 2, patience: 0, ...given.training },
+      head: { projection: 12, ...given.head },
+      features: { cache: join(root, "cache"), ...given.features },
+      run: { outDir, threads: 1 },
     }),
   };
 }
@@ -31,24 +33,24 @@ export function evaluationsIn(root: string, corpus: string) {
 /** Every event; `seen` gets each as it comes, with its number from 1. */
 export async function evaluate(
   options: EvaluationOptions,
-  seen: (event: EvaluationEvent, number: number) => void = () => {},
-): Promise<EvaluationEvent[]> {
-  const events: EvaluationEvent[] = [];
-  for await (const event of evaluateRun(options)) {
+  seen: (event: EvaluateEvent, number: number) => void = () => {},
+): Promise<EvaluateEvent[]> {
+  const events: EvaluateEvent[] = [];
+  for await (const event of evaluateIt(options)) {
     events.push(event);
     seen(event, events.length);
   }
   return events;
 }
 
-export const doneOf = (events: readonly EvaluationEvent[]) => {
+export const doneOf = (events: readonly EvaluateEvent[]) => {
   const last = events.at(-1);
   if (last?.kind !== "done") throw new Error(`the evaluation ended with ${JSON.stringify(last)}`);
   return last;
 };
 
-export const kindsOf = (events: readonly EvaluationEvent[]) => new Set(events.map(({ kind }) => kind));
-export const notesOf = (events: readonly EvaluationEvent[]) =>
+export const kindsOf = (events: readonly EvaluateEvent[]) => new Set(events.map(({ kind }) => kind));
+export const notesOf = (events: readonly EvaluateEvent[]) =>
   events.flatMap((event) => (event.kind === "note" ? [event.text] : []));
 
 export interface Answer {

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeSafetensors } from "../../../src/checkpoint/formats/safetensors.ts";
 import { StillwaveError } from "../../../src/errors.ts";
-import type { HeadConfig } from "../../../src/superb/heads/head.types.ts";
+import type { HeadConfig } from "../../../src/superb/heads/config.ts";
 import { type HeadSettings, readHead, writeHead } from "../../../src/superb/run/head-folder.ts";
 import { madeUpParameters } from "../heads/cases.ts";
 

@@ -7,8 +7,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { StillwaveError } from "../../../src/errors.ts";
 import { createRuntime } from "../../../src/runtime/node/index.ts";
 import type { Runtime } from "../../../src/runtime/runtime.ts";
+import { resolveTraining } from "../../../src/superb/recipe/defaults.ts";
+import type { TrainingSettings } from "../../../src/superb/recipe/schema.ts";
 import type { EvaluationEvent } from "../../../src/superb/run/events.types.ts";
-import { resolveSettings, type TrainingChoices } from "../../../src/superb/run/settings.ts";
 import { type SweepParts, sweep } from "../../../src/superb/run/sweep.ts";
 import { taskNamed } from "../../../src/superb/tasks/index.ts";
 import { createObjective } from "../../../src/superb/tasks/objective.ts";
@@ -29,9 +30,9 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 /** Learns, learns nothing, and diverges: in a few updates of a made-up task. */
 const [GOOD, SMALL, HUGE] = [0.05, 1e-7, 1e30];
 
-function partsOf(task: MadeUp, at: string, choices: TrainingChoices, stopAt?: number): SweepParts {
+function partsOf(task: MadeUp, at: string, choices: TrainingSettings, stopAt?: number): SweepParts {
   const known = taskNamed(task.config.kind === "utterance" ? "sid" : "pr");
-  const settings = resolveSettings(known, { patience: 0, evaluateEvery: 4, accumulate: 1, batchSize: 8, ...choices }, () => 5); // biome-ignore format: one line
+  const settings = resolveTraining(known.recipe, { patience: 0, evaluateEvery: 4, accumulate: 1, batchSize: 8, ...choices }, () => 5); // biome-ignore format: one line
   const controller = new AbortController();
   const source = memorySource(task.states, task.input);
   source.onBatch = (number) => {

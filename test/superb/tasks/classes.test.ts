@@ -6,19 +6,20 @@ import { describe, expect, test } from "vitest";
 import { StillwaveError } from "../../../src/errors.ts";
 import type { LabelledCorpus, LabelledFile } from "../../../src/superb/labels/classes.ts";
 import { KEYWORDS, splitByHash } from "../../../src/superb/labels/speech-commands.ts";
+import type { DataSettings } from "../../../src/superb/recipe/schema.ts";
 import { classData } from "../../../src/superb/tasks/classes.ts";
 import { ic } from "../../../src/superb/tasks/ic.ts";
 import { ks } from "../../../src/superb/tasks/ks.ts";
 import type { ObjectiveSpec } from "../../../src/superb/tasks/objective.ts";
 import { sid } from "../../../src/superb/tasks/sid.ts";
-import type { CorpusOptions, TaskData } from "../../../src/superb/tasks/task.types.ts";
+import type { TaskData } from "../../../src/superb/tasks/task.types.ts";
 import { sine, wav16 } from "../../audio/signals.ts";
 import { corpusOf, temporaryFolder } from "../../data/corpora.ts";
 import { examples, hasShared, shared } from "../speech.ts";
 
 const isShared = hasShared();
 const SPLITS = ["train", "dev", "test"] as const;
-const options = (root: string, rest: Partial<CorpusOptions> = {}): CorpusOptions => ({
+const options = (root: string, rest: Partial<DataSettings> = {}): DataSettings => ({
   root,
   onBadFile: "stop",
   ...rest,

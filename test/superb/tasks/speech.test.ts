@@ -4,16 +4,18 @@ import { mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { StillwaveError, UsageError } from "../../../src/errors.ts";
+import type { Split } from "../../../src/superb/labels/classes.ts";
+import type { DataSettings } from "../../../src/superb/recipe/schema.ts";
 import { asr } from "../../../src/superb/tasks/asr.ts";
 import type { ObjectiveSpec } from "../../../src/superb/tasks/objective.ts";
 import { pr } from "../../../src/superb/tasks/pr.ts";
-import type { CorpusOptions, Split, TaskData } from "../../../src/superb/tasks/task.types.ts";
+import type { TaskData } from "../../../src/superb/tasks/task.types.ts";
 import { corpusOf, temporaryFolder } from "../../data/corpora.ts";
 import { examplePhones, examples, hasShared, SPEAKERS, shared, speechCorpus, transcriptsOf } from "../speech.ts";
 
 const isShared = hasShared();
 const SPLITS = ["train", "dev", "test"] as const;
-const options = (root: string, rest: Partial<CorpusOptions> = {}): CorpusOptions => ({
+const options = (root: string, rest: Partial<DataSettings> = {}): DataSettings => ({
   root,
   onBadFile: "stop",
   ...rest,

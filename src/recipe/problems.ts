@@ -4,18 +4,25 @@ import { suggestion } from "./closest.ts";
 import { childKeys } from "./shape.ts";
 import type { RecipePath, RecipeProblem } from "./source.ts";
 
-/** zod's issues as recipe problems. `value` is what was parsed, to show what stands there. */
-export function problemsOf(issues: readonly z.core.$ZodIssue[], value: unknown): RecipeProblem[] {
+/** What `schema` finds wrong with a value, as recipe problems that show what stands there. */
+export function problemsOf(
+  schema: z.core.$ZodType,
+  issues: readonly z.core.$ZodIssue[],
+  value: unknown,
+): RecipeProblem[] {
   return issues.flatMap((issue): RecipeProblem[] => {
     const path = issue.path as RecipePath;
     if (issue.code === "unrecognized_keys")
-      return issue.keys.map((key) => ({ path: [...path, key], message: unknownKey(key, path), atKey: true }));
+      return issue.keys.map((key) => ({
+        path: [...path, key],
+        message: unknownKey(key, childKeys(schema, path)),
+        atKey: true,
+      }));
     return [{ path, message: describe(issue, valueAt(value, path)) }];
   });
 }
 
-function unknownKey(key: string, path: RecipePath): string {
-  const valid = childKeys(path);
+function unknownKey(key: string, valid: readonly string[]): string {
   return `unknown key${suggestion(key, valid) || ";"} valid: ${valid.join(", ")}`;
 }
 

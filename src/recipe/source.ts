@@ -9,9 +9,21 @@ import {
   type YAMLParseError,
   type YAMLWarning,
 } from "yaml";
-import { StillwaveError, UsageError } from "../../errors.ts";
+import type { z } from "zod";
+import { StillwaveError, UsageError } from "../errors.ts";
 import { suggestion } from "./closest.ts";
 import { childKeys } from "./shape.ts";
+
+/** A kind of recipe. */
+export interface RecipeForm {
+  readonly schema: z.core.$ZodType;
+  /** Pairs of settings of which an override that sets the one unsets the other. */
+  readonly exclusive: readonly (readonly [string, string])[];
+  /** Keys to name where a file is no mapping. */
+  readonly keys: string;
+  /** An override, as an example. */
+  readonly override: string;
+}
 
 export type RecipePath = readonly (string | number)[];
 
@@ -22,17 +34,14 @@ export interface RecipeProblem {
   readonly atKey?: boolean;
 }
 
-interface Override {
-  readonly text: string;
+/** A value that the command line gives in place of the recipe's. */
+export interface Override {
   readonly path: readonly string[];
   readonly value: unknown;
+  /** What set it: `--set a.b=1`, or the name of a flag that stands for its path too. */
+  readonly by: string;
+  readonly isFlag: boolean;
 }
-
-/** Setting the one by --set unsets the other. */
-const EXCLUSIVE = [
-  ["data.batchSize", "data.batchSeconds"],
-  ["run.epochs", "run.steps"],
-];
 
 /** YAML aliases may expand to at most so many nodes. */
 const MAX_ALIASES = 100;
@@ -43,13 +52,15 @@ export class RecipeSource {
   private readonly name: string;
   private readonly document: ReturnType<typeof parseDocument>;
   private readonly lines = new LineCounter();
+  private readonly form: RecipeForm;
   private readonly overrides: readonly Override[];
 
-  /** `name` stands before every error. `set` are overrides `a.b=value`. */
-  constructor(text: string, name: string, set: readonly string[]) {
+  /** `name` stands before every error. `set` are overrides `a.b=value`; those of flags win over them. */
+  constructor(form: RecipeForm, text: string, name: string, set: readonly string[], flags: readonly Override[] = []) {
+    this.form = form;
     this.name = name;
     this.document = this.parse(text);
-    this.overrides = set.map(parseOverride);
+    this.overrides = [...set.map((one) => parseOverride(one, form)), ...flags];
     this.value = this.applyOverrides(plainValue(this.document, name));
   }
 
@@ -58,8 +69,8 @@ export class RecipeSource {
     const placed = problems.map((problem) => {
       const override = this.overrideOf(problem.path);
       const offset = override ? Number.POSITIVE_INFINITY : this.offsetOf(problem.path, problem.atKey ?? false);
-      const place = override ? `--set ${override.text}:` : this.position(offset);
-      const path = formatPath(problem.path);
+      const place = override ? `${override.by}:` : this.position(offset);
+      const path = override?.isFlag ? "" : formatPath(problem.path);
       return { offset, override, text: `${place} ${path ? `${path}: ` : ""}${problem.message}` };
     });
     placed.sort((a, b) => (a.offset === b.offset ? 0 : a.offset - b.offset));
@@ -80,7 +91,7 @@ export class RecipeSource {
       throw new StillwaveError(`${this.position(offset)} ${syntaxProblem(problem, text.slice(offset, offset + 65))}`);
     }
     if (!isMap(document.contents))
-      throw new StillwaveError(`${name}:1:1 a recipe is a mapping of keys such as teacher:, student:, data: and run:`);
+      throw new StillwaveError(`${name}:1:1 a recipe is a mapping of keys such as ${this.form.keys}`);
     guardDepth(name, () =>
       visit(document, {
         Pair: (_, pair) => {
@@ -100,7 +111,7 @@ export class RecipeSource {
     for (const { path, value } of this.overrides) {
       setAt(root, path, value);
       const joined = path.join(".");
-      const pair = value === null ? undefined : EXCLUSIVE.find((names) => names.includes(joined));
+      const pair = value === null ? undefined : this.form.exclusive.find((names) => names.includes(joined));
       for (const other of pair ?? []) if (!given.has(other)) setAt(root, other.split("."), null);
     }
     return root;
@@ -142,13 +153,13 @@ export function formatPath(path: RecipePath): string {
   return path.map((key, i) => (typeof key === "number" ? `[${key}]` : i ? `.${key}` : key)).join("");
 }
 
-function parseOverride(text: string): Override {
+function parseOverride(text: string, { schema, override }: RecipeForm): Override {
   const equals = text.indexOf("=");
-  if (equals < 1) throw new UsageError(`--set ${text}: expected a dotted path and a value, such as student.dim=432`);
+  if (equals < 1) throw new UsageError(`--set ${text}: expected a dotted path and a value, such as ${override}`);
   const path = text.slice(0, equals).trim().split(".");
   for (let depth = 0; depth < path.length; depth++) {
     const key = path[depth];
-    const valid = childKeys(path.slice(0, depth));
+    const valid = childKeys(schema, path.slice(0, depth));
     const inside = depth === 0 ? "a recipe" : path.slice(0, depth).join(".");
     if (valid.length === 0) throw new UsageError(`--set ${text}: ${inside} has no keys; set it as a whole`);
     if (!valid.includes(key))
@@ -159,7 +170,7 @@ function parseOverride(text: string): Override {
   const document = guardDepth(`--set ${text}`, () => parseDocument(text.slice(equals + 1), { prettyErrors: false }));
   const [problem] = [...document.errors, ...document.warnings];
   if (problem) throw new UsageError(`--set ${text}: the value is not YAML (${problem.message}); quote it`);
-  return { text, path, value: plainValue(document, `--set ${text}`) };
+  return { path, value: plainValue(document, `--set ${text}`), by: `--set ${text}`, isFlag: false };
 }
 
 function setAt(root: Record<string, unknown>, path: readonly string[], value: unknown): void {

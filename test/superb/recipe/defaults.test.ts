@@ -1,11 +1,11 @@
-// The numbers of an evaluation: the reference recipes under `superb`, few evaluations and early ends under `fixed`, refusals.
+// The numbers of an evaluation: the reference recipes under `superb`, few evaluations and early ends under `fixed`.
 import { describe, expect, test } from "vitest";
-import { UsageError } from "../../../src/errors.ts";
-import { resolveSettings, SWEEP, type TrainingChoices } from "../../../src/superb/run/settings.ts";
+import { defaultOutDir, resolveTraining, SWEEP } from "../../../src/superb/recipe/defaults.ts";
+import type { TrainingSettings } from "../../../src/superb/recipe/schema.ts";
 import { TASKS, taskNamed } from "../../../src/superb/tasks/index.ts";
 
-const resolve = (task: string, choices: TrainingChoices = {}, updates = 100) =>
-  resolveSettings(taskNamed(task), choices, () => updates);
+const resolve = (task: string, given: TrainingSettings = {}, updates = 100) =>
+  resolveTraining(taskNamed(task).recipe, given, () => updates);
 
 describe("the benchmark's recipes", () => {
   // s3prl 0.4.18, its downstream/*/config.yaml: rate, updates, batch, accumulation, clip, updates between evaluations
@@ -35,7 +35,7 @@ describe("the benchmark's recipes", () => {
   });
 
   test("heads have the recipes' widths", () => {
-    const heads = Object.fromEntries(Object.values(TASKS).map((task) => [task.name, task.head(99, {})]));
+    const heads = Object.fromEntries(Object.entries(TASKS).map(([name, task]) => [name, task.head(99, {})]));
     const utterance = { kind: "utterance", projection: 256, outputs: 99, normalizeStates: false };
     const lstm = { hidden: 1024, lstmLayers: 2, dropout: 0.2, stack: 1 };
     expect(heads).toEqual({
@@ -78,7 +78,7 @@ describe("under fixed", () => {
 
   test("epochs are counted at the batch that results", () => {
     let asked: number[] = [];
-    resolveSettings(taskNamed("sid"), { batchSize: 5 }, (...given) => {
+    resolveTraining(taskNamed("sid").recipe, { batchSize: 5 }, (...given) => {
       asked = given;
       return 1;
     });
@@ -94,25 +94,12 @@ describe("under fixed", () => {
 });
 
 test.each([
-  [{ protocol: "free" as never }, 'unknown protocol "free"; valid: fixed, superb'],
-  [{ steps: 0 }, "steps: expected 1 or more, got 0"],
-  [{ batchSize: 1.5 }, "batch: expected 1 or more, got 1.5"],
-  [{ accumulate: Number.NaN }, "accumulate: expected 1 or more, got NaN"],
-  [{ evaluateEvery: -1 }, "eval-every: expected 1 or more, got -1"],
-  [{ sweepSteps: 0 }, "sweep-steps: expected 1 or more, got 0"],
-  [{ patience: -1 }, "patience: expected 0 or more, got -1"],
-  [{ clip: 0 }, "clip: expected a number above 0, got 0"],
-  [{ clip: Number.NaN }, "clip: expected a number above 0, got NaN"],
-  [{ warmup: 5 }, "warmup: a constant rate has none; add --schedule warmup"],
-  [{ schedule: "warmup", steps: 10, warmup: 10 }, "warmup: expected 0 to 9 updates, got 10"],
-  [{ schedule: "cosine" as never }, 'unknown schedule "cosine"; valid: constant, warmup'],
-  [{ learningRates: [] }, "lr: expected sweep or at least one rate"],
-  [{ learningRates: [1e-3, 0] }, "lr: expected numbers above 0, got 0"],
-  [{ learningRates: [Number.POSITIVE_INFINITY] }, "lr: expected numbers above 0, got Infinity"],
-  [{ learningRates: [1e-3, 1e-2, 1e-3] }, "lr: 0.001 is there twice"],
-] as [TrainingChoices, string][])("%o is refused", (choices, message) => {
-  expect(() => resolve("pr", choices)).toThrow(message);
-  expect(() => resolve("pr", choices)).toThrow(UsageError);
+  ["fbank", "superb-pr-fbank"],
+  ["runs/quickstart/best", "superb-pr-quickstart-best"],
+  ["models/student.onnx", "superb-pr-student"],
+  ["facebook/hubert-base-ls960", "superb-pr-hubert-base-ls960"],
+])("the run of %s lies in runs/%s", (model, name) => {
+  expect(defaultOutDir({ task: "pr", upstream: { model } })).toBe(`runs/${name}`);
 });
 
 test("a task that is none is refused with those there are", () => {

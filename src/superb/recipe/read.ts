@@ -1,0 +1,114 @@
+// Settings of an evaluation, checked: from code, or from a recipe with what the command line overrides in it.
+import { UsageError } from "../../errors.ts";
+import { findRecipe, readRecipe } from "../../recipe/places.ts";
+import { problemsOf } from "../../recipe/problems.ts";
+import {
+  formatPath,
+  type Override,
+  type RecipeForm,
+  type RecipePath,
+  type RecipeProblem,
+  RecipeSource,
+} from "../../recipe/source.ts";
+import { defaultOutDir, type TaskRecipe } from "./defaults.ts";
+import { type EvaluationSettings, evaluationSchema, OWN_SETTINGS } from "./schema.ts";
+
+/** What a task decides about its settings. */
+export interface TaskFacts {
+  readonly name: string;
+  readonly recipe: TaskRecipe;
+  /** Those settings of not every task (OWN_SETTINGS) that this one has: their paths, or what these begin with. */
+  readonly settings: readonly string[];
+}
+
+/** Settings of which nothing is left to check, with a run folder. */
+export type CheckedSettings = EvaluationSettings & { readonly run: { readonly outDir: string } };
+
+const FORM: RecipeForm = {
+  schema: evaluationSchema,
+  exclusive: [],
+  keys: "upstream:, data:, training: and run:",
+  override: "training.steps=1000",
+};
+
+/** @throws UsageError with a line for everything that is wrong. */
+export function checkSettings(task: TaskFacts, given: unknown): CheckedSettings {
+  const { settings, problems } = examine(task, given);
+  if (settings) return settings;
+  throw new UsageError(problems.map(({ path, message }) => `${formatPath(path)}: ${message}`).join("\n"));
+}
+
+/** What stands beside a recipe on the command line. Flags win over `set` (`training.steps=1000`), both over the recipe. */
+export interface RecipeOverrides {
+  readonly set?: readonly string[];
+  readonly flags?: readonly Override[];
+}
+
+/**
+ * Reads a recipe, a file or the name of one that comes with the package; undefined: overrides are everything.
+ * @throws StillwaveError naming file, line and column of every mistake, UsageError where only overrides are wrong
+ */
+export async function readSettings(
+  task: TaskFacts,
+  recipe: string | undefined,
+  { set = [], flags = [] }: RecipeOverrides,
+): Promise<CheckedSettings> {
+  const path = recipe === undefined ? undefined : await findRecipe(recipe, "evaluation");
+  const text = path === undefined ? "{}" : await readRecipe(path);
+  const source = new RecipeSource(FORM, text, path ?? `superb ${task.name}`, set, flags);
+  const { settings, problems } = examine(task, { task: task.name, ...(source.value as object) });
+  if (!settings) throw source.error(problems);
+  return settings;
+}
+
+type Examined =
+  | { readonly settings: CheckedSettings; readonly problems?: undefined }
+  | { readonly settings?: undefined; readonly problems: readonly RecipeProblem[] };
+
+function examine(task: TaskFacts, given: unknown): Examined {
+  const parsed = evaluationSchema.safeParse(given, { reportInput: false });
+  if (!parsed.success) return { problems: problemsOf(evaluationSchema, parsed.error.issues, given) };
+  const settings: EvaluationSettings = parsed.data;
+  const problems = [...foreign(task, settings), ...contradictions(task, settings)];
+  if (problems.length > 0) return { problems };
+  return {
+    settings: { ...settings, run: { ...settings.run, outDir: settings.run.outDir ?? defaultOutDir(settings) } },
+  };
+}
+
+/** Whether `path` is among `paths`, or in something that is. */
+export const isAmong = (path: string, paths: readonly string[]): boolean =>
+  paths.some((one) => path === one || path.startsWith(`${one}.`));
+
+/** Settings that belong to other tasks. */
+function foreign({ name, settings: own }: TaskFacts, settings: EvaluationSettings): RecipeProblem[] {
+  const visit = (value: unknown, path: RecipePath): RecipeProblem[] => {
+    if (typeof value === "object" && value !== null && !Array.isArray(value))
+      return Object.entries(value).flatMap(([key, child]) => visit(child, [...path, key]));
+    const joined = path.join(".");
+    if (value === undefined || !isAmong(joined, OWN_SETTINGS) || isAmong(joined, own)) return [];
+    return [{ path, message: `${name} has no such setting; of its own it has ${own.join(", ")}` }];
+  };
+  return visit(settings, []);
+}
+
+/** What no single setting shows to be wrong. */
+function contradictions(
+  { name, recipe }: TaskFacts,
+  { task, training, features }: EvaluationSettings,
+): RecipeProblem[] {
+  const problems: RecipeProblem[] = [];
+  const bad = (path: string, message: string) => problems.push({ path: path.split("."), message });
+  if (task !== name) bad("task", `this is a recipe of ${task}: run it by \`stillwave superb ${task}\``);
+  const { learningRates, schedule = "constant", warmup, steps = recipe.updates } = training;
+  const rates = learningRates === "sweep" || learningRates === undefined ? [] : learningRates;
+  const twice = rates.find((rate, i) => rates.indexOf(rate) < i);
+  if (twice !== undefined) bad("training.learningRates", `${twice} is there twice`);
+  if (warmup !== undefined && schedule === "constant")
+    bad("training.warmup", "a constant rate has none; add --schedule warmup");
+  else if (warmup !== undefined && warmup >= steps)
+    bad("training.warmup", `expected 0 to ${steps - 1} updates, got ${warmup}`);
+  if (features.cache === null && features.dtype === "float16")
+    bad("features.dtype", "float16 is how a cache stores hidden states; without a cache they are float32");
+  return problems;
+}

@@ -1,0 +1,183 @@
+// result.json of a run folder: its fields, every one of them checked when it is read.
+import { existsSync } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { StillwaveError } from "../../errors.ts";
+import type { Frozen } from "../recipe/schema.ts";
+import { TASKS, type TaskName } from "../tasks/index.ts";
+import { RUN_FILES } from "./manifest.ts";
+
+/** A result with a curve point every step of the benchmark's longest training stays far below. */
+const MAX_BYTES = 128 * 2 ** 20;
+
+const text = z.string().max(20_000);
+const count = z.number().int().min(0);
+const amount = z.number().min(0);
+const hash = z.string().max(500);
+
+/** JSON has no NaN: a training that diverged leaves null or `"NaN"`. */
+const anyNumber = z.union([
+  z.number(),
+  z.null().transform(() => Number.NaN),
+  z.enum(["NaN", "Infinity", "-Infinity"]).transform(Number),
+]);
+/** Written as null where there is none. */
+const loss: z.ZodType<number | null> = anyNumber;
+
+const split = z.object({ utterances: count, seconds: amount, source: text });
+
+const metric = z.object({
+  /** `PER`, `WER`, `accuracy`. */
+  name: text,
+  /** Of the test split, in percent, with its bootstrap interval. */
+  value: z.number(),
+  low: z.number(),
+  high: z.number(),
+  confidence: z.number().gt(0).lt(1),
+  isHigherBetter: z.boolean(),
+});
+
+/** One way of decoding the same logits. */
+const decoding = z.object({
+  /** `greedy`, `prefix beam 10`, `lexicon beam 5, 4-gram.arpa`. */
+  name: text,
+  metric,
+  /** Relative to the run folder. */
+  predictions: text,
+});
+
+/** The training of one head at one learning rate. */
+const learningRate = z.object({
+  learningRate: z.number().positive(),
+  steps: count,
+  best: z.object({ step: count, dev: z.number() }).nullable(),
+  curve: z.array(z.object({ step: count, trainLoss: loss, devLoss: loss, dev: anyNumber })).max(1_000_000),
+  /** Updates left out because their gradient was not finite. */
+  skippedSteps: count,
+  chosen: z.boolean(),
+});
+
+const schema = z.object({
+  format: z.literal(1),
+  task: z.enum(Object.keys(TASKS) as TaskName[]),
+  created: text,
+  upstream: z.object({
+    name: text,
+    kind: z.enum(["model", "onnx", "fbank", "mfcc"]),
+    fingerprint: hash,
+    layers: z.array(text).min(1).max(10_000),
+    dim: count,
+    samplesPerFrame: z.number().positive(),
+    parameters: count.nullable(),
+  }),
+  data: z.object({ root: text, fingerprint: hash, train: split, dev: split, test: split }),
+  /** `superb`: the benchmark's own lengths. `fixed`: trained until the dev score stopped improving. */
+  protocol: z.enum(["superb", "fixed"]),
+  /** Every other setting by name, resolved: seed, batch, schedule, head widths, ... */
+  options: z.record(text, z.union([text, z.number(), z.boolean(), z.null()])),
+  /** The headline: greedy decoding or accuracy on test, of the learning rate that was best on dev. */
+  metric,
+  /** The same metric on dev, of the same head. */
+  dev: z.number(),
+  /** All decodings (CTC tasks); the first is the headline. */
+  decodings: z.array(decoding).max(1000),
+  /** What errors are counted in; null: answers are right or wrong as wholes. */
+  unit: z.enum(["word", "phone", "character"]).nullable(),
+  /** Softmaxed weights of the hidden states, in the order of `upstream.layers`. */
+  layerWeights: z.array(anyNumber).max(10_000),
+  headParameters: count,
+  learningRates: z.array(learningRate).min(1).max(1000),
+  seconds: z.object({ features: amount, training: amount, testing: amount }),
+  /** Prediction files relative to the run folder. */
+  predictions: z.object({ dev: text, test: text }),
+  environment: z.record(text, z.union([text, z.number()])),
+});
+
+/** What an evaluation leaves behind. Reports, comparisons and scores are made from it and the predictions. */
+export type EvaluationResult = Frozen<z.output<typeof schema>>;
+export type MetricValue = EvaluationResult["metric"];
+export type DecodingResult = EvaluationResult["decodings"][number];
+export type LearningRateResult = EvaluationResult["learningRates"][number];
+
+const REMEDY = "delete it and resume the evaluation (--resume), which writes it anew";
+
+/**
+ * Checks a parsed result.json; `file` names it in errors.
+ * @throws StillwaveError naming the first field that is wrong and what it should be.
+ */
+export function parseResult(value: unknown, file: string): EvaluationResult {
+  const format = typeof value === "object" && value !== null && "format" in value ? value.format : undefined;
+  if (format === undefined || typeof value !== "object" || value === null || !("task" in value)) {
+    throw new StillwaveError(
+      `${file}: JSON, but not the result of an evaluation; give the folder of an evaluation run`,
+    );
+  }
+  if (format !== 1) {
+    throw new StillwaveError(`${file}: format ${JSON.stringify(format)?.slice(0, 50)}; this version reads format 1`);
+  }
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) {
+    const [{ path, message }] = parsed.error.issues;
+    throw new StillwaveError(`${file}: ${placeOf(path)}: ${message.slice(0, 300)}; ${REMEDY}`);
+  }
+  const result: EvaluationResult = parsed.data;
+  const problem = contradiction(result);
+  if (problem) throw new StillwaveError(`${file}: ${problem}; ${REMEDY}`);
+  return result;
+}
+
+/** @throws StillwaveError naming the file and what to do, for anything missing, truncated, foreign or malformed. */
+export async function readResult(folder: string): Promise<EvaluationResult> {
+  const info = await stat(folder).catch(() => undefined);
+  if (!info) throw new StillwaveError(`${folder}: no such folder; give the folder of an evaluation run`);
+  if (!info.isDirectory()) throw new StillwaveError(`${folder}: a file; give the folder of an evaluation run`);
+  const file = join(folder, RUN_FILES.result);
+  const entry = await stat(file).catch(() => undefined);
+  if (!entry?.isFile()) {
+    throw new StillwaveError(
+      `${folder}: holds no ${RUN_FILES.result}, so it is no evaluation run or one that has not finished; let it finish, or give another folder`,
+    );
+  }
+  if (entry.size > MAX_BYTES) throw new StillwaveError(`${file}: ${entry.size} bytes are too many for a result`);
+  const content = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new StillwaveError(`${file}: cannot be read (${error.code ?? error.message})`);
+  });
+  let value: unknown;
+  try {
+    value = JSON.parse(content);
+  } catch (error) {
+    const reason = content.trim() === "" ? "the file is empty" : (error as Error).message.slice(0, 200);
+    throw new StillwaveError(
+      `${file}: not valid JSON, perhaps truncated (${reason}); copy it again, or delete it and resume the evaluation (--resume)`,
+    );
+  }
+  return parseResult(value, file);
+}
+
+const placeOf = (path: readonly PropertyKey[]) =>
+  path
+    .map((key) => (typeof key === "number" ? `[${key}]` : `.${String(key).slice(0, 100)}`))
+    .join("")
+    .replace(/^\./, "");
+
+/** What no single field shows to be wrong. */
+function contradiction(result: EvaluationResult): string | undefined {
+  const { task, unit, metric, upstream, layerWeights, learningRates, decodings } = result;
+  const countsErrors = !TASKS[task].metric.isHigherBetter;
+  if (countsErrors !== (unit !== null))
+    return `unit: ${unit} for the task ${task}, which ${countsErrors ? "counts errors" : "has right and wrong answers"}`;
+  if (metric.isHigherBetter === countsErrors)
+    return `metric.isHigherBetter: ${metric.isHigherBetter} for the task ${task}`;
+  if (layerWeights.length !== upstream.layers.length)
+    return `layerWeights: ${layerWeights.length} for ${upstream.layers.length} layers`;
+  const chosen = learningRates.filter((rate) => rate.chosen).length;
+  if (chosen !== 1) return `learningRates: ${chosen} of them are chosen, expected one`;
+  if (decodings.length > 0 && decodings[0].metric.value !== metric.value)
+    return `decodings[0]: ${decodings[0].metric.value} where the headline, which is the first decoding, is ${metric.value}`;
+  return undefined;
+}
+
+/** The result of a run that has ended; undefined where it has not. */
+export const finishedResult = async (folder: string): Promise<EvaluationResult | undefined> =>
+  existsSync(join(folder, RUN_FILES.result)) ? readResult(folder) : undefined;
