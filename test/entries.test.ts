@@ -36,7 +36,7 @@ const NAMES: Readonly<Record<string, string>> = {
   "stillwave/metrics": `
     AccuracyComparison accuracyInterval AccuracyReport AlignedPair Alignment AlignmentWeights alignTokens
     bestAssignment bootstrapDifference BootstrapOptions bootstrapRate compareAccuracies compareErrorRates Confusion
-    confusionsOf diarizationErrorRate diarizationErrors DiarizationErrors DifferenceInterval editDistance
+    confusionsOf diarizationErrorRate diarizationErrors DiarizationErrors DifferenceInterval editDistance EditKind
     equalErrorRate EqualErrorRate ErrorComparison ErrorCounts errorRateInterval ErrorReport ErrorUnit
     formatAlignment Interval matchedPairs MatchedPairs maximumTermWeightedValue MaximumTermWeightedValue mcnemar
     McNemar pairById percentileInterval Prediction RatioSample readPredictions scoreAccuracy scoreErrors scoreSlots

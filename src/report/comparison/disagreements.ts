@@ -46,13 +46,16 @@ function disagreements(runs: readonly LabelledRun[]): Disagreement[] {
 
 /** `budget`: characters of recordings that this part of the page may hold. */
 export function disagreementList(runs: readonly LabelledRun[], budget: number): Playing {
-  const entries = disagreements(runs);
-  if (entries.length === 0)
-    return { content: html`<p class="note">The runs made the same errors on every utterance.</p>`, plays: false };
-  const shown = runs.slice(0, MAX_RUNS);
   const { scoring, evaluation } = runs[0];
   const isNarrow = scoring.kind === "accuracy";
   const { root } = evaluation.result.data;
+  const head = [html`<h3 class="sub">Utterances on which they differ most</h3>`, !isNarrow && legend()];
+  const entries = disagreements(runs);
+  if (entries.length === 0) {
+    const none = html`<p class="note">The runs made the same errors on every utterance.</p>`;
+    return { content: [head, none], plays: false };
+  }
+  const shown = runs.slice(0, MAX_RUNS);
   const rows = entries.map(({ row }) => row);
   const { content, plays } = utteranceCards(rows, { root, budget, isNarrow }, ({ id, reference }, i) => ({
     content: [
@@ -61,15 +64,8 @@ export function disagreementList(runs: readonly LabelledRun[], budget: number): 
     ],
   }));
   const isCut = runs.length > shown.length;
-  return {
-    content: [
-      html`<h3 class="sub">Utterances on which they differ most</h3>`,
-      !isNarrow && legend(),
-      content,
-      isCut && html`<p class="note">Only the best ${MAX_RUNS} of ${runs.length} runs are shown.</p>`,
-    ],
-    plays,
-  };
+  const rest = isCut && html`<p class="note">Only the best ${MAX_RUNS} of ${runs.length} runs are shown.</p>`;
+  return { content: [head, content, rest], plays };
 }
 
 function attempt({ label, scoring, evaluation }: LabelledRun, id: string, errors: number): Markup {

@@ -2,6 +2,7 @@
 import { formatCount, formatDuration, formatLearningRate, printable } from "../../log/format.ts";
 import { METRICS, type Score, type TaskResults } from "../../superb/scores.ts";
 import type { ComparedRun, Comparison, TaskComparison, TestSetComparison } from "../results/comparison.types.ts";
+import { groupBy } from "../results/group.ts";
 import type { ScoredUpstream } from "../results/score.ts";
 import { cut, formatConfidence, formatFigure, formatInterval, formatParameters } from "../results/words.ts";
 
@@ -122,10 +123,10 @@ function namesBy(
   upstreams: readonly ScoredUpstream[],
   remark: (upstream: ScoredUpstream) => string | undefined,
 ): string[] {
-  const names = new Map<string, string[]>();
-  for (const upstream of upstreams) {
+  const remarks = upstreams.flatMap((upstream) => {
     const text = remark(upstream);
-    if (text !== undefined) names.set(text, [...(names.get(text) ?? []), upstream.name]);
-  }
-  return [...names].map(([text, group]) => `${group.join(", ")}: ${text}`);
+    return text === undefined ? [] : [{ upstream: upstream.name, text }];
+  });
+  const namesIn = (group: typeof remarks) => group.map(({ upstream }) => upstream).join(", ");
+  return groupBy(remarks, ({ text }) => text).map((group) => `${namesIn(group)}: ${group[0].text}`);
 }

@@ -34,16 +34,9 @@ export async function readEvaluation(folder: string): Promise<Evaluation> {
  * @throws StillwaveError if the name leads out of the run folder.
  */
 export function fileOf(folder: string, name: string, field: string): string {
-  const path = resolve(folder, name);
-  const inside = relative(resolve(folder), path);
-  if (
-    isAbsolute(name) ||
-    name.includes("\0") ||
-    inside === "" ||
-    inside === ".." ||
-    inside.startsWith(`..${sep}`) ||
-    isAbsolute(inside)
-  ) {
+  const inside = relative(resolve(folder), resolve(folder, name));
+  const isOutside = inside === "" || inside.split(sep)[0] === ".." || isAbsolute(inside);
+  if (isOutside || isAbsolute(name) || name.includes("\0")) {
     throw new StillwaveError(
       `${join(folder, RESULT_NAME)}: ${field}: ${JSON.stringify(name.slice(0, 200))} is no file inside the run folder; a name relative to it is expected`,
     );
