@@ -2,18 +2,17 @@
 // Usage: npx tsx bench/distill-step.ts [--batch 2] [--seconds 5,15] [--steps 5] [--recipe armhubert-s-960] [--profile] [--json]
 import { parseArgs } from "node:util";
 import type { Batch } from "../src/data/batch.ts";
-import { stepMask } from "../src/distill/masks.ts";
+import { spanMasks } from "../src/distill/masks.ts";
 import { loadRecipe, studentConfig } from "../src/distill/recipe.ts";
-import { studentGraph } from "../src/distill/step.graph.ts";
-import { createDistillStep } from "../src/distill/step.ts";
+import { createDistillStep, studentGraph } from "../src/distill/step.ts";
 import { evaluateShape } from "../src/graph/dim.ts";
 import { initParameters } from "../src/models/init.ts";
 import { profile } from "../src/models/profile.ts";
 import { publishedArchitecture } from "../src/models/published.ts";
-import { adamwUpdate, createAdamWState, decayRanges } from "../src/optim/index.ts";
+import { adamwUpdate, createAdamWState, decayRanges } from "../src/optim/adamw.ts";
 import { Random } from "../src/random.ts";
 import { createRuntime } from "../src/runtime/node/index.ts";
-import type { Feed } from "../src/runtime/runtime.ts";
+import type { Feed, Runtime } from "../src/runtime/runtime.ts";
 import { matrixRate } from "./matrix-rate.ts";
 
 const { values } = parseArgs({
@@ -44,8 +43,25 @@ const { recipe } = await loadRecipe(values.recipe);
 const teacher = publishedArchitecture("facebook/hubert-base-ls960")!;
 const student = studentConfig(recipe, teacher);
 const runtime = await createRuntime();
-const step = await createDistillStep({
-  runtime,
+/** Seconds of the last run of each graph, by its name. */
+const spent = new Map<string, number>();
+const timed: Runtime = {
+  ...runtime,
+  async compile(graph) {
+    const executable = await runtime.compile(graph);
+    return {
+      ...executable,
+      async run(...args) {
+        const start = now();
+        const outputs = await executable.run(...args);
+        spent.set(graph.name, now() - start);
+        return outputs;
+      },
+    };
+  },
+};
+const step = createDistillStep({
+  runtime: timed,
   teacher: { config: teacher, parameters: initParameters(teacher, { seed: 1 }) },
   student: { config: student, parameters: initParameters(student, { seed: 2 }) },
   loss: recipe.loss,
@@ -65,7 +81,7 @@ function neededFlop(seconds: number): number {
 /** Seconds of the student's forward pass alone: the same graph without its gradients. */
 async function forwardSeconds(batch: Batch, frames: number): Promise<number> {
   const dropout = recipe.student.dropout;
-  const options = { loss: recipe.loss, dropout, layerGradientScale: false, targetDim: teacher.dim };
+  const options = { loss: recipe.loss, dropout, layerGradientScale: false };
   const { graph, sites } = studentGraph(student, options, { training: true, padded: false });
   const sizes = new Map([
     ["batch", items],
@@ -98,21 +114,14 @@ async function forwardSeconds(batch: Batch, frames: number): Promise<number> {
 const rows = [];
 for (const seconds of values.seconds.split(",").map(Number)) {
   const batch = noise(seconds);
-  const frames = step.frames(batch.paddedSamples);
+  const { frames, valid } = step.framesOf(batch);
   const times: Record<string, number[]> = { step: [], adamw: [], teacher: [], student: [] };
   const rates: number[] = [];
   let peak = 0;
   const watch = setInterval(() => (peak = Math.max(peak, process.memoryUsage.rss())), 20);
   for (let i = 0; i <= steps; i++) {
     rates.push(await matrixRate(runtime));
-    const mask = stepMask(
-      1,
-      i,
-      0,
-      frames,
-      batch.samples.map(() => frames),
-      { prob: 0.8, length: 10 },
-    );
+    const mask = spanMasks(new Random(1, "mask", i), frames, valid, { prob: 0.8, length: 10 });
     const start = now();
     step.zeroGradients();
     await step.accumulate(batch, mask, 1, i);
@@ -121,11 +130,10 @@ for (const seconds of values.seconds.split(",").map(Number)) {
     const end = now();
     peak = Math.max(peak, process.memoryUsage.rss(), process.resourceUsage().maxRSS * 1024);
     if (i === 0) continue; // compiles
-    const parts = step.timings();
     times.step!.push(end - start);
     times.adamw!.push(end - middle);
-    times.teacher!.push(parts.teacher);
-    times.student!.push(parts.student);
+    times.teacher!.push(spent.get("teacher-targets")!);
+    times.student!.push(spent.get("student-step")!);
   }
   clearInterval(watch);
   const forward = await forwardSeconds(batch, frames);

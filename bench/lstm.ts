@@ -3,11 +3,11 @@
 import { parseArgs } from "node:util";
 import { gradients } from "../src/autodiff/gradient.ts";
 import { evaluateShape, mulDims, symbol } from "../src/graph/dim.ts";
+import { graphInputs } from "../src/graph/graph.ts";
 import * as g from "../src/graph/ops.ts";
 import type { Value } from "../src/graph/value.ts";
 import { input } from "../src/graph/value.ts";
 import { BLOCK_FRAMES, biLstmLayer } from "../src/nn/lstm.ts";
-import { graphInputs } from "../src/onnx/serialize.ts";
 import { Random } from "../src/random.ts";
 import { createRuntime } from "../src/runtime/node/index.ts";
 import type { Feed } from "../src/runtime/runtime.ts";

@@ -3,7 +3,9 @@
 // Usage: npx tsx bench/superb.ts [--batch 16] [--seconds 12] [--layers 13] [--dim 768] [--hidden 320,1024] [--steps 5] [--json]
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
-import { adamUpdate, clipGradients, createAdamWState, gradientNorm } from "../src/optim/index.ts";
+import { adamUpdate } from "../src/optim/adam.ts";
+import { createAdamWState } from "../src/optim/adamw.ts";
+import { clipGradients, gradientNorm } from "../src/optim/clip.ts";
 import { Random } from "../src/random.ts";
 import { createRuntime } from "../src/runtime/node/index.ts";
 import type { FeatureBatch } from "../src/superb/features/features.types.ts";

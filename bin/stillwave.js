@@ -1,11 +1,8 @@
 #!/usr/bin/env node
-// The command: runs the TypeScript sources of a checkout as they are, or the built files where there are only those.
+// The command: runs dist/, which a checkout builds first where it is out of date.
 import { existsSync } from "node:fs";
 
-const source = new URL("../src/cli/main.ts", import.meta.url);
-if (existsSync(source)) {
-  const { register } = await import("tsx/esm/api");
-  register();
-}
-const { main } = await import(existsSync(source) ? source.href : new URL("../dist/cli/main.js", import.meta.url).href);
+const builder = new URL("../scripts/build.js", import.meta.url);
+if (existsSync(builder)) (await import(builder.href)).buildIfStale();
+const { main } = await import("../dist/cli/main.js");
 process.exitCode = await main(process.argv.slice(2));

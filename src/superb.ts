@@ -19,3 +19,5 @@ export {
 export { type BenchmarkScores, scoreTasks, type TaskResults } from "./superb/scores.ts";
 export { TASKS, type TaskName } from "./superb/tasks/index.ts";
 export type { Task } from "./superb/tasks/task.types.ts";
+export { openUpstream } from "./upstream/open.ts";
+export type { Upstream, UpstreamOptions } from "./upstream/upstream.ts";

@@ -1,14 +1,14 @@
 // The package's entry for browsers (`stillwave/web`): models from URLs or files, inference on WASM or WebGPU.
-export { loadModelFromFiles, loadModelFromUrl, type ModelFiles, type WebModel } from "./checkpoint/web.ts";
+export type { LoadOptions } from "./checkpoint/checkpoint.types.ts";
 export { StillwaveError, UsageError } from "./errors.ts";
 export type { HostArray, Parameters } from "./graph/array.ts";
 export type { ModelConfig } from "./models/config.ts";
 export * from "./runtime/web/index.ts";
 export {
-  createUpstream,
   type Extraction,
   type ExtractOptions,
+  type Model,
   type PaddedWaveforms,
   padWaveforms,
-  type Upstream,
-} from "./upstream/inference.ts";
+} from "./upstream/model.ts";
+export { loadModelFromFiles, loadModelFromUrl, type ModelFiles } from "./upstream/web.ts";

@@ -8,10 +8,10 @@ import { parseSource, readSources, root, type Source, visitNodes } from "./sourc
 /** What each entry exports, values and types, sorted. */
 const NAMES: Readonly<Record<string, string>> = {
   stillwave: `
-    Conversion convertCheckpoint ConvertOptions ConvLayer createModel distill DistillEvent DistillOptions
-    ExportModel exportOnnx ExportOptions ExportResult ExtractEvent extractFiles ExtractFilesOptions ExtractOptions
-    HostArray HubOptions initStudent LibraryRun loadAudio loadUpstream Model ModelConfig ModelExtraction
-    ModelFolderContent ModelInfo ModelProfile Parameters profile ProfileOptions RecipeSections reuseEvery
+    Conversion convertCheckpoint ConvertOptions ConvLayer distill DistillEvent DistillOptions exportOnnx
+    ExportOptions ExportResult ExtractEvent extractFiles ExtractFilesOptions Extraction ExtractOptions HostArray
+    HubOptions initStudent LibraryRun loadAudio loadUpstream Model ModelConfig ModelFolderContent ModelInfo
+    ModelProfile ModelWeights PaddedWaveforms Parameters profile ProfileOptions RecipeSections reuseEvery
     ReuseSemantics StepEvent StillwaveError studentConv StudentOptions UsageError writeModelFolder
   `,
   "stillwave/node": `
@@ -24,8 +24,9 @@ const NAMES: Readonly<Record<string, string>> = {
   `,
   "stillwave/superb": `
     BenchmarkScores CompareOptions compareRuns Comparison evaluate EvaluateEvent Evaluation EvaluationOptions
-    EvaluationResult openTranscriber readEvaluation reportEvaluation rescore Rescored scoreRuns Scores scoreTasks
-    Task TaskName TaskResults TASKS TimedTranscript Transcriber TranscriberOptions
+    EvaluationResult openTranscriber openUpstream readEvaluation reportEvaluation rescore Rescored scoreRuns Scores
+    scoreTasks Task TaskName TaskResults TASKS TimedTranscript Transcriber TranscriberOptions Upstream
+    UpstreamOptions
   `,
   "stillwave/decode": `
     CtcBatch ctcLoss CtcOptions CtcResult CtcWorkspace framesNeeded greedyDecode GreedyDecoder GreedyOptions
@@ -43,10 +44,9 @@ const NAMES: Readonly<Record<string, string>> = {
     SearchTrial signTest SignTest SlotReport SpeakerTurn TermWeights UtteranceErrors writePredictions
   `,
   "stillwave/web": `
-    availableThreads createRuntime createUpstream Executable Extraction ExtractOptions Feed Feeds HostArray
-    loadModelFromFiles loadModelFromUrl ModelConfig ModelFiles OnnxModel OnnxPort OnnxTensor PaddedWaveforms
-    padWaveforms Parameters Runtime StillwaveError Upstream UsageError WebDevice WebModel WebRuntime
-    WebRuntimeOptions
+    availableThreads createRuntime Executable Extraction ExtractOptions Feed Feeds HostArray loadModelFromFiles
+    loadModelFromUrl LoadOptions Model ModelConfig ModelFiles OnnxModel OnnxPort OnnxTensor PaddedWaveforms
+    padWaveforms Parameters Runtime StillwaveError UsageError WebDevice WebRuntime WebRuntimeOptions
   `,
 };
 

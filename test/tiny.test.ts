@@ -4,8 +4,9 @@ import { expect, test } from "vitest";
 import { gradients } from "../src/autodiff/gradient.ts";
 import { symbol } from "../src/graph/dim.ts";
 import * as g from "../src/graph/ops.ts";
+import { showType } from "../src/graph/type.ts";
 import type { Value } from "../src/graph/value.ts";
-import { input, printGraph, showType } from "../src/graph/value.ts";
+import { input, printGraph } from "../src/graph/value.ts";
 import { createRuntime } from "../src/runtime/node/index.ts";
 
 // A model is a plain function on values. A `Value` holds no numbers: it knows its shape and the operation it comes from.

@@ -1,7 +1,9 @@
 // A training step cut in two where the loss is computed on the host: a forward graph and a backward graph that continues it.
 import { InternalError } from "../errors.ts";
-import type { Value } from "../graph/value.ts";
-import { createNode, input, reachableNodes, showType } from "../graph/value.ts";
+import { checkGraph } from "../graph/check.ts";
+import { rewrite } from "../graph/rewrite.ts";
+import { showType } from "../graph/type.ts";
+import { input, reachableNodes, type Value } from "../graph/value.ts";
 import { pullBack } from "./gradient.ts";
 
 /** The backward graph's input for the cotangent of the logits. */
@@ -27,26 +29,11 @@ export interface CutStep {
   readonly backward: Map<string, Value>;
 }
 
-/** `outputs` with values replaced; what depends on none of them stays as it is. */
-function substitute(outputs: readonly Value[], replacements: ReadonlyMap<Value, Value>): Value[] {
-  const replaced = new Map(replacements);
-  const now = (value: Value) => replaced.get(value) ?? value;
-  for (const node of reachableNodes(outputs)) {
-    const inputs = node.inputs.map(now);
-    if (inputs.every((value, i) => value === node.inputs[i])) continue;
-    const copy = createNode(node.op, inputs, node.attributes, node.outputs);
-    node.outputs.forEach((value, i) => {
-      if (!replaced.has(value)) replaced.set(value, copy.outputs[i]);
-    });
-  }
-  return outputs.map(now);
-}
-
 /**
  * The gradient of any loss of `logits`, given the loss's cotangent, as a graph of its own. Saved values that the gradient
  * does not read are left out of both graphs, and so are those that are graph inputs, which are fed to both anyway. Values
  * that were not saved are computed again from what was: with the outputs of every recurrence saved, none runs twice. Sizes
- * are read off the inputs that the backward graph has left (symbolSources in onnx/serialize.ts).
+ * are read off the inputs that the backward graph has left (symbolSources in graph/graph.ts).
  */
 export function splitBackward({ logits, parameters, saved }: CutOptions): CutStep {
   const carried = new Map<Value, Value>();
@@ -57,12 +44,13 @@ export function splitBackward({ logits, parameters, saved }: CutOptions): CutSte
   }
   const cotangent = input(COTANGENT, logits.shape);
   const cotangents = pullBack(logits, cotangent, [...parameters.values()], new Set(carried.keys()));
-  const gradients = substitute(cotangents, carried);
+  const gradients = rewrite(cotangents, carried);
   const read = new Set(reachableNodes(gradients));
   const forward = new Map([["logits", logits]]);
   for (const [name, value] of saved) {
     const node = carried.get(value)?.node;
     if (node && read.delete(node)) forward.set(`saved.${name}`, value); // once, under its first name
   }
+  for (const outputs of [gradients, forward.values()]) checkGraph("cut", outputs);
   return { forward, backward: new Map([...parameters.keys()].map((name, i) => [`gradient.${name}`, gradients[i]])) };
 }

@@ -1,33 +1,30 @@
 // Reverse mode: from a scalar loss to the graph of its gradients, by the rule table, users before inputs.
 import { InternalError } from "../errors.ts";
+import { checkGraph } from "../graph/check.ts";
 import { equalShapes, showShape, sizeOfShape } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
-import type { GraphNode, Value } from "../graph/value.ts";
-import { createNode, reachableNodes, showType } from "../graph/value.ts";
+import { type Replacements, rewrite } from "../graph/rewrite.ts";
+import { showType } from "../graph/type.ts";
+import { type GraphNode, mapInputs, reachableNodes, type Value } from "../graph/value.ts";
 import type { OpName } from "../graph/vocabulary.ts";
 import { inputCotangents } from "./rules.ts";
+
+/** A product or a scatter as the continuation of `base`, its accumulator; undefined where the value is neither or has one. */
+function continued({ node }: Value, base: Value): Value | undefined {
+  if (node.inputs.length !== 2) return undefined;
+  const [first, second] = node.inputs;
+  if (node.op === "gemm") return g.gemm(first, second, { ...node.attributes, c: base });
+  if (node.op === "scatterAddRows") return g.scatterAddRows(first, second, node.attributes.size, base);
+  return undefined;
+}
 
 /**
  * Cotangents of one value from several users, summed. A product or a scatter that nobody else uses takes the other
  * summand as its accumulator, which saves one pass over the tensor.
  */
 function accumulate(a: Value, b: Value, owned: ReadonlySet<Value>): Value {
-  for (const [x, other] of [
-    [a, b],
-    [b, a],
-  ] as const) {
-    if (!owned.has(x) || x.node.inputs.length !== 2) continue;
-    const [first, second] = x.node.inputs as [Value, Value];
-    if (x.node.op === "gemm") {
-      const { attributes } = x.node as GraphNode<"gemm">;
-      return g.gemm(first, second, { ...attributes, c: other });
-    }
-    if (x.node.op === "scatterAddRows") {
-      const { attributes } = x.node as unknown as GraphNode<"scatterAddRows">;
-      return g.scatterAddRows(first, second, attributes.size, other);
-    }
-  }
-  return g.add(a, b);
+  const product = (owned.has(a) ? continued(a, b) : undefined) ?? (owned.has(b) ? continued(b, a) : undefined);
+  return product ?? g.add(a, b);
 }
 
 /** True for every node whose value depends on one of `targets`. */
@@ -37,7 +34,7 @@ function dependents(nodes: readonly GraphNode[], targets: readonly Value[]): Set
   return found;
 }
 
-/** Cheap to compute again, so their outputs are not kept from the forward to the backward pass. */
+/** Outputs of these are cheap to compute again, and so are not kept from the forward to the backward pass. */
 const RECOMPUTED: ReadonlySet<OpName> = new Set<OpName>(["dropout", "gelu", "gather"]);
 
 /**
@@ -45,18 +42,12 @@ const RECOMPUTED: ReadonlySet<OpName> = new Set<OpName>(["dropout", "gelu", "gat
  * in memory since the forward pass. A value that several rules read is computed again once.
  */
 function recomputer(kept: ReadonlySet<Value>): (value: Value) => Value {
-  const copies = new Map<GraphNode, GraphNode>();
-  const again = (value: Value): Value => {
-    const { node } = value;
-    if (!RECOMPUTED.has(node.op) || kept.has(value)) return value;
-    let copy = copies.get(node);
-    if (!copy) {
-      copy = createNode(node.op, node.inputs.map(again), node.attributes, node.outputs);
-      copies.set(node, copy);
-    }
-    return copy.outputs[value.index];
+  const asItIs: Replacements = {
+    has: (value) => !RECOMPUTED.has(value.node.op) || kept.has(value),
+    get: (value) => value,
   };
-  return again;
+  const copies = new Map<Value, Value>();
+  return (value) => rewrite([value], asItIs, copies)[0];
 }
 
 /**
@@ -93,7 +84,7 @@ export function pullBack(
     if (node.outputs.slice(1).some((value) => cotangents.has(value)))
       throw new InternalError(`${node.op}: only its first output has a gradient`);
     if (!cotangent || !node.inputs.some((value) => active.has(value.node))) continue;
-    const given = inputCotangents({ ...node, inputs: node.inputs.map(again) }, cotangent);
+    const given = inputCotangents({ ...node, inputs: mapInputs(node, again) }, cotangent);
     const flows = node.inputs.map((value, i) => (active.has(value.node) ? given[i] : undefined));
     const passedOn = flows.filter(Boolean).length === 1 && flows.includes(cotangent) && !wanted.has(node.outputs[0]);
     if (!passedOn) owned.delete(cotangent); // it has other users now, which need it as it is
@@ -109,5 +100,7 @@ export function pullBack(
       cotangents.set(value, before ? accumulate(before, flow, owned) : flow);
     });
   }
-  return targets.map((target) => cotangents.get(target) ?? g.broadcast(g.dimension(0), target.shape));
+  const found = targets.map((target) => cotangents.get(target) ?? g.broadcast(g.dimension(0), target.shape));
+  checkGraph("gradients", found);
+  return found;
 }

@@ -1,6 +1,6 @@
 // What reading a checkpoint takes and gives.
-import type { Parameters } from "../graph/array.ts";
 import type { ModelConfig, ReuseSemantics } from "../models/config.ts";
+import type { ModelWeights } from "../models/parameters.ts";
 import type { StoredTensor, StoredTensors } from "./formats/tensors.ts";
 
 /** Which of the known layouts a checkpoint has; `unknown` can be inspected, but holds no model for us. */
@@ -25,10 +25,7 @@ export interface LoadOptions {
   readonly teacherHeads?: number;
 }
 
-export interface LoadedModel {
-  readonly config: ModelConfig;
-  /** Names, shapes and order of parameterSpecs(config), float32. */
-  readonly parameters: Parameters;
+export interface LoadedModel extends ModelWeights {
   readonly info: ModelInfo;
 }
 

@@ -6,7 +6,7 @@ import { sizeOf } from "../graph/array.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { parameterSpecs } from "../models/parameters.ts";
 import type { ModelInfo } from "./checkpoint.types.ts";
-import { type HubOptions, loadUpstream } from "./hub.ts";
+import { type HubOptions, loadCheckpoint } from "./hub.ts";
 import { openCheckpoint } from "./load.ts";
 import { isFields } from "./read/fields.ts";
 import { convertedCard } from "./write/card.ts";
@@ -68,7 +68,7 @@ async function convert(
   dtype: "float32" | "float16",
   loading: HubOptions,
 ): Promise<Conversion> {
-  const { config, parameters, info } = await loadUpstream(source, loading);
+  const { config, parameters, info } = await loadCheckpoint(source, loading);
   await checkSource(info.path, folder);
   const warnings: string[] = [];
   let files: string[];

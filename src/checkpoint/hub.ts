@@ -1,7 +1,9 @@
 // Models from the Hugging Face hub, through the standard cache: what is cached works offline.
+// @huggingface/hub answers the questions and opens the files; storing them is ours, because its downloadFileToCacheDir
+// (2.17) puts damaged and short files into the cache unchecked, tells no progress and prints on stdout.
 import { createHash } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
-import { copyFile, mkdir, readFile, rename, rm, stat, symlink } from "node:fs/promises";
+import { createWriteStream } from "node:fs";
+import { copyFile, mkdir, readFile, rename, rm, symlink } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { Readable } from "node:stream";
@@ -12,7 +14,7 @@ import { writeFileAtomic } from "../files.ts";
 import type { LoadedModel, LoadOptions } from "./checkpoint.types.ts";
 import { loadModel } from "./load.ts";
 import { isFields } from "./read/fields.ts";
-import { exists, findWeights, readJson } from "./read/folder.ts";
+import { exists, findWeights, readJson, WEIGHT_NAMES } from "./read/folder.ts";
 
 export interface HubOptions extends LoadOptions {
   /** Branch, tag or commit; `main` unless given. */
@@ -39,7 +41,7 @@ const ID_PATTERN = /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)?$/;
  * Loads a model by path, or by Hugging Face id where no such path exists. Files go to the standard cache (HF_HOME,
  * HF_HUB_CACHE); HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE are honoured. A cached model loads without a network.
  */
-export async function loadUpstream(pathOrHubId: string, options: HubOptions = {}): Promise<LoadedModel> {
+export async function loadCheckpoint(pathOrHubId: string, options: HubOptions = {}): Promise<LoadedModel> {
   if (await exists(pathOrHubId)) return loadModel(pathOrHubId, options);
   if (!ID_PATTERN.test(pathOrHubId) || pathOrHubId.includes("..") || pathOrHubId.includes("--"))
     throw new StillwaveError(`${pathOrHubId}: no such file or folder, and not a Hugging Face id (organisation/model)`);
@@ -48,20 +50,26 @@ export async function loadUpstream(pathOrHubId: string, options: HubOptions = {}
   return note ? { ...model, info: { ...model.info, notes: [...model.info.notes, note] } } : model;
 }
 
+/** A place in the folder that all of Hugging Face's programs share. */
+function inHome(name: string): string {
+  const { HF_HOME, XDG_CACHE_HOME } = process.env;
+  return join(HF_HOME ?? join(XDG_CACHE_HOME ?? join(homedir(), ".cache"), "huggingface"), name);
+}
+
 /** Where the hub's cache keeps a repository: the layout is shared with Python's huggingface_hub. */
 function cacheFolder(id: string): string {
-  const { HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME } = process.env;
-  const home = HF_HOME ?? join(XDG_CACHE_HOME ?? join(homedir(), ".cache"), "huggingface");
-  const hub = HF_HUB_CACHE ?? HUGGINGFACE_HUB_CACHE ?? join(home, "hub");
+  const { HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE } = process.env;
+  const hub = HF_HUB_CACHE ?? HUGGINGFACE_HUB_CACHE ?? inHome("hub");
   return join(hub.replace(/^~(?=\/)/, homedir()), `models--${id.replaceAll("/", "--")}`);
 }
 
-async function accessToken(): Promise<string | undefined> {
-  const { HF_TOKEN, HF_TOKEN_PATH, HF_HOME, XDG_CACHE_HOME } = process.env;
-  if (HF_TOKEN) return HF_TOKEN.trim();
-  const home = HF_HOME ?? join(XDG_CACHE_HOME ?? join(homedir(), ".cache"), "huggingface");
-  const saved = await readFile(HF_TOKEN_PATH ?? join(home, "token"), "utf8").catch(() => "");
-  return saved.trim() || undefined;
+async function readToken(): Promise<string | undefined> {
+  const { HF_TOKEN, HF_TOKEN_PATH } = process.env;
+  const saved = async () => readFile(HF_TOKEN_PATH ?? inHome("token"), "utf8").catch(() => "");
+  const token = HF_TOKEN ? HF_TOKEN.trim() : (await saved()).trim() || undefined;
+  if (token !== undefined && !token.startsWith("hf_"))
+    throw new StillwaveError("HF_TOKEN is not a Hugging Face token (they start with hf_)");
+  return token;
 }
 
 /** The snapshot folder of a model, downloaded where needed. Offline (by setting or by circumstance) the cached one serves. */
@@ -106,6 +114,9 @@ async function cachedSnapshot(storage: string, revision: string): Promise<string
   return folder;
 }
 
+/** `fetch` for questions to the hub's API. */
+const ask: typeof fetch = (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(API_TIMEOUT_MS) });
+
 async function download(
   id: string,
   revision: string,
@@ -113,15 +124,9 @@ async function download(
   hubUrl: string,
   options: HubOptions,
 ): Promise<string> {
-  const token = await accessToken();
-  if (token !== undefined && !token.startsWith("hf_"))
-    throw new StillwaveError("HF_TOKEN is not a Hugging Face token (they start with hf_)");
-  const access = { hubUrl, ...(token ? { accessToken: token } : {}) };
-  const api = {
-    ...access,
-    fetch: (input: RequestInfo | URL, init?: RequestInit) =>
-      fetch(input, { ...init, signal: AbortSignal.timeout(API_TIMEOUT_MS) }),
-  };
+  const accessToken = await readToken();
+  const access = { hubUrl, accessToken };
+  const api = { ...access, fetch: ask };
   const repo = { type: "model" as const, name: id };
   const { sha } = await modelInfo({ ...api, name: id, revision, additionalFields: ["sha"] });
   if (typeof sha !== "string" || !/^[0-9a-f]{40}$/.test(sha))
@@ -156,7 +161,7 @@ async function weightFiles(
   get: (path: string) => Promise<void>,
   snapshot: string,
 ): Promise<string[]> {
-  for (const name of ["model.safetensors", "pytorch_model.bin"]) {
+  for (const name of WEIGHT_NAMES) {
     if (files.has(name)) return [name];
     const index = `${name}.index.json`;
     if (!files.has(index)) continue;
@@ -186,10 +191,12 @@ async function store(
   const partial = `${target}.${process.pid}.incomplete`;
   try {
     let bytes = 0;
+    const hash = createHash("sha256");
     await pipeline(
       Readable.fromWeb(blob.stream() as Parameters<typeof Readable.fromWeb>[0]),
       async function* (chunks: AsyncIterable<Uint8Array>) {
         for await (const chunk of chunks) {
+          hash.update(chunk);
           bytes += chunk.byteLength;
           onBytes(bytes);
           yield chunk;
@@ -197,10 +204,9 @@ async function store(
       },
       createWriteStream(partial),
     );
-    const { size } = await stat(partial);
-    if (size !== entry.size)
-      throw new StillwaveError(`${entry.path}: ${size} of ${entry.size} bytes arrived; try again`);
-    if (entry.lfs && (await sha256(partial)) !== entry.lfs.oid)
+    if (bytes !== entry.size)
+      throw new StillwaveError(`${entry.path}: ${bytes} of ${entry.size} bytes arrived; try again`);
+    if (entry.lfs && hash.digest("hex") !== entry.lfs.oid)
       throw new StillwaveError(`${entry.path}: what arrived is damaged (SHA-256 differs); try again`);
     await rename(partial, target);
   } catch (error) {
@@ -209,10 +215,4 @@ async function store(
   }
   await rm(pointer, { force: true });
   await symlink(relative(dirname(pointer), target), pointer).catch(() => copyFile(target, pointer));
-}
-
-async function sha256(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
-  return hash.digest("hex");
 }

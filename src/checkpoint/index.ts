@@ -21,7 +21,7 @@ export {
   type SafetensorsFile,
   writeSafetensors,
 } from "./formats/safetensors.ts";
-export { type HubOptions, loadUpstream, ModelUnavailableError } from "./hub.ts";
+export { type HubOptions, loadCheckpoint, ModelUnavailableError } from "./hub.ts";
 export { type CheckpointReport, inspectCheckpoint } from "./inspect.ts";
 export { loadModel, openCheckpoint } from "./load.ts";
 export { configFromFairseq, configFromOfficialStudent, type TeacherKind } from "./read/config-fairseq.ts";

@@ -36,16 +36,13 @@ export async function inspectCheckpoint(path: string, options: LoadOptions = {})
     return {
       path: checkpoint.path,
       format: checkpoint.format,
-      ...(plan?.part ? { part: plan.part } : {}),
+      part: plan?.part,
       config: plan?.config ?? null,
       problem,
       parameters: plan?.used.reduce((sum, { shape }) => sum + sizeOf(shape), 0) ?? 0,
-      tensors: [...checkpoint.tensors.values()].map(({ name, dtype, shape }) => ({
-        name,
-        dtype,
-        shape,
-        used: used.has(name),
-      })),
+      tensors: Array.from(checkpoint.tensors.values(), ({ name, dtype, shape }) => {
+        return { name, dtype, shape, used: used.has(name) };
+      }),
       metadata: checkpoint.metadata,
       ignored: plan?.ignored ?? [],
       notes: plan?.notes ?? [],

@@ -49,21 +49,7 @@ async function holdsOnlyWeights(path: string): Promise<boolean> {
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<LoadedModel> {
   const checkpoint = await openCheckpoint(path, options);
   try {
-    const plan = checkpoint.plan();
-    const parameters = await readPlan(checkpoint.path, plan);
-    const dtypes = [...new Set(plan.used.map(({ dtype }) => dtype))];
-    return {
-      config: plan.config,
-      parameters,
-      info: {
-        path: checkpoint.path,
-        format: checkpoint.format,
-        storedDtype: dtypes.join(", "),
-        ...(plan.part ? { part: plan.part } : {}),
-        ignored: plan.ignored,
-        notes: plan.notes,
-      },
-    };
+    return await readPlan(checkpoint.path, checkpoint.format, checkpoint.plan());
   } finally {
     await checkpoint.close();
   }

@@ -40,7 +40,7 @@ async function run(name: string, options: Options, output: Output): Promise<numb
   const { loadRecipe } = await import("../distill/recipe.ts");
   const out = options.out === undefined ? [] : [`run.outDir=${JSON.stringify(options.out)}`];
   const { recipe } = await loadRecipe(name, { set: [...(options.set ?? []), ...out] });
-  const { distillRun } = await import("../distill/trainer.ts");
+  const { distillRun } = await import("../distill/run.ts");
   const { prepareRun } = await import("../distill/prepare.ts");
   const { exitCodeOf, stopOnSignals } = await import("../training/signals.ts");
   const { followRun } = await import("./distill/follow.ts");

@@ -1,11 +1,12 @@
 // stillwave export: a model as an ONNX file that runs in Node, Python and browsers, compared with its source.
 import { basename, extname } from "node:path";
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import type { Conversion } from "../checkpoint/index.ts";
 import { UsageError, unknownName } from "../errors.ts";
-import type { ExportDtype, ExportOutput, ExportResult } from "../export/index.ts";
+import type { ExportDtype, ExportOptions, ExportOutput, ExportResult } from "../export/index.ts";
 import type { ReuseSemantics } from "../models/config.ts";
 import { printConversion } from "./convert.ts";
+import { numberList, wholeNumber } from "./numbers.ts";
 import type { Output } from "./output.ts";
 import { formatTable } from "./table.ts";
 
@@ -39,11 +40,11 @@ export function exportVerb(program: Command, output: Output, finish: (code: numb
     .option("--dtype <dtype>", "fp32, fp16 (stored so) or int8 (linear layers)", "fp32")
     .option("--compact", "with int8: store what stays float as float16; with --no-heads as well, the smallest file")
     .option("--output <what>", "hidden-states, last or weighted-sum", "hidden-states")
-    .option("--layers <list>", "hidden states to output or sum, 0 is the encoder's input: 0,6,12", numbers)
+    .option("--layers <list>", "hidden states to output or sum, 0 is the encoder's input: 0,6,12", numberList)
     .option("--no-heads", "leave out the heads of a student; with --dtype int8 --compact, the smallest file")
     .option("--sum-of <what>", "with weighted-sum: hidden-states or heads")
     .option("--weights <list>", "with weighted-sum: JSON list of weights, or a file that holds one (default: uniform)")
-    .option("--opset <n>", "version of ONNX's operators, 17 to 23", whole, 21)
+    .option("--opset <n>", "version of ONNX's operators, 17 to 23", wholeNumber, 21)
     .option("--fuse", "attention as one operator of ONNX Runtime, where no layer reuses its map; for ONNX Runtime only")
     .option("--external-data", "weights in <file>.data beside the model (always above 2 GB)")
     .option("--isolate", "hidden states of an item do not depend on its batch (GroupNorm models; differs from the original tools); int8 rounds activations over the whole batch, so there they do even then") // biome-ignore format: one line
@@ -84,16 +85,15 @@ async function runLightning(path: string, options: Options): Promise<Conversion>
     format: "lightning",
     dtype: options.dtype === "fp16" ? "float16" : "float32",
     force: Boolean(options.force),
-    ...reuseOf(options),
+    reuse: reuseOf(options),
   });
 }
 
 const nameOf = (path: string): string => basename(path, extname(path)) || "model";
 
-function reuseOf({ reuse }: Options): { reuse?: ReuseSemantics } {
-  if (reuse === undefined) return {};
-  if (reuse !== "exact" && reuse !== "official") throw unknownName("reuse", reuse, ["exact", "official"]);
-  return { reuse };
+function reuseOf({ reuse }: Options): ReuseSemantics | undefined {
+  if (reuse === undefined || reuse === "exact" || reuse === "official") return reuse;
+  throw unknownName("reuse", reuse, ["exact", "official"]);
 }
 
 async function runExport(path: string, options: Options): Promise<ExportResult> {
@@ -102,10 +102,10 @@ async function runExport(path: string, options: Options): Promise<ExportResult> 
   const out = options.out ?? `${nameOf(path)}.${options.dtype}.onnx`;
   for (const place of options.externalData ? [out, `${out}.data`] : [out]) await checkReplaceable(place);
   const { exportOnnx, shippedSpeech } = await import("../export/index.ts");
-  const { loadUpstream } = await import("../checkpoint/index.ts");
+  const { loadCheckpoint } = await import("../checkpoint/index.ts");
   const { loadAudio } = await import("../audio/index.ts");
   const speech = options.audio ? await Promise.all(options.audio.map(loadAudio)) : await shippedSpeech();
-  const model = await loadUpstream(path, reuseOf(options));
+  const model = await loadCheckpoint(path, { reuse: reuseOf(options) });
   const result = await exportOnnx(model, {
     out,
     name: basename(path),
@@ -116,12 +116,12 @@ async function runExport(path: string, options: Options): Promise<ExportResult> 
     speech,
     layers: options.layers,
     weights,
-    ...(options.sumOf && { sumOf: options.sumOf as "heads" }),
-    compact: Boolean(options.compact),
-    fuse: Boolean(options.fuse),
-    externalData: Boolean(options.externalData),
-    isolate: Boolean(options.isolate),
-    force: Boolean(options.force),
+    sumOf: options.sumOf as ExportOptions["sumOf"],
+    compact: options.compact,
+    fuse: options.fuse,
+    externalData: options.externalData,
+    isolate: options.isolate,
+    force: options.force,
   });
   return { ...result, warnings: [...model.info.notes, ...result.warnings] };
 }
@@ -155,16 +155,6 @@ async function readWeights(text: string): Promise<number[]> {
   if (!Array.isArray(list) || !list.every((weight) => typeof weight === "number"))
     throw new UsageError("--weights: expected a JSON list of numbers, like [0.1, 0.9]");
   return list;
-}
-
-function numbers(text: string): number[] {
-  if (!/^\d{1,4}(,\d{1,4})*$/.test(text)) throw new InvalidArgumentError("expected whole numbers like 0,6,12.");
-  return text.split(",").map(Number);
-}
-
-function whole(text: string): number {
-  if (!/^\d{1,4}$/.test(text)) throw new InvalidArgumentError("expected a whole number.");
-  return Number(text);
 }
 
 /** What was written, and its drift by output. */

@@ -1,13 +1,14 @@
 // stillwave extract: hidden states of audio files, one file an utterance.
-import { type Command, InvalidArgumentError, Option } from "commander";
-import type { ExtractEvent, LayerChoice } from "../extract/index.ts";
+import { type Command, Option } from "commander";
+import type { ExtractEvent } from "../extract/run.ts";
 import { namingFlags } from "./flags.ts";
+import { countingNumber, finiteNumber, numberList } from "./numbers.ts";
 import type { Output } from "./output.ts";
 
 interface Options {
   readonly out: string;
   readonly format: "npy" | "safetensors";
-  readonly layers: string;
+  readonly layers: "all" | readonly number[];
   readonly heads?: boolean;
   readonly dtype: "float32" | "float16";
   readonly batchSeconds?: number;
@@ -35,14 +36,18 @@ export function extractVerb(program: Command, output: Output, finish: (code: num
         "safetensors",
       ]).default("npy"),
     )
-    .option("--layers <list>", "all, or numbers: 0 is the encoder's input, i the output of the i-th layer", "all")
+    .option("--layers <list>", "all, or numbers: 0 is the encoder's input, i the output of the i-th layer, the last after the final norm", layers, "all") // biome-ignore format: one line
     .option("--heads", "outputs of the heads instead of the layers")
     .addOption(choice("--dtype <type>", "how numbers are stored", ["float32", "float16"]).default("float32"))
-    .option("--batch-seconds <n>", "most seconds in a batch, 0: one utterance at a time (default: 60)", seconds)
+    .option("--batch-seconds <n>", "most seconds in a batch, 0: one utterance at a time (default: 60)", finiteNumber)
     .option("--isolate", "an utterance's numbers do not depend on its batch (GroupNorm over its own samples)")
     .addOption(choice("--on-bad-file <what>", "stop, or go on without bad files", ["stop", "skip"]).default("stop"))
     .addOption(choice("--part <part>", "which model of a distillation checkpoint", ["student", "teacher"]))
-    .option("--teacher-heads <n>", "attention heads of a Lightning checkpoint's teacher, where it is not known", heads)
+    .option(
+      "--teacher-heads <n>",
+      "attention heads of a Lightning checkpoint's teacher, where it is not known",
+      countingNumber,
+    )
     .addOption(choice("--reuse <semantics>", "how reusing layers apply a map", ["exact", "official"]))
     .addOption(choice("--device <name>", "where to run", ["cpu", "cuda", "webgpu", "auto"]).default("cpu"))
     .option("--force", "start over where the folder holds features made otherwise; replace files that are in the way")
@@ -64,22 +69,17 @@ export function extractVerb(program: Command, output: Output, finish: (code: num
 }
 
 async function run(source: string, inputs: readonly string[], options: Options, output: Output): Promise<number> {
-  const { extractRun, parseLayers } = await import("../extract/index.ts");
-  const { out: outDir, layers: text, part, reuse, teacherHeads, device, json = false, ...rest } = options;
-  const layers: LayerChoice = parseLayers(text);
-  const { loadUpstream } = await import("../checkpoint/index.ts");
+  const { extractFiles } = await import("../extract/run.ts");
+  const { out: outDir, part, reuse, teacherHeads, device, json = false, ...rest } = options;
+  const { loadCheckpoint } = await import("../checkpoint/index.ts");
   const { createRuntime } = await import("../runtime/node/index.ts");
   const { exitCodeOf, stopOnSignals } = await import("../training/signals.ts");
-  const model = await loadUpstream(source, {
-    ...(part && { part }),
-    ...(reuse && { reuse }),
-    ...(teacherHeads && { teacherHeads }),
-  });
+  const model = await loadCheckpoint(source, { part, reuse, teacherHeads });
   for (const note of model.info.notes) output.note(`${source}: ${note}`);
   const runtime = await createRuntime({ device, arena: false });
   const stop = stopOnSignals(() => output.note("stopping after this batch; press again to stop at once"));
   try {
-    const events = extractRun({ model, runtime, inputs, outDir, layers, ...rest, signal: stop.signal });
+    const events = extractFiles({ model, runtime, inputs, outDir, ...rest, signal: stop.signal });
     const interrupted = await follow(events, output, json);
     const signal = stop.received();
     return interrupted ? (signal ? exitCodeOf(signal) : 1) : 0;
@@ -130,15 +130,4 @@ async function follow(events: AsyncIterable<ExtractEvent>, output: Output, json:
   return interrupted;
 }
 
-function seconds(text: string): number {
-  const value = Number(text);
-  if (!(value >= 0 && Number.isFinite(value)))
-    throw new InvalidArgumentError("expected a number of seconds, 0 or more.");
-  return value;
-}
-
-function heads(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("expected a positive integer.");
-  return value;
-}
+const layers = (text: string) => (text.trim() === "all" ? "all" : numberList(text));

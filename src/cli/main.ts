@@ -1,6 +1,6 @@
 // The command line: parses, hands over to one verb, turns every ending into an exit code (0 ok, 1 failed, 2 misused).
-import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { packageVersion } from "../package.ts";
 import { convertVerb } from "./convert.ts";
 import { distillVerb } from "./distill.ts";
 import { exportVerb } from "./export.ts";
@@ -61,9 +61,4 @@ function createProgram(output: Output, finish: (code: number) => void): Command 
     .addHelpText("after", "\nExamples:\n  $ stillwave distill quickstart\n  $ stillwave inspect armhubert-960");
   for (const verb of VERBS) verb(program, output, finish);
   return program;
-}
-
-function packageVersion(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
 }

@@ -26,3 +26,11 @@ export function countingNumber(text: string): number {
   if (value === 0) throw new InvalidArgumentError("expected a whole number, 1 or more.");
   return value;
 }
+
+/** 0,6,12 */
+export function numberList(text: string): number[] {
+  const items = text.split(",").map((item) => item.trim());
+  if (!items.every((item) => /^\d{1,4}$/.test(item)))
+    throw new InvalidArgumentError("expected whole numbers like 0,6,12.");
+  return items.map(Number);
+}

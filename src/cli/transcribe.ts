@@ -56,7 +56,7 @@ export function transcribeVerb(program: Command, output: Output, finish: (code: 
 
 async function transcribe(run: string, audio: readonly string[], flags: Flags, output: Output): Promise<number> {
   const { openTranscriber } = await import("../superb/run/transcribe.ts");
-  const { listSources } = await import("../extract/index.ts");
+  const { listSources } = await import("../extract/sources.ts");
   const { loadAudio, SAMPLE_RATE_HZ } = await import("../audio/index.ts");
   const { StillwaveError, UsageError } = await import("../errors.ts");
   const { upstream, device, threads, onBadFile, nbest } = flags;

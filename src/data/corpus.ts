@@ -4,37 +4,12 @@ import { stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { type AudioProbe, MIN_SAMPLES, probeHeader, SAMPLE_RATE_HZ } from "../audio/index.ts";
 import { StillwaveError, UsageError, unknownName } from "../errors.ts";
-import { type BadFile, BadFiles, type OnBadFile, reasonOf } from "./bad-files.ts";
+import { BadFiles, type OnBadFile, reasonOf } from "./bad-files.ts";
+import type { Corpus, CorpusKind, CorpusSource, Listed, Utterance } from "./corpus.types.ts";
 import { IndexCache } from "./index-cache.ts";
-import { listManifest } from "./manifest.ts";
+import { detectSource, listFolder, listLibrispeech } from "./list/folders.ts";
+import { listManifest } from "./list/manifest.ts";
 import { probeInWorkers } from "./pool.ts";
-import type { CorpusKind, CorpusSource, Listed } from "./source.ts";
-import { detectSource, listFolder, listLibrispeech } from "./walk.ts";
-
-/** One recording of a corpus. */
-export interface Utterance {
-  readonly id: string;
-  readonly path: string;
-  /** Length after resampling to 16 kHz, in samples. */
-  readonly samples: number;
-  readonly speaker?: string;
-  readonly transcript?: string;
-  readonly split?: string;
-}
-
-/** Files that can be trained on, and those that cannot. */
-export interface Corpus {
-  readonly kind: CorpusKind;
-  readonly root: string;
-  /** Sorted by id. */
-  readonly utterances: readonly Utterance[];
-  readonly badFiles: readonly BadFile[];
-  /** SHA-256 over ids, file sizes and lengths: equal wherever the same files lie, under whatever root. */
-  readonly fingerprint: string;
-  readonly totalSeconds: number;
-  /** What the user should know but need not act on, e.g. an index cache that had to be made again. */
-  readonly warnings: readonly string[];
-}
 
 export interface OpenCorpusOptions {
   /** `stop`: any bad file is an error; `skip`: they are left out and listed in `badFiles`. */
@@ -135,18 +110,15 @@ async function probeAll(
   const progress = () => options.onProgress?.(++done, listed.length);
   const one = async (index: number) => {
     const { path } = listed[index];
-    const info = await stat(path).catch((error: NodeJS.ErrnoException) => {
-      bad.add(path, error.code === "ENOENT" ? "no such file" : error.message);
-    });
+    const info = await stat(path).catch((error: NodeJS.ErrnoException) =>
+      bad.add(path, error.code === "ENOENT" ? "no such file" : error.message),
+    );
     if (!info) return progress();
     const { size: bytes, mtimeMs } = info;
     try {
       const known = cache.get(path, bytes, mtimeMs);
       const probe = known ?? (await probeHeader(path));
-      if (!probe) {
-        undecided.push({ index, bytes, mtimeMs });
-        return;
-      }
+      if (!probe) return void undecided.push({ index, bytes, mtimeMs });
       if (!known) cache.set(path, bytes, mtimeMs, probe);
       probed[index] = { probe, bytes };
     } catch (error) {

@@ -2,12 +2,7 @@
 import { type AudioProbe, loadAudio, probeByDecoding } from "../audio/index.ts";
 import { type BadFile, reasonOf } from "./bad-files.ts";
 import type { Batch } from "./batch.ts";
-import type { PlannedBatch, PlannedItem } from "./plan.ts";
-
-export interface DecodedBatch {
-  readonly batch: Batch;
-  readonly bad: readonly BadFile[];
-}
+import type { DecodedBatch, PlannedBatch, PlannedItem } from "./corpus.types.ts";
 
 /**
  * The batch [items, paddedSamples]; items that cannot be decoded are left out and listed in `bad`, in the plan's order.

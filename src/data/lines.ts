@@ -28,12 +28,17 @@ export async function readLines(file: string, purpose: string): Promise<Line[]> 
   } catch {
     throw new StillwaveError(`${file}: not UTF-8 text; expected a ${purpose}, convert it with iconv`);
   }
-  const lines = text
+  const lines = numberedLines(text);
+  if (lines.length === 0) throw new StillwaveError(`${file}: the ${purpose} file is empty`);
+  return lines;
+}
+
+/** Non-blank lines of `text`, counted from 1. */
+export function numberedLines(text: string): Line[] {
+  return text
     .split(/\r?\n/)
     .map((content, i): Line => ({ number: i + 1, text: content }))
     .filter((line) => line.text.trim() !== "");
-  if (lines.length === 0) throw new StillwaveError(`${file}: the ${purpose} file is empty`);
-  return lines;
 }
 
 export interface Row {

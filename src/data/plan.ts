@@ -2,25 +2,7 @@
 import { SAMPLE_RATE_HZ } from "../audio/index.ts";
 import { StillwaveError, UsageError } from "../errors.ts";
 import { Random } from "../random.ts";
-import type { Corpus } from "./corpus.ts";
-
-/** One utterance of a batch, or a crop of it. */
-export interface PlannedItem {
-  readonly id: string;
-  readonly path: string;
-  /** First sample of the crop, at 16 kHz; 0 for a whole utterance. */
-  readonly start: number;
-  /** Length of the crop in samples at 16 kHz. */
-  readonly samples: number;
-  /** Length of the whole file in samples at 16 kHz, which its decoding must confirm. */
-  readonly fileSamples: number;
-}
-
-export interface PlannedBatch {
-  readonly items: readonly PlannedItem[];
-  /** Length of the longest item. */
-  readonly paddedSamples: number;
-}
+import type { Corpus, PlannedBatch, PlannedItem } from "./corpus.types.ts";
 
 export interface EpochPlanOptions {
   /** Most items in a batch. */

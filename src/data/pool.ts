@@ -1,8 +1,8 @@
 // The decoding threads that all readers of a process share, and what a reader asks of them.
 import type { AudioProbe } from "../audio/index.ts";
 import { StillwaveError, UsageError } from "../errors.ts";
-import { type DecodedBatch, probeFile } from "./decode-batch.ts";
-import type { PlannedBatch } from "./plan.ts";
+import type { DecodedBatch, PlannedBatch } from "./corpus.types.ts";
+import { probeFile } from "./decode-batch.ts";
 import { DecodingThreads, ThreadDeath } from "./threads.ts";
 
 const MAX_WORKERS = 64;

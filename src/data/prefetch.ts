@@ -2,8 +2,8 @@
 import { UsageError } from "../errors.ts";
 import { type BadFile, BadFiles, type OnBadFile } from "./bad-files.ts";
 import type { Batch } from "./batch.ts";
-import { type DecodedBatch, decodeBatch } from "./decode-batch.ts";
-import type { PlannedBatch } from "./plan.ts";
+import type { DecodedBatch, PlannedBatch } from "./corpus.types.ts";
+import { decodeBatch } from "./decode-batch.ts";
 import { checkWorkers, decodeInWorker } from "./pool.ts";
 
 export interface PrefetchOptions {

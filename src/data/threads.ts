@@ -1,11 +1,11 @@
 // A pool of decoding threads: one task each, a queue, an answer to every task even when a thread dies.
+// Not piscina: its 5.3 never answers the task of a thread that dies while it starts ("a thread that dies is an error").
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { AudioProbe } from "../audio/index.ts";
 import { InternalError } from "../errors.ts";
-import type { DecodedBatch } from "./decode-batch.ts";
-import type { PlannedBatch } from "./plan.ts";
+import type { DecodedBatch, PlannedBatch } from "./corpus.types.ts";
 
 /** Threads without work end after this. Long enough to outlive a validation, or the slowest step of a training run. */
 const IDLE_MS = 120_000;
@@ -49,25 +49,16 @@ export class DecodingThreads {
    * @throws ThreadDeath if its thread ends early; the signal's reason if aborted, which ends a thread at work on it.
    */
   run(task: ThreadTask, signal?: AbortSignal): Promise<ThreadResult> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason);
-      const onAbort = () => this.abandon(job, signal?.reason);
-      const settled = () => signal?.removeEventListener("abort", onAbort);
-      const job: Job = {
-        task,
-        resolve: (result) => {
-          settled();
-          resolve(result);
-        },
-        reject: (error) => {
-          settled();
-          reject(error);
-        },
-      };
-      signal?.addEventListener("abort", onAbort);
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    let onAbort = () => {};
+    const answer = new Promise<ThreadResult>((resolve, reject) => {
+      const job: Job = { task, resolve, reject };
+      onAbort = () => this.abandon(job, signal?.reason);
       this.queue.push(job);
-      this.assign();
     });
+    signal?.addEventListener("abort", onAbort);
+    this.assign();
+    return answer.finally(() => signal?.removeEventListener("abort", onAbort));
   }
 
   /** Ends all threads; tasks not answered yet are rejected. */

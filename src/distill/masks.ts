@@ -1,6 +1,6 @@
 // Span masks of masking distillation: which frames the student must guess.
 import { UsageError } from "../errors.ts";
-import { Random } from "../random.ts";
+import type { Random } from "../random.ts";
 
 export interface MaskOptions {
   /** Spans placed per item: floor(prob * frames / length + u), u uniform in [0, 1). 0 masks nothing. In [0, 1]. */
@@ -46,18 +46,6 @@ export function spanMasks(
     for (const frame of keep(random, item, masked)) mask[i * frames + frame] = 1;
   });
   return mask;
-}
-
-/** The mask of micro-batch `micro` of update `step`: a function of the seed and these two numbers alone. */
-export function stepMask(
-  seed: number,
-  step: number,
-  micro: number,
-  frames: number,
-  validFrames: readonly number[],
-  options: MaskOptions,
-): Uint8Array {
-  return spanMasks(new Random(seed, "mask", step, micro), frames, validFrames, options);
 }
 
 /** mask_prob of an epoch (from 0): linear from `from` in the first epoch to `to` in the last. */

@@ -1,33 +1,137 @@
-// The engine's side of a run: a runtime, a freshly initialised student and the compiled step of a recipe.
-import type { LoadedModel } from "../checkpoint/index.ts";
-import type { ModelConfig } from "../models/config.ts";
-import { initStudent } from "../models/init.ts";
+// Makes the parts of a run from its recipe: models, step, speech, and the writer of finished models.
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { type LoadedModel, loadCheckpoint, writeModelFolder } from "../checkpoint/index.ts";
+import type { Parameters } from "../graph/array.ts";
+import { type ModelConfig, receptiveField } from "../models/config.ts";
+import { initParameters } from "../models/init.ts";
 import { createRuntime } from "../runtime/node/index.ts";
-import type { Recipe } from "./recipe.ts";
-import { prepareWith } from "./run/prepare.ts";
-import { createDistillStep } from "./step.ts";
-import type { DistillStep } from "./step.types.ts";
+import { type ModelFacts, modelCard } from "./card.ts";
+import { type Recipe, studentConfig } from "./recipe.ts";
+import { DISTILL_FILES, portableRecipe } from "./record.ts";
+import { openSpeech, type RunSpeech } from "./speech.ts";
+import { createDistillStep, type DistillStep, type StepOptions } from "./step.ts";
 
-/** The distillation step of a recipe for this teacher, on the device that the recipe names, in Node. */
-export async function buildStep(recipe: Recipe, teacher: LoadedModel, student: ModelConfig): Promise<DistillStep> {
-  const { device, threads } = recipe.run;
-  const { initialise, dropout, layerGradientScale, teacherLayers } = recipe.student;
-  const runtime = await createRuntime({ device, ...(threads !== null && { threads }) });
-  const { copyConv, seed } = initialise;
-  const copyConvFrom =
-    copyConv === false || copyConv === 0
-      ? {}
-      : { copyConvFrom: { parameters: teacher.parameters, ...(copyConv !== true && { layers: copyConv }) } };
-  return createDistillStep({
-    runtime,
-    teacher,
-    student: initStudent(student, { seed, ...copyConvFrom }),
-    loss: recipe.loss,
-    dropout,
-    layerGradientScale,
-    ...(teacherLayers !== null && { teacherLayers }),
-  });
+/** Everything a run needs beside its recipe, made for it by a `Prepare`. */
+export interface PreparedRun {
+  /** Holds the student's initial weights: a function of the recipe alone. */
+  readonly step: DistillStep;
+  readonly speech: RunSpeech;
+  /** What identifies the teacher, for run.json; a resumed run must find the same. */
+  readonly teacher: Readonly<Record<string, unknown>>;
+  /** Writes a finished model folder (atomic as a whole is not needed: a run that was cut off writes it again). */
+  writeModel(folder: string, parameters: Parameters, facts: ModelFacts): Promise<void>;
+  /** Frees speech and engine. */
+  dispose(): Promise<void>;
 }
 
-/** What `distillRun` needs to run a recipe in Node. */
-export const prepareRun = prepareWith({ buildStep });
+export interface PrepareContext {
+  /** Folder that may hold caches of this run. */
+  readonly outDir: string;
+  readonly note: (text: string) => void;
+}
+
+export type Prepare = (recipe: Recipe, context: PrepareContext) => Promise<PreparedRun>;
+
+/** Teacher and student of a run. */
+export interface RunModels {
+  readonly teacher: LoadedModel;
+  readonly student: ModelConfig;
+  /** On the student's initial weights. */
+  makeStep(): Promise<DistillStep>;
+}
+
+/** A `Prepare` for `distillRun` that opens a recipe's data for the models it gets. */
+export function prepareWith(loadModels: (recipe: Recipe) => Promise<RunModels>): Prepare {
+  return async (recipe, { outDir, note }) => {
+    const { teacher, student: config, makeStep } = await loadModels(recipe);
+    for (const text of teacher.info.notes) note(`teacher: ${text}`);
+    const speech = await openSpeech(recipe, {
+      minSamples: Math.max(receptiveField(config.conv), receptiveField(teacher.config.conv)),
+      cacheFile: join(outDir, DISTILL_FILES.index),
+      onNote: note,
+    });
+    try {
+      const step = await makeStep();
+      return {
+        step,
+        speech,
+        teacher: teacherRecord(recipe, teacher),
+        writeModel: (folder, parameters, facts) =>
+          writeModelFolder(folder, { config, parameters, card: modelCard(config, facts), extra: extraOf(facts) }),
+        async dispose() {
+          await speech.close();
+          await step.dispose();
+        },
+      };
+    } catch (error) {
+      await speech.close();
+      throw error;
+    }
+  };
+}
+
+/** What `distillRun` needs to run a recipe in Node: the teacher and a fresh student, on the device that the recipe names. */
+export const prepareRun: Prepare = prepareWith(async (recipe) => {
+  const teacher = await loadCheckpoint(recipe.teacher);
+  const config = studentConfig(recipe, teacher.config);
+  const { copyConv, seed } = recipe.student.initialise;
+  const copyConvFrom = copyConv
+    ? { parameters: teacher.parameters, layers: copyConv === true ? undefined : copyConv }
+    : undefined;
+  const { device, threads } = recipe.run;
+  return {
+    teacher,
+    student: config,
+    async makeStep() {
+      const runtime = await createRuntime({ device, threads: threads ?? undefined });
+      const student = { config, parameters: initParameters(config, { seed, copyConvFrom }) };
+      return stepOf(recipe, { runtime, teacher, student });
+    },
+  };
+});
+
+/** The step of a recipe for these models. */
+export const stepOf = (recipe: Recipe, models: Pick<StepOptions, "runtime" | "teacher" | "student">): DistillStep =>
+  createDistillStep({ ...recipe.student, ...models, loss: recipe.loss });
+
+function teacherRecord(recipe: Recipe, { config, parameters, info }: LoadedModel): Record<string, unknown> {
+  let count = 0;
+  for (const { data } of parameters.values()) count += data.length;
+  const { family, layers, dim } = config;
+  return {
+    source: portableRecipe(recipe).teacher,
+    format: info.format,
+    family,
+    layers,
+    dim,
+    parameters: count,
+    sha256: hashOf(parameters),
+  };
+}
+
+/** SHA-256 over names, shapes and float32 values. */
+export function hashOf(parameters: Parameters): string {
+  const hash = createHash("sha256");
+  for (const [name, { shape, data }] of parameters) {
+    hash.update(`${name} [${shape}]\n`);
+    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  return hash.digest("hex");
+}
+
+/** For config.json's own section: what somebody who evaluates the model needs to know. */
+function extraOf({ role, step, recipe, record, initialValidation, validation }: ModelFacts): Record<string, unknown> {
+  return {
+    hiddenStates: recipe.student.hiddenStates,
+    distilled: {
+      teacher: record.recipe.teacher,
+      role,
+      step,
+      totalSteps: record.totalSteps,
+      initialValidation,
+      validation,
+      dataFingerprint: record.data.train.fingerprint,
+    },
+  };
+}

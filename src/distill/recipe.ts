@@ -1,12 +1,13 @@
 // Recipes: the YAML file that says everything about a distillation run, read, checked and written back in full.
 import { Document, isScalar, visit } from "yaml";
-import { findRecipe, fromPackage, readRecipe, toPackage } from "../recipe/places.ts";
+import { fromPackage, toPackage } from "../package.ts";
+import { findRecipe, readRecipe } from "../recipe/places.ts";
 import { problemsOf } from "../recipe/problems.ts";
-import { type RecipeForm, RecipeSource } from "../recipe/source.ts";
+import { type RecipeForm, type RecipeProblem, RecipeSource } from "../recipe/source.ts";
 import { resolveRecipe } from "./recipe/resolve.ts";
 import { type Recipe, recipeSchema } from "./recipe/schema.ts";
 
-export { findRecipe, packageRoot, shippedRecipes } from "../recipe/places.ts";
+export { findRecipe, shippedRecipes } from "../recipe/places.ts";
 export { SEMANTICS_DEFAULTS } from "./recipe/resolve.ts";
 export { type Recipe, recipeSchema, type StudentRecipe } from "./recipe/schema.ts";
 export { studentConfig } from "./recipe/student.ts";
@@ -50,11 +51,22 @@ export async function loadRecipe(
  */
 export function parseRecipe(text: string, name: string, set: readonly string[] = []): Recipe {
   const source = new RecipeSource(FORM, text, name, set);
-  const parsed = recipeSchema.safeParse(source.value, { reportInput: false });
-  if (!parsed.success) throw source.error(problemsOf(recipeSchema, parsed.error.issues, source.value));
+  return mapPaths(
+    resolveSettings(source.value, (problems) => source.error(problems)),
+    fromPackage,
+  );
+}
+
+/**
+ * The recipe that settings mean, every default filled in. `refusal` makes an error of what is wrong with them, or
+ * contradicts itself.
+ */
+export function resolveSettings(settings: unknown, refusal: (problems: readonly RecipeProblem[]) => Error): Recipe {
+  const parsed = recipeSchema.safeParse(settings, { reportInput: false });
+  if (!parsed.success) throw refusal(problemsOf(recipeSchema, parsed.error.issues, settings));
   const { recipe, problems } = resolveRecipe(parsed.data);
-  if (problems.length) throw source.error(problems);
-  return mapPaths(recipe, fromPackage);
+  if (problems.length > 0) throw refusal(problems);
+  return recipe;
 }
 
 /** The recipe with every default spelled out, as YAML that `parseRecipe` reads back to the same recipe. */

@@ -1,153 +1,152 @@
-// The distillation step: teacher targets, student loss and gradients, on any runtime, for batches of any length.
+// One step of distillation: the teacher's targets -> student -> loss -> gradients, on any runtime, for batches of any length.
+import { gradients } from "../autodiff/gradient.ts";
 import type { Batch } from "../data/batch.ts";
-import { UsageError } from "../errors.ts";
 import type { Parameters } from "../graph/array.ts";
-import type { ModelConfig } from "../models/config.ts";
-import { frameCount, validFrames } from "../models/config.ts";
-import { flatten, flatZeros } from "../models/flat.ts";
-import type { DropoutRates } from "../models/forward.ts";
+import * as g from "../graph/ops.ts";
+import { input } from "../graph/value.ts";
+import { frameCount, type ModelConfig, validFrames } from "../models/config.ts";
+import { flatten } from "../models/flat.ts";
+import { type DropoutRates, encode, extractFeatures, maskFeatures } from "../models/forward.ts";
 import { parameterSpecs } from "../models/parameters.ts";
+import { maskInput, outputFrames, parameterInputs, validInput, waveInput } from "../models/trace.ts";
 import { normalizeWaveforms } from "../models/waveform.ts";
+import { type DropoutSite, fedDropout, noDropout } from "../nn/scope.ts";
 import type { Feed, Feeds, Runtime } from "../runtime/runtime.ts";
+import { SessionCache } from "../runtime/sessions.ts";
+import { GradientAccumulator } from "../training/accumulator.ts";
 import { drawDropoutMasks } from "../training/dropout-masks.ts";
-import { StepSessions } from "./sessions.ts";
-import type { LossOptions } from "./step.graph.ts";
-import type { DistillStep, StepLosses } from "./step.types.ts";
+import { distillationLoss, type LossOptions, lossesOf, type StepLosses } from "./loss.ts";
+import { type StepVariant, targetLayers, teacherTargets } from "./targets.ts";
 
-export interface StepOptions {
-  readonly runtime: Runtime;
-  readonly teacher: { readonly config: ModelConfig; readonly parameters: Parameters };
-  readonly student: { readonly config: ModelConfig; readonly parameters: Parameters };
+/** The compiled step. Student weights and gradients live in flat buffers that the optimiser works on in place. */
+export interface DistillStep {
+  /** Student parameters, views into `weights`, in `parameterSpecs` order. */
+  readonly parameters: Parameters;
+  readonly weights: Float32Array;
+  /** Sum over the micro-batches accumulated since `zeroGradients`, in the order of the weights. */
+  readonly gradients: Float32Array;
+  zeroGradients(): void;
+  /**
+   * Forward and backward of one micro-batch; adds `scale` times its gradient to `gradients`. `mask` is [items, frames], 1
+   * where masked. `dropoutSeed` names the dropout stream: the same seed redraws the same dropout on any machine.
+   */
+  accumulate(batch: Batch, mask: Uint8Array, scale: number, dropoutSeed: number): Promise<StepLosses>;
+  /** No mask, no dropout, no gradient. */
+  validate(batch: Batch): Promise<StepLosses>;
+  /** Frames of a batch, padding included, and those of each item without it. */
+  framesOf(batch: Pick<Batch, "samples" | "paddedSamples">): {
+    readonly frames: number;
+    readonly valid: readonly number[];
+  };
+  dispose(): Promise<void>;
+}
+
+/** What the student's graph is traced from. */
+export interface StudentOptions {
   readonly loss: LossOptions;
   readonly dropout: DropoutRates;
   readonly layerGradientScale: boolean;
+}
+
+export interface StepOptions extends StudentOptions {
+  readonly runtime: Runtime;
+  readonly teacher: { readonly config: ModelConfig; readonly parameters: Parameters };
+  readonly student: { readonly config: ModelConfig; readonly parameters: Parameters };
   /** Teacher layer that each student head learns, in `headLayers` order; default: the same depth, in proportion. */
-  readonly teacherLayers?: readonly number[];
+  readonly teacherLayers?: readonly number[] | null;
 }
 
-/** Teacher layer for each head: the same number where depths agree, else the same share of the depth. */
-export function matchingLayers(student: ModelConfig, teacher: ModelConfig): number[] {
-  return student.headLayers.map((layer) => Math.round(((layer + 1) * teacher.layers) / student.layers) - 1);
+/** Memory of the process above which sessions are made anew. */
+const RECYCLE_ABOVE_BYTES = 4 * 2 ** 30;
+
+/**
+ * The student's forward pass, its loss and, in training, `gradient.<parameter>` of `total * lossScale`. Inputs beside
+ * parameters: wave, target.<k>, mask, validFrames (padded), lossScale, dropout masks.
+ */
+export function studentGraph(config: ModelConfig, options: StudentOptions, { training, padded }: StepVariant) {
+  const { values, lookup } = parameterInputs(config);
+  const frames = outputFrames(config);
+  const sites: DropoutSite[] = [];
+  const dropout = training ? fedDropout(sites) : noDropout;
+  const forward = { dropout, rates: options.dropout, layerGradientScale: training && options.layerGradientScale };
+
+  const features = extractFeatures(config, lookup, waveInput());
+  const marks = { mask: training ? maskInput(frames) : null, valid: padded ? validInput(frames) : null };
+  const dropped = dropout(features.projected, "input", options.dropout.input);
+  const encoderInput = maskFeatures(lookup, dropped, { masked: marks.mask, valid: marks.valid });
+  const encoded = encode(config, lookup, encoderInput, marks.valid, forward);
+
+  const targets = encoded.heads.map((head, k) => input(`target.${k}`, head.shape));
+  const outputs = distillationLoss(encoded.heads, targets, marks, options.loss);
+  if (training) {
+    const scaled = g.mul(outputs.get("total")!, input("lossScale", []));
+    const names = [...values.keys()];
+    for (const [i, gradient] of gradients(scaled, [...values.values()]).entries())
+      outputs.set(`gradient.${names[i]}`, gradient);
+  }
+  return { graph: { name: training ? "student-step" : "student-validation", outputs }, sites, features, encoded };
 }
 
-function checkPair(student: ModelConfig, teacher: ModelConfig, layers: readonly number[]): void {
-  if (student.headDim === null || student.headLayers.length === 0)
-    throw new UsageError("the student needs at least one head to learn from the teacher");
-  if (student.headDim !== teacher.dim)
-    throw new UsageError(`student heads are ${student.headDim} wide, the teacher's layers ${teacher.dim}`);
-  const probe = 16000;
-  const [a, b] = [frameCount(student.conv, probe), frameCount(teacher.conv, probe)];
-  if (a !== b) throw new UsageError(`one second gives ${a} student frames but ${b} teacher frames: the strides differ`);
-  for (const layer of layers)
-    if (!(layer >= 0 && layer < teacher.layers))
-      throw new UsageError(`teacherLayers: the teacher has layers 0..${teacher.layers - 1}, not ${layer}`);
+/** What a model is fed of a batch beside its parameters. */
+function speechFeeds(
+  config: ModelConfig,
+  { wave, samples, paddedSamples }: Batch,
+  padded: boolean,
+): Record<string, Feed> {
+  const data = config.normalizeWaveform ? normalizeWaveforms(wave, paddedSamples, samples) : wave;
+  const feeds: Record<string, Feed> = { wave: { shape: [samples.length, paddedSamples], data } };
+  const counts = () => samples.map((count) => BigInt(validFrames(config, count, paddedSamples)));
+  if (padded) feeds.validFrames = { shape: [samples.length], data: BigInt64Array.from(counts()) };
+  return feeds;
 }
 
-const feedsOf = (parameters: Parameters): Record<string, Feed> => Object.fromEntries(parameters);
-
-/** True frames of every item, an input of padded graphs. */
-const frameCounts = (config: ModelConfig, { samples, paddedSamples }: Batch): Feed => ({
-  shape: [samples.length],
-  data: BigInt64Array.from(samples, (count) => BigInt(validFrames(config, count, paddedSamples))),
-});
-
-/** A step that says how long its two halves took, for benchmarks. */
-export interface TimedStep extends DistillStep {
-  /** Seconds of the last `accumulate`: the teacher's targets, and the student's forward and backward pass. */
-  timings(): { readonly teacher: number; readonly student: number };
-}
-
-/** Compiles on first use: one session per variant (with and without padding, training and validation), any lengths. */
-export async function createDistillStep(options: StepOptions): Promise<TimedStep> {
+/** Compiles on first use: one pair of sessions per variant (padded or not, training or validation), any lengths. */
+export function createDistillStep(options: StepOptions): DistillStep {
   const { runtime, teacher, student } = options;
-  const layers = options.teacherLayers ?? matchingLayers(student.config, teacher.config);
-  checkPair(student.config, teacher.config, layers);
+  const layers = targetLayers(student.config, teacher.config, options.teacherLayers);
   const specs = parameterSpecs(student.config);
   const weights = flatten(specs, student.parameters);
-  const total = flatZeros(specs);
-  const gradientNames = specs.map(({ name }) => `gradient.${name}`);
-  const viewsInto = (views: Parameters) =>
-    Object.fromEntries(specs.map(({ name }, i) => [gradientNames[i], views.get(name)!.data]));
-  let micro: ReturnType<typeof flatZeros> | undefined;
-  let empty = true;
-  let timings = { teacher: 0, student: 0 };
+  const gradients = new GradientAccumulator(specs);
+  const sessions = new SessionCache(runtime, RECYCLE_ABOVE_BYTES);
+  const parameters = { teacher: Object.fromEntries(teacher.parameters), student: Object.fromEntries(weights.views) };
+  const framesOf: DistillStep["framesOf"] = ({ samples, paddedSamples }) => ({
+    frames: frameCount(student.config.conv, paddedSamples),
+    valid: samples.map((count) => validFrames(student.config, count, paddedSamples)),
+  });
 
-  const graph = { ...options, targetDim: teacher.config.dim };
-  const sessions = new StepSessions({ runtime, teacher: teacher.config, student: student.config, layers, graph });
-  const teacherFeeds = feedsOf(teacher.parameters);
-  const studentFeeds = feedsOf(weights.views);
-  /** Targets of a batch, and what both graphs are fed. */
-  async function prepare(batch: Batch, mask: Uint8Array | null) {
-    const shape = [batch.samples.length, batch.paddedSamples];
-    const padded = batch.samples.some((samples) => samples < batch.paddedSamples);
-    const frames = frameCount(student.config.conv, batch.paddedSamples);
-    const common: Record<string, Feed> = mask ? { mask: { shape: [shape[0], frames], data: mask } } : {};
-    const wave: Feed = { shape, data: batch.wave };
-    const normal: Feed | null =
-      teacher.config.normalizeWaveform || student.config.normalizeWaveform
-        ? { shape, data: normalizeWaveforms(batch.wave, batch.paddedSamples, batch.samples) }
-        : null;
-    const feedsFor = (config: ModelConfig): Record<string, Feed> => ({
-      ...common,
-      wave: (config.normalizeWaveform && normal) || wave,
-      ...(padded && { validFrames: frameCounts(config, batch) }),
+  /** The student's session for a batch, and what it is fed: weights, speech, mask, and the teacher's targets. */
+  async function taught(batch: Batch, mask: Uint8Array | null) {
+    const variant = { training: mask !== null, padded: batch.samples.some((count) => count < batch.paddedSamples) };
+    const compiled = await sessions.get(JSON.stringify(variant), async (compile) => {
+      const { graph, sites } = studentGraph(student.config, options, variant);
+      const targets = await compile(teacherTargets(teacher.config, layers, variant));
+      return { targets, student: await compile(graph), sites };
     });
-    const run = await sessions.teacher({ masked: mask !== null, padded });
-    const targets = await run.run({ ...teacherFeeds, ...feedsFor(teacher.config) });
-    return { feeds: { ...studentFeeds, ...feedsFor(student.config), ...targets } as Feeds, padded };
+    const masked: Feeds = mask ? { mask: { shape: [batch.samples.length, framesOf(batch).frames], data: mask } } : {};
+    const speech = (config: ModelConfig) => ({ ...speechFeeds(config, batch, variant.padded), ...masked });
+    const targets = await compiled.targets.run({ ...parameters.teacher, ...speech(teacher.config) });
+    return { ...compiled, feeds: { ...parameters.student, ...speech(student.config), ...targets } };
   }
 
   return {
     parameters: weights.views,
     weights: weights.flat,
-    gradients: total.flat,
-    zeroGradients() {
-      total.flat.fill(0);
-      empty = true;
-    },
-    frames: (paddedSamples) => frameCount(student.config.conv, paddedSamples),
+    gradients: gradients.flat,
+    zeroGradients: () => gradients.reset(),
+    framesOf,
     async accumulate(batch, mask, scale, dropoutSeed) {
-      const start = performance.now();
-      const { feeds, padded } = await prepare(batch, mask);
-      const targetsDone = performance.now();
-      const { executable, sites } = await sessions.student({ training: true, padded });
-      const masks = drawDropoutMasks(sites, { batch: batch.samples.length, samples: batch.paddedSamples }, dropoutSeed);
+      const { student, sites, feeds } = await taught(batch, mask);
+      const sizes = { batch: batch.samples.length, samples: batch.paddedSamples };
       const lossScale: Feed = { shape: [], data: Float32Array.of(scale) };
-      // The first micro-batch writes its gradients where they are wanted; later ones are added.
-      if (!empty) micro ??= flatZeros(specs);
-      const target = empty ? total : micro!;
-      const outputs = await executable.run({ ...feeds, ...masks, lossScale }, viewsInto(target.views));
-      if (!empty) addInto(total.flat, micro!.flat);
-      empty = false;
-      timings = { teacher: (targetsDone - start) / 1000, student: (performance.now() - targetsDone) / 1000 };
-      const result = losses(outputs);
-      await sessions.stepDone();
-      return result;
+      const fed = { ...feeds, ...drawDropoutMasks(sites, sizes, dropoutSeed), lossScale };
+      const losses = lossesOf(await gradients.add((into) => student.run(fed, into)));
+      await sessions.used();
+      return losses;
     },
     async validate(batch) {
-      const { feeds, padded } = await prepare(batch, null);
-      const { executable } = await sessions.student({ training: false, padded });
-      return losses(await executable.run(feeds));
+      const { student, feeds } = await taught(batch, null);
+      return lossesOf(await student.run(feeds));
     },
-    timings: () => timings,
     dispose: () => sessions.release(),
-  };
-}
-
-function addInto(sum: Float32Array, addend: Float32Array): void {
-  for (let i = 0; i < sum.length; i++) sum[i] = sum[i] + addend[i];
-}
-
-function losses(outputs: Record<string, { data: Float32Array }>): StepLosses {
-  const masked = [...outputs.masked!.data];
-  const unmasked = [...outputs.unmasked!.data];
-  const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);
-  return {
-    total: outputs.total!.data[0],
-    hintMasked: sum(masked.slice(0, -1)),
-    hintUnmasked: sum(unmasked.slice(0, -1)),
-    lastMasked: masked.at(-1)!,
-    lastUnmasked: unmasked.at(-1)!,
-    perLayer: { masked, unmasked },
   };
 }

@@ -1,6 +1,7 @@
 // Checks the options of an export against the model, and resolves which values the file outputs.
 import { UsageError, unknownName } from "../errors.ts";
 import type { ModelConfig } from "../models/config.ts";
+import { allStates, chooseStates, outputName, type State, type States, stateOf } from "../upstream/states.ts";
 import type { ExportDtype, ExportOptions, ExportOutput, OutputChoice } from "./export.types.ts";
 
 const DTYPES: readonly ExportDtype[] = ["fp32", "fp16", "int8"];
@@ -23,17 +24,6 @@ export function checkOptions(options: ExportOptions): void {
   if (options.speech?.length === 0) throw new UsageError("no speech to compare on");
 }
 
-function chosenLayers(config: ModelConfig, layers: readonly number[] | undefined): readonly number[] {
-  if (!layers) return Array.from({ length: config.layers + 1 }, (_, i) => i);
-  if (layers.length === 0) throw new UsageError("layers is empty; name at least one hidden state");
-  for (const layer of layers)
-    if (!Number.isInteger(layer) || layer < 0 || layer > config.layers)
-      throw new UsageError(`no hidden state ${layer}: the model has 0 (the encoder's input) to ${config.layers}`);
-  const unique = [...new Set(layers)];
-  if (unique.length !== layers.length) throw new UsageError(`layers names a hidden state twice: ${layers.join(",")}`);
-  return unique;
-}
-
 function sumWeights(count: number, weights: readonly number[] | undefined): readonly number[] {
   if (!weights) return Array.from({ length: count }, () => 1 / count);
   if (weights.length !== count) throw new UsageError(`${count} states are summed, got ${weights.length} weights`);
@@ -47,17 +37,30 @@ function sumWeights(count: number, weights: readonly number[] | undefined): read
  * @throws UsageError where the model has no such states
  */
 export function resolveOutputs(config: ModelConfig, options: ExportOptions): OutputChoice {
-  const { output = "hidden-states", heads = true } = options;
-  if (output === "last") return { kind: "last" };
-  const all = config.headDim === null ? [] : config.headLayers;
+  const { output = "hidden-states", heads = true, sumOf = "hidden-states", layers = "all" } = options;
+  if (output === "last") return { output, states: [{ kind: "hidden-states", number: config.layers }] };
   if (output === "weighted-sum") {
-    const of = options.sumOf ?? "hidden-states";
-    if (of !== "heads" && of !== "hidden-states") throw unknownName("sum", String(of), ["hidden-states", "heads"]);
-    if (of === "heads" && all.length === 0) throw new UsageError("the model has no heads to sum");
-    if (of === "heads" && options.layers) throw new UsageError("layers chooses hidden states; heads are all summed");
-    const layers = of === "heads" ? [] : chosenLayers(config, options.layers);
-    return { kind: "weighted-sum", of, layers, weights: sumWeights(of === "heads" ? all.length : layers.length, options.weights) }; // biome-ignore format: one line
+    if (sumOf !== "heads" && sumOf !== "hidden-states")
+      throw unknownName("sum", String(sumOf), ["hidden-states", "heads"]);
+    if (sumOf === "heads" && options.layers) throw new UsageError("layers chooses hidden states; heads are all summed");
+    const states = chooseStates(config, sumOf, layers);
+    return { output, states, weights: sumWeights(states.length, options.weights) };
   }
-  const layers = chosenLayers(config, options.layers);
-  return { kind: "hidden-states", layers, heads: heads ? all.filter((layer) => layers.includes(layer + 1)) : [] };
+  const hidden = chooseStates(config, "hidden-states", layers);
+  const chosen = new Set(hidden.map(({ number }) => number));
+  const along = allStates(config, "heads").filter(({ number }) => heads && chosen.has(number));
+  return { output, states: [...hidden, ...along] };
+}
+
+/** A file's outputs by name: the chosen states, or what `sum` makes of them. As values of its graph, or as arrays. */
+export function outputsOf<T>(
+  config: ModelConfig,
+  { output, states, weights = [] }: OutputChoice,
+  pass: States<T>,
+  sum: (states: readonly T[], weights: readonly number[]) => T,
+): Map<string, T> {
+  const chosen = states.map((state) => stateOf(config, pass, state));
+  if (output === "weighted-sum") return new Map([["features", sum(chosen, weights)]]);
+  const nameOf = (state: State) => (output === "last" ? "last_hidden_state" : outputName(state));
+  return new Map(states.map((state, i) => [nameOf(state), chosen[i]]));
 }

@@ -1,29 +1,16 @@
 // How far an exported file is from its source model: both run on the same speech, compared over true frames.
 import { InternalError } from "../errors.ts";
 import type { HostArray } from "../graph/array.ts";
+import type { ModelWeights } from "../models/parameters.ts";
 import type { OnnxFile } from "../runtime/node/index.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { Extraction, PaddedWaveforms } from "../upstream/inference.ts";
-import { createUpstream } from "../upstream/inference.ts";
-import type { Drift, ExportModel, OutputChoice } from "./export.types.ts";
+import { createModel, type PaddedWaveforms } from "../upstream/model.ts";
+import { outputsOf } from "./choice.ts";
+import type { Drift, OutputChoice } from "./export.types.ts";
 
-/** The source model's values of what a file outputs, by output name. */
-export function sourceOutputs(out: Extraction, choice: OutputChoice, headLayers: readonly number[]) {
-  const states = [out.encoderInput, ...out.layers.slice(0, -1), out.last];
-  if (choice.kind === "last") return new Map([["last_hidden_state", out.last]]);
-  if (choice.kind === "weighted-sum") {
-    const summed = choice.of === "heads" ? out.heads : choice.layers.map((layer) => states[layer]);
-    const data = new Float32Array(summed[0].data.length);
-    for (let i = 0; i < data.length; i++) {
-      let sum = 0;
-      for (let k = 0; k < summed.length; k++) sum += choice.weights[k] * summed[k].data[i];
-      data[i] = sum;
-    }
-    return new Map([["features", { shape: summed[0].shape, data }]]);
-  }
-  const expected = new Map(choice.layers.map((layer) => [`hidden_states.${layer}`, states[layer]]));
-  for (const layer of choice.heads) expected.set(`heads.${layer}`, out.heads[headLayers.indexOf(layer)]);
-  return expected;
+function weightedSum(states: readonly HostArray[], weights: readonly number[]): HostArray {
+  const data = states[0].data.map((_, i) => states.reduce((sum, state, k) => sum + weights[k] * state.data[i], 0));
+  return { shape: states[0].shape, data };
 }
 
 /** Difference of [batch, time, dim] arrays over the first `validFrames` frames of every item. */
@@ -57,24 +44,24 @@ export function driftOf(output: string, actual: HostArray, source: HostArray, va
 /** Runs source and file on one padded batch, one after the other: only one of them is loaded at a time. */
 export async function measureDrift(
   open: () => Promise<OnnxFile>,
-  model: ExportModel,
+  weights: ModelWeights,
   choice: OutputChoice,
   batch: PaddedWaveforms,
   options: { readonly runtime: Runtime; readonly isolate: boolean },
 ): Promise<Drift[]> {
-  const upstream = createUpstream(model, options.runtime);
-  const source = await upstream.extract(batch, { isolate: options.isolate });
-  await upstream.dispose();
+  const model = createModel(weights, options.runtime);
+  const source = await model.extract(batch, { isolate: options.isolate });
+  await model.dispose();
   const file = await open();
   const results = await file.run({
     waveform: { shape: [batch.samples.length, batch.paddedSamples], data: batch.wave },
     lengths: { shape: [batch.samples.length], data: BigInt64Array.from(batch.samples, BigInt) },
   });
   await file.dispose();
-  const frames = [...(results.valid_frames!.data as BigInt64Array)].map(Number);
+  const frames = [...(results.valid_frames.data as BigInt64Array)].map(Number);
   if (frames.join() !== source.validFrames.join())
     throw new InternalError(`export: the file has ${frames} valid frames, the source model ${source.validFrames}`);
-  return [...sourceOutputs(source, choice, model.config.headLayers)].map(([name, expected]) =>
+  return [...outputsOf(model.config, choice, source, weightedSum)].map(([name, expected]) =>
     driftOf(name, results[name] as HostArray, expected, source.validFrames),
   );
 }

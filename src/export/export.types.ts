@@ -1,6 +1,5 @@
 // What an export takes and gives.
-import type { Parameters } from "../graph/array.ts";
-import type { ModelConfig } from "../models/config.ts";
+import type { State } from "../upstream/states.ts";
 
 export type ExportDtype = "fp32" | "fp16" | "int8";
 export type ExportOutput = "hidden-states" | "last" | "weighted-sum";
@@ -17,7 +16,7 @@ export interface ExportOptions {
   readonly compact?: boolean;
   /** `hidden-states` (default): one output per state. `last`: the last alone. `weighted-sum`: one sum of states. */
   readonly output?: ExportOutput;
-  /** Hidden states to output or sum: 0 is what layer 0 reads, k is layer k's output. All unless given. */
+  /** Numbers of the hidden states to output or sum, 0 to the number of layers. All unless given. */
   readonly layers?: readonly number[];
   /** Head outputs of students along with their hidden states. Default true. */
   readonly heads?: boolean;
@@ -44,21 +43,14 @@ export interface ExportOptions {
   readonly name?: string;
 }
 
-export interface ExportModel {
-  readonly config: ModelConfig;
-  readonly parameters: Parameters;
+/** Which states a file outputs, resolved and checked. */
+export interface OutputChoice {
+  readonly output: ExportOutput;
+  /** In the order of the outputs. */
+  readonly states: readonly State[];
+  /** Of `weighted-sum`: one a state. */
+  readonly weights?: readonly number[];
 }
-
-/** Which values the graph outputs, resolved and checked. */
-export type OutputChoice =
-  | { readonly kind: "hidden-states"; readonly layers: readonly number[]; readonly heads: readonly number[] }
-  | { readonly kind: "last" }
-  | {
-      readonly kind: "weighted-sum";
-      readonly of: "hidden-states" | "heads";
-      readonly layers: readonly number[];
-      readonly weights: readonly number[];
-    };
 
 /** How far an output of the file is from the source model's, over true frames. */
 export interface Drift {

@@ -1,15 +1,23 @@
 // Constant folding on the host in float64: what a graph computes from its weights alone is computed once, at export.
-import type { Shape } from "../graph/dim.ts";
-import type { GraphNode, Value } from "../graph/value.ts";
-import { constant, createNode, reachableNodes } from "../graph/value.ts";
-import type { OpName } from "../graph/vocabulary.ts";
+import { sizeOf } from "../graph/array.ts";
+import { checkGraph } from "../graph/check.ts";
+import { fixedDim, type Shape } from "../graph/dim.ts";
+import { rewrite } from "../graph/rewrite.ts";
+import { constant, mapInputs, type NodeOf, reachableNodes, type Value } from "../graph/value.ts";
+import type { Attributes, Inputs, OpName } from "../graph/vocabulary.ts";
 
+type Numbers = Float32Array | Float64Array | BigInt64Array;
 /** Row-major numbers; float32 weights as they are, results in float64. */
 interface Known {
   readonly shape: readonly number[];
-  readonly data: Float32Array | Float64Array | BigInt64Array;
+  readonly data: Numbers;
 }
-type Folding<K extends OpName> = (node: GraphNode<K>, inputs: readonly Known[]) => Known | undefined;
+/** The output's numbers, `shape` being the output's; undefined where they are left to the graph. */
+type Folding<K extends OpName> = (
+  inputs: Inputs<K, Known>,
+  shape: readonly number[],
+  attributes: Attributes<K>,
+) => Numbers | undefined;
 
 const stridesOf = (shape: readonly number[]): number[] => {
   const strides = shape.map(() => 1);
@@ -23,7 +31,7 @@ function walk(
   strides: readonly (readonly number[])[],
   visit: (position: number, offsets: readonly number[]) => void,
 ): void {
-  const total = shape.reduce((a, b) => a * b, 1);
+  const total = sizeOf(shape);
   const index = shape.map(() => 0);
   const offsets = strides.map(() => 0);
   for (let position = 0; position < total; position++) {
@@ -46,73 +54,76 @@ function broadcastStrides(from: readonly number[], to: readonly number[]): numbe
 }
 
 const zip =
-  (combine: (a: number, b: number) => number) =>
-  (node: Pick<GraphNode, "outputs">, [a, b]: readonly Known[]): Known | undefined => {
-    if (a!.data instanceof BigInt64Array || b!.data instanceof BigInt64Array) return undefined;
-    const [x, y] = [a!.data, b!.data];
-    const shape = node.outputs[0].shape as number[];
-    const data = new Float64Array(shape.reduce((total, size) => total * size, 1));
-    walk(shape, [broadcastStrides(a!.shape, shape), broadcastStrides(b!.shape, shape)], (position, [i, j]) => {
-      data[position] = combine(x[i!], y[j!]);
+  (combine: (a: number, b: number) => number): Folding<"add" | "sub" | "mul" | "div"> =>
+  ([a, b], shape) => {
+    const [x, y] = [a.data, b.data];
+    if (x instanceof BigInt64Array || y instanceof BigInt64Array) return undefined;
+    const data = new Float64Array(sizeOf(shape));
+    walk(shape, [broadcastStrides(a.shape, shape), broadcastStrides(b.shape, shape)], (position, [i, j]) => {
+      data[position] = combine(x[i], y[j]);
     });
-    return { shape, data };
+    return data;
   };
 
 /** Entries picked by strides and an offset: transposed, sliced. */
-function picked(x: Known, shape: readonly number[], strides: readonly number[], start: number): Known {
-  const data = x.data.slice(0, 0).constructor as new (length: number) => Known["data"];
-  const out = new data(shape.reduce((a, b) => a * b, 1));
+function picked({ data }: Known, shape: readonly number[], strides: readonly number[], start: number): Numbers {
+  const out = data.slice(0, sizeOf(shape));
   walk(shape, [strides], (position, [offset]) => {
-    out[position] = x.data[start + offset!];
+    out[position] = data[start + offset];
   });
-  return { shape, data: out };
+  return out;
 }
 
 const FOLDINGS: { readonly [K in OpName]?: Folding<K> } = {
+  constant: (_, __, { data }) => data,
   add: zip((a, b) => a + b),
   sub: zip((a, b) => a - b),
   mul: zip((a, b) => a * b),
   div: zip((a, b) => a / b),
-  sqrt: (_, [x]) =>
-    x!.data instanceof BigInt64Array
-      ? undefined
-      : { shape: x!.shape, data: Float64Array.from(x!.data as ArrayLike<number>, Math.sqrt) },
-  reshape: (node, [x]) => ({ shape: node.outputs[0].shape as number[], data: x!.data }),
-  transpose: (node, [x]) => {
-    const strides = stridesOf(x!.shape);
-    const order = node.attributes.permutation;
-    return picked(x!, node.outputs[0].shape as number[], order.map((axis) => strides[axis]), 0); // biome-ignore format: one line
+  sqrt: ([{ data }]) => (data instanceof BigInt64Array ? undefined : Float64Array.from(data, Math.sqrt)),
+  reshape: ([x]) => x.data,
+  transpose: ([x], shape, { permutation }) => {
+    const strides = stridesOf(x.shape);
+    return picked(x, shape, permutation.map((axis) => strides[axis]), 0); // biome-ignore format: one line
   },
-  slice: (node, [x]) => {
-    const { axis, start, step } = node.attributes;
-    const strides = stridesOf(x!.shape);
-    return step === 1
-      ? picked(x!, node.outputs[0].shape as number[], strides, (start as number) * strides[axis])
-      : undefined;
+  slice: ([x], shape, { axis, start, step }) => {
+    const strides = stridesOf(x.shape);
+    return step === 1 ? picked(x, shape, strides, fixedDim(start) * strides[axis]) : undefined;
   },
-  sum: (node, [x]) => {
-    if (x!.data instanceof BigInt64Array) return undefined;
-    const { axes } = node.attributes;
-    const kept = x!.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
-    const data = new Float64Array(kept.reduce((a, b) => a * b, 1));
-    const values = x!.data;
-    walk(x!.shape, [broadcastStrides(kept, x!.shape)], (position, [offset]) => {
-      data[offset!] += values[position];
+  sum: ([x], _, { axes }) => {
+    const values = x.data;
+    if (values instanceof BigInt64Array) return undefined;
+    const kept = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+    const data = new Float64Array(sizeOf(kept));
+    walk(x.shape, [broadcastStrides(kept, x.shape)], (position, [offset]) => {
+      data[offset] += values[position];
     });
-    return { shape: node.outputs[0].shape as number[], data };
+    return data;
   },
-  gather: (node, [x, indices]) => {
-    if (node.attributes.axis !== 0 || !(indices!.data instanceof BigInt64Array)) return undefined;
-    const width = x!.shape.slice(1).reduce((a, b) => a * b, 1);
-    const data = new Float64Array(indices!.data.length * width);
-    indices!.data.forEach((row, i) => {
-      for (let k = 0; k < width; k++) data[i * width + k] = Number(x!.data[Number(row) * width + k]);
+  gather: ([x, indices], _, { axis }) => {
+    if (axis !== 0 || !(indices.data instanceof BigInt64Array)) return undefined;
+    const width = sizeOf(x.shape.slice(1));
+    const data = new Float64Array(indices.data.length * width);
+    indices.data.forEach((row, i) => {
+      for (let k = 0; k < width; k++) data[i * width + k] = Number(x.data[Number(row) * width + k]);
     });
-    return { shape: node.outputs[0].shape as number[], data };
+    return data;
   },
 };
 
-const isFixed = (shape: Shape) => shape.every((size) => typeof size === "number");
+const isFixed = (shape: Shape): shape is readonly number[] => shape.every((size) => typeof size === "number");
+
+/** What a node gives if everything it reads is known. */
+function fold<K extends OpName>(node: NodeOf<K>, shape: Shape, known: ReadonlyMap<Value, Known>): Known | undefined {
+  const inputs: readonly Value[] = node.inputs;
+  if (!isFixed(shape) || !inputs.every((value) => known.has(value))) return undefined;
+  const data = FOLDINGS[node.op]?.(
+    mapInputs(node, (value) => known.get(value)!),
+    shape,
+    node.attributes,
+  );
+  return data && { shape, data };
+}
 
 /**
  * The outputs with everything that depends on constants alone replaced by constants, rounded to float32 once. Weight
@@ -120,38 +131,21 @@ const isFixed = (shape: Shape) => shape.every((size) => typeof size === "number"
  */
 export function foldConstants(outputs: ReadonlyMap<string, Value>): Map<string, Value> {
   const known = new Map<Value, Known>();
-  const replaced = new Map<Value, Value>();
-  const resolve = (value: Value): Value => {
-    const existing = replaced.get(value);
-    if (existing) return existing;
-    const folded = known.get(value);
-    if (!folded || value.node.op === "constant") return value;
-    const data = folded.data instanceof Float64Array ? Float32Array.from(folded.data) : folded.data;
-    const result = constant({ shape: folded.shape, data: data as Float32Array });
-    replaced.set(value, result);
-    return result;
-  };
   for (const node of reachableNodes([...outputs.values()])) {
-    if (node.op === "constant") {
-      const { data } = (node as unknown as GraphNode<"constant">).attributes;
-      known.set(node.outputs[0], { shape: node.outputs[0].shape as number[], data });
-      continue;
-    }
-    const fold = FOLDINGS[node.op] as Folding<OpName> | undefined;
-    const inputs = node.inputs.map((value) => known.get(value));
-    if (fold && isFixed(node.outputs[0].shape) && inputs.every((x) => x !== undefined)) {
-      const result = fold(node as never, inputs);
-      if (result) {
-        known.set(node.outputs[0], result);
-        continue;
-      }
-    }
-    const resolved = node.inputs.map(resolve);
-    if (resolved.every((value, i) => value === node.inputs[i])) continue;
-    const rebuilt = createNode(node.op, resolved, node.attributes as never, node.outputs);
-    node.outputs.forEach((value, i) => {
-      replaced.set(value, rebuilt.outputs[i]);
-    });
+    const result = fold(node, node.outputs[0].shape, known);
+    if (result) known.set(node.outputs[0], result);
   }
-  return new Map([...outputs].map(([name, value]) => [name, resolve(value)]));
+  const constants = new Map<Value, Value>();
+  const folded = rewrite([...outputs.values()], {
+    has: (value) => value.node.op !== "constant" && known.has(value),
+    get: (value) => {
+      const { shape, data } = known.get(value)!;
+      const rounded = () => (data instanceof Float64Array ? Float32Array.from(data) : data);
+      const made = constants.get(value) ?? constant({ shape, data: rounded() });
+      constants.set(value, made);
+      return made;
+    },
+  });
+  checkGraph("fold", folded);
+  return new Map([...outputs.keys()].map((name, i) => [name, folded[i]]));
 }

@@ -90,7 +90,7 @@ export function fuseAttention(model: OnnxModel, heads: number): OnnxModel {
   const index = indexOf(model);
   const scalars = new Map(model.initializers.map((tensor) => [tensor.name, tensor]));
   const merged: OnnxTensor = { name: "merged_heads", type: "int64", shape: [3], bytes: new Uint8Array(BigInt64Array.of(0n, 0n, -1n).buffer) }; // biome-ignore format: one line
-  const mask: OnnxNode = { type: "Cast", name: "Cast_key_mask", inputs: [FRAME_MASK], outputs: ["key_mask"], attributes: { to: BigInt(DATA_TYPE.int32) } }; // biome-ignore format: one line
+  const mask: OnnxNode = { type: "Cast", name: "Cast_key_mask", inputs: [FRAME_MASK], outputs: ["key_mask"], attributes: { to: DATA_TYPE.int32 } }; // biome-ignore format: one line
   const replaced = new Map<OnnxNode, OnnxNode[]>();
   for (const node of model.nodes) {
     const found = node.type === "Softmax" ? match(node, index) : undefined;

@@ -1,15 +1,16 @@
 // The graph that is exported: waveform and lengths in, hidden states out, weights inside, padding handled by the graph.
 import { InternalError } from "../errors.ts";
-import type { Parameters } from "../graph/array.ts";
 import type { Dim } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
 import { constant, input } from "../graph/value.ts";
-import type { ModelConfig } from "../models/config.ts";
 import { encode, extractFeatures, maskFeatures } from "../models/forward.ts";
+import type { ModelWeights } from "../models/parameters.ts";
 import { BATCH, frameCounts, lengthsInput, outputFrames, SAMPLES } from "../models/trace.ts";
 import { WAVEFORM_EPSILON } from "../models/waveform.ts";
 import { entriesBefore } from "../nn/features/lengths.ts";
+import { hiddenStates } from "../upstream/states.ts";
+import { outputsOf } from "./choice.ts";
 import type { OutputChoice } from "./export.types.ts";
 import { foldConstants } from "./fold.ts";
 import { FRAME_MASK } from "./fuse.ts";
@@ -38,7 +39,7 @@ function weightedSum(states: readonly Value[], weights: readonly number[]): Valu
  * with `frameMask` what `fuseAttention` needs.
  */
 export function exportGraph(
-  model: { readonly config: ModelConfig; readonly parameters: Parameters },
+  model: ModelWeights,
   choice: OutputChoice,
   isolate: boolean,
   frameMask = false,
@@ -66,19 +67,7 @@ export function exportGraph(
   const valid = g.reshape(mask, [BATCH, frames, 1]);
   const encoded = encode(config, lookup, maskFeatures(lookup, features.projected, { masked: null, valid }), valid);
 
-  // as Hugging Face counts: 0 is what layer 0 reads, the last is after the final norm
-  const states = [encoded.encoderInput, ...encoded.layers.slice(0, -1), encoded.last];
-  const outputs = new Map<string, Value>();
-  if (choice.kind === "last") outputs.set("last_hidden_state", encoded.last);
-  else if (choice.kind === "weighted-sum") {
-    const summed = choice.of === "heads" ? encoded.heads : choice.layers.map((layer) => states[layer]);
-    outputs.set("features", weightedSum(summed, choice.weights));
-  } else {
-    for (const layer of choice.layers) outputs.set(`hidden_states.${layer}`, states[layer]);
-    config.headLayers.forEach((layer, i) => {
-      if (choice.heads.includes(layer)) outputs.set(`heads.${layer}`, encoded.heads[i]);
-    });
-  }
+  const outputs = outputsOf(config, choice, { ...encoded, hiddenStates: hiddenStates(encoded) }, weightedSum);
   outputs.set("valid_frames", g.sum(g.cast(mask, "int64"), [1]));
   if (frameMask) outputs.set(FRAME_MASK, mask);
   return {

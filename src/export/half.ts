@@ -1,8 +1,7 @@
 // Weights stored as float16: half the file, cast to float32 once when a session loads it.
 import { floatsToHalves } from "../checkpoint/formats/dtypes.ts";
 import { StillwaveError } from "../errors.ts";
-import { ONNX_TYPE_OF } from "../onnx/lower.ts";
-import type { OnnxModel, OnnxNode, OnnxTensor } from "../onnx/proto.ts";
+import { DATA_TYPE, type OnnxModel, type OnnxNode, type OnnxTensor } from "../onnx/proto.ts";
 
 /** From here on the nearest float16 is infinite. */
 const ROUNDS_TO_INFINITY = 65520;
@@ -27,7 +26,7 @@ export function storeAsHalf(model: OnnxModel): OnnxModel {
         `${describe(tensor, model)} holds ${beyond}, beyond float16 (65504); export as fp32, or as int8 without compact`,
       );
     const name = `${tensor.name}.fp16`;
-    const attributes = { to: ONNX_TYPE_OF.float32 };
+    const attributes = { to: DATA_TYPE.float32 };
     casts.push({ type: "Cast", name: `Cast_${name}`, inputs: [name], outputs: [tensor.name], attributes });
     return { name, type: "float16", shape: tensor.shape, bytes: new Uint8Array(floatsToHalves(values).buffer) };
   });

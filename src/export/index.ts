@@ -1,5 +1,4 @@
 // Models as ONNX files that run anywhere: written, run, compared with their source, and only then put in place.
-import { readFileSync } from "node:fs";
 import { mkdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { StillwaveError, UsageError } from "../errors.ts";
@@ -7,13 +6,16 @@ import { syncFolder } from "../files.ts";
 import { sizeOf } from "../graph/array.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { checkModelConfig, receptiveField, samplesPerFrame } from "../models/config.ts";
+import type { ModelWeights } from "../models/parameters.ts";
 import type { OnnxModel } from "../onnx/proto.ts";
 import { toOnnx } from "../onnx/serialize.ts";
+import { packageVersion } from "../package.ts";
 import { createRuntime, openOnnxFile } from "../runtime/node/index.ts";
-import { padWaveforms } from "../upstream/inference.ts";
+import { mixesUtterances } from "../upstream/batches.ts";
+import { padWaveforms } from "../upstream/model.ts";
 import { checkOptions, resolveOutputs } from "./choice.ts";
 import { measureDrift } from "./drift.ts";
-import type { Drift, ExportDtype, ExportModel, ExportOptions, ExportResult, OutputChoice } from "./export.types.ts";
+import type { Drift, ExportDtype, ExportOptions, ExportResult, OutputChoice } from "./export.types.ts";
 import { fuseAttention } from "./fuse.ts";
 import { exportGraph } from "./graph.ts";
 import { storeAsHalf } from "./half.ts";
@@ -21,7 +23,7 @@ import { quantizeLinears } from "./quantize.ts";
 import { shippedSpeech } from "./speech.ts";
 import { needsExternalData, writeOnnx } from "./write.ts";
 
-export type { Drift, ExportDtype, ExportModel, ExportOptions, ExportOutput, ExportResult } from "./export.types.ts";
+export type { Drift, ExportDtype, ExportOptions, ExportOutput, ExportResult } from "./export.types.ts";
 export { shippedSpeech } from "./speech.ts";
 
 /** How far a file may be from its source before it is refused. */
@@ -32,11 +34,6 @@ const LIMITS: Record<ExportDtype, Pick<ExportResult, "limit" | "measure">> = {
 };
 
 const SAMPLE_RATE_HZ = 16000;
-
-function packageVersion(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
-}
 
 function metadataOf(config: ModelConfig, options: ExportOptions, runtimeVersion: string): Record<string, string> {
   const reuses = config.attentionFrom.some((source, layer) => source !== layer);
@@ -61,7 +58,7 @@ function metadataOf(config: ModelConfig, options: ExportOptions, runtimeVersion:
 
 function warningsFor(config: ModelConfig, options: ExportOptions): string[] {
   const warnings: string[] = [];
-  if (config.reuse === "official" && config.attentionFrom.some((source, layer) => source !== layer))
+  if (mixesUtterances(config))
     warnings.push(
       "official reuse semantics: reusing layers read their map across the batch, so hidden states depend on what else is in it",
     );
@@ -78,7 +75,7 @@ function warningsFor(config: ModelConfig, options: ExportOptions): string[] {
 
 /** The ONNX messages of a model, ready to write. */
 export function exportedModel(
-  model: ExportModel,
+  model: ModelWeights,
   options: Omit<ExportOptions, "out" | "speech" | "force">,
   choice: OutputChoice,
   runtimeVersion: string,
@@ -121,7 +118,7 @@ function checkWaveforms(config: ModelConfig, speech: readonly Float32Array[]): v
  * file appears under its name only when it is complete and within the limit.
  * @throws StillwaveError beyond the limit (unless `force`), UsageError for options that do not fit the model
  */
-export async function exportOnnx(model: ExportModel, options: ExportOptions): Promise<ExportResult> {
+export async function exportOnnx(model: ModelWeights, options: ExportOptions): Promise<ExportResult> {
   checkOptions(options);
   checkModelConfig(model.config);
   const { heads, layerShapes = [] } = model.config;

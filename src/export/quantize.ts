@@ -1,7 +1,6 @@
 // 8-bit linear layers: weights per output channel, activations as they come; standard operators that ONNX Runtime fuses.
 import { InternalError } from "../errors.ts";
-import { ONNX_TYPE_OF } from "../onnx/lower.ts";
-import type { OnnxModel, OnnxNode, OnnxTensor } from "../onnx/proto.ts";
+import { DATA_TYPE, type OnnxModel, type OnnxNode, type OnnxTensor } from "../onnx/proto.ts";
 
 /** Linear layers of the Transformer and heads; not convolutions, the feature projection (its error would reach every layer), WavLM's gate. */
 const QUANTIZED =
@@ -12,9 +11,15 @@ const floatsOf = ({ bytes }: OnnxTensor): Float32Array => {
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 };
 
-/** weight [out, in] -> int8 [in, out] and its scale per output channel, symmetric: largest magnitude 127. */
+/**
+ * What a weight of 0 is stored as. Weights are unsigned because x86 CPUs without VNNI multiply unsigned activations with
+ * signed weights by vpmaddubsw, which cuts the sum of two products off at 16 bits: 255 * 127 * 2 does not fit.
+ */
+const ZERO_POINT = 128;
+
+/** weight [out, in] -> uint8 [in, out] and its scale per output channel, symmetric: `ZERO_POINT` - 127 to + 127. */
 export function quantizeRows(weight: Float32Array, rows: number, columns: number) {
-  const values = new Int8Array(weight.length);
+  const values = new Uint8Array(weight.length);
   const scales = new Float32Array(rows);
   for (let row = 0; row < rows; row++) {
     let largest = 0;
@@ -22,7 +27,7 @@ export function quantizeRows(weight: Float32Array, rows: number, columns: number
     const scale = largest > 0 ? largest / 127 : 1;
     scales[row] = scale;
     for (let column = 0; column < columns; column++)
-      values[column * rows + row] = Math.round(weight[row * columns + column] / scale);
+      values[column * rows + row] = ZERO_POINT + Math.round(weight[row * columns + column] / scale);
   }
   return { values, scales };
 }
@@ -33,13 +38,14 @@ export function quantizeLinears(model: OnnxModel): OnnxModel {
   const replaced = new Map<string, OnnxTensor[]>();
   const quantized = new Map<string, string>();
   const nodes: OnnxNode[] = [];
+  const zeroPoint: OnnxTensor = { name: "weight_zero", type: "uint8", shape: [], bytes: Uint8Array.of(ZERO_POINT) };
   const quantizeWeight = (weight: OnnxTensor): readonly [string, string] => {
-    const names = [`${weight.name}.int8`, `${weight.name}.scale`] as const;
+    const names = [`${weight.name}.uint8`, `${weight.name}.scale`] as const;
     if (!replaced.has(weight.name)) {
       const [rows, columns] = weight.shape as [number, number];
       const { values, scales } = quantizeRows(floatsOf(weight), rows, columns);
       replaced.set(weight.name, [
-        { name: names[0], type: "int8", shape: [columns, rows], bytes: new Uint8Array(values.buffer) },
+        { name: names[0], type: "uint8", shape: [columns, rows], bytes: values },
         { name: names[1], type: "float32", shape: [rows], bytes: new Uint8Array(scales.buffer) },
       ]);
     }
@@ -48,7 +54,7 @@ export function quantizeLinears(model: OnnxModel): OnnxModel {
   const quantizeInput = (x: string): string => {
     const known = quantized.get(x);
     if (known) return known;
-    const base = `${x}.quantized`;
+    const base = `${x}.uint8`;
     nodes.push({ type: "DynamicQuantizeLinear", name: `DynamicQuantizeLinear_${x}`, inputs: [x], outputs: [base, `${base}.scale`, `${base}.zero`] }); // biome-ignore format: one line
     quantized.set(x, base);
     return base;
@@ -70,12 +76,12 @@ export function quantizeLinears(model: OnnxModel): OnnxModel {
       return output;
     };
     const bias = node.inputs[2];
-    const product = step("MatMulInteger", "integer", [x, values, `${x}.zero`]);
-    const float = step("Cast", "float", [product], { to: ONNX_TYPE_OF.float32 });
+    const product = step("MatMulInteger", "integer", [x, values, `${x}.zero`, zeroPoint.name]);
+    const float = step("Cast", "float", [product], { to: DATA_TYPE.float32 });
     const scale = step("Mul", "scale", [`${x}.scale`, scales]);
     const scaled = step("Mul", bias ? "scaled" : "", [float, scale]);
     if (bias) step("Add", "", [scaled, bias]);
   }
   const initializers = model.initializers.flatMap((tensor) => replaced.get(tensor.name) ?? [tensor]);
-  return { ...model, nodes, initializers };
+  return { ...model, nodes, initializers: [...initializers, zeroPoint] };
 }

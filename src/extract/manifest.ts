@@ -1,13 +1,13 @@
 // manifest.jsonl of an output folder: one line per finished utterance; what a later run need not do again.
-import { createHash } from "node:crypto";
 import { type FileHandle, lstat, open, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { StillwaveError } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
+import type { Settings } from "./settings.ts";
 import type { Source } from "./sources.ts";
 
 /** One line. `frames` and `dim` are those of every state in `file`. */
-export interface ExtractRecord {
+export interface ExtractRecord extends Settings {
   readonly id: string;
   /** The audio. */
   readonly path: string;
@@ -16,27 +16,13 @@ export interface ExtractRecord {
   readonly samples: number;
   readonly frames: number;
   readonly dim: number;
-  readonly layers: readonly number[];
-  readonly heads: boolean;
-  readonly dtype: "float32" | "float16";
-  readonly batchSeconds: number;
-  readonly isolate: boolean;
-  /** SHA-256 of the model's configuration and weights. */
-  readonly model: string;
   /** Size of `file`. */
   readonly bytes: number;
   /** Size and modification time of the audio when it was read. */
   readonly source: { readonly bytes: number; readonly mtimeMs: number };
-  /** SHA-256 of the model and of every option that the numbers depend on. */
-  readonly options: string;
 }
 
-export const MANIFEST_NAME = "manifest.jsonl";
-
-/** Names model and options: files with another hash are made again. */
-export function optionsHash(options: Record<string, unknown>): string {
-  return createHash("sha256").update(JSON.stringify(options)).digest("hex");
-}
+const MANIFEST_NAME = "manifest.jsonl";
 
 /** What is finished in an output folder, and where the next lines go. */
 export class ExtractManifest {

@@ -1,6 +1,6 @@
 // NumPy's .npy files (version 1.0, little-endian, row-major): float32 and float16 out, any float in.
 import { open } from "node:fs/promises";
-import { floatsToHalves } from "../checkpoint/index.ts";
+import { DTYPE_BYTES, type Dtype, decodeInto, floatsToHalves } from "../checkpoint/formats/dtypes.ts";
 import { StillwaveError } from "../errors.ts";
 import type { HostArray } from "../graph/array.ts";
 import { sizeOf } from "../graph/array.ts";
@@ -44,53 +44,39 @@ export async function readNpy(path: string): Promise<HostArray> {
   });
   try {
     const { size } = await file.stat();
-    const read = async (position: number, length: number): Promise<DataView> => {
+    const read = async (position: number, length: number): Promise<Buffer> => {
       if (position + length > size) fail("the file is truncated");
-      const bytes = Buffer.alloc(length);
-      await file.read(bytes, 0, length, position);
-      return new DataView(bytes.buffer, bytes.byteOffset, length);
+      return (await file.read(Buffer.alloc(length), 0, length, position)).buffer;
     };
     const first = await read(0, 12);
-    if (MAGIC.some((byte, i) => first.getUint8(i) !== byte)) fail("it does not begin as one");
-    const long = first.getUint8(6) >= 2;
-    const length = long ? first.getUint32(8, true) : first.getUint16(8, true);
+    if (MAGIC.some((byte, i) => first[i] !== byte)) fail("it does not begin as one");
+    const long = first[6] >= 2;
+    const length = long ? first.readUInt32LE(8) : first.readUInt16LE(8);
     if (length > MAX_HEADER_BYTES) fail(`a header of ${length} bytes`);
     const start = long ? 12 : 10;
-    const header = await read(start, length);
-    const text = new TextDecoder("latin1").decode(new Uint8Array(header.buffer, header.byteOffset, length));
-    const { shape, bytes } = parseHeader(text, fail);
+    const { shape, dtype } = parseHeader((await read(start, length)).toString("latin1"), fail);
+    const bytes = DTYPE_BYTES[dtype];
     const count = sizeOf(shape);
     if (!(count <= MAX_ELEMENTS)) fail(`shape [${shape}] is too large`);
     if (start + length + count * bytes !== size)
       fail(`shape [${shape}] needs ${count * bytes} bytes, the file has ${size - start - length}`);
-    const view = await read(start + length, count * bytes);
     const data = new Float32Array(count);
-    for (let i = 0; i < count; i++)
-      data[i] = bytes === 8 ? view.getFloat64(8 * i, true) : bytes === 4 ? view.getFloat32(4 * i, true) : half(view, i);
+    decodeInto(data, 0, await read(start + length, count * bytes), dtype);
     return { shape, data };
   } finally {
     await file.close();
   }
 }
 
-function parseHeader(text: string, fail: (text: string) => never): { shape: number[]; bytes: number } {
+function parseHeader(text: string, fail: (text: string) => never): { shape: number[]; dtype: Dtype } {
   const descr = /'descr': *'([^']*)'/.exec(text)?.[1];
   const order = /'fortran_order': *(True|False)/.exec(text)?.[1];
   const tuple = /'shape': *\(([\d, ]*)\)/.exec(text)?.[1];
   if (descr === undefined || order === undefined || tuple === undefined) return fail("its header is broken");
-  const bytes = { "<f2": 2, "<f4": 4, "<f8": 8 }[descr];
-  if (!bytes) return fail(`numbers of type ${descr}; float16, float32 and float64 (little-endian) are read`);
+  const dtype = ({ "<f2": "F16", "<f4": "F32", "<f8": "F64" } as const)[descr];
+  if (!dtype) return fail(`numbers of type ${descr}; float16, float32 and float64 (little-endian) are read`);
   const shape = tuple.split(",").flatMap((item) => (item.trim() === "" ? [] : [Number(item)]));
   if (shape.length > 32 || shape.some((dim) => !Number.isSafeInteger(dim))) return fail(`shape (${tuple})`);
   if (order === "True" && shape.length > 1) return fail("column-major order; save it with numpy.ascontiguousarray");
-  return { shape, bytes };
-}
-
-function half(view: DataView, i: number): number {
-  const bits = view.getUint16(2 * i, true);
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  const sign = bits & 0x8000 ? -1 : 1;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
+  return { shape, dtype };
 }

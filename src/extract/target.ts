@@ -3,21 +3,14 @@ import { lstat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { StillwaveError, UsageError } from "../errors.ts";
 import type { ExtractManifest, ExtractRecord } from "./manifest.ts";
-
-/** What a run is about to make: the options as its records will name them. */
-export interface Intent
-  extends Pick<ExtractRecord, "layers" | "heads" | "dtype" | "batchSeconds" | "isolate" | "model"> {
-  readonly format: "npy" | "safetensors";
-  /** The options' hash. */
-  readonly options: string;
-}
+import type { Intent } from "./settings.ts";
 
 const REMEDY = "give another folder, or --force (force: true)";
 const SHOWN = 3;
 
 /**
- * Throws a UsageError where `folder` holds features made otherwise, or where one of `files` exists that no earlier run
- * wrote. With `force` the features made otherwise are removed, and those files will be replaced.
+ * With `force` features made otherwise are removed, and files in the way will be replaced.
+ * @throws UsageError where `folder` holds features made otherwise, or one of `files` that no earlier run wrote
  */
 export async function checkTarget(
   folder: string,
@@ -26,7 +19,7 @@ export async function checkTarget(
   files: readonly string[],
   force: boolean,
 ): Promise<void> {
-  const others = manifest.madeOtherwise(intent.options);
+  const others = manifest.madeOtherwise(intent.settings.options);
   if (others.length > 0 && !force)
     throw new UsageError(
       `${folder}: holds features made otherwise: ${differences(others[0], intent)}; ${REMEDY} to remove them and start over`,
@@ -44,22 +37,24 @@ export async function checkTarget(
       `${folder}: ${foreign.slice(0, SHOWN).join(", ")}${foreign.length > SHOWN ? `, and ${foreign.length - SHOWN} more` : ""}: ` +
         `there already, and not written by extract; ${REMEDY} to replace ${foreign.length === 1 ? "it" : "them"}`,
     );
-  if (force) await manifest.removeOthers(intent.options);
+  if (force) await manifest.removeOthers(intent.settings.options);
 }
 
 /** `layers 0,1 (now 1), another model`: a record against what would be made now. */
-function differences(record: ExtractRecord, intent: Intent): string {
+function differences(record: ExtractRecord, { format, settings }: Intent): string {
   const compared: [string, unknown, unknown][] = [
-    ["format", extname(record.file).slice(1), intent.format],
-    ["layers", String(record.layers), String(intent.layers)],
-    ["heads", record.heads, intent.heads],
-    ["dtype", record.dtype, intent.dtype],
-    ["batch-seconds", record.batchSeconds, intent.batchSeconds],
-    ["isolate", record.isolate, intent.isolate],
+    ["format", extname(record.file).slice(1), format],
+    ["layers", String(record.layers), String(settings.layers)],
+    ["heads", record.heads, settings.heads],
+    ["dtype", record.dtype, settings.dtype],
+    ["batch-seconds", record.batchSeconds, settings.batchSeconds],
+    ["isolate", record.isolate, settings.isolate],
   ];
   const found = compared
     .filter(([, before, now]) => before !== undefined && before !== now)
     .map(([name, before, now]) => `${name} ${before} (now ${now})`);
-  if (record.model !== intent.model) found.push("another model");
+  if (settings.finalNorm && !record.finalNorm && record.layers?.at(-1) === settings.layers.at(-1))
+    found.push("the last state before the final norm (now after it, as Hugging Face counts)");
+  if (record.model !== settings.model) found.push("another model");
   return found.join(", ");
 }

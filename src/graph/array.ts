@@ -3,10 +3,10 @@
 /** Element types of graph values. Only inputs are float16, as the bit patterns that files hold; graphs compute in float32. */
 export type DType = "float32" | "float16" | "int64" | "uint8" | "bool";
 
-/** A dense row-major float32 array. `data.length` is the product of `shape`. */
-export interface HostArray {
+/** A dense row-major array, of float32 unless said otherwise. `data.length` is the product of `shape`. */
+export interface HostArray<Data = Float32Array> {
   readonly shape: readonly number[];
-  readonly data: Float32Array;
+  readonly data: Data;
 }
 
 /** A parameter tree, flattened: dotted name -> array, in a fixed order. */

@@ -10,12 +10,17 @@ interface DimSymbol {
   readonly quotient?: { readonly numerator: Dim; readonly divisor: number };
 }
 
+interface DimTerm {
+  readonly coefficient: number;
+  readonly symbols: readonly DimSymbol[];
+}
+
 /** Sum of coefficient * product of symbols; terms sorted by key, no zero coefficients, so that equal means identical keys. */
 export class SymbolicDim {
-  readonly terms: readonly { readonly coefficient: number; readonly symbols: readonly DimSymbol[] }[];
+  readonly terms: readonly DimTerm[];
   readonly key: string;
 
-  constructor(terms: SymbolicDim["terms"]) {
+  constructor(terms: readonly DimTerm[]) {
     this.terms = terms;
     this.key = terms
       .map(({ coefficient, symbols }) => [coefficient, ...symbols.map((symbol) => symbol.key)].join("*"))
@@ -30,13 +35,11 @@ export class SymbolicDim {
 export type Dim = number | SymbolicDim;
 export type Shape = readonly Dim[];
 
-const termKey = (symbols: readonly DimSymbol[]) => symbols.map((symbol) => symbol.key).join("*");
-
-function simplify(terms: { coefficient: number; symbols: readonly DimSymbol[] }[]): Dim {
-  const byKey = new Map<string, { coefficient: number; symbols: readonly DimSymbol[] }>();
+function simplify(terms: readonly DimTerm[]): Dim {
+  const byKey = new Map<string, DimTerm>();
   for (const { coefficient, symbols } of terms) {
     const sorted = [...symbols].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
-    const key = termKey(sorted);
+    const key = sorted.map((symbol) => symbol.key).join("*");
     byKey.set(key, { coefficient: coefficient + (byKey.get(key)?.coefficient ?? 0), symbols: sorted });
   }
   const kept = [...byKey.entries()]
@@ -48,7 +51,8 @@ function simplify(terms: { coefficient: number; symbols: readonly DimSymbol[] }[
   return new SymbolicDim(kept);
 }
 
-const termsOf = (dim: Dim) => (typeof dim === "number" ? [{ coefficient: dim, symbols: [] }] : [...dim.terms]);
+const termsOf = (dim: Dim): readonly DimTerm[] =>
+  typeof dim === "number" ? [{ coefficient: dim, symbols: [] }] : dim.terms;
 
 /** A free symbol, the size of an input's axis: `symbol("batch")`. */
 export function symbol(name: string): Dim {
@@ -62,17 +66,17 @@ export function addDims(...dims: Dim[]): Dim {
 }
 
 export function mulDims(...dims: Dim[]): Dim {
-  return dims.reduce((product, dim) => {
-    if (typeof product === "number" && typeof dim === "number") return product * dim;
-    return simplify(
-      termsOf(product).flatMap((a) =>
-        termsOf(dim).map((b) => ({
-          coefficient: a.coefficient * b.coefficient,
-          symbols: [...a.symbols, ...b.symbols],
-        })),
-      ),
+  const factor = dims.reduce<number>((product, dim) => (typeof dim === "number" ? product * dim : product), 1);
+  const [first, ...others] = dims.filter((dim) => typeof dim !== "number");
+  if (!first) return factor;
+  if (factor === 0) return 0;
+  const scaled = first.terms.map((term) => ({ ...term, coefficient: factor * term.coefficient }));
+  if (others.length === 0) return factor === 1 ? first : new SymbolicDim(scaled);
+  const times = (terms: readonly DimTerm[], { terms: by }: SymbolicDim): DimTerm[] =>
+    terms.flatMap((a) =>
+      by.map((b) => ({ coefficient: a.coefficient * b.coefficient, symbols: [...a.symbols, ...b.symbols] })),
     );
-  }, 1 as Dim);
+  return simplify(others.reduce(times, scaled));
 }
 
 export const subDims = (a: Dim, b: Dim): Dim => addDims(a, mulDims(-1, b));
@@ -104,6 +108,12 @@ export const equalShapes = (a: Shape, b: Shape): boolean =>
 export const sizeOfShape = (shape: Shape): Dim => mulDims(...shape);
 
 export const showShape = (shape: Shape): string => `[${shape.map(String).join(", ")}]`;
+
+/** The number that a dimension is for every run. */
+export function fixedDim(dim: Dim): number {
+  if (typeof dim !== "number") throw new InternalError(`expected a fixed dimension, got ${dim}`);
+  return dim;
+}
 
 /** The number that a dimension is once every free symbol has a size. */
 export function evaluateDim(dim: Dim, sizes: ReadonlyMap<string, number>): number {

@@ -3,19 +3,18 @@ import { join } from "node:path";
 import type { z } from "zod";
 import { differentField, type LoadedModel, loadModel } from "../checkpoint/index.ts";
 import type { CorpusSource } from "../data/index.ts";
-import { resolveRecipe } from "../distill/recipe/resolve.ts";
-import { type Recipe, recipeSchema, studentConfig } from "../distill/recipe.ts";
-import type { DistillEvent, StepEvent } from "../distill/run/events.types.ts";
-import { RUN_FILES } from "../distill/run/folder.ts";
-import { prepareWith } from "../distill/run/prepare.ts";
-import { createDistillStep } from "../distill/step.ts";
-import type { DistillStep } from "../distill/step.types.ts";
-import { distillRun } from "../distill/trainer.ts";
+import type { DistillEvent, StepEvent } from "../distill/events.ts";
+import { prepareWith, stepOf } from "../distill/prepare.ts";
+import { checkTeacher, studentModel } from "../distill/recipe/student.ts";
+import { type Recipe, type recipeSchema, resolveSettings } from "../distill/recipe.ts";
+import { DISTILL_FILES } from "../distill/record.ts";
+import { distillRun } from "../distill/run.ts";
 import { UsageError } from "../errors.ts";
-import type { ModelConfig } from "../models/config.ts";
-import { problemsOf } from "../recipe/problems.ts";
+import { type ModelConfig, noReuse } from "../models/config.ts";
+import { copyWeights, type ModelWeights } from "../models/parameters.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { copyWeights, defaultRuntime, type Model } from "../upstream/library-model.ts";
+import type { Model } from "../upstream/model.ts";
+import { defaultRuntime } from "../upstream/node.ts";
 
 type RecipeFields = z.input<typeof recipeSchema>;
 
@@ -30,7 +29,7 @@ export type RecipeSections = {
 };
 
 export interface DistillOptions {
-  readonly teacher: Pick<Model, "config" | "parameters" | "info">;
+  readonly teacher: ModelWeights & Partial<Pick<Model, "info">>;
   /** Its weights are those of the last update when the loop ends. */
   readonly student: Model & { readonly seed?: number };
   /** Default: the CPU of this machine. */
@@ -76,7 +75,8 @@ export interface LibraryRun extends AsyncIterable<StepEvent> {
  */
 export function distill(options: DistillOptions): LibraryRun {
   const recipe = recipeOf(options);
-  checkStudent(options.student.config, studentConfig(recipe, options.teacher.config));
+  checkTeacher(recipe.student, options.teacher.config);
+  checkStudent(options.student.config, options.teacher.config);
   return {
     recipe,
     events: () => events(options, recipe),
@@ -87,47 +87,26 @@ export function distill(options: DistillOptions): LibraryRun {
 }
 
 async function* events(options: DistillOptions, recipe: Recipe): AsyncGenerator<DistillEvent, void, undefined> {
-  const { student, resume, force, signal } = options;
+  const { student, teacher, resume, force, signal } = options;
   const runtime = options.runtime ?? (await defaultRuntime());
-  const prepare = prepareWith({
-    loadTeacher: async () => asLoaded(options.teacher),
-    buildStep: (built) => buildStep(built, options, runtime),
-  });
+  const prepare = prepareWith(async () => ({
+    teacher: asLoaded(teacher),
+    student: student.config,
+    async makeStep() {
+      const step = stepOf(recipe, { runtime, teacher, student });
+      const dispose = async () => {
+        copyWeights(student.parameters, step.parameters);
+        await step.dispose();
+      };
+      return { ...step, dispose };
+    },
+  }));
   await student.dispose();
-  const run = distillRun({
-    recipe,
-    prepare,
-    resume,
-    force,
-    signal,
-  });
-  for await (const event of run) {
+  for await (const event of distillRun({ recipe, prepare, resume, force, signal })) {
     if (event.kind === "done" && event.already)
-      copyWeights(student.parameters, (await loadModel(join(event.folder, RUN_FILES.last))).parameters);
+      copyWeights(student.parameters, (await loadModel(join(event.folder, DISTILL_FILES.last))).parameters);
     yield event;
   }
-}
-
-/** The step of a recipe on these weights; when it is freed, the student takes over what was learned. */
-async function buildStep(recipe: Recipe, options: DistillOptions, runtime: Runtime): Promise<DistillStep> {
-  const { student, teacher } = options;
-  const { dropout, layerGradientScale, teacherLayers } = recipe.student;
-  const step = await createDistillStep({
-    runtime,
-    teacher,
-    student,
-    loss: recipe.loss,
-    dropout,
-    layerGradientScale,
-    ...(teacherLayers !== null && { teacherLayers }),
-  });
-  return {
-    ...step,
-    async dispose() {
-      copyWeights(student.parameters, step.parameters);
-      await step.dispose();
-    },
-  };
 }
 
 function asLoaded({ config, parameters, info }: DistillOptions["teacher"]): LoadedModel {
@@ -137,60 +116,49 @@ function asLoaded({ config, parameters, info }: DistillOptions["teacher"]): Load
 
 /** What a recipe file would have to say. */
 function recipeOf(options: DistillOptions): Recipe {
-  const { student, teacher, data, validation, recipe = {}, maskProb, peakLr } = options;
-  const { config } = student;
-  const place = ({ path, splits }: CorpusSource) => ({ path, ...(splits && { splits: [...splits] }) });
-  const given = (fields: Record<string, unknown>) =>
-    Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-  const input = {
+  const { student, teacher, data, validation, runtime, recipe = {} } = options;
+  const place = ({ path, splits }: CorpusSource) => ({ path, splits: splits && [...splits] });
+  const settings = {
     teacher: teacher.info?.path ?? "in memory",
-    ...given({ semantics: options.semantics }),
-    student: {
-      ...recipe.student,
-      layers: config.layers,
-      dim: config.dim,
-      ffnDim: config.ffnDim,
-      heads: config.heads,
-      conv: config.conv.map(({ channels, kernel, stride }) => [channels, kernel, stride]),
-      convNorm: config.convNorm,
-      convBias: config.convBias,
-      featureProjection: config.featureProjection,
-      normFirst: config.normFirst,
-      attentionFrom: [...config.attentionFrom],
-      reuse: config.reuse,
-      posConv: config.posConv,
-      headDim: config.headDim,
-      headLayers: config.headLayers.length > 0 ? [...config.headLayers] : "all",
-      initialise: given({ seed: student.seed }),
-    },
-    masking: { ...recipe.masking, ...given({ probability: maskProb }) },
-    loss: { ...recipe.loss },
-    optimizer: { ...recipe.optimizer, ...given({ peakLr }) },
+    semantics: options.semantics,
+    student: { ...recipe.student, ...studentFields(student.config), initialise: { seed: student.seed } },
+    masking: { ...recipe.masking, probability: options.maskProb ?? recipe.masking?.probability },
+    loss: recipe.loss,
+    optimizer: { ...recipe.optimizer, peakLr: options.peakLr ?? recipe.optimizer?.peakLr },
     data: {
       ...recipe.data,
       train: place(data),
-      ...(validation && { validation: place(validation) }),
-      ...given({ batchSize: options.batchSize, batchSeconds: options.batchSeconds }),
+      validation: validation && place(validation),
+      batchSize: options.batchSize ?? recipe.data?.batchSize,
+      batchSeconds: options.batchSeconds ?? recipe.data?.batchSeconds,
     },
     run: {
       ...recipe.run,
-      ...given({ epochs: options.epochs, steps: options.steps, device: options.runtime?.device }),
+      epochs: options.epochs ?? recipe.run?.epochs,
+      steps: options.steps ?? recipe.run?.steps,
+      device: runtime?.device ?? recipe.run?.device,
       outDir: options.outDir,
     },
   };
-  const parsed = recipeSchema.safeParse(input);
-  if (!parsed.success) throw optionError(problemsOf(recipeSchema, parsed.error.issues, input));
-  const resolved = resolveRecipe(parsed.data);
-  if (resolved.problems.length > 0) throw optionError(resolved.problems);
-  return resolved.recipe;
+  return resolveSettings(
+    settings,
+    (problems) =>
+      new UsageError(problems.map(({ path, message }) => `distill: ${path.join(".")}: ${message}`).join("\n")),
+  );
 }
 
-function optionError(problems: readonly { readonly path: readonly (string | number)[]; readonly message: string }[]) {
-  return new UsageError(problems.map(({ path, message }) => `distill: ${path.join(".")}: ${message}`).join("\n"));
+/** A student as recipes name its fields. */
+function studentFields(config: ModelConfig) {
+  const { family, normalizeWaveform, layerNormEps, relativePosition, frameRule, layerShapes, channelScale, ...fields } =
+    config;
+  const conv = config.conv.map(({ channels, kernel, stride }) => [channels, kernel, stride]);
+  return { ...fields, conv, headLayers: config.headLayers.length > 0 ? config.headLayers : noReuse(config.layers) };
 }
 
-/** What a recipe cannot say about a student must be what the trainer would make of it. */
-function checkStudent(student: ModelConfig, expected: ModelConfig): void {
+/** What a recipe cannot say about a student must be what all students have, or those of this teacher. */
+function checkStudent(student: ModelConfig, { dim: headDim, normalizeWaveform }: ModelConfig): void {
+  const headLayers = student.headLayers.length > 0 ? student.headLayers : noReuse(student.layers);
+  const expected = studentModel({ ...student, headDim, normalizeWaveform, headLayers });
   const key = differentField(expected, student) as keyof ModelConfig | undefined;
   if (key !== undefined)
     throw new UsageError(

@@ -1,9 +1,10 @@
 // Fresh students by a few numbers: what is not given is as published (arXiv:2305.11685).
+import { studentModel } from "../distill/recipe/student.ts";
 import { UsageError } from "../errors.ts";
 import { type ConvLayer, checkModelConfig, type ModelConfig, noReuse, type ReuseSemantics } from "../models/config.ts";
 import { initParameters } from "../models/init.ts";
-import { type ModelProfile, type ProfileOptions, profile as profileConfig } from "../models/profile.ts";
-import { createModel, type Model } from "../upstream/library-model.ts";
+import { createModel, type Model } from "../upstream/model.ts";
+import { defaultRuntime } from "../upstream/node.ts";
 
 export interface StudentOptions {
   readonly layers: number;
@@ -56,8 +57,7 @@ export function studentConv(dim: number): ConvLayer[] {
 export function initStudent(options: StudentOptions): Model & { readonly seed: number } {
   const { layers, dim, ffnDim, heads = 12, teacher, copyConv = false, seed = 0 } = options;
   const conv = options.conv ?? studentConv(dim);
-  const config: ModelConfig = {
-    family: "student",
+  const config = studentModel({
     conv,
     convNorm: options.convNorm ?? "group",
     convBias: options.convBias ?? false,
@@ -69,28 +69,17 @@ export function initStudent(options: StudentOptions): Model & { readonly seed: n
     posConv: options.posConv ?? { kernel: 128, groups: 16 },
     normFirst: options.normFirst ?? false,
     normalizeWaveform: teacher?.config.normalizeWaveform ?? false,
-    layerNormEps: 1e-5,
-    relativePosition: null,
     attentionFrom: options.attentionFrom ?? noReuse(layers),
     reuse: options.reuse ?? "exact",
-    frameRule: "conv",
     headDim: options.headDim ?? teacher?.config.dim ?? 768,
     headLayers: options.headLayers ?? noReuse(layers),
-  };
+  });
   checkModelConfig(config);
   if (copyConv && !teacher) throw new UsageError("copyConv: give the teacher whose conv layers shall be copied");
-  const copyConvFrom = teacher && {
-    parameters: teacher.parameters,
-    ...(typeof copyConv === "number" && { layers: copyConv }),
-  };
-  const parameters = initParameters(config, { seed, ...(copyConv && copyConvFrom && { copyConvFrom }) });
-  return { ...createModel({ config, parameters }), seed };
-}
-
-/** Parameters and multiply-accumulates of a model or a configuration on one utterance (default 10 s). */
-export function profile(
-  model: ModelConfig | { readonly config: ModelConfig },
-  options: ProfileOptions = {},
-): ModelProfile {
-  return profileConfig("config" in model ? model.config : model, options);
+  const copyConvFrom =
+    teacher && copyConv
+      ? { parameters: teacher.parameters, layers: copyConv === true ? undefined : copyConv }
+      : undefined;
+  const parameters = initParameters(config, { seed, copyConvFrom });
+  return { ...createModel({ config, parameters }, defaultRuntime), seed };
 }

@@ -1,7 +1,8 @@
-// TensorBoard event files: TFRecord framing, Event protobufs encoded by hand, scalars only.
+// TensorBoard event files: TFRecord framing around Event protobufs, scalars only.
 import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { StillwaveError } from "../errors.ts";
 import type { MetricsRow } from "./metrics.types.ts";
 
@@ -25,7 +26,7 @@ function maskedCrc(bytes: Uint8Array): number {
 }
 
 /** A record: length (uint64), masked CRC of the length, data, masked CRC of the data; little endian. */
-export function frameRecord(data: Uint8Array): Buffer {
+function frameRecord(data: Uint8Array): Buffer {
   const record = Buffer.alloc(data.length + 16);
   record.writeUInt32LE(data.length, 0);
   record.writeUInt32LE(maskedCrc(record.subarray(0, 8)), 8);
@@ -34,38 +35,17 @@ export function frameRecord(data: Uint8Array): Buffer {
   return record;
 }
 
-function varint(value: number): Buffer {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128);
-  return Buffer.from([...bytes, rest]);
+/**
+ * A record with one Event of tensorflow/core/util/event.proto: wall_time 1, step 2, and one of file_version 3, summary 5,
+ * session_log 7.
+ */
+function event(wallTime: number, step: number, field: 3 | 5 | 7, payload: (message: BinaryWriter) => void): Buffer {
+  const message = new BinaryWriter();
+  message.tag(1, WireType.Bit64).double(wallTime).tag(2, WireType.Varint).int64(step);
+  message.tag(field, WireType.LengthDelimited).fork();
+  payload(message);
+  return frameRecord(message.join().finish());
 }
-
-/** Wire types: 0 varint, 1 eight bytes, 2 length-delimited, 5 four bytes. */
-const key = (field: number, wire: number) => Buffer.from([(field << 3) | wire]);
-const integerField = (field: number, value: number) => Buffer.concat([key(field, 0), varint(value)]);
-const bytesField = (field: number, bytes: Uint8Array) => Buffer.concat([key(field, 2), varint(bytes.length), bytes]);
-const stringField = (field: number, text: string) => bytesField(field, Buffer.from(text, "utf8"));
-
-function doubleField(field: number, value: number): Buffer {
-  const bytes = Buffer.alloc(9);
-  bytes[0] = (field << 3) | 1;
-  bytes.writeDoubleLE(value, 1);
-  return bytes;
-}
-
-function floatField(field: number, value: number): Buffer {
-  const bytes = Buffer.alloc(5);
-  bytes[0] = (field << 3) | 5;
-  bytes.writeFloatLE(value, 1);
-  return bytes;
-}
-
-/** Field numbers of tensorflow/core/util/event.proto: wall_time 1, step 2, file_version 3, summary 5, session_log 7. */
-const event = (wallTime: number, step: number, payload: Uint8Array) =>
-  frameRecord(Buffer.concat([doubleField(1, wallTime), integerField(2, step), payload]));
-
-const SESSION_START = integerField(1, 1);
 
 /** Tag and value of every scalar of a row, in TensorBoard's grouping by prefix. Layers count from 0. */
 export function scalarsOf(row: MetricsRow): [tag: string, value: number][] {
@@ -123,14 +103,19 @@ export function openEventWriter(folder: string, options: EventWriterOptions = {}
       throw new StillwaveError(`${path}: cannot write events: ${(error as Error).message}`, { cause: error });
     }
   };
-  const scalars: EventWriter["scalars"] = (step, values) => {
-    const summary = Array.from(values, ([tag, value]) =>
-      bytesField(1, Buffer.concat([stringField(1, tag), floatField(2, value)])),
+  const scalars: EventWriter["scalars"] = (step, values) =>
+    append(
+      event(now(), step, 5, (summary) => {
+        for (const [tag, value] of values) {
+          summary.tag(1, WireType.LengthDelimited).fork().tag(1, WireType.LengthDelimited).string(tag);
+          // what float32 cannot hold becomes an infinity; the library would refuse it
+          summary.tag(2, WireType.Bit32).float(Math.fround(value)).join();
+        }
+      }),
     );
-    append(event(now(), step, bytesField(5, Buffer.concat(summary))));
-  };
-  append(event(now(), options.purgeStep ?? 0, stringField(3, "brain.Event:2")));
-  if (options.purgeStep !== undefined) append(event(now(), options.purgeStep, bytesField(7, SESSION_START)));
+  append(event(now(), options.purgeStep ?? 0, 3, (version) => version.raw(Buffer.from("brain.Event:2"))));
+  if (options.purgeStep !== undefined)
+    append(event(now(), options.purgeStep, 7, (start) => start.tag(1, WireType.Varint).int32(1)));
   return {
     path,
     scalars,

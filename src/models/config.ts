@@ -70,29 +70,24 @@ export interface ModelConfig {
 }
 
 /** [0, 0, 2, 2, 4, 4, ...]: every `every`-th layer computes its map, the others take it over. */
-export function reuseEvery(every: number, layers: number): number[] {
-  return Array.from({ length: layers }, (_, layer) => layer - (layer % every));
-}
+export const reuseEvery = (every: number, layers: number): number[] =>
+  Array.from({ length: layers }, (_, layer) => layer - (layer % every));
 
 /** [0, 1, 2, ...]: every layer computes its own map. */
-export function noReuse(layers: number): number[] {
-  return Array.from({ length: layers }, (_, layer) => layer);
-}
+export const noReuse = (layers: number): number[] => reuseEvery(1, layers);
 
 /** Heads and widths of layer `layer`, pruned or not. */
-export function layerShape(config: ModelConfig, layer: number): LayerShape {
-  return config.layerShapes?.[layer] ?? { heads: config.heads, ffnDim: config.ffnDim, biasHeads: null };
-}
+export const layerShape = ({ layerShapes, heads, ffnDim }: ModelConfig, layer: number): LayerShape =>
+  layerShapes?.[layer] ?? { heads, ffnDim, biasHeads: null };
 
 /** `10/1542 4/- -/800`: heads and feed-forward width layer by layer, `-` where there is no such block. */
 export function layerShapesText({ layerShapes = [] }: Pick<ModelConfig, "layerShapes">): string {
   return layerShapes.map(({ heads, ffnDim }) => `${heads || "-"}/${ffnDim || "-"}`).join(" ");
 }
 
-/** Whether pruning changed the architecture: layers that differ, or scaled channels. */
-export function isPruned(config: ModelConfig): boolean {
-  return config.layerShapes !== undefined || config.channelScale === true;
-}
+/** Pruning leaves layers that differ, or scaled channels. */
+export const isPruned = (config: ModelConfig): boolean =>
+  config.layerShapes !== undefined || config.channelScale === true;
 
 /** Frames that `samples` samples give: floor((n - kernel) / stride) + 1, layer by layer; 0 where too short. */
 export function frameCount(conv: readonly ConvLayer[], samples: number): number {
@@ -128,30 +123,23 @@ export function checkModelConfig(config: ModelConfig): void {
   const fail = (text: string): never => {
     throw new UsageError(`model config: ${text}`);
   };
-  const positive: [string, number][] = [
-    ["dim", config.dim],
-    ["layers", config.layers],
-    ["heads", config.heads],
-    ["ffnDim", config.ffnDim],
-    ["posConv.kernel", config.posConv.kernel],
-    ["posConv.groups", config.posConv.groups],
-    ...config.conv.flatMap((layer, i): [string, number][] => [
-      [`conv[${i}].channels`, layer.channels],
-      [`conv[${i}].kernel`, layer.kernel],
-      [`conv[${i}].stride`, layer.stride],
-    ]),
-  ];
-  for (const [name, value] of positive)
-    if (!Number.isInteger(value) || value < 1) fail(`${name} must be a positive integer, got ${value}`);
+  const checkPositive = (sizes: Readonly<Record<string, number>>, prefix = "") => {
+    for (const [name, value] of Object.entries(sizes))
+      if (!Number.isInteger(value) || value < 1) fail(`${prefix}${name} must be a positive integer, got ${value}`);
+  };
+  const { dim, layers, heads, ffnDim, posConv } = config;
+  checkPositive({ dim, layers, heads, ffnDim });
+  checkPositive({ kernel: posConv.kernel, groups: posConv.groups }, "posConv.");
+  for (const [i, { channels, kernel, stride }] of config.conv.entries())
+    checkPositive({ channels, kernel, stride }, `conv[${i}].`);
   if (config.conv.length === 0) fail("conv needs at least one layer");
-  if (config.dim % config.heads) fail(`dim ${config.dim} is not divisible by ${config.heads} heads`);
-  if (config.dim % config.posConv.groups)
-    fail(`dim ${config.dim} is not divisible by posConv.groups ${config.posConv.groups}`);
+  if (dim % heads) fail(`dim ${dim} is not divisible by ${heads} heads`);
+  if (dim % posConv.groups) fail(`dim ${dim} is not divisible by posConv.groups ${posConv.groups}`);
   const channels = config.conv[config.conv.length - 1].channels;
-  if (!config.featureProjection && channels !== config.dim)
-    fail(`without featureProjection the last conv layer needs ${config.dim} channels, got ${channels}`);
-  if (config.attentionFrom.length !== config.layers)
-    fail(`attentionFrom needs ${config.layers} entries, got ${config.attentionFrom.length}`);
+  if (!config.featureProjection && channels !== dim)
+    fail(`without featureProjection the last conv layer needs ${dim} channels, got ${channels}`);
+  if (config.attentionFrom.length !== layers)
+    fail(`attentionFrom needs ${layers} entries, got ${config.attentionFrom.length}`);
   config.attentionFrom.forEach((source, layer) => {
     if (!Number.isInteger(source) || source < 0 || source > layer)
       fail(`attentionFrom[${layer}] must be an integer in 0..${layer}, got ${source}`);
@@ -160,8 +148,8 @@ export function checkModelConfig(config: ModelConfig): void {
   });
   checkLayerShapes(config, fail);
   for (const layer of config.headLayers)
-    if (!Number.isInteger(layer) || layer < 0 || layer >= config.layers)
-      fail(`headLayers: no layer ${layer} in a model of ${config.layers} layers`);
+    if (!Number.isInteger(layer) || layer < 0 || layer >= layers)
+      fail(`headLayers: no layer ${layer} in a model of ${layers} layers`);
 }
 
 function checkLayerShapes(config: ModelConfig, fail: (text: string) => never): void {

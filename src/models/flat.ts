@@ -1,7 +1,6 @@
 // A model's parameters in one flat buffer: what the engine is fed from and the optimiser writes to.
 import { InternalError } from "../errors.ts";
-import type { HostArray, Parameters } from "../graph/array.ts";
-import { sizeOf } from "../graph/array.ts";
+import { type HostArray, type Parameters, sizeOf } from "../graph/array.ts";
 import type { ParameterSpec } from "./parameters.ts";
 
 /** A flat buffer and the named views that fill it, in the order of the specs. */
@@ -23,7 +22,10 @@ export function flatZeros(specs: readonly ParameterSpec[]): FlatParameters {
   return { flat, views };
 }
 
-/** Copies `parameters` into one buffer. A missing or differently sized parameter is an internal error. */
+/**
+ * Copies `parameters` into one buffer.
+ * @throws InternalError where a parameter is missing or of another size
+ */
 export function flatten(specs: readonly ParameterSpec[], parameters: Parameters): FlatParameters {
   const result = flatZeros(specs);
   for (const [name, view] of result.views) {

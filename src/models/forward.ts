@@ -1,17 +1,21 @@
 // The forward pass of any model: a pure function from waveform values to every intermediate by name.
-import type { Dim } from "../graph/dim.ts";
 import { mulDims } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
-import type { AttentionShape, ScoreBias } from "../nn/attention.ts";
-import { MASKED_SCORE, officialReusedMap, selfAttention } from "../nn/attention.ts";
+import {
+  type AttentionOptions,
+  type AttentionShape,
+  MASKED_SCORE,
+  officialReusedMap,
+  type ScoreBias,
+  selfAttention,
+} from "../nn/attention.ts";
 import { channelsFirstFeatures } from "../nn/features/channels-first.ts";
 import { channelsLastFeatures } from "../nn/features/channels-last.ts";
 import { layerNorm, linear } from "../nn/linear.ts";
 import { positionalConv } from "../nn/positional-conv.ts";
 import { relativePositionBias } from "../nn/relative-position.ts";
-import type { Dropout, ParameterLookup } from "../nn/scope.ts";
-import { noDropout, within } from "../nn/scope.ts";
+import { type Dropout, noDropout, type ParameterLookup, within } from "../nn/scope.ts";
 import { layerShape, type ModelConfig } from "./config.ts";
 
 /** Dropout rates while training; all 0 in evaluation. */
@@ -66,7 +70,7 @@ export function extractFeatures(config: ModelConfig, p: ParameterLookup, wave: V
     options.features === "channels-first" && config.convNorm === "group" ? channelsFirstFeatures : channelsLastFeatures;
   const raw = extract(within(p, "feature_extractor"), wave, config, options.lengths); // [batch, time, channels]
   const conv = config.channelScale ? g.mul(raw, p("feature_extractor.channel_scale")) : raw;
-  const [batch, time, channels] = conv.shape as [Dim, Dim, number];
+  const [batch, time, channels] = conv.shape;
   const rows = g.reshape(conv, [mulDims(batch, time), channels]);
   const normed = layerNorm(p, "feature_projection.layer_norm", rows, config.layerNormEps);
   const projected = config.featureProjection ? linear(p, "feature_projection.projection", normed) : normed;
@@ -88,9 +92,11 @@ export function maskFeatures(p: ParameterLookup, features: Value, { masked, vali
 /** 0 at true keys, very negative at padding: [batch, 1, time, 1]. */
 function keyBias(valid: Value | null): Value | null {
   if (!valid) return null;
-  const [batch, time] = valid.shape as [Dim, Dim];
+  const [batch, time] = valid.shape;
   return g.reshape(g.mul(g.sub(1, valid), MASKED_SCORE), [batch, 1, time, 1]);
 }
+
+const NO_DROPOUT: DropoutRates = { residual: 0, attention: 0, activation: 0, input: 0 };
 
 /** The Transformer on masked features [batch, time, dim]; `valid` as in FrameMasks. */
 export function encode(
@@ -100,23 +106,12 @@ export function encode(
   valid: Value | null,
   options: ForwardOptions = {},
 ): EncoderOutputs {
-  const { dropout = noDropout, rates = { residual: 0, attention: 0, activation: 0, input: 0 } } = options;
-  const [batch, time] = features.shape as [Dim, Dim];
-  const attentionShape = (layer: number): AttentionShape => {
-    const { heads, biasHeads } = layerShape(config, layer);
-    return { batch, time, heads, headDim: config.dim / config.heads, biasHeads };
-  };
-  const { relativePosition: relative } = config;
+  const { dropout = noDropout, rates = NO_DROPOUT } = options;
+  const { layers: count, relativePosition: relative } = config;
+  const [batch, time] = features.shape;
   const bias: ScoreBias = {
     keys: keyBias(valid),
-    positions: relative
-      ? relativePositionBias(
-          p("encoder.layers.0.attention.rel_attn_embed.weight"),
-          time,
-          relative.buckets,
-          relative.maxDistance,
-        )
-      : null,
+    positions: relative && relativePositionBias(p("encoder.layers.0.attention.rel_attn_embed.weight"), time, relative),
   };
   const inTime = (x: Value) => g.reshape(x, [batch, time, x.shape[1]]);
   const norm = (x: Value) => layerNorm(p, "encoder.layer_norm", x, config.layerNormEps);
@@ -127,25 +122,27 @@ export function encode(
   const encoderInput = config.normFirst ? positioned : norm(positioned);
 
   let x = dropout(encoderInput, "encoder", rates.residual);
-  const layers: Value[] = [];
+  const [layers, heads]: [Value[], Value[]] = [[], []];
   const maps = new Map<number, Value>();
   const readings = new Map<number, Value>();
-  const heads: Value[] = [];
-  for (let i = 0; i < config.layers; i++) {
+  /** The map of layer `source` as reusing layers read it; the official reading is computed once for all of them. */
+  const reusedMap = (source: number, shape: AttentionShape): Value => {
+    const map = maps.get(source)!;
+    if (config.reuse === "exact") return map;
+    const reading = readings.get(source) ?? officialReusedMap(map, shape, bias);
+    readings.set(source, reading);
+    return reading;
+  };
+  for (let i = 0; i < count; i++) {
+    const { ffnDim, ...left } = layerShape(config, i);
+    const shape = { batch, time, headDim: config.dim / config.heads, ...left };
     const source = config.attentionFrom[i];
-    const shape = attentionShape(i);
-    const reused = source === i ? null : reusedMap(config, readings, maps.get(source)!, source, shape, bias);
-    const layer = encoderLayer(config, within(p, `encoder.layers.${i}`), `layer${i}`, x, {
-      shape,
-      ffnDim: layerShape(config, i).ffnDim,
-      bias,
-      reused,
-      dropout,
-      rates,
-    });
+    const reused = source === i ? null : reusedMap(source, shape);
+    const drop: LayerOptions["drop"] = (value, place, rate) => dropout(value, `layer${i}.${place}`, rates[rate]);
+    const layer = encoderLayer(config, within(p, `encoder.layers.${i}`), x, { shape, ffnDim, bias, reused, drop });
     if (layer.map) maps.set(i, layer.map);
     layers.push(inTime(layer.output));
-    const share = options.layerGradientScale ? (config.layers - i) / (config.layers - i + 1) : 1;
+    const share = options.layerGradientScale ? (count - i) / (count - i + 1) : 1;
     x = g.scaleGradient(layer.output, share);
     if (config.headLayers.includes(i) && config.headDim !== null)
       heads.push(inTime(linear(p, `heads.${i}`, options.layerGradientScale ? g.scaleGradient(x, 1 - share) : x)));
@@ -154,52 +151,31 @@ export function encode(
   return { posConv: inTime(posConv), encoderInput: inTime(encoderInput), layers, maps, heads, last };
 }
 
-/** The map of layer `source` as reusing layers read it; the official reading is computed once for all of them. */
-function reusedMap(
-  config: ModelConfig,
-  readings: Map<number, Value>,
-  map: Value,
-  source: number,
-  shape: AttentionShape,
-  bias: ScoreBias,
-): Value {
-  if (config.reuse === "exact") return map;
-  const reading = readings.get(source) ?? officialReusedMap(map, shape, bias);
-  readings.set(source, reading);
-  return reading;
-}
-
-interface LayerOptions {
-  /** Without heads there is no attention block, with `ffnDim` 0 no feed-forward block. */
-  readonly shape: AttentionShape;
+/** Without heads there is no attention block, with `ffnDim` 0 no feed-forward block. */
+interface LayerOptions extends AttentionOptions {
   readonly ffnDim: number;
-  readonly bias: ScoreBias;
-  readonly reused: Value | null;
-  readonly dropout: Dropout;
-  readonly rates: DropoutRates;
+  /** Dropout at a place of the layer. */
+  readonly drop: (x: Value, place: string, rate: keyof DropoutRates) => Value;
 }
 
 /**
  * One Transformer layer on rows [batch * time, dim]. A pruned block leaves its residual path alone: in post-LN layers the
  * norm after it stays, in pre-LN layers the norm before it goes with it (as in DPHuBERT, arXiv:2305.17651).
  */
-function encoderLayer(config: ModelConfig, p: ParameterLookup, place: string, x: Value, options: LayerOptions) {
-  const { shape, ffnDim, bias, reused, dropout, rates } = options;
+function encoderLayer(config: ModelConfig, p: ParameterLookup, x: Value, options: LayerOptions) {
+  const { shape, ffnDim, drop } = options;
   const norm = (name: string, value: Value) => layerNorm(p, name, value, config.layerNormEps);
   const attend = (value: Value) =>
-    selfAttention(within(p, "attention"), place, value, { shape, bias, reused, dropout, dropoutRate: rates.attention });
+    selfAttention(within(p, "attention"), value, options, (map) => drop(map, "attention", "attention"));
   const feedForward = (value: Value) => {
-    const hidden = g.gelu(linear(p, "feed_forward.intermediate_dense", value));
-    const dropped = dropout(hidden, `${place}.activation`, rates.activation);
-    return dropout(linear(p, "feed_forward.output_dense", dropped), `${place}.feedForward`, rates.residual);
+    const hidden = drop(g.gelu(linear(p, "feed_forward.intermediate_dense", value)), "activation", "activation");
+    return drop(linear(p, "feed_forward.output_dense", hidden), "feedForward", "residual");
   };
   const before = (name: string, value: Value) => (config.normFirst ? norm(name, value) : value);
   const after = (name: string, value: Value) => (config.normFirst ? value : norm(name, value));
   const attended = shape.heads > 0 ? attend(before("layer_norm", x)) : null;
-  const middle = after(
-    "layer_norm",
-    attended ? g.add(x, dropout(attended.output, `${place}.residual`, rates.residual)) : x,
-  );
+  const summed = attended ? g.add(x, drop(attended.output, "residual", "residual")) : x;
+  const middle = after("layer_norm", summed);
   const fed = ffnDim > 0 ? g.add(middle, feedForward(before("final_layer_norm", middle))) : middle;
   return { output: after("final_layer_norm", fed), map: attended?.map ?? null };
 }

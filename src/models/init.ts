@@ -1,7 +1,6 @@
 // Fresh weights of a model, seeded, and what may be copied from a teacher.
 import { UsageError } from "../errors.ts";
-import type { HostArray, Parameters } from "../graph/array.ts";
-import { sizeOf } from "../graph/array.ts";
+import { type HostArray, type Parameters, sizeOf } from "../graph/array.ts";
 import { Random } from "../random.ts";
 import type { ModelConfig } from "./config.ts";
 import { parameterSpecs } from "./parameters.ts";
@@ -71,12 +70,4 @@ function copyConv(
       );
     target.data.set(source.data);
   }
-}
-
-/** A student ready to train. */
-export function initStudent(
-  config: ModelConfig,
-  options: InitOptions,
-): { config: ModelConfig; parameters: Parameters } {
-  return { config, parameters: initParameters(config, options) };
 }

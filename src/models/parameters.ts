@@ -1,5 +1,23 @@
 // The parameter tree of a model: every name and shape that follows from its config, in a fixed order.
+import { InternalError } from "../errors.ts";
+import type { Parameters } from "../graph/array.ts";
 import { layerShape, type ModelConfig } from "./config.ts";
+
+/** A model at rest. */
+export interface ModelWeights {
+  readonly config: ModelConfig;
+  /** Names, shapes and order of `parameterSpecs(config)`, float32; training changes them in place. */
+  readonly parameters: Parameters;
+}
+
+/** Brings a model's weights to those of `source`, in place. */
+export function copyWeights(target: Parameters, source: Parameters): void {
+  for (const [name, { data }] of target) {
+    const from = source.get(name)?.data;
+    if (from?.length !== data.length) throw new InternalError(`weights of "${name}" do not fit the student`);
+    data.set(from);
+  }
+}
 
 /** Name and shape of one parameter. Names are Hugging Face's where Hugging Face has the part; heads are ours. */
 export interface ParameterSpec {

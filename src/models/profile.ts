@@ -12,7 +12,7 @@ import {
 import { parameterSpecs } from "./parameters.ts";
 
 const SAMPLES_PER_SECOND = 16_000;
-/** Nobody attends over an hour at once; far beyond it, counts would leave the exact integers. */
+/** Nobody attends over an hour at once, and counts far beyond it would not be exact integers. */
 const MAX_SECONDS = 3600;
 
 export interface ProfileOptions {
@@ -57,27 +57,23 @@ export interface ModelProfile {
   readonly frames: number;
 }
 
-const ORDER = [
-  "feature extractor",
-  "feature layer norm",
-  "feature projection",
-  "mask embedding",
-  "positional conv",
-  "encoder layer norm",
+/** How the parameters of each block before the layers begin, in the order of the forward pass. */
+const BLOCKS: readonly (readonly [start: string, block: string])[] = [
+  ["feature_extractor.", "feature extractor"],
+  ["feature_projection.layer_norm.", "feature layer norm"],
+  ["feature_projection.projection.", "feature projection"],
+  ["masked_spec_embed", "mask embedding"],
+  ["encoder.pos_conv_embed.", "positional conv"],
+  ["encoder.layer_norm.", "encoder layer norm"],
 ];
 
 /** The block that a parameter of this name belongs to. */
 function blockOf(parameter: string): string {
-  if (parameter === "masked_spec_embed") return "mask embedding";
-  if (parameter.startsWith("feature_extractor.")) return "feature extractor";
-  if (parameter.startsWith("feature_projection.layer_norm.")) return "feature layer norm";
-  if (parameter.startsWith("feature_projection.projection.")) return "feature projection";
-  if (parameter.startsWith("encoder.pos_conv_embed.")) return "positional conv";
-  if (parameter.startsWith("encoder.layer_norm.")) return "encoder layer norm";
   if (parameter.startsWith("heads.")) return "heads";
   const layer = /^encoder\.layers\.(\d+)\./.exec(parameter);
-  if (!layer) throw new InternalError(`profile: parameter ${parameter} belongs to no block`);
-  return `layer ${layer[1]}`;
+  const block = layer ? `layer ${layer[1]}` : BLOCKS.find(([start]) => parameter.startsWith(start))?.[1];
+  if (!block) throw new InternalError(`profile: parameter ${parameter} belongs to no block`);
+  return block;
 }
 
 /** MACs of the convolutional feature extractor: each output frame is channels x (input channels x kernel). */
@@ -103,48 +99,60 @@ function layerMacs(config: ModelConfig, layer: number, frames: number): number {
   return projections + products + gates + 2 * frames * dim * ffnDim;
 }
 
-/**
- * Parameters and multiply-accumulates of a model on one utterance without padding. Counted as MACs: convolutions (the
- * positional one grouped, on the frames that remain after trimming), linear layers, the two products of attention,
- * heads. Not counted: norms, activations, softmax, biases, position bias.
- * @throws UsageError where the config is inconsistent or `seconds` gives no frame
- */
-export function profile(config: ModelConfig, options: ProfileOptions = {}): ModelProfile {
-  checkModelConfig(config);
-  const seconds = options.seconds ?? 10;
-  const samples = Math.round(seconds * SAMPLES_PER_SECOND);
-  const shortest = receptiveField(config.conv) / SAMPLES_PER_SECOND;
-  if (!(seconds <= MAX_SECONDS) || frameCount(config.conv, samples) < 1)
-    throw new UsageError(
-      `profile: seconds must be at least ${shortest} (one frame) and at most ${MAX_SECONDS}, got ${seconds}`,
-    );
+const layerNames = ({ layers }: ModelConfig): string[] => Array.from({ length: layers }, (_, i) => `layer ${i}`);
 
-  const frames = frameCount(config.conv, samples);
-  const { dim, posConv } = config;
-  const macs = new Map<string, number>([
+function macsByBlock(config: ModelConfig, samples: number): Map<string, number> {
+  const { conv, dim, posConv, featureProjection, headDim, headLayers } = config;
+  const frames = frameCount(conv, samples);
+  return new Map([
     ["feature extractor", featureExtractorMacs(config, samples)],
-    ["feature projection", config.featureProjection ? frames * config.conv.at(-1)!.channels * dim : 0],
+    ["feature projection", featureProjection ? frames * conv[conv.length - 1].channels * dim : 0],
     ["positional conv", frames * dim * (dim / posConv.groups) * posConv.kernel],
-    ["heads", config.headDim === null ? 0 : frames * dim * config.headDim * config.headLayers.length],
+    ["heads", headDim === null ? 0 : frames * dim * headDim * headLayers.length],
+    ...layerNames(config).map((name, i): [string, number] => [name, layerMacs(config, i, frames)]),
   ]);
-  for (let i = 0; i < config.layers; i++) macs.set(`layer ${i}`, layerMacs(config, i, frames));
+}
 
+function parametersByBlock(config: ModelConfig): Map<string, number> {
   const parameters = new Map<string, number>();
   for (const { name, shape } of parameterSpecs(config))
     parameters.set(blockOf(name), (parameters.get(blockOf(name)) ?? 0) + sizeOf(shape));
-  const layerNames = Array.from({ length: config.layers }, (_, i) => `layer ${i}`);
-  const byBlock = [...ORDER, ...layerNames, "heads"]
-    .filter((name) => parameters.has(name))
-    .map((name): BlockProfile => {
-      const layer = layerNames.indexOf(name);
-      const counts = { name, parameters: parameters.get(name)!, macs: macs.get(name) ?? 0 };
-      const shape = config.layerShapes?.[layer];
-      const block = shape ? { ...counts, shape } : counts;
-      const source = config.attentionFrom[layer];
-      return source === undefined || source === layer ? block : { ...block, attentionFrom: source };
-    });
+  return parameters;
+}
 
-  const sum = (values: Iterable<number>) => [...values].reduce((total, value) => total + value, 0);
+const sum = (values: Iterable<number>) => [...values].reduce((total, value) => total + value, 0);
+
+/**
+ * Parameters and multiply-accumulates of a model or a configuration on one utterance without padding. Counted as MACs:
+ * convolutions (the positional one grouped, on the frames that remain after trimming), linear layers, the two products of
+ * attention, heads. Not counted: norms, activations, softmax, biases, position bias.
+ * @throws UsageError where the config is inconsistent or `seconds` gives no frame
+ */
+export function profile(
+  model: ModelConfig | { readonly config: ModelConfig },
+  { seconds = 10 }: ProfileOptions = {},
+): ModelProfile {
+  const config = "config" in model ? model.config : model;
+  checkModelConfig(config);
+  const samples = Math.round(seconds * SAMPLES_PER_SECOND);
+  const frames = frameCount(config.conv, samples);
+  const shortest = receptiveField(config.conv) / SAMPLES_PER_SECOND;
+  if (!(seconds <= MAX_SECONDS) || frames < 1)
+    throw new UsageError(
+      `profile: seconds must be at least ${shortest} (one frame) and at most ${MAX_SECONDS}, got ${seconds}`,
+    );
+  const macs = macsByBlock(config, samples);
+  const parameters = parametersByBlock(config);
+  const block = (name: string): BlockProfile => {
+    const layer = layerNames(config).indexOf(name);
+    const counts = { name, parameters: parameters.get(name)!, macs: macs.get(name) ?? 0 };
+    const shape = config.layerShapes?.[layer];
+    const profiled = shape ? { ...counts, shape } : counts;
+    const source = config.attentionFrom[layer];
+    return source === undefined || source === layer ? profiled : { ...profiled, attentionFrom: source };
+  };
+  const names = [...BLOCKS.map(([, name]) => name), ...layerNames(config), "heads"];
+  const byBlock = names.filter((name) => parameters.has(name)).map(block);
   const part = (name: string) => macs.get(name)!;
   const total = sum(parameters.values());
   const heads = parameters.get("heads") ?? 0;
@@ -156,7 +164,7 @@ export function profile(config: ModelConfig, options: ProfileOptions = {}): Mode
       featureExtractor: part("feature extractor"),
       featureProjection: part("feature projection"),
       positionalConv: part("positional conv"),
-      layers: sum(layerNames.map(part)),
+      layers: sum(layerNames(config).map(part)),
       heads: part("heads"),
     },
     seconds,

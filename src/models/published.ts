@@ -58,10 +58,7 @@ const PUBLISHED: Readonly<Record<string, ModelConfig>> = {
 export const REFERENCE_ID = "facebook/hubert-base-ls960";
 
 /** The architecture behind a Hugging Face id, if it is one we know. */
-export function publishedArchitecture(id: string): ModelConfig | undefined {
-  return Object.hasOwn(PUBLISHED, id) ? PUBLISHED[id] : undefined;
-}
+export const publishedArchitecture = (id: string): ModelConfig | undefined =>
+  Object.hasOwn(PUBLISHED, id) ? PUBLISHED[id] : undefined;
 
-export function publishedIds(): string[] {
-  return Object.keys(PUBLISHED);
-}
+export const publishedIds = (): string[] => Object.keys(PUBLISHED);

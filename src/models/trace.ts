@@ -1,11 +1,9 @@
 // The inputs of a traced model: its parameters, waveforms, frame counts and masks, under fixed names.
 import { InternalError } from "../errors.ts";
-import type { Dim } from "../graph/dim.ts";
-import { symbol } from "../graph/dim.ts";
+import { type Dim, symbol } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
-import type { Value } from "../graph/value.ts";
-import { input, int64Scalar } from "../graph/value.ts";
-import { frameDims } from "../nn/features/frames.ts";
+import { input, int64Scalar, type Value } from "../graph/value.ts";
+import { frameDim } from "../nn/features/frames.ts";
 import { entriesBefore, windowCounts } from "../nn/features/lengths.ts";
 import type { ParameterLookup } from "../nn/scope.ts";
 import type { ModelConfig } from "./config.ts";
@@ -29,9 +27,8 @@ export function parameterInputs(config: ModelConfig): { values: Map<string, Valu
 /** wave [batch, samples]. */
 export const waveInput = (): Value => input("wave", [BATCH, SAMPLES]);
 
-/** Frames that the model gives for `samples` samples. */
-export const outputFrames = (config: ModelConfig, samples: Dim = SAMPLES): Dim =>
-  frameDims(config.conv, samples).at(-1)!;
+/** Frames that the model gives for SAMPLES samples. */
+export const outputFrames = (config: ModelConfig): Dim => frameDim(config.conv, SAMPLES);
 
 /** [batch, time, 1]: 1 at frames before the item's count, from int64 input `name` [batch]. */
 export function validInput(frames: Dim, name = "validFrames"): Value {

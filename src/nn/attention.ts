@@ -1,11 +1,9 @@
 // Self-attention that computes its map, or takes over the map of an earlier layer.
-import type { Dim } from "../graph/dim.ts";
-import { mulDims } from "../graph/dim.ts";
+import { type Dim, fixedDim, mulDims } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
-import type { Value } from "../graph/value.ts";
-import { constant } from "../graph/value.ts";
+import { constant, type Value } from "../graph/value.ts";
 import { linear } from "./linear.ts";
-import type { Dropout, ParameterLookup } from "./scope.ts";
+import type { ParameterLookup } from "./scope.ts";
 
 export interface AttentionShape {
   readonly batch: Dim;
@@ -29,20 +27,18 @@ export interface ScoreBias {
 export const MASKED_SCORE = -1e9;
 
 /** [rows, dim] -> [batch, heads, time, headDim]. */
-export function splitHeads(x: Value, { batch, time, heads, headDim }: AttentionShape): Value {
-  return g.transpose(g.reshape(x, [batch, time, heads, headDim]), [0, 2, 1, 3]);
-}
+const splitHeads = (x: Value, { batch, time, heads, headDim }: AttentionShape): Value =>
+  g.transpose(g.reshape(x, [batch, time, heads, headDim]), [0, 2, 1, 3]);
 
 /** [batch, heads, time, headDim] -> [rows, dim]. */
-export function mergeHeads(x: Value, { batch, time, heads, headDim }: AttentionShape): Value {
-  return g.reshape(g.transpose(x, [0, 2, 1, 3]), [mulDims(batch, time), heads * headDim]);
-}
+const mergeHeads = (x: Value, { batch, time, heads, headDim }: AttentionShape): Value =>
+  g.reshape(g.transpose(x, [0, 2, 1, 3]), [mulDims(batch, time), heads * headDim]);
 
 /**
  * The attention map softmax(Q K^T / sqrt(headDim) + bias), [batch, heads, query, key]. The key bias rides in the product
  * as one more column of Q (ones) and K (the bias), so the map-sized tensor is not passed over again for it.
  */
-export function attentionMap(p: ParameterLookup, x: Value, shape: AttentionShape, bias: ScoreBias): Value {
+function attentionMap(p: ParameterLookup, x: Value, shape: AttentionShape, bias: ScoreBias): Value {
   const alpha = 1 / Math.sqrt(shape.headDim);
   let query = splitHeads(linear(p, "q_proj", x), shape);
   let key = splitHeads(linear(p, "k_proj", x), shape);
@@ -55,8 +51,7 @@ export function attentionMap(p: ParameterLookup, x: Value, shape: AttentionShape
   if (!bias.positions) return g.softmax(scores);
   const { biasHeads } = shape;
   const own = (value: Value) => (biasHeads ? g.gather(value, int64List(biasHeads), 1) : value);
-  const total = bias.positions.shape[1] as number;
-  const gate = positionGate(p, x, { ...shape, heads: total });
+  const gate = positionGate(p, x, { ...shape, heads: fixedDim(bias.positions.shape[1]) });
   return g.softmax(g.add(scores, g.mul(own(bias.positions), own(gate))));
 }
 
@@ -84,7 +79,7 @@ export function officialReusedMap(map: Value, { batch, time, heads }: AttentionS
 }
 
 /** out_proj(map V): [rows, dim]. The map's dropout is the caller's. */
-export function applyMap(p: ParameterLookup, x: Value, map: Value, shape: AttentionShape): Value {
+function applyMap(p: ParameterLookup, x: Value, map: Value, shape: AttentionShape): Value {
   const values = splitHeads(linear(p, "v_proj", x), shape);
   return linear(p, "out_proj", mergeHeads(g.matmul(map, values), shape));
 }
@@ -94,19 +89,16 @@ export interface AttentionOptions {
   readonly bias: ScoreBias;
   /** The map to take over, already in this layer's reading; null: compute one. */
   readonly reused: Value | null;
-  readonly dropout: Dropout;
-  readonly dropoutRate: number;
 }
 
-/** Attention of one layer and the map it computed (before dropout), null where it reused one. */
+/** Attention of one layer, its own map dropped out, and that map as it was computed: null where it reused one. */
 export function selfAttention(
   p: ParameterLookup,
-  place: string,
   x: Value,
-  options: AttentionOptions,
+  { shape, bias, reused }: AttentionOptions,
+  dropout: (map: Value) => Value,
 ): { output: Value; map: Value | null } {
-  const { shape, bias, reused, dropout, dropoutRate } = options;
   if (reused) return { output: applyMap(p, x, reused, shape), map: null };
   const map = attentionMap(p, x, shape, bias);
-  return { output: applyMap(p, x, dropout(map, `${place}.attention`, dropoutRate), shape), map };
+  return { output: applyMap(p, x, dropout(map), shape), map };
 }

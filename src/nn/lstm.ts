@@ -1,5 +1,4 @@
 // Bidirectional LSTM layers with PyTorch's parameters, for batches of padded sequences as packed ones.
-import type { Dim } from "../graph/dim.ts";
 import { equalDims, floorDivDim, mulDims } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
@@ -24,7 +23,7 @@ function direction(
   { x, valid, saved }: { readonly x: Value; readonly valid: Value; readonly saved?: LstmTraces },
   reverse: boolean,
 ): Value {
-  const [time, batch, width] = x.shape as [Dim, Dim, Dim];
+  const [time, batch, width] = x.shape;
   const bias = g.add(p(`bias_ih_${suffix}`), p(`bias_hh_${suffix}`));
   const rows = g.reshape(x, [mulDims(time, batch), width]);
   const whole = equalDims(time, mulDims(BLOCK_FRAMES, floorDivDim(time, BLOCK_FRAMES)));

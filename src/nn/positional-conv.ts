@@ -1,6 +1,5 @@
 // The positional convolution: grouped, weight-normed over its kernel axis, GELU, as long as its input.
-import type { Dim } from "../graph/dim.ts";
-import { mulDims } from "../graph/dim.ts";
+import { type Dim, mulDims } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
 import type { ParameterLookup } from "./scope.ts";

@@ -1,8 +1,7 @@
 // WavLM's bucketed relative positions (arXiv:2110.13900 section III-A, buckets as in T5, arXiv:1910.10683).
 import type { Dim } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
-import type { Value } from "../graph/value.ts";
-import { constant, int64Scalar } from "../graph/value.ts";
+import { constant, int64Scalar, type Value } from "../graph/value.ts";
 
 /** Bucket of key position - query position, in float32 as the published code computes it. */
 export function relativeBucket(distance: number, buckets: number, maxDistance: number): number {
@@ -17,10 +16,13 @@ export function relativeBucket(distance: number, buckets: number, maxDistance: n
 }
 
 /** The bias table of all distances, gathered for `time` frames: [1, heads, query, key]. `embedding` is [buckets, heads]. */
-export function relativePositionBias(embedding: Value, time: Dim, buckets: number, maxDistance: number): Value {
-  const reach = maxDistance;
+export function relativePositionBias(
+  embedding: Value,
+  time: Dim,
+  { buckets, maxDistance: reach }: { readonly buckets: number; readonly maxDistance: number },
+): Value {
   const table = BigInt64Array.from({ length: 2 * reach + 1 }, (_, i) =>
-    BigInt(relativeBucket(i - reach, buckets, maxDistance)),
+    BigInt(relativeBucket(i - reach, buckets, reach)),
   );
   const byDistance = g.transpose(g.gather(embedding, constant({ shape: [table.length], data: table })), [1, 0]);
   const positions = g.iota(time);

@@ -2,8 +2,7 @@
 import { InternalError } from "../errors.ts";
 import type { Shape } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
-import type { Value } from "../graph/value.ts";
-import { input } from "../graph/value.ts";
+import { input, type Value } from "../graph/value.ts";
 
 /** Looks a parameter up by its full name. */
 export type ParameterLookup = (name: string) => Value;

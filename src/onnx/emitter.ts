@@ -1,19 +1,10 @@
 // Names, constants and dimension arithmetic while a graph becomes ONNX nodes.
 import { InternalError } from "../errors.ts";
-import { sizeOf } from "../graph/array.ts";
-import type { Dim, Shape } from "../graph/dim.ts";
-import { SymbolicDim } from "../graph/dim.ts";
-import type { GraphNode, Value } from "../graph/value.ts";
-import type { OnnxAttribute, OnnxNode, OnnxTensor } from "./proto.ts";
-
-type Attributes = Readonly<Record<string, OnnxAttribute>>;
-
-/** Where a free dimension symbol can be read when the graph runs: axis `axis` of graph input `input` is `multiple` of it. */
-export interface SymbolSource {
-  readonly input: string;
-  readonly axis: number;
-  readonly multiple: number;
-}
+import { type Dim, type Shape, SymbolicDim } from "../graph/dim.ts";
+import type { SymbolSource } from "../graph/graph.ts";
+import type { NodeOf, Value } from "../graph/value.ts";
+import type { OpName } from "../graph/vocabulary.ts";
+import type { OnnxAttributes, OnnxNode, OnnxTensor } from "./proto.ts";
 
 /** What the ONNX is written for. */
 export interface OnnxTarget {
@@ -36,19 +27,14 @@ export class Emitter {
   private readonly constants = new Map<string, string>();
   private readonly dimNames = new Map<string, string>();
   private readonly symbols: ReadonlyMap<string, SymbolSource>;
-  private readonly read: ReadonlySet<Value>;
+  /** The values that some node or the caller reads; the others need not be computed. */
+  readonly read: ReadonlySet<Value>;
   private count = 0;
 
-  /** `read`: the values that some node or the caller reads. */
   constructor(symbols: ReadonlyMap<string, SymbolSource>, target: OnnxTarget, read: ReadonlySet<Value>) {
     this.symbols = symbols;
     this.target = target;
     this.read = read;
-  }
-
-  /** Whether anything reads the value: what nobody reads need not be computed. */
-  isRead(value: Value): boolean {
-    return this.read.has(value);
   }
 
   /** Gives a value its name before or after it was produced. */
@@ -70,24 +56,20 @@ export class Emitter {
     return values.map((value) => this.name(value));
   }
 
-  alias(output: Value, source: Value): void {
-    this.bind(output, this.name(source));
-  }
-
   /** One ONNX node whose outputs are the outputs of `node`. */
   to(
-    { outputs }: Pick<GraphNode, "outputs">,
+    { outputs }: NodeOf<OpName>,
     type: string,
     inputs: readonly string[],
-    attributes: Attributes = {},
+    attributes: OnnxAttributes = {},
     domain = "",
   ): void {
-    const names = this.outputNames({ outputs });
+    const names = this.outputNames(outputs);
     this.nodes.push({ type, domain, name: `${type}_${this.count++}`, inputs, outputs: names, attributes });
   }
 
-  /** The names of a node's outputs, given now where they have none. */
-  outputNames({ outputs }: Pick<GraphNode, "outputs">): string[] {
+  /** The names of outputs of one node, given now where they have none. */
+  outputNames(outputs: readonly Value[]): string[] {
     return outputs.map((value) => {
       const name = this.valueNames.get(value) ?? `_v${this.count}${outputs.length > 1 ? `_${value.index}` : ""}`;
       this.bind(value, name);
@@ -95,28 +77,15 @@ export class Emitter {
     });
   }
 
-  /** A number that no other call got, for the names inside a Scan's body. */
+  /** A number that no other call got, for the names of a Scan and inside its body. */
   unique(): number {
     return this.count++;
   }
 
-  /** A Scan: final states nobody reads, then the outputs collected over frames. */
-  scan(states: readonly string[], inputs: readonly string[], outputs: readonly string[], attributes: Attributes): void {
-    const final = states.map((_, i) => `_t${this.count}_${i}`);
-    const all = [...final, ...outputs];
-    this.nodes.push({
-      type: "Scan",
-      name: `Scan_${this.count++}`,
-      inputs: [...states, ...inputs],
-      outputs: all,
-      attributes,
-    });
-  }
-
   /** An intermediate ONNX node with one output; returns its name. */
-  op(type: string, inputs: readonly string[], attributes: Attributes = {}, domain = ""): string {
+  op(type: string, inputs: readonly string[], attributes: OnnxAttributes = {}): string {
     const output = `_t${this.count}`;
-    this.nodes.push({ type, domain, name: `${type}_${this.count++}`, inputs, outputs: [output], attributes });
+    this.nodes.push({ type, name: `${type}_${this.count++}`, inputs, outputs: [output], attributes });
     return output;
   }
 
@@ -146,32 +115,27 @@ export class Emitter {
     return this.initializer(`i${value}`, { type: "int64", shape: [], bytes });
   }
 
-  constant(value: Value, data: Float32Array | BigInt64Array): void {
-    const shape = value.shape as number[];
-    if (data.length !== sizeOf(shape)) throw new InternalError(`constant of ${data.length} values for [${shape}]`);
-    const type = data instanceof Float32Array ? "float32" : "int64";
+  constant({ id, attributes, outputs: [value] }: NodeOf<"constant">): void {
+    const { data } = attributes;
+    const { shape, dtype: type } = attributes.type;
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     const given = this.target.constantNames?.get(value);
-    const key = data.length === 1 && !given ? `${type}[${shape}]${data[0]}` : `v${value.node.id}`;
+    const key = data.length === 1 && !given ? `${type}[${shape}]${data[0]}` : `v${id}`;
     this.bind(value, this.initializer(key, { type, shape, bytes }, given));
   }
 
   /** A shape as an int64 tensor [rank]: a constant, or computed from the sizes of the inputs. */
   dims(shape: Shape): string {
-    if (shape.every((dim) => typeof dim === "number")) return this.int64(shape as number[]);
-    const key = `d[${shape.join(",")}]`;
-    let name = this.dimNames.get(key);
-    if (name === undefined) {
-      name =
-        shape.length === 1
-          ? this.dim(shape[0])
-          : this.op(
-              "Concat",
-              shape.map((d) => this.dim(d)),
-              { axis: 0n },
-            );
-      this.dimNames.set(key, name);
-    }
+    if (shape.every((dim) => typeof dim === "number")) return this.int64(shape);
+    if (shape.length === 1) return this.dim(shape[0]);
+    const concat = () => this.op("Concat", shape.map((dim) => this.dim(dim)), { axis: 0n }); // biome-ignore format: one line
+    return this.once(`d[${shape.join(",")}]`, concat);
+  }
+
+  /** The name of what `make` makes of the sizes of the inputs, which is made once. */
+  private once(key: string, make: () => string): string {
+    const name = this.dimNames.get(key) ?? make();
+    this.dimNames.set(key, name);
     return name;
   }
 
@@ -186,31 +150,25 @@ export class Emitter {
   /** One dimension as an int64 tensor [1]. */
   private dim(dim: Dim): string {
     if (!(dim instanceof SymbolicDim)) return this.int64([dim]);
-    const known = this.dimNames.get(dim.key);
-    if (known !== undefined) return known;
-    const terms = dim.terms.map(({ coefficient, symbols }) => {
-      const factors = symbols.map((symbol) =>
-        symbol.quotient
-          ? this.op("Div", [this.dim(symbol.quotient.numerator), this.int64([symbol.quotient.divisor])])
-          : this.symbol(symbol.key),
-      );
-      if (coefficient !== 1 || factors.length === 0) factors.push(this.int64([coefficient]));
-      return factors.reduce((a, b) => this.op("Mul", [a, b]));
+    return this.once(dim.key, () => {
+      const terms = dim.terms.map(({ coefficient, symbols }) => {
+        const factors = symbols.map(({ key, quotient }) =>
+          quotient
+            ? this.op("Div", [this.dim(quotient.numerator), this.int64([quotient.divisor])])
+            : this.once(`s:${key}`, () => this.symbol(key)),
+        );
+        if (coefficient !== 1 || factors.length === 0) factors.push(this.int64([coefficient]));
+        return factors.reduce((a, b) => this.op("Mul", [a, b]));
+      });
+      return terms.reduce((a, b) => this.op("Add", [a, b]));
     });
-    const name = terms.reduce((a, b) => this.op("Add", [a, b]));
-    this.dimNames.set(dim.key, name);
-    return name;
   }
 
   private symbol(key: string): string {
-    const cached = this.dimNames.get(`s:${key}`);
-    if (cached !== undefined) return cached;
     const source = this.symbols.get(key);
     if (!source) throw new InternalError(`no graph input has an axis of size "${key}"`);
     const start = BigInt(source.axis);
     const size = this.op("Shape", [source.input], { start, end: start + 1n });
-    const name = source.multiple === 1 ? size : this.op("Div", [size, this.int64([source.multiple])]);
-    this.dimNames.set(`s:${key}`, name);
-    return name;
+    return source.multiple === 1 ? size : this.op("Div", [size, this.int64([source.multiple])]);
   }
 }

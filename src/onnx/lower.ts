@@ -1,25 +1,26 @@
 // One ONNX formulation for every op, total over the vocabulary. Formulations are the fastest measured on ONNX Runtime's CPU.
 import type { Dim } from "../graph/dim.ts";
-import type { GraphNode } from "../graph/value.ts";
-import type { OpName } from "../graph/vocabulary.ts";
+import type { NodeOf } from "../graph/value.ts";
+import type { Attributes, OpName } from "../graph/vocabulary.ts";
 import type { Emitter } from "./emitter.ts";
 import { lowerGemm } from "./gemm.ts";
 import { lowerLstm, lowerLstmBackward } from "./lstm.ts";
+import { DATA_TYPE, type OnnxAttributes } from "./proto.ts";
 
 /** Emits the nodes of `node`; its inputs have names already. */
-type Lower<K extends OpName> = (node: GraphNode<K>, emit: Emitter) => void;
+type Lower<K extends OpName> = (node: NodeOf<K>, emit: Emitter) => void;
 
 const MICROSOFT = "com.microsoft";
 
 /** One ONNX node with the same operands. */
 const same =
-  (type: string) =>
-  (node: Pick<GraphNode, "id" | "inputs" | "outputs">, emit: Emitter): void =>
-    emit.to(node, type, emit.names(node.inputs));
+  <K extends OpName>(type: string, attributes?: (attributes: Attributes<K>) => OnnxAttributes): Lower<K> =>
+  (node, emit) =>
+    emit.to(node, type, emit.names(node.inputs), attributes?.(node.attributes));
 
 const reduction =
   (type: string) =>
-  (node: GraphNode<"sum" | "mean" | "max">, emit: Emitter): void => {
+  (node: NodeOf<"sum" | "mean" | "max">, emit: Emitter): void => {
     const { axes, keepDims } = node.attributes;
     const [x, keepdims] = [emit.name(node.inputs[0]), keepDims ? 1n : 0n];
     if (type === "ReduceSum" || emit.target.opset >= 18) emit.to(node, type, [x, emit.int64(axes)], { keepdims });
@@ -27,8 +28,8 @@ const reduction =
   };
 
 /** cotangent * (Phi(x) + x phi(x)), u = x / sqrt(2): Phi by HardSigmoid, which is 0.5 e + 0.5 in one pass here. */
-function lowerGeluBackward(node: GraphNode<"geluBackward">, emit: Emitter): void {
-  const [x, cotangent] = emit.names(node.inputs) as [string, string];
+function lowerGeluBackward(node: NodeOf<"geluBackward">, emit: Emitter): void {
+  const [x, cotangent] = emit.names(node.inputs);
   const u = emit.op("Mul", [x, emit.float(Math.SQRT1_2)]);
   const phi = emit.op("HardSigmoid", [emit.op("Erf", [u])], { alpha: 0.5, beta: 0.5 });
   const exponent = emit.op("Sub", [emit.float(-0.5 * Math.log(Math.PI)), emit.op("Mul", [u, u])]);
@@ -37,18 +38,18 @@ function lowerGeluBackward(node: GraphNode<"geluBackward">, emit: Emitter): void
 }
 
 /** x * Phi(x); an operator of its own from opset 20. */
-function lowerGelu(node: GraphNode<"gelu">, emit: Emitter): void {
+function lowerGelu(node: NodeOf<"gelu">, emit: Emitter): void {
   const x = emit.name(node.inputs[0]);
   if (emit.target.opset >= 20) emit.to(node, "Gelu", [x]);
   else {
-    // the form that ONNX Runtime recognises and fuses
+    // ONNX Runtime recognises this form and fuses it
     const shifted = emit.op("Add", [emit.op("Erf", [emit.op("Div", [x, emit.float(Math.SQRT2)])]), emit.float(1)]);
     emit.to(node, "Mul", [emit.op("Mul", [x, shifted]), emit.float(0.5)]);
   }
 }
 
-/** Standard operators have no transposing product: Transpose, and alpha on the first operand. ONNX Runtime fuses them again. */
-function lowerMatmul(node: GraphNode<"matmul">, emit: Emitter): void {
+/** No standard product transposes or scales: a Transpose and a Mul go before it, which ONNX Runtime fuses again. */
+function lowerMatmul(node: NodeOf<"matmul">, emit: Emitter): void {
   const { transA, transB, alpha } = node.attributes;
   const operands = emit.names(node.inputs);
   if (!transA && !transB && alpha === 1) emit.to(node, "MatMul", operands);
@@ -65,7 +66,7 @@ function lowerMatmul(node: GraphNode<"matmul">, emit: Emitter): void {
     emit.to(node, "FusedMatMul", operands, { transA: transA ? 1n : 0n, transB: transB ? 1n : 0n, alpha }, MICROSOFT);
 }
 
-function lowerSlice(node: GraphNode<"slice">, emit: Emitter): void {
+function lowerSlice(node: NodeOf<"slice">, emit: Emitter): void {
   const { axis, start, end, step } = node.attributes;
   const x = emit.name(node.inputs[0]);
   const axes = emit.int64([axis]);
@@ -73,28 +74,26 @@ function lowerSlice(node: GraphNode<"slice">, emit: Emitter): void {
   else emit.to(node, "Slice", [x, emit.int64([-1]), emit.int64([-(2 ** 31)]), axes, emit.int64([-1])]);
 }
 
-function lowerScatter(node: GraphNode<"scatterAddRows">, emit: Emitter): void {
+function lowerScatter(node: NodeOf<"scatterAddRows">, emit: Emitter): void {
   const [indices, updates, base] = node.inputs;
-  const column = emit.op("Unsqueeze", [emit.name(indices!), emit.int64([1])]);
+  const column = emit.op("Unsqueeze", [emit.name(indices), emit.int64([1])]);
   const data = base ? emit.name(base) : emit.op("Expand", [emit.float(0), emit.dims(node.outputs[0].shape)]);
-  emit.to(node, "ScatterND", [data, column, emit.name(updates!)], { reduction: "add" });
+  emit.to(node, "ScatterND", [data, column, emit.name(updates)], { reduction: "add" });
 }
 
-function lowerRange(node: GraphNode<"iota">, emit: Emitter): void {
+function lowerRange(node: NodeOf<"iota">, emit: Emitter): void {
   const size = emit.op("Squeeze", [emit.dims([node.attributes.size])]);
   emit.to(node, "Range", [emit.int64Scalar(0), size, emit.int64Scalar(1)]);
 }
 
-export const ONNX_TYPE_OF = { float32: 1n, uint8: 2n, int64: 7n, bool: 9n, float16: 10n } as const;
-
-export const LOWERINGS: { readonly [K in OpName]: Lower<K> } = {
+const LOWERINGS: { readonly [K in OpName]: Lower<K> } = {
   input: () => {},
-  constant: () => {},
+  constant: (node, emit) => emit.constant(node),
   iota: lowerRange,
   dimension: (node, emit) => {
     const { size, dtype } = node.attributes;
     const dims = emit.dims([size]);
-    emit.to(node, "Squeeze", [dtype === "int64" ? dims : emit.op("Cast", [dims], { to: ONNX_TYPE_OF.float32 })]);
+    emit.to(node, "Squeeze", [dtype === "int64" ? dims : emit.op("Cast", [dims], { to: DATA_TYPE.float32 })]);
   },
   add: same("Add"),
   sub: same("Sub"),
@@ -117,41 +116,35 @@ export const LOWERINGS: { readonly [K in OpName]: Lower<K> } = {
     const limit = node.inputs[0].dtype === "int64" ? (n: number) => emit.int64Scalar(n) : (n: number) => emit.float(n);
     emit.to(node, "Clip", [emit.name(node.inputs[0]), limit(min), limit(max)]);
   },
-  cast: (node, emit) => emit.to(node, "Cast", emit.names(node.inputs), { to: ONNX_TYPE_OF[node.attributes.to] }),
+  cast: same("Cast", ({ to }) => ({ to: DATA_TYPE[to] })),
   dropout: (node, emit) => {
-    const [x, mask] = emit.names(node.inputs) as [string, string];
+    const [x, mask] = emit.names(node.inputs);
     const scale = emit.float(1 / (1 - node.attributes.rate));
     emit.to(node, "Mul", [x, emit.op("DequantizeLinear", [mask, scale])]);
   },
-  scaleGradient: (node, emit) => emit.alias(node.outputs[0], node.inputs[0]),
+  scaleGradient: (node, emit) => emit.bind(node.outputs[0], emit.name(node.inputs[0])),
   matmul: lowerMatmul,
   gemm: lowerGemm,
-  conv1d: (node, emit) => {
-    const { stride, groups, padding } = node.attributes;
-    emit.to(node, "Conv", emit.names(node.inputs), {
-      strides: [BigInt(stride)],
-      group: BigInt(groups),
-      pads: padding.map(BigInt),
-    });
-  },
+  conv1d: same("Conv", ({ stride, groups, padding }) => ({
+    strides: [BigInt(stride)],
+    group: BigInt(groups),
+    pads: padding.map(BigInt),
+  })),
   sum: reduction("ReduceSum"),
   mean: reduction("ReduceMean"),
   max: reduction("ReduceMax"),
-  softmax: (node, emit) => emit.to(node, "Softmax", emit.names(node.inputs), { axis: -1n }),
-  layerNorm: (node, emit) =>
-    emit.to(node, "LayerNormalization", emit.names(node.inputs), { axis: -1n, epsilon: node.attributes.epsilon }),
+  softmax: same("Softmax", () => ({ axis: -1n })),
+  layerNorm: same("LayerNormalization", ({ epsilon }) => ({ axis: -1n, epsilon })),
   lstm: lowerLstm,
   lstmBackward: lowerLstmBackward,
-  reshape: (node, emit) =>
-    // allowzero: a size of 0 is 0, not a copy of the input's
-    emit.to(node, "Reshape", [emit.name(node.inputs[0]), emit.reshapeTarget(node.attributes.shape)], {
-      allowzero: 1n,
-    }),
-  transpose: (node, emit) =>
-    emit.to(node, "Transpose", emit.names(node.inputs), { perm: node.attributes.permutation.map(BigInt) }),
+  reshape: (node, emit) => {
+    const operands = [emit.name(node.inputs[0]), emit.reshapeTarget(node.attributes.shape)];
+    emit.to(node, "Reshape", operands, { allowzero: 1n }); // a size of 0 is 0, not a copy of the input's
+  },
+  transpose: same("Transpose", ({ permutation }) => ({ perm: permutation.map(BigInt) })),
   broadcast: (node, emit) => emit.to(node, "Expand", [emit.name(node.inputs[0]), emit.dims(node.attributes.shape)]),
   slice: lowerSlice,
-  concat: (node, emit) => emit.to(node, "Concat", emit.names(node.inputs), { axis: BigInt(node.attributes.axis) }),
+  concat: same("Concat", ({ axis }) => ({ axis: BigInt(axis) })),
   pad: (node, emit) => {
     const { axis, before, after } = node.attributes;
     const x = node.inputs[0];
@@ -160,6 +153,11 @@ export const LOWERINGS: { readonly [K in OpName]: Lower<K> } = {
       emit.to(node, "Pad", [emit.name(x), emit.dims([before, after]), "", emit.int64([axis])]);
     else emit.to(node, "Pad", [emit.name(x), emit.dims([...at(before), ...at(after)])]);
   },
-  gather: (node, emit) => emit.to(node, "Gather", emit.names(node.inputs), { axis: BigInt(node.attributes.axis) }),
+  gather: same("Gather", ({ axis }) => ({ axis: BigInt(axis) })),
   scatterAddRows: lowerScatter,
 };
+
+/** Emits the ONNX nodes of one node. */
+export function lower<K extends OpName>(node: NodeOf<K>, emit: Emitter): void {
+  LOWERINGS[node.op](node, emit);
+}

@@ -3,25 +3,25 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 
 /** Element types and their TensorProto.DataType numbers. */
 export const DATA_TYPE = {
-  float32: 1,
-  uint8: 2,
-  int8: 3,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-  float16: 10,
-  float64: 11,
+  float32: 1n,
+  uint8: 2n,
+  int8: 3n,
+  int32: 6n,
+  int64: 7n,
+  bool: 9n,
+  float16: 10n,
 } as const;
 export type OnnxType = keyof typeof DATA_TYPE;
 
-/** Attribute value: bigint -> INT, number -> FLOAT, string -> STRING, bigint[] -> INTS, and messages. */
-export type OnnxAttribute = bigint | number | string | readonly bigint[] | OnnxTensor | OnnxGraph;
+/** Attribute value: bigint -> INT, number -> FLOAT, string -> STRING, bigint[] -> INTS, a Scan's body -> GRAPH. */
+export type OnnxAttribute = bigint | number | string | readonly bigint[] | OnnxGraph;
 
-/** The body of a Scan; it may also read names of the graph around it. */
+export type OnnxAttributes = Readonly<Record<string, OnnxAttribute>>;
+
+/** The body of a Scan may also read names of the graph around it. */
 export interface OnnxGraph {
   readonly name: string;
   readonly nodes: readonly OnnxNode[];
-  readonly initializers: readonly OnnxTensor[];
   readonly inputs: readonly OnnxValueInfo[];
   readonly outputs: readonly OnnxValueInfo[];
 }
@@ -32,7 +32,7 @@ export interface OnnxNode {
   readonly name: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  readonly attributes?: Readonly<Record<string, OnnxAttribute>>;
+  readonly attributes?: OnnxAttributes;
 }
 
 /** A constant. `bytes` is little-endian raw data, or its place in an external file. */
@@ -51,6 +51,7 @@ export interface OnnxValueInfo {
 }
 
 export interface OnnxModel extends OnnxGraph {
+  readonly initializers: readonly OnnxTensor[];
   readonly opset: number;
   readonly metadata?: Readonly<Record<string, string>>;
   readonly producerVersion?: string;
@@ -68,62 +69,41 @@ function text(writer: BinaryWriter, field: number, value: string): void {
   writer.tag(field, WireType.LengthDelimited).string(value);
 }
 
+/** A StringStringEntryProto. */
+function entry(writer: BinaryWriter, field: number, key: string, value: string): void {
+  message(writer, field, (w) => {
+    text(w, 1, key);
+    text(w, 2, value);
+  });
+}
+
 function varint(writer: BinaryWriter, field: number, value: number | bigint): void {
   writer.tag(field, WireType.Varint).int64(value);
 }
 
-/** Everything of a tensor up to its raw bytes, their length included. */
-function tensorHead(tensor: OnnxTensor): Body {
-  return (w) => {
-    for (const dim of tensor.shape) varint(w, 1, dim);
-    varint(w, 2, DATA_TYPE[tensor.type]);
-    text(w, 8, tensor.name);
-    if (tensor.bytes instanceof Uint8Array) w.tag(9, WireType.LengthDelimited).uint32(tensor.bytes.byteLength);
-  };
-}
-
-function tensorBody(tensor: OnnxTensor): Body {
-  return (w) => {
-    tensorHead(tensor)(w);
-    const { bytes } = tensor;
-    if (bytes instanceof Uint8Array) {
-      w.raw(bytes);
-      return;
-    }
-    for (const [key, value] of [
-      ["location", bytes.file],
-      ["offset", String(bytes.offset)],
-      ["length", String(bytes.length)],
-    ] as const)
-      message(w, 13, (e) => {
-        text(e, 1, key);
-        text(e, 2, value);
-      });
-    varint(w, 14, 1);
-  };
-}
-
-const ATTRIBUTE = { float: 1, int: 2, string: 3, tensor: 4, graph: 5, ints: 7 } as const;
-
-function attributeKind(value: OnnxAttribute): keyof typeof ATTRIBUTE {
-  if (typeof value === "number") return "float";
-  if (typeof value === "bigint") return "int";
-  if (typeof value === "string") return "string";
-  if ("bytes" in value) return "tensor";
-  return "nodes" in value ? "graph" : "ints";
-}
-
-function attributeBody(name: string, value: OnnxAttribute): Body {
-  return (w) => {
-    text(w, 1, name);
-    if (typeof value === "number") w.tag(2, WireType.Bit32).float(value);
-    else if (typeof value === "bigint") varint(w, 3, value);
-    else if (typeof value === "string") text(w, 4, value);
-    else if ("bytes" in value) message(w, 5, tensorBody(value));
-    else if ("nodes" in value) message(w, 6, graphBody(value));
-    else for (const item of value) varint(w, 8, item);
-    varint(w, 20, ATTRIBUTE[attributeKind(value)]);
-  };
+/** Writes a value; returns its AttributeProto.AttributeType. */
+function attributeValue(w: BinaryWriter, value: OnnxAttribute): number {
+  if (typeof value === "number") {
+    w.tag(2, WireType.Bit32).float(value);
+    return 1;
+  }
+  if (typeof value === "bigint") {
+    varint(w, 3, value);
+    return 2;
+  }
+  if (typeof value === "string") {
+    text(w, 4, value);
+    return 3;
+  }
+  if ("nodes" in value) {
+    message(w, 6, (graph) => {
+      nodesOf(value)(graph);
+      endsOf(value)(graph);
+    });
+    return 5;
+  }
+  for (const item of value) varint(w, 8, item);
+  return 7;
 }
 
 function nodeBody(node: OnnxNode): Body {
@@ -132,7 +112,11 @@ function nodeBody(node: OnnxNode): Body {
     for (const output of node.outputs) text(w, 2, output);
     text(w, 3, node.name);
     text(w, 4, node.type);
-    for (const [name, value] of Object.entries(node.attributes ?? {})) message(w, 5, attributeBody(name, value));
+    for (const [name, value] of Object.entries(node.attributes ?? {}))
+      message(w, 5, (attribute) => {
+        text(attribute, 1, name);
+        varint(attribute, 20, attributeValue(attribute, value));
+      });
     if (node.domain) text(w, 7, node.domain);
   };
 }
@@ -152,15 +136,19 @@ function valueInfoBody(info: OnnxValueInfo): Body {
   };
 }
 
-function graphBody({ nodes, name, initializers, inputs, outputs }: OnnxGraph): Body {
-  return (w) => {
+const nodesOf =
+  ({ nodes, name }: OnnxGraph): Body =>
+  (w) => {
     for (const node of nodes) message(w, 1, nodeBody(node));
     text(w, 2, name);
-    for (const tensor of initializers) message(w, 5, tensorBody(tensor));
+  };
+
+const endsOf =
+  ({ inputs, outputs }: OnnxGraph): Body =>
+  (w) => {
     for (const input of inputs) message(w, 11, valueInfoBody(input));
     for (const output of outputs) message(w, 12, valueInfoBody(output));
   };
-}
 
 /** The IR version that came with an opset, so that readers of that time accept the file; we need nothing newer than 10. */
 const irVersion = (opset: number) => (opset <= 18 ? 8 : opset <= 20 ? 9 : 10);
@@ -171,12 +159,24 @@ const bytesOf = (body: Body): Uint8Array => {
   return writer.finish();
 };
 
-/** A repeated tensor field; raw data is a chunk of its own, not copied. */
-function tensorChunks(field: number, tensor: OnnxTensor): Uint8Array[] {
-  const { bytes } = tensor;
-  if (!(bytes instanceof Uint8Array)) return [bytesOf((w) => message(w, field, tensorBody(tensor)))];
-  const head = bytesOf(tensorHead(tensor));
-  return [bytesOf((w) => w.tag(field, WireType.LengthDelimited).uint32(head.length + bytes.byteLength)), head, bytes];
+const lengthOf = (chunks: readonly Uint8Array[]) => chunks.reduce((total, chunk) => total + chunk.length, 0);
+
+/** An initializer; raw data is a chunk of its own, not copied. */
+function tensorChunks({ name, type, shape, bytes }: OnnxTensor): Uint8Array[] {
+  const raw = bytes instanceof Uint8Array ? [bytes] : [];
+  const head = bytesOf((w) => {
+    for (const dim of shape) varint(w, 1, dim);
+    varint(w, 2, DATA_TYPE[type]);
+    text(w, 8, name);
+    if (bytes instanceof Uint8Array) w.tag(9, WireType.LengthDelimited).uint32(bytes.byteLength);
+    else {
+      entry(w, 13, "location", bytes.file);
+      entry(w, 13, "offset", String(bytes.offset));
+      entry(w, 13, "length", String(bytes.length));
+      varint(w, 14, 1);
+    }
+  });
+  return [bytesOf((w) => w.tag(5, WireType.LengthDelimited).uint32(lengthOf([head, ...raw]))), head, ...raw];
 }
 
 /**
@@ -184,22 +184,12 @@ function tensorChunks(field: number, tensor: OnnxTensor): Uint8Array[] {
  * large one is never in memory twice.
  */
 export function encodeModelChunks(model: OnnxModel): Uint8Array[] {
-  const graph = [
-    bytesOf((w) => {
-      for (const node of model.nodes) message(w, 1, nodeBody(node));
-      text(w, 2, model.name);
-    }),
-    ...model.initializers.flatMap((tensor) => tensorChunks(5, tensor)),
-    bytesOf((w) => {
-      for (const input of model.inputs) message(w, 11, valueInfoBody(input));
-      for (const output of model.outputs) message(w, 12, valueInfoBody(output));
-    }),
-  ];
+  const graph = [bytesOf(nodesOf(model)), ...model.initializers.flatMap(tensorChunks), bytesOf(endsOf(model))];
   const head = bytesOf((w) => {
     varint(w, 1, irVersion(model.opset));
     text(w, 2, "stillwave");
     if (model.producerVersion) text(w, 3, model.producerVersion);
-    w.tag(7, WireType.LengthDelimited).uint32(graph.reduce((total, chunk) => total + chunk.length, 0));
+    w.tag(7, WireType.LengthDelimited).uint32(lengthOf(graph));
   });
   const tail = bytesOf((w) => {
     const domains = new Set(model.nodes.map((node) => node.domain ?? ""));
@@ -209,23 +199,13 @@ export function encodeModelChunks(model: OnnxModel): Uint8Array[] {
         text(opset, 1, domain);
         varint(opset, 2, domain === "" ? model.opset : 1);
       });
-    for (const [key, value] of Object.entries(model.metadata ?? {}))
-      message(w, 14, (entry) => {
-        text(entry, 1, key);
-        text(entry, 2, value);
-      });
+    for (const [key, value] of Object.entries(model.metadata ?? {})) entry(w, 14, key, value);
   });
   return [head, ...graph, tail];
 }
 
 /** The ModelProto bytes of `model`. */
-export function encodeModel(model: OnnxModel): Uint8Array {
-  const chunks = encodeModelChunks(model);
-  const bytes = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.length, 0));
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return bytes;
-}
+export const encodeModel = (model: OnnxModel): Uint8Array =>
+  bytesOf((w) => {
+    for (const chunk of encodeModelChunks(model)) w.raw(chunk);
+  });

@@ -1,6 +1,6 @@
 // ONNX Scans: a body that runs once for every entry of the first axis of its inputs.
 import type { Emitter } from "./emitter.ts";
-import type { OnnxAttribute, OnnxGraph, OnnxNode } from "./proto.ts";
+import type { OnnxAttributes, OnnxGraph, OnnxNode } from "./proto.ts";
 
 /** Collects the nodes of a Scan's body; names are unique through `prefix`. */
 export class Body {
@@ -16,16 +16,11 @@ export class Body {
   }
 
   /** One node with one output; returns the output's name. */
-  op(type: string, inputs: readonly string[], attributes: Record<string, OnnxAttribute> = {}): string {
+  op(type: string, inputs: readonly string[], attributes: OnnxAttributes = {}): string {
     return this.ops(type, inputs, 1, attributes)[0];
   }
 
-  ops(
-    type: string,
-    inputs: readonly string[],
-    count: number,
-    attributes: Record<string, OnnxAttribute> = {},
-  ): string[] {
+  ops(type: string, inputs: readonly string[], count: number, attributes: OnnxAttributes = {}): string[] {
     const id = this.nodes.length;
     const outputs = Array.from({ length: count }, (_, i) => this.name(`${id}_${i}`));
     this.nodes.push({ type, name: this.name(`${type}${id}`), inputs, outputs, attributes });
@@ -36,8 +31,8 @@ export class Body {
     return factors.reduce((a, b) => this.op("Mul", [a, b]));
   }
 
-  split4(x: string): [string, string, string, string] {
-    return this.ops("Split", [x], 4, { axis: 1n, num_outputs: 4n }) as [string, string, string, string];
+  split4(x: string): string[] {
+    return this.ops("Split", [x], 4, { axis: 1n, num_outputs: 4n });
   }
 
   transposed(x: string): string {
@@ -47,14 +42,7 @@ export class Body {
   /** Rank 2 values, sizes left open. Every output is a node's, and has a name of its own, as a body's outputs must. */
   graph(inputs: readonly string[], outputs: readonly string[]): OnnxGraph {
     const info = (name: string) => ({ name, type: "float32" as const, shape: [`${name}_rows`, `${name}_columns`] });
-    const { nodes } = this;
-    return {
-      name: this.name("body"),
-      nodes,
-      initializers: [],
-      inputs: inputs.map(info),
-      outputs: outputs.map(info),
-    };
+    return { name: this.name("body"), nodes: this.nodes, inputs: inputs.map(info), outputs: outputs.map(info) };
   }
 }
 
@@ -70,10 +58,18 @@ export interface Scan {
 /** Emits a Scan; `outputs` names its scan outputs. */
 export function emitScan(emit: Emitter, { body, states, backwards, inputs }: Scan, outputs: readonly string[]): void {
   const direction = backwards ? 1n : 0n;
-  emit.scan(states, inputs, outputs, {
-    body,
-    num_scan_inputs: BigInt(inputs.length),
-    scan_input_directions: inputs.map(() => direction),
-    scan_output_directions: outputs.map(() => direction),
+  const id = emit.unique();
+  const final = states.map((_, i) => `_t${id}_${i}`); // nobody reads the final states
+  emit.nodes.push({
+    type: "Scan",
+    name: `Scan_${id}`,
+    inputs: [...states, ...inputs],
+    outputs: [...final, ...outputs],
+    attributes: {
+      body,
+      num_scan_inputs: BigInt(inputs.length),
+      scan_input_directions: inputs.map(() => direction),
+      scan_output_directions: outputs.map(() => direction),
+    },
   });
 }

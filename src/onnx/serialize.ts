@@ -1,58 +1,21 @@
 // A graph as an ONNX model: inputs and outputs by name, every node lowered in order.
 import { InternalError } from "../errors.ts";
-import { SymbolicDim } from "../graph/dim.ts";
-import type { GraphNode, Value } from "../graph/value.ts";
-import { reachableNodes } from "../graph/value.ts";
-import type { OpName } from "../graph/vocabulary.ts";
-import type { OnnxTarget, SymbolSource } from "./emitter.ts";
-import { Emitter, INTERNAL_NAME } from "./emitter.ts";
-import { LOWERINGS } from "./lower.ts";
+import { type Graph, graphInputs, symbolSources } from "../graph/graph.ts";
+import { reachableNodes, type Value } from "../graph/value.ts";
+import { Emitter, INTERNAL_NAME, type OnnxTarget } from "./emitter.ts";
+import { lower } from "./lower.ts";
 import type { OnnxAttribute, OnnxModel, OnnxNode } from "./proto.ts";
 
-/** A traced function: named inputs are the `input` nodes reached from the outputs. */
-export interface Graph {
-  readonly name: string;
-  readonly outputs: ReadonlyMap<string, Value>;
-}
-
-/** RandomUniform-free opset that every supported ONNX Runtime executes with all kernels we use. */
+/** Every supported ONNX Runtime has all the kernels that we use in this version of the standard operators. */
 export const OPSET = 21;
-
-/** The graph's inputs by name, in order of creation. Two inputs of one name are an internal error. */
-export function graphInputs(graph: Graph): Map<string, Value> {
-  const inputs = new Map<string, Value>();
-  for (const node of reachableNodes([...graph.outputs.values()])) {
-    if (node.op !== "input") continue;
-    const { name } = (node as unknown as GraphNode<"input">).attributes;
-    if (inputs.has(name)) throw new InternalError(`two graph inputs are named "${name}"`);
-    inputs.set(name, node.outputs[0]);
-  }
-  return inputs;
-}
-
-/** Where each free dimension symbol can be read: the first input axis that is exactly that symbol, or else a multiple of it. */
-export function symbolSources(inputs: ReadonlyMap<string, Value>): Map<string, SymbolSource> {
-  const exact = new Map<string, SymbolSource>();
-  const multiples = new Map<string, SymbolSource>();
-  for (const [input, value] of inputs)
-    value.shape.forEach((dim, axis) => {
-      if (!(dim instanceof SymbolicDim) || dim.terms.length !== 1) return;
-      const { coefficient, symbols } = dim.terms[0];
-      const [only] = symbols;
-      if (symbols.length !== 1 || only!.quotient || coefficient < 1) return;
-      const found = coefficient === 1 ? exact : multiples;
-      if (!found.has(only!.key)) found.set(only!.key, { input, axis, multiple: coefficient });
-    });
-  return new Map([...multiples, ...exact]);
-}
 
 /** Nodes of a Scan's body, which may read names of the graph around it. */
 const bodyNodes = (value: OnnxAttribute): readonly OnnxNode[] =>
   typeof value === "object" && "nodes" in value ? value.nodes : [];
 
 /**
- * The order that keeps least in memory. ONNX Runtime executes depth first from the nodes nobody reads, the last one in the
- * file first. So those go to the end, in reverse: a gradient is finished as soon as what it needs is there.
+ * This order keeps least in memory. ONNX Runtime executes depth first from the nodes nobody reads, the last one in the
+ * file first. Those go to the end, in reverse, so that a gradient is finished as soon as what it needs is there.
  */
 function leavesLast(nodes: readonly OnnxNode[]): OnnxNode[] {
   const bodies = nodes.flatMap(({ attributes }) => Object.values(attributes ?? {}).flatMap(bodyNodes));
@@ -65,7 +28,7 @@ function leavesLast(nodes: readonly OnnxNode[]): OnnxNode[] {
 export function toOnnx(graph: Graph, target: OnnxTarget = { opset: OPSET, standard: false }): OnnxModel {
   const inputs = graphInputs(graph);
   const order = reachableNodes([...graph.outputs.values()]);
-  const read = new Set([...graph.outputs.values(), ...order.flatMap((node) => node.inputs)]);
+  const read = new Set([...graph.outputs.values(), ...order.flatMap((node): readonly Value[] => node.inputs)]);
   const emit = new Emitter(symbolSources(inputs), target, read);
   for (const [name, value] of inputs) emit.bind(value, name);
   for (const name of [...inputs.keys(), ...graph.outputs.keys()])
@@ -73,11 +36,7 @@ export function toOnnx(graph: Graph, target: OnnxTarget = { opset: OPSET, standa
       throw new InternalError(`"${name}" cannot name an input or output: empty, reserved, or used for both`);
   const ownName = (value: Value) => !["input", "constant", "scaleGradient"].includes(value.node.op);
   for (const [name, value] of graph.outputs) if (ownName(value) && !emit.isBound(value)) emit.bind(value, name);
-  for (const node of order) {
-    if (node.op === "constant")
-      emit.constant(node.outputs[0], (node as unknown as GraphNode<"constant">).attributes.data);
-    (LOWERINGS[node.op] as (node: GraphNode<OpName>, emit: Emitter) => void)(node, emit);
-  }
+  for (const node of order) lower(node, emit);
   for (const [name, value] of graph.outputs)
     if (emit.name(value) !== name)
       emit.nodes.push({ type: "Identity", name: `output_${name}`, inputs: [emit.name(value)], outputs: [name] });

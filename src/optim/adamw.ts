@@ -35,15 +35,11 @@ export function createAdamWState(size: number): AdamWState {
  * "bias" (the released code's rule: LayerNorm weights, weight_g, weight_v and the mask embedding do decay).
  * Neighbours with the same decay are merged.
  */
-export function decayRanges(
-  parameters: Pick<Parameters, "entries">,
-  weightDecay: number,
-  excluded: (name: string) => boolean = (name) => name.includes("bias"),
-): DecayRange[] {
+export function decayRanges(parameters: Pick<Parameters, "entries">, weightDecay: number): DecayRange[] {
   const ranges: { start: number; end: number; weightDecay: number }[] = [];
   let position = 0;
   for (const [name, array] of parameters.entries()) {
-    const decay = excluded(name) ? 0 : weightDecay;
+    const decay = name.includes("bias") ? 0 : weightDecay;
     const end = position + array.data.length;
     const last = ranges[ranges.length - 1];
     if (last && last.weightDecay === decay) last.end = end;
@@ -66,7 +62,7 @@ export function checkAdamWOptions(options: AdamWOptions): void {
 /**
  * One update in place: p -= rate * sqrt(1 - b2^t) / (1 - b1^t) * (m / (sqrt(v) + eps) + decay * p), t from 1.
  * `learningRate` is the scheduled rate of this update. Each element is computed in float64 and stored as float32.
- * differs from AdamW as in arXiv:1711.05101: the decay is multiplied by the bias correction too, as in the released code.
+ * The decay is multiplied by the bias correction too, as in the released code and unlike arXiv:1711.05101.
  */
 export function adamwUpdate(
   weights: Float32Array,
@@ -76,44 +72,29 @@ export function adamwUpdate(
   options: AdamWOptions,
 ): void {
   const size = weights.length;
-  if (gradients.length !== size || state.m.length !== size || state.v.length !== size)
+  const { m, v } = state;
+  if (gradients.length !== size || m.length !== size || v.length !== size)
     throw new InternalError(
-      `AdamW: buffers differ in length: weights ${size}, gradients ${gradients.length}, m ${state.m.length}, v ${state.v.length}`,
+      `AdamW: buffers differ in length: weights ${size}, gradients ${gradients.length}, m ${m.length}, v ${v.length}`,
     );
   state.t += 1;
-  const [b1, b2] = options.betas;
+  const { betas, eps, decay } = options;
+  const [b1, b2] = betas;
+  const [a1, a2] = [1 - b1, 1 - b2];
   const rate = (learningRate * Math.sqrt(1 - b2 ** state.t)) / (1 - b1 ** state.t);
   let position = 0;
-  for (const { start, end, weightDecay } of options.decay) {
+  for (const { start, end, weightDecay } of decay) {
     if (start !== position || end > size) throw new InternalError(`AdamW: decay range ${start}..${end} leaves a gap`);
-    updateRange(weights, gradients, state.m, state.v, start, end, rate, b1, b2, options.eps, weightDecay);
+    for (let i = start; i < end; i++) {
+      const gradient = gradients[i];
+      const first = b1 * m[i] + a1 * gradient;
+      const second = b2 * v[i] + a2 * gradient * gradient;
+      m[i] = first;
+      v[i] = second;
+      const weight = weights[i];
+      weights[i] = weight - rate * (first / (Math.sqrt(second) + eps) + weightDecay * weight);
+    }
     position = end;
   }
   if (position !== size) throw new InternalError(`AdamW: decay ranges cover ${position} of ${size} weights`);
-}
-
-function updateRange(
-  p: Float32Array,
-  g: Float32Array,
-  m: Float32Array,
-  v: Float32Array,
-  start: number,
-  end: number,
-  rate: number,
-  b1: number,
-  b2: number,
-  eps: number,
-  decay: number,
-): void {
-  const a1 = 1 - b1;
-  const a2 = 1 - b2;
-  for (let i = start; i < end; i++) {
-    const gradient = g[i];
-    const first = b1 * m[i] + a1 * gradient;
-    const second = b2 * v[i] + a2 * gradient * gradient;
-    m[i] = first;
-    v[i] = second;
-    const weight = p[i];
-    p[i] = weight - rate * (first / (Math.sqrt(second) + eps) + decay * weight);
-  }
 }

@@ -4,10 +4,10 @@ import { InternalError, unknownName } from "../errors.ts";
 import type { DType, HostArray } from "../graph/array.ts";
 import { sizeOf } from "../graph/array.ts";
 import { evaluateShape } from "../graph/dim.ts";
+import type { Graph } from "../graph/graph.ts";
+import { graphInputs, symbolSources } from "../graph/graph.ts";
+import { showType } from "../graph/type.ts";
 import type { Value } from "../graph/value.ts";
-import { showType } from "../graph/value.ts";
-import type { Graph } from "../onnx/serialize.ts";
-import { graphInputs, symbolSources } from "../onnx/serialize.ts";
 import type { Executable, Feed, Feeds } from "./runtime.ts";
 
 const HOST_TYPE = {

@@ -1,6 +1,6 @@
 // What executes graphs: compile once, run with any sizes of the symbolic dimensions.
 import type { HostArray } from "../graph/array.ts";
-import type { Graph } from "../onnx/serialize.ts";
+import type { Graph } from "../graph/graph.ts";
 
 /** One input of a run. int64 as BigInt64Array, uint8 and bool as Uint8Array, float16 as the bit patterns in a Uint16Array. */
 export interface Feed {

@@ -207,6 +207,28 @@ async function removeCheckpoint(folder: string, step: number): Promise<void> {
   await rm(aside, { recursive: true, force: true });
 }
 
+/**
+ * Brings weights and moments to the newest whole checkpoint, whose later ones are set aside; nothing is found where there is
+ * none. Notes tell of those that are not whole.
+ * @throws StillwaveError where all there are are damaged, unless the training may begin again
+ */
+export async function restoreLast<State extends CheckpointState>(
+  folder: string,
+  training: TrainingState,
+  isWhole: (state: CheckpointState) => state is State,
+  mayBeginAgain: boolean,
+): Promise<{ found: FoundCheckpoint<State> | undefined; notes: string[] }> {
+  const { found, notes } = await findLastCheckpoint(folder, isWhole);
+  if (!found && notes.length > 0 && !mayBeginAgain)
+    throw new StillwaveError(
+      `${notes.join("\n")}\nno whole checkpoint is left to resume from; restore one from a copy, or begin again from step 0 ` +
+        "in this folder with --force",
+    );
+  await setAsideAfter(folder, found ? found.state.step : -1);
+  if (found) await restoreCheckpoint(found.folder, training);
+  return { found, notes };
+}
+
 /** Copies a checkpoint's weights and moments into the live buffers. Names and shapes must be those of the training. */
 export async function restoreCheckpoint(folder: string, training: TrainingState): Promise<void> {
   await restoreWeights(folder, training.parameters);

@@ -1,6 +1,7 @@
 // Versions and machine of a training, for its records.
-import { createRequire } from "node:module";
 import { cpus, totalmem } from "node:os";
+import { packageVersion } from "../package.ts";
+import { loadEngine } from "../runtime/node/engine.ts";
 
 /** Versions and machine of one start of a run. */
 export interface Environment {
@@ -14,19 +15,11 @@ export interface Environment {
 }
 
 export function environment(): Environment {
-  const require = createRequire(import.meta.url);
-  const version = (specifier: string): string => {
-    try {
-      return (require(specifier) as { version: string }).version;
-    } catch {
-      return "unknown";
-    }
-  };
   const processors = cpus();
   return {
-    stillwave: version("../../package.json"),
+    stillwave: packageVersion(),
     node: process.versions.node,
-    onnxruntime: version("onnxruntime-node/package.json"),
+    onnxruntime: loadEngine().version,
     platform: `${process.platform} ${process.arch}`,
     cpu: processors[0]?.model ?? "unknown",
     cores: processors.length,

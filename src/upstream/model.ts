@@ -1,98 +1,176 @@
-// Any model that Stillwave reads as an upstream: folders, checkpoints, Hugging Face ids.
-import { createHash } from "node:crypto";
-import { totalmem } from "node:os";
-import { SAMPLE_RATE_HZ } from "../audio/index.ts";
-import { type LoadedModel, loadUpstream } from "../checkpoint/index.ts";
-import { StillwaveError } from "../errors.ts";
-import { fingerprintOf } from "../extract/index.ts";
-import { type Parameters, sizeOf } from "../graph/array.ts";
-import { frameCount, type ModelConfig, receptiveField, samplesPerFrame } from "../models/config.ts";
-import { createRuntime } from "../runtime/node/index.ts";
-import type { FeatureUpstream, UtteranceStates } from "../superb/features/features.types.ts";
-import { framesOfSamples, joinStates } from "../superb/features/frames.ts";
-import { createUpstream } from "./inference.ts";
-import { checkLengths } from "./lengths.ts";
-import { chosenStates, describeStates, hasHeads, resolveStates } from "./states.ts";
-import type { UpstreamOptions } from "./upstream.types.ts";
+// A model that runs, in Node and in browsers: waveforms in, every intermediate out by name. The forward pass that is trained.
+import type { LoadedModel, ModelInfo } from "../checkpoint/checkpoint.types.ts";
+import { UsageError } from "../errors.ts";
+import type { HostArray } from "../graph/array.ts";
+import type { Graph } from "../graph/graph.ts";
+import type { Value } from "../graph/value.ts";
+import { type ModelConfig, receptiveField, validFrames } from "../models/config.ts";
+import { encode, extractFeatures, maskFeatures } from "../models/forward.ts";
+import type { ModelWeights } from "../models/parameters.ts";
+import { lengthsInput, outputFrames, parameterInputs, validInput, waveInput } from "../models/trace.ts";
+import { normalizeWaveforms } from "../models/waveform.ts";
+import type { Executable, Feed, Runtime } from "../runtime/runtime.ts";
+import { hiddenStates, type States } from "./states.ts";
 
-/** Raised when the numbers that the same weights and options give change. */
-const ALGORITHM_VERSION = 1;
-const BATCH_SECONDS = 60;
-/** Attention maps of one layer, with room for a second copy, may take this share of the machine's memory. */
-const MEMORY_SHARE = 0.5;
-
-/** Loads a model and makes it an upstream whose states of an utterance do not depend on its batch. */
-export async function modelUpstream(spec: string, options: UpstreamOptions): Promise<FeatureUpstream> {
-  const { part, reuse, teacherHeads } = options;
-  const model = await loadUpstream(spec, {
-    ...(part && { part }),
-    ...(reuse && { reuse }),
-    ...(teacherHeads && { teacherHeads }),
-  });
-  for (const note of model.info.notes) options.onNote?.(`${spec}: ${note}`);
-  return loadedUpstream(spec, model, options);
+/**
+ * What one pass gives, arrays [batch, time, dim] unless said. Padded frames hold numbers without meaning; `validFrames`
+ * says where they begin.
+ */
+export interface Extraction extends States<HostArray> {
+  /** Output of the convolution stack, [batch, time, channels]. */
+  readonly conv: HostArray;
+  /** After the feature LayerNorm, [batch, time, channels]. */
+  readonly normed: HostArray;
+  /** Attention maps by the layer that computed them, [batch, heads, query, key]; empty unless asked for. */
+  readonly maps: ReadonlyMap<number, HostArray>;
+  /** True frames of every item. */
+  readonly validFrames: readonly number[];
 }
 
-/** `modelUpstream` of a model that is loaded already. */
-export async function loadedUpstream(
-  name: string,
-  { config, parameters }: Pick<LoadedModel, "config" | "parameters">,
-  options: UpstreamOptions = {},
-): Promise<FeatureUpstream> {
-  const states = resolveStates(options.states ?? "auto", hasHeads(config), name);
-  const { layers, dim } = describeStates(config, states);
-  const { device = "cpu", threads } = options;
-  const runtime = await createRuntime({ device, arena: false, optimize: "all", ...(threads && { threads }) });
-  const upstream = createUpstream({ config, parameters }, runtime);
-  const perFrame = samplesPerFrame(config.conv);
-  const minSamples = receptiveField(config.conv);
+export interface ExtractOptions {
+  /** One from `stillwave/node` or `stillwave/web`; default: the CPU of this machine, WASM in browsers. */
+  readonly runtime?: Runtime;
+  /** Also return the attention maps (time squared values each). */
+  readonly maps?: boolean;
+  /** false: feed the waveforms as they are even to a model trained on normalised ones (recorded cases do). */
+  readonly normalize?: boolean;
+  /**
+   * Hidden states of an item do not depend on the batch: GroupNorm statistics over its own samples only, valid frames by
+   * the convolutions' rule. The original tools do not do that: there padding counts in the statistics.
+   */
+  readonly isolate?: boolean;
+}
+
+/** Zero-padded waveforms: [items, paddedSamples] with the true length of every item. */
+export interface PaddedWaveforms {
+  readonly wave: Float32Array;
+  readonly paddedSamples: number;
+  readonly samples: readonly number[];
+}
+
+/** A teacher or student: what it is, its weights, where they come from, and its hidden states on any runtime. */
+export interface Model extends LoadedModel {
+  /**
+   * Intermediates of one 16 kHz mono waveform, of several of different lengths, or of a padded batch. What it compiles is
+   * kept for the next call.
+   * @throws UsageError for a waveform too short for one frame
+   */
+  extract(
+    input: Float32Array | readonly Float32Array[] | PaddedWaveforms,
+    options?: ExtractOptions,
+  ): Promise<Extraction>;
+  /** Frees what `extract` has compiled; the model can be used again afterwards. */
+  dispose(): Promise<void>;
+}
+
+/** Pads waveforms of different lengths with zeros to the longest. */
+export function padWaveforms(waveforms: readonly Float32Array[]): PaddedWaveforms {
+  const paddedSamples = waveforms.reduce((longest, { length }) => Math.max(longest, length), 0);
+  const wave = new Float32Array(waveforms.length * paddedSamples);
+  waveforms.forEach((samples, item) => {
+    wave.set(samples, item * paddedSamples);
+  });
+  return { wave, paddedSamples, samples: waveforms.map(({ length }) => length) };
+}
+
+function asPadded(input: Parameters<Model["extract"]>[0]): PaddedWaveforms {
+  if (input instanceof Float32Array) return padWaveforms([input]);
+  return "wave" in input ? input : padWaveforms(input);
+}
+
+/** What a compiled graph was traced for. */
+interface Variant {
+  readonly padded: boolean;
+  readonly maps: boolean;
+  readonly isolate: boolean;
+}
+
+/** Outputs conv, normed, input (of layer 0), layer.<i>, head.<i>, map.<i> where asked for, and last where a norm follows. */
+function inferenceGraph(config: ModelConfig, { padded, maps, isolate }: Variant): Graph {
+  const { lookup } = parameterInputs(config);
+  const lengths = isolate && config.convNorm === "group" ? lengthsInput() : null;
+  const features = extractFeatures(config, lookup, waveInput(), { features: "channels-first", lengths });
+  const valid = padded ? validInput(outputFrames(config)) : null;
+  const encoded = encode(config, lookup, maskFeatures(lookup, features.projected, { masked: null, valid }), valid);
+  const numbered = (name: string, values: Iterable<[number, Value]>) =>
+    [...values].map(([i, value]): [string, Value] => [`${name}.${i}`, value]);
+  const outputs: [string, Value][] = [
+    ["conv", features.conv],
+    ["normed", features.normed],
+    ["input", encoded.encoderInput],
+    ...numbered("layer", encoded.layers.entries()),
+    ...numbered("head", encoded.heads.entries()),
+    ...numbered("map", maps ? encoded.maps : []),
+  ];
+  if (config.normFirst) outputs.push(["last", encoded.last]);
+  return { name: "inference", outputs: new Map(outputs) };
+}
+
+/** The outputs of `inferenceGraph`, in its order. */
+function extractionOf(outputs: Record<string, HostArray>, frames: readonly number[]): Extraction {
+  const numbered = (prefix: string) => Object.entries(outputs).filter(([name]) => name.startsWith(`${prefix}.`));
+  const layers = numbered("layer").map(([, array]) => array);
+  const { conv, normed, input: encoderInput, last = layers[layers.length - 1] } = outputs;
   return {
-    name,
-    kind: "model",
-    fingerprint: modelFingerprint(config, parameters, states),
+    conv,
+    normed,
+    hiddenStates: hiddenStates({ encoderInput, layers, last }),
     layers,
-    dim,
-    samplesPerFrame: perFrame,
-    parameters: [...parameters.values()].reduce((total, { shape }) => total + sizeOf(shape), 0),
-    minSamples,
-    batchSeconds: mixesUtterances(config) ? 0 : BATCH_SECONDS,
-    async extract(waves): Promise<UtteranceStates[]> {
-      checkLengths(waves, minSamples, name);
-      checkMemory(waves, config);
-      if (waves.length === 0) return [];
-      const out = await upstream.extract(waves, { isolate: true });
-      const arrays = chosenStates(out, states);
-      return waves.map(({ length }, item) => {
-        const parts = arrays.map((array) => {
-          const [, time, width] = array.shape as [number, number, number];
-          return { array, start: item * time * width, frames: out.validFrames[item] };
-        });
-        return joinStates(parts, { frames: framesOfSamples(length, perFrame), dim, layers });
-      });
-    },
-    dispose: () => upstream.dispose(),
+    heads: numbered("head").map(([, array]) => array),
+    maps: new Map(numbered("map").map(([name, array]) => [Number(name.slice("map.".length)), array])),
+    validFrames: frames,
   };
 }
 
-/** Under official semantics utterances of a batch see each other's maps (arXiv:2305.11685, released code). */
-const mixesUtterances = ({ reuse, attentionFrom }: ModelConfig) =>
-  reuse === "official" && attentionFrom.some((source, layer) => source !== layer);
+/** Of weights that were read from nowhere. */
+const NO_FILE: ModelInfo = { path: "in memory", format: "unknown", storedDtype: "F32", ignored: [], notes: [] };
 
-function modelFingerprint(config: ModelConfig, parameters: Parameters, states: string): string {
-  const { reuse, layerShapes } = config;
-  const model = fingerprintOf(config, parameters);
-  const settings = { kind: "model", version: ALGORITHM_VERSION, model, states, reuse, layerShapes, isolate: true };
-  return createHash("sha256").update(JSON.stringify(settings)).digest("hex");
+/** A Model of a configuration and its weights. `runtime` is for calls of `extract` that name none. */
+export function createModel(
+  { config, parameters, info = NO_FILE }: ModelWeights & { readonly info?: ModelInfo },
+  runtime: Runtime | (() => Promise<Runtime>),
+): Model {
+  const compiled = new Map<Runtime, Map<string, Promise<Executable>>>();
+  const executable = (on: Runtime, variant: Variant): Promise<Executable> => {
+    const known = compiled.get(on) ?? new Map<string, Promise<Executable>>();
+    compiled.set(on, known);
+    const key = JSON.stringify(variant);
+    const session = known.get(key) ?? on.compile(inferenceGraph(config, variant));
+    known.set(key, session);
+    return session;
+  };
+  return {
+    config,
+    parameters,
+    info,
+    async extract(input, { runtime: wanted, maps = false, normalize = true, isolate = false } = {}) {
+      const { wave, paddedSamples, samples } = asPadded(input);
+      checkLengths(config, samples);
+      const rule = isolate ? { ...config, frameRule: "conv" as const } : config;
+      const frames = samples.map((count) => validFrames(rule, count, paddedSamples));
+      const padded = samples.some((count) => count < paddedSamples);
+      const data = config.normalizeWaveform && normalize ? normalizeWaveforms(wave, paddedSamples, samples) : wave;
+      const feeds: Record<string, Feed> = Object.fromEntries(parameters);
+      feeds.wave = { shape: [samples.length, paddedSamples], data };
+      if (padded) feeds.validFrames = { shape: [frames.length], data: BigInt64Array.from(frames, BigInt) };
+      if (padded && isolate && config.convNorm === "group")
+        feeds.lengths = { shape: [samples.length], data: BigInt64Array.from(samples, BigInt) };
+      const on = wanted ?? (typeof runtime === "function" ? await runtime() : runtime);
+      const session = await executable(on, { padded, maps, isolate: padded && isolate });
+      return extractionOf(await session.run(feeds), frames);
+    },
+    async dispose() {
+      const sessions = [...compiled.values()].flatMap((known) => [...known.values()]);
+      compiled.clear();
+      for (const session of sessions) await (await session).dispose();
+    },
+  };
 }
 
-/** Attention needs memory with the square of the length. */
-function checkMemory(waves: readonly Float32Array[], config: ModelConfig): void {
-  const longest = waves.reduce((most, { length }) => Math.max(most, length), 0);
-  const frames = frameCount(config.conv, longest);
-  const bytes = 2 * 4 * waves.length * config.heads * frames * frames;
-  if (bytes <= MEMORY_SHARE * totalmem()) return;
-  const gib = (count: number) => `${(count / 2 ** 30).toFixed(0)} GiB`;
-  throw new StillwaveError(
-    `${(longest / SAMPLE_RATE_HZ).toFixed(0)} s: its attention maps need ${gib(bytes)}, this machine has ${gib(totalmem())}; cut it first`,
-  );
+function checkLengths({ conv }: ModelConfig, samples: readonly number[]): void {
+  const shortest = receptiveField(conv);
+  samples.forEach((count, item) => {
+    if (count < shortest)
+      throw new UsageError(`waveform ${item} has ${count} samples; the model needs at least ${shortest} for one frame`);
+  });
 }

@@ -1,5 +1,5 @@
 // What an ONNX file says of itself, read without its weights: metadata, and the files its weights lie in.
-import { type FileHandle, open } from "node:fs/promises";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { StillwaveError } from "../errors.ts";
 
 export interface OnnxHeader {
@@ -9,7 +9,8 @@ export interface OnnxHeader {
   readonly external: readonly string[];
 }
 
-const WINDOW_BYTES = 2 ** 16;
+const WINDOW_BYTES = 2 ** 12;
+const MOST_ENTRY_BYTES = 2 ** 22;
 /** Fields of ModelProto (onnx.proto, IR version 10 and later). */
 const MODEL_FIELDS = [1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26];
 const GRAPH = 7;
@@ -20,38 +21,43 @@ const EXTERNAL_DATA = 13;
 /** Bytes that are not protobuf. */
 class Malformed extends Error {}
 
-/** Reads the header of an ONNX file; undefined where the file is something else. */
-export async function readOnnxHeader(path: string): Promise<OnnxHeader | undefined> {
-  const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
-    throw new StillwaveError(`${path}: cannot be opened (${error.code})`);
-  });
+/**
+ * Reads the header of an ONNX file; undefined where the file is something else.
+ * @throws StillwaveError for a file that cannot be opened
+ */
+export function readOnnxHeader(path: string): OnnxHeader | undefined {
+  let file: number;
   try {
-    const { size } = await file.stat();
-    return await readModel(new Bytes(file, size), size);
+    file = openSync(path, "r");
+  } catch (error) {
+    throw new StillwaveError(`${path}: cannot be opened (${(error as NodeJS.ErrnoException).code})`);
+  }
+  try {
+    return readModel(new Bytes(file));
   } catch (error) {
     if (error instanceof Malformed) return undefined;
     throw error;
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
 
-async function readModel(bytes: Bytes, size: number): Promise<OnnxHeader> {
+function readModel(bytes: Bytes): OnnxHeader {
   const metadata = new Map<string, string>();
   const external = new Set<string>();
   let hasGraph = false;
-  for await (const { field, start, end } of fieldsOf(bytes, 0, size)) {
-    if (!MODEL_FIELDS.includes(field)) throw new Malformed();
-    if (field === METADATA) metadata.set(...(await readEntry(bytes, start, end)));
-    if (field !== GRAPH) continue;
+  for (const model of fieldsOf(bytes, 0, fstatSync(bytes.file).size)) {
+    if (!MODEL_FIELDS.includes(model.field)) throw new Malformed();
+    if (model.field === METADATA) metadata.set(...readEntry(bytes, model));
+    if (model.field !== GRAPH) continue;
     hasGraph = true;
-    for await (const part of fieldsOf(bytes, start, end))
-      if (part.field === INITIALIZER)
-        for await (const piece of fieldsOf(bytes, part.start, part.end)) {
-          if (piece.field !== EXTERNAL_DATA) continue;
-          const [key, value] = await readEntry(bytes, piece.start, piece.end);
-          if (key === "location") external.add(value);
-        }
+    for (const tensor of fieldsOf(bytes, model.start, model.end)) {
+      if (tensor.field !== INITIALIZER) continue;
+      for (const part of fieldsOf(bytes, tensor.start, tensor.end)) {
+        const [key, value] = part.field === EXTERNAL_DATA ? readEntry(bytes, part) : [];
+        if (key === "location" && value !== undefined) external.add(value);
+      }
+    }
   }
   if (!hasGraph) throw new Malformed();
   return { metadata, external: [...external].sort() };
@@ -65,28 +71,26 @@ interface Field {
 }
 
 /** The fields of a message that fills [start, end). */
-async function* fieldsOf(bytes: Bytes, start: number, end: number): AsyncGenerator<Field, void, undefined> {
+function* fieldsOf(bytes: Bytes, start: number, end: number): Generator<Field, void, undefined> {
   let position = start;
-  const varint = async (): Promise<number> => {
+  const varint = (): number => {
     let value = 0;
     for (let scale = 1; scale < 2 ** 70; scale *= 128) {
       if (position >= end) throw new Malformed();
-      const byte = bytes.cached(position) ?? (await bytes.load(position));
-      position++;
+      const byte = bytes.at(position++);
       value += (byte & 127) * scale;
       if (byte < 128) return value;
     }
     throw new Malformed();
   };
   while (position < end) {
-    const tag = await varint();
-    const field = Math.floor(tag / 8);
-    const wire = tag % 8;
+    const tag = varint();
+    const [field, wire] = [Math.floor(tag / 8), tag % 8];
     let length = 0;
-    if (wire === 0) await varint();
+    if (wire === 0) varint();
     else if (wire === 1) length = 8;
     else if (wire === 5) length = 4;
-    else if (wire === 2) length = await varint();
+    else if (wire === 2) length = varint();
     else throw new Malformed();
     if (field === 0 || position + length > end) throw new Malformed();
     yield { field, start: position, end: position + length };
@@ -95,46 +99,35 @@ async function* fieldsOf(bytes: Bytes, start: number, end: number): AsyncGenerat
 }
 
 /** A StringStringEntryProto. */
-async function readEntry(bytes: Bytes, start: number, end: number): Promise<[string, string]> {
+function readEntry(bytes: Bytes, { start, end }: Field): [string, string] {
+  if (end - start > MOST_ENTRY_BYTES) throw new Malformed();
   const texts = ["", ""];
-  for await (const part of fieldsOf(bytes, start, end))
-    if (part.field === 1 || part.field === 2) texts[part.field - 1] = await bytes.text(part.start, part.end);
+  for (const part of fieldsOf(bytes, start, end))
+    if (part.field <= 2) texts[part.field - 1] = bytes.read(part.start, part.end - part.start).toString("utf8");
   return [texts[0], texts[1]];
 }
 
 /** A file seen through a window, for a walk that skips most of it. */
 class Bytes {
-  private readonly file: FileHandle;
-  private readonly size: number;
-  private window: Uint8Array = new Uint8Array(0);
+  readonly file: number;
+  private window: Buffer = Buffer.alloc(0);
   private from = 0;
 
-  constructor(file: FileHandle, size: number) {
+  constructor(file: number) {
     this.file = file;
-    this.size = size;
   }
 
-  /** The byte at `position`, if the window holds it. */
-  cached(position: number): number | undefined {
-    return position < this.from ? undefined : this.window[position - this.from];
+  at(position: number): number {
+    if (position < this.from || position >= this.from + this.window.length) {
+      this.window = this.read(position, WINDOW_BYTES);
+      this.from = position;
+    }
+    if (this.window.length === 0) throw new Malformed();
+    return this.window[position - this.from];
   }
 
-  /** The byte at `position`; the window begins there from now on. */
-  async load(position: number): Promise<number> {
-    this.window = await this.read(position, Math.min(WINDOW_BYTES, this.size - position));
-    this.from = position;
-    const byte = this.window[0];
-    if (byte === undefined) throw new Malformed();
-    return byte;
-  }
-
-  async text(start: number, end: number): Promise<string> {
-    if (end - start > WINDOW_BYTES * 64) throw new Malformed();
-    return (await this.read(start, end - start)).toString("utf8");
-  }
-
-  private async read(position: number, length: number): Promise<Buffer> {
-    const { buffer, bytesRead } = await this.file.read(Buffer.alloc(length), 0, length, position);
-    return buffer.subarray(0, bytesRead);
+  read(position: number, length: number): Buffer {
+    const buffer = Buffer.alloc(length);
+    return buffer.subarray(0, readSync(this.file, buffer, 0, length, position));
   }
 }

@@ -8,17 +8,13 @@ import { StillwaveError, UsageError } from "../errors.ts";
 import type { HostArray } from "../graph/array.ts";
 import { Random } from "../random.ts";
 import { type OnnxFile, openOnnxFile } from "../runtime/node/index.ts";
-import type { FeatureUpstream, UtteranceStates } from "../superb/features/features.types.ts";
-import { framesOfSamples, joinStates } from "../superb/features/frames.ts";
-import { padWaveforms } from "./inference.ts";
-import { checkLengths } from "./lengths.ts";
+import { padWaveforms } from "./model.ts";
 import { type OnnxHeader, readOnnxHeader } from "./onnx-header.ts";
-import { headName, layerName, resolveStates, type StateChoice } from "./states.ts";
-import type { UpstreamOptions } from "./upstream.types.ts";
+import { outputName, resolveStates, type StateChoice, stateLabel, statesOfOutputs } from "./states.ts";
+import { BATCH_SECONDS, type BatchStates, type Upstream, type UpstreamOptions, upstreamOf } from "./upstream.ts";
 
 /** Raised when the numbers that the same file and options give change. */
 const ALGORITHM_VERSION = 1;
-const BATCH_SECONDS = 60;
 
 /** An output of the file, and what its states are called. */
 interface Output {
@@ -30,12 +26,9 @@ interface Output {
  * Opens an exported file. Its waveforms go through it one at a time, unless it was exported so that items of a batch do
  * not see each other.
  */
-export async function onnxUpstream(path: string, options: UpstreamOptions = {}): Promise<FeatureUpstream> {
-  for (const name of ["part", "reuse", "teacherHeads"] as const)
-    if (options[name] !== undefined)
-      throw new UsageError(`${path}: ${name} belongs to checkpoints; an exported file is what it is`);
+export async function onnxUpstream(path: string, options: UpstreamOptions = {}): Promise<Upstream> {
   if (options.device && options.device !== "cpu") options.onNote?.(`${path}: exported files run on the CPU here`);
-  const header = await readOnnxHeader(path);
+  const header = readOnnxHeader(path);
   const file = await openOnnxFile(path, options.threads);
   try {
     if (!header || !file.inputs.includes("waveform"))
@@ -43,33 +36,17 @@ export async function onnxUpstream(path: string, options: UpstreamOptions = {}):
         `${path}: its inputs are ${file.inputs.join(", ")}; expected waveform and lengths, as stillwave export writes them`,
       );
     const outputs = chooseOutputs(path, file.outputs, options.states ?? "auto");
-    const facts = await measure(path, file, header, outputs);
-    const { dim, samplesPerFrame, minSamples } = facts;
-    const layers = outputs.map(({ layer }) => layer);
-    return {
+    const run: Run = (waves) => runFile(path, file, waves, outputs);
+    const facts = {
       name: path,
-      kind: "onnx",
+      kind: "onnx" as const,
       fingerprint: await fingerprint(path, header, outputs),
-      layers,
-      dim,
-      samplesPerFrame,
+      layers: outputs.map(({ layer }) => layer),
       parameters: null,
-      minSamples,
       batchSeconds: keepsItemsApart(header) ? BATCH_SECONDS : 0,
-      async extract(waves): Promise<UtteranceStates[]> {
-        checkLengths(waves, minSamples, path);
-        if (waves.length === 0) return [];
-        const { arrays, frames } = await runFile(path, file, waves, outputs);
-        return waves.map(({ length }, item) => {
-          const parts = arrays.map((array) => {
-            const [, time, width] = array.shape as [number, number, number];
-            return { array, start: item * time * width, frames: frames[item] };
-          });
-          return joinStates(parts, { frames: framesOfSamples(length, samplesPerFrame), dim, layers });
-        });
-      },
-      dispose: () => file.dispose(),
+      ...(await measure(path, run, header, outputs)),
     };
+    return upstreamOf(facts, run, () => file.dispose());
   } catch (error) {
     await file.dispose();
     throw error;
@@ -83,48 +60,38 @@ const keepsItemsApart = ({ metadata }: OnnxHeader) =>
   metadata.get("stillwave.reuse") !== "official";
 
 /**
- * The outputs that `states` means. `hidden_states.k` are as the file has them: in pre-LN models the last one is after the
- * final norm, under `layers` too. Under `auto`, a file of one output (`features`, `last_hidden_state`) gives that.
+ * The outputs that `choice` means. A file has no layer outputs before the final norm of pre-LN models: `layers` are its
+ * hidden states from 1. Under `auto`, a file of one output (`features`, `last_hidden_state`) gives that.
  */
-function chooseOutputs(path: string, names: readonly string[], states: StateChoice): Output[] {
-  const numbered = (prefix: string, label: (k: number) => string): Output[] =>
-    names
-      .filter((name) => new RegExp(`^${prefix}\\.\\d+$`).test(name))
-      .map((name) => Number(name.slice(prefix.length + 1)))
-      .sort((a, b) => a - b)
-      .map((k) => ({ name: `${prefix}.${k}`, layer: label(k) }));
-  const heads = numbered("heads", headName);
-  const hidden = numbered("hidden_states", layerName);
+function chooseOutputs(path: string, names: readonly string[], choice: StateChoice): Output[] {
+  const heads = statesOfOutputs(names, "heads");
+  const resolved = resolveStates(choice, heads.length > 0, path);
+  const hidden = statesOfOutputs(names, "hidden-states").filter(({ number }) => number > 0 || resolved === "all");
+  const chosen = resolved === "heads" ? heads : hidden;
+  if (chosen.length > 0) return chosen.map((state) => ({ name: outputName(state), layer: stateLabel(state) }));
   const single = ["features", "last_hidden_state"].filter((name) => names.includes(name));
-  const chosen = resolveStates(states, heads.length > 0, path);
-  if (chosen === "heads") return heads;
-  const outputs = chosen === "all" ? hidden : hidden.filter(({ name }) => name !== "hidden_states.0");
-  if (outputs.length > 0) return outputs;
-  if (states === "auto" && single.length > 0) return [{ name: single[0], layer: single[0].replaceAll("_", " ") }];
+  if (choice === "auto" && single.length > 0) return [{ name: single[0], layer: single[0].replaceAll("_", " ") }];
   throw new UsageError(
-    `${path}: no output for states "${states}"; it has ${names.join(", ")}${single.length > 0 ? "; valid: auto" : ""}`,
+    `${path}: no output for states "${choice}"; it has ${names.join(", ")}${single.length > 0 ? "; valid: auto" : ""}`,
   );
 }
 
-interface Facts {
-  readonly dim: number;
-  readonly samplesPerFrame: number;
-  readonly minSamples: number;
+type Run = (waves: readonly Float32Array[]) => Promise<BatchStates>;
+
+function noise(samples: number): Float32Array {
+  const random = new Random(0, "noise");
+  return Float32Array.from({ length: samples }, () => 0.1 * random.normal());
 }
 
 /** Width, frame shift and shortest waveform: from the metadata, and by running the file on noise where that says nothing. */
 async function measure(
   path: string,
-  file: OnnxFile,
+  run: Run,
   { metadata }: OnnxHeader,
   outputs: readonly Output[],
-): Promise<Facts> {
-  const noise = (samples: number) => {
-    const random = new Random(0, "noise");
-    return Float32Array.from({ length: samples }, () => 0.1 * random.normal());
-  };
-  const one = await runFile(path, file, [noise(SAMPLE_RATE_HZ)], outputs);
-  const two = await runFile(path, file, [noise(2 * SAMPLE_RATE_HZ)], outputs);
+): Promise<Pick<Upstream, "dim" | "samplesPerFrame" | "minSamples">> {
+  const one = await run([noise(SAMPLE_RATE_HZ)]);
+  const two = await run([noise(2 * SAMPLE_RATE_HZ)]);
   const dim = one.arrays[0].shape[2];
   const other = one.arrays.findIndex(({ shape }) => shape[2] !== dim);
   if (other >= 0)
@@ -140,19 +107,14 @@ async function measure(
     throw new StillwaveError(
       `${path}: 1 s of audio gives ${one.frames[0]} frames, 2 s give ${two.frames[0]}: the frame shift cannot be told; add stillwave.frame_shift_samples to its metadata`,
     );
-  const minSamples = stated("receptive_field_samples") ?? (await shortest(path, file, outputs, noise));
+  const minSamples = stated("receptive_field_samples") ?? (await shortest(run));
   return { dim, samplesPerFrame, minSamples };
 }
 
 /** The shortest waveform that the file gives a frame for, by halving. */
-async function shortest(
-  path: string,
-  file: OnnxFile,
-  outputs: readonly Output[],
-  noise: (samples: number) => Float32Array,
-): Promise<number> {
-  const runs = async (samples: number) =>
-    runFile(path, file, [noise(samples)], outputs).then(
+async function shortest(run: Run): Promise<number> {
+  const runs = (samples: number) =>
+    run([noise(samples)]).then(
       ({ frames }) => frames[0] > 0,
       () => false,
     );
@@ -171,7 +133,7 @@ async function runFile(
   file: OnnxFile,
   waves: readonly Float32Array[],
   outputs: readonly Output[],
-): Promise<{ readonly arrays: readonly HostArray[]; readonly frames: readonly number[] }> {
+): Promise<BatchStates> {
   const { wave, paddedSamples, samples } = padWaveforms(waves);
   const waveform = { shape: [waves.length, paddedSamples], data: wave };
   const lengths = { shape: [waves.length], data: BigInt64Array.from(samples, BigInt) };

@@ -4,27 +4,24 @@ import { loadModel, readAllSafetensors } from "../checkpoint/index.ts";
 import type { HostArray } from "../graph/array.ts";
 import type { ReuseSemantics } from "../models/config.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { Extraction } from "../upstream/inference.ts";
-import { createUpstream } from "../upstream/inference.ts";
+import { createModel, type Extraction } from "../upstream/model.ts";
 import { recordedLengths, recordedWave } from "./case.ts";
-import type { Difference, Pair } from "./compare.ts";
-import { compareKind } from "./compare.ts";
+import { compareKind, type Difference, numbered, type Pair } from "./compare.ts";
 
 /** Largest difference by largest recorded value, float32 against float32. */
 const TOLERANCE = 2e-5;
 
 /** Every name under which the recordings know one of our outputs. */
-function recordedNames(out: Extraction, normFirst: boolean): Record<string, HostArray> {
-  const { layers, heads, last } = out;
-  const hidden = [out.encoderInput, ...layers.slice(0, -1), normFirst ? last : layers.at(-1)!];
+function recordedNames({ conv, normed, layers, heads, hiddenStates }: Extraction): Record<string, HostArray> {
+  const last = hiddenStates[hiddenStates.length - 1];
   return {
-    cnn: out.conv,
-    conv_features: out.conv,
-    extract_features: out.normed,
-    layer_input0: out.encoderInput,
-    ...Object.fromEntries(layers.map((layer, i) => [`layer.${i}`, layer])),
-    ...Object.fromEntries(heads.map((head, i) => [`projections.${i}`, head])),
-    ...Object.fromEntries(hidden.map((state, i) => [`hidden_states.${i}`, state])),
+    cnn: conv,
+    conv_features: conv,
+    extract_features: normed,
+    layer_input0: hiddenStates[0],
+    ...numbered("layer", layers),
+    ...numbered("projections", heads),
+    ...numbered("hidden_states", hiddenStates),
     last_hidden_state: last,
     x: heads.at(-1) ?? last,
   };
@@ -42,21 +39,20 @@ export async function verifyCheckpoint(folder: string, runtime: Runtime): Promis
   const differences: (Difference | undefined)[] = [];
   for (const [kind, prefix, reuse] of prefixes) {
     if (![...tensors.keys()].some((name) => name.startsWith(prefix))) continue;
-    const model = await loadModel(folder, reuse ? { reuse } : {});
-    const upstream = createUpstream(model, runtime);
+    const model = createModel(await loadModel(folder, { reuse }), runtime);
     const pairs: Pair[] = [];
     for (const run of runs) {
       const wave = recordedWave(tensors, `wave${run}`, path, [model.config]);
       const [padding, speech] = [tensors.get(`padding_mask${run}`), tensors.get(`attention_mask${run}`)];
       const samples = recordedLengths(padding ?? speech, wave, path, [model.config], padding ? "padding" : "speech");
       const padded = { wave: wave.data, paddedSamples: wave.shape[1], samples };
-      const names = recordedNames(await upstream.extract(padded, { normalize: false }), model.config.normFirst);
+      const names = recordedNames(await model.extract(padded, { normalize: false }));
       for (const [name, computed] of Object.entries(names)) {
         const recorded = tensors.get(`${prefix}${run}.${name}`);
         if (recorded) pairs.push({ name: `${prefix}${run}.${name}`, computed, recorded });
       }
     }
-    await upstream.dispose();
+    await model.dispose();
     differences.push(compareKind(kind, pairs, "largest", TOLERANCE));
   }
   return differences.filter((difference) => difference !== undefined);

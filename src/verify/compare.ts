@@ -74,6 +74,10 @@ export function compareKind(
   };
 }
 
+/** `layer.0`, `layer.1`, ... */
+export const numbered = <T>(prefix: string, values: readonly T[]): Record<string, T> =>
+  Object.fromEntries(values.map((value, i) => [`${prefix}.${i}`, value]));
+
 /** [batch, channels, time] as [batch, time, channels]. */
 export function channelsLast({ shape, data }: HostArray): HostArray {
   const [batch, channels, time] = shape as [number, number, number];

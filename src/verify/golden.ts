@@ -2,12 +2,12 @@
 import { access, readdir, readFile, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { AUDIO_EXTENSIONS, loadAudio } from "../audio/index.ts";
-import { loadModel, loadUpstream, ModelUnavailableError } from "../checkpoint/index.ts";
+import { loadCheckpoint, loadModel, ModelUnavailableError } from "../checkpoint/index.ts";
 import { StillwaveError } from "../errors.ts";
-import { readNpy } from "../extract/index.ts";
+import { readNpy } from "../extract/npy.ts";
 import type { HostArray } from "../graph/array.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { createUpstream } from "../upstream/inference.ts";
+import { createModel } from "../upstream/model.ts";
 import { compareKind, type Difference } from "./compare.ts";
 
 /**
@@ -76,9 +76,9 @@ export async function verifyGolden(golden: GoldenCase, runtime: Runtime, model?:
       `${golden.features}: output of layer ${golden.layer}, but ${loaded.info.path} has ${config.layers} layers; give the model of the recording with --model`,
     );
   const [wave, recorded] = [await loadAudio(golden.audio), await readNpy(golden.features)];
-  const upstream = createUpstream(loaded, runtime);
-  const { layers } = await upstream.extract(wave);
-  await upstream.dispose();
+  const running = createModel(loaded, runtime);
+  const { layers } = await running.extract(wave);
+  await running.dispose();
   const state = layers[golden.layer - 1];
   const computed: HostArray = { shape: state.shape.slice(1), data: state.data };
   const notes = [`model: ${loaded.info.path} (${loaded.info.format})`];
@@ -99,7 +99,7 @@ async function loadGoldenModel(folder: string, model: string | undefined): Promi
   if (model !== undefined && /\.(pt|ckpt|bin|safetensors)$/i.test(model)) return loadModel(model);
   const source = model ?? DEFAULT_MODEL;
   try {
-    return await loadUpstream(source);
+    return await loadCheckpoint(source);
   } catch (error) {
     // A model that was asked for and does not exist is a mistake; one that cannot be had from here is not.
     const unknown = model !== undefined && error instanceof ModelUnavailableError && error.status !== undefined;

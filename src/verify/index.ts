@@ -6,8 +6,8 @@ import { createRuntime } from "../runtime/node/index.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { verifyCheckpoint } from "./checkpoint.ts";
 import type { Difference } from "./compare.ts";
-import { verifyDistillation } from "./distillation.ts";
 import { findGolden, verifyGolden } from "./golden.ts";
+import { verifyStep } from "./step/step.ts";
 
 export type { Difference } from "./compare.ts";
 
@@ -52,7 +52,7 @@ export async function verifyCase(folder: string, runtime: Runtime, options: Veri
       `${folder}: no recorded case; expected data.safetensors (a distillation step), expected.safetensors (a checkpoint) ` +
         "or *.L<layer>.npy with an audio file (a published output)",
     );
-  const replay = step ? verifyDistillation(folder, runtime) : verifyCheckpoint(folder, runtime);
+  const replay = step ? verifyStep(folder, runtime) : verifyCheckpoint(folder, runtime);
   const differences = await replay.catch((error: unknown) => {
     throw caseError(folder, error);
   });

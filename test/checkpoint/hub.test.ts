@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { loadModel, loadUpstream } from "../../src/checkpoint/index.ts";
+import { loadCheckpoint, loadModel } from "../../src/checkpoint/index.ts";
 import { StillwaveError } from "../../src/errors.ts";
 
 const source = fileURLToPath(new URL("../../../shared/oracle/checkpoints/hf_hubert_base/", import.meta.url));
@@ -21,6 +21,8 @@ let server: Server;
 let requests: string[] = [];
 let tokens = new Set<string | undefined>();
 let files = new Map<string, Uint8Array>();
+/** What the server sends in place of a file that it lists. */
+let sent = new Map<string, Uint8Array>();
 
 const sha = (algorithm: string, data: Uint8Array) => createHash(algorithm).update(data).digest("hex");
 
@@ -46,7 +48,8 @@ function answer(request: IncomingMessage, response: ServerResponse): unknown {
           : {}),
       })),
     );
-  const data = files.get(url.pathname.replace(`/org/model/resolve/${commit}/`, ""));
+  const name = url.pathname.replace(`/org/model/resolve/${commit}/`, "");
+  const data = sent.get(name) ?? files.get(name);
   if (!data) return json({ error: "Repository not found" }, url.pathname.includes("/private/") ? 401 : 404);
   const range = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? "");
   const start = range ? Number(range[1]) : 0;
@@ -64,6 +67,7 @@ beforeEach(async () => {
   requests = [];
   tokens = new Set();
   files = new Map();
+  sent = new Map();
   if (present)
     for (const name of ["config.json", "preprocessor_config.json", "model.safetensors", "pytorch_model.bin"])
       files.set(name, await readFile(source + name));
@@ -81,9 +85,9 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-describe.skipIf(!present)("loadUpstream", () => {
+describe.skipIf(!present)("loadCheckpoint", () => {
   test("downloads what it needs into the standard cache, once", async () => {
-    const model = await loadUpstream("org/model");
+    const model = await loadCheckpoint("org/model");
     expect(model.parameters).toEqual((await loadModel(source)).parameters);
     const storage = join(folder, "hub", "models--org--model");
     expect(await readFile(join(storage, "refs", "main"), "utf8")).toBe(commit);
@@ -94,35 +98,35 @@ describe.skipIf(!present)("loadUpstream", () => {
     ]);
     expect(await readdir(join(storage, "blobs"))).toContain(sha("sha256", files.get("model.safetensors")!));
     requests = [];
-    await loadUpstream("org/model");
+    await loadCheckpoint("org/model");
     expect(requests.filter((path) => path.includes("/resolve/"))).toEqual([]);
   });
 
   test("works offline from the cache: by setting, and where the hub cannot be reached", async () => {
-    const online = await loadUpstream("org/model");
+    const online = await loadCheckpoint("org/model");
     vi.stubEnv("HF_HUB_OFFLINE", "1");
     requests = [];
-    expect((await loadUpstream("org/model")).parameters).toEqual(online.parameters);
-    await expect(loadUpstream("org/other")).rejects.toThrow("HF_HUB_OFFLINE");
+    expect((await loadCheckpoint("org/model")).parameters).toEqual(online.parameters);
+    await expect(loadCheckpoint("org/other")).rejects.toThrow("HF_HUB_OFFLINE");
     expect(requests).toEqual([]);
     vi.stubEnv("HF_HUB_OFFLINE", "0");
     vi.stubEnv("HF_ENDPOINT", "http://127.0.0.1:1");
-    const cut = await loadUpstream("org/model");
+    const cut = await loadCheckpoint("org/model");
     expect(cut.info.notes.join()).toContain("could not be reached");
-    await expect(loadUpstream("org/other")).rejects.toThrow("could not be reached");
+    await expect(loadCheckpoint("org/other")).rejects.toThrow("could not be reached");
   });
 
   test("sends HF_TOKEN, and the saved token", async () => {
     vi.stubEnv("HF_TOKEN", "hf_secret");
-    await loadUpstream("org/model");
+    await loadCheckpoint("org/model");
     expect([...tokens]).toEqual(["Bearer hf_secret"]);
     vi.stubEnv("HF_TOKEN", undefined);
     await writeFile(join(folder, "token"), "hf_saved\n");
     tokens = new Set();
-    await loadUpstream("org/model");
+    await loadCheckpoint("org/model");
     expect([...tokens]).toEqual(["Bearer hf_saved"]);
     vi.stubEnv("HF_TOKEN", "wrong");
-    await expect(loadUpstream("org/model")).rejects.toThrow("HF_TOKEN is not a Hugging Face token");
+    await expect(loadCheckpoint("org/model")).rejects.toThrow("HF_TOKEN is not a Hugging Face token");
   });
 
   test("reads sharded weights", async () => {
@@ -139,38 +143,54 @@ describe.skipIf(!present)("loadUpstream", () => {
     files.delete("model.safetensors");
     files.delete("pytorch_model.bin");
     files.set("model.safetensors.index.json", Buffer.from(JSON.stringify({ weight_map: map })));
-    expect((await loadUpstream("org/model")).parameters).toEqual(whole.parameters);
+    expect((await loadCheckpoint("org/model")).parameters).toEqual(whole.parameters);
   });
 
   test("falls back to pytorch_model.bin", async () => {
     files.delete("model.safetensors");
-    expect((await loadUpstream("org/model")).info.format).toBe("huggingface-torch");
+    expect((await loadCheckpoint("org/model")).info.format).toBe("huggingface-torch");
   });
 
   test("a path comes before an id", async () => {
-    expect((await loadUpstream(source)).info.path).toBe(source);
+    expect((await loadCheckpoint(source)).info.path).toBe(source);
     expect(requests).toEqual([]);
   });
 
   test("says what is wrong", async () => {
-    await expect(loadUpstream("org/none")).rejects.toThrow("no such model (revision main)");
-    await expect(loadUpstream("private/model")).rejects.toThrow(/no such model|refuses access/);
+    await expect(loadCheckpoint("org/none")).rejects.toThrow("no such model (revision main)");
+    await expect(loadCheckpoint("private/model")).rejects.toThrow(/no such model|refuses access/);
     for (const id of ["./missing/folder", "a/b/c", "../etc", "org/..", "-x", ""])
-      await expect(loadUpstream(id), id).rejects.toBeInstanceOf(StillwaveError);
+      await expect(loadCheckpoint(id), id).rejects.toBeInstanceOf(StillwaveError);
     const config = files.get("config.json")!;
     files.delete("config.json");
-    await expect(loadUpstream("org/model")).rejects.toThrow("the repository has no config.json");
+    await expect(loadCheckpoint("org/model")).rejects.toThrow("the repository has no config.json");
     files.set("config.json", config);
     files.delete("model.safetensors");
     files.delete("pytorch_model.bin");
-    await expect(loadUpstream("org/model")).rejects.toThrow("neither model.safetensors nor pytorch_model.bin");
+    await expect(loadCheckpoint("org/model")).rejects.toThrow("neither model.safetensors nor pytorch_model.bin");
+  });
+
+  test("a download that is damaged or short is refused, and the cache stays without it", async () => {
+    const name = "model.safetensors";
+    const whole = files.get(name)!;
+    const damaged = Uint8Array.from(whole);
+    damaged[whole.length >> 1] ^= 1;
+    sent.set(name, damaged);
+    await expect(loadCheckpoint("org/model")).rejects.toThrow(`${name}: what arrived is damaged (SHA-256 differs)`);
+    sent.set(name, whole.subarray(0, whole.length - 4));
+    await expect(loadCheckpoint("org/model")).rejects.toThrow(`${whole.length - 4} of ${whole.length} bytes arrived`);
+    const storage = join(folder, "hub", "models--org--model");
+    expect(await readdir(join(storage, "snapshots", commit))).not.toContain(name);
+    expect((await readdir(join(storage, "blobs"))).filter((blob) => /incomplete/.test(blob))).toEqual([]);
+    sent.clear();
+    expect((await loadCheckpoint("org/model")).info.format).toBe("huggingface-safetensors");
   });
 
   test("refuses shards outside the repository", async () => {
     files.delete("model.safetensors");
     files.set("model.safetensors.index.json", Buffer.from('{"weight_map":{"a":"../../../evil"}}'));
     files.set("../../../evil", Buffer.from("x"));
-    await expect(loadUpstream("org/model")).rejects.toThrow("not the name of a file at its top level");
+    await expect(loadCheckpoint("org/model")).rejects.toThrow("not the name of a file at its top level");
     expect(existsSync(join(folder, "evil"))).toBe(false);
   });
 });

@@ -4,8 +4,8 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parseLiteral } from "../../src/checkpoint/formats/literal.ts";
 import { loadModel } from "../../src/checkpoint/index.ts";
+import { parseLiteral } from "../../src/checkpoint/read/literal.ts";
 import { StillwaveError } from "../../src/errors.ts";
 
 let folder = "";

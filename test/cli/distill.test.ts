@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { followRun } from "../../src/cli/distill/follow.ts";
 import type { Output } from "../../src/cli/output.ts";
-import type { DistillEvent } from "../../src/distill/run/events.types.ts";
+import type { DistillEvent } from "../../src/distill/events.ts";
 
 const summary = {
   step: 20,

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readNpy } from "../../src/extract/index.ts";
+import { readNpy } from "../../src/extract/npy.ts";
 import { bin, type Ended, repository, stillwave } from "./run.ts";
 
 let root = "";

@@ -1,7 +1,7 @@
 // A run in a process of its own, for tests that kill it: child-run.ts <outDir> <steps> <slowAfter> [--resume]. After
 // `slowAfter` updates of this process it goes slowly, so that a signal arrives while it works.
 import { setTimeout as wait } from "node:timers/promises";
-import { distillRun } from "../../src/distill/trainer.ts";
+import { distillRun } from "../../src/distill/run.ts";
 import { exitCodeOf, stopOnSignals } from "../../src/training/signals.ts";
 import { fakePrepare, fakeRecipe } from "./fake-run.ts";
 

@@ -3,11 +3,14 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Batch } from "../../src/data/batch.ts";
+import type { ModelFacts } from "../../src/distill/card.ts";
+import type { DistillEvent } from "../../src/distill/events.ts";
+import type { StepLosses } from "../../src/distill/loss.ts";
+import type { Prepare } from "../../src/distill/prepare.ts";
 import { parseRecipe, type Recipe } from "../../src/distill/recipe.ts";
-import type { DistillEvent } from "../../src/distill/run/events.types.ts";
-import type { RunSpeech } from "../../src/distill/run/speech.ts";
-import type { DistillStep, StepLosses } from "../../src/distill/step.types.ts";
-import { type DistillRunOptions, distillRun, type ModelFacts, type Prepare } from "../../src/distill/trainer.ts";
+import { type DistillRunOptions, distillRun } from "../../src/distill/run.ts";
+import type { RunSpeech } from "../../src/distill/speech.ts";
+import type { DistillStep } from "../../src/distill/step.ts";
 import type { HostArray, Parameters } from "../../src/graph/array.ts";
 import { readMetrics } from "../../src/log/index.ts";
 import type { TrainRow } from "../../src/log/metrics.types.ts";
@@ -91,7 +94,7 @@ export function fakeStep(): DistillStep {
     zeroGradients: () => void gradients.fill(0),
     accumulate: async (batch, mask, scale, seed) => forward(batch, mask, scale, new Random(seed, "dropout")),
     validate: async (batch) => forward(batch, undefined, 0, undefined),
-    frames: fakeFrames,
+    framesOf: ({ samples, paddedSamples }) => ({ frames: fakeFrames(paddedSamples), valid: samples.map(fakeFrames) }),
     dispose: async () => {},
   };
 }
@@ -150,7 +153,6 @@ export function fakeSpeech(options: FakeOptions = {}): RunSpeech {
       train: record(options.fingerprint ?? "train"),
       validation: validation && record("validation"),
     },
-    notes: [],
     close: async () => {},
   };
 }
@@ -159,7 +161,6 @@ export function fakePrepare(options: FakeOptions = {}): Prepare {
   return async () => ({
     step: (options.wrap ?? ((step: DistillStep) => step))(fakeStep()),
     speech: fakeSpeech(options),
-    validFrames: (samples) => fakeFrames(samples),
     teacher: { source: options.teacher ?? "fake" },
     writeModel: async (folder, parameters, facts) => options.written?.(folder, parameters, facts),
     dispose: async () => {},

@@ -1,7 +1,7 @@
 // Span masks: the published statistics, the rules every mask keeps, and inputs too small for a span.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { maskProbAt, spanMasks, stepMask } from "../../src/distill/masks.ts";
+import { type MaskOptions, maskProbAt, spanMasks } from "../../src/distill/masks.ts";
 import { Random } from "../../src/random.ts";
 
 const count = (mask: Uint8Array) => mask.reduce((sum, value) => sum + value, 0);
@@ -19,6 +19,10 @@ function runs(row: Uint8Array, value: number): number[] {
   }
   return lengths;
 }
+
+/** As an update draws it: a stream of its own for each micro-batch. */
+const stepMask = (seed: number, step: number, micro: number, frames: number, valid: number[], options: MaskOptions) =>
+  spanMasks(new Random(seed, "mask", step, micro), frames, valid, options);
 
 describe("share of masked frames", () => {
   // Shares measured on the original implementation. The share depends on the batch size (every item is cut to the batch's

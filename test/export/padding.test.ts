@@ -11,8 +11,8 @@ import { frameCounts, lengthsInput, SAMPLES } from "../../src/models/trace.ts";
 import { windowCounts } from "../../src/nn/features/lengths.ts";
 import type { OnnxFile, Runtime } from "../../src/runtime/node/index.ts";
 import { createRuntime, openOnnxFile } from "../../src/runtime/node/index.ts";
-import type { Extraction, PaddedWaveforms } from "../../src/upstream/inference.ts";
-import { createUpstream, padWaveforms } from "../../src/upstream/inference.ts";
+import type { PaddedWaveforms } from "../../src/upstream/model.ts";
+import { createModel, padWaveforms } from "../../src/upstream/model.ts";
 import { feedsOf, kinds, relativeDifference, temporaryFolder, tinyModel, validFramesOf, waveforms } from "./cases.ts";
 
 const folder = temporaryFolder();
@@ -30,15 +30,13 @@ async function exported(
   return openOnnxFile(out);
 }
 
-const statesOf = (out: Extraction) => [out.encoderInput, ...out.layers.slice(0, -1), out.last];
-
 async function compare(file: OnnxFile, model: ReturnType<typeof tinyModel>, batch: PaddedWaveforms, isolate = false) {
-  const upstream = createUpstream(model, runtime);
+  const upstream = createModel(model, runtime);
   const source = await upstream.extract(batch, { isolate });
   await upstream.dispose();
   const results = await file.run(feedsOf(batch));
   expect(validFramesOf(results)).toEqual(source.validFrames);
-  statesOf(source).forEach((state, k) => {
+  source.hiddenStates.forEach((state, k) => {
     const actual = results[`hidden_states.${k}`] as never;
     expect(relativeDifference(actual, state, source.validFrames), `hidden_states.${k}`).toBeLessThan(1e-5);
   });
@@ -62,7 +60,7 @@ describe.each(Object.entries(kinds))("%s", (_, changes) => {
 
   test("isolated items do not depend on their batch, in the library and in the file", async () => {
     const waves = waveforms(7, 5000, 1111, 2417);
-    const upstream = createUpstream(model, runtime);
+    const upstream = createModel(model, runtime);
     const together = await upstream.extract(waves, { isolate: true });
     const file = await exported(model, { isolate: true });
     await compare(file, model, padWaveforms(waves), true);
@@ -71,7 +69,7 @@ describe.each(Object.entries(kinds))("%s", (_, changes) => {
       const alone = await upstream.extract(wave);
       expect(together.validFrames[item]).toBe(frameCount(model.config.conv, wave.length));
       const aloneInFile = await file.run(feedsOf(padWaveforms([wave])));
-      statesOf(alone).forEach((state, k) => {
+      alone.hiddenStates.forEach((state, k) => {
         const frames = state.shape[1];
         const cut = (x: { readonly shape: readonly number[]; readonly data: ArrayLike<number | bigint> }) => {
           const [, time, dim] = x.shape as [number, number, number];
@@ -79,7 +77,7 @@ describe.each(Object.entries(kinds))("%s", (_, changes) => {
           return { shape: [1, frames, dim], data };
         };
         const name = `hidden_states.${k}`;
-        expect(relativeDifference(cut(statesOf(together)[k]), state), `item ${item} ${name}`).toBeLessThan(1e-4);
+        expect(relativeDifference(cut(together.hiddenStates[k]), state), `item ${item} ${name}`).toBeLessThan(1e-4);
         expect(relativeDifference(cut(inFile[name]), state), `item ${item} ${name} in the file`).toBeLessThan(1e-4);
         expect(relativeDifference(aloneInFile[name], state)).toBeLessThan(1e-5);
       });
@@ -118,16 +116,14 @@ describe.each(Object.entries(kinds))("%s", (_, changes) => {
 describe("what depends on the batch", () => {
   const waves = waveforms(9, 4000, 1500);
   const difference = async (model: ReturnType<typeof tinyModel>) => {
-    const upstream = createUpstream(model, runtime);
-    const together = await upstream.extract(waves);
-    const alone = await upstream.extract(waves[1]);
+    const upstream = createModel(model, runtime);
+    const last = async (input: Parameters<typeof upstream.extract>[0]) =>
+      (await upstream.extract(input)).hiddenStates[model.config.layers];
+    const [together, alone] = [await last(waves), await last(waves[1])];
     await upstream.dispose();
-    const [, frames, dim] = alone.last.shape as [number, number, number];
-    const start = together.last.shape[1] * dim;
-    return relativeDifference(
-      { shape: alone.last.shape, data: together.last.data.slice(start, start + frames * dim) },
-      alone.last,
-    );
+    const [, frames, dim] = alone.shape as [number, number, number];
+    const start = together.shape[1] * dim;
+    return relativeDifference({ shape: alone.shape, data: together.data.slice(start, start + frames * dim) }, alone);
   };
 
   test("LayerNorm models: nothing, without isolating", async () => {

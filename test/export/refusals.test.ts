@@ -18,10 +18,10 @@ const misuse: [string, Record<string, unknown>, string][] = [
   ["opset of the future", { opset: 99 }, "got 99"],
   ["opset no number", { opset: Number.NaN }, "got NaN"],
   ["opset no integer", { opset: 17.5 }, "got 17.5"],
-  ["no such layer", { layers: [5] }, "no hidden state 5: the model has 0 (the encoder's input) to 4"],
+  ["no such layer", { layers: [5] }, "no hidden state 5; valid: 0, 1, 2, 3, 4"],
   ["negative layer", { layers: [-1] }, "no hidden state -1"],
   ["layer twice", { layers: [1, 1] }, "twice"],
-  ["no layers", { layers: [] }, "layers is empty"],
+  ["no layers", { layers: [] }, "layers: name at least one"],
   ["layers of the last", { output: "last", layers: [1] }, "output last is one layer"],
   ["weights without a sum", { weights: [1] }, "go with output weighted-sum"],
   ["too few weights", { output: "weighted-sum", weights: [1, 2] }, "5 states are summed, got 2 weights"],
@@ -46,7 +46,7 @@ describe("misuse", () => {
   test("heads of a model without", async () => {
     const model = tinyModel({ headDim: null, headLayers: [] });
     const options = { out, speech, output: "weighted-sum", sumOf: "heads" } as const;
-    await expect(exportOnnx(model, options)).rejects.toThrow("the model has no heads");
+    await expect(exportOnnx(model, options)).rejects.toThrow("heads: the model has none");
   });
 });
 

@@ -5,7 +5,7 @@ import * as ort from "onnxruntime-web/wasm";
 import { describe, expect, test } from "vitest";
 import { exportOnnx } from "../../src/export/index.ts";
 import { openOnnxFile } from "../../src/runtime/node/index.ts";
-import { padWaveforms } from "../../src/upstream/inference.ts";
+import { padWaveforms } from "../../src/upstream/model.ts";
 import { feedsOf, kinds, relativeDifference, temporaryFolder, tinyModel, validFramesOf, waveforms } from "./cases.ts";
 
 ort.env.wasm.numThreads = 1;

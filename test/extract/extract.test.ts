@@ -18,12 +18,14 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadAudio } from "../../src/audio/index.ts";
 import { readAllSafetensors } from "../../src/checkpoint/index.ts";
 import { UsageError } from "../../src/errors.ts";
-import { type ExtractEvent, type ExtractOptions, extractRun, parseLayers, readNpy } from "../../src/extract/index.ts";
+import { readNpy } from "../../src/extract/npy.ts";
+import { type ExtractEvent, extractFiles } from "../../src/extract/run.ts";
+import type { ExtractFilesOptions } from "../../src/extract/settings.ts";
 import { frameCount, type ModelConfig, noReuse } from "../../src/models/config.ts";
 import { initParameters } from "../../src/models/init.ts";
 import { Random } from "../../src/random.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/node/index.ts";
-import { createUpstream } from "../../src/upstream/inference.ts";
+import { createModel } from "../../src/upstream/model.ts";
 
 const config: ModelConfig = {
   family: "student",
@@ -88,10 +90,10 @@ function writeWav(path: string, samples: number, seed = samples): void {
 let folders = 0;
 const fresh = () => join(root, `out${folders++}`);
 
-async function run(outDir: string, options: Partial<ExtractOptions> = {}): Promise<ExtractEvent[]> {
+async function run(outDir: string, options: Partial<ExtractFilesOptions> = {}): Promise<ExtractEvent[]> {
   const events: ExtractEvent[] = [];
   const all = { model, runtime, inputs: [speech], outDir, workers: 0, ...options };
-  for await (const event of extractRun(all)) events.push(event);
+  for await (const event of extractFiles(all)) events.push(event);
   return events;
 }
 
@@ -119,7 +121,7 @@ describe("numbers", () => {
     const end = endOf(await run(outDir, { batchSeconds: 0 }));
     expect(end).toMatchObject({ kind: "done", written: 7, skipped: 0, badFiles: [] });
     expect(files(outDir)).toEqual([0, 1, 2, 3, 4].map((i) => `a${i}.npy`).concat(["b/a0.npy", "b/a1.npy"]));
-    const upstream = createUpstream(model, runtime);
+    const upstream = createModel(model, runtime);
     for (const record of manifestOf(outDir)) {
       const out = await upstream.extract(await loadAudio(record.path));
       const frames = frameCount(config.conv, record.samples);
@@ -132,7 +134,7 @@ describe("numbers", () => {
       });
       const { shape, data } = await readNpy(join(outDir, record.file));
       expect(shape).toEqual([4, frames, 12]);
-      const expected = [out.encoderInput, ...out.layers].flatMap((state) => [...state.data]);
+      const expected = out.hiddenStates.flatMap((state) => [...state.data]);
       expect([...data]).toEqual(expected);
     }
     await upstream.dispose();
@@ -200,7 +202,7 @@ describe("going on", () => {
       const stop = new AbortController();
       const events: ExtractEvent[] = [];
       const options = { model, runtime, inputs: [speech], outDir, workers: 0, batchSeconds: 1.5, signal: stop.signal };
-      for await (const event of extractRun(options)) {
+      for await (const event of extractFiles(options)) {
         events.push(event);
         if (event.kind === "file" && event.done === stopAfter) stop.abort();
       }
@@ -221,7 +223,7 @@ describe("going on", () => {
 
   test("leaving the loop early loses nothing that was written", async () => {
     const outDir = fresh();
-    for await (const event of extractRun({ model, runtime, inputs: [speech], outDir, workers: 0, batchSeconds: 0 }))
+    for await (const event of extractFiles({ model, runtime, inputs: [speech], outDir, workers: 0, batchSeconds: 0 }))
       if (event.kind === "file") break;
     expect(manifestOf(outDir)).toHaveLength(1);
     expect(endOf(await run(outDir, { batchSeconds: 0 }))).toMatchObject({ written: 6, skipped: 1 });
@@ -233,7 +235,7 @@ describe("going on", () => {
     mkdirSync(folder);
     for (const i of [1, 2, 3]) writeWav(join(folder, `${i}.wav`), 3000 * i);
     const inputs = [folder];
-    const again = async (options: Partial<ExtractOptions> = {}) => {
+    const again = async (options: Partial<ExtractFilesOptions> = {}) => {
       const { written, skipped } = endOf(await run(outDir, { inputs, batchSeconds: 0, ...options }));
       return [written, skipped];
     };
@@ -257,7 +259,7 @@ describe("going on", () => {
 });
 
 describe("a folder that holds something else", () => {
-  test.each<[Partial<ExtractOptions>, RegExp]>([
+  test.each<[Partial<ExtractFilesOptions>, RegExp]>([
     [{ layers: [1] }, /made otherwise: layers 0,1,2,3 \(now 1\); .*--force/],
     [{ heads: true }, /heads false \(now true\)/],
     [{ dtype: "float16" }, /: dtype float32 \(now float16\);/],
@@ -359,10 +361,10 @@ describe("bad input", () => {
     await expect(run(fresh(), options)).rejects.toThrow(/layer 3 holds NaN/);
   });
 
-  test.each<[Partial<ExtractOptions>, RegExp]>([
-    [{ layers: [4] }, /no layer 4; valid: 0, 1, 2, 3/],
-    [{ layers: [0], heads: true }, /no head of layer 0; valid: 1, 2, 3/],
-    [{ layers: [] }, /at least one/],
+  test.each<[Partial<ExtractFilesOptions>, RegExp]>([
+    [{ layers: [4] }, /no hidden state 4; valid: 0, 1, 2, 3/],
+    [{ layers: [0], heads: true }, /no head 0; valid: 1, 2, 3/],
+    [{ layers: [] }, /name at least one/],
     [{ layers: [2, 1, 2] }, /layers: 2 is named twice in 2,1,2/],
     [{ layers: [1, 1], heads: true }, /layers: 1 is named twice/],
     [{ batchSeconds: -1 }, /0 or more/],
@@ -372,12 +374,5 @@ describe("bad input", () => {
   ])("%j", async (options, message) => {
     await expect(run(fresh(), options)).rejects.toThrow(message);
     if (options.layers) await expect(run(fresh(), options)).rejects.toThrow(UsageError);
-  });
-
-  test("layers as text", () => {
-    expect(parseLayers("all")).toBe("all");
-    expect(parseLayers("0, 6,12")).toEqual([0, 6, 12]);
-    for (const text of ["", "1-3", "a", "1,,2", "-1"])
-      expect(() => parseLayers(text)).toThrow(/expected all or numbers/);
   });
 });

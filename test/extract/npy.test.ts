@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { encodeNpy, readNpy } from "../../src/extract/index.ts";
+import { encodeNpy, readNpy } from "../../src/extract/npy.ts";
 
 let root = "";
 beforeAll(() => {

@@ -1,10 +1,11 @@
 // One table of op cases, several for every op: what `runOpCases` holds every runtime against.
 
 import { halfToFloat } from "../../src/checkpoint/formats/dtypes.ts";
+import type { DType } from "../../src/graph/array.ts";
 import type { Dim, Shape } from "../../src/graph/dim.ts";
 import { addDims, floorDivDim, mulDims, symbol } from "../../src/graph/dim.ts";
 import * as g from "../../src/graph/ops.ts";
-import type { DType, Value } from "../../src/graph/value.ts";
+import type { Value } from "../../src/graph/value.ts";
 import { constant, scalar } from "../../src/graph/value.ts";
 import type { OpName } from "../../src/graph/vocabulary.ts";
 import type { Random } from "../../src/random.ts";
@@ -476,7 +477,7 @@ const recurrences: OpCase[] = [
       build: (ct, x, w, v) => {
         const valid = g.cast(v!, "float32");
         const [, cell, gates] = g.lstm(x!, w!, valid, true);
-        return g.lstmBackward(ct!, { weight: w!, valid, cell, gates }, true);
+        return g.lstmBackward([ct, w, valid, cell, gates], true);
       },
     },
   }),

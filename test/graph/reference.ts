@@ -1,8 +1,8 @@
 // A plain float64 interpreter of the whole op vocabulary: slow, obvious, and the judge of every runtime in the tests.
 import { evaluateDim, evaluateShape } from "../../src/graph/dim.ts";
-import type { GraphNode, Value } from "../../src/graph/value.ts";
-import { reachableNodes } from "../../src/graph/value.ts";
-import type { OpName } from "../../src/graph/vocabulary.ts";
+import type { NodeOf, Value } from "../../src/graph/value.ts";
+import { mapInputs, reachableNodes } from "../../src/graph/value.ts";
+import type { Attributes, Inputs, OpName } from "../../src/graph/vocabulary.ts";
 import { recurrence, recurrenceBackward } from "./reference-lstm.ts";
 
 /** Row-major float64, whatever the graph's type: int64, uint8 and bool values are exact in it. */
@@ -61,19 +61,18 @@ const normalCdf = (x: number) => 0.5 * (1 + erf(x / Math.SQRT2));
 const normalDensity = (x: number) => Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI);
 
 type Evaluate<K extends OpName> = (
-  attributes: GraphNode<K>["attributes"],
-  inputs: readonly Tensor[],
+  attributes: Attributes<K>,
+  inputs: Inputs<K, Tensor>,
   sizes: Sizes,
-  node: GraphNode<K>,
 ) => Tensor | readonly Tensor[];
 
 const map =
   (f: (x: number) => number) =>
-  (_: unknown, [x]: readonly Tensor[]): Tensor => ({ shape: x!.shape, data: x!.data.map(f) });
+  (_: unknown, [x]: readonly [Tensor]): Tensor => ({ shape: x.shape, data: x.data.map(f) });
 const zip =
   (f: (x: number, y: number) => number) =>
-  (_: unknown, [x, y]: readonly Tensor[]): Tensor =>
-    tabulate(broadcastNumbers(x!.shape, y!.shape), (i) => f(read(x!, i), read(y!, i)));
+  (_: unknown, [x, y]: readonly [Tensor, Tensor]): Tensor =>
+    tabulate(broadcastNumbers(x.shape, y.shape), (i) => f(read(x, i), read(y, i)));
 
 const leaf = (): never => {
   throw new Error("reference: leaves are not computed");
@@ -92,8 +91,8 @@ function permute(x: Tensor, permutation: readonly number[]): Tensor {
 }
 
 const product: Evaluate<"matmul" | "gemm"> = ({ transA, transB, alpha }, [left, right, c]) => {
-  const a = transA ? swapLast(left!) : left!;
-  const b = transB ? swapLast(right!) : right!;
+  const a = transA ? swapLast(left) : left;
+  const b = transB ? swapLast(right) : right;
   const inner = a.shape.at(-1)!;
   if (inner !== b.shape.at(-2)) throw new Error("reference: inner sizes differ");
   const shape = [...broadcastNumbers(a.shape.slice(0, -2), b.shape.slice(0, -2)), a.shape.at(-2)!, b.shape.at(-1)!];
@@ -106,16 +105,16 @@ const product: Evaluate<"matmul" | "gemm"> = ({ transA, transB, alpha }, [left, 
 };
 
 const conv1d: Evaluate<"conv1d"> = ({ stride, groups, padding }, [x, weight, bias]) => {
-  const [batch, , time] = x!.shape as [number, number, number];
-  const [out, perGroup, kernel] = weight!.shape as [number, number, number];
+  const [batch, , time] = x.shape as [number, number, number];
+  const [out, perGroup, kernel] = weight.shape as [number, number, number];
   const frames = Math.floor((time + padding[0] + padding[1] - kernel) / stride) + 1;
   return tabulate([batch, out, frames], ([b, o, t]) => {
-    let total = bias ? bias.data[o!] : 0;
-    const group = Math.floor(o! / (out / groups));
+    let total = bias ? bias.data[o] : 0;
+    const group = Math.floor(o / (out / groups));
     for (let c = 0; c < perGroup; c++)
       for (let k = 0; k < kernel; k++) {
-        const at = t! * stride + k - padding[0];
-        if (at >= 0 && at < time) total += read(x!, [b!, group * perGroup + c, at]) * read(weight!, [o!, c, k]);
+        const at = t * stride + k - padding[0];
+        if (at >= 0 && at < time) total += read(x, [b, group * perGroup + c, at]) * read(weight, [o, c, k]);
       }
     return total;
   });
@@ -124,14 +123,14 @@ const conv1d: Evaluate<"conv1d"> = ({ stride, groups, padding }, [x, weight, bia
 const reduce =
   (finish: (values: number[]) => number): Evaluate<"sum" | "mean" | "max"> =>
   ({ axes, keepDims }, [x]) => {
-    const kept = x!.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+    const kept = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
     const result = tabulate(kept, (index) => {
       const values: number[] = [];
-      const ranges = x!.shape.map((size, axis) => (axes.includes(axis) ? size : 1));
+      const ranges = x.shape.map((size, axis) => (axes.includes(axis) ? size : 1));
       tabulate(ranges, (inner) => {
         values.push(
           read(
-            x!,
+            x,
             index.map((i, axis) => i + inner[axis]),
           ),
         );
@@ -152,17 +151,17 @@ function rows(x: Tensor, f: (row: Float64Array) => Float64Array): Tensor {
 }
 
 const layerNorm: Evaluate<"layerNorm"> = ({ epsilon }, [x, weight, bias]) => {
-  const width = x!.shape.at(-1)!;
+  const width = x.shape.at(-1)!;
   const means: number[] = [];
   const inverses: number[] = [];
-  const y = rows(x!, (row) => {
+  const y = rows(x, (row) => {
     const mean = total([...row]) / width;
     const inverse = 1 / Math.sqrt(total([...row].map((v) => (v - mean) ** 2)) / width + epsilon);
     means.push(mean);
     inverses.push(inverse);
-    return row.map((v, i) => (v - mean) * inverse * weight!.data[i] + bias!.data[i]);
+    return row.map((v, i) => (v - mean) * inverse * weight.data[i] + bias.data[i]);
   });
-  const shape = [...x!.shape.slice(0, -1), 1];
+  const shape = [...x.shape.slice(0, -1), 1];
   return [y, { shape, data: Float64Array.from(means) }, { shape, data: Float64Array.from(inverses) }];
 };
 
@@ -179,11 +178,11 @@ const CASTS: Record<string, (x: number) => number> = {
 /** Total over the vocabulary: an op without a reference does not compile. */
 export const REFERENCE: { readonly [K in OpName]: Evaluate<K> } = {
   input: leaf,
-  constant: ({ data }, _, sizes, node) => ({
-    shape: evaluateShape(node.outputs[0].shape, sizes),
+  constant: ({ type, data }) => ({
+    shape: type.shape,
     data: Float64Array.from(data as ArrayLike<number | bigint>, Number),
   }),
-  iota: ({ size }, _, sizes) => tabulate([evaluateDim(size, sizes)], ([i]) => i!),
+  iota: ({ size }, _, sizes) => tabulate([evaluateDim(size, sizes)], ([i]) => i),
   dimension: ({ size }, _, sizes) => tabulate([], () => evaluateDim(size, sizes)),
   add: zip((x, y) => x + y),
   sub: zip((x, y) => x - y),
@@ -201,38 +200,38 @@ export const REFERENCE: { readonly [K in OpName]: Evaluate<K> } = {
   tanh: map(Math.tanh),
   gelu: map((x) => x * normalCdf(x)),
   geluBackward: zip((x, cotangent) => cotangent * (normalCdf(x) + x * normalDensity(x))),
-  clip: ({ min, max }, [x]) => ({ shape: x!.shape, data: x!.data.map((v) => Math.min(max, Math.max(min, v))) }),
-  cast: ({ to }, [x]) => ({ shape: x!.shape, data: x!.data.map(CASTS[to]) }),
+  clip: ({ min, max }, [x]) => ({ shape: x.shape, data: x.data.map((v) => Math.min(max, Math.max(min, v))) }),
+  cast: ({ to }, [x]) => ({ shape: x.shape, data: x.data.map(CASTS[to]) }),
   dropout: ({ rate }, [x, kept]) => ({
-    shape: x!.shape,
-    data: x!.data.map((v, i) => (v * kept!.data[i]) / (1 - rate)),
+    shape: x.shape,
+    data: x.data.map((v, i) => (v * kept.data[i]) / (1 - rate)),
   }),
-  scaleGradient: (_, [x]) => x!,
+  scaleGradient: (_, [x]) => x,
   matmul: product,
   gemm: product,
   conv1d,
   sum: reduce(total),
   mean: reduce((values) => total(values) / values.length),
   max: reduce((values) => Math.max(...values)),
-  lstm: ({ reverse }, [gates, weight, valid]) => recurrence(gates!, weight!, valid!, reverse),
+  lstm: ({ reverse }, [gates, weight, valid]) => recurrence(gates, weight, valid, reverse),
   lstmBackward: ({ reverse }, inputs) => recurrenceBackward(inputs, reverse),
   softmax: (_, [x]) =>
-    rows(x!, (row) => {
+    rows(x, (row) => {
       const top = Math.max(...row);
       const exps = row.map((v) => Math.exp(v - top));
       return exps.map((v) => v / total([...exps]));
     }),
   layerNorm,
-  reshape: ({ shape }, [x], sizes) => ({ shape: evaluateShape(shape, sizes), data: x!.data }),
-  transpose: ({ permutation }, [x]) => permute(x!, permutation),
+  reshape: ({ shape }, [x], sizes) => ({ shape: evaluateShape(shape, sizes), data: x.data }),
+  transpose: ({ permutation }, [x]) => permute(x, permutation),
   broadcast: ({ shape }, [x], sizes) =>
-    tabulate(broadcastNumbers(x!.shape, evaluateShape(shape, sizes)), (index) => read(x!, index)),
+    tabulate(broadcastNumbers(x.shape, evaluateShape(shape, sizes)), (index) => read(x, index)),
   slice: ({ axis, start, end, step }, [x], sizes) => {
-    const size = x!.shape[axis];
-    if (step === -1) return tabulate(x!.shape, (index) => read(x!, moved(index, axis, size - 1 - index[axis])));
+    const size = x.shape[axis];
+    if (step === -1) return tabulate(x.shape, (index) => read(x, moved(index, axis, size - 1 - index[axis])));
     const [from, to] = [evaluateDim(start, sizes), evaluateDim(end, sizes)];
     if (from < 0 || to > size || from > to) throw new Error(`reference: slice ${from}..${to} of ${size}`);
-    return tabulate(withSize(x!.shape, axis, to - from), (index) => read(x!, moved(index, axis, index[axis] + from)));
+    return tabulate(withSize(x.shape, axis, to - from), (index) => read(x, moved(index, axis, index[axis] + from)));
   },
   concat: ({ axis }, parts) => {
     const size = total(parts.map((part) => part.shape[axis]));
@@ -246,46 +245,44 @@ export const REFERENCE: { readonly [K in OpName]: Evaluate<K> } = {
     });
   },
   pad: ({ axis, before, after }, [x], sizes) => {
-    const [ahead, size] = [evaluateDim(before, sizes), x!.shape[axis]];
-    return tabulate(withSize(x!.shape, axis, size + ahead + evaluateDim(after, sizes)), (index) => {
+    const [ahead, size] = [evaluateDim(before, sizes), x.shape[axis]];
+    return tabulate(withSize(x.shape, axis, size + ahead + evaluateDim(after, sizes)), (index) => {
       const position = index[axis] - ahead;
-      return position < 0 || position >= size ? 0 : read(x!, moved(index, axis, position));
+      return position < 0 || position >= size ? 0 : read(x, moved(index, axis, position));
     });
   },
   gather: ({ axis }, [x, indices]) => {
-    const rank = indices!.shape.length;
-    const shape = [...x!.shape.slice(0, axis), ...indices!.shape, ...x!.shape.slice(axis + 1)];
+    const rank = indices.shape.length;
+    const shape = [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)];
     return tabulate(shape, (index) => {
-      const chosen = read(indices!, index.slice(axis, axis + rank));
-      return read(x!, [...index.slice(0, axis), chosen, ...index.slice(axis + rank)]);
+      const chosen = read(indices, index.slice(axis, axis + rank));
+      return read(x, [...index.slice(0, axis), chosen, ...index.slice(axis + rank)]);
     });
   },
   scatterAddRows: ({ size }, [indices, updates, base], sizes) => {
-    const shape = withSize(updates!.shape, 0, evaluateDim(size, sizes));
+    const shape = withSize(updates.shape, 0, evaluateDim(size, sizes));
     return tabulate(shape, (index) => {
       let sum = base ? read(base, index) : 0;
-      indices!.data.forEach((row, n) => {
-        if (row === index[0]) sum += read(updates!, moved(index, 0, n));
+      indices.data.forEach((row, n) => {
+        if (row === index[0]) sum += read(updates, moved(index, 0, n));
       });
       return sum;
     });
   },
 };
 
+/** What a node computes, from the results of those before it. */
+function compute<K extends OpName>(node: NodeOf<K>, results: ReadonlyMap<Value, Tensor>, sizes: Sizes) {
+  const inputs = mapInputs(node, (value) => results.get(value)!);
+  return REFERENCE[node.op](node.attributes, inputs, sizes);
+}
+
 /** Runs a graph. Every computed shape is held against the inferred one. */
 export function evaluate(outputs: readonly Value[], feeds: ReadonlyMap<string, Tensor>, sizes: Sizes): Tensor[] {
   const results = new Map<Value, Tensor>();
   for (const node of reachableNodes(outputs)) {
-    const computed =
-      node.op === "input"
-        ? feeds.get((node as unknown as GraphNode<"input">).attributes.name)!
-        : (REFERENCE[node.op] as Evaluate<OpName>)(
-            node.attributes as never,
-            node.inputs.map((value) => results.get(value)!),
-            sizes,
-            node as never,
-          );
-    const tensors = Array.isArray(computed) ? (computed as readonly Tensor[]) : [computed as Tensor];
+    const computed = node.op === "input" ? feeds.get(node.attributes.name)! : compute(node, results, sizes);
+    const tensors = "data" in computed ? [computed] : computed;
     node.outputs.forEach((value, i) => {
       const inferred = evaluateShape(value.shape, sizes);
       if (inferred.join() !== tensors[i].shape.join())

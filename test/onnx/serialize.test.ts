@@ -1,11 +1,12 @@
 // Emitted models: valid by an independent reader, names unique, inputs and outputs in every combination run as written.
 import { beforeAll, describe, expect, test } from "vitest";
 import { addDims, mulDims, symbol } from "../../src/graph/dim.ts";
+import { graphInputs, symbolSources } from "../../src/graph/graph.ts";
 import * as g from "../../src/graph/ops.ts";
 import type { Value } from "../../src/graph/value.ts";
 import { constant, input, scalar } from "../../src/graph/value.ts";
 import { encodeModel } from "../../src/onnx/proto.ts";
-import { graphInputs, symbolSources, toOnnx } from "../../src/onnx/serialize.ts";
+import { toOnnx } from "../../src/onnx/serialize.ts";
 import { createRuntime } from "../../src/runtime/node/index.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { OP_CASES } from "../graph/op-cases.ts";

@@ -2,10 +2,11 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { gradients } from "../../src/autodiff/gradient.ts";
 import { floatsToHalves } from "../../src/checkpoint/formats/dtypes.ts";
+import type { DType } from "../../src/graph/array.ts";
 import type { Shape } from "../../src/graph/dim.ts";
 import { evaluateDim, evaluateShape, SymbolicDim } from "../../src/graph/dim.ts";
 import * as g from "../../src/graph/ops.ts";
-import type { DType, Value } from "../../src/graph/value.ts";
+import type { Value } from "../../src/graph/value.ts";
 import { input, reachableNodes } from "../../src/graph/value.ts";
 import { Random } from "../../src/random.ts";
 import type { Feed, Runtime } from "../../src/runtime/runtime.ts";

@@ -1,17 +1,20 @@
 // Finds a Python that has PyTorch and runs a script in it; tests that need one skip with a printed reason.
 import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 
-const candidates = ["python3", "/usr/bin/python3"];
+/** `.ci/run` makes the first one for what Debian does not have. */
+const candidates = [fileURLToPath(new URL("../../.venv/bin/python", import.meta.url)), "python3", "/usr/bin/python3"];
 
-/** Command of a Python with PyTorch, or undefined after saying so. */
-export function findTorch(): string | undefined {
-  for (const python of candidates) {
-    // PyTorch's OpenBLAS threads would fight with the other test processes
-    if (spawnSync(python, ["-c", "import torch"], { timeout: 30_000 }).status === 0) return python;
-  }
-  console.warn("skipped: no python3 with PyTorch (Debian: python3-torch)");
+/** Command of a Python that imports `modules`, or undefined after saying so. */
+function findPython(modules: string, remedy: string): string | undefined {
+  for (const python of candidates)
+    if (spawnSync(python, ["-c", `import ${modules}`], { timeout: 60_000 }).status === 0) return python;
+  console.warn(`skipped: no python3 that imports ${modules} (${remedy})`);
   return undefined;
 }
+
+export const findTorch = () => findPython("torch", "Debian: python3-torch");
+export const findTransformers = () => findPython("torch, transformers", ".ci/run installs them into .venv");
 
 /** Runs `script` with `input` as JSON on its standard input; returns the JSON it prints. */
 export function runTorch(python: string, script: string, input: unknown): unknown {
@@ -19,6 +22,7 @@ export function runTorch(python: string, script: string, input: unknown): unknow
     input: JSON.stringify(input),
     encoding: "utf8",
     maxBuffer: 2 ** 28,
+    // PyTorch's OpenBLAS threads would fight with the other test processes
     env: { ...process.env, OMP_NUM_THREADS: "1" },
   });
   if (run.status !== 0) throw new Error(`python failed: ${run.stderr}`);

@@ -8,10 +8,11 @@ import { loadModel } from "../../src/checkpoint/index.ts";
 import { UsageError } from "../../src/errors.ts";
 import { exportOnnx } from "../../src/export/index.ts";
 import { createRuntime } from "../../src/runtime/node/index.ts";
-import type { FeatureUpstream, UtteranceStates } from "../../src/superb/features/features.types.ts";
-import { framesOfSamples, joinStates } from "../../src/superb/features/frames.ts";
-import { loadedUpstream, openFeatureUpstream } from "../../src/upstream/index.ts";
-import { createUpstream } from "../../src/upstream/inference.ts";
+import { framesOfSamples, joinStates, type UtteranceStates } from "../../src/upstream/frames.ts";
+import { createModel } from "../../src/upstream/model.ts";
+import { loadedUpstream } from "../../src/upstream/model-upstream.ts";
+import { openUpstream } from "../../src/upstream/open.ts";
+import type { Upstream } from "../../src/upstream/upstream.ts";
 import {
   kinds,
   present,
@@ -25,7 +26,7 @@ import {
 
 const tinyLibri = fileURLToPath(new URL("../../examples/hubert-tiny-libri", import.meta.url));
 const speech = (file: string) =>
-  loadAudio(fileURLToPath(new URL(`../../../examples/speech/dev/${file}.flac`, import.meta.url)));
+  loadAudio(fileURLToPath(new URL(`../../examples/speech/dev/${file}.flac`, import.meta.url)));
 const folder = temporaryFolder();
 
 /** Largest difference, by the largest value. */
@@ -44,7 +45,7 @@ function difference(actual: UtteranceStates, expected: UtteranceStates): number 
 const layerOf = ({ frames, data }: UtteranceStates, dim: number, layer: number) =>
   data.subarray(layer * frames * dim, (layer + 1) * frames * dim);
 
-async function using<T>(upstream: Promise<FeatureUpstream>, work: (opened: FeatureUpstream) => Promise<T>): Promise<T> {
+async function using<T>(upstream: Promise<Upstream>, work: (opened: Upstream) => Promise<T>): Promise<T> {
   const opened = await upstream;
   try {
     return await work(opened);
@@ -89,7 +90,7 @@ describe("frames", () => {
 describe("filterbanks", () => {
   test("are the benchmark's, 10 ms apart", async () => {
     const wave = await speech("4992/41806/4992-41806-0010");
-    await using(openFeatureUpstream("fbank"), async (upstream) => {
+    await using(openUpstream("fbank"), async (upstream) => {
       expect(upstream).toMatchObject({ kind: "fbank", dim: 240, samplesPerFrame: 160, layers: ["fbank"] });
       const [states] = await upstream.extract([wave]);
       const direct = fbank(wave, SUPERB_FBANK);
@@ -98,15 +99,15 @@ describe("filterbanks", () => {
       expect(Buffer.compare(bytes(states!.data.subarray(0, direct.data.length)), bytes(direct.data))).toBe(0);
       await expect(upstream.extract([new Float32Array(399)])).rejects.toThrow("at least 400");
     });
-    await using(openFeatureUpstream("mfcc"), async (upstream) => {
+    await using(openUpstream("mfcc"), async (upstream) => {
       expect(upstream).toMatchObject({ kind: "mfcc", dim: 39, layers: ["mfcc"] });
       expect((await upstream.extract([wave]))[0].data.length).toBe(framesOfSamples(wave.length, 160) * 39);
     });
   });
 
   test("take no options of models", async () => {
-    await expect(openFeatureUpstream("fbank", { part: "student" })).rejects.toThrow(UsageError);
-    await expect(openFeatureUpstream("mfcc", { states: "heads" })).rejects.toThrow("one layer");
+    await expect(openUpstream("fbank", { part: "student" })).rejects.toThrow(UsageError);
+    await expect(openUpstream("mfcc", { states: "heads" })).rejects.toThrow("one layer");
   });
 });
 
@@ -115,7 +116,7 @@ const bytes = (data: Float32Array) => Buffer.from(data.buffer, data.byteOffset, 
 describe("models", () => {
   test("of a folder: every state, whatever the batch", async () => {
     const waves = await Promise.all(["4992/41806/4992-41806-0010", "1284/1181/1284-1181-0007"].map(speech));
-    await using(openFeatureUpstream(tinyLibri), async (upstream) => {
+    await using(openUpstream(tinyLibri), async (upstream) => {
       expect(upstream).toMatchObject({ kind: "model", samplesPerFrame: 320, minSamples: 400, batchSeconds: 60 });
       expect(upstream.layers).toEqual(["input", "layer 1", "layer 2", "layer 3", "layer 4", "layer 5", "layer 6"]);
       expect(upstream.parameters).toBeGreaterThan(3e6);
@@ -142,7 +143,7 @@ describe("models", () => {
     const model = tinyModel({ normFirst: true, convNorm: "layer" });
     const [wave] = waveforms(4, 3000);
     const runtime = await createRuntime();
-    const raw = createUpstream(model, runtime);
+    const raw = createModel(model, runtime);
     const out = await raw.extract(wave!);
     await raw.dispose();
     const frames = framesOfSamples(3000, 20);
@@ -150,10 +151,7 @@ describe("models", () => {
       auto: [["head 1", "head 2", "head 3", "head 4"], out.heads],
       heads: [["head 1", "head 2", "head 3", "head 4"], out.heads],
       layers: [["layer 1", "layer 2", "layer 3", "layer 4"], out.layers],
-      all: [
-        ["input", "layer 1", "layer 2", "layer 3", "layer 4"],
-        [out.encoderInput, ...out.layers.slice(0, 3), out.last],
-      ],
+      all: [["input", "layer 1", "layer 2", "layer 3", "layer 4"], out.hiddenStates],
     } as const;
     const fingerprints = new Set<string>();
     for (const states of ["auto", "heads", "layers", "all"] as const)
@@ -199,7 +197,7 @@ describe("models", () => {
       const wave = new Float32Array(1000).fill(Number.NaN);
       await expect(upstream.extract([wave])).rejects.toThrow(/state "head 1" holds NaN/);
     });
-    await expect(openFeatureUpstream("no/such/model/at/all")).rejects.toThrow("no such file or folder");
+    await expect(openUpstream("no/such/model/at/all")).rejects.toThrow("no such file or folder");
   });
 });
 
@@ -235,7 +233,7 @@ describe.skipIf(!present)("recorded checkpoints", () => {
     const path = `${root}${name}/checkpoint-epoch=01.ckpt`;
     const model = await rawModel(`${name}/checkpoint-epoch=01.ckpt`);
     let compared = 0;
-    await using(openFeatureUpstream(path), async (upstream) => {
+    await using(openUpstream(path), async (upstream) => {
       expect(upstream.batchSeconds).toBe(0);
       expect(upstream.layers[0]).toBe("head 1");
       for (const { batch, expected } of await recordedRuns(name, model.config)) {
@@ -251,18 +249,18 @@ describe.skipIf(!present)("recorded checkpoints", () => {
         }
       }
     });
-    await using(openFeatureUpstream(path, { reuse: "exact", states: "all" }), async (upstream) => {
+    await using(openUpstream(path, { reuse: "exact", states: "all" }), async (upstream) => {
       expect(upstream.batchSeconds).toBe(60);
       expect(upstream.layers[0]).toBe("input");
     });
-    await using(openFeatureUpstream(path, { part: "teacher", teacherHeads: 4 }), async (upstream) => {
+    await using(openUpstream(path, { part: "teacher", teacherHeads: 4 }), async (upstream) => {
       expect(upstream.layers[0]).toBe("input");
     });
     expect(compared).toBeGreaterThan(0);
   });
 
   test.each(["hf_hubert_base", "hf_wavlm_base", "hf_wav2vec2_pretraining"])("%s opens", async (name) => {
-    await using(openFeatureUpstream(root + name), async (upstream) => {
+    await using(openUpstream(root + name), async (upstream) => {
       const [long, short] = await upstream.extract(waveforms(5, 9000, 4000));
       const [alone] = await upstream.extract(waveforms(5, 9000, 4000).slice(1));
       expect(long!.frames).toBe(28);
@@ -278,28 +276,26 @@ describe("exported files", () => {
     const [plain, isolated] = ["plain.onnx", "isolated.onnx"].map((name) => join(folder, name));
     await exportOnnx(model, { out: plain! });
     await exportOnnx(model, { out: isolated!, isolate: true, externalData: true });
-    const [expected] = await using(openFeatureUpstream(tinyLibri), (upstream) => upstream.extract([wave]));
-    const first = await using(openFeatureUpstream(plain!), async (upstream) => {
+    const [expected] = await using(openUpstream(tinyLibri), (upstream) => upstream.extract([wave]));
+    const first = await using(openUpstream(plain!), async (upstream) => {
       expect(upstream).toMatchObject({ kind: "onnx", samplesPerFrame: 320, minSamples: 400, batchSeconds: 0 });
       expect(upstream.layers.length).toBe(7);
       expect(upstream.layers[0]).toBe("input");
       expect(difference((await upstream.extract([wave]))[0], expected!)).toBeLessThan(1e-4);
       return upstream.fingerprint;
     });
-    await using(openFeatureUpstream(isolated!), async (upstream) => {
+    await using(openUpstream(isolated!), async (upstream) => {
       expect(upstream.batchSeconds).toBe(60);
       expect(upstream.fingerprint).not.toBe(first);
       const [found] = await upstream.extract([wave, wave.subarray(0, 20000)]);
       expect(difference(found!, expected!)).toBeLessThan(1e-4);
       // weights in a file of their own count
       writeFileSync(`${isolated}.data`, Buffer.alloc(1), { flag: "a" });
-      expect(await using(openFeatureUpstream(isolated!), async (again) => again.fingerprint)).not.toBe(
-        upstream.fingerprint,
-      );
+      expect(await using(openUpstream(isolated!), async (again) => again.fingerprint)).not.toBe(upstream.fingerprint);
     });
     const unnamed = join(folder, "model-without-ending");
     copyFileSync(plain!, unnamed);
-    await using(openFeatureUpstream(unnamed, { states: "layers" }), async (upstream) => {
+    await using(openUpstream(unnamed, { states: "layers" }), async (upstream) => {
       expect(upstream.kind).toBe("onnx");
       expect(upstream.layers[0]).toBe("layer 1");
       expect(upstream.fingerprint).not.toBe(first);
@@ -313,18 +309,18 @@ describe("exported files", () => {
     await exportOnnx(model, { out: student!, speech: speechLike });
     await exportOnnx(model, { out: last!, speech: speechLike, output: "last" });
     const [expected] = await using(loadedUpstream("tiny", model), (upstream) => upstream.extract(speechLike));
-    await using(openFeatureUpstream(student!), async (upstream) => {
+    await using(openUpstream(student!), async (upstream) => {
       expect(upstream.layers).toEqual(["head 1", "head 2", "head 3", "head 4"]);
       expect(difference((await upstream.extract([speechLike[0]]))[0], expected!)).toBeLessThan(1e-4);
     });
-    await using(openFeatureUpstream(last!), async (upstream) => {
+    await using(openUpstream(last!), async (upstream) => {
       expect(upstream.layers).toEqual(["last hidden state"]);
     });
-    await expect(openFeatureUpstream(last!, { states: "all" })).rejects.toThrow(
+    await expect(openUpstream(last!, { states: "all" })).rejects.toThrow(
       /no output for states "all"; it has last_hidden_state, valid_frames; valid: auto/,
     );
-    await expect(openFeatureUpstream(last!, { part: "student" })).rejects.toThrow(UsageError);
-    await using(openFeatureUpstream(withoutMetadata(student!)), async (upstream) => {
+    await expect(openUpstream(last!, { part: "student" })).rejects.toThrow(UsageError);
+    await using(openUpstream(withoutMetadata(student!)), async (upstream) => {
       expect(upstream).toMatchObject({ samplesPerFrame: 20, minSamples: 30, batchSeconds: 0 });
     });
   });
@@ -332,8 +328,8 @@ describe("exported files", () => {
   test("that are none are refused", async () => {
     const path = join(folder, "text.onnx");
     writeFileSync(path, "no model");
-    await expect(openFeatureUpstream(path)).rejects.toThrow(`${path}: ONNX Runtime cannot open it`);
-    await expect(openFeatureUpstream(join(folder, "missing.onnx"))).rejects.toThrow("cannot be opened (ENOENT)");
+    await expect(openUpstream(path)).rejects.toThrow(`${path}: ONNX Runtime cannot open it`);
+    await expect(openUpstream(join(folder, "missing.onnx"))).rejects.toThrow("cannot be opened (ENOENT)");
   });
 });
 

@@ -7,11 +7,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vite
 import { loadAudio } from "../../src/audio/index.ts";
 import { loadModel, writeModelFolder } from "../../src/checkpoint/index.ts";
 import { formatCases } from "../../src/cli/verify.ts";
-import { encodeNpy } from "../../src/extract/index.ts";
+import { encodeNpy } from "../../src/extract/npy.ts";
 import { initParameters } from "../../src/models/init.ts";
 import { publishedArchitecture } from "../../src/models/published.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/node/index.ts";
-import { createUpstream } from "../../src/upstream/inference.ts";
+import { createModel } from "../../src/upstream/model.ts";
 import { verifyCase, verifyCases } from "../../src/verify/index.ts";
 
 const shipped = fileURLToPath(new URL("../../examples/", import.meta.url));
@@ -26,7 +26,7 @@ let states: { shape: number[]; data: Float32Array };
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), "stillwave-golden-"));
   runtime = await createRuntime();
-  const upstream = createUpstream(await loadModel(teacher), runtime);
+  const upstream = createModel(await loadModel(teacher), runtime);
   const { layers } = await upstream.extract(await loadAudio(speech));
   await upstream.dispose();
   states = { shape: layers[3].shape.slice(1), data: layers[3].data };

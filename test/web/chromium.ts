@@ -4,7 +4,7 @@ import { mkdtemp, rm, stat } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { extname, join, normalize } from "node:path";
+import { extname, join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { build } from "vite";
@@ -62,7 +62,7 @@ export async function serveFolders(
 ): Promise<{ url: string; close: () => Promise<void> }> {
   const prefixes = Object.keys(folders).sort((a, b) => b.length - a.length);
   const server: Server = createServer(async (request, response) => {
-    const path = normalize(decodeURIComponent(new URL(request.url!, "http://page").pathname));
+    const path = posix.normalize(decodeURIComponent(new URL(request.url!, "http://page").pathname));
     const prefix = prefixes.find((candidate) => path.startsWith(candidate));
     const file = prefix && join(folders[prefix], path.slice(prefix.length) || "index.html");
     if (!file || !(await stat(file).catch(() => undefined))?.isFile()) {

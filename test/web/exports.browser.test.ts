@@ -7,13 +7,14 @@ import { InferenceSession, Tensor } from "onnxruntime-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadAudio } from "../../src/audio/index.ts";
 import { loadModel } from "../../src/checkpoint/index.ts";
-import type { ExportDtype, ExportModel, ExportOptions } from "../../src/export/index.ts";
+import type { ExportDtype, ExportOptions } from "../../src/export/index.ts";
 import { exportOnnx } from "../../src/export/index.ts";
-import { frameCount, reuseEvery } from "../../src/models/config.ts";
-import { initStudent } from "../../src/models/init.ts";
+import { frameCount, type ModelConfig, reuseEvery } from "../../src/models/config.ts";
+import { initParameters } from "../../src/models/init.ts";
+import type { ModelWeights } from "../../src/models/parameters.ts";
 import type { Feeds } from "../../src/runtime/runtime.ts";
 import type { OnnxTensor } from "../../src/runtime/web/index.ts";
-import { padWaveforms } from "../../src/upstream/inference.ts";
+import { padWaveforms } from "../../src/upstream/model.ts";
 import { inChromium, type OpenPage, openTestPage } from "./chromium.ts";
 
 const examples = new URL("../../examples/", import.meta.url);
@@ -31,18 +32,16 @@ const LIMITS: readonly (readonly [ExportDtype, number])[] = [
 ];
 
 /** A student with reused maps, heads and the teacher's convolutions, as a distillation starts. */
-function studentOf(teacher: ExportModel): ExportModel {
+function studentOf(teacher: ModelWeights): ModelWeights {
   const { layers, dim } = teacher.config;
-  return initStudent(
-    {
-      ...teacher.config,
-      family: "student",
-      attentionFrom: reuseEvery(2, layers),
-      headDim: dim,
-      headLayers: [layers - 1],
-    },
-    { seed: 5, copyConvFrom: teacher },
-  );
+  const config: ModelConfig = {
+    ...teacher.config,
+    family: "student",
+    attentionFrom: reuseEvery(2, layers),
+    headDim: dim,
+    headLayers: [layers - 1],
+  };
+  return { config, parameters: initParameters(config, { seed: 5, copyConvFrom: teacher }) };
 }
 
 /** |actual - expected| / |expected|; infinite where shapes differ or a value is not a number. */
@@ -74,7 +73,7 @@ inChromium("exports in Chromium", () => {
   let folder: string;
   let feeds: Feeds;
   let speech: Float32Array[];
-  let models: Record<string, ExportModel>;
+  let models: Record<string, ModelWeights>;
   const pages = new Map<number, OpenPage>();
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "stillwave-exports-"));

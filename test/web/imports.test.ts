@@ -34,7 +34,7 @@ function walk(entry: string): { files: Set<string>; packages: Map<string, string
 /** Packages known to run in browsers. A new one must be looked at first. */
 const ALLOWED = /^(onnxruntime-web\/(wasm|webgpu)|@bufbuild\/protobuf\/wire|zod)$/;
 
-describe.each(["web.ts", "runtime/web/index.ts", "models/inference.ts", "models/forward.ts", "checkpoint/web.ts"])(
+describe.each(["web.ts", "runtime/web/index.ts", "upstream/model.ts", "models/forward.ts", "upstream/web.ts"])(
   "%s",
   (entry) => {
     const { files, packages } = walk(entry);

@@ -8,10 +8,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadModel, writeModelFolder } from "../../src/checkpoint/index.ts";
-import { loadModelFromFiles, loadModelFromUrl } from "../../src/checkpoint/web.ts";
 import { StillwaveError } from "../../src/errors.ts";
 import { reuseEvery } from "../../src/models/config.ts";
-import { initStudent } from "../../src/models/init.ts";
+import { initParameters } from "../../src/models/init.ts";
+import { loadModelFromFiles, loadModelFromUrl } from "../../src/upstream/web.ts";
 
 const example = fileURLToPath(new URL("../../examples/hubert-tiny-libri", import.meta.url));
 const recorded = fileURLToPath(new URL("../../../shared/oracle/checkpoints", import.meta.url));
@@ -46,7 +46,7 @@ beforeAll(async () => {
     headDim: dim,
     headLayers: [1],
   };
-  await writeModelFolder(join(folder, "student"), initStudent(config, { seed: 1 }));
+  await writeModelFolder(join(folder, "student"), { config, parameters: initParameters(config, { seed: 1 }) });
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 

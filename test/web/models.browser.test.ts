@@ -4,8 +4,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadAudio } from "../../src/audio/index.ts";
 import { loadModel } from "../../src/checkpoint/index.ts";
 import { createRuntime } from "../../src/runtime/node/index.ts";
-import type { Extraction } from "../../src/upstream/inference.ts";
-import { createUpstream } from "../../src/upstream/inference.ts";
+import type { Extraction } from "../../src/upstream/model.ts";
+import { createModel } from "../../src/upstream/model.ts";
 import { relativeError } from "../autodiff/finite-differences.ts";
 import { inChromium, type OpenPage, openTestPage } from "./chromium.ts";
 
@@ -30,7 +30,7 @@ inChromium("models in Chromium", () => {
       waveforms.push(
         (await loadAudio(fileURLToPath(new URL(path, examples)))).slice(0, 24_000 - waveforms.length * 4_999),
       );
-    const upstream = createUpstream(await loadModel(teacher), await createRuntime({ device: "cpu", threads: 1 }));
+    const upstream = createModel(await loadModel(teacher), await createRuntime({ device: "cpu", threads: 1 }));
     expected = await upstream.extract(waveforms, { maps: true });
     await upstream.dispose();
   });
@@ -43,10 +43,9 @@ inChromium("models in Chromium", () => {
     expect(page.page.workers().length).toBe(threads - 1); // the engine's other threads
     await page.close();
     expect(actual.validFrames).toEqual(expected.validFrames);
-    expect(actual.layers.length).toBe(6);
+    expect(actual.hiddenStates.length).toBe(7);
     const differences = [
-      ...expected.layers.map((layer, i) => difference(actual.layers[i], layer)),
-      difference(actual.last, expected.last),
+      ...expected.hiddenStates.map((state, i) => difference(actual.hiddenStates[i], state)),
       ...[...expected.maps].map(([layer, map], i) => {
         expect(actual.maps[i][0]).toBe(layer);
         return difference(actual.maps[i][1], map);

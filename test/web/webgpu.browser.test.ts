@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { loadAudio } from "../../src/audio/index.ts";
 import { loadModel } from "../../src/checkpoint/index.ts";
 import { createRuntime } from "../../src/runtime/node/index.ts";
-import { createUpstream } from "../../src/upstream/inference.ts";
+import { createModel } from "../../src/upstream/model.ts";
 import { relativeError } from "../autodiff/finite-differences.ts";
 import { inChromium, openTestPage } from "./chromium.ts";
 
@@ -26,12 +26,12 @@ inChromium("WebGPU in Chromium", () => {
       }
       const file = fileURLToPath(new URL("speech/dev/121/121726/121-121726-0005.flac", examples));
       const wave = (await loadAudio(file)).slice(0, 12_000);
-      const upstream = createUpstream(await loadModel(teacher), await createRuntime({ device: "cpu", threads: 1 }));
+      const upstream = createModel(await loadModel(teacher), await createRuntime({ device: "cpu", threads: 1 }));
       const expected = await upstream.extract([wave]);
       await upstream.dispose();
       const actual = await page.call("extract", `${page.url}teacher`, [wave]);
-      const differences = expected.layers.map(({ shape, data }, i) =>
-        relativeError(actual.layers[i], { shape, data: Float64Array.from(data) }),
+      const differences = expected.hiddenStates.map(({ shape, data }, i) =>
+        relativeError(actual.hiddenStates[i], { shape, data: Float64Array.from(data) }),
       );
       console.log(`webgpu: largest relative difference to onnxruntime-node ${Math.max(...differences)}`);
       // GPU kernels use their own exp, tanh and erf

@@ -1,27 +1,8 @@
-// Number formats found in checkpoints: their sizes, and decoding of little-endian bytes to float32 or float64.
-import { StillwaveError, unknownName } from "../../errors.ts";
+// Number formats found in checkpoints: their sizes, decoding of little-endian bytes to float32, and the way back.
+import { StillwaveError } from "../../errors.ts";
 
-/** Element types, named as safetensors names them. */
-export type Dtype =
-  | "F64"
-  | "F32"
-  | "F16"
-  | "BF16"
-  | "I64"
-  | "I32"
-  | "I16"
-  | "I8"
-  | "U64"
-  | "U32"
-  | "U16"
-  | "U8"
-  | "BOOL"
-  | "F8_E4M3"
-  | "F8_E5M2"
-  | "C64";
-
-/** Bytes per element. */
-export const DTYPE_BYTES: Readonly<Record<Dtype, number>> = {
+/** Bytes per element. Element types are named as safetensors names them. */
+export const DTYPE_BYTES = {
   F64: 8,
   F32: 4,
   F16: 2,
@@ -38,79 +19,71 @@ export const DTYPE_BYTES: Readonly<Record<Dtype, number>> = {
   F8_E4M3: 1,
   F8_E5M2: 1,
   C64: 8,
-};
+} as const;
+export type Dtype = keyof typeof DTYPE_BYTES;
 
-/** The dtype called `name`; throws with the valid names otherwise. */
-export function dtypeNamed(name: string): Dtype {
-  if (Object.hasOwn(DTYPE_BYTES, name)) return name as Dtype;
-  throw unknownName("dtype", name, Object.keys(DTYPE_BYTES));
-}
+export const isDtype = (name: string): name is Dtype => Object.hasOwn(DTYPE_BYTES, name);
 
 export const littleEndianHost = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
+/** Numbers that become float32 as they are. */
+const PLAIN_ARRAYS = {
+  F64: Float64Array,
+  F32: Float32Array,
+  I32: Int32Array,
+  I16: Int16Array,
+  I8: Int8Array,
+  U32: Uint32Array,
+  U16: Uint16Array,
+  U8: Uint8Array,
+} as const;
+
 /** Writes the numbers in `bytes` (little-endian `dtype`) to `out`, starting at `start`. `bytes` is whole elements. */
-export function decodeInto(out: Float32Array | Float64Array, start: number, bytes: Uint8Array, dtype: Dtype): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const count = bytes.byteLength / DTYPE_BYTES[dtype];
-  switch (dtype) {
-    case "F32":
-      if (out instanceof Float32Array && littleEndianHost)
-        new Uint8Array(out.buffer, out.byteOffset + start * 4, bytes.byteLength).set(bytes);
-      else for (let i = 0; i < count; i++) out[start + i] = view.getFloat32(i * 4, true);
-      return;
-    case "F64":
-      for (let i = 0; i < count; i++) out[start + i] = view.getFloat64(i * 8, true);
-      return;
-    case "F16": {
-      const table = halfValues();
-      if (littleEndianHost && bytes.byteOffset % 2 === 0) {
-        const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, count);
-        for (let i = 0; i < count; i++) out[start + i] = table[halves[i]];
-      } else for (let i = 0; i < count; i++) out[start + i] = table[view.getUint16(i * 2, true)];
-      return;
-    }
-    case "BF16":
-      for (let i = 0; i < count; i++) out[start + i] = bfloatToFloat(view.getUint16(i * 2, true));
-      return;
-    case "I64":
-      for (let i = 0; i < count; i++) out[start + i] = Number(view.getBigInt64(i * 8, true));
-      return;
-    case "U64":
-      for (let i = 0; i < count; i++) out[start + i] = Number(view.getBigUint64(i * 8, true));
-      return;
-    case "I32":
-      for (let i = 0; i < count; i++) out[start + i] = view.getInt32(i * 4, true);
-      return;
-    case "U32":
-      for (let i = 0; i < count; i++) out[start + i] = view.getUint32(i * 4, true);
-      return;
-    case "I16":
-      for (let i = 0; i < count; i++) out[start + i] = view.getInt16(i * 2, true);
-      return;
-    case "U16":
-      for (let i = 0; i < count; i++) out[start + i] = view.getUint16(i * 2, true);
-      return;
-    case "I8":
-      for (let i = 0; i < count; i++) out[start + i] = view.getInt8(i);
-      return;
-    case "U8":
-      for (let i = 0; i < count; i++) out[start + i] = bytes[i];
-      return;
-    case "BOOL":
-      for (let i = 0; i < count; i++) out[start + i] = bytes[i] === 0 ? 0 : 1;
-      return;
-    default:
-      throw new StillwaveError(`numbers of type ${dtype} cannot be read; convert the checkpoint to float32 or float16`);
+export function decodeInto(out: Float32Array, start: number, bytes: Uint8Array, dtype: Dtype): void {
+  const size = DTYPE_BYTES[dtype];
+  const usable = littleEndianHost && bytes.byteOffset % size === 0;
+  const source = usable ? bytes : swappedCopy(bytes, size);
+  const [buffer, byteOffset] = [source.buffer as ArrayBuffer, source.byteOffset];
+  const count = bytes.byteLength / size;
+  if (dtype === "F16") {
+    const [halves, table] = [new Uint16Array(buffer, byteOffset, count), halfValues()];
+    for (let i = 0; i < count; i++) out[start + i] = table[halves[i]];
+  } else if (dtype === "BF16") {
+    const upper = new Uint16Array(buffer, byteOffset, count);
+    const bits = new Uint32Array(out.buffer, out.byteOffset, out.length);
+    for (let i = 0; i < count; i++) bits[start + i] = upper[i] << 16;
+  } else if (dtype === "I64" || dtype === "U64") {
+    const integers = new (dtype === "I64" ? BigInt64Array : BigUint64Array)(buffer, byteOffset, count);
+    for (let i = 0; i < count; i++) out[start + i] = Number(integers[i]);
+  } else if (dtype === "BOOL") {
+    for (let i = 0; i < count; i++) out[start + i] = bytes[i] === 0 ? 0 : 1;
+  } else if (dtype in PLAIN_ARRAYS) {
+    out.set(new PLAIN_ARRAYS[dtype as keyof typeof PLAIN_ARRAYS](buffer, byteOffset, count), start);
+  } else {
+    throw new StillwaveError(`numbers of type ${dtype} cannot be read; convert the checkpoint to float32 or float16`);
   }
 }
 
-const words = new Uint32Array(1);
-const floats = new Float32Array(words.buffer);
+/** A copy at an aligned place, in the byte order of this machine. */
+function swappedCopy(bytes: Uint8Array, size: number): Uint8Array {
+  const copy = new Uint8Array(bytes);
+  if (!littleEndianHost) for (let at = 0; at < copy.length; at += size) copy.subarray(at, at + size).reverse();
+  return copy;
+}
 
-/** The float32 value of a bfloat16 bit pattern. */
-export function bfloatToFloat(bits: number): number {
-  words[0] = bits << 16;
-  return floats[0];
+/**
+ * float32 numbers as little-endian bytes; those of F32 on a little-endian machine share the memory of `data`.
+ * `subject` begins the message for a number beyond float16.
+ * @throws StillwaveError
+ */
+export function encodeFloats(data: Float32Array, dtype: "F32" | "F16", subject: string): Uint8Array {
+  const values = dtype === "F16" ? floatsToHalves(data) : data;
+  if (values instanceof Uint16Array)
+    for (let i = 0; i < values.length; i++)
+      if ((values[i] & 0x7fff) === 0x7c00 && Number.isFinite(data[i]))
+        throw new StillwaveError(`${subject} ${data[i]}, beyond float16 (65504); write float32 instead`);
+  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  return littleEndianHost ? bytes : swappedCopy(bytes, values.BYTES_PER_ELEMENT);
 }
 
 let halfTable: Float32Array | undefined;
@@ -132,13 +105,16 @@ export function halfToFloat(bits: number): number {
   return halfValues()[bits];
 }
 
-/** The IEEE half bit pattern nearest to `value` (ties to even); infinity beyond the range. */
-export function floatToHalf(value: number): number {
-  floats[0] = value;
-  return halfBits(words[0]);
+/** float32 values as they come back after being stored as float16. */
+export function roundToHalf(data: Float32Array): Float32Array {
+  const halves = floatsToHalves(data);
+  const table = halfValues();
+  const rounded = new Float32Array(halves.length);
+  for (let i = 0; i < rounded.length; i++) rounded[i] = table[halves[i]];
+  return rounded;
 }
 
-/** The halves nearest to float32 values, as bit patterns. */
+/** The IEEE halves nearest to float32 values (ties to even; infinity beyond the range), as bit patterns. */
 export function floatsToHalves(data: Float32Array): Uint16Array {
   const bits = new Uint32Array(data.buffer, data.byteOffset, data.length);
   const halves = new Uint16Array(data.length);
@@ -156,7 +132,7 @@ function halfBits(bits: number): number {
     const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
     return sign | ((rounded - 0x38000000) >>> 13);
   }
-  // Below the smallest normal half: a multiple of 2^-24, from the significand shifted right.
+  // below the smallest normal half: a multiple of 2^-24, from the significand shifted right
   const shift = 126 - (magnitude >>> 23);
   if (shift > 24) return sign;
   const significand = (magnitude & 0x7fffff) | 0x800000;

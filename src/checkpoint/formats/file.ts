@@ -12,13 +12,8 @@ const CONVERT_BYTES = 1 << 20;
 /** Refuses what has no size and no positions (pipes, devices, sockets) and folders. */
 function checkRegular(path: string, found: Stats): Stats {
   if (found.isFile()) return found;
-  const kind = found.isDirectory()
-    ? "a folder"
-    : found.isFIFO()
-      ? "a named pipe"
-      : found.isSocket()
-        ? "a socket"
-        : "a device";
+  const other = found.isSocket() ? "a socket" : "a device";
+  const kind = found.isDirectory() ? "a folder" : found.isFIFO() ? "a named pipe" : other;
   throw new StillwaveError(`${path}: is ${kind}, not a regular file; give the path of a file`);
 }
 
@@ -77,9 +72,9 @@ export class RandomAccessFile {
   }
 
   /** Reads `out.length` numbers stored as `dtype` from `offset`, converting piecewise so that no second copy is held. */
-  async readNumbers(out: Float32Array | Float64Array, offset: number, dtype: Dtype, what: string): Promise<void> {
+  async readNumbers(out: Float32Array, offset: number, dtype: Dtype, what: string): Promise<void> {
     const size = DTYPE_BYTES[dtype];
-    if (dtype === "F32" && out instanceof Float32Array && littleEndianHost)
+    if (dtype === "F32" && littleEndianHost)
       return this.readInto(new Uint8Array(out.buffer, out.byteOffset, out.byteLength), offset, what);
     this.check(offset, out.length * size, what);
     const step = CONVERT_BYTES / size;

@@ -68,7 +68,14 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const utf8 = (bytes: Uint8Array): string => decoder.decode(bytes);
 const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");
 
+const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
 const MAX_LONG_BYTES = 256;
+
+function longLength(length: number): number {
+  if (length > MAX_LONG_BYTES) throw new StillwaveError(`pickle: an integer of ${length} bytes`);
+  return length;
+}
 
 function longFrom(bytes: Uint8Array): number | bigint {
   let value = 0n;
@@ -87,6 +94,15 @@ export function decimal(text: string): number | bigint {
   return smallest(BigInt(text.replace(/L$/, "").replace(/^\+/, "")));
 }
 
+/** Protocol 0 writes booleans as integers with two digits. */
+const integer = (text: string) => (text === "01" ? true : text === "00" ? false : decimal(text));
+
+function float(text: string): number {
+  if (!/^[+-]?(\d|\.|inf|nan)/i.test(text)) throw new StillwaveError("pickle: a float that is not a number");
+  if (/inf/i.test(text)) return text[0] === "-" ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+  return Number(text);
+}
+
 /** Python's repr of a str, as protocol 0 stores it. Escapes other than the plain ones are kept as they are. */
 function unquote(text: string): string {
   const quote = text[0];
@@ -101,7 +117,7 @@ function unquote(text: string): string {
 /** Python's raw-unicode-escape: Latin-1 with \\uXXXX and \\UXXXXXXXX. */
 function rawUnicode(text: string): string {
   return text.replace(/\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))/g, (_, short?: string, long?: string) => {
-    const code = Number.parseInt(short ?? long!, 16);
+    const code = Number.parseInt(short ?? long ?? "", 16);
     if (code > 0x10ffff) throw new StillwaveError("pickle: a character that does not exist");
     return String.fromCodePoint(code);
   });
@@ -124,32 +140,18 @@ export function readScalar(code: number, reader: PickleReader): unknown {
       return reader.uint(2);
     case 0x4a: // BININT
       return reader.uint(4) | 0;
-    case 0x49: {
-      // INT
-      const text = reader.line();
-      return text === "01" ? true : text === "00" ? false : decimal(text);
-    }
+    case 0x49: // INT
+      return integer(reader.line());
     case 0x4c: // LONG
       return decimal(reader.line());
     case 0x8a: // LONG1
       return longFrom(reader.take(reader.byte()));
-    case 0x8b: {
-      // LONG4
-      const length = reader.uint(4);
-      if (length > MAX_LONG_BYTES) throw new StillwaveError(`pickle: an integer of ${length} bytes`);
-      return longFrom(reader.take(length));
-    }
-    case 0x47: {
-      // BINFLOAT
-      const bytes = reader.take(8);
-      return new DataView(bytes.buffer, bytes.byteOffset, 8).getFloat64(0, false);
-    }
-    case 0x46: {
-      // FLOAT
-      const text = reader.line();
-      if (!/^[+-]?(\d|\.|inf|nan)/i.test(text)) throw new StillwaveError("pickle: a float that is not a number");
-      return /inf/i.test(text) ? (text[0] === "-" ? -Infinity : Infinity) : Number(text);
-    }
+    case 0x8b: // LONG4
+      return longFrom(reader.take(longLength(reader.uint(4))));
+    case 0x47: // BINFLOAT
+      return viewOf(reader.take(8)).getFloat64(0, false);
+    case 0x46: // FLOAT
+      return float(reader.line());
     default:
       return readText(code, reader);
   }

@@ -10,31 +10,18 @@ export class PickleFloat {
   }
 }
 
-/** A dict of Python's `collections.OrderedDict`, as state dicts are. */
-export class PickleOrderedDict {
-  readonly entries: ReadonlyMap<string, PickleValue>;
-  constructor(entries: ReadonlyMap<string, PickleValue>) {
-    this.entries = entries;
-  }
-}
-
-/** A dense tensor; its numbers go into a storage of their own. */
-export class PickleTensor {
-  readonly array: HostArray;
-  constructor(array: HostArray) {
-    this.array = array;
-  }
-}
-
-/** Objects become dicts; whole numbers become ints, others floats. */
+/**
+ * Objects become dicts, Maps `collections.OrderedDict` as state dicts are, arrays with a shape dense tensors whose numbers
+ * go into a storage of their own; whole numbers become ints, others floats.
+ */
 export type PickleValue =
   | null
   | boolean
   | number
   | string
   | PickleFloat
-  | PickleOrderedDict
-  | PickleTensor
+  | HostArray
+  | ReadonlyMap<string, PickleValue>
   | readonly PickleValue[]
   | { readonly [key: string]: PickleValue };
 
@@ -102,8 +89,7 @@ class PickleWriter {
   }
 
   byte(...bytes: number[]): void {
-    const at = this.grow(bytes.length);
-    for (const [i, byte] of bytes.entries()) this.buffer[at + i] = byte;
+    this.raw(bytes);
   }
 
   value(value: PickleValue, depth: number): void {
@@ -113,22 +99,21 @@ class PickleWriter {
     else if (typeof value === "string") this.text(value);
     else if (typeof value === "number") Number.isInteger(value) ? this.integer(value) : this.float(value);
     else if (value instanceof PickleFloat) this.float(value.value);
-    else if (value instanceof PickleTensor) this.tensor(value.array);
-    else if (value instanceof PickleOrderedDict) {
-      this.global("collections", "OrderedDict");
-      this.byte(OP.emptyTuple, OP.reduce);
-      this.items(value.entries, depth);
+    else if (isTensor(value)) this.tensor(value);
+    else if (value instanceof Map) {
+      this.emptyOrderedDict();
+      this.items(value, depth);
     } else if (isList(value)) {
       this.byte(OP.emptyList, OP.mark);
       for (const item of value) this.value(item, depth + 1);
       this.byte(OP.appends);
     } else {
       this.byte(OP.emptyDict);
-      this.items(new Map(Object.entries(value)), depth);
+      this.items(Object.entries(value), depth);
     }
   }
 
-  private items(entries: ReadonlyMap<string, PickleValue>, depth: number): void {
+  private items(entries: Iterable<readonly [string, PickleValue]>, depth: number): void {
     this.byte(OP.mark);
     for (const [key, item] of entries) {
       this.text(key);
@@ -155,8 +140,13 @@ class PickleWriter {
       this.byte(OP.tuple);
     }
     this.byte(OP.newFalse);
+    this.emptyOrderedDict();
+    this.byte(OP.tuple, OP.reduce);
+  }
+
+  private emptyOrderedDict(): void {
     this.global("collections", "OrderedDict");
-    this.byte(OP.emptyTuple, OP.reduce, OP.tuple, OP.reduce);
+    this.byte(OP.emptyTuple, OP.reduce);
   }
 
   private global(module: string, name: string): void {
@@ -207,7 +197,7 @@ class PickleWriter {
     new DataView(this.buffer.buffer).setInt32(at, value, true);
   }
 
-  private raw(bytes: Uint8Array): void {
+  private raw(bytes: ArrayLike<number>): void {
     const at = this.grow(bytes.length);
     this.buffer.set(bytes, at);
   }
@@ -224,6 +214,5 @@ class PickleWriter {
   }
 }
 
-function isList(value: object): value is readonly PickleValue[] {
-  return Array.isArray(value);
-}
+const isTensor = (value: object): value is HostArray => "data" in value && value.data instanceof Float32Array;
+const isList = (value: object): value is readonly PickleValue[] => Array.isArray(value);

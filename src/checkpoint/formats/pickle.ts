@@ -10,7 +10,7 @@ export type { ByteSource } from "./pickle-reader.ts";
 const MAX_INSTRUCTIONS = 8_000_000;
 const MAX_CONTAINERS = 2_000_000;
 
-/** Stack machine of one pickle. */
+/** Stack machine of one pickle. The methods that run an instruction give nothing back. */
 class Machine {
   private stack: unknown[] = [];
   private readonly marks: unknown[][] = [];
@@ -37,8 +37,9 @@ class Machine {
   }
 
   private pop(): unknown {
-    if (this.stack.length === 0) throw new StillwaveError("pickle: takes a value from an empty stack");
-    return this.stack.pop();
+    const value = this.top();
+    this.stack.pop();
+    return value;
   }
 
   private top(): unknown {
@@ -119,13 +120,11 @@ class Machine {
       case 0x5d: // EMPTY_LIST
         return this.push([]);
       case 0x85: // TUPLE1
+        return this.push([this.pop()]);
       case 0x86: // TUPLE2
-      case 0x87: {
-        // TUPLE3
-        const items: unknown[] = [];
-        for (let i = 0x85; i <= code; i++) items.unshift(this.pop());
-        return this.push(items);
-      }
+        return this.push([this.pop(), this.pop()].reverse());
+      case 0x87: // TUPLE3
+        return this.push([this.pop(), this.pop(), this.pop()].reverse());
       case 0x74: // TUPLE
       case 0x6c: // LIST
         return this.push(this.popMark());
@@ -134,36 +133,22 @@ class Machine {
       case 0x64: {
         // DICT
         const items = this.popMark();
-        const map = new Map();
-        this.push(map);
-        return this.setItems(map, items);
+        this.push(new Map());
+        return this.setItems(items);
       }
       case 0x8f: // EMPTY_SET
         return this.push(new Set());
       case 0x91: // FROZENSET
         return this.push(new Set(this.popMark()));
-      case 0x61: {
-        // APPEND
-        const item = this.pop();
-        return this.append(this.top(), [item]);
-      }
+      case 0x61: // APPEND
+        return this.append([this.pop()]);
       case 0x65: // APPENDS
-      case 0x90: {
-        // ADDITEMS
-        const items = this.popMark();
-        return this.append(this.top(), items);
-      }
-      case 0x73: {
-        // SETITEM
-        const value = this.pop();
-        const key = this.pop();
-        return this.setItems(this.top(), [key, value]);
-      }
-      case 0x75: {
-        // SETITEMS
-        const items = this.popMark();
-        return this.setItems(this.top(), items);
-      }
+      case 0x90: // ADDITEMS
+        return this.append(this.popMark());
+      case 0x73: // SETITEM
+        return this.setItems([this.pop(), this.pop()].reverse());
+      case 0x75: // SETITEMS
+        return this.setItems(this.popMark());
       default:
         return this.build(code);
     }
@@ -197,11 +182,8 @@ class Machine {
           for (const [key, value] of keywords) made.items.set(key, value);
         return this.push(made);
       }
-      case 0x69: {
-        // INST
-        const type = new PickleGlobal(reader.line(), reader.line());
-        return this.push(construct(type, this.popMark()));
-      }
+      case 0x69: // INST
+        return this.push(construct(new PickleGlobal(reader.line(), reader.line()), this.popMark()));
       case 0x6f: {
         // OBJ
         const [type, ...args] = this.popMark();
@@ -229,14 +211,16 @@ class Machine {
     }
   }
 
-  private append(target: unknown, items: unknown[]): undefined {
+  private append(items: unknown[]): undefined {
+    const target = this.top();
     const list = target instanceof PickleRecord ? target.list : target;
     if (Array.isArray(list)) for (const item of items) list.push(item);
     else if (list instanceof Set) for (const item of items) list.add(item);
     else throw new StillwaveError("pickle: appends to something that is not a list");
   }
 
-  private setItems(target: unknown, items: unknown[]): undefined {
+  private setItems(items: unknown[]): undefined {
+    const target = this.top();
     const map = target instanceof PickleRecord ? target.items : target;
     if (!(map instanceof Map)) throw new StillwaveError("pickle: sets an item of something that is not a dict");
     if (items.length % 2) throw new StillwaveError("pickle: a key without a value");

@@ -1,6 +1,6 @@
 // The header of a safetensors file, parsed and checked against the file's size. Pure: the browser reads models with it too.
 import { StillwaveError } from "../../errors.ts";
-import { DTYPE_BYTES, type Dtype, dtypeNamed } from "./dtypes.ts";
+import { DTYPE_BYTES, type Dtype, isDtype } from "./dtypes.ts";
 
 /** One tensor of a safetensors file. `offset` is from the start of the file. */
 export interface SafetensorsEntry {
@@ -68,18 +68,17 @@ function checkEntry(
   fail: (text: string) => never,
 ): SafetensorsEntry {
   if (typeof value !== "object" || value === null) fail(`entry "${name}" is not an object`);
-  const { dtype: dtypeName, shape, data_offsets: range } = value as Record<string, unknown>;
-  if (typeof dtypeName !== "string") fail(`tensor "${name}" has no dtype`);
-  if (!Object.hasOwn(DTYPE_BYTES, dtypeName as string))
-    fail(`tensor "${name}" has unknown dtype "${dtypeName}"; valid: ${Object.keys(DTYPE_BYTES).join(", ")}`);
-  const dtype = dtypeNamed(dtypeName as string);
+  const { dtype, shape, data_offsets: range } = value as Record<string, unknown>;
+  if (typeof dtype !== "string") return fail(`tensor "${name}" has no dtype`);
+  if (!isDtype(dtype))
+    return fail(`tensor "${name}" has unknown dtype "${dtype}"; valid: ${Object.keys(DTYPE_BYTES).join(", ")}`);
   const whole = (n: unknown): n is number => typeof n === "number" && Number.isSafeInteger(n) && n >= 0;
   if (!Array.isArray(shape) || shape.length > MAX_RANK || !shape.every(whole))
     return fail(`tensor "${name}" has an impossible shape ${JSON.stringify(shape)?.slice(0, 100)}`);
   if (!Array.isArray(range) || range.length !== 2 || !range.every(whole))
     return fail(`tensor "${name}" has impossible data_offsets ${JSON.stringify(range)?.slice(0, 100)}`);
   const [begin, end] = range as [number, number];
-  const bytes = shape.reduce((product: number, dim: number) => product * dim, DTYPE_BYTES[dtype]);
+  const bytes = shape.reduce<number>((product, dim) => product * dim, DTYPE_BYTES[dtype]);
   if (begin > end || dataStart + end > fileSize)
     fail(`tensor "${name}" at bytes ${begin}..${end} lies outside the data (${fileSize - dataStart} bytes)`);
   if (bytes !== end - begin)

@@ -1,9 +1,8 @@
 // safetensors files: a checked header, tensors read on demand; and an atomic writer.
-
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
 import type { HostArray } from "../../graph/array.ts";
-import { DTYPE_BYTES, type Dtype, floatsToHalves, halfToFloat, littleEndianHost } from "./dtypes.ts";
+import { DTYPE_BYTES, encodeFloats } from "./dtypes.ts";
 import { RandomAccessFile } from "./file.ts";
 import { readSafetensorsHeader, type SafetensorsEntry } from "./safetensors-header.ts";
 
@@ -17,8 +16,6 @@ export interface SafetensorsFile {
   readonly tensors: ReadonlyMap<string, SafetensorsEntry>;
   /** Any numeric dtype, as float32. */
   read(name: string): Promise<HostArray>;
-  /** Any numeric dtype, as float64. */
-  readFloat64(name: string): Promise<{ shape: readonly number[]; data: Float64Array }>;
   close(): Promise<void>;
 }
 
@@ -27,25 +24,15 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   const file = await RandomAccessFile.open(path);
   try {
     const { metadata, tensors } = await readSafetensorsHeader(path, file.size, file.read.bind(file));
-    const find = (name: string): SafetensorsEntry => {
-      const entry = tensors.get(name);
-      if (!entry) throw new StillwaveError(`${path}: no tensor "${name}"`);
-      return entry;
-    };
     return {
       path,
       size: file.size,
       metadata,
       tensors,
       async read(name) {
-        const entry = find(name);
+        const entry = tensors.get(name);
+        if (!entry) throw new StillwaveError(`${path}: no tensor "${name}"`);
         const data = new Float32Array(entry.bytes / DTYPE_BYTES[entry.dtype]);
-        await file.readNumbers(data, entry.offset, entry.dtype, `tensor "${name}"`);
-        return { shape: entry.shape, data };
-      },
-      async readFloat64(name) {
-        const entry = find(name);
-        const data = new Float64Array(entry.bytes / DTYPE_BYTES[entry.dtype]);
         await file.readNumbers(data, entry.offset, entry.dtype, `tensor "${name}"`);
         return { shape: entry.shape, data };
       },
@@ -82,7 +69,7 @@ export async function writeSafetensors(
   tensors: Iterable<readonly [string, HostArray]>,
   options: { dtype?: "float32" | "float16"; metadata?: Record<string, string> } = {},
 ): Promise<void> {
-  const dtype: Dtype = options.dtype === "float16" ? "F16" : "F32";
+  const dtype = options.dtype === "float16" ? "F16" : "F32";
   const entries = [...tensors];
   const header: Record<string, unknown> = Object.create(null);
   header.__metadata__ = { format: "pt", ...options.metadata };
@@ -100,44 +87,9 @@ export async function writeSafetensors(
   const padded = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
   new DataView(padded.buffer).setBigUint64(0, BigInt(padded.length - 8), true);
   padded.set(json, 8);
-  await writeFileAtomic(path, encodeAll(path, padded, entries, dtype));
-}
-
-function* encodeAll(
-  path: string,
-  header: Uint8Array,
-  entries: (readonly [string, HostArray])[],
-  dtype: Dtype,
-): Iterable<Uint8Array> {
-  yield header;
-  for (const [name, { data }] of entries) {
-    if (dtype === "F16") yield encodeHalves(path, name, data);
-    else if (littleEndianHost) yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    else {
-      const bytes = new Uint8Array(data.length * 4);
-      const view = new DataView(bytes.buffer);
-      for (let i = 0; i < data.length; i++) view.setFloat32(i * 4, data[i], true);
-      yield bytes;
-    }
+  function* content(): Generator<Uint8Array> {
+    yield padded;
+    for (const [name, { data }] of entries) yield encodeFloats(data, dtype, `${path}: "${name}" holds`);
   }
-}
-
-function encodeHalves(path: string, name: string, data: Float32Array): Uint8Array {
-  const halves = floatsToHalves(data);
-  for (let i = 0; i < halves.length; i++)
-    if ((halves[i] & 0x7fff) === 0x7c00 && Number.isFinite(data[i]))
-      throw new StillwaveError(`${path}: "${name}" holds ${data[i]}, beyond float16 (65504); write float32 instead`);
-  const bytes = new Uint8Array(halves.buffer);
-  if (littleEndianHost) return bytes;
-  const view = new DataView(bytes.buffer);
-  for (let i = 0; i < halves.length; i++) view.setUint16(i * 2, halves[i], true);
-  return bytes;
-}
-
-/** float32 values as they come back after being stored as float16. */
-export function roundToHalf(data: Float32Array): Float32Array {
-  const halves = floatsToHalves(data);
-  const rounded = new Float32Array(halves.length);
-  for (let i = 0; i < rounded.length; i++) rounded[i] = halfToFloat(halves[i]);
-  return rounded;
+  await writeFileAtomic(path, content());
 }

@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { crc32 } from "node:zlib";
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
-import { floatsToHalves, littleEndianHost } from "./dtypes.ts";
+import { DTYPE_BYTES, encodeFloats } from "./dtypes.ts";
 import { type PickleValue, writePickle } from "./pickle-writer.ts";
 
 /** torch aligns storages so that they can be mapped into memory. */
@@ -27,8 +27,8 @@ export async function writeTorch(
   value: PickleValue,
   options: { readonly dtype?: "float32" | "float16" } = {},
 ): Promise<void> {
-  const half = options.dtype === "float16";
-  const { bytes: pickle, storages } = writePickle(value, half ? "HalfStorage" : "FloatStorage");
+  const dtype = options.dtype === "float16" ? "F16" : "F32";
+  const { bytes: pickle, storages } = writePickle(value, dtype === "F16" ? "HalfStorage" : "FloatStorage");
   const folder = basename(path).replace(/\.[^.]*$/, "") || "archive";
   const entry = (name: string, size: number, bytes: () => Uint8Array): Entry => ({
     name: new TextEncoder().encode(`${folder}/${name}`),
@@ -40,7 +40,7 @@ export async function writeTorch(
     entry("data.pkl", pickle.length, () => pickle),
     text("byteorder", "little"),
     ...storages.map((data, key) =>
-      entry(`data/${key}`, data.length * (half ? 2 : 4), () => encodeStorage(path, data, half)),
+      entry(`data/${key}`, data.length * DTYPE_BYTES[dtype], () => encodeFloats(data, dtype, `${path}: a weight is`)),
     ),
     text("version", "3\n"),
   ];
@@ -52,24 +52,6 @@ export async function writeTorch(
   if (entries.length > 65535)
     throw new StillwaveError(`${path}: ${entries.length} tensors are more than a zip archive holds`);
   await writeFileAtomic(path, archive(entries));
-}
-
-function encodeStorage(path: string, data: Float32Array, half: boolean): Uint8Array {
-  if (!half) {
-    if (littleEndianHost) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    const bytes = new Uint8Array(data.length * 4);
-    const view = new DataView(bytes.buffer);
-    for (let i = 0; i < data.length; i++) view.setFloat32(4 * i, data[i], true);
-    return bytes;
-  }
-  const halves = floatsToHalves(data);
-  const beyond = halves.findIndex((bits, i) => (bits & 0x7fff) === 0x7c00 && Number.isFinite(data[i]));
-  if (beyond >= 0)
-    throw new StillwaveError(`${path}: a weight is ${data[beyond]}, beyond float16 (65504); write float32 instead`);
-  const bytes = new Uint8Array(halves.length * 2);
-  const view = new DataView(bytes.buffer);
-  for (let i = 0; i < halves.length; i++) view.setUint16(2 * i, halves[i], true);
-  return bytes;
 }
 
 /** Local headers with their data, then the directory. Nothing is compressed. */

@@ -1,7 +1,7 @@
 // torch.save files, zip and legacy: the pickled structure, with tensors that are read from their storages on demand.
 import { StillwaveError } from "../../errors.ts";
 import { sizeOf } from "../../graph/array.ts";
-import { DTYPE_BYTES, type Dtype } from "./dtypes.ts";
+import { DTYPE_BYTES, type Dtype, isDtype } from "./dtypes.ts";
 import type { RandomAccessFile } from "./file.ts";
 import { readPickle } from "./pickle.ts";
 import { brief, type TorchStorage, type TorchTensor } from "./pickle.types.ts";
@@ -16,34 +16,24 @@ export interface TorchFile {
   tensor(name: string, tensor: TorchTensor): StoredTensor;
 }
 
-const STORAGE_DTYPES: Readonly<Record<string, Dtype>> = {
-  DoubleStorage: "F64",
-  FloatStorage: "F32",
-  HalfStorage: "F16",
-  BFloat16Storage: "BF16",
-  LongStorage: "I64",
-  IntStorage: "I32",
-  ShortStorage: "I16",
-  CharStorage: "I8",
-  ByteStorage: "U8",
-  BoolStorage: "BOOL",
-};
-
-const TORCH_DTYPES: Readonly<Record<string, Dtype>> = {
-  "torch.float64": "F64",
-  "torch.float32": "F32",
-  "torch.float16": "F16",
-  "torch.bfloat16": "BF16",
-  "torch.int64": "I64",
-  "torch.int32": "I32",
-  "torch.int16": "I16",
-  "torch.int8": "I8",
-  "torch.uint8": "U8",
-  "torch.bool": "BOOL",
-  "torch.uint16": "U16",
-  "torch.uint32": "U32",
-  "torch.uint64": "U64",
-};
+/** An element type, torch's name of it, and the storages that hold it (none for newer types). */
+const TYPES: readonly (readonly [Dtype, string, string?])[] = [
+  ["F64", "torch.float64", "DoubleStorage"],
+  ["F32", "torch.float32", "FloatStorage"],
+  ["F16", "torch.float16", "HalfStorage"],
+  ["BF16", "torch.bfloat16", "BFloat16Storage"],
+  ["I64", "torch.int64", "LongStorage"],
+  ["I32", "torch.int32", "IntStorage"],
+  ["I16", "torch.int16", "ShortStorage"],
+  ["I8", "torch.int8", "CharStorage"],
+  ["U8", "torch.uint8", "ByteStorage"],
+  ["BOOL", "torch.bool", "BoolStorage"],
+  ["U16", "torch.uint16"],
+  ["U32", "torch.uint32"],
+  ["U64", "torch.uint64"],
+];
+const TORCH_DTYPES = new Map(TYPES.map(([dtype, torch]) => [torch, dtype]));
+const STORAGE_DTYPES = new Map(TYPES.map(([dtype, , storage]) => [storage, dtype]));
 
 const MAX_PICKLE_BYTES = 128 * 2 ** 20;
 /** The first pickle of a legacy file is this number (protocol 2, LONG1). */
@@ -118,7 +108,7 @@ async function openLegacy(file: RandomAccessFile): Promise<TorchFile> {
     const header = await file.read(position, 8, `the length of storage "${key}"`);
     const elements = Number(new DataView(header.buffer).getBigInt64(0, true));
     const type = storages.get(key)?.type;
-    const dtype = type === undefined ? undefined : STORAGE_DTYPES[type];
+    const dtype = type && STORAGE_DTYPES.get(type);
     if (!dtype) throw new StillwaveError(`${file.path}: storage "${key}" has unknown type ${type ?? "(never used)"}`);
     const bytes = elements * DTYPE_BYTES[dtype];
     position += 8;
@@ -134,21 +124,14 @@ async function openLegacy(file: RandomAccessFile): Promise<TorchFile> {
     if (!place) throw new StillwaveError(`${file.path}: ${what}: storage "${storage.key}" is missing from the file`);
     return place;
   };
-  return {
-    serialization: "legacy",
-    root: object.value,
-    tensor: (name, tensor) => storedTensor(file, locate, name, tensor),
-  };
-}
-
-function elementType(tensor: TorchTensor): Dtype | string {
-  if (tensor.dtype !== undefined) return TORCH_DTYPES[tensor.dtype] ?? tensor.dtype;
-  return STORAGE_DTYPES[tensor.storage.type] ?? tensor.storage.type;
+  const root = object.value;
+  return { serialization: "legacy", root, tensor: (name, tensor) => storedTensor(file, locate, name, tensor) };
 }
 
 function storedTensor(file: RandomAccessFile, locate: Locate, name: string, tensor: TorchTensor): StoredTensor {
-  const dtype = elementType(tensor);
   const { shape, strides } = tensor;
+  const named = tensor.dtype ?? tensor.storage.type;
+  const dtype = (tensor.dtype === undefined ? STORAGE_DTYPES : TORCH_DTYPES).get(named) ?? named;
   return {
     name,
     dtype,
@@ -158,9 +141,8 @@ function storedTensor(file: RandomAccessFile, locate: Locate, name: string, tens
       const fail = (text: string): never => {
         throw new StillwaveError(`${file.path}: ${what} ${text}`);
       };
-      if (!Object.hasOwn(DTYPE_BYTES, dtype)) fail(`has type ${dtype}, which cannot be read; save it as float32`);
-      const type = dtype as Dtype;
-      const size = DTYPE_BYTES[type];
+      if (!isDtype(dtype)) return fail(`has type ${dtype}, which cannot be read; save it as float32`);
+      const size = DTYPE_BYTES[dtype];
       const place = await locate(tensor.storage, what);
       const held = Math.floor(place.bytes / size);
       const declared = tensor.dtype === undefined ? tensor.storage.elements : tensor.storage.elements / size;
@@ -176,10 +158,10 @@ function storedTensor(file: RandomAccessFile, locate: Locate, name: string, tens
       if (count > held) fail(`of shape [${shape}] has more elements than its storage (${held})`);
       const start = place.offset + first * size;
       const out = new Float32Array(count);
-      if (isContiguous(shape, strides)) await file.readNumbers(out, start, type, what);
+      if (isContiguous(shape, strides)) await file.readNumbers(out, start, dtype, what);
       else {
         const spanned = new Float32Array(span);
-        await file.readNumbers(spanned, start, type, what);
+        await file.readNumbers(spanned, start, dtype, what);
         gather(out, spanned, shape, strides);
       }
       return out;

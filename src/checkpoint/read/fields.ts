@@ -1,7 +1,7 @@
 // Typed access to the fields of a foreign configuration: wrong types and impossible sizes are errors that name the field.
 import { StillwaveError, unknownName } from "../../errors.ts";
 import { type ConvLayer, checkModelConfig, type ModelConfig, noReuse } from "../../models/config.ts";
-import { parseLiteral } from "../formats/literal.ts";
+import { parseLiteral } from "./literal.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -13,6 +13,9 @@ export function isFields(value: unknown): value is Fields {
 const MAX_SIZE = 65_536;
 export const MAX_LAYERS = 256;
 const MAX_CONV_LAYERS = 64;
+
+const isSize = (value: unknown, max = MAX_SIZE): value is number =>
+  typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= max;
 
 /** Reads fields of `fields`; `where` names the configuration in errors. */
 export class FieldReader {
@@ -33,7 +36,7 @@ export class FieldReader {
 
   size(name: string, fallback: number, max = MAX_SIZE): number {
     const value = this.fields[name] ?? fallback;
-    if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= max) return value;
+    if (isSize(value, max)) return value;
     return this.fail(name, `must be an integer in 1..${max}, got ${shown(value)}`);
   }
 
@@ -63,8 +66,12 @@ export class FieldReader {
   /** A list of `length` sizes (any length where it is not given). */
   sizes(name: string, fallback: readonly number[]): number[] {
     const value = this.fields[name] ?? fallback;
-    const valid = (n: unknown): boolean => typeof n === "number" && Number.isInteger(n) && n >= 1 && n <= MAX_SIZE;
-    if (Array.isArray(value) && value.length >= 1 && value.length <= MAX_CONV_LAYERS && value.every(valid))
+    if (
+      Array.isArray(value) &&
+      value.length >= 1 &&
+      value.length <= MAX_CONV_LAYERS &&
+      value.every((size) => isSize(size))
+    )
       return value;
     return this.fail(name, `must be a list of up to ${MAX_CONV_LAYERS} positive integers, got ${shown(value)}`);
   }
@@ -88,9 +95,9 @@ export function parseConvLayers(value: unknown, where: string): ConvLayer[] {
   if (!Array.isArray(list) || list.length === 0 || list.length > MAX_CONV_LAYERS) return fail();
   return list.map((item) => {
     if (!Array.isArray(item) || item.length !== 3) return fail();
-    const [channels, kernel, stride] = item as number[];
-    for (const n of item) if (!Number.isInteger(n) || n < 1 || n > MAX_SIZE) fail();
-    return { channels: channels!, kernel: kernel!, stride: stride! };
+    const [channels, kernel, stride] = item;
+    for (const n of item) if (!isSize(n)) fail();
+    return { channels, kernel, stride };
   });
 }
 

@@ -30,27 +30,26 @@ export async function readJson(path: string): Promise<Fields | undefined> {
   return value;
 }
 
-/** What a file is, by its first bytes. */
-export async function sniff(path: string): Promise<"safetensors" | "torch" | "other"> {
+async function startOf(path: string, bytes: number): Promise<{ start: Uint8Array; size: number }> {
   const file = await RandomAccessFile.open(path);
   try {
-    const start = await file.read(0, Math.min(file.size, 16), "the start of the file");
-    if (looksLikeTorch(start)) return "torch";
-    return looksLikeSafetensors(start, file.size) ? "safetensors" : "other";
+    return { start: await file.read(0, Math.min(file.size, bytes), "the start of the file"), size: file.size };
   } finally {
     await file.close();
   }
 }
 
+/** What a file is, by its first bytes. */
+export async function sniff(path: string): Promise<"safetensors" | "torch" | "other"> {
+  const { start, size } = await startOf(path, 16);
+  if (looksLikeTorch(start)) return "torch";
+  return looksLikeSafetensors(start, size) ? "safetensors" : "other";
+}
+
 /** The error for a file whose content is `other`: what it is, where that can be told from its first bytes. */
 export async function noCheckpoint(path: string): Promise<StillwaveError> {
-  const file = await RandomAccessFile.open(path);
-  try {
-    const start = await file.read(0, Math.min(file.size, 512), "the start of the file");
-    return new StillwaveError(`${path}: neither a safetensors file nor a torch checkpoint; ${whatElse(path, start)}`);
-  } finally {
-    await file.close();
-  }
+  const { start } = await startOf(path, 512);
+  return new StillwaveError(`${path}: neither a safetensors file nor a torch checkpoint; ${whatElse(path, start)}`);
 }
 
 function whatElse(path: string, start: Uint8Array): string {
@@ -69,16 +68,17 @@ function whatElse(path: string, start: Uint8Array): string {
 function looksLikeOnnx(start: Uint8Array): boolean {
   const [tag, version, next] = start;
   const fields = [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42, 0x72];
-  return tag === 0x08 && version! >= 1 && version! <= 64 && fields.includes(next!);
+  return tag === 0x08 && version >= 1 && version <= 64 && fields.includes(next);
 }
+
+/** Names of the weights in a Hugging Face style folder, the better format first; `<name>.index.json` lists their shards. */
+export const WEIGHT_NAMES = ["model.safetensors", "pytorch_model.bin"] as const;
 
 /** Paths of the weight files of a Hugging Face style folder, shards in their index's order; undefined where there are none. */
 export async function findWeights(folder: string): Promise<string[] | undefined> {
-  for (const [single, index] of [
-    ["model.safetensors", "model.safetensors.index.json"],
-    ["pytorch_model.bin", "pytorch_model.bin.index.json"],
-  ] as const) {
+  for (const single of WEIGHT_NAMES) {
     if (await exists(join(folder, single))) return [join(folder, single)];
+    const index = `${single}.index.json`;
     const shards = await readJson(join(folder, index));
     if (shards) return shardPaths(folder, index, shards);
   }

@@ -22,14 +22,8 @@ export async function openHuggingFace(
   const fields = await readJson(where);
   const preprocessor = await readJson(join(folder, "preprocessor_config.json"));
   const opened = await openFiles(files);
-  const stillwave = isFields(fields?.stillwave) ? fields.stillwave : undefined;
-  const format: CheckpointFormat = !fields
-    ? "unknown"
-    : stillwave
-      ? "stillwave"
-      : opened.kind === "safetensors"
-        ? "huggingface-safetensors"
-        : "huggingface-torch";
+  const foreign: CheckpointFormat = fields ? `huggingface-${opened.kind}` : "unknown";
+  const format = isFields(fields?.stillwave) ? "stillwave" : foreign;
   return {
     path,
     format,

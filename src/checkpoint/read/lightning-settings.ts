@@ -3,8 +3,8 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { parse } from "yaml";
 import { StillwaveError } from "../../errors.ts";
-import { parseLiteral } from "../formats/literal.ts";
 import { type Fields, isFields, shown } from "./fields.ts";
+import { parseLiteral } from "./literal.ts";
 
 const MAX_YAML_BYTES = 2 ** 20;
 

@@ -3,41 +3,53 @@ import { StillwaveError } from "../../errors.ts";
 import type { ModelConfig } from "../../models/config.ts";
 import { parameterSpecs } from "../../models/parameters.ts";
 
-/** [pattern of a fairseq name, replacement]; the first match wins. Names of ours are Hugging Face's. */
-const FAIRSEQ_RULES: readonly (readonly [RegExp, string])[] = [
-  [/^mask_emb$/, "masked_spec_embed"],
-  [/^layer_norm\./, "feature_projection.layer_norm."],
-  [/^post_extract_proj\./, "feature_projection.projection."],
-  [/^feature_extractor\.conv_layers\.(\d+)\.0\./, "feature_extractor.conv_layers.$1.conv."],
-  [/^feature_extractor\.conv_layers\.(\d+)\.2\.(?:1\.)?/, "feature_extractor.conv_layers.$1.layer_norm."],
-  [/^encoder\.pos_conv\.0\./, "encoder.pos_conv_embed.conv."],
-  [/^(encoder\.layers\.\d+)\.self_attn\.relative_attention_bias\./, "$1.attention.rel_attn_embed."],
-  [/^(encoder\.layers\.\d+)\.self_attn\.grep_a$/, "$1.attention.gru_rel_pos_const"],
-  [/^(encoder\.layers\.\d+)\.self_attn\.grep_linear\./, "$1.attention.gru_rel_pos_linear."],
-  [/^(encoder\.layers\.\d+)\.self_attn\./, "$1.attention."],
-  [/^(encoder\.layers\.\d+)\.self_attn_layer_norm\./, "$1.layer_norm."],
-  [/^(encoder\.layers\.\d+)\.fc1\./, "$1.feed_forward.intermediate_dense."],
-  [/^(encoder\.layers\.\d+)\.fc2\./, "$1.feed_forward.output_dense."],
-  [/^proj_head\.(\d+)\.lin_proj\./, "heads.$1."],
-  [/^(encoder\.layers\.\d+\.final_layer_norm\.|encoder\.layer_norm\.)/, "$1"],
+type Rules = readonly (readonly [RegExp, string])[];
+
+/** [fairseq's name, ours (Hugging Face's)]: `*` is a number, a point at the end says that more follows. The first match wins. */
+const FAIRSEQ_NAMES: readonly (readonly [string, string])[] = [
+  ["mask_emb", "masked_spec_embed"],
+  ["layer_norm.", "feature_projection.layer_norm."],
+  ["post_extract_proj.", "feature_projection.projection."],
+  ["feature_extractor.conv_layers.*.0.", "feature_extractor.conv_layers.*.conv."],
+  ["feature_extractor.conv_layers.*.2.1.", "feature_extractor.conv_layers.*.layer_norm."],
+  ["feature_extractor.conv_layers.*.2.", "feature_extractor.conv_layers.*.layer_norm."],
+  ["encoder.pos_conv.0.", "encoder.pos_conv_embed.conv."],
+  ["encoder.layers.*.self_attn.relative_attention_bias.", "encoder.layers.*.attention.rel_attn_embed."],
+  ["encoder.layers.*.self_attn.grep_a", "encoder.layers.*.attention.gru_rel_pos_const"],
+  ["encoder.layers.*.self_attn.grep_linear.", "encoder.layers.*.attention.gru_rel_pos_linear."],
+  ["encoder.layers.*.self_attn.", "encoder.layers.*.attention."],
+  ["encoder.layers.*.self_attn_layer_norm.", "encoder.layers.*.layer_norm."],
+  ["encoder.layers.*.fc1.", "encoder.layers.*.feed_forward.intermediate_dense."],
+  ["encoder.layers.*.fc2.", "encoder.layers.*.feed_forward.output_dense."],
+  ["encoder.layers.*.final_layer_norm.", "encoder.layers.*.final_layer_norm."],
+  ["encoder.layer_norm.", "encoder.layer_norm."],
+  ["proj_head.*.lin_proj.", "heads.*."],
 ];
 
+function rule(from: string, to: string): [RegExp, string] {
+  const pattern = from.replaceAll(".", "\\.").replace("*", "(\\d+)");
+  return [new RegExp(`^${pattern}${from.endsWith(".") ? "" : "$"}`), to.split("*").join("$1")];
+}
+
+const FROM_FAIRSEQ: Rules = FAIRSEQ_NAMES.map(([theirs, ours]) => rule(theirs, ours));
+const TO_FAIRSEQ: Rules = FAIRSEQ_NAMES.map(([theirs, ours]) => rule(ours, theirs));
+
 /** torchaudio's names where they differ from Hugging Face's. */
-const TORCHAUDIO_RULES: readonly (readonly [RegExp, string])[] = [
+const TORCHAUDIO_RULES: Rules = [
   [/^feature_extractor\.dummy_weight$/, "feature_extractor.channel_scale"],
   [/^encoder\.feature_projection\./, "feature_projection."],
   [/^encoder\.transformer\./, "encoder."],
 ];
 
 /** Spellings that Hugging Face and newer torch versions use for the same tensor. */
-const SPELLING_RULES: readonly (readonly [RegExp, string])[] = [
+const SPELLING_RULES: Rules = [
   [/\.parametrizations\.weight\.original0$/, ".weight_g"],
   [/\.parametrizations\.weight\.original1$/, ".weight_v"],
   [/(layer_norm)\.gamma$/, "$1.weight"],
   [/(layer_norm)\.beta$/, "$1.bias"],
 ];
 
-function firstMatch(name: string, rules: readonly (readonly [RegExp, string])[]): string | undefined {
+function firstMatch(name: string, rules: Rules): string | undefined {
   for (const [pattern, replacement] of rules) if (pattern.test(name)) return name.replace(pattern, replacement);
   return undefined;
 }
@@ -50,32 +62,15 @@ export function canonicalFromHuggingFace(name: string): string {
 
 /** Our name of a fairseq, WavLM or official student tensor; undefined where we have no such part. */
 export function canonicalFromFairseq(name: string): string | undefined {
-  const renamed = firstMatch(name, FAIRSEQ_RULES);
+  const renamed = firstMatch(name, FROM_FAIRSEQ);
   return renamed === undefined ? undefined : canonicalFromHuggingFace(renamed);
 }
-
-/** [pattern of our name, replacement], the other way. */
-const TO_FAIRSEQ_RULES: readonly (readonly [RegExp, string])[] = [
-  [/^masked_spec_embed$/, "mask_emb"],
-  [/^feature_projection\.layer_norm\./, "layer_norm."],
-  [/^feature_projection\.projection\./, "post_extract_proj."],
-  [/^(feature_extractor\.conv_layers\.\d+)\.conv\./, "$1.0."],
-  [/^encoder\.pos_conv_embed\.conv\./, "encoder.pos_conv.0."],
-  [/^(encoder\.layers\.\d+)\.attention\.rel_attn_embed\./, "$1.self_attn.relative_attention_bias."],
-  [/^(encoder\.layers\.\d+)\.attention\.gru_rel_pos_const$/, "$1.self_attn.grep_a"],
-  [/^(encoder\.layers\.\d+)\.attention\.gru_rel_pos_linear\./, "$1.self_attn.grep_linear."],
-  [/^(encoder\.layers\.\d+)\.attention\./, "$1.self_attn."],
-  [/^(encoder\.layers\.\d+)\.layer_norm\./, "$1.self_attn_layer_norm."],
-  [/^(encoder\.layers\.\d+)\.feed_forward\.intermediate_dense\./, "$1.fc1."],
-  [/^(encoder\.layers\.\d+)\.feed_forward\.output_dense\./, "$1.fc2."],
-  [/^heads\.(\d+)\./, "proj_head.$1.lin_proj."],
-];
 
 /** The fairseq (WavLM, official student) name of one of our parameters. */
 export function fairseqName(name: string, config: Pick<ModelConfig, "convNorm">): string {
   const conv = /^(feature_extractor\.conv_layers\.\d+)\.layer_norm\.(.*)$/.exec(name);
   if (conv) return `${conv[1]}.2.${config.convNorm === "layer" ? "1." : ""}${conv[2]}`;
-  return firstMatch(name, TO_FAIRSEQ_RULES) ?? name;
+  return firstMatch(name, TO_FAIRSEQ) ?? name;
 }
 
 /**

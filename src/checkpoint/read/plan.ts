@@ -1,9 +1,9 @@
 // Matches the tensors of a file with the parameters of a model, and reads them; every mismatch is named.
-import { StillwaveError } from "../../errors.ts";
+import { InternalError, StillwaveError } from "../../errors.ts";
 import { type HostArray, type Parameters, sizeOf } from "../../graph/array.ts";
 import type { ModelConfig } from "../../models/config.ts";
 import { type ParameterSpec, parameterSpecs } from "../../models/parameters.ts";
-import type { ModelPlan } from "../checkpoint.types.ts";
+import type { CheckpointFormat, LoadedModel, ModelPlan } from "../checkpoint.types.ts";
 import type { StoredTensor, StoredTensors } from "../formats/tensors.ts";
 
 export interface PlanInput {
@@ -33,7 +33,7 @@ export function planModel(input: PlanInput): ModelPlan {
     const name = input.canonical(tensor.name);
     if (name === undefined) ignored.push(tensor.name);
     else if (found.has(name))
-      throw new StillwaveError(`${path}: "${tensor.name}" and "${found.get(name)!.name}" are both "${name}"`);
+      throw new StillwaveError(`${path}: "${tensor.name}" and "${found.get(name)?.name}" are both "${name}"`);
     else found.set(name, tensor);
   }
   const specs = parameterSpecs(config);
@@ -74,14 +74,20 @@ export function planModel(input: PlanInput): ModelPlan {
       );
     ignored.push(tensor.name);
   }
-  return { config, sources, used, ignored, notes, ...(input.part ? { part: input.part } : {}) };
+  return { config, sources, used, ignored, notes, part: input.part };
 }
 
-/** Reads what a plan names, in order. Values that are not finite are an error. */
-export async function readPlan(path: string, plan: ModelPlan): Promise<Parameters> {
+/**
+ * Reads the model that a plan describes.
+ * @throws StillwaveError for values that are not finite
+ */
+export async function readPlan(path: string, format: CheckpointFormat, plan: ModelPlan): Promise<LoadedModel> {
+  const { config, used, part, ignored, notes } = plan;
   const parameters: Parameters = new Map();
-  for (const { name, shape } of parameterSpecs(plan.config)) {
-    const data = await plan.sources.get(name)!();
+  for (const { name, shape } of parameterSpecs(config)) {
+    const read = plan.sources.get(name);
+    if (!read) throw new InternalError(`no source of "${name}" in a plan`);
+    const data = await read();
     const bad = firstNonFinite(data);
     if (bad >= 0)
       throw new StillwaveError(
@@ -89,7 +95,8 @@ export async function readPlan(path: string, plan: ModelPlan): Promise<Parameter
       );
     parameters.set(name, { shape, data } satisfies HostArray);
   }
-  return parameters;
+  const storedDtype = [...new Set(used.map(({ dtype }) => dtype))].join(", ");
+  return { config, parameters, info: { path, format, storedDtype, ...(part ? { part } : {}), ignored, notes } };
 }
 
 /** Index of the first value that is NaN or infinite; -1 where all are finite. */
@@ -151,7 +158,7 @@ function missingTensor(path: string, missing: readonly ParameterSpec[], tensors:
   const more = missing.length > 1 ? ` (and ${missing.length - 1} more)` : "";
   const near = closest(name, [...tensors.keys()]);
   const hint =
-    near.length > 0 ? `; closest names: ${near.map((n) => `"${n}" [${tensors.get(n)!.shape}]`).join(", ")}` : "";
+    near.length > 0 ? `; closest names: ${near.map((n) => `"${n}" [${tensors.get(n)?.shape}]`).join(", ")}` : "";
   return new StillwaveError(`${path}: tensor "${name}" [${shape}] is missing${more}${hint}`);
 }
 

@@ -1,9 +1,11 @@
 // State dicts in an unpickled torch file: name -> tensor, everything else reported as ignored.
 import { StillwaveError } from "../../errors.ts";
+import type { CheckpointFormat, OpenCheckpoint } from "../checkpoint.types.ts";
 import type { RandomAccessFile } from "../formats/file.ts";
 import { brief, fieldsOf, PickleGlobal, PickleRecord, TorchTensor } from "../formats/pickle.types.ts";
 import type { StoredTensors } from "../formats/tensors.ts";
 import type { TorchFile } from "../formats/torch.ts";
+import { type PlanInput, planModel } from "./plan.ts";
 
 /** How many tensors outside the model are listed by name. */
 export const MAX_LISTED = 20_000;
@@ -14,6 +16,36 @@ export interface TorchContent {
   readonly file: RandomAccessFile;
   readonly torch: TorchFile;
   readonly root: Map<unknown, unknown>;
+}
+
+/** A state dict's tensors, and the names of its entries that are no tensors. */
+export interface StateDict {
+  readonly tensors: StoredTensors;
+  readonly others: readonly string[];
+}
+
+/**
+ * A torch file whose model is the state dict under `modelKey`. `match` says which model that is; it is asked when the
+ * model is planned, so that a checkpoint can be inspected whose model is none.
+ */
+export function openStateDict(
+  { path, file, root }: TorchContent,
+  { tensors, others }: StateDict,
+  found: { format: CheckpointFormat; modelKey: string; metadata: Record<string, unknown> },
+  match: () => Omit<PlanInput, "path" | "fileBytes" | "tensors">,
+): OpenCheckpoint {
+  const { format, modelKey, metadata } = found;
+  return {
+    path,
+    format,
+    tensors,
+    metadata,
+    plan() {
+      const plan = planModel({ path, fileBytes: file.size, tensors, ...match() });
+      return { ...plan, ignored: [...plan.ignored, ...others, ...outsideModel(root, modelKey)] };
+    },
+    close: () => file.close(),
+  };
 }
 
 /** Whether a value looks like a state dict: text keys, mostly tensors. */
@@ -29,7 +61,6 @@ export function isStateDict(value: unknown): value is Map<string, unknown> {
 
 /** What DataParallel and DistributedDataParallel put before every name of the model that they wrap. */
 const WRAPPER = "module.";
-
 /** Nested wrappers: DistributedDataParallel around another one. */
 const MAX_WRAPPERS = 2;
 
@@ -48,12 +79,8 @@ export function withoutWrapper(tensors: StoredTensors): StoredTensors {
   return bare;
 }
 
-/** The tensors of a state dict, and the names of entries that are no tensors. A weight that is an unknown object is an error. */
-export function stateDict(
-  torch: TorchFile,
-  value: unknown,
-  path: string,
-): { tensors: StoredTensors; others: string[] } {
+/** Sorts the entries of a state dict. A weight that is an unknown object is an error. */
+export function stateDict(torch: TorchFile, value: unknown, path: string): StateDict {
   if (!(value instanceof Map)) throw new StillwaveError(`${path}: expected a dict of tensors`);
   const tensors: StoredTensors = new Map();
   const others: string[] = [];
@@ -96,14 +123,21 @@ export function tensorPaths(value: unknown, prefix: string, limit: number): [str
 }
 
 /** Top-level entries that describe models: objects with fields there were read as plain settings. */
-const settingsKeys = new Set<unknown>(["cfg", "args", "config", "hyper_parameters", "model_cfg", "task_cfg"]);
+const SETTINGS_KEYS: ReadonlySet<unknown> = new Set([
+  "cfg",
+  "args",
+  "config",
+  "hyper_parameters",
+  "model_cfg",
+  "task_cfg",
+]);
 
 /** What else is in the file beside the model: tensors, and objects that Python would build by running code. */
-export function outsideModel(root: Map<unknown, unknown>, modelKey: string): string[] {
+function outsideModel(root: Map<unknown, unknown>, modelKey: string): string[] {
   const found: string[] = [];
   for (const [key, value] of root) {
     if (key === modelKey || found.length >= MAX_LISTED) continue;
-    const object = settingsKeys.has(key) && fieldsOf(value) ? undefined : pickledObject(value);
+    const object = SETTINGS_KEYS.has(key) && fieldsOf(value) ? undefined : pickledObject(value);
     if (object) found.push(`${brief(key)} (${object})`);
     for (const [name] of tensorPaths(value, brief(key), MAX_LISTED - found.length)) found.push(name);
   }

@@ -9,8 +9,7 @@ import { configFromFairseq, type TeacherKind } from "./config-fairseq.ts";
 import { type Fields, isFields } from "./fields.ts";
 import { openLightning } from "./lightning.ts";
 import { canonicalFromFairseq } from "./names.ts";
-import { planModel } from "./plan.ts";
-import { isStateDict, MAX_LISTED, outsideModel, stateDict, type TorchContent, tensorPaths } from "./state-dict.ts";
+import { isStateDict, MAX_LISTED, openStateDict, stateDict, type TorchContent, tensorPaths } from "./state-dict.ts";
 import { isTorchaudio, openTorchaudio } from "./torchaudio.ts";
 
 /** Opens a torch file that is a checkpoint of its own (its configuration is inside or in a YAML beside it). */
@@ -68,6 +67,9 @@ function openUnknown({ path, file, torch, root }: TorchContent, reason: string):
   };
 }
 
+/** Where fine-tuned CTC models keep the model they started from. */
+const CTC_PREFIX = "w2v_encoder.w2v_model.";
+
 function open(
   content: TorchContent,
   format: CheckpointFormat,
@@ -75,32 +77,20 @@ function open(
   metadata: Record<string, unknown>,
   build: (tensors: StoredTensors) => { kind: TeacherKind; fields: Fields; task?: Fields; where: string },
 ): OpenCheckpoint {
-  const { path, file, torch, root } = content;
-  const { tensors, others } = stateDict(torch, root.get(modelKey), path);
-  const prefix = [...tensors.keys()].some((name) => name.startsWith("w2v_encoder.w2v_model."))
-    ? "w2v_encoder.w2v_model."
-    : "";
-  return {
-    path,
-    format,
-    tensors,
-    metadata,
-    plan() {
-      const { kind, fields, task, where } = build(tensors);
-      const config = configFromFairseq(fields, kind, { where, ...(task ? { task } : {}) });
-      const projected = tensors.has(`${prefix}post_extract_proj.weight`);
-      const plan = planModel({
-        path,
-        fileBytes: file.size,
-        config: { ...config, featureProjection: config.featureProjection || projected },
-        tensors,
-        canonical: (name) => (name.startsWith(prefix) ? canonicalFromFairseq(name.slice(prefix.length)) : undefined),
-        unknown: "error",
-      });
-      return { ...plan, ignored: [...plan.ignored, ...others, ...outsideModel(root, modelKey)] };
-    },
-    close: () => file.close(),
-  };
+  const { path, torch, root } = content;
+  const state = stateDict(torch, root.get(modelKey), path);
+  const { tensors } = state;
+  const prefix = [...tensors.keys()].some((name) => name.startsWith(CTC_PREFIX)) ? CTC_PREFIX : "";
+  return openStateDict(content, state, { format, modelKey, metadata }, () => {
+    const { kind, fields, task, where } = build(tensors);
+    const config = configFromFairseq(fields, kind, { where, task });
+    const projected = tensors.has(`${prefix}post_extract_proj.weight`);
+    return {
+      config: { ...config, featureProjection: config.featureProjection || projected },
+      canonical: (name) => (name.startsWith(prefix) ? canonicalFromFairseq(name.slice(prefix.length)) : undefined),
+      unknown: "error",
+    };
+  });
 }
 
 /** fairseq: `cfg` (dict or OmegaConf) with `model` and `task`, or old `args` (Namespace) with everything in one. */
@@ -118,17 +108,9 @@ function openFairseq(content: TorchContent): OpenCheckpoint {
       if (!nested && !isFields(args))
         throw new StillwaveError(`${path}: neither cfg.model nor args describes the model`);
       const where = `${path}: ${nested ? "cfg.model" : "args"}`;
-      const outer = nested
-        ? { model: nested.model as Fields, task: nested.task }
-        : { model: args as Fields, task: undefined };
-      const inner = fineTuned(outer.model);
-      const { model, task } = inner ?? outer;
-      return {
-        kind: familyOf(model, tensors, where),
-        fields: model,
-        where,
-        ...(isFields(task) ? { task } : {}),
-      };
+      const outer = { model: (nested?.model ?? args) as Fields, task: nested?.task };
+      const { model, task } = fineTuned(outer.model) ?? outer;
+      return { kind: familyOf(model, tensors, where), fields: model, where, task: isFields(task) ? task : undefined };
     },
   );
 }
@@ -146,7 +128,7 @@ function openS3prl(content: TorchContent): OpenCheckpoint {
   return open(content, "s3prl-converted", "model_weight", { model_cfg: model, task_cfg: task }, (tensors) => {
     const where = `${content.path}: model_cfg`;
     if (!isFields(model)) throw new StillwaveError(`${where} is no dict`);
-    return { kind: familyOf(model, tensors, where), fields: model, where, ...(isFields(task) ? { task } : {}) };
+    return { kind: familyOf(model, tensors, where), fields: model, where, task: isFields(task) ? task : undefined };
   });
 }
 
@@ -161,10 +143,8 @@ function openWavlm(content: TorchContent): OpenCheckpoint {
 
 /** HuBERT or wav2vec 2.0, by the name in the configuration, else by the tensors only one of them has. */
 function familyOf(model: Fields, tensors: StoredTensors, where: string): TeacherKind {
-  const name = [model._name, model.arch].find((value) => typeof value === "string" && value !== "") as
-    | string
-    | undefined;
-  if (name !== undefined) {
+  const name = [model._name, model.arch].find((value) => typeof value === "string" && value !== "");
+  if (typeof name === "string") {
     if (/^hubert/.test(name)) return "hubert";
     if (/^wav2vec2?_?/.test(name) && !/conformer/.test(name)) return "wav2vec2";
     throw new StillwaveError(`${where}: model "${name}" is not supported; supported: hubert, wav2vec2`);

@@ -6,8 +6,7 @@ import { fieldsOf, plain } from "../formats/pickle.types.ts";
 import type { StoredTensors } from "../formats/tensors.ts";
 import { checkedConfig, FieldReader, type Fields, isFields, MAX_LAYERS, parseConvLayers, shown } from "./fields.ts";
 import { canonicalFromHuggingFace } from "./names.ts";
-import { planModel } from "./plan.ts";
-import { isStateDict, outsideModel, stateDict, type TorchContent } from "./state-dict.ts";
+import { isStateDict, openStateDict, stateDict, type TorchContent } from "./state-dict.ts";
 
 /** Whether a torch file holds `state_dict` and the arguments of torchaudio's model factory as `config`. */
 export function isTorchaudio(root: Map<unknown, unknown>): boolean {
@@ -16,31 +15,17 @@ export function isTorchaudio(root: Map<unknown, unknown>): boolean {
   return Boolean(named) && isStateDict(root.get("state_dict"));
 }
 
-export function openTorchaudio({ path, file, torch, root }: TorchContent): OpenCheckpoint {
-  const { tensors, others } = stateDict(torch, root.get("state_dict"), path);
+export function openTorchaudio(content: TorchContent): OpenCheckpoint {
+  const { path, torch, root } = content;
+  const state = stateDict(torch, root.get("state_dict"), path);
   const fields = plain(root.get("config"));
-  return {
-    path,
-    format: "dphubert",
-    tensors,
-    metadata: { config: fields },
-    plan() {
-      const where = `${path}: config of a DPHuBERT style checkpoint`;
-      if (!isFields(fields)) throw new StillwaveError(`${where} is no dict`);
-      const { config, notes } = configFromTorchaudio(fields, tensors, where);
-      const plan = planModel({
-        path,
-        fileBytes: file.size,
-        config,
-        tensors,
-        canonical: (name) => canonicalName(name, config),
-        unknown: "error",
-        notes,
-      });
-      return { ...plan, ignored: [...plan.ignored, ...others, ...outsideModel(root, "state_dict")] };
-    },
-    close: () => file.close(),
-  };
+  const found = { format: "dphubert", modelKey: "state_dict", metadata: { config: fields } } as const;
+  return openStateDict(content, state, found, () => {
+    const where = `${path}: config of a DPHuBERT style checkpoint`;
+    if (!isFields(fields)) throw new StillwaveError(`${where} is no dict`);
+    const { config, notes } = configFromTorchaudio(fields, state.tensors, where);
+    return { config, canonical: (name) => canonicalName(name, config), unknown: "error", notes };
+  });
 }
 
 /** Gates of a position bias that is gone are left out. */
@@ -53,7 +38,7 @@ function canonicalName(name: string, config: ModelConfig): string | undefined {
  * The arguments of torchaudio's `wav2vec2_model` and `wavlm_model`, with lists where pruning made layers differ. The
  * layers' heads keep their size; a WavLM lists which of its heads are left (`encoder_remaining_heads`).
  */
-export function configFromTorchaudio(
+function configFromTorchaudio(
   fields: Fields,
   tensors: StoredTensors,
   where: string,
@@ -81,8 +66,8 @@ export function configFromTorchaudio(
     layers,
     heads,
     ffnDim,
-    ...(alike ? {} : { layerShapes: positioned ? shapes : shapes.map((shape) => ({ ...shape, biasHeads: null })) }),
-    ...(tensors.has("feature_extractor.dummy_weight") ? { channelScale: true } : {}),
+    layerShapes: alike ? undefined : positioned ? shapes : shapes.map((shape) => ({ ...shape, biasHeads: null })),
+    channelScale: tensors.has("feature_extractor.dummy_weight") || undefined,
     posConv: {
       kernel: reader.size("encoder_pos_conv_kernel", 128),
       groups: reader.size("encoder_pos_conv_groups", 16),

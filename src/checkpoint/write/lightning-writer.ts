@@ -5,7 +5,7 @@ import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
 import type { Parameters } from "../../graph/array.ts";
 import { checkModelConfig, isPruned, type ModelConfig } from "../../models/config.ts";
-import { PickleFloat, PickleOrderedDict, PickleTensor, type PickleValue } from "../formats/pickle-writer.ts";
+import { PickleFloat, type PickleValue } from "../formats/pickle-writer.ts";
 import { writeTorch } from "../formats/torch-writer.ts";
 import { configFromOfficialStudent, type OfficialStudent } from "../read/config-fairseq.ts";
 import { toFairseqNames } from "../read/names.ts";
@@ -40,7 +40,6 @@ export async function writeLightning(folder: string, content: LightningContent):
   const { upstream, distiller } = officialSettings(config, folder);
   const named = toFairseqNames(checkParameters(folder, config, parameters), config, "student_model.");
   const settings = { model: upstream, distiller, stillwave: { reuse: config.reuse } };
-  const state = new Map([...named].map(([name, array]): [string, PickleValue] => [name, new PickleTensor(array)]));
   const checkpoint = join(folder, `${BASE_NAME}.ckpt`);
   await writeTorch(
     checkpoint,
@@ -48,7 +47,7 @@ export async function writeLightning(folder: string, content: LightningContent):
       epoch: 0,
       global_step: 0,
       "pytorch-lightning_version": "1.7.7",
-      state_dict: new PickleOrderedDict(state),
+      state_dict: named,
       hparams_name: "kwargs",
       hyper_parameters: { cfg: { ...settings, distiller: withoutFloats(distiller) } },
     },

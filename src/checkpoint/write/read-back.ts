@@ -3,7 +3,7 @@ import { InternalError, StillwaveError } from "../../errors.ts";
 import type { Parameters } from "../../graph/array.ts";
 import type { ModelConfig } from "../../models/config.ts";
 import type { LoadOptions } from "../checkpoint.types.ts";
-import { roundToHalf } from "../formats/safetensors.ts";
+import { roundToHalf } from "../formats/dtypes.ts";
 import { openCheckpoint } from "../load.ts";
 
 export interface WrittenModel {

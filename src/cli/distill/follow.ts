@@ -1,6 +1,6 @@
 // Shows a distillation run while it happens: progress and notes for people, one JSON event a line for programs.
 import { join } from "node:path";
-import type { DistillEvent, DoneEvent } from "../../distill/run/events.types.ts";
+import type { DistillEvent, DoneEvent } from "../../distill/events.ts";
 import { InternalError } from "../../errors.ts";
 import { formatDuration, formatNumber, type Progress, startProgress } from "../../log/index.ts";
 import type { Output } from "../output.ts";

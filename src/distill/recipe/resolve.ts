@@ -8,7 +8,7 @@ import {
   reuseEvery,
   samplesPerFrame,
 } from "../../models/config.ts";
-import { staysInPackage } from "../../recipe/places.ts";
+import { staysInPackage } from "../../package.ts";
 import type { RecipePath, RecipeProblem } from "../../recipe/source.ts";
 import { type Recipe, type RecipeInput, recipeSchema, type StudentRecipe } from "./schema.ts";
 import { studentShape } from "./student.ts";
@@ -63,7 +63,7 @@ function studentProblems(student: StudentRecipe): RecipeProblem[] {
   const problems: RecipeProblem[] = [];
   const bad = (key: string, message: string) => problems.push({ path: ["student", key], message });
   try {
-    checkModelConfig(studentShape(student, student.dim, false));
+    checkModelConfig(studentShape(student, { dim: student.dim, normalizeWaveform: false }));
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     const message = error.message.replace(/^model config: /, "");

@@ -1,51 +1,75 @@
 // The student of a recipe as a model config.
 import { StillwaveError } from "../../errors.ts";
 import { checkModelConfig, type ModelConfig } from "../../models/config.ts";
-import type { Recipe, StudentRecipe } from "./schema.ts";
+import type { StudentRecipe } from "./schema.ts";
 
-/** The student without a teacher: heads as wide as `headDim` says, or as `teacherDim` where it says nothing. */
-export function studentShape(student: StudentRecipe, teacherDim: number, normalizeWaveform: boolean): ModelConfig {
+/** What is chosen of a student; pruned ones are no students of ours. */
+export type StudentFields = Omit<
+  ModelConfig,
+  "family" | "layerNormEps" | "relativePosition" | "frameRule" | "layerShapes" | "channelScale"
+>;
+
+/** A student's config: what is chosen, and what is the same in all of them. */
+export function studentModel(chosen: StudentFields): ModelConfig {
   return {
     family: "student",
-    conv: student.conv.map(([channels, kernel, stride]) => ({ channels, kernel, stride })),
-    convNorm: student.convNorm,
-    convBias: student.convBias,
-    featureProjection: student.featureProjection,
-    dim: student.dim,
-    layers: student.layers,
-    heads: student.heads,
-    ffnDim: student.ffnDim,
-    posConv: { kernel: student.posConv.kernel, groups: student.posConv.groups },
-    normFirst: student.normFirst,
-    normalizeWaveform,
+    conv: chosen.conv,
+    convNorm: chosen.convNorm,
+    convBias: chosen.convBias,
+    featureProjection: chosen.featureProjection,
+    dim: chosen.dim,
+    layers: chosen.layers,
+    heads: chosen.heads,
+    ffnDim: chosen.ffnDim,
+    posConv: { kernel: chosen.posConv.kernel, groups: chosen.posConv.groups },
+    normFirst: chosen.normFirst,
+    normalizeWaveform: chosen.normalizeWaveform,
     layerNormEps: 1e-5,
     relativePosition: null,
-    attentionFrom: student.attentionFrom,
-    reuse: student.reuse,
+    attentionFrom: chosen.attentionFrom,
+    reuse: chosen.reuse,
     frameRule: "conv",
-    headDim: student.headDim ?? teacherDim,
-    headLayers: student.headLayers,
+    headDim: chosen.headDim,
+    headLayers: chosen.headLayers,
   };
 }
 
+/** The student of a recipe: heads as wide as `headDim` says or else as the teacher, whose waveforms it takes. */
+export function studentShape(
+  student: StudentRecipe,
+  { dim, normalizeWaveform }: Pick<ModelConfig, "dim" | "normalizeWaveform">,
+): ModelConfig {
+  const conv = student.conv.map(([channels, kernel, stride]) => ({ channels, kernel, stride }));
+  return studentModel({ ...student, conv, normalizeWaveform, headDim: student.headDim ?? dim });
+}
+
 /**
- * The student that a recipe makes for this teacher: head width and waveform normalisation follow the teacher.
- * @throws where heads and teacher do not fit together: each head learns one layer of the teacher (arXiv:2305.11685
- * section 2.2)
+ * The student that a recipe makes for this teacher.
+ * @throws StillwaveError where they do not fit together
  */
-export function studentConfig(recipe: Pick<Recipe, "student">, teacher: ModelConfig): ModelConfig {
-  const { student } = recipe;
-  const config = studentShape(student, teacher.dim, teacher.normalizeWaveform);
+export function studentConfig({ student }: { readonly student: StudentRecipe }, teacher: ModelConfig): ModelConfig {
+  const config = studentShape(student, teacher);
   checkModelConfig(config);
-  const beyond = student.teacherLayers?.find((layer) => layer >= teacher.layers);
+  checkTeacher(student, teacher);
+  return config;
+}
+
+/**
+ * Each head learns one layer of the teacher (arXiv:2305.11685 section 2.2).
+ * @throws StillwaveError where heads and teacher do not fit together
+ */
+export function checkTeacher(
+  { teacherLayers, headDim }: Pick<StudentRecipe, "teacherLayers" | "headDim">,
+  teacher: Pick<ModelConfig, "layers" | "dim">,
+): void {
+  const beyond = teacherLayers?.find((layer) => layer >= teacher.layers);
   if (beyond !== undefined)
     throw new StillwaveError(
       `student.teacherLayers names layer ${beyond}, but the teacher has layers 0 to ${teacher.layers - 1}`,
     );
-  if (student.headDim !== null && student.headDim !== teacher.dim)
+  if (headDim !== null && headDim !== teacher.dim)
     throw new StillwaveError(
-      `student.headDim is ${student.headDim}, but heads are compared with the teacher's ${teacher.dim} dimensions; ` +
+      `student.headDim is ${headDim}, but heads are compared with the teacher's ${teacher.dim} dimensions; ` +
         `set student.headDim to null or ${teacher.dim} (in the library: initStudent({ teacher, ... }))`,
     );
-  return config;
 }

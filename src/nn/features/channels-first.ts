@@ -1,12 +1,10 @@
 // The feature extractor with native convolutions, channels first: the fastest form where nothing is trained.
-import type { Dim } from "../../graph/dim.ts";
 import * as g from "../../graph/ops.ts";
 import type { Value } from "../../graph/value.ts";
-import type { ParameterLookup } from "../scope.ts";
-import { within } from "../scope.ts";
+import { type ParameterLookup, within } from "../scope.ts";
 import type { ConvStack } from "./channels-last.ts";
 import { foldGroupNorm, windowsWithOnes } from "./first-layer.ts";
-import { frameDims } from "./frames.ts";
+import { windowCount } from "./frames.ts";
 
 /**
  * wave [batch, samples] -> features [batch, frames, channels], for GroupNorm stacks. Same numbers as
@@ -18,10 +16,8 @@ export function channelsFirstFeatures(
   stack: ConvStack,
   lengths: Value | null = null,
 ): Value {
-  const samples = wave.shape[1] as Dim;
-  const counts = frameDims(stack.conv, samples);
   const first = stack.conv[0];
-  const windows = windowsWithOnes(wave, first, counts[0]);
+  const windows = windowsWithOnes(wave, first, windowCount(wave.shape[1], first));
   const folded = foldGroupNorm(within(p, "conv_layers.0"), wave, first, lengths);
   let x = g.gelu(g.matmul(folded, windows, { transA: true, transB: true })); // [batch, channels, frames]
   for (let i = 1; i < stack.conv.length; i++) {

@@ -1,15 +1,11 @@
 // The feature extractor as matrix products on reshaped views, channels last: the form that trains fast.
-import type { Dim } from "../../graph/dim.ts";
-import { mulDims } from "../../graph/dim.ts";
+import { type Dim, fixedDim, mulDims } from "../../graph/dim.ts";
 import * as g from "../../graph/ops.ts";
-import type { Value } from "../../graph/value.ts";
-import { int64Scalar } from "../../graph/value.ts";
+import { int64Scalar, type Value } from "../../graph/value.ts";
 import { layerNorm } from "../linear.ts";
-import type { ParameterLookup } from "../scope.ts";
-import { within } from "../scope.ts";
+import { type ParameterLookup, within } from "../scope.ts";
 import { foldGroupNorm, sampleWindows, windowsWithOnes } from "./first-layer.ts";
-import type { Window } from "./frames.ts";
-import { frameDims, paddedDims } from "./frames.ts";
+import { frameDim, paddedDims, type Window } from "./frames.ts";
 
 export interface ConvStack {
   readonly conv: readonly (Window & { readonly channels: number })[];
@@ -28,9 +24,8 @@ export function channelsLastFeatures(
   stack: ConvStack,
   lengths: Value | null = null,
 ): Value {
-  const [batch, samples] = wave.shape as [Dim, Dim];
-  const counts = frameDims(stack.conv, samples);
-  const frames = counts[counts.length - 1];
+  const [batch, samples] = wave.shape;
+  const frames = frameDim(stack.conv, samples);
   const padded = paddedDims(stack.conv, frames);
   let x = firstLayer(within(p, "conv_layers.0"), wave, stack, padded[0], lengths);
   for (let i = 1; i < stack.conv.length; i++) {
@@ -64,7 +59,7 @@ function firstLayer(p: ParameterLookup, wave: Value, stack: ConvStack, frames: D
  * they are past the true frames, and wrapping keeps every gathered row unique.
  */
 function convolveRows(x: Value, weight: Value, { kernel, stride }: Window, rows: Dim, bias: Value | undefined): Value {
-  const [out, channels] = weight.shape as [number, number];
+  const [out, channels] = weight.shape.map(fixedDim);
   const taps = g.reshape(g.transpose(weight, [2, 1, 0]), [kernel * channels, out]); // [kernel * in, out]
   const inView = Math.min(kernel, stride);
   let result = bias;

@@ -1,11 +1,9 @@
 // The first convolution and its GroupNorm, folded: statistics come from the covariance of the sample windows.
-import type { Dim } from "../../graph/dim.ts";
-import { addDims, mulDims, subDims } from "../../graph/dim.ts";
+import { addDims, type Dim, fixedDim, mulDims, subDims } from "../../graph/dim.ts";
 import * as g from "../../graph/ops.ts";
 import type { Value } from "../../graph/value.ts";
 import type { ParameterLookup } from "../scope.ts";
-import type { Window } from "./frames.ts";
-import { windowCount } from "./frames.ts";
+import { type Window, windowCount } from "./frames.ts";
 import { entriesBefore, windowCounts } from "./lengths.ts";
 
 /** Epsilon of GroupNorm in all published models. */
@@ -13,7 +11,7 @@ const GROUP_NORM_EPSILON = 1e-5;
 
 /** wave [batch, samples] -> windows [batch, count, kernel], window j starting at sample j * stride; zeros past the end. */
 export function sampleWindows(wave: Value, { kernel, stride }: Window, count: Dim): Value {
-  const [batch, samples] = wave.shape as [Dim, Dim];
+  const [batch, samples] = wave.shape;
   const blocks = Math.ceil(kernel / stride);
   const rows = addDims(count, blocks - 1);
   const fitted = g.pad(wave, 1, 0, subDims(mulDims(stride, rows), samples));
@@ -30,7 +28,7 @@ export function sampleWindows(wave: Value, { kernel, stride }: Window, count: Di
  */
 export function foldGroupNorm(p: ParameterLookup, wave: Value, window: Window, lengths: Value | null = null): Value {
   const weight = p("conv.weight"); // [channels, 1, kernel]
-  const channels = weight.shape[0] as number;
+  const channels = fixedDim(weight.shape[0]);
   const taps = g.reshape(weight, [channels, window.kernel]);
   const count = windowCount(wave.shape[1], window);
   const windows = sampleWindows(wave, window, count);
@@ -54,7 +52,7 @@ function moments(windows: Value, count: Value) {
 
 /** The same over the first `counts` (int64 [batch]) windows of every item. */
 function ownMoments(windows: Value, counts: Value) {
-  const [batch, count] = windows.shape as [Dim, Dim];
+  const [batch, count] = windows.shape;
   const own = g.reshape(entriesBefore(counts, count), [batch, count, 1]);
   const total = g.reshape(g.cast(g.clip(counts, 1, 2 ** 40), "float32"), [batch, 1, 1]);
   const centre = g.div(g.sum(g.mul(windows, own), [1], true), total);

@@ -1,6 +1,5 @@
 // Frame arithmetic of a convolution stack on symbolic lengths, and how far to pad so that every stage is a pure reshape.
-import type { Dim } from "../../graph/dim.ts";
-import { addDims, floorDivDim, mulDims } from "../../graph/dim.ts";
+import { addDims, type Dim, floorDivDim, mulDims } from "../../graph/dim.ts";
 
 /** Kernel and stride of one layer, in its input's frames. */
 export interface Window {
@@ -12,16 +11,8 @@ export interface Window {
 export const windowCount = (frames: Dim, { kernel, stride }: Window): Dim =>
   addDims(floorDivDim(addDims(frames, -kernel), stride), 1);
 
-/** Output frames of every layer for `samples` samples. */
-export function frameDims(layers: readonly Window[], samples: Dim): Dim[] {
-  const counts: Dim[] = [];
-  let frames = samples;
-  for (const layer of layers) {
-    frames = windowCount(frames, layer);
-    counts.push(frames);
-  }
-  return counts;
-}
+/** Output frames of a stack of layers for `samples` samples. */
+export const frameDim = (layers: readonly Window[], samples: Dim): Dim => layers.reduce(windowCount, samples);
 
 /**
  * Padded output frames of every layer, such that a layer's padded input is exactly stride times its padded output. The

@@ -1,8 +1,7 @@
 // Lengths inside the graph: how many windows an item's own samples fill, and masks of what lies before its end.
 import type { Dim } from "../../graph/dim.ts";
 import * as g from "../../graph/ops.ts";
-import type { Value } from "../../graph/value.ts";
-import { int64Scalar } from "../../graph/value.ts";
+import { int64Scalar, type Value } from "../../graph/value.ts";
 import type { Window } from "./frames.ts";
 
 /** Longest axis that the integer arithmetic here is asked for. */
@@ -17,6 +16,6 @@ export function windowCounts(lengths: Value, { kernel, stride }: Window): Value 
 
 /** 1 at entries before the item's count, 0 from there on: float32 [batch, size]. `counts` is int64 [batch]. */
 export function entriesBefore(counts: Value, size: Dim): Value {
-  const [batch] = counts.shape as [Dim];
+  const [batch] = counts.shape;
   return g.cast(g.less(g.reshape(g.iota(size), [1, size]), g.reshape(counts, [batch, 1])), "float32");
 }

@@ -3,11 +3,10 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { SAMPLE_RATE_HZ } from "../../audio/load.ts";
-import { type LoadedModel, loadModel, loadUpstream } from "../../checkpoint/index.ts";
+import { type LoadedModel, loadCheckpoint, loadModel } from "../../checkpoint/index.ts";
 import { parseRecipe, type Recipe, studentConfig } from "../../distill/recipe.ts";
-import { RUN_FILES } from "../../distill/run/folder.ts";
-import { MANIFEST_NAME, type RunManifest, readManifest } from "../../distill/run/manifest.ts";
-import { openSpeech } from "../../distill/run/speech.ts";
+import { DISTILL_FILES, DISTILLATION, type DistillRecord } from "../../distill/record.ts";
+import { openSpeech } from "../../distill/speech.ts";
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
 import { readMetrics } from "../../log/metrics.ts";
@@ -15,7 +14,8 @@ import { type ModelConfig, receptiveField } from "../../models/config.ts";
 import { profile } from "../../models/profile.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import { createUpstream } from "../../upstream/inference.ts";
+import { RECORD_NAME, readRunRecord } from "../../training/run-folder.ts";
+import { createModel } from "../../upstream/model.ts";
 import { writeRunReport } from "./page.ts";
 import type { AttentionComparison, AttentionLayer, ReportData } from "./report.types.ts";
 
@@ -31,15 +31,14 @@ const ATTENTION_SECONDS = 5;
 
 /** Writes `report.html` into a run folder, finished or not, from what lies in it; loads the teacher again. */
 export async function reportRun(folder: string): Promise<WrittenReport> {
-  const manifest = await readManifest(folder);
-  if (!manifest)
-    throw new StillwaveError(`${folder}: not a run folder (no ${MANIFEST_NAME}); give the folder of a run`);
-  const recipePath = join(folder, RUN_FILES.recipe);
+  const record = await readRunRecord(folder, DISTILLATION);
+  if (!record) throw new StillwaveError(`${folder}: not a run folder (no ${RECORD_NAME}); give the folder of a run`);
+  const recipePath = join(folder, DISTILL_FILES.recipe);
   const recipeText = await readFile(recipePath, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new StillwaveError(`${recipePath}: cannot be read (${error.code ?? error.message})`);
   });
   const recipe = parseRecipe(recipeText, recipePath);
-  const teacher = await loadUpstream(recipe.teacher);
+  const teacher = await loadCheckpoint(recipe.teacher);
   const notes: string[] = [];
   const attention = await compareAttention(folder, recipe, teacher).catch((error: unknown) => {
     if (!(error instanceof StillwaveError)) throw error;
@@ -49,12 +48,12 @@ export async function reportRun(folder: string): Promise<WrittenReport> {
   const page = writeRunReport({
     title: basename(resolve(folder)),
     recipe: recipeText,
-    teacher: { name: manifest.recipe.teacher, profile: profile(withoutHeads(teacher.config)) },
+    teacher: { name: record.recipe.teacher, profile: profile(withoutHeads(teacher.config)) },
     student: { name: "student", profile: profile(studentConfig(recipe, teacher.config)) },
-    metrics: await readMetrics(join(folder, RUN_FILES.metrics)),
-    totalSteps: manifest.totalSteps,
-    data: dataOf(manifest),
-    versions: versionsOf(manifest),
+    metrics: await readMetrics(join(folder, DISTILL_FILES.metrics)),
+    totalSteps: record.totalSteps,
+    data: dataOf(record),
+    versions: versionsOf(record),
     attention,
   });
   const path = join(folder, "report.html");
@@ -67,7 +66,7 @@ function withoutHeads(config: ModelConfig): ModelConfig {
   return { ...config, headDim: null, headLayers: [] };
 }
 
-function dataOf({ data, recipe }: RunManifest): ReportData {
+function dataOf({ data, recipe }: DistillRecord): ReportData {
   const sizeOf = ({ utterances, seconds }: typeof data.train) => ({ utterances, seconds });
   const corpusOf = ({ path, splits }: Recipe["data"]["train"]) => [path, ...splits].join(" ");
   const { train, validation } = data;
@@ -81,7 +80,7 @@ function dataOf({ data, recipe }: RunManifest): ReportData {
   };
 }
 
-function versionsOf({ environment, recipe, created }: RunManifest): Record<string, string> {
+function versionsOf({ environment, recipe, created }: DistillRecord): Record<string, string> {
   const { stillwave, node, onnxruntime, platform, cpu, cores } = environment;
   const machine = `${platform}, ${cores} x ${cpu}`;
   return { stillwave, node, onnxruntime, device: recipe.run.device, machine, begun: created };
@@ -89,7 +88,9 @@ function versionsOf({ environment, recipe, created }: RunManifest): Record<strin
 
 /** Both models on the same utterance, unmasked. */
 async function compareAttention(folder: string, recipe: Recipe, teacher: LoadedModel): Promise<AttentionComparison> {
-  const finished = [RUN_FILES.best, RUN_FILES.last].map((name) => join(folder, name)).find((path) => existsSync(path));
+  const finished = [DISTILL_FILES.best, DISTILL_FILES.last]
+    .map((name) => join(folder, name))
+    .find((path) => existsSync(path));
   if (!finished) throw new StillwaveError(`${folder}: the run has not finished a model yet`);
   const student = await loadModel(finished);
   const shortest = Math.max(receptiveField(student.config.conv), receptiveField(teacher.config.conv));
@@ -104,7 +105,7 @@ async function compareAttention(folder: string, recipe: Recipe, teacher: LoadedM
 }
 
 async function firstUtterance(folder: string, recipe: Recipe, minSamples: number) {
-  const speech = await openSpeech(recipe, { minSamples, cacheFile: join(folder, RUN_FILES.index) });
+  const speech = await openSpeech(recipe, { minSamples, cacheFile: join(folder, DISTILL_FILES.index) });
   try {
     for await (const batch of speech.validation?.batches() ?? speech.train.batches(0, 0)) {
       if (batch.samples.length === 0) continue;
@@ -117,16 +118,16 @@ async function firstUtterance(folder: string, recipe: Recipe, minSamples: number
   }
 }
 
-async function attentionOf(model: LoadedModel, wave: Float32Array, runtime: Runtime): Promise<AttentionLayer[]> {
-  const upstream = createUpstream(model, runtime);
+async function attentionOf(loaded: LoadedModel, wave: Float32Array, runtime: Runtime): Promise<AttentionLayer[]> {
+  const model = createModel(loaded, runtime);
   try {
-    const { maps } = await upstream.extract(wave, { maps: true });
+    const { maps } = await model.extract(wave, { maps: true });
     return model.config.attentionFrom.map((source, layer) => {
       const { shape, data } = maps.get(source)!;
       const [, heads, frames] = shape as [number, number, number, number];
       return { layer, heads, frames, map: data, takesMapOf: source === layer ? undefined : source };
     });
   } finally {
-    await upstream.dispose();
+    await model.dispose();
   }
 }

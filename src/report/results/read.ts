@@ -3,10 +3,10 @@ import { stat } from "node:fs/promises";
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { StillwaveError } from "../../errors.ts";
 import { type Prediction, readPredictions } from "../../metrics/predictions.ts";
-import { RUN_FILES } from "../../superb/run/manifest.ts";
+import { EVALUATION_FILES } from "../../superb/run/manifest.ts";
 import { type EvaluationResult, readResult } from "../../superb/run/result.ts";
 
-export const RESULT_NAME = RUN_FILES.result;
+export const RESULT_NAME = EVALUATION_FILES.result;
 
 export interface Evaluation {
   /** As given. */

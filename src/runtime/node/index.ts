@@ -1,19 +1,26 @@
-// The runtime of Node: ONNX Runtime's native build on CPU, CUDA or WebGPU.
+// The runtime of Node: ONNX Runtime's native build on CPU, CUDA or WebGPU, or its WebAssembly build on the CPU.
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import * as ort from "onnxruntime-node";
+import { basename } from "node:path";
+import type { InferenceSession } from "onnxruntime-common";
 import { StillwaveError, UsageError, unknownName } from "../../errors.ts";
+import type { Graph } from "../../graph/graph.ts";
 import { encodeModel } from "../../onnx/proto.ts";
-import type { Graph } from "../../onnx/serialize.ts";
 import { toOnnx } from "../../onnx/serialize.ts";
 import { createExecutable, feedTensor } from "../executable.ts";
 import type { Device, Executable, Feed, Runtime } from "../runtime.ts";
+import { type Engine, howToAdd, loadEngine } from "./engine.ts";
 
 export type { Device, Executable, Feed, Feeds, Runtime } from "../runtime.ts";
 
 export interface RuntimeOptions {
   /** `auto` takes cuda, webgpu, cpu in this order, the first that is there. */
   readonly device?: Device | "auto";
-  /** Threads inside one operation; default: the cores this process may use. */
+  /**
+   * Threads inside one operation; default: the cores this process may use. On WebAssembly all runtimes of a process share
+   * the threads that the first one asks for.
+   */
   readonly threads?: number;
   /** Let ONNX Runtime rewrite graphs: `all` for inference, `none` (the default) for training graphs, which are final as written. */
   readonly optimize?: "none" | "all";
@@ -30,9 +37,6 @@ export interface RuntimeOptions {
   readonly spin?: boolean;
 }
 
-// Failures reach us as exceptions; without this the probe for CUDA also prints them. Read once, before the first session.
-ort.env.logLevel = "fatal";
-
 const DEVICES: readonly Device[] = ["cpu", "cuda", "webgpu"];
 
 const HOW_TO_ADD: Record<Exclude<Device, "cpu">, string> = {
@@ -45,6 +49,9 @@ const HOW_TO_ADD: Record<Exclude<Device, "cpu">, string> = {
 /** What keeps a device from working here, or undefined. */
 async function problemWith(device: Device): Promise<string | undefined> {
   if (device === "cpu") return undefined;
+  const engine = loadEngine();
+  const { ort } = engine;
+  if (!ort.listSupportedBackends) return `it needs the native engine; ${howToAdd(engine)}`;
   if (!ort.listSupportedBackends().some(({ name }) => name === device)) return "not in this build of ONNX Runtime";
   try {
     const { scalar } = await import("../../graph/value.ts");
@@ -78,6 +85,13 @@ async function chooseDevice(wanted: Device | "auto"): Promise<Device> {
   return wanted;
 }
 
+/** The engine, with a pool of threads where it is WebAssembly: one a process, of the size that is asked for first. */
+function startEngine(threads: number): Engine {
+  const engine = loadEngine();
+  if (engine.kind === "wasm") engine.ort.env.wasm.numThreads ??= threads;
+  return engine;
+}
+
 /** A runtime on one device. A device that is not there is an error that says what is; nothing falls back silently. */
 export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
   const { device: wanted = "cpu", threads = availableParallelism(), optimize = "none", arena = true } = options;
@@ -85,7 +99,9 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   if (!Number.isInteger(threads) || threads < 1)
     throw new UsageError(`threads must be a positive integer, got ${threads}`);
   const device = await chooseDevice(wanted);
-  const sessionOptions: ort.InferenceSession.SessionOptions = {
+  const engine = startEngine(threads);
+  const { ort } = engine;
+  const sessionOptions: InferenceSession.SessionOptions = {
     executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
     intraOpNumThreads: threads,
     graphOptimizationLevel: optimize === "all" ? "all" : "disabled",
@@ -96,10 +112,10 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   };
   return {
     device,
-    version: ort.env.versions.node ?? ort.env.versions.common,
+    version: engine.version,
     async compile(graph: Graph): Promise<Executable> {
       const session = await ort.InferenceSession.create(encodeModel(toOnnx(graph)), sessionOptions);
-      return createExecutable(graph, session, ort.Tensor);
+      return createExecutable(graph, session, ort.Tensor, { writesInPlace: engine.kind === "native" });
     },
   };
 }
@@ -120,12 +136,20 @@ function feedType(data: Feed["data"]) {
   return data instanceof BigInt64Array ? "int64" : "uint8";
 }
 
+/** Weights beside a model. The native engine finds any that the model names, the WebAssembly one must be given them. */
+async function externalData(path: string): Promise<{ path: string; data: Uint8Array }[]> {
+  const file = `${path}.data`;
+  return existsSync(file) ? [{ path: basename(file), data: await readFile(file) }] : [];
+}
+
 /**
  * Opens an ONNX file on the CPU with every optimisation.
  * @throws StillwaveError where it is no model
  */
 export async function openOnnxFile(path: string, threads = availableParallelism()): Promise<OnnxFile> {
+  const { kind, ort } = startEngine(threads);
   const session = await ort.InferenceSession.create(path, {
+    externalData: kind === "wasm" ? await externalData(path) : undefined,
     executionProviders: ["cpu"],
     intraOpNumThreads: threads,
     graphOptimizationLevel: "all",

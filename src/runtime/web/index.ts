@@ -1,8 +1,8 @@
 // The runtime of browsers: ONNX Runtime's WebAssembly build, on WASM (SIMD, threads) or WebGPU. Imports nothing of Node's.
 import type { Env, InferenceSession, TensorConstructor } from "onnxruntime-common";
 import { StillwaveError, UsageError, unknownName } from "../../errors.ts";
+import type { Graph } from "../../graph/graph.ts";
 import { encodeModel } from "../../onnx/proto.ts";
-import type { Graph } from "../../onnx/serialize.ts";
 import { toOnnx } from "../../onnx/serialize.ts";
 import { createExecutable } from "../executable.ts";
 import type { Executable, Runtime } from "../runtime.ts";

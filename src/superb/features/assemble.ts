@@ -20,30 +20,23 @@ export function spanOf({ id, crop }: FeatureItem, frames: number): Span {
   return { start, frames: wanted };
 }
 
-/** Memory for batches of one kind. It grows to the largest asked for, and the arrays handed out are views of it. */
-export class BatchMemory {
-  private readonly layers: number;
-  private readonly dim: number;
-  private readonly dtype: FeatureDtype;
-  private memory = new ArrayBuffer(0);
+/** A batch, and the place of every item's rows in every layer. */
+interface PreparedBatch {
+  readonly batch: FeatureBatch;
+  readonly places: readonly (readonly Uint8Array[])[];
+}
 
-  constructor({ layers, dim, dtype }: { readonly layers: number; readonly dim: number; readonly dtype: FeatureDtype }) {
-    this.layers = layers;
-    this.dim = dim;
-    this.dtype = dtype;
-  }
-
-  /** A batch for items of these lengths, padding zeroed, and the place of every item's rows in every layer. */
-  prepare(frames: readonly number[]): {
-    readonly batch: FeatureBatch;
-    readonly places: readonly (readonly Uint8Array[])[];
-  } {
-    const { layers, dim, dtype } = this;
+/**
+ * Memory for batches of one kind. What it returns makes one for items of these lengths, padding zeroed. The memory grows to
+ * the largest asked for, and the arrays handed out are views of it.
+ */
+export function batchMemory(layers: number, dim: number, dtype: FeatureDtype) {
+  let memory = new ArrayBuffer(0);
+  return (frames: readonly number[]): PreparedBatch => {
     const padded = frames.reduce((most, count) => Math.max(most, count), 0);
     const rowBytes = dim * BYTES_OF[dtype];
     const count = layers * frames.length * padded * dim;
-    if (this.memory.byteLength < count * BYTES_OF[dtype]) this.memory = new ArrayBuffer(count * BYTES_OF[dtype]);
-    const { memory } = this;
+    if (memory.byteLength < count * BYTES_OF[dtype]) memory = new ArrayBuffer(count * BYTES_OF[dtype]);
     const places = frames.map((own, item) =>
       Array.from({ length: layers }, (_, layer) => {
         const from = (layer * frames.length + item) * padded * rowBytes;
@@ -53,5 +46,5 @@ export class BatchMemory {
     );
     const data = dtype === "float16" ? new Uint16Array(memory, 0, count) : new Float32Array(memory, 0, count);
     return { batch: { data, shape: [layers, frames.length, padded, dim], frames: [...frames] }, places };
-  }
+  };
 }

@@ -1,6 +1,7 @@
 // What features are opened from, what is told on the way, and what a cache remembers.
 import type { BadFile, OnBadFile } from "../../data/index.ts";
-import type { FeatureSource, FeatureUpstream } from "./features.types.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
+import type { FeatureSource } from "./features.types.ts";
 
 export type FeatureDtype = "float16" | "float32";
 
@@ -46,7 +47,7 @@ export type FeatureEvent =
 
 export interface FeatureOptions {
   /** Stays the caller's; it must live until the source is closed, which may have to extract again. */
-  readonly upstream: FeatureUpstream;
+  readonly upstream: Upstream;
   readonly utterances: readonly FeatureUtterance[];
   /** Where caches lie; default `defaultCacheRoot()`; null: no cache, states are extracted whenever they are asked for. */
   readonly cacheRoot?: string | null;

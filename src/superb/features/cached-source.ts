@@ -1,7 +1,7 @@
 // Hidden states read from a cache: straight from the shards into the batch, each utterance checked when it is first read.
 import { type FileHandle, open } from "node:fs/promises";
 import { InternalError, StillwaveError } from "../../errors.ts";
-import { BatchMemory, type Span, spanOf } from "./assemble.ts";
+import { batchMemory, type Span, spanOf } from "./assemble.ts";
 import { type AudioSource, contentKey } from "./cache.types.ts";
 import type { CacheIndex, Located } from "./cache-index.ts";
 import type { FeatureSource } from "./features.types.ts";
@@ -44,7 +44,7 @@ export interface CachedSourceOptions {
 export function cachedSource(options: CachedSourceOptions): FeatureSource {
   const { folder, facts, files, repair } = options;
   const { layers, dim, samplesPerFrame } = facts.upstream;
-  const memory = new BatchMemory({ layers: layers.length, dim, dtype: facts.dtype });
+  const prepare = batchMemory(layers.length, dim, facts.dtype);
   const shards = new OpenShards(folder);
   let { index } = options;
   const locate = (id: string): Located => {
@@ -64,7 +64,7 @@ export function cachedSource(options: CachedSourceOptions): FeatureSource {
       for (let repairs = 0; ; repairs++) {
         const located = items.map(({ id }) => locate(id));
         const spans = items.map((item, i) => spanOf(item, located[i].entry.frames));
-        const { batch, places } = memory.prepare(spans.map(({ frames }) => frames));
+        const { batch, places } = prepare(spans.map(({ frames }) => frames));
         try {
           await eachOf(items.length, PARALLEL_READS, (i) => readItem(shards, facts, located[i], spans[i], places[i]));
           await shards.trim();

@@ -1,9 +1,10 @@
 // Runs an upstream over audio files: batches of like length, decoded in threads; a failure names its file.
-import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
-import { type BadFile, type OnBadFile, type PlannedBatch, planEpoch, prefetchBatches } from "../../data/index.ts";
+import { type BadFile, type OnBadFile, type PlannedBatch, prefetchBatches } from "../../data/index.ts";
 import { StillwaveError } from "../../errors.ts";
+import { planBatches } from "../../extract/batches.ts";
+import type { UtteranceStates } from "../../upstream/frames.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
 import type { AudioSource } from "./cache.types.ts";
-import type { FeatureUpstream, UtteranceStates } from "./features.types.ts";
 
 export interface ExtractedBatch {
   /** Paths and states, in order. */
@@ -23,13 +24,7 @@ interface ReadOptions {
  */
 export function planExtraction(sources: readonly AudioSource[], batchSeconds: number): PlannedBatch[] {
   const utterances = sources.map(({ path, samples }) => ({ id: path, path, samples }));
-  const long = utterances.filter(({ samples }) => samples > batchSeconds * SAMPLE_RATE_HZ);
-  const together = utterances.filter(({ samples }) => samples <= batchSeconds * SAMPLE_RATE_HZ);
-  const order = { seed: 0, epoch: 0, shuffle: false };
-  return [
-    ...(together.length > 0 ? planEpoch({ utterances: together }, { ...order, batchSeconds }) : []),
-    ...(long.length > 0 ? planEpoch({ utterances: long }, { ...order, batchSize: 1 }) : []),
-  ].reverse();
+  return planBatches(utterances, batchSeconds).reverse();
 }
 
 /**
@@ -37,7 +32,7 @@ export function planExtraction(sources: readonly AudioSource[], batchSeconds: nu
  * @throws StillwaveError naming the file
  */
 export async function* extractBatches(
-  upstream: FeatureUpstream,
+  upstream: Upstream,
   plan: readonly PlannedBatch[],
   options: ReadOptions,
 ): AsyncGenerator<ExtractedBatch, void, undefined> {
@@ -57,7 +52,7 @@ export async function* extractBatches(
 
 /** States of waveforms; an error names the file that it comes from, found by giving them to the upstream one at a time. */
 async function extractNaming(
-  upstream: FeatureUpstream,
+  upstream: Upstream,
   waves: readonly Float32Array[],
   paths: readonly string[],
 ): Promise<UtteranceStates[]> {

@@ -1,34 +1,5 @@
 // What downstream heads train on: hidden states of utterances by id, from a cache on disk or made as they are asked for.
 
-/** The hidden states of one utterance, [layers, frames, dim] row-major, cut or padded to round(samples / samplesPerFrame) frames. */
-export interface UtteranceStates {
-  readonly frames: number;
-  readonly data: Float32Array;
-}
-
-/** A frozen upstream: waveforms in, hidden states out. The states of an utterance do not depend on what it is batched with. */
-export interface FeatureUpstream {
-  /** As the user gave it: a folder, a file, a Hugging Face id, `fbank`, `mfcc`. */
-  readonly name: string;
-  readonly kind: "model" | "onnx" | "fbank" | "mfcc";
-  /** SHA-256 over weights (or algorithm) and every option that the numbers depend on. */
-  readonly fingerprint: string;
-  /** A name for each hidden state, in order: `input`, `layer 1`, ..., or `head 1`, or `fbank`. */
-  readonly layers: readonly string[];
-  readonly dim: number;
-  /** 320 for HuBERT and its like, 160 for filterbanks. */
-  readonly samplesPerFrame: number;
-  /** Parameters of the model; null where that says nothing (filterbanks) or is not known (ONNX). */
-  readonly parameters: number | null;
-  /** Shortest waveform that gives a frame, in samples. */
-  readonly minSamples: number;
-  /** Most seconds of audio, padding included, that `extract` should be given at once; 0: one waveform at a time. */
-  readonly batchSeconds: number;
-  /** States of 16 kHz mono waveforms, in order. */
-  extract(waves: readonly Float32Array[]): Promise<UtteranceStates[]>;
-  dispose(): Promise<void>;
-}
-
 /** One utterance of a batch, or a crop of it. */
 export interface FeatureItem {
   readonly id: string;

@@ -4,10 +4,10 @@ import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import type { BadFile, OnBadFile } from "../../data/index.ts";
 import { StillwaveError } from "../../errors.ts";
 import { lockFolder } from "../../training/lock.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
 import { type AudioSource, contentKey, type FeatureEvent, type FeatureOptions } from "./cache.types.ts";
 import { type CacheIndex, cleanFolder, readIndex } from "./cache-index.ts";
 import { extractBatches, planExtraction } from "./extraction.ts";
-import type { FeatureUpstream } from "./features.types.ts";
 import { type CacheFacts, stateBytes } from "./layout.ts";
 import { encodeStates, removeShard, ShardWriter } from "./shard.ts";
 
@@ -21,7 +21,7 @@ const REMEDIES =
 export interface CacheJob {
   readonly folder: string;
   readonly facts: CacheFacts;
-  readonly upstream: FeatureUpstream;
+  readonly upstream: Upstream;
   /** One for every file. */
   readonly sources: readonly AudioSource[];
   readonly onBadFile: OnBadFile;

@@ -1,10 +1,11 @@
 // Where a cache lies and what it needs: its folder is named by all that its numbers depend on except the audio.
+
 import { createHash } from "node:crypto";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { framesOfSamples } from "../../upstream/frames.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
 import type { FeatureDtype } from "./cache.types.ts";
-import type { FeatureUpstream } from "./features.types.ts";
-import { framesOfSamples } from "./frames.ts";
 
 /** Raised when caches of an earlier version cannot be read. */
 const CACHE_FORMAT = 1;
@@ -18,7 +19,7 @@ export interface CacheFacts {
   readonly fingerprint: string;
   readonly dtype: FeatureDtype;
   readonly upstream: Pick<
-    FeatureUpstream,
+    Upstream,
     "name" | "kind" | "fingerprint" | "layers" | "dim" | "samplesPerFrame" | "parameters"
   >;
 }
@@ -30,7 +31,7 @@ export function defaultCacheRoot(env: Readonly<Record<string, string | undefined
   return join(XDG_CACHE_HOME || join(homedir(), ".cache"), "stillwave", "features");
 }
 
-export function cacheFacts(upstream: FeatureUpstream, dtype: FeatureDtype): CacheFacts {
+export function cacheFacts(upstream: Upstream, dtype: FeatureDtype): CacheFacts {
   const { name, kind, layers, dim, samplesPerFrame, parameters } = upstream;
   const depends = { format: CACHE_FORMAT, upstream: upstream.fingerprint, layers, dim, samplesPerFrame, dtype };
   return {

@@ -5,8 +5,8 @@ import { crc32 } from "node:zlib";
 import { floatsToHalves } from "../../checkpoint/index.ts";
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
+import type { UtteranceStates } from "../../upstream/frames.ts";
 import type { AudioSource, CacheEntry, Shard } from "./cache.types.ts";
-import type { UtteranceStates } from "./features.types.ts";
 import { type CacheFacts, stateBytes } from "./layout.ts";
 
 /** Largest float16. */

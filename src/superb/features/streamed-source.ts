@@ -1,25 +1,28 @@
 // Hidden states without a cache: every batch is decoded and goes through the upstream when it is asked for.
+
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import type { PlannedItem } from "../../data/index.ts";
 import { InternalError, StillwaveError } from "../../errors.ts";
-import { BatchMemory, type Span, spanOf } from "./assemble.ts";
+import type { UtteranceStates } from "../../upstream/frames.ts";
+import { framesOfSamples } from "../../upstream/frames.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
+import { batchMemory, type Span, spanOf } from "./assemble.ts";
 import type { FeatureUtterance } from "./cache.types.ts";
 import { extractBatches } from "./extraction.ts";
-import type { FeatureSource, FeatureUpstream, UtteranceStates } from "./features.types.ts";
-import { framesOfSamples } from "./frames.ts";
+import type { FeatureSource } from "./features.types.ts";
 
 /**
  * A source that extracts as it is asked. A crop is one of the waveform, so its states know nothing of what lies around it;
  * with a cache they do. The upstream stays the caller's. float32.
  */
 export function streamFeatures(
-  upstream: FeatureUpstream,
+  upstream: Upstream,
   utterances: readonly FeatureUtterance[],
   { workers = 1 }: { readonly workers?: number } = {},
 ): FeatureSource {
   const { layers, dim, samplesPerFrame } = upstream;
   const byId = new Map(utterances.map((utterance) => [utterance.id, utterance]));
-  const memory = new BatchMemory({ layers: layers.length, dim, dtype: "float32" });
+  const prepare = batchMemory(layers.length, dim, "float32");
   const find = (id: string): FeatureUtterance => {
     const found = byId.get(id);
     if (!found) throw new InternalError(`features: no utterance "${id}" here`);
@@ -38,7 +41,7 @@ export function streamFeatures(
       const states: UtteranceStates[] = [];
       for (const group of groups(planned, upstream.batchSeconds))
         states.push(...(await decodeAndExtract(upstream, group, workers)));
-      const { batch, places } = memory.prepare(spans.map(({ frames }) => frames));
+      const { batch, places } = prepare(spans.map(({ frames }) => frames));
       for (const [i, { frames, data }] of states.entries())
         for (const [layer, place] of places[i].entries()) {
           // samples before the crop, where it alone would be too short
@@ -52,7 +55,7 @@ export function streamFeatures(
 }
 
 /** The samples of a span; more, where they would be fewer than the upstream needs. */
-function cropOf(utterance: FeatureUtterance, span: Span, upstream: FeatureUpstream): PlannedItem {
+function cropOf(utterance: FeatureUtterance, span: Span, upstream: Upstream): PlannedItem {
   const { id, path, samples: fileSamples } = utterance;
   const { samplesPerFrame, minSamples } = upstream;
   const whole = span.start === 0 && span.frames === framesOfSamples(fileSamples, samplesPerFrame);
@@ -90,7 +93,7 @@ function* groups(items: readonly PlannedItem[], batchSeconds: number): Generator
 
 /** @throws StillwaveError for a file that cannot be read: without a cache it cannot be left out any more. */
 async function decodeAndExtract(
-  upstream: FeatureUpstream,
+  upstream: Upstream,
   items: readonly PlannedItem[],
   workers: number,
 ): Promise<UtteranceStates[]> {

@@ -1,8 +1,9 @@
 // A head as a graph: weighted sum of hidden states, SpecAugment, the head's layers, logits.
+import type { DType } from "../../graph/array.ts";
 import type { Dim } from "../../graph/dim.ts";
 import { floorDivDim, mulDims, symbol } from "../../graph/dim.ts";
 import * as g from "../../graph/ops.ts";
-import type { DType, Value } from "../../graph/value.ts";
+import type { Value } from "../../graph/value.ts";
 import { constant, input } from "../../graph/value.ts";
 import { entriesBefore } from "../../nn/features/lengths.ts";
 import { linear } from "../../nn/linear.ts";

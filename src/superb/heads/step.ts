@@ -5,10 +5,12 @@ import type { HostArray, Parameters } from "../../graph/array.ts";
 import { mulDims } from "../../graph/dim.ts";
 import type { Value } from "../../graph/value.ts";
 import { input } from "../../graph/value.ts";
-import { flatten, flatZeros } from "../../models/flat.ts";
+import { flatten } from "../../models/flat.ts";
 import type { LstmTraces } from "../../nn/lstm.ts";
 import { type DropoutSite, fedDropout, noDropout } from "../../nn/scope.ts";
 import type { Executable, Feed, Feeds, Runtime } from "../../runtime/runtime.ts";
+import { SessionCache } from "../../runtime/sessions.ts";
+import { GradientAccumulator } from "../../training/accumulator.ts";
 import { drawDropoutMasks } from "../../training/dropout-masks.ts";
 import type { FeatureBatch } from "../features/features.types.ts";
 import { augmentFeeds } from "./augment.ts";
@@ -47,9 +49,8 @@ interface Compiled {
   readonly sites: readonly DropoutSite[];
 }
 
-/** Memory of the process above which sessions are made anew: their arenas grow with the lengths they meet. */
+/** Memory of the process above which sessions are made anew. */
 const RECYCLE_ABOVE_BYTES = 5 * 2 ** 30;
-const RECYCLE_AFTER_STEPS = 16;
 
 export class Head {
   readonly config: HeadConfig;
@@ -59,48 +60,43 @@ export class Head {
   readonly weights: Float32Array;
   /** Sum over the backward passes since `zeroGradients`, in the order of the weights. */
   readonly gradients: Float32Array;
-  private readonly options: HeadOptions;
-  private readonly gradientViews: Parameters;
-  private micro: ReturnType<typeof flatZeros> | undefined;
-  private isEmpty = true;
+  private readonly dtype: HeadOptions["dtype"];
+  private readonly accumulator: GradientAccumulator;
+  private readonly sessions: SessionCache;
   private pending:
     | { readonly compiled: Compiled; readonly feeds: Feeds; readonly shape: readonly number[] }
     | "nothing"
     | undefined;
-  private readonly training = new Map<boolean, Promise<Compiled>>();
-  private inference: Promise<Executable> | undefined;
-  private steps = 0;
 
-  constructor(options: HeadOptions) {
-    const specs = headParameters(options.config, options.input);
-    const { flat, views } = flatten(specs, options.parameters);
-    const gradients = flatZeros(specs);
-    this.options = options;
-    this.config = options.config;
-    this.input = options.input;
+  constructor({ config, input, dtype, parameters, runtime }: HeadOptions) {
+    const specs = headParameters(config, input);
+    const { flat, views } = flatten(specs, parameters);
+    this.config = config;
+    this.input = input;
+    this.dtype = dtype;
     this.weights = flat;
     this.parameters = views;
-    this.gradients = gradients.flat;
-    this.gradientViews = gradients.views;
+    this.accumulator = new GradientAccumulator(specs);
+    this.gradients = this.accumulator.flat;
+    this.sessions = new SessionCache(runtime, RECYCLE_ABOVE_BYTES);
   }
 
   zeroGradients(): void {
-    this.gradients.fill(0);
-    this.isEmpty = true;
+    this.accumulator.reset();
   }
 
   /** Logits in evaluation: no dropout, no SpecAugment. */
   async infer(features: FeatureBatch): Promise<HeadOutput> {
     if (this.isTooShort(features)) return this.noOutput(features);
     const batch = padded(features, frameMultiple(this.config));
-    this.inference ??= this.options.runtime.compile({
-      name: "head",
-      outputs: new Map([["logits", this.traced({ specAugment: false, dropout: noDropout }).logits]]),
+    const inference = await this.sessions.get("inference", (compile) => {
+      const { logits } = this.traced({ specAugment: false, dropout: noDropout });
+      return compile({ name: "head", outputs: new Map([["logits", logits]]) });
     });
     const frames = this.framesOf(batch);
-    const outputs = await (await this.inference).run(this.feedsOf(batch, frames));
-    await this.recycleIfLarge();
-    return outputOf(outputs.logits!, frames);
+    const { logits } = await inference.run(this.feedsOf(batch, frames));
+    if (!this.pending) await this.sessions.used();
+    return outputOf(logits, frames);
   }
 
   /** Logits of a training pass, whose gradients `backward` adds next. */
@@ -110,8 +106,7 @@ export class Head {
       return this.noOutput(features);
     }
     const batch = padded(features, frameMultiple(this.config));
-    const specAugment = plans !== undefined;
-    const compiled = await (this.training.get(specAugment) ?? this.compile(specAugment));
+    const compiled = await this.trainingSessions(plans !== undefined);
     const frames = this.framesOf(batch);
     const [, items, time] = batch.shape;
     const given: Record<string, Feed> = {
@@ -120,8 +115,8 @@ export class Head {
       ...drawDropoutMasks(compiled.sites, { items, time, blocks: time / frameMultiple(this.config) }, dropoutSeed),
     };
     const { logits, ...saved } = await compiled.forward.run(given);
-    this.pending = { compiled, feeds: { ...given, ...saved }, shape: logits!.shape };
-    return outputOf(logits!, frames);
+    this.pending = { compiled, feeds: { ...given, ...saved }, shape: logits.shape };
+    return outputOf(logits, frames);
   }
 
   /** Adds the gradients of the last forward pass, given the loss's cotangent in the shape of its logits. */
@@ -130,38 +125,14 @@ export class Head {
     if (!pending) throw new InternalError("backward without a forward pass");
     this.pending = undefined;
     if (pending === "nothing") return;
-    if (!this.isEmpty) this.micro ??= flatZeros(headParameters(this.config, this.input));
-    const views = this.isEmpty ? this.gradientViews : this.micro!.views;
-    const into = Object.fromEntries([...views].map(([name, { data }]) => [`gradient.${name}`, data]));
-    await pending.compiled.backward.run(
-      { ...pending.feeds, [COTANGENT]: { shape: pending.shape, data: cotangent } },
-      into,
-    );
-    if (!this.isEmpty) {
-      const { flat } = this.micro!;
-      for (let i = 0; i < flat.length; i++) this.gradients[i] += flat[i];
-    }
-    this.isEmpty = false;
-    await this.recycleIfLarge();
+    const fed = { ...pending.feeds, [COTANGENT]: { shape: pending.shape, data: cotangent } };
+    await this.accumulator.add((into) => pending.compiled.backward.run(fed, into));
+    await this.sessions.used();
   }
 
   /** Ends all sessions; the next use makes them again. */
-  async release(): Promise<void> {
-    const compiled = [...this.training.values()];
-    const { inference } = this;
-    this.training.clear();
-    this.inference = undefined;
-    for (const entry of compiled) {
-      const { forward, backward } = await entry;
-      await Promise.all([forward.dispose(), backward.dispose()]);
-    }
-    await (await inference)?.dispose();
-  }
-
-  private async recycleIfLarge(): Promise<void> {
-    if (this.pending || ++this.steps < RECYCLE_AFTER_STEPS || process.memoryUsage.rss() < RECYCLE_ABOVE_BYTES) return;
-    this.steps = 0;
-    await this.release();
+  release(): Promise<void> {
+    return this.sessions.release();
   }
 
   /** Whether not one of the frames that the head reads as one is full; recurrences do not run over no frames. */
@@ -193,25 +164,24 @@ export class Head {
       if (!value) throw new InternalError(`the head reads parameter "${name}", which it does not have`);
       return value;
     };
-    const { config, dtype } = this.options;
+    const { config, dtype } = this;
     const multiple = frameMultiple(config);
     const time = multiple === 1 ? TIME : mulDims(multiple, BLOCKS);
     return { parameters, logits: headLogits(config, this.input, lookup, { dtype, time, ...options }) };
   }
 
-  private compile(specAugment: boolean): Promise<Compiled> {
-    const make = async (): Promise<Compiled> => {
+  private trainingSessions(specAugment: boolean): Promise<Compiled> {
+    return this.sessions.get(specAugment ? "augmented" : "training", async (compile) => {
       const sites: DropoutSite[] = [];
       const saved: LstmTraces = new Map();
       const { logits, parameters } = this.traced({ specAugment, dropout: fedDropout(sites), saved });
-      const cut = splitBackward({ logits, parameters, saved });
-      const { runtime } = this.options;
-      const forward = await runtime.compile({ name: "head-forward", outputs: cut.forward });
-      return { forward, backward: await runtime.compile({ name: "head-backward", outputs: cut.backward }), sites };
-    };
-    const compiled = make();
-    this.training.set(specAugment, compiled);
-    return compiled;
+      const { forward, backward } = splitBackward({ logits, parameters, saved });
+      return {
+        forward: await compile({ name: "head-forward", outputs: forward }),
+        backward: await compile({ name: "head-backward", outputs: backward }),
+        sites,
+      };
+    });
   }
 }
 

@@ -1,6 +1,5 @@
 // The symbols a CTC head chooses from, in the benchmark's order, and text as sequences of them.
-
-import { listSome } from "../../data/lines.ts";
+import { listSome, tokensOf } from "../../data/lines.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
 
 /** An ordered set of symbols. Index 0 is the CTC blank in every vocabulary here. */
@@ -85,11 +84,8 @@ export function phoneLabels(phones: readonly string[], vocabulary: Vocabulary): 
  * @throws StillwaveError listing the characters that the vocabulary lacks.
  */
 export function characterLabels(transcript: string, vocabulary: Vocabulary): number[] {
-  const words = transcript
-    .toUpperCase()
-    .split(/\s+/)
-    .filter((word) => word !== "");
-  return encode([...words.flatMap((word) => [...word, "|"]), "</s>"], vocabulary, "characters");
+  const letters = tokensOf(transcript.toUpperCase()).flatMap((word) => [...word, "|"]);
+  return encode([...letters, "</s>"], vocabulary, "characters");
 }
 
 /** Text of character ids: | becomes a space, special symbols go. */

@@ -38,20 +38,15 @@ export function checkSettings(task: TaskFacts, given: unknown): CheckedSettings 
   throw new UsageError(problems.map(({ path, message }) => `${formatPath(path)}: ${message}`).join("\n"));
 }
 
-/** What stands beside a recipe on the command line. Flags win over `set` (`training.steps=1000`), both over the recipe. */
-export interface RecipeOverrides {
-  readonly set?: readonly string[];
-  readonly flags?: readonly Override[];
-}
-
 /**
- * Reads a recipe, a file or the name of one that comes with the package; undefined: overrides are everything.
+ * Reads a recipe, a file or the name of one that comes with the package; undefined: overrides are everything. Those of flags
+ * win over those of `set` (`training.steps=1000`), and both over the recipe.
  * @throws StillwaveError naming file, line and column of every mistake, UsageError where only overrides are wrong
  */
 export async function readSettings(
   task: TaskFacts,
   recipe: string | undefined,
-  { set = [], flags = [] }: RecipeOverrides,
+  { set = [], flags = [] }: { readonly set?: readonly string[]; readonly flags?: readonly Override[] } = {},
 ): Promise<CheckedSettings> {
   const path = recipe === undefined ? undefined : await findRecipe(recipe, "evaluation");
   const text = path === undefined ? "{}" : await readRecipe(path);

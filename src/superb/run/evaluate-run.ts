@@ -1,9 +1,10 @@
 // One evaluation from its settings to its result: corpus, upstream, hidden states, heads, test, files.
+
 import { StillwaveError } from "../../errors.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import { openFeatureUpstream } from "../../upstream/index.ts";
-import type { FeatureUpstream } from "../features/features.types.ts";
+import { openUpstream } from "../../upstream/open.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
 import { openFeatures } from "../features/open.ts";
 import type { HeadConfig } from "../heads/config.ts";
 import { headParameterCount } from "../heads/parameters.ts";
@@ -29,7 +30,7 @@ interface Opened {
   readonly folder: EvaluationFolder;
   readonly task: ReturnType<typeof taskNamed>;
   readonly data: TaskData;
-  readonly upstream: FeatureUpstream;
+  readonly upstream: Upstream;
   readonly runtime: Runtime;
   /** Filled while things happen. */
   readonly notes: string[];
@@ -52,14 +53,14 @@ export async function* evaluateRun({
   const asked = checkSettings(task, given);
   const folder = await openEvaluationFolder(asked.run.outDir, resume);
   const notes: string[] = [];
-  let upstream: FeatureUpstream | undefined;
+  let upstream: Upstream | undefined;
   try {
     yield* folder.notes.map(note);
     const data = await task.load(asked.data);
     const { device, threads } = asked.run;
     const { model, ...options } = asked.upstream;
     const onNote = (text: string) => notes.push(text);
-    upstream = await openFeatureUpstream(model, { ...options, device, threads, onNote });
+    upstream = await openUpstream(model, { ...options, device, threads, onNote });
     const runtime = await createRuntime({ device, threads });
     yield* evaluateWith({ asked, force, signal, folder, task, data, upstream, runtime, notes });
   } finally {
@@ -78,7 +79,7 @@ async function* evaluateWith(opened: Opened): AsyncGenerator<EvaluationEvent, vo
   const decodings = spec.kind === "ctc" && asked.decoding ? [await createDecoding(spec, asked.decoding)] : [];
   const identity = identityOf(opened, settings, config);
   yield* (await recordEvaluation(folder, task.name, identity, force)).map(note);
-  const already = folder.manifest && (await finishedResult(folder.path));
+  const already = folder.record && (await finishedResult(folder.path));
   if (already) {
     yield { kind: "done", folder: folder.path, already: true, result: already };
     return;

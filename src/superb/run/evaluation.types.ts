@@ -1,5 +1,5 @@
 // What an evaluation is asked for, and what everything after its preparation works with.
-import type { FeatureUpstream } from "../features/features.types.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
 import type { CheckedSettings } from "../recipe/read.ts";
 import type { EvaluationInput } from "../recipe/schema.ts";
 import type { TaskName } from "../tasks/index.ts";
@@ -21,7 +21,7 @@ export interface PreparedEvaluation extends SweepParts {
   readonly asked: CheckedSettings;
   readonly data: TaskData;
   readonly utterances: PerSplit<readonly TaskUtterance[]>;
-  readonly upstream: FeatureUpstream;
+  readonly upstream: Upstream;
   /** Of making hidden states. */
   readonly featureSeconds: number;
 }

@@ -15,7 +15,7 @@ import { trainingFolder } from "../training/train.ts";
 import type { PreparedEvaluation } from "./evaluation.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
 import { type HeadSettings, writeHead } from "./head-folder.ts";
-import { RUN_FILES } from "./manifest.ts";
+import { EVALUATION_FILES } from "./manifest.ts";
 import type { DecodingResult, EvaluationResult } from "./result.ts";
 import type { SweepResult } from "./sweep.ts";
 import { testHead } from "./testing.ts";
@@ -37,11 +37,11 @@ export async function* finishRun(
     const began = performance.now();
     const dev = await evaluate({ head, objective, source, signal }, utterances.dev);
     if (!dev) return false;
-    await writePredictions(join(folder, RUN_FILES.predictions, "dev.jsonl"), dev.predictions);
+    await writePredictions(join(folder, EVALUATION_FILES.predictions, "dev.jsonl"), dev.predictions);
     const results = yield* testHead(prepared, head, utterances.test, decodings);
     if (!results) return false;
     const testingSeconds = (performance.now() - began) / 1000;
-    await writeHead(join(folder, RUN_FILES.head), headSettings(prepared), head.parameters);
+    await writeHead(join(folder, EVALUATION_FILES.head), headSettings(prepared), head.parameters);
     const result = resultOf(prepared, swept, {
       results,
       // plain, as on test; the choice on dev may have weighed classes (KS)
@@ -49,7 +49,7 @@ export async function* finishRun(
       weights: layerWeights(head.parameters),
       testingSeconds,
     });
-    await writeFileAtomic(join(folder, RUN_FILES.result), `${JSON.stringify(result, null, 2)}\n`);
+    await writeFileAtomic(join(folder, EVALUATION_FILES.result), `${JSON.stringify(result, null, 2)}\n`);
     yield { kind: "done", folder, already: false, result };
     return true;
   } finally {
@@ -130,7 +130,7 @@ function resultOf(
       training: trained.reduce((sum, { state }) => sum + state.seconds, 0),
       testing: measured.testingSeconds,
     },
-    predictions: { dev: join(RUN_FILES.predictions, "dev.jsonl"), test: headline.predictions },
+    predictions: { dev: join(EVALUATION_FILES.predictions, "dev.jsonl"), test: headline.predictions },
     environment: { ...environment() },
   };
 }

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { StillwaveError } from "../../errors.ts";
 import type { Frozen } from "../recipe/schema.ts";
 import { TASKS, type TaskName } from "../tasks/index.ts";
-import { RUN_FILES } from "./manifest.ts";
+import { EVALUATION_FILES } from "./manifest.ts";
 
 /** A result with a curve point every step of the benchmark's longest training stays far below. */
 const MAX_BYTES = 128 * 2 ** 20;
@@ -132,11 +132,11 @@ export async function readResult(folder: string): Promise<EvaluationResult> {
   const info = await stat(folder).catch(() => undefined);
   if (!info) throw new StillwaveError(`${folder}: no such folder; give the folder of an evaluation run`);
   if (!info.isDirectory()) throw new StillwaveError(`${folder}: a file; give the folder of an evaluation run`);
-  const file = join(folder, RUN_FILES.result);
+  const file = join(folder, EVALUATION_FILES.result);
   const entry = await stat(file).catch(() => undefined);
   if (!entry?.isFile()) {
     throw new StillwaveError(
-      `${folder}: holds no ${RUN_FILES.result}, so it is no evaluation run or one that has not finished; let it finish, or give another folder`,
+      `${folder}: holds no ${EVALUATION_FILES.result}, so it is no evaluation run or one that has not finished; let it finish, or give another folder`,
     );
   }
   if (entry.size > MAX_BYTES) throw new StillwaveError(`${file}: ${entry.size} bytes are too many for a result`);
@@ -180,4 +180,4 @@ function contradiction(result: EvaluationResult): string | undefined {
 
 /** The result of a run that has ended; undefined where it has not. */
 export const finishedResult = async (folder: string): Promise<EvaluationResult | undefined> =>
-  existsSync(join(folder, RUN_FILES.result)) ? readResult(folder) : undefined;
+  existsSync(join(folder, EVALUATION_FILES.result)) ? readResult(folder) : undefined;

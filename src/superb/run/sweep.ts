@@ -4,7 +4,7 @@ import { StillwaveError } from "../../errors.ts";
 import { openEventWriter } from "../../log/index.ts";
 import { createAdamWState } from "../../optim/adamw.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import { findLastCheckpoint, restoreCheckpoint, setAsideAfter } from "../../training/checkpoints.ts";
+import { restoreLast } from "../../training/checkpoints.ts";
 import type { FeatureSource } from "../features/features.types.ts";
 import type { HeadConfig, HeadInput } from "../heads/config.ts";
 import { initHead } from "../heads/parameters.ts";
@@ -15,9 +15,9 @@ import type { Task, TaskUtterance } from "../tasks/task.types.ts";
 import { accuracy, errorRate, evaluate } from "../training/evaluate.ts";
 import type { Sampler } from "../training/sampler.ts";
 import { FRESH_HEAD_STATE, type HeadState, isHeadState } from "../training/state.ts";
-import { type TrainEvent, type TrainPlan, trainHead, trainingFolder } from "../training/train.ts";
+import { type HeadPlan, type TrainEvent, trainHead, trainingFolder } from "../training/train.ts";
 import type { EvaluationEvent } from "./events.types.ts";
-import { RUN_FILES } from "./manifest.ts";
+import { EVALUATION_FILES } from "./manifest.ts";
 
 export interface SweepParts {
   readonly task: Task;
@@ -92,12 +92,11 @@ async function* trainAt(
   const optimizer = createAdamWState(head.weights.length);
   const folder = trainingFolder(parts.folder, learningRate);
   try {
-    const { found, notes } = await findLastCheckpoint(folder, isHeadState);
+    const live = { parameters: head.parameters, optimizer };
+    const { found, notes } = await restoreLast(folder, live, isHeadState, true);
     for (const text of notes) yield { kind: "note", text };
-    await setAsideAfter(folder, found ? found.state.step : -1);
-    if (found) await restoreCheckpoint(found.folder, { parameters: head.parameters, optimizer });
     const start = found?.state ?? FRESH_HEAD_STATE;
-    const plan: TrainPlan = {
+    const plan: HeadPlan = {
       ...settings,
       learningRate,
       schedule: { kind: schedule, warmup, totalSteps: steps },
@@ -119,7 +118,7 @@ async function* trainAt(
     });
     return yield* logged(
       training,
-      join(parts.folder, RUN_FILES.events, `lr-${learningRate.toExponential()}`),
+      join(parts.folder, EVALUATION_FILES.events, `lr-${learningRate.toExponential()}`),
       start.step,
     );
   } finally {

@@ -10,19 +10,15 @@ import { logitsOf } from "../tasks/objective.ts";
 import type { TaskUtterance } from "../tasks/task.types.ts";
 import { inferAll } from "../training/evaluate.ts";
 import type { EvaluationEvent } from "./events.types.ts";
-import { RUN_FILES } from "./manifest.ts";
+import { EVALUATION_FILES } from "./manifest.ts";
 import type { DecodingResult, MetricValue } from "./result.ts";
 import type { SweepParts } from "./sweep.ts";
 
 /** Seed of the bootstrap: intervals are the same for everybody who has the predictions. */
-export const BOOTSTRAP_SEED = 0;
+const BOOTSTRAP_SEED = 0;
 
 /** The task's metric of a prediction file, with its bootstrap interval. */
-export function metricOf(
-  predictions: readonly Prediction[],
-  unit: ErrorUnit | null,
-  name: MetricValue["name"],
-): MetricValue {
+function metricOf(predictions: readonly Prediction[], unit: ErrorUnit | null, name: string): MetricValue {
   if (unit) {
     const report = scoreErrors(predictions, unit);
     const { low, high, confidence } = errorRateInterval(report, { seed: BOOTSTRAP_SEED });
@@ -70,13 +66,10 @@ export async function* testHead(
   if (answers[0].size < utterances.length) return undefined;
   const results: DecodingResult[] = [];
   for (const [i, given] of answers.entries()) {
-    const predictions = utterances.map(({ id, reference, path }) => ({
-      id,
-      reference,
-      hypothesis: given.get(id)!,
-      audio: path,
-    }));
-    const file = join(RUN_FILES.predictions, fileName(i));
+    const predictions = utterances.map(({ id, reference, path }): Prediction => {
+      return { id, reference, hypothesis: given.get(id) ?? "", audio: path };
+    });
+    const file = join(EVALUATION_FILES.predictions, fileName(i));
     await writePredictions(join(folder, file), predictions);
     results.push({
       name: names[i],

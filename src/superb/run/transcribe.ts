@@ -4,14 +4,14 @@ import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { StillwaveError } from "../../errors.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Device } from "../../runtime/runtime.ts";
-import { openFeatureUpstream } from "../../upstream/index.ts";
-import type { FeatureUpstream } from "../features/features.types.ts";
+import { openUpstream } from "../../upstream/open.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
 import { Head } from "../heads/step.ts";
 import type { DecodingSettings } from "../recipe/schema.ts";
 import { createDecoding, type Decoding } from "../tasks/decoding.ts";
 import { createObjective, logitsOf } from "../tasks/objective.ts";
 import { type HeadSettings, readHead } from "./head-folder.ts";
-import { RUN_FILES } from "./manifest.ts";
+import { EVALUATION_FILES } from "./manifest.ts";
 
 export interface TranscriberOptions {
   /** Folder of a finished evaluation. */
@@ -49,7 +49,7 @@ export interface Transcriber {
 /** @throws StillwaveError for a run without a head, or an upstream that is not the one the head was trained on. */
 export async function openTranscriber(options: TranscriberOptions): Promise<Transcriber> {
   const { run, device, threads } = options;
-  const folder = join(run, RUN_FILES.head);
+  const folder = join(run, EVALUATION_FILES.head);
   const { settings, parameters } = await readHead(folder);
   const { objective: spec, config, input } = settings;
   if (spec.kind === "classes" && options.decoding)
@@ -57,13 +57,11 @@ export async function openTranscriber(options: TranscriberOptions): Promise<Tran
   const decoding = spec.kind === "ctc" ? await createDecoding(spec, options.decoding) : undefined;
   const where = { device, threads };
   const name = options.upstream ?? settings.upstream.spec;
-  const upstream = await openFeatureUpstream(name, { ...settings.upstream.options, ...where }).catch(
-    (error: unknown) => {
-      if (error instanceof StillwaveError && options.upstream === undefined)
-        error.message += `; it is the upstream that ${run} was trained on: if it has moved, name it with --upstream`;
-      throw error;
-    },
-  );
+  const upstream = await openUpstream(name, { ...settings.upstream.options, ...where }).catch((error: unknown) => {
+    if (error instanceof StillwaveError && options.upstream === undefined)
+      error.message += `; it is the upstream that ${run} was trained on: if it has moved, name it with --upstream`;
+    throw error;
+  });
   try {
     checkUpstream(upstream, settings, run);
     const runtime = await createRuntime(where);
@@ -75,7 +73,7 @@ export async function openTranscriber(options: TranscriberOptions): Promise<Tran
   }
 }
 
-function checkUpstream(upstream: FeatureUpstream, { upstream: wanted, input }: HeadSettings, run: string): void {
+function checkUpstream(upstream: Upstream, { upstream: wanted, input }: HeadSettings, run: string): void {
   if (upstream.fingerprint === wanted.fingerprint) return;
   const shape = upstream.layers.length !== input.layers || upstream.dim !== input.dim;
   const detail = shape
@@ -88,7 +86,7 @@ function checkUpstream(upstream: FeatureUpstream, { upstream: wanted, input }: H
 
 function transcriberOf(
   settings: HeadSettings,
-  upstream: FeatureUpstream,
+  upstream: Upstream,
   head: Head,
   decoding: Decoding | undefined,
 ): Transcriber {

@@ -4,7 +4,7 @@ import { readdir, stat } from "node:fs/promises";
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { type BadFile, openCorpus, type Utterance } from "../../data/index.ts";
 import { listSome } from "../../data/lines.ts";
-import { listManifest } from "../../data/manifest.ts";
+import { listManifest } from "../../data/list/manifest.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
 import { SPLITS, type Split } from "../labels/classes.ts";
 import type { DataSettings } from "../recipe/schema.ts";

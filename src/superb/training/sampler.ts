@@ -2,8 +2,8 @@
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { UsageError } from "../../errors.ts";
 import { Random } from "../../random.ts";
+import { framesOfSamples } from "../../upstream/frames.ts";
 import type { FeatureItem } from "../features/features.types.ts";
-import { framesOfSamples } from "../features/frames.ts";
 import { inverseClassFrequency } from "../labels/classes.ts";
 import type { TaskRecipe } from "../recipe/defaults.ts";
 import type { TaskUtterance } from "../tasks/task.types.ts";

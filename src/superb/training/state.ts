@@ -1,5 +1,6 @@
 // Where the training of a head stands: what its checkpoints hold beside weights and moments.
 import type { CheckpointState } from "../../training/checkpoints.ts";
+import type { LoopState } from "../../training/loop.ts";
 
 export interface EvaluationPoint {
   readonly step: number;
@@ -10,7 +11,7 @@ export interface EvaluationPoint {
   readonly dev: number;
 }
 
-export interface HeadState extends CheckpointState {
+export interface HeadState extends LoopState {
   /** One entry an evaluation. */
   readonly curve: readonly EvaluationPoint[];
   readonly best: { readonly step: number; readonly dev: number } | null;
@@ -19,8 +20,6 @@ export interface HeadState extends CheckpointState {
   readonly lossCount: number;
   /** Updates left out because their gradient was not finite. */
   readonly skippedSteps: number;
-  /** Of work, summed over resumes. */
-  readonly seconds: number;
 }
 
 export const FRESH_HEAD_STATE: HeadState = {

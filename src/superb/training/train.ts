@@ -6,7 +6,7 @@ import { adamUpdate } from "../../optim/adam.ts";
 import type { AdamWState } from "../../optim/adamw.ts";
 import { clipGradients, gradientNorm } from "../../optim/clip.ts";
 import { Random } from "../../random.ts";
-import { pruneCheckpoints, writeCheckpoint } from "../../training/checkpoints.ts";
+import { type Outcome, runTraining, type Training } from "../../training/loop.ts";
 import type { FeatureSource } from "../features/features.types.ts";
 import { drawPlans } from "../heads/augment.ts";
 import type { Head } from "../heads/step.ts";
@@ -15,7 +15,7 @@ import type { Sampler } from "./sampler.ts";
 import { type HeadSchedule, scheduleFactor } from "./schedule.ts";
 import type { EvaluationPoint, HeadState } from "./state.ts";
 
-export interface TrainPlan {
+export interface HeadPlan {
   readonly learningRate: number;
   readonly schedule: HeadSchedule;
   /** Updates after which to stop for now, at most the schedule's total. */
@@ -31,7 +31,7 @@ export interface TrainPlan {
 }
 
 export interface TrainParts {
-  readonly plan: TrainPlan;
+  readonly plan: HeadPlan;
   readonly head: Head;
   readonly optimizer: AdamWState;
   readonly start: HeadState;
@@ -63,11 +63,11 @@ export type TrainEvent =
 /** Between evaluations: what a crash may cost. */
 const CHECKPOINT_MILLISECONDS = 300_000;
 
-const isDue = (step: number, { evaluateEvery, untilStep }: TrainPlan) =>
+const isDue = (step: number, { evaluateEvery, untilStep }: HeadPlan) =>
   step % evaluateEvery === 0 || step === untilStep;
 
 /** Whether training has come to its end: all steps done, or no better for too long. */
-export function isFinished({ step, curve, best }: HeadState, { untilStep, patience }: TrainPlan): boolean {
+export function isFinished({ step, curve, best }: HeadState, { untilStep, patience }: HeadPlan): boolean {
   if (step >= untilStep) return true;
   const since = curve.filter((point) => point.step > (best?.step ?? 0)).length;
   return patience !== null && since >= patience;
@@ -77,66 +77,46 @@ export function isFinished({ step, curve, best }: HeadState, { untilStep, patien
  * Trains until finished or the signal; the state it returns is durable in a checkpoint. Equal seeds and features give
  * bit-identical weights, interrupted or not.
  */
-export async function* trainHead(parts: TrainParts): AsyncGenerator<TrainEvent, HeadState, undefined> {
-  const { plan, signal } = parts;
+export function trainHead(parts: TrainParts): AsyncGenerator<TrainEvent, HeadState, undefined> {
+  const { plan, head, optimizer, start, folder, signal } = parts;
   const began = performance.now();
-  let state = parts.start;
-  const timed = () => ({ ...state, seconds: parts.start.seconds + (performance.now() - began) / 1000 });
-  let saved = { step: state.step === 0 ? -1 : state.step, at: began };
-  const keep = async () => {
-    await save(parts, timed());
-    saved = { step: state.step, at: performance.now() };
+  const training: Training<HeadState, TrainEvent> = {
+    live: { parameters: head.parameters, optimizer },
+    seconds: () => start.seconds + (performance.now() - began) / 1000,
+    isFinished: (state) => isFinished(state, plan),
+    update: (state) => update(parts, state),
+    evaluate: (state) => evaluateIfDue(parts, state),
+    isCheckpointDue: ({ step }, milliseconds) => isDue(step, plan) || milliseconds > CHECKPOINT_MILLISECONDS,
   };
-  // an update whose evaluation an interruption cut off
-  if (state.step > 0 && isDue(state.step, plan) && state.curve.at(-1)?.step !== state.step) {
-    state = yield* evaluation(parts, state);
-    await keep();
-  }
-  while (!isFinished(state, plan) && !signal?.aborted) {
-    const event = await update(parts, state.step + 1);
-    if (!event) break;
-    const counts = Number.isFinite(event.loss);
-    state = {
-      ...state,
-      step: event.step,
-      lossSum: state.lossSum + (counts ? event.loss : 0),
-      lossCount: state.lossCount + (counts ? 1 : 0),
-      skippedSteps: state.skippedSteps + (event.skipped ? 1 : 0),
-    };
-    yield event;
-    if (isDue(state.step, plan)) {
-      state = yield* evaluation(parts, state);
-      await keep();
-    } else if (performance.now() - saved.at > CHECKPOINT_MILLISECONDS) await keep();
-  }
-  if (saved.step !== state.step) await keep();
-  return timed();
+  return runTraining(training, { start, checkpoints: folder, signal, savesWhenLeft: false });
 }
 
-async function* evaluation(parts: TrainParts, state: HeadState): AsyncGenerator<TrainEvent, HeadState, undefined> {
-  const found = await parts.evaluateDev();
-  if (!found) return state;
+type TrainOutcome = Outcome<HeadState, TrainEvent> | undefined;
+
+async function evaluateIfDue(
+  { plan, isHigherBetter, evaluateDev }: TrainParts,
+  state: HeadState,
+): Promise<TrainOutcome> {
   const { step, lossSum, lossCount, best, curve } = state;
-  const finite = (value: number) => (Number.isFinite(value) ? value : null);
+  if (step === 0 || !isDue(step, plan) || curve.at(-1)?.step === step) return undefined;
+  const found = await evaluateDev();
+  if (!found) return undefined;
+  const { loss, dev } = found;
   const trainLoss = lossCount > 0 ? lossSum / lossCount : null;
-  const point: EvaluationPoint = { step, trainLoss, devLoss: finite(found.loss), dev: found.dev };
+  const point: EvaluationPoint = { step, trainLoss, devLoss: Number.isFinite(loss) ? loss : null, dev };
   // logits that are not finite give answers too, but they are no answers of a head
-  const isScore = Number.isFinite(found.loss) && Number.isFinite(found.dev);
-  const isBetter = best === null || (parts.isHigherBetter ? found.dev > best.dev : found.dev < best.dev);
-  const isBest = isScore && isBetter;
-  yield { kind: "evaluation", learningRate: parts.plan.learningRate, isBest, ...point };
-  const now = { curve: [...curve, point], lossSum: 0, lossCount: 0 };
-  return { ...state, ...now, best: isBest ? { step, dev: found.dev } : best };
-}
-
-async function save({ folder, head, optimizer }: TrainParts, state: HeadState): Promise<void> {
-  await writeCheckpoint(folder, state, { parameters: head.parameters, optimizer });
-  await pruneCheckpoints(folder, state.step, (step) => step === state.best?.step);
+  const isScore = Number.isFinite(loss) && Number.isFinite(dev);
+  const isBest = isScore && (best === null || (isHigherBetter ? dev > best.dev : dev < best.dev));
+  return {
+    state: { ...state, curve: [...curve, point], lossSum: 0, lossCount: 0, best: isBest ? { step, dev } : best },
+    event: { kind: "evaluation", learningRate: plan.learningRate, isBest, ...point },
+  };
 }
 
 /** One optimiser update over `accumulate` batches; undefined where the signal came in between, with nothing changed. */
-async function update(parts: TrainParts, step: number): Promise<Extract<TrainEvent, { kind: "step" }> | undefined> {
+async function update(parts: TrainParts, before: HeadState): Promise<TrainOutcome> {
   const { plan, head, objective, source, sampler, optimizer } = parts;
+  const step = before.step + 1;
   head.zeroGradients();
   let loss = 0;
   let frames = 0;
@@ -167,15 +147,18 @@ async function update(parts: TrainParts, step: number): Promise<Extract<TrainEve
     adamUpdate(head.weights, head.gradients, optimizer, learningRate);
   }
   const audioSeconds = (frames * source.samplesPerFrame) / SAMPLE_RATE_HZ;
-  return {
-    kind: "step",
+  const isCounted = Number.isFinite(loss);
+  const state = {
+    ...before,
     step,
-    totalSteps: plan.untilStep,
-    learningRate,
-    loss,
-    gradientNorm: norm,
-    skipped,
-    audioSeconds,
+    lossSum: before.lossSum + (isCounted ? loss : 0),
+    lossCount: before.lossCount + Number(isCounted),
+    skippedSteps: before.skippedSteps + Number(skipped),
+  };
+  const totalSteps = plan.untilStep;
+  return {
+    state,
+    event: { kind: "step", step, totalSteps, learningRate, loss, gradientNorm: norm, skipped, audioSeconds },
   };
 }
 

@@ -18,7 +18,7 @@ import { huggingFaceFields } from "../../../src/checkpoint/read/config-huggingfa
 import { type ModelConfig, noReuse, reuseEvery } from "../../../src/models/config.ts";
 import { parameterSpecs } from "../../../src/models/parameters.ts";
 
-const root = fileURLToPath(new URL("../../../../shared/oracle/distillation", import.meta.url));
+const root = fileURLToPath(new URL("../../../../shared/oracle/distillation/", import.meta.url));
 const present = existsSync(root);
 if (!present) console.warn(`skipped: no recorded distillation cases at ${root}`);
 

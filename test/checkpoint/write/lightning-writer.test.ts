@@ -10,7 +10,7 @@ import { inspectCheckpoint, loadModel, officialSettings, writeLightning } from "
 import { type ModelConfig, noReuse, reuseEvery } from "../../../src/models/config.ts";
 import { initParameters } from "../../../src/models/init.ts";
 
-const recorded = fileURLToPath(new URL("../../../../shared/oracle/checkpoints", import.meta.url));
+const recorded = fileURLToPath(new URL("../../../../shared/oracle/checkpoints/", import.meta.url));
 
 const config: ModelConfig = {
   family: "student",

@@ -3,10 +3,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { loadRecipe, packageRoot, recipeSchema, shippedRecipes, studentConfig } from "../../../src/distill/recipe.ts";
+import { loadRecipe, recipeSchema, shippedRecipes, studentConfig } from "../../../src/distill/recipe.ts";
 import { StillwaveError } from "../../../src/errors.ts";
 import { type ModelConfig, noReuse, reuseEvery } from "../../../src/models/config.ts";
 import { profile } from "../../../src/models/profile.ts";
+import { PACKAGE_ROOT } from "../../../src/package.ts";
 import { recipeJsonSchema } from "../../../src/recipe/json-schema.ts";
 
 const teacher = { layers: 12, dim: 768, normalizeWaveform: false } as ModelConfig;
@@ -92,7 +93,7 @@ describe("shipped recipes", () => {
   });
 
   test("recipe.schema.json is up to date (npm run schema writes it)", async () => {
-    await expect(recipeJsonSchema(recipeSchema)).toMatchFileSnapshot(join(packageRoot(), "recipes/recipe.schema.json"));
+    await expect(recipeJsonSchema(recipeSchema)).toMatchFileSnapshot(join(PACKAGE_ROOT, "recipes/recipe.schema.json"));
   });
 });
 

@@ -16,7 +16,6 @@ import type {
   LearningRateResult,
   MetricValue,
 } from "../../../src/superb/run/result.ts";
-import type { TaskName } from "../../../src/superb/tasks/index.ts";
 
 const speechRoot = fileURLToPath(new URL("../../../examples/speech", import.meta.url));
 
@@ -151,6 +150,7 @@ function classesOf(task: TaskName): string[] {
   return actions.flatMap((action) => objects.map((object) => `${action} ${object} none`));
 }
 
+type TaskName = keyof typeof UNIT;
 const UNIT = { pr: "phone", asr: "word", ks: null, sid: null, ic: null } as const;
 const NAME = { pr: "PER", asr: "WER", ks: "accuracy", sid: "accuracy", ic: "accuracy" } as const;
 

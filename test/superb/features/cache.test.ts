@@ -1,12 +1,13 @@
 // The cache: announced to the byte, filled once, resumed where it stopped, keyed by all that its numbers depend on.
+
 import { appendFileSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { closeDecodingThreads, type Utterance } from "../../../src/data/index.ts";
 import { UsageError } from "../../../src/errors.ts";
-import { framesOfSamples } from "../../../src/superb/features/frames.ts";
 import { defaultCacheRoot } from "../../../src/superb/features/layout.ts";
+import { framesOfSamples } from "../../../src/upstream/frames.ts";
 import { drive, everything, fakeUpstream, find, notes, numbers, snapshot, speechFolder } from "./opening.ts";
 
 let root: string;

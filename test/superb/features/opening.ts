@@ -1,4 +1,5 @@
 // Speech to extract from, a quick upstream whose numbers show what they were batched with, and a driver of openFeatures.
+
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,9 +7,10 @@ import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { openCorpus, type Utterance } from "../../../src/data/index.ts";
 import type { FeatureEvent, FeatureOptions, OpenedFeatures } from "../../../src/superb/features/cache.types.ts";
-import type { FeatureItem, FeatureUpstream } from "../../../src/superb/features/features.types.ts";
-import { framesOfSamples } from "../../../src/superb/features/frames.ts";
+import type { FeatureItem } from "../../../src/superb/features/features.types.ts";
 import { openFeatures } from "../../../src/superb/features/open.ts";
+import { framesOfSamples } from "../../../src/upstream/frames.ts";
+import type { Upstream } from "../../../src/upstream/upstream.ts";
 
 export const shipped = fileURLToPath(new URL("../../../examples/speech/", import.meta.url));
 
@@ -23,7 +25,7 @@ export async function speechFolder(
   return { root, utterances, remove: () => rmSync(root, { recursive: true, force: true }) };
 }
 
-export interface FakeUpstream extends FeatureUpstream {
+export interface FakeUpstream extends Upstream {
   /** Lengths of the batches it was given. */
   readonly batches: number[];
 }
@@ -33,7 +35,7 @@ export interface FakeUpstream extends FeatureUpstream {
  * how many waveforms come together, so that equal bytes mean equal batches.
  */
 export function fakeUpstream(
-  changes: Partial<FeatureUpstream> & { readonly scale?: number; readonly delayMs?: number } = {},
+  changes: Partial<Upstream> & { readonly scale?: number; readonly delayMs?: number } = {},
 ): FakeUpstream {
   const { scale = 1, delayMs = 0, ...rest } = changes;
   const batches: number[] = [];

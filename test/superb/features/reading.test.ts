@@ -1,13 +1,14 @@
 // Reading features: padding, crops, float16, many shards; and the same without a cache.
+
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadAudio } from "../../../src/audio/index.ts";
 import { floatsToHalves } from "../../../src/checkpoint/index.ts";
 import { closeDecodingThreads, type Utterance } from "../../../src/data/index.ts";
 import type { OpenedFeatures } from "../../../src/superb/features/cache.types.ts";
-import { framesOfSamples } from "../../../src/superb/features/frames.ts";
 import { streamFeatures } from "../../../src/superb/features/streamed-source.ts";
-import { openFeatureUpstream } from "../../../src/upstream/index.ts";
+import { framesOfSamples } from "../../../src/upstream/frames.ts";
+import { openUpstream } from "../../../src/upstream/open.ts";
 import { drive, fakeUpstream, numbers, shipped, speechFolder } from "./opening.ts";
 
 let root: string;
@@ -119,7 +120,7 @@ describe("batches", () => {
 
 describe("without a cache", () => {
   test("the same numbers", async () => {
-    const model = await openFeatureUpstream(join(shipped, "../hubert-tiny-libri"));
+    const model = await openUpstream(join(shipped, "../hubert-tiny-libri"));
     const some = utterances.slice(0, 5);
     const cached = await drive({ upstream: model, utterances: some, cacheRoot: join(root, "cache") });
     const streamed = await drive({ upstream: model, utterances: some, cacheRoot: null });

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { StillwaveError, UsageError } from "../../../src/errors.ts";
+import { PACKAGE_ROOT } from "../../../src/package.ts";
 import { recipeJsonSchema } from "../../../src/recipe/json-schema.ts";
-import { packageRoot } from "../../../src/recipe/places.ts";
 import type { Override } from "../../../src/recipe/source.ts";
 import { checkSettings, readSettings } from "../../../src/superb/recipe/read.ts";
 import { evaluationSchema } from "../../../src/superb/recipe/schema.ts";
@@ -171,6 +171,6 @@ test.each([
 });
 
 test("recipes/superb.schema.json is the table's (npm run schema writes it)", async () => {
-  const file = join(packageRoot(), "recipes", "superb.schema.json");
+  const file = join(PACKAGE_ROOT, "recipes", "superb.schema.json");
   await expect(recipeJsonSchema(evaluationSchema.partial())).toMatchFileSnapshot(file);
 });

@@ -13,7 +13,7 @@ import { readHead } from "../../../src/superb/run/head-folder.ts";
 import type { EvaluationResult } from "../../../src/superb/run/result.ts";
 import { createObjective } from "../../../src/superb/tasks/objective.ts";
 import { pr } from "../../../src/superb/tasks/pr.ts";
-import { openFeatureUpstream } from "../../../src/upstream/index.ts";
+import { openUpstream } from "../../../src/upstream/open.ts";
 import { temporaryFolder } from "../../data/corpora.ts";
 import { examplePhones, SPEAKERS, speechCorpus, transcriptsOf } from "../speech.ts";
 import { answersOf, doneOf, evaluate, evaluationsIn, kindsOf, leftBehind, rateOf, tinyLibri } from "./evaluations.ts";
@@ -151,7 +151,7 @@ describe("an evaluation", () => {
       fingerprint: result.upstream.fingerprint,
       samplesPerFrame: 320,
     });
-    const upstream = await openFeatureUpstream(tinyLibri, { threads: 1 });
+    const upstream = await openUpstream(tinyLibri, { threads: 1 });
     const head = new Head({ ...settings, dtype: "float32", parameters, runtime: await createRuntime({ threads: 1 }) });
     const objective = createObjective(settings.objective);
     for (const { audio, hypothesis } of answersOf(out, "predictions/test.jsonl")) {
@@ -165,7 +165,7 @@ describe("an evaluation", () => {
 
   test("gives the same logits with and without a cache, and nearly so from halves", async () => {
     const { settings, parameters } = await readHead(join(out, "head"));
-    const upstream = await openFeatureUpstream(tinyLibri, { threads: 1 });
+    const upstream = await openUpstream(tinyLibri, { threads: 1 });
     const runtime = await createRuntime({ threads: 1 });
     const { dev } = (await pr.load({ onBadFile: "stop", ...options.data })).utterances;
     const logitsOf = async (changes: { cacheRoot: string | null; dtype?: "float16" }) => {
@@ -214,7 +214,7 @@ const worst = (a: Float32Array, b: Float32Array) =>
   a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0);
 
 async function opened(
-  upstream: Awaited<ReturnType<typeof openFeatureUpstream>>,
+  upstream: Awaited<ReturnType<typeof openUpstream>>,
   utterances: Parameters<typeof openFeatures>[0]["utterances"],
   changes: { cacheRoot: string | null; dtype?: "float16" },
 ): Promise<FeatureSource> {

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createRuntime } from "../../../src/runtime/node/index.ts";
 import type { Runtime } from "../../../src/runtime/runtime.ts";
 import { type HeadState, isHeadState } from "../../../src/superb/training/state.ts";
-import type { TrainPlan } from "../../../src/superb/training/train.ts";
+import type { HeadPlan } from "../../../src/superb/training/train.ts";
 import {
   checkpointName,
   findLastCheckpoint,
@@ -40,7 +40,7 @@ interface Ended {
 /** Begins or resumes the training in `at`; ends it at batch `stopAt` of this process, by signal or by crash. */
 async function attempt(
   task: MadeUp,
-  changes: Partial<TrainPlan>,
+  changes: Partial<HeadPlan>,
   at: string,
   stopAt?: number,
   crash = false,
@@ -63,7 +63,7 @@ async function attempt(
   return { state: timeless(state), weights: parts.head.weights, m, v, t, asked: parts.source.asked.length };
 }
 
-const plans: Record<"frames" | "bilstm" | "utterance", Partial<TrainPlan>> = {
+const plans: Record<"frames" | "bilstm" | "utterance", Partial<HeadPlan>> = {
   frames: { untilStep: 10, evaluateEvery: 4, accumulate: 2 },
   bilstm: { untilStep: 8, evaluateEvery: 3, accumulate: 2, specAugment: true },
   utterance: { untilStep: 12, evaluateEvery: 5, schedule: { kind: "warmup", warmup: 3, totalSteps: 12 } },

@@ -2,9 +2,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Random } from "../../../src/random.ts";
-import { framesOfSamples } from "../../../src/superb/features/frames.ts";
 import type { TaskUtterance } from "../../../src/superb/tasks/task.types.ts";
 import { cropped, inverseFrequencies, Sampler, type SamplerOptions } from "../../../src/superb/training/sampler.ts";
+import { framesOfSamples } from "../../../src/upstream/frames.ts";
 
 const utterance = (id: string, samples: number, reference = "x"): TaskUtterance => ({
   id,

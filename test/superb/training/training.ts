@@ -7,11 +7,11 @@ import { createObjective } from "../../../src/superb/tasks/objective.ts";
 import { accuracy, errorRate, evaluate } from "../../../src/superb/training/evaluate.ts";
 import { Sampler } from "../../../src/superb/training/sampler.ts";
 import { FRESH_HEAD_STATE, type HeadState, isHeadState } from "../../../src/superb/training/state.ts";
-import { type TrainEvent, type TrainParts, type TrainPlan, trainHead } from "../../../src/superb/training/train.ts";
+import { type HeadPlan, type TrainEvent, type TrainParts, trainHead } from "../../../src/superb/training/train.ts";
 import { findLastCheckpoint, restoreCheckpoint, setAsideAfter } from "../../../src/training/checkpoints.ts";
 import { type MadeUp, type MemorySource, memorySource } from "../made-up.ts";
 
-export const plan = (rest: Partial<TrainPlan> = {}): TrainPlan => ({
+export const plan = (rest: Partial<HeadPlan> = {}): HeadPlan => ({
   learningRate: 0.01,
   schedule: { kind: "constant", warmup: 0, totalSteps: rest.untilStep ?? 20 },
   untilStep: 20,
@@ -33,7 +33,7 @@ export async function prepare(
   task: MadeUp,
   runtime: Runtime,
   folder: string,
-  rest: Partial<Omit<TrainParts, "plan" | "source">> & { plan?: Partial<TrainPlan>; batchSize?: number } = {},
+  rest: Partial<Omit<TrainParts, "plan" | "source">> & { plan?: Partial<HeadPlan>; batchSize?: number } = {},
 ): Promise<Prepared> {
   const { config, input, train, dev, batching, isHigherBetter } = task;
   const source = memorySource(task.states, input);

@@ -32,10 +32,10 @@ const page = {
   /** The whole way: a model folder over HTTP, traced, compiled and run here. */
   extract: (url: string, waveforms: readonly Float32Array[]) =>
     named(async () => {
-      const upstream = stillwave.createUpstream(await stillwave.loadModelFromUrl(url), runtime!);
-      const { layers, last, maps, validFrames } = await upstream.extract(waveforms, { maps: true });
-      await upstream.dispose();
-      return { layers, last, maps: [...maps], validFrames };
+      const model = await stillwave.loadModelFromUrl(url);
+      const { hiddenStates, maps, validFrames } = await model.extract(waveforms, { runtime, maps: true });
+      await model.dispose();
+      return { hiddenStates, maps: [...maps], validFrames };
     }),
 };
 export type TestPage = typeof page;

@@ -1,0 +1,131 @@
+// What a run tells its caller, one event at a time, and the rows of metrics.jsonl that events carry.
+import { SAMPLE_RATE_HZ } from "../audio/index.ts";
+import type { Batch } from "../data/index.ts";
+import type { TrainRow, ValidationRow } from "../log/index.ts";
+import type { NoteEvent } from "../training/notes.ts";
+import { meanLosses, type StepLosses } from "./loss.ts";
+import type { DistillPlan } from "./plan.ts";
+import type { Scored } from "./state.ts";
+
+/** The run is about to train (or to go on). */
+export interface StartEvent {
+  readonly kind: "start";
+  /** Updates done before: 0, or the checkpoint's step. */
+  readonly step: number;
+  readonly totalSteps: number;
+  readonly batchesPerEpoch: number;
+  readonly epochs: number;
+  readonly folder: string;
+}
+
+/** One optimiser update was done. Losses are means over its micro-batches. */
+export interface StepEvent {
+  readonly kind: "step";
+  readonly step: number;
+  readonly totalSteps: number;
+  /** `masked` and `unmasked`: hint layers and last layer together, unweighted. */
+  readonly loss: StepLosses & { readonly masked: number; readonly unmasked: number };
+  readonly row: TrainRow;
+}
+
+export interface ValidationEvent {
+  readonly kind: "validation";
+  readonly step: number;
+  readonly loss: number;
+  readonly row: ValidationRow;
+  /** The lowest so far (always false before the first update). */
+  readonly best: boolean;
+}
+
+export interface CheckpointEvent {
+  readonly kind: "checkpoint";
+  readonly step: number;
+  readonly folder: string;
+}
+
+/** What training tells by itself. */
+export type TrainingEvent = StepEvent | ValidationEvent | CheckpointEvent;
+
+/** The run was asked to stop; a checkpoint of `step` is durable. `remedy` says how to go on. */
+export interface InterruptedEvent {
+  readonly kind: "interrupted";
+  readonly step: number;
+  readonly totalSteps: number;
+  readonly remedy: string;
+}
+
+/** What summary.json of a finished run holds. */
+export interface DistillSummary {
+  readonly step: number;
+  readonly seconds: number;
+  /** Validation loss before the first update and after the last; null without a validation set. */
+  readonly initialValidation: number | null;
+  readonly finalValidation: number | null;
+  readonly best: Scored | null;
+  /** Model folders, relative to the run folder; `best` is null without a validation set. */
+  readonly models: { readonly last: string; readonly best: string | null };
+  /** SHA-256 over the final weights, parameter by parameter: equal runs have equal hashes. */
+  readonly weightsSha256: string;
+}
+
+/** Everything is written. `already`: the run had ended before, nothing was done. */
+export interface DoneEvent {
+  readonly kind: "done";
+  readonly step: number;
+  readonly folder: string;
+  readonly already: boolean;
+  readonly summary: DistillSummary;
+}
+
+export type DistillEvent = StartEvent | NoteEvent | TrainingEvent | InterruptedEvent | DoneEvent;
+
+/** A micro-batch that an update learned from: its mask [items, frames], valid frames of each item, losses. */
+export interface Learned {
+  readonly batch: Batch;
+  readonly mask: Uint8Array;
+  readonly valid: readonly number[];
+  readonly losses: StepLosses;
+}
+
+/** Epochs done after `step` updates, with their fraction. */
+export const epochsDone = ({ accumulate, batchesPerEpoch }: DistillPlan, step: number): number =>
+  (step * accumulate) / batchesPerEpoch;
+
+/** `seconds`: of work since the run began. */
+export function stepEvent(
+  plan: DistillPlan,
+  step: number,
+  learned: readonly Learned[],
+  facts: Pick<TrainRow, "seconds" | "learningRate" | "gradientNorm" | "stepSeconds">,
+): StepEvent {
+  const { seconds, learningRate, gradientNorm, stepSeconds } = facts;
+  const losses = meanLosses(learned.map(({ losses }) => losses));
+  const { hintMasked, hintUnmasked, lastMasked, lastUnmasked, perLayer } = losses;
+  const total = (counts: (part: Learned) => Iterable<number>) => {
+    let sum = 0;
+    for (const part of learned) for (const count of counts(part)) sum += count;
+    return sum;
+  };
+  const frames = total(({ valid }) => valid);
+  const row: TrainRow = {
+    kind: "train",
+    step,
+    epoch: epochsDone(plan, step),
+    seconds,
+    loss: losses.total,
+    hintMasked,
+    hintUnmasked,
+    lastMasked,
+    lastUnmasked,
+    perLayerMasked: perLayer.masked,
+    perLayerUnmasked: perLayer.unmasked,
+    learningRate,
+    gradientNorm,
+    stepSeconds,
+    audioSecondsPerSecond: total(({ batch }) => batch.samples) / SAMPLE_RATE_HZ / stepSeconds,
+    maskedFraction: frames > 0 ? total(({ mask }) => mask) / frames : 0,
+    rssBytes: process.memoryUsage.rss(),
+  };
+  const loss = { ...losses, masked: hintMasked + lastMasked, unmasked: hintUnmasked + lastUnmasked };
+  return { kind: "step", step, totalSteps: plan.totalSteps, loss, row };
+}

@@ -1,0 +1,161 @@
+// run.json of a distillation: what is needed to repeat it, and what a resumed run must have in common with it.
+import { join } from "node:path";
+import { parse } from "yaml";
+import { StillwaveError } from "../errors.ts";
+import { writeFileAtomic } from "../files.ts";
+import {
+  changedVersions,
+  differences,
+  type RunKind,
+  type RunRecord,
+  startsOf,
+  writeRunRecord,
+} from "../training/run-folder.ts";
+import { METRICS_NAME } from "../training/run-log.ts";
+import { type Recipe, resolvedRecipeYaml } from "./recipe.ts";
+import type { CorpusRecord } from "./speech.ts";
+
+export const DISTILL_FILES = {
+  recipe: "recipe.resolved.yaml",
+  metrics: METRICS_NAME,
+  checkpoints: "checkpoints",
+  summary: "summary.json",
+  /** Prefix of the files that remember lengths of audio files. */
+  index: "index",
+  best: "best",
+  last: "last",
+} as const;
+
+const FORMAT_VERSION = 1;
+
+export interface DistillRecord extends RunRecord {
+  readonly recipe: Recipe;
+  readonly seeds: { readonly run: number; readonly data: number; readonly initialise: number };
+  readonly data: { readonly train: CorpusRecord; readonly validation: CorpusRecord | null };
+  /** Whatever identifies the teacher: source, architecture, parameters, hash. Compared as JSON on resume. */
+  readonly teacher: Readonly<Record<string, unknown>>;
+  readonly student: { readonly parameters: number };
+  readonly totalSteps: number;
+  readonly batchesPerEpoch: number;
+  readonly resumes: readonly (RunRecord["resumes"][number] & { readonly step: number })[];
+}
+
+export const DISTILLATION: RunKind<DistillRecord> = {
+  errors: {
+    cannotBeMade: (code) => `run folder cannot be made (${code}); give another outDir`,
+    used: "holds a run already; go on with it by --resume (resume: true), or give another run.outDir",
+    foreign: "not empty and not a run folder (no run.json); give another outDir",
+  },
+  nothingToResume: "no run to resume here, beginning one",
+  isLeftover: (name) => name.endsWith(".tmp") || name.startsWith(`${DISTILL_FILES.index}.`),
+  folders: [DISTILL_FILES.best, DISTILL_FILES.last],
+  readRecord(value, path) {
+    const record = value as DistillRecord | null | undefined;
+    const again = "the run cannot be resumed, start again in another folder";
+    if (record === undefined) throw new StillwaveError(`${path}: not JSON; ${again}`);
+    if (record?.format !== FORMAT_VERSION)
+      throw new StillwaveError(
+        `${path}: format ${record?.format}, but this version reads ${FORMAT_VERSION}; resume with the version that wrote it`,
+      );
+    const isWhole = typeof record.recipe === "object" && typeof record.data?.train?.fingerprint === "string";
+    if (!isWhole || !Array.isArray(record.resumes)) throw new StillwaveError(`${path}: incomplete; ${again}`);
+    return record;
+  },
+};
+
+/** Settings that leave the weights as they would have been: where and how fast to compute, what to keep and to log. */
+const CHANGEABLE: readonly string[] = [
+  "run.device",
+  "run.threads",
+  "run.outDir",
+  "run.logEverySteps",
+  "run.checkpointEverySteps",
+  "run.keepEvery",
+  "data.workers",
+];
+
+/** The recipe as it is stored: paths inside the package in their portable form, so that installations may move. */
+export const portableRecipe = (recipe: Recipe): Recipe => parse(resolvedRecipeYaml(recipe));
+
+/**
+ * Notes on what changed since a run was begun: settings, versions, machine.
+ * @throws StillwaveError where a setting changed that makes it another run, unless it is forced
+ */
+export function notesOnChanges(path: string, before: DistillRecord, recipe: Recipe, force: boolean): string[] {
+  const list = differences(before.recipe, portableRecipe(recipe), true)
+    .filter(({ name }) => !CHANGEABLE.includes(name))
+    .map(({ name, before = "(not there)", now = "(not there)" }) => `  ${name}: ${before} -> ${now}`)
+    .join("\n");
+  if (list && !force)
+    throw new StillwaveError(
+      `${path}: this run was begun with another recipe; resume with the recipe in ${DISTILL_FILES.recipe}, ` +
+        `or force it (--force):\n${list}`,
+    );
+  const engine = (["device", "threads"] as const).filter(
+    (setting) => before.recipe.run[setting] !== recipe.run[setting],
+  );
+  const settings = engine.map(
+    (setting) =>
+      `run.${setting} changes from ${before.recipe.run[setting]} to ${recipe.run[setting]}: ` +
+      "weights may not be bit-identical to those of an uninterrupted run",
+  );
+  const versions = changedVersions(before).map(
+    ({ part, before, now }) =>
+      `${part} was ${before} when the run began and is ${now} now: results may differ in the last bits`,
+  );
+  return [...(list ? [`resumed by force with another recipe:\n${list}`] : settings), ...versions];
+}
+
+type Facts = Pick<DistillRecord, "data" | "teacher" | "student" | "totalSteps" | "batchesPerEpoch">;
+
+/**
+ * Writes run.json and the recipe of a start from `step`, which is a resume where there is a record from `before`.
+ * @throws StillwaveError where data or teacher are not those of before, unless it is forced
+ */
+export async function recordStart(
+  path: string,
+  before: DistillRecord | undefined,
+  {
+    recipe,
+    step,
+    force,
+    ...facts
+  }: Facts & { readonly recipe: Recipe; readonly step: number; readonly force: boolean },
+): Promise<{ record: DistillRecord; notes: string[] }> {
+  const notes: string[] = [];
+  const different = before ? differentFacts(before, facts) : [];
+  if (different.length > 0) {
+    const what = `${path}: ${different.join(", ")} differ from those this run began with`;
+    if (!force) throw new StillwaveError(`${what}; bring them back, begin another run, or force it (--force)`);
+    notes.push(`${what}; resumed by force`);
+  }
+  const { created, environment, resumes } = startsOf(before, ({ at, environment }) => ({ at, step, environment }));
+  const seeds = { run: recipe.run.seed, data: recipe.data.seed, initialise: recipe.student.initialise.seed };
+  const { data, teacher, student, totalSteps, batchesPerEpoch } = facts;
+  const record: DistillRecord = {
+    format: FORMAT_VERSION,
+    created,
+    recipe: portableRecipe(recipe),
+    seeds,
+    environment,
+    data,
+    teacher,
+    student,
+    totalSteps,
+    batchesPerEpoch,
+    resumes,
+  };
+  await writeRunRecord(path, record);
+  await writeFileAtomic(join(path, DISTILL_FILES.recipe), resolvedRecipeYaml(recipe));
+  return { record, notes };
+}
+
+function differentFacts(before: Facts, now: Facts): string[] {
+  const differ = {
+    "training data": before.data.train.fingerprint !== now.data.train.fingerprint,
+    "validation data": before.data.validation?.fingerprint !== now.data.validation?.fingerprint,
+    teacher: JSON.stringify(before.teacher) !== JSON.stringify(now.teacher),
+    "number of student parameters": before.student.parameters !== now.student.parameters,
+  };
+  return Object.entries(differ).flatMap(([name, differs]) => (differs ? [name] : []));
+}

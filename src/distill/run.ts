@@ -1,0 +1,215 @@
+// Runs a recipe: from the run folder and its parts, through training, to the finished models.
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { StillwaveError } from "../errors.ts";
+import { writeFileAtomic } from "../files.ts";
+import type { HostArray, Parameters } from "../graph/array.ts";
+import { type AdamWState, createAdamWState } from "../optim/adamw.ts";
+import { checkpointName, listCheckpoints, restoreLast, restoreWeights } from "../training/checkpoints.ts";
+import { runTraining } from "../training/loop.ts";
+import { type NoteEvent, withNotes } from "../training/notes.ts";
+import { explainDiskError, openRunFolder, type RunFolder } from "../training/run-folder.ts";
+import { openRunLog } from "../training/run-log.ts";
+import type { ModelFacts } from "./card.ts";
+import type { DistillEvent, DistillSummary, StepEvent } from "./events.ts";
+import { distillPlan } from "./plan.ts";
+import { hashOf, type Prepare, type PreparedRun } from "./prepare.ts";
+import type { Recipe } from "./recipe.ts";
+import { DISTILL_FILES, DISTILLATION, type DistillRecord, notesOnChanges, recordStart } from "./record.ts";
+import { freshState, isRunState, type RunState } from "./state.ts";
+import type { DistillStep } from "./step.ts";
+import { StudentTraining } from "./train.ts";
+
+export interface DistillRunOptions {
+  readonly recipe: Recipe;
+  /** Loads the teacher, initialises the student, opens the data, compiles the step. */
+  readonly prepare: Prepare;
+  /** Default: the recipe's run.outDir. */
+  readonly outDir?: string;
+  /** Go on from the last checkpoint; begins a run where there is none. */
+  readonly resume?: boolean;
+  /** Resume although recipe, data or teacher differ from those the run began with. */
+  readonly force?: boolean;
+  /** Stops the run after the current micro-batch, with a checkpoint. */
+  readonly signal?: AbortSignal;
+}
+
+/** A run: iterate over it to make it happen. Leaving the loop early writes a checkpoint and frees everything. */
+export interface DistillRun extends AsyncIterable<DistillEvent> {
+  /** The same run, optimiser updates only: `for await (const { step, loss } of run.steps())`. */
+  steps(): AsyncIterable<StepEvent>;
+}
+
+/**
+ * Distils a student by a recipe. Nothing happens before the first event is asked for. Equal recipes, data and machines
+ * give bit-identical weights, whether the run was interrupted (Ctrl-C, SIGKILL, power) or not.
+ * Source of the method: arXiv:2305.11685.
+ */
+export function distillRun(options: DistillRunOptions): DistillRun {
+  const events = () => withNotes((note) => run(options, note));
+  return {
+    [Symbol.asyncIterator]: events,
+    async *steps() {
+      for await (const event of events()) if (event.kind === "step") yield event;
+    },
+  };
+}
+
+type Note = (text: string) => void;
+type Run<Result> = AsyncGenerator<Exclude<DistillEvent, NoteEvent>, Result, undefined>;
+
+async function* run(options: DistillRunOptions, note: Note): Run<void> {
+  const { recipe, resume = false, force = false } = options;
+  const folder = await openRunFolder(options.outDir ?? recipe.run.outDir, resume, DISTILLATION);
+  const { path, record } = folder;
+  let prepared: PreparedRun | undefined;
+  try {
+    folder.notes.forEach(note);
+    if (record) notesOnChanges(path, record, recipe, force).forEach(note);
+    const summary = record && (await finishedSummary(path, record, recipe));
+    if (summary) {
+      yield { kind: "done", step: summary.step, folder: path, already: true, summary };
+      return;
+    }
+    prepared = await options.prepare(recipe, { outDir: path, note });
+    yield* trainAndFinish(folder, prepared, options, note);
+  } catch (error) {
+    throw explainDiskError(error, path);
+  } finally {
+    try {
+      await prepared?.dispose();
+    } finally {
+      await folder.close();
+    }
+  }
+}
+
+async function* trainAndFinish(
+  { path, record: before }: RunFolder<DistillRecord>,
+  prepared: PreparedRun,
+  { recipe, force = false, signal }: DistillRunOptions,
+  note: Note,
+): Run<void> {
+  const { step, speech, teacher } = prepared;
+  const plan = distillPlan(recipe, speech.train.batchesPerEpoch);
+  const { totalSteps, batchesPerEpoch, epochs } = plan;
+  const checkpoints = join(path, DISTILL_FILES.checkpoints);
+  const optimizer = createAdamWState(step.weights.length);
+  const restored = before && (await restore(step, optimizer, { checkpoints, totalSteps, force }, note));
+  const start = restored ?? freshState(totalSteps);
+  // A run that is longer now has not ended.
+  await rm(join(path, DISTILL_FILES.summary), { force: true });
+  const student = { parameters: step.weights.length };
+  const facts = { recipe, data: speech.records, teacher, student, totalSteps, batchesPerEpoch };
+  const { record, notes } = await recordStart(path, before, { ...facts, step: start.step, force });
+  notes.forEach(note);
+  const log = await openRunLog(path, before && (restored?.step ?? -1));
+  let training: StudentTraining | undefined;
+  try {
+    yield { kind: "start", step: start.step, totalSteps, batchesPerEpoch, epochs, folder: path };
+    training = new StudentTraining({ plan, step, optimizer, start, speech, writeRow: log.write, signal });
+    const end = yield* runTraining(training, { start, checkpoints, signal, savesWhenLeft: true });
+    const isValidated = speech.validation === null || end.validatedStep === totalSteps;
+    if (end.step < totalSteps || (!isValidated && signal?.aborted)) {
+      const remedy = `checkpoint of step ${end.step} is in ${checkpoints}; go on with --resume (resume: true)`;
+      yield { kind: "interrupted", step: end.step, totalSteps, remedy };
+      return;
+    }
+    const summary = await finish(path, prepared, { recipe, record, end });
+    yield { kind: "done", step: end.step, folder: path, already: false, summary };
+  } finally {
+    await training?.close();
+    log.close();
+  }
+}
+
+interface Restoring {
+  readonly checkpoints: string;
+  readonly totalSteps: number;
+  readonly force: boolean;
+}
+
+/** Brings weights and moments to the last whole checkpoint; undefined where there is none: the run begins again. */
+async function restore(
+  { parameters, weights }: DistillStep,
+  optimizer: AdamWState,
+  { checkpoints, totalSteps, force }: Restoring,
+  note: Note,
+): Promise<RunState | undefined> {
+  const { found, notes } = await restoreLast(checkpoints, { parameters, optimizer }, isRunState, force);
+  notes.forEach(note);
+  if (!found) {
+    note("no checkpoint: beginning from step 0");
+    return undefined;
+  }
+  const { folder, state } = found;
+  const bad = weights.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) throw new StillwaveError(`${folder}: weight ${bad} is ${weights[bad]}; use an earlier checkpoint`);
+  const isBestThere = state.best === null || (await listCheckpoints(checkpoints)).includes(state.best.step);
+  if (state.best && !isBestThere)
+    note(`checkpoint ${checkpointName(state.best.step)}, the best so far, is gone: the best is sought from here on`);
+  if (state.step > totalSteps)
+    throw new StillwaveError(
+      `${folder}: ${state.step} steps are done, but the recipe now ends at ${totalSteps}; raise run.epochs or run.steps`,
+    );
+  note(`resumed from ${folder}`);
+  return { ...state, totalSteps, best: isBestThere ? state.best : null };
+}
+
+interface Ended {
+  readonly recipe: Recipe;
+  readonly record: DistillRecord;
+  readonly end: RunState;
+}
+
+/** Writes the model folders and, last of all, the summary. */
+async function finish(path: string, { step, writeModel }: PreparedRun, { recipe, record, end }: Ended) {
+  const { initialValidation, lastValidation, best } = end;
+  const finalValidation = lastValidation?.step === end.step ? lastValidation.loss : null;
+  const facts = { recipe, record, initialValidation };
+  const last: ModelFacts = { ...facts, role: "last", step: end.step, validation: finalValidation };
+  await writeModel(join(path, DISTILL_FILES.last), step.parameters, last);
+  if (best) {
+    let weights = step.parameters;
+    if (best.step !== end.step) {
+      weights = copyOf(step.parameters);
+      await restoreWeights(join(path, DISTILL_FILES.checkpoints, checkpointName(best.step)), weights);
+    }
+    const { step: bestStep, loss: validation } = best;
+    await writeModel(join(path, DISTILL_FILES.best), weights, { ...facts, role: "best", step: bestStep, validation });
+  }
+  const summary: DistillSummary = {
+    step: end.step,
+    seconds: end.seconds,
+    initialValidation,
+    finalValidation,
+    best,
+    models: { last: DISTILL_FILES.last, best: best ? DISTILL_FILES.best : null },
+    weightsSha256: hashOf(step.parameters),
+  };
+  await writeFileAtomic(join(path, DISTILL_FILES.summary), `${JSON.stringify(summary, null, 2)}\n`);
+  return summary;
+}
+
+const copyOf = (parameters: Parameters): Parameters =>
+  new Map([...parameters].map(([name, { shape, data }]): [string, HostArray] => [name, { shape, data: data.slice() }]));
+
+/** The summary of a run that has nothing left to do: one that has ended, and is not longer now. */
+async function finishedSummary(
+  folder: string,
+  { recipe: { run } }: DistillRecord,
+  { run: now }: Recipe,
+): Promise<DistillSummary | undefined> {
+  const path = join(folder, DISTILL_FILES.summary);
+  const text = await readFile(path, "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
+  let summary: DistillSummary | undefined;
+  try {
+    summary = JSON.parse(text) as DistillSummary;
+  } catch {
+    // reported below
+  }
+  if (!Number.isSafeInteger(summary?.step) || typeof summary?.models?.last !== "string")
+    throw new StillwaveError(`${path}: corrupt; delete it and resume, the run will be finished again`);
+  return run.epochs === now.epochs && run.steps === now.steps ? summary : undefined;
+}

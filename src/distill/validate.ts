@@ -1,0 +1,94 @@
+// The validation loss: the student without mask and dropout against the teacher, over a whole set.
+import { setImmediate } from "node:timers/promises";
+import type { Batch } from "../data/index.ts";
+import { StillwaveError } from "../errors.ts";
+import type { MetricsRow, ValidationRow } from "../log/index.ts";
+import type { Outcome } from "../training/loop.ts";
+import { epochsDone, type TrainingEvent } from "./events.ts";
+import { meanLosses, type StepLosses } from "./loss.ts";
+import type { DistillPlan } from "./plan.ts";
+import type { RunSpeech, ValidationSpeech } from "./speech.ts";
+import type { RunState } from "./state.ts";
+import type { DistillStep } from "./step.ts";
+
+export interface ValidationParts {
+  readonly plan: DistillPlan;
+  readonly step: DistillStep;
+  readonly speech: Pick<RunSpeech, "validation">;
+  readonly writeRow: (row: MetricsRow) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Validates where this step asks for it and it has not been done; undefined where not, or where it was interrupted.
+ * `seconds`: of work since the run began.
+ */
+export async function validateIfDue(
+  parts: ValidationParts,
+  state: RunState,
+  seconds: () => number,
+): Promise<Outcome<RunState, TrainingEvent> | undefined> {
+  const { plan, speech, writeRow } = parts;
+  const { step } = state;
+  const isDue = step % plan.validateEverySteps === 0 || step === plan.totalSteps;
+  if (!speech.validation || !isDue || state.validatedStep === step) return undefined;
+  const losses = await validationLosses(parts, speech.validation, step);
+  if (!losses) return undefined;
+  const loss = losses.total;
+  const best = step > 0 && (state.best === null || loss < state.best.loss);
+  const row: ValidationRow = {
+    kind: "validation",
+    step,
+    epoch: epochsDone(plan, step),
+    seconds: seconds(),
+    loss,
+    perLayer: losses.perLayer.unmasked,
+    utterances: speech.validation.utterances,
+  };
+  writeRow(row);
+  const validated = {
+    ...state,
+    validatedStep: step,
+    initialValidation: step === 0 ? loss : state.initialValidation,
+    lastValidation: { step, loss },
+    best: best ? { step, loss } : state.best,
+  };
+  return { state: validated, event: { kind: "validation", step, loss, row, best } };
+}
+
+/**
+ * Means over all frames of the set: batches weigh by their frames, so that the values do not depend on how they were cut.
+ * undefined where it was interrupted.
+ * @throws StillwaveError where no file can be used, or a loss is not finite
+ */
+async function validationLosses(
+  { step, plan, signal }: ValidationParts,
+  speech: ValidationSpeech,
+  number: number,
+): Promise<StepLosses | undefined> {
+  const parts: StepLosses[] = [];
+  const weights: number[] = [];
+  for await (const batch of speech.batches()) {
+    await setImmediate();
+    if (signal?.aborted) return undefined;
+    if (batch.samples.length === 0) continue;
+    const losses = await step.validate(batch);
+    if (!Number.isFinite(losses.total)) throw notFinite(`validation loss is ${losses.total}`, number, [batch]);
+    const { frames, valid } = step.framesOf(batch);
+    parts.push(losses);
+    weights.push(plan.countPaddedFrames ? frames * valid.length : valid.reduce((sum, count) => sum + count, 0));
+  }
+  if (parts.length === 0) throw new StillwaveError("data.validation: none of its files can be used; repair or drop it");
+  return meanLosses(parts, weights);
+}
+
+/** The error of a run that has diverged or met a broken file. */
+export function notFinite(what: string, step: number, batches: readonly Batch[]): StillwaveError {
+  const paths = batches.flatMap((batch) => batch.paths);
+  const shown = paths.slice(0, 32).map((path) => `  ${path}`);
+  if (paths.length > 32) shown.push(`  and ${paths.length - 32} more`);
+  return new StillwaveError(
+    `step ${step}: ${what}; the run stops and its last checkpoint is kept. Look at the files of this batch, lower ` +
+      `optimizer.peakLr or set optimizer.clipNorm:\n${shown.join("\n")}`,
+  );
+}

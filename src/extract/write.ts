@@ -1,0 +1,68 @@
+// One utterance's states as a file, and the line that records it.
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { writeSafetensors } from "../checkpoint/index.ts";
+import { StillwaveError } from "../errors.ts";
+import { writeFileAtomic } from "../files.ts";
+import type { HostArray } from "../graph/array.ts";
+import type { Extraction, Model } from "../upstream/model.ts";
+import { stateOf } from "../upstream/states.ts";
+import type { ExtractRecord } from "./manifest.ts";
+import { encodeNpy } from "./npy.ts";
+import type { Intent } from "./settings.ts";
+import type { Source } from "./sources.ts";
+
+export const fileOf = ({ id }: Source, { format }: Intent) => `${id}.${format}`;
+
+/**
+ * The chosen states of item `item` without its padded frames, each [frames, dim].
+ * @throws StillwaveError for a value that the format cannot hold, or that is no number
+ */
+export function checkedStates(
+  { config }: Pick<Model, "config">,
+  out: Extraction,
+  item: number,
+  { path }: Source,
+  { states, settings }: Intent,
+): HostArray[] {
+  const frames = out.validFrames[item];
+  const limit = settings.dtype === "float16" ? 65519 : Number.MAX_VALUE;
+  return states.map((state) => {
+    const { shape, data: all } = stateOf(config, out, state);
+    const [, time, dim] = shape as [number, number, number];
+    const start = item * time * dim;
+    const data = all.subarray(start, start + frames * dim);
+    const bad = data.find((value) => !(Math.abs(value) <= limit));
+    if (bad !== undefined)
+      throw new StillwaveError(
+        `${path}: layer ${state.number} holds ${bad}${Number.isFinite(bad) ? ", beyond float16; extract float32" : "; the model or the audio is damaged"}`,
+      );
+    return { shape: [frames, dim], data };
+  });
+}
+
+/** Writes `arrays` of `source` into `outDir`; returns what the manifest shall say. */
+export async function writeStates(
+  outDir: string,
+  source: Source,
+  arrays: readonly HostArray[],
+  intent: Intent,
+): Promise<ExtractRecord> {
+  const { format, settings } = intent;
+  const { id, path, samples } = source;
+  const { heads, dtype, layers } = settings;
+  const file = fileOf(source, intent);
+  const target = join(outDir, file);
+  const [frames, dim] = arrays[0].shape as [number, number];
+  if (format === "npy") {
+    const all = new Float32Array(arrays.length * frames * dim);
+    for (const [i, { data }] of arrays.entries()) all.set(data, i * frames * dim);
+    await writeFileAtomic(target, encodeNpy({ shape: [arrays.length, frames, dim], data: all }, dtype));
+  } else {
+    const named = arrays.map((array, i): [string, HostArray] => [`${heads ? "head" : "layer"}.${layers[i]}`, array]);
+    await writeSafetensors(target, named, { dtype, metadata: { id, samples: String(samples) } });
+  }
+  const { size: bytes } = await stat(target);
+  const from = { bytes: source.bytes, mtimeMs: source.mtimeMs };
+  return { id, path, file, samples, frames, dim, bytes, source: from, ...settings };
+}

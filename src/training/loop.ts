@@ -1,0 +1,96 @@
+// The loop of every training: updates, evaluations and checkpoints, from wherever it stands to its end.
+import { type CheckpointState, pruneCheckpoints, type TrainingState, writeCheckpoint } from "./checkpoints.ts";
+
+/** Where a training stands after `step` updates: a value, replaced and never changed. What comes next follows from it. */
+export interface LoopState extends CheckpointState {
+  /** Of work, summed over resumes. */
+  readonly seconds: number;
+  /** The best evaluation so far. Its checkpoint is written at once, and kept. */
+  readonly best: { readonly step: number } | null;
+}
+
+/** What an update or an evaluation came to. */
+export interface Outcome<State, Event> {
+  readonly state: State;
+  /** Absent: an update that had nothing to learn from. It counts, but nothing is evaluated or saved after it. */
+  readonly event?: Event;
+}
+
+/** What is trained, and how. */
+export interface Training<State extends LoopState, Event> {
+  /** Weights and moments: updates change them in place, checkpoints hold them. */
+  readonly live: TrainingState;
+  /** Seconds of work up to now, summed over resumes. */
+  seconds(): number;
+  isFinished(state: State): boolean;
+  /** Update `state.step + 1`. undefined: interrupted, nothing was changed. */
+  update(state: State): Promise<Outcome<State, Event> | undefined>;
+  /** undefined: no evaluation is due, it has been done, or it was interrupted. */
+  evaluate(state: State): Promise<Outcome<State, Event> | undefined>;
+  /** Beside checkpoints of the best and at the end; `milliseconds` since the last one. */
+  isCheckpointDue(state: State, milliseconds: number): boolean;
+  /** Whether the checkpoint of an earlier step stays; default: only the best one. */
+  keeps?(state: State, step: number): boolean;
+  /** What to tell of a checkpoint, if anything. */
+  checkpointEvent?(step: number, folder: string): Event;
+}
+
+export interface LoopOptions<State> {
+  readonly start: State;
+  readonly checkpoints: string;
+  /** Asks for a stop; updates and evaluations look at it too. */
+  readonly signal?: AbortSignal;
+  /** Write a checkpoint also where the consumer stops iterating. */
+  readonly savesWhenLeft: boolean;
+}
+
+/**
+ * Trains until finished or the signal; the state it returns is durable in a checkpoint. After an error none is written: the
+ * last good one stays. Where all randomness follows from seeds and step numbers, a training that was interrupted or killed
+ * ends with the same bits as one that was not.
+ */
+export async function* runTraining<State extends LoopState, Event>(
+  training: Training<State, Event>,
+  { start, checkpoints, signal, savesWhenLeft }: LoopOptions<State>,
+): AsyncGenerator<Event, State, undefined> {
+  let state = start;
+  let saved: { readonly state?: State; readonly at: number } = { at: performance.now() };
+  let isRunning = true;
+  const current = () => ({ ...state, seconds: training.seconds() });
+  async function* save(): AsyncGenerator<Event, void, undefined> {
+    const { step, best } = state;
+    const folder = await writeCheckpoint(checkpoints, current(), training.live);
+    saved = { state, at: performance.now() };
+    await pruneCheckpoints(checkpoints, step, (other) => other === best?.step || !!training.keeps?.(state, other));
+    if (training.checkpointEvent) yield training.checkpointEvent(step, folder);
+  }
+  async function* evaluate(): AsyncGenerator<Event, void, undefined> {
+    const evaluated = await training.evaluate(state);
+    if (!evaluated) return;
+    state = evaluated.state;
+    if (evaluated.event) yield evaluated.event;
+  }
+  try {
+    yield* evaluate();
+    // it was made up for: an interruption had cut it off
+    if (state !== start && state.step > 0) yield* save();
+    while (!training.isFinished(state) && !signal?.aborted) {
+      const updated = await training.update(state);
+      if (!updated) break;
+      state = updated.state;
+      if (!updated.event) continue;
+      yield updated.event;
+      yield* evaluate();
+      const isDue = training.isCheckpointDue(state, performance.now() - saved.at);
+      if (isDue || state.best?.step === state.step) yield* save();
+    }
+    if (saved.state !== state) yield* save();
+    isRunning = false;
+    return current();
+  } catch (error) {
+    isRunning = false;
+    throw error;
+  } finally {
+    if (isRunning && savesWhenLeft) await save().next();
+  }
+}

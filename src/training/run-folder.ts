@@ -1,0 +1,162 @@
+// The folder of a run: who may write into it, whether a run can begin or go on there, and run.json, its record.
+import { mkdir, readdir, readFile, rm, rmdir } from "node:fs/promises";
+import { join } from "node:path";
+import { StillwaveError } from "../errors.ts";
+import { writeFileAtomic } from "../files.ts";
+import { type Environment, environment } from "./environment.ts";
+import { LOCK_NAME, lockFolder } from "./lock.ts";
+
+export const RECORD_NAME = "run.json";
+
+/** What every run.json says of its starts. */
+export interface RunRecord {
+  readonly format: number;
+  readonly created: string;
+  /** Of the first start. */
+  readonly environment: Environment;
+  /** Later starts. */
+  readonly resumes: readonly { readonly at: string; readonly environment: Environment }[];
+}
+
+/** A kind of run, as its folders tell it from others. The texts of errors come after `<folder>: `. */
+export interface RunKind<Record extends RunRecord> {
+  readonly errors: {
+    cannotBeMade(code: string): string;
+    readonly used: string;
+    readonly foreign: string;
+  };
+  /** Of a resume that finds nothing, if it is worth a note. */
+  readonly nothingToResume?: string;
+  /** What else a start that was cut off can leave before run.json. */
+  isLeftover(name: string): boolean;
+  /** Folders in the run's whose files are written atomically. */
+  readonly folders: readonly string[];
+  /** The record in the JSON of `path`; undefined: it is no JSON. @throws StillwaveError where it is no such record */
+  readRecord(value: unknown, path: string): Record;
+}
+
+/** A locked run folder. */
+export interface RunFolder<Record extends RunRecord> {
+  readonly path: string;
+  /** undefined: nothing was begun here. */
+  readonly record: Record | undefined;
+  readonly notes: readonly string[];
+  /** Gives the folder back; removes it where it was made for this run and nothing came to lie in it. */
+  close(): Promise<void>;
+}
+
+/**
+ * Locks `path`, made if absent, for a new run or one that is resumed.
+ * @throws StillwaveError that says what to do for a folder in use, one that holds something else, or a run not to be resumed
+ */
+export async function openRunFolder<Record extends RunRecord>(
+  path: string,
+  resume: boolean,
+  kind: RunKind<Record>,
+): Promise<RunFolder<Record>> {
+  const { errors, nothingToResume } = kind;
+  const made = await mkdir(path, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    throw new StillwaveError(`${path}: ${errors.cannotBeMade(error.code ?? error.message)}`);
+  });
+  const lock = await lockFolder(path);
+  const isLeftover = (name: string) => name.startsWith(LOCK_NAME) || kind.isLeftover(name);
+  const close = async () => {
+    const left = await readdir(path).catch(() => ["?"]);
+    if (made !== undefined && left.every(isLeftover))
+      for (const name of left) if (name !== LOCK_NAME) await rm(join(path, name), { recursive: true, force: true });
+    await lock.release();
+    if (made !== undefined) await rmdir(path).catch(() => {});
+  };
+  try {
+    const record = await readRunRecord(path, kind);
+    if (record && !resume) throw new StillwaveError(`${path}: ${errors.used}`);
+    if (!record && !(await readdir(path)).every(isLeftover)) throw new StillwaveError(`${path}: ${errors.foreign}`);
+    if (record) for (const folder of ["", ...kind.folders]) await removeRemains(join(path, folder));
+    const notes = lock.takenOver === undefined ? [] : [`${path}: took over ${lock.takenOver}`];
+    if (resume && !record && nothingToResume) notes.push(`${path}: ${nothingToResume}`);
+    return { path, record, notes, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Temporary files of writes that were cut off. The lock is ours: nobody is writing them. */
+async function removeRemains(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [] as string[]))
+    if (name.startsWith(".") && name.endsWith(".tmp")) await rm(join(folder, name), { force: true });
+}
+
+/** The record of a run folder; undefined where there is none. */
+export async function readRunRecord<Record extends RunRecord>(
+  folder: string,
+  { readRecord }: Pick<RunKind<Record>, "readRecord">,
+): Promise<Record | undefined> {
+  const path = join(folder, RECORD_NAME);
+  const text = await readFile(path, "utf8").catch(({ code, message }: NodeJS.ErrnoException) => {
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw new StillwaveError(`${path}: cannot be read (${code ?? message})`);
+  });
+  if (text === undefined) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // readRecord says so
+  }
+  return readRecord(value, path);
+}
+
+export async function writeRunRecord(folder: string, record: RunRecord): Promise<void> {
+  await writeFileAtomic(join(folder, RECORD_NAME), `${JSON.stringify(record, null, 2)}\n`);
+}
+
+type Start = RunRecord["resumes"][number];
+
+/** When and on what a run began, and its later starts, this one included; `resume` adds what is told of each. */
+export function startsOf<Resume extends Start>(
+  before: (RunRecord & { readonly resumes: readonly Resume[] }) | undefined,
+  resume: (now: Start) => Resume,
+) {
+  const now: Start = { at: new Date().toISOString(), environment: environment() };
+  if (!before) return { created: now.at, environment: now.environment, resumes: [] };
+  return { created: before.created, environment: before.environment, resumes: [...before.resumes, resume(now)] };
+}
+
+/** Versions and machine that are not those the run began on: its last bits may differ. */
+export function changedVersions({ environment: before }: RunRecord) {
+  const now = environment();
+  return (["stillwave", "onnxruntime", "platform", "cpu"] as const)
+    .filter((part) => before[part] !== now[part])
+    .map((part) => ({ part, before: before[part], now: now[part] }));
+}
+
+export interface Difference {
+  /** Dotted. */
+  readonly name: string;
+  /** JSON; undefined: not there. */
+  readonly before: string | undefined;
+  readonly now: string | undefined;
+}
+
+/** Where two trees of JSON differ, in the order of `before`. `wholeLists`: a list is one value, not a tree of its items. */
+export function differences(before: unknown, now: unknown, wholeLists: boolean, name = ""): Difference[] {
+  const isTree = (value: unknown): value is Record<string, unknown> =>
+    typeof value === "object" && value !== null && !(wholeLists && Array.isArray(value));
+  if (isTree(before) && isTree(now)) {
+    const keys = [...new Set([...Object.keys(before), ...Object.keys(now)])];
+    return keys.flatMap((key) => differences(before[key], now[key], wholeLists, name ? `${name}.${key}` : key));
+  }
+  const [old, current] = [before, now].map((value): string | undefined => JSON.stringify(value));
+  return old === current ? [] : [{ name, before: old, now: current }];
+}
+
+/** Failures of the file system, which come without a remedy, as a user's error; others as they are. */
+export function explainDiskError(error: unknown, folder: string): unknown {
+  if (!(error instanceof Error) || error instanceof StillwaveError) return error;
+  const { code, syscall, message } = error as NodeJS.ErrnoException;
+  if (!code || !syscall) return error;
+  const remedy =
+    code === "ENOSPC" || code === "EDQUOT" ? "make room on the disk" : "see that the run folder can be written";
+  return new StillwaveError(`${folder}: ${message}; ${remedy} and go on with --resume`, { cause: error });
+}

@@ -1,0 +1,63 @@
+// Any model that Stillwave reads as an upstream: folders, checkpoints, Hugging Face ids.
+import { createHash } from "node:crypto";
+import { loadCheckpoint } from "../checkpoint/index.ts";
+import { StillwaveError } from "../errors.ts";
+import { sizeOf } from "../graph/array.ts";
+import { receptiveField, samplesPerFrame } from "../models/config.ts";
+import type { ModelWeights } from "../models/parameters.ts";
+import { createRuntime } from "../runtime/node/index.ts";
+import { memoryProblem, mixesUtterances } from "./batches.ts";
+import { fingerprintOf } from "./fingerprint.ts";
+import { createModel } from "./model.ts";
+import { allStates, hasHeads, resolveStates, stateLabel, stateOf } from "./states.ts";
+import { BATCH_SECONDS, type Upstream, type UpstreamOptions, upstreamOf } from "./upstream.ts";
+
+/** Raised when the numbers that the same weights and options give change. */
+const ALGORITHM_VERSION = 1;
+
+/** Loads a model and makes it an upstream whose states of an utterance do not depend on its batch. */
+export async function modelUpstream(spec: string, options: UpstreamOptions): Promise<Upstream> {
+  const { part, reuse, teacherHeads } = options;
+  const model = await loadCheckpoint(spec, { part, reuse, teacherHeads });
+  for (const note of model.info.notes) options.onNote?.(`${spec}: ${note}`);
+  return loadedUpstream(spec, model, options);
+}
+
+/** `modelUpstream` of a model that is loaded already. */
+export async function loadedUpstream(
+  name: string,
+  weights: ModelWeights,
+  options: UpstreamOptions = {},
+): Promise<Upstream> {
+  const { config, parameters } = weights;
+  const { device = "cpu", threads } = options;
+  const choice = resolveStates(options.states ?? "auto", hasHeads(config), name);
+  const states = allStates(config, choice === "all" ? "hidden-states" : choice);
+  const model = createModel(weights, await createRuntime({ device, arena: false, optimize: "all", threads }));
+  const facts = {
+    name,
+    kind: "model" as const,
+    fingerprint: modelFingerprint(weights, choice),
+    layers: states.map(stateLabel),
+    dim: choice === "heads" && config.headDim !== null ? config.headDim : config.dim,
+    samplesPerFrame: samplesPerFrame(config.conv),
+    parameters: [...parameters.values()].reduce((total, { shape }) => total + sizeOf(shape), 0),
+    minSamples: receptiveField(config.conv),
+    batchSeconds: mixesUtterances(config) ? 0 : BATCH_SECONDS,
+  };
+  const run = async (waves: readonly Float32Array[]) => {
+    const longest = waves.reduce((most, { length }) => Math.max(most, length), 0);
+    const problem = memoryProblem(config, longest, waves.length);
+    if (problem) throw new StillwaveError(problem);
+    const extraction = await model.extract(waves, { isolate: true });
+    return { arrays: states.map((state) => stateOf(config, extraction, state)), frames: extraction.validFrames };
+  };
+  return upstreamOf(facts, run, () => model.dispose());
+}
+
+function modelFingerprint(weights: ModelWeights, states: string): string {
+  const { reuse, layerShapes } = weights.config;
+  const model = fingerprintOf(weights);
+  const settings = { kind: "model", version: ALGORITHM_VERSION, model, states, reuse, layerShapes, isolate: true };
+  return createHash("sha256").update(JSON.stringify(settings)).digest("hex");
+}

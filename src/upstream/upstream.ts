@@ -1,0 +1,82 @@
+// What evaluation takes hidden states from: models, exported files and filterbanks as one thing.
+import type { LoadOptions } from "../checkpoint/index.ts";
+import { StillwaveError } from "../errors.ts";
+import type { HostArray } from "../graph/array.ts";
+import type { Device } from "../runtime/runtime.ts";
+import { framesOfSamples, joinStates, type UtteranceStates } from "./frames.ts";
+import type { StateChoice } from "./states.ts";
+
+/** A frozen upstream: waveforms in, hidden states out. The states of an utterance do not depend on what it is batched with. */
+export interface Upstream {
+  /** As the user gave it: a folder, a file, a Hugging Face id, `fbank`, `mfcc`. */
+  readonly name: string;
+  readonly kind: "model" | "onnx" | "fbank" | "mfcc";
+  /** SHA-256 over weights (or algorithm) and every option that the numbers depend on. */
+  readonly fingerprint: string;
+  /** A name for each hidden state, in order: `input`, `layer 1`, ..., or `head 1`, or `fbank`. */
+  readonly layers: readonly string[];
+  readonly dim: number;
+  /** 320 for HuBERT and its like, 160 for filterbanks. */
+  readonly samplesPerFrame: number;
+  /** Parameters of the model; null where that says nothing (filterbanks) or is not known (ONNX). */
+  readonly parameters: number | null;
+  /** Shortest waveform that gives a frame, in samples. */
+  readonly minSamples: number;
+  /** Most seconds of audio, padding included, that `extract` should be given at once; 0: one waveform at a time. */
+  readonly batchSeconds: number;
+  /**
+   * States of 16 kHz mono waveforms, in order.
+   * @throws StillwaveError for one that is too short to give a frame, or whose states are not finite
+   */
+  extract(waves: readonly Float32Array[]): Promise<UtteranceStates[]>;
+  dispose(): Promise<void>;
+}
+
+export interface UpstreamOptions extends LoadOptions {
+  /** Which hidden states; default `auto`. */
+  readonly states?: StateChoice;
+  /** Where models run; default `cpu`. Exported files and filterbanks run on the CPU. */
+  readonly device?: Device | "auto";
+  /** Threads inside one operation; default: the cores this process may use. */
+  readonly threads?: number;
+  /** What a careful user would want to know about the model. */
+  readonly onNote?: (text: string) => void;
+}
+
+/** Most seconds in a batch of an upstream that keeps utterances apart. */
+export const BATCH_SECONDS = 60;
+
+/** What a source computes for a batch: one array [items, time, dim] a state, and the frames of every item. */
+export interface BatchStates {
+  readonly arrays: readonly HostArray[];
+  readonly frames: readonly number[];
+}
+
+/** An upstream whose states `run` computes. */
+export function upstreamOf(
+  facts: Omit<Upstream, "extract" | "dispose">,
+  run: (waves: readonly Float32Array[]) => Promise<BatchStates>,
+  dispose: () => Promise<void> = async () => {},
+): Upstream {
+  const { name, minSamples, samplesPerFrame, dim, layers } = facts;
+  return {
+    ...facts,
+    async extract(waves) {
+      for (const { length } of waves)
+        if (length < minSamples)
+          throw new StillwaveError(
+            `too short: ${length} samples at 16 kHz, at least ${minSamples} are needed by upstream ${name}`,
+          );
+      if (waves.length === 0) return [];
+      const { arrays, frames } = await run(waves);
+      return waves.map(({ length }, item) => {
+        const parts = arrays.map((array) => {
+          const [, time, width] = array.shape as [number, number, number];
+          return { array, start: item * time * width, frames: frames[item] };
+        });
+        return joinStates(parts, { frames: framesOfSamples(length, samplesPerFrame), dim, layers });
+      });
+    },
+    dispose,
+  };
+}

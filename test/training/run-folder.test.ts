@@ -1,0 +1,151 @@
+// The folder of a run: what may begin or go on in it, its record, differences, notes.
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { StillwaveError } from "../../src/errors.ts";
+import { withNotes } from "../../src/training/notes.ts";
+import {
+  changedVersions,
+  differences,
+  explainDiskError,
+  openRunFolder,
+  type RunKind,
+  type RunRecord,
+  startsOf,
+  writeRunRecord,
+} from "../../src/training/run-folder.ts";
+
+let root: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "stillwave-folder-"));
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const kind: RunKind<RunRecord> = {
+  errors: { cannotBeMade: (code) => `cannot be made (${code})`, used: "used", foreign: "foreign" },
+  nothingToResume: "nothing to resume",
+  isLeftover: (name) => name.startsWith("cache."),
+  folders: ["best"],
+  readRecord(value, path) {
+    if (value === undefined) throw new StillwaveError(`${path}: no JSON`);
+    return value as RunRecord;
+  },
+};
+const open = (path: string, resume = false) => openRunFolder(path, resume, kind);
+const record = (): RunRecord => ({ format: 1, ...startsOf(undefined, (now) => now) });
+
+describe("openRunFolder", () => {
+  test("makes a folder, and removes it where only leftovers came to lie in it", async () => {
+    const path = join(root, "a", "run");
+    const folder = await open(path);
+    expect(folder).toMatchObject({ path, record: undefined, notes: [] });
+    writeFileSync(join(path, "cache.json"), "");
+    await folder.close();
+    expect(existsSync(path)).toBe(false);
+    const again = await open(path);
+    await writeRunRecord(path, record());
+    await again.close();
+    expect(readdirSync(path)).toEqual(["run.json"]);
+  });
+
+  test("leaves a folder that was there, and one that holds something else", async () => {
+    const folder = await open(root, true);
+    expect(folder.notes).toEqual([`${root}: nothing to resume`]);
+    await folder.close();
+    expect(readdirSync(root)).toEqual([]);
+    writeFileSync(join(root, "thesis.txt"), "precious");
+    for (const resume of [true, false]) await expect(open(root, resume)).rejects.toThrow(`${root}: foreign`);
+    expect(readdirSync(root)).toEqual(["thesis.txt"]);
+    await expect(open(join(root, "thesis.txt", "run"))).rejects.toThrow("cannot be made (ENOTDIR)");
+  });
+
+  test("goes on only where it is asked to, without what cut-off writes left", async () => {
+    mkdirSync(join(root, "best"));
+    await writeRunRecord(root, record());
+    for (const name of [".a.1.0.tmp", "best/.b.1.0.tmp", "best/kept.tmp", "other.tmp"])
+      writeFileSync(join(root, name), "");
+    await expect(open(root)).rejects.toThrow(`${root}: used`);
+    const folder = await open(root, true);
+    expect(folder.record?.format).toBe(1);
+    expect(readdirSync(root, { recursive: true }).sort()).toEqual([
+      "best",
+      "best/kept.tmp",
+      "other.tmp",
+      "run.json",
+      "run.lock",
+    ]);
+    await expect(open(root, true)).rejects.toThrow(/process \d+ is working/);
+    await folder.close();
+    writeFileSync(join(root, "run.json"), "{");
+    await expect(open(root, true)).rejects.toThrow("run.json: no JSON");
+    expect(existsSync(join(root, "run.lock"))).toBe(false);
+  });
+});
+
+test("starts: the first one stays, later ones are added with what is told of them", () => {
+  const first = startsOf(undefined, (now) => ({ ...now, step: 0 }));
+  expect(first.resumes).toEqual([]);
+  const begun = { format: 1, ...first, created: "long ago", environment: { ...first.environment, cpu: "another" } };
+  const second = startsOf(begun, (now) => ({ ...now, step: 3 }));
+  expect(second).toMatchObject({ created: "long ago", environment: { cpu: "another" } });
+  const third = startsOf({ ...begun, ...second }, (now) => ({ ...now, step: 9 }));
+  expect(third.resumes.map(({ step }) => step)).toEqual([3, 9]);
+  expect(changedVersions(begun)).toEqual([{ part: "cpu", before: "another", now: first.environment.cpu }]);
+});
+
+test("differences: leaves by name in the order of before, lists whole or by item", () => {
+  const before = { a: { b: 1, list: [1, 2] }, gone: null, same: [{ x: 1 }] };
+  const now = { a: { b: 2, list: [1, 2, 3], d: "new" }, same: [{ x: 1 }] };
+  const rest = [
+    { name: "a.d", before: undefined, now: '"new"' },
+    { name: "gone", before: "null", now: undefined },
+  ];
+  expect(differences(before, now, true)).toEqual([
+    { name: "a.b", before: "1", now: "2" },
+    { name: "a.list", before: "[1,2]", now: "[1,2,3]" },
+    ...rest,
+  ]);
+  expect(differences(before, now, false)[1]).toEqual({ name: "a.list.2", before: undefined, now: "3" });
+  expect(differences(before, structuredClone(before), false)).toEqual([]);
+  expect(differences(null, { beam: 3 }, false)).toEqual([{ name: "", before: "null", now: '{"beam":3}' }]);
+});
+
+test("failures of the file system say how to go on, others stay what they are", () => {
+  const full = Object.assign(new Error("ENOSPC: no space left"), { code: "ENOSPC", syscall: "write" });
+  expect(explainDiskError(full, "run")).toMatchObject({
+    name: "StillwaveError",
+    message: "run: ENOSPC: no space left; make room on the disk and go on with --resume",
+    cause: full,
+  });
+  const denied = Object.assign(new Error("EACCES: permission denied"), { code: "EACCES", syscall: "open" });
+  expect(explainDiskError(denied, "run")).toMatchObject({ message: /see that the run folder can be written/ });
+  for (const other of [new Error("bug"), new StillwaveError("known"), "text", undefined])
+    expect(explainDiskError(other, "run")).toBe(other);
+});
+
+test("notes come as events before the event that follows them, and before an error", async () => {
+  async function* work(note: (text: string) => void) {
+    note("a");
+    note("b");
+    yield { kind: "step" as const };
+    note("c");
+    throw new Error("broken");
+  }
+  const seen: string[] = [];
+  const all = async () => {
+    for await (const event of withNotes(work)) seen.push(event.kind === "note" ? event.text : event.kind);
+  };
+  await expect(all()).rejects.toThrow("broken");
+  expect(seen).toEqual(["a", "b", "step", "c"]);
+  let closed = false;
+  async function* endless() {
+    try {
+      for (;;) yield { kind: "step" as const };
+    } finally {
+      closed = true;
+    }
+  }
+  for await (const _ of withNotes(endless)) break;
+  expect(closed).toBe(true);
+});
