@@ -129,7 +129,7 @@ export class PrefixBeamDecoder {
         nextLabel.span = { ...label.span!, endFrame: frames + 1 };
       }
     }
-    // after itself a symbol only counts again past a blank
+    // a repeated symbol counts again only after a blank
     const entering = isRepeat ? prefix.blank.sum : total(prefix);
     if (entering === NONE) return;
     let child = prefix.children.get(symbol);
@@ -161,10 +161,10 @@ export class PrefixBeamDecoder {
     scored.sort((a, b) => b.score - a.score);
     this.touched.clear();
     const best = scored[0].score;
-    // where every path is impossible, nothing is better than anything
+    // no path is better than another where all are impossible
     const floor = best > NONE ? best - threshold : NONE;
     this.beam = scored.slice(0, size).flatMap(({ prefix, score }) => (score >= floor ? prefix : []));
-    // children that nobody is in any more would only hold memory
+    // children outside the beam would only hold memory
     const kept = new Set(this.beam);
     for (const parent of [...before, ...this.beam]) {
       for (const [symbol, child] of parent.children) {

@@ -49,7 +49,7 @@ export function formatTick(value: number): string {
 function stepDomain(lines: readonly PreparedLine[], isLog: boolean): [number, number] {
   const ends = lines.flatMap(({ raw }) => (raw.length ? [raw[0].step, raw.at(-1)!.step] : []));
   const [low, high] = [Math.min(...ends), Math.max(...ends)];
-  // room for the marks at both ends, which matters where every value is one
+  // the marks at both ends need room, since every value on this axis has one
   if (isLog) return low === high ? [low / 10, high * 10] : [low / (high / low) ** 0.06, high * (high / low) ** 0.06];
   return low === high ? [low - 1, high + 1] : [low, high];
 }

@@ -24,13 +24,13 @@ function render(content: Content): string {
   return escapeText(String(content));
 }
 
-/** html`<p title="${text}">${list}</p>`: strings and numbers are escaped, nothing stands for false and undefined. */
+/** html`<p title="${text}">${list}</p>`: strings and numbers are escaped; false, null and undefined leave nothing. */
 export function html(strings: TemplateStringsArray, ...values: Content[]): Markup {
   return new Markup(strings.reduce((text, part, i) => text + render(values[i - 1]) + part));
 }
 
 /**
- * A picture's name and what it shows, for who cannot see it: attributes of its `<svg>`, and what stands first inside. `key` is
+ * A picture's name and what it shows, for those who cannot see it: attributes of its `<svg>`, and what stands first inside. `key` is
  * unique in a page.
  */
 export function svgText(key: string, title: string, description: string): { attributes: Markup; head: Markup } {
