@@ -16,17 +16,30 @@ function isStale() {
   return ["tsconfig.json", "tsconfig.build.json", "src", ...sources].some((name) => changedAt(name) >= builtAt);
 }
 
+function fail(message) {
+  process.stderr.write(`stillwave: ${message}\n`);
+  process.exit(1);
+}
+
+function findCompiler() {
+  try {
+    return createRequire(import.meta.url).resolve("typescript/bin/tsc");
+  } catch {
+    return fail("this checkout must be built, and the compiler is not installed: npm ci");
+  }
+}
+
 /** Compiles into a new folder and returns its path. */
 function compile() {
+  const tsc = findCompiler();
   const begun = new Date();
   const folder = mkdtempSync(join(root, ".dist-"));
-  const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
   const { status } = spawnSync(process.execPath, [tsc, "-p", join(root, "tsconfig.build.json"), "--outDir", folder], {
     stdio: ["ignore", 2, 2],
   });
   if (status !== 0) {
     rmSync(folder, { recursive: true });
-    throw new Error(`tsc ended with ${status}`);
+    fail("src/ does not compile");
   }
   chmodSync(folder, 0o755);
   utimesSync(folder, begun, begun); // what changes while tsc runs is newer

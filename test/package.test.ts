@@ -89,7 +89,10 @@ describe.skipIf(offline)("the installed package", () => {
       mkdirSync(folder);
       writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }\n');
     }
-    await npm(app, "install", ...tarballs.map((name) => `../${name}`));
+    await Promise.all([
+      npm(app, "install", ...tarballs.map((name) => `../${name}`)),
+      npm(page, "install", `../${tarballs[0]}`, "--omit=optional"),
+    ]);
   });
   afterAll(() => rmSync(root, { recursive: true, force: true }));
 
@@ -167,8 +170,9 @@ describe.skipIf(offline)("the installed package", () => {
 
   test("WebAssembly and the native engine distil alike, and one line tells how to add the latter", async () => {
     const isThere = () => existsSync(join(app, "node_modules", "onnxruntime-node"));
+    const settings = ["run.steps=5", "run.validationUtterances=2", "data.batchSize=2"].flatMap((set) => ["--set", set]);
     const distil = (out: string, engine?: "wasm") =>
-      stillwave(["distill", "quickstart", "--out", out, "--set", "run.steps=5", "--set", "run.validationUtterances=4", "--json"], engine); // biome-ignore format: one line
+      stillwave(["distill", "quickstart", "--out", out, ...settings, "--json"], engine);
     const first = await distil("wasm", isThere() ? "wasm" : undefined);
     if (!isThere()) {
       const line = /^stillwave: computing on WebAssembly.*: npm (install onnxruntime-node@[\d.]+ --ignore-scripts)$/gm;
@@ -176,6 +180,9 @@ describe.skipIf(offline)("the installed package", () => {
       expect(told.length).toBe(1);
       await npm(app, ...told[0].split(" "));
     }
+    expect(readFileSync(join(app, "wasm", "recipe.resolved.yaml"), "utf8")).toContain(
+      "teacher: package:examples/hubert-tiny-libri\n",
+    );
     const second = await distil("native");
     expect(second.stderr).not.toContain("WebAssembly");
     const lossesOf = ({ stdout }: { readonly stdout: string }): number[] =>
@@ -188,13 +195,15 @@ describe.skipIf(offline)("the installed package", () => {
   });
 
   test("without the optional packages the quickstart says what to install", async () => {
-    await npm(page, "install", `../${tarballs[0]}`, "--omit=optional");
     for (const name of ["onnxruntime-node", "stillwave-examples"])
       expect(existsSync(join(page, "node_modules", name))).toBe(false);
     const command = join(page, "node_modules", "stillwave", "bin", "stillwave.js");
     await expect(run(process.execPath, [command, "distill", "quickstart"], page)).rejects.toThrow(
       `which is not installed: npm install stillwave-examples@${version}`,
     );
+    const program = 'await (await import("stillwave/node")).createRuntime();';
+    const native = run(process.execPath, ["--input-type=module", "-e", program], page, { STILLWAVE_ENGINE: "native" });
+    await expect(native).rejects.toThrow("StillwaveError: the native engine is not installed; to add it: npm install");
   });
 
   inChromium("without the optional packages", () => {

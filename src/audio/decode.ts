@@ -1,8 +1,9 @@
 // Decodes one audio file of any format that is read, by content, to samples in [-1, 1].
+import type { Stats } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import decodeOther from "audio-decode";
 import { StillwaveError } from "../errors.ts";
-import { type AudioHeader, checkedHeader, type DecodedAudio, downmix, MAX_FILE_BYTES } from "./decoded.ts";
+import { checkedHeader, type DecodedAudio, downmix, MAX_FILE_BYTES } from "./decoded.ts";
 import { decodeFlac } from "./flac.ts";
 import { type AudioFormat, detectFormat, FORMAT_REMEDY } from "./format.ts";
 import { checkMp3Length } from "./mp3.ts";
@@ -26,13 +27,18 @@ export function needsDecodingToProbe(format: AudioFormat): boolean {
   return format === "mp3" || format === "mp4";
 }
 
+/** The size of a file that can be read whole. @throws StillwaveError for others. */
+export function checkedSize(info: Stats, path: string): number {
+  if (!info.isFile()) throw new StillwaveError(`${path}: not a file`);
+  if (info.size > MAX_FILE_BYTES)
+    throw new StillwaveError(`${path}: ${info.size} bytes; files up to 2 GiB are read, cut it first`);
+  return info.size;
+}
+
 /** Reads `path` whole. @throws StillwaveError, in the user's terms, if that is not possible. */
 export async function readAudioFile(path: string): Promise<Uint8Array> {
   try {
-    const info = await stat(path);
-    if (!info.isFile()) throw new StillwaveError(`${path}: not a file`);
-    if (info.size > MAX_FILE_BYTES)
-      throw new StillwaveError(`${path}: ${info.size} bytes; files up to 2 GiB are read, cut it first`);
+    checkedSize(await stat(path), path);
     return await readFile(path);
   } catch (error) {
     throw readError(error, path);
@@ -58,11 +64,9 @@ export async function decodeBytes(bytes: Uint8Array, path: string): Promise<Mono
   const channels = decoded.channelSamples.length;
   if (channels === 0 || decoded.channelSamples[0].length === 0) throw new StillwaveError(`${path}: holds no samples`);
   const samples = downmix(decoded.channelSamples);
-  for (let i = 0; i < samples.length; i++) {
-    if (!Number.isFinite(samples[i])) {
+  for (let i = 0; i < samples.length; i++)
+    if (!Number.isFinite(samples[i]))
       throw new StillwaveError(`${path}: sample ${i} is ${samples[i]}; repair or remove the file`);
-    }
-  }
   return { samples, sampleRateHz: decoded.sampleRateHz, channels };
 }
 
@@ -74,10 +78,9 @@ async function decodeAs(format: AudioFormat, bytes: Uint8Array, path: string): P
 }
 
 async function decodeWithLibrary(bytes: Uint8Array, format: AudioFormat, path: string): Promise<DecodedAudio> {
-  let header: AudioHeader | undefined;
-  if (format.startsWith("ogg")) {
-    header = parseOggHeader(format, bytes, bytes.subarray(Math.max(0, bytes.length - OGG_MAX_PAGE_BYTES)), path);
-  }
+  const header = format.startsWith("ogg")
+    ? parseOggHeader(format, bytes, bytes.subarray(Math.max(0, bytes.length - OGG_MAX_PAGE_BYTES)), path)
+    : undefined;
   if (format === "mp3") checkMp3Length(bytes, path);
   if (bytes.length > MAX_LOSSY_BYTES) {
     throw new StillwaveError(
@@ -90,17 +93,17 @@ async function decodeWithLibrary(bytes: Uint8Array, format: AudioFormat, path: s
   } catch (error) {
     throw new StillwaveError(`${path}: damaged ${format} (${(error as Error).message}); ${FORMAT_REMEDY}`);
   }
-  const { channelData, sampleRate } = decoded;
+  const { channelData, sampleRate: sampleRateHz } = decoded;
   const samples = channelData[0]?.length ?? 0;
   if (samples === 0)
     throw new StillwaveError(`${path}: nothing in this ${format} file could be decoded; fetch or convert it again`);
-  checkedHeader({ samples, sampleRateHz: sampleRate, channels: channelData.length }, path);
+  checkedHeader({ samples, sampleRateHz, channels: channelData.length }, path);
   if (header && samples !== header.samples) {
     throw new StillwaveError(
       `${path}: damaged: its last page says ${header.samples} samples, ${samples} could be decoded; fetch or convert it again`,
     );
   }
-  return { channelSamples: channelData, sampleRateHz: sampleRate };
+  return { channelSamples: channelData, sampleRateHz };
 }
 
 /** `decodeBytes` of a file. */

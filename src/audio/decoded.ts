@@ -52,12 +52,11 @@ export function checkedHeader(header: AudioHeader, path: string): AudioHeader {
 /** Mean of the channels. */
 export function downmix(channels: readonly Float32Array[]): Float32Array {
   if (channels.length === 1) return channels[0];
-  const count = channels.length;
   const mono = new Float32Array(channels[0].length);
   for (let i = 0; i < mono.length; i++) {
     let sum = 0;
-    for (let c = 0; c < count; c++) sum += channels[c][i];
-    mono[i] = sum / count;
+    for (const channel of channels) sum += channel[i];
+    mono[i] = sum / channels.length;
   }
   return mono;
 }

@@ -2,11 +2,12 @@
 import { createHash } from "node:crypto";
 import { StillwaveError } from "../errors.ts";
 import { type AudioHeader, checkedHeader, type DecodedAudio } from "./decoded.ts";
-import { decodeFlacFrame, FlacFrameError } from "./flac-frame.ts";
+import { FlacFrameError } from "./flac-bits.ts";
+import { decodeFlacFrame } from "./flac-frame.ts";
 import { id3Length, textAt } from "./format.ts";
 
 /** STREAMINFO (RFC 9639 section 8.2). `samples` is 0 and `md5` undefined where the encoder did not know them. */
-export interface FlacHeader extends AudioHeader {
+interface FlacHeader extends AudioHeader {
   readonly bitsPerSample: number;
   readonly md5: string | undefined;
   /** Where the stream starts: after an ID3 tag, if there is one. */

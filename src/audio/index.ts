@@ -1,20 +1,10 @@
 // Audio in: decoding by content, 16 kHz mono, lengths from headers, acoustic features.
-export { decodeAudio, decodeBytes, type MonoAudio } from "./decode.ts";
-export {
-  type FeatureFrames,
-  type FeatureOptions,
-  fbank,
-  featureFrameCount,
-  type MfccOptions,
-  mfcc,
-  SUPERB_FBANK,
-  SUPERB_MFCC,
-} from "./features.ts";
-export { AUDIO_EXTENSIONS, type AudioFormat, detectFormat } from "./format.ts";
+export { decodeAudio, decodeBytes } from "./decode.ts";
+export { fbank, mfcc, SUPERB_FBANK, SUPERB_MFCC } from "./features/features.ts";
+export { AUDIO_EXTENSIONS } from "./format.ts";
 export {
   type AudioProbe,
   loadAudio,
-  loadAudioBytes,
   MIN_SAMPLES,
   probeAudio,
   probeByDecoding,

@@ -1,13 +1,13 @@
 // What training needs of a file: its samples at 16 kHz, and how many there are without decoding it where that is possible.
 import { open } from "node:fs/promises";
 import { StillwaveError } from "../errors.ts";
-import { decodeAudio, decodeBytes, needsDecodingToProbe, readAudioFile, readError } from "./decode.ts";
-import { type AudioHeader, MAX_FILE_BYTES } from "./decoded.ts";
+import { checkedSize, decodeAudio, needsDecodingToProbe, readAudioFile, readError } from "./decode.ts";
+import type { AudioHeader } from "./decoded.ts";
 import { parseFlacHeader } from "./flac.ts";
 import { detectFormat, id3Length } from "./format.ts";
 import { OGG_MAX_PAGE_BYTES, parseOggHeader } from "./ogg.ts";
 import { resample, resampledLength } from "./resample.ts";
-import { parseWavHeader } from "./wav.ts";
+import { parseWavHeader } from "./wav-header.ts";
 
 /** Sampling rate of every model here. */
 export const SAMPLE_RATE_HZ = 16000;
@@ -28,16 +28,6 @@ export interface AudioProbe {
  */
 export async function loadAudio(path: string): Promise<Float32Array> {
   const { samples, sampleRateHz } = await decodeAudio(path);
-  return to16k(samples, sampleRateHz, path);
-}
-
-/** `loadAudio` from memory; `path` is used in messages only. */
-export async function loadAudioBytes(bytes: Uint8Array, path: string): Promise<Float32Array> {
-  const { samples, sampleRateHz } = await decodeBytes(bytes, path);
-  return to16k(samples, sampleRateHz, path);
-}
-
-function to16k(samples: Float32Array, sampleRateHz: number, path: string): Float32Array {
   if (sampleRateHz === SAMPLE_RATE_HZ) return samples;
   let wave: Float32Array;
   try {
@@ -79,13 +69,10 @@ async function readHeader(path: string): Promise<AudioHeader | undefined> {
   let file: Awaited<ReturnType<typeof open>> | undefined;
   try {
     file = await open(path, "r");
-    const info = await file.stat();
-    if (!info.isFile()) throw new StillwaveError(`${path}: not a file`);
-    if (info.size > MAX_FILE_BYTES)
-      throw new StillwaveError(`${path}: ${info.size} bytes; files up to 2 GiB are read, cut it first`);
     const opened = file;
+    const size = checkedSize(await opened.stat(), path);
     const readAt = async (position: number, count: number) => {
-      const length = Math.max(0, Math.min(count, info.size - position));
+      const length = Math.max(0, Math.min(count, size - position));
       const { buffer, bytesRead } = await opened.read(Buffer.alloc(length), 0, length, position);
       return new Uint8Array(buffer.buffer, buffer.byteOffset, bytesRead);
     };
@@ -96,12 +83,12 @@ async function readHeader(path: string): Promise<AudioHeader | undefined> {
     const format = detectFormat(head, path);
     if (needsDecodingToProbe(format)) return undefined;
     if (format === "wav")
-      return parseWavHeader(head, info.size, path) ?? parseWavHeader(await readAudioFile(path), info.size, path);
+      return parseWavHeader(head, size, path) ?? parseWavHeader(await readAudioFile(path), size, path);
     if (format === "flac") {
       const header = parseFlacHeader(head, path);
       return header.samples > 0 ? header : undefined;
     }
-    const tail = await readAt(Math.max(0, info.size - OGG_MAX_PAGE_BYTES), OGG_MAX_PAGE_BYTES);
+    const tail = await readAt(Math.max(0, size - OGG_MAX_PAGE_BYTES), OGG_MAX_PAGE_BYTES);
     return parseOggHeader(format, head, tail, path);
   } catch (error) {
     throw readError(error, path);

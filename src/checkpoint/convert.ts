@@ -1,7 +1,7 @@
 // Converts a checkpoint of any known format into a model folder, or into the files of the released distillation code.
-import { mkdir, readdir, readFile, realpath, rmdir, stat } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
-import { StillwaveError, unknownName } from "../errors.ts";
+import { readFile, rmdir, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { unknownName } from "../errors.ts";
 import { sizeOf } from "../graph/array.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { parameterSpecs } from "../models/parameters.ts";
@@ -12,8 +12,9 @@ import { isFields } from "./read/fields.ts";
 import { convertedCard } from "./write/card.ts";
 import { writeLightning } from "./write/lightning-writer.ts";
 import { writeModelFolder } from "./write/model-folder.ts";
+import { checkSource, openTarget, writeErrorIn } from "./write/target.ts";
 
-export const CONVERT_FORMATS = ["huggingface", "lightning"] as const;
+const CONVERT_FORMATS = ["huggingface", "lightning"] as const;
 export type ConvertFormat = (typeof CONVERT_FORMATS)[number];
 
 export interface ConvertOptions extends HubOptions {
@@ -91,50 +92,13 @@ const SOFTMAX_TWICE =
   "this student reuses attention maps exactly, as in the paper; the released code applies softmax to a reused map again " +
   "and, in batches, mixes the maps of utterances: there its hidden states differ from those here";
 
-/** Failures of the file system, which name no remedy, as a user's error; others as they are. */
-function writeErrorIn(folder: string, error: unknown): unknown {
-  const { code, syscall } = error as NodeJS.ErrnoException;
-  if (error instanceof StillwaveError || !code || !syscall) return error;
-  const remedy = code === "ENOSPC" || code === "EDQUOT" ? "make room on the disk" : "see that it can be written";
-  return new StillwaveError(`${folder}: ${(error as Error).message}; ${remedy}`, { cause: error });
-}
-
-/** Refuses before anything is loaded or downloaded. Says whether the folder is new. */
-async function openTarget(folder: string, force: boolean): Promise<boolean> {
-  const found = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
-    throw new StillwaveError(
-      error.code === "ENOTDIR"
-        ? `${folder}: is a file; give a folder to write into`
-        : `${folder}: cannot be used (${error.code})`,
-    );
-  });
-  if (found.length > 0 && !force)
-    throw new StillwaveError(
-      `${folder}: not empty (${found.slice(0, 3).join(", ")}${found.length > 3 ? "..." : ""}); give another folder, or --force (force: true) to write into it`,
-    );
-  const made = await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
-    throw new StillwaveError(`${folder}: cannot be made (${error.code})`);
-  });
-  return made !== undefined;
-}
-
-/** A model must not be written over the files it was read from. */
-async function checkSource(path: string, folder: string): Promise<void> {
-  const info = await stat(path).catch(() => undefined);
-  const home = info?.isDirectory() ? path : dirname(path);
-  const real = (place: string) => realpath(place).catch(() => resolve(place));
-  if ((await real(home)) === (await real(folder)))
-    throw new StillwaveError(`${folder}: holds the checkpoint itself; give another folder`);
-}
-
 /**
  * What goes along beside the weights: what our own model folders record with the configuration (hidden states,
  * distillation), and the settings of a Lightning checkpoint's student.
  */
 async function recordedIn(info: ModelInfo): Promise<{ extra: Record<string, unknown>; settings?: unknown }> {
   const { format, path, part } = info;
-  const extra = { converted: { format, ...(part && { part }) } };
+  const extra = { converted: { format, part } };
   const student = format === "lightning" && part !== "teacher";
   if (format !== "stillwave" && !student) return { extra };
   const checkpoint = await openCheckpoint(path);

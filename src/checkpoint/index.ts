@@ -1,37 +1,14 @@
 // Checkpoints in and model folders out.
-export type {
-  CheckpointFormat,
-  LoadedModel,
-  LoadOptions,
-  ModelInfo,
-  OpenCheckpoint,
-} from "./checkpoint.types.ts";
-export {
-  CONVERT_FORMATS,
-  type Conversion,
-  type ConvertFormat,
-  type ConvertOptions,
-  convertCheckpoint,
-} from "./convert.ts";
-export { type Dtype, floatsToHalves, littleEndianHost } from "./formats/dtypes.ts";
-export {
-  readAllSafetensors,
-  readSafetensors,
-  type SafetensorsEntry,
-  type SafetensorsFile,
-  writeSafetensors,
-} from "./formats/safetensors.ts";
+export type { CheckpointFormat, LoadedModel, LoadOptions, ModelInfo } from "./checkpoint.types.ts";
+export { type Conversion, type ConvertFormat, type ConvertOptions, convertCheckpoint } from "./convert.ts";
+export { floatsToHalves, littleEndianHost } from "./formats/dtypes.ts";
+export { readAllSafetensors, readSafetensors, writeSafetensors } from "./formats/safetensors.ts";
 export { type HubOptions, loadCheckpoint, ModelUnavailableError } from "./hub.ts";
 export { type CheckpointReport, inspectCheckpoint } from "./inspect.ts";
 export { loadModel, openCheckpoint } from "./load.ts";
 export { configFromFairseq, configFromOfficialStudent, type TeacherKind } from "./read/config-fairseq.ts";
 export { configFromHuggingFace } from "./read/config-huggingface.ts";
 export { canonicalFromFairseq, fairseqName, fromFairseqNames, toFairseqNames } from "./read/names.ts";
-export {
-  type LightningContent,
-  type LightningFiles,
-  officialSettings,
-  writeLightning,
-} from "./write/lightning-writer.ts";
-export { type ModelFolderContent, writeModelFolder } from "./write/model-folder.ts";
+export { writeLightning } from "./write/lightning-writer.ts";
+export { writeModelFolder } from "./write/model-folder.ts";
 export { differentField } from "./write/read-back.ts";

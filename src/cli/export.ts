@@ -3,29 +3,19 @@ import { basename, extname } from "node:path";
 import type { Command } from "commander";
 import type { Conversion } from "../checkpoint/index.ts";
 import { UsageError, unknownName } from "../errors.ts";
-import type { ExportDtype, ExportOptions, ExportOutput, ExportResult } from "../export/index.ts";
+import type { ExportDtype, ExportOptions, ExportResult } from "../export/index.ts";
 import type { ReuseSemantics } from "../models/config.ts";
 import { printConversion } from "./convert.ts";
 import { numberList, wholeNumber } from "./numbers.ts";
 import type { Output } from "./output.ts";
 import { formatTable } from "./table.ts";
 
-interface Options {
+interface Options extends Omit<ExportOptions, "out" | "weights"> {
   readonly format: string;
   readonly out?: string;
-  readonly dtype: string;
-  readonly compact?: boolean;
-  readonly output: string;
-  readonly layers?: readonly number[];
-  readonly heads: boolean;
-  readonly sumOf?: string;
+  readonly dtype: ExportDtype;
   readonly weights?: string;
-  readonly opset: number;
-  readonly fuse?: boolean;
-  readonly externalData?: boolean;
-  readonly isolate?: boolean;
   readonly reuse?: string;
-  readonly force?: boolean;
   readonly audio?: readonly string[];
   readonly json?: boolean;
 }
@@ -97,32 +87,16 @@ function reuseOf({ reuse }: Options): ReuseSemantics | undefined {
 }
 
 async function runExport(path: string, options: Options): Promise<ExportResult> {
-  if (options.format !== "onnx") throw unknownName("format", options.format, ["onnx", "lightning"]);
+  const { format, dtype, audio, externalData, out = `${nameOf(path)}.${dtype}.onnx` } = options;
+  if (format !== "onnx") throw unknownName("format", format, ["onnx", "lightning"]);
   const weights = options.weights === undefined ? undefined : await readWeights(options.weights);
-  const out = options.out ?? `${nameOf(path)}.${options.dtype}.onnx`;
-  for (const place of options.externalData ? [out, `${out}.data`] : [out]) await checkReplaceable(place);
+  for (const place of externalData ? [out, `${out}.data`] : [out]) await checkReplaceable(place);
   const { exportOnnx, shippedSpeech } = await import("../export/index.ts");
   const { loadCheckpoint } = await import("../checkpoint/index.ts");
   const { loadAudio } = await import("../audio/index.ts");
-  const speech = options.audio ? await Promise.all(options.audio.map(loadAudio)) : await shippedSpeech();
+  const speech = audio ? await Promise.all(audio.map(loadAudio)) : await shippedSpeech();
   const model = await loadCheckpoint(path, { reuse: reuseOf(options) });
-  const result = await exportOnnx(model, {
-    out,
-    name: basename(path),
-    dtype: options.dtype as ExportDtype,
-    output: options.output as ExportOutput,
-    heads: options.heads,
-    opset: options.opset,
-    speech,
-    layers: options.layers,
-    weights,
-    sumOf: options.sumOf as ExportOptions["sumOf"],
-    compact: options.compact,
-    fuse: options.fuse,
-    externalData: options.externalData,
-    isolate: options.isolate,
-    force: options.force,
-  });
+  const result = await exportOnnx(model, { ...options, out, name: basename(path), weights, speech });
   return { ...result, warnings: [...model.info.notes, ...result.warnings] };
 }
 

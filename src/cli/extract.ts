@@ -1,24 +1,21 @@
 // stillwave extract: hidden states of audio files, one file an utterance.
 import { type Command, Option } from "commander";
+import type { LoadOptions } from "../checkpoint/index.ts";
 import type { ExtractEvent } from "../extract/run.ts";
+import type { ExtractFilesOptions } from "../extract/settings.ts";
+import type { Device } from "../runtime/runtime.ts";
 import { namingFlags } from "./flags.ts";
 import { countingNumber, finiteNumber, numberList } from "./numbers.ts";
 import type { Output } from "./output.ts";
 
-interface Options {
+interface Options
+  extends LoadOptions,
+    Pick<
+      ExtractFilesOptions,
+      "format" | "layers" | "heads" | "dtype" | "batchSeconds" | "isolate" | "onBadFile" | "force"
+    > {
   readonly out: string;
-  readonly format: "npy" | "safetensors";
-  readonly layers: "all" | readonly number[];
-  readonly heads?: boolean;
-  readonly dtype: "float32" | "float16";
-  readonly batchSeconds?: number;
-  readonly isolate?: boolean;
-  readonly onBadFile: "stop" | "skip";
-  readonly part?: "student" | "teacher";
-  readonly reuse?: "exact" | "official";
-  readonly teacherHeads?: number;
-  readonly device: "cpu" | "cuda" | "webgpu" | "auto";
-  readonly force?: boolean;
+  readonly device: Device | "auto";
   readonly json?: boolean;
 }
 

@@ -82,7 +82,7 @@ export class DecodingThreads {
   }
 
   private start(): Thread {
-    // this file is .ts in a checkout, and .js where it was compiled; its neighbour is the same
+    // built, this file and its neighbour are .js; where the sources run as they are, both are .ts
     const extension = extname(fileURLToPath(import.meta.url));
     const preload = ["--import", new URL("./typescript-in-threads.js", import.meta.url).href];
     const worker = new Worker(new URL(`./worker${extension}`, import.meta.url), {

@@ -1,4 +1,4 @@
-// Preloaded by the decoding threads of a checkout, where they must read TypeScript: tsx's own --import hook does nothing in threads.
+// Preloaded by decoding threads where the sources run as they are, as in tests: tsx's own --import hook does nothing in threads.
 import { register } from "tsx/esm/api";
 
 register();

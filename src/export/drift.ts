@@ -4,6 +4,7 @@ import type { HostArray } from "../graph/array.ts";
 import type { ModelWeights } from "../models/parameters.ts";
 import type { OnnxFile } from "../runtime/node/index.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { differenceOf } from "../upstream/difference.ts";
 import { createModel, type PaddedWaveforms } from "../upstream/model.ts";
 import { outputsOf } from "./choice.ts";
 import type { Drift, OutputChoice } from "./export.types.ts";
@@ -11,34 +12,6 @@ import type { Drift, OutputChoice } from "./export.types.ts";
 function weightedSum(states: readonly HostArray[], weights: readonly number[]): HostArray {
   const data = states[0].data.map((_, i) => states.reduce((sum, state, k) => sum + weights[k] * state.data[i], 0));
   return { shape: states[0].shape, data };
-}
-
-/** Difference of [batch, time, dim] arrays over the first `validFrames` frames of every item. */
-export function driftOf(output: string, actual: HostArray, source: HostArray, validFrames: readonly number[]): Drift {
-  if (actual.shape.join() !== source.shape.join())
-    throw new InternalError(`export: ${output} is [${actual.shape}], the source model's [${source.shape}]`);
-  const [, time, dim] = source.shape as [number, number, number];
-  let [absolute, largest, squares, reference] = [0, 0, 0, 0];
-  validFrames.forEach((frames, item) => {
-    for (let i = item * time * dim; i < (item * time + frames) * dim; i++) {
-      const value = source.data[i];
-      const difference = Math.abs(actual.data[i] - value);
-      // NaN would lose every comparison, and so go unseen
-      if (!(difference <= absolute)) absolute = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
-      largest = Math.max(largest, Math.abs(value));
-      squares += difference ** 2;
-      reference += value ** 2;
-    }
-  });
-  // values that are not finite, on either side, are beyond every limit: NaN would be below all
-  const share = (part: number, whole: number) => (part === 0 ? 0 : finite(part / whole));
-  const finite = (x: number) => (Number.isFinite(x) ? x : Number.POSITIVE_INFINITY);
-  return {
-    output,
-    maxAbsolute: absolute,
-    maxRelative: share(absolute, largest),
-    relativeL2: share(Math.sqrt(squares), Math.sqrt(reference)),
-  };
 }
 
 /** Runs source and file on one padded batch, one after the other: only one of them is loaded at a time. */
@@ -61,7 +34,10 @@ export async function measureDrift(
   const frames = [...(results.valid_frames.data as BigInt64Array)].map(Number);
   if (frames.join() !== source.validFrames.join())
     throw new InternalError(`export: the file has ${frames} valid frames, the source model ${source.validFrames}`);
-  return [...outputsOf(model.config, choice, source, weightedSum)].map(([name, expected]) =>
-    driftOf(name, results[name] as HostArray, expected, source.validFrames),
-  );
+  return [...outputsOf(model.config, choice, source, weightedSum)].map(([output, expected]) => {
+    const actual = results[output] as HostArray;
+    if (actual.shape.join() !== expected.shape.join())
+      throw new InternalError(`export: ${output} is [${actual.shape}], the source model's [${expected.shape}]`);
+    return { output, ...differenceOf(actual, expected, source.validFrames) };
+  });
 }

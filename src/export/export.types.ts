@@ -1,4 +1,5 @@
 // What an export takes and gives.
+import type { ArrayDifference } from "../upstream/difference.ts";
 import type { State } from "../upstream/states.ts";
 
 export type ExportDtype = "fp32" | "fp16" | "int8";
@@ -53,13 +54,8 @@ export interface OutputChoice {
 }
 
 /** How far an output of the file is from the source model's, over true frames. */
-export interface Drift {
+export interface Drift extends ArrayDifference {
   readonly output: string;
-  readonly maxAbsolute: number;
-  /** The largest difference by the largest value of the source. */
-  readonly maxRelative: number;
-  /** |difference| / |source|. */
-  readonly relativeL2: number;
 }
 
 export interface ExportResult {

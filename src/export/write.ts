@@ -11,13 +11,9 @@ const SMALLEST_EXTERNAL_BYTES = 1024;
 /** Tensors start at multiples of this, so that runtimes can map them. */
 const ALIGNMENT_BYTES = 4096;
 
-const sizeOfTensor = ({ bytes }: OnnxTensor) => (bytes instanceof Uint8Array ? bytes.byteLength : bytes.length);
-
-export const weightBytes = (model: OnnxModel): number =>
-  model.initializers.reduce((total, tensor) => total + sizeOfTensor(tensor), 0);
-
 /** Whether the weights must lie in a file of their own. */
-export const needsExternalData = (model: OnnxModel): boolean => weightBytes(model) > LARGEST_INLINE_BYTES;
+export const needsExternalData = ({ initializers }: OnnxModel): boolean =>
+  initializers.reduce((total, { bytes }) => total + bytes.length, 0) > LARGEST_INLINE_BYTES;
 
 /** Writes `<folder>/<name>`, and `<folder>/<name>.data` where `external`; returns the names of the files. */
 export async function writeOnnx(model: OnnxModel, folder: string, name: string, external: boolean): Promise<string[]> {

@@ -1,8 +1,8 @@
-// Which utterances go through a model together, what does not fit, and what that means for their numbers.
+// Which utterances go through a model together, and what that means for their numbers.
 import { SAMPLE_RATE_HZ } from "../audio/index.ts";
-import { type BadFile, type PlannedBatch, planEpoch, type Utterance } from "../data/index.ts";
+import { type PlannedBatch, planEpoch, type Utterance } from "../data/index.ts";
 import type { ModelConfig } from "../models/config.ts";
-import { memoryProblem, mixesUtterances } from "../upstream/batches.ts";
+import { mixesUtterances } from "../upstream/batches.ts";
 import type { Settings } from "./settings.ts";
 
 /** Batches of ascending length; an utterance longer than a batch comes alone. Depends on the utterances only. */
@@ -13,18 +13,6 @@ export function planBatches(utterances: readonly Utterance[], batchSeconds: numb
     some.length > 0 ? planEpoch({ utterances: some }, { ...order, ...limit }) : [];
   const together = utterances.filter((utterance) => !isLong(utterance));
   return [...plan(together, { batchSeconds }), ...plan(utterances.filter(isLong), { batchSize: 1 })];
-}
-
-/** An utterance that cannot fit into memory is a bad file, not a crash hours into a run. */
-export function splitByMemory<T extends Utterance>(utterances: readonly T[], config: ModelConfig) {
-  const fitting: T[] = [];
-  const tooLong: BadFile[] = [];
-  for (const utterance of utterances) {
-    const reason = memoryProblem(config, utterance.samples);
-    if (reason) tooLong.push({ path: utterance.path, reason });
-    else fitting.push(utterance);
-  }
-  return { fitting, tooLong };
 }
 
 /** What a careful user would want to know about these batches. */

@@ -4,8 +4,9 @@ import { SAMPLE_RATE_HZ } from "../audio/index.ts";
 import { type BadFile, closeDecodingThreads, type PlannedBatch, prefetchBatches } from "../data/index.ts";
 import { StillwaveError } from "../errors.ts";
 import { receptiveField } from "../models/config.ts";
+import { memoryProblem } from "../upstream/batches.ts";
 import { createModel, type Model } from "../upstream/model.ts";
-import { batchNotes, planBatches, splitByMemory } from "./batches.ts";
+import { batchNotes, planBatches } from "./batches.ts";
 import { ExtractManifest, type ExtractRecord } from "./manifest.ts";
 import { type ExtractFilesOptions, type Intent, intentOf } from "./settings.ts";
 import { listSources, type Source } from "./sources.ts";
@@ -94,7 +95,10 @@ async function prepare(options: ExtractFilesOptions): Promise<Job> {
   const intent = intentOf(options);
   const { batchSeconds, options: hash } = intent.settings;
   const sources = await listSources(options.inputs, { onBadFile, minSamples: receptiveField(config.conv) });
-  const { fitting, tooLong } = splitByMemory(sources.utterances, config);
+  // An utterance that cannot fit into memory is a bad file, not a crash hours into a run.
+  const problems = sources.utterances.map(({ samples }) => memoryProblem(config, samples));
+  const fitting = sources.utterances.filter((_, i) => !problems[i]);
+  const tooLong = problems.flatMap((reason, i) => (reason ? { path: sources.utterances[i].path, reason } : []));
   if (tooLong.length > 0 && onBadFile === "stop")
     throw new StillwaveError(
       [

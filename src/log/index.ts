@@ -7,22 +7,16 @@ export {
   formatLearningRate,
   formatMillions,
   formatNumber,
-  formatPlainLine,
   formatShare,
-  formatTerminalLine,
-  type ProgressState,
   plural,
   printable,
 } from "./format.ts";
 export {
   formatMetricsRow,
-  iterateMetrics,
   type MetricsWriter,
   openMetrics,
-  parseMetricsRow,
   readMetrics,
   truncateAfter,
 } from "./metrics.ts";
-export type { MetricsRow, TrainRow, ValidationRow } from "./metrics.types.ts";
-export { type Progress, type ProgressOptions, type ProgressStream, startProgress } from "./progress.ts";
-export { type EventWriter, type EventWriterOptions, openEventWriter, scalarsOf } from "./tensorboard.ts";
+export { type Progress, startProgress } from "./progress.ts";
+export { openEventWriter } from "./tensorboard.ts";

@@ -19,33 +19,33 @@ export function framesOfSamples(samples: number, samplesPerFrame: number): numbe
   return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
 }
 
-/** The states of one utterance within those of a batch: one layer. */
-export interface StatePart {
-  readonly array: HostArray;
-  /** First element of the utterance in `array.data`. */
-  readonly start: number;
-  /** Frames of the utterance that hold numbers. */
-  readonly frames: number;
+/** What a source computes for a batch: one array [items, time, dim] a state, and the frames of every item. */
+export interface BatchStates {
+  readonly arrays: readonly HostArray[];
+  readonly frames: readonly number[];
 }
 
 /**
- * Joins the states of one utterance into [layers, frames, dim] with `frames` frames: longer ones are cut, the last
- * frame of shorter ones is repeated, up to four times.
+ * The states of item `item` joined into [layers, frames, dim] with `frames` frames: longer ones are cut, the last frame of
+ * shorter ones is repeated, up to four times.
  * @throws StillwaveError that names both counts beyond that, or that names the layer of a value which is not finite
  */
 export function joinStates(
-  parts: readonly StatePart[],
-  { frames, dim, layers }: { readonly frames: number; readonly dim: number; readonly layers: readonly string[] },
+  { arrays, frames: counts }: BatchStates,
+  item: number,
+  { frames, layers }: { readonly frames: number; readonly layers: readonly string[] },
 ): UtteranceStates {
-  const data = new Float32Array(parts.length * frames * dim);
-  for (const [layer, { array, start, frames: there }] of parts.entries()) {
-    if (Math.abs(there - frames) > MOST_DIFFERENT_FRAMES || there < 1)
-      throw new StillwaveError(
-        `the upstream gave ${there} frames where ${frames} are expected (a difference of ${MOST_DIFFERENT_FRAMES} is allowed); ` +
-          "its frame shift does not fit its output",
-      );
-    const taken = Math.min(there, frames);
-    const base = layer * frames * dim;
+  const there = counts[item];
+  if (Math.abs(there - frames) > MOST_DIFFERENT_FRAMES || there < 1)
+    throw new StillwaveError(
+      `the upstream gave ${there} frames where ${frames} are expected (a difference of ${MOST_DIFFERENT_FRAMES} is allowed); ` +
+        "its frame shift does not fit its output",
+    );
+  const [, time, dim] = arrays[0].shape;
+  const taken = Math.min(there, frames);
+  const data = new Float32Array(arrays.length * frames * dim);
+  for (const [layer, array] of arrays.entries()) {
+    const [base, start] = [layer * frames * dim, item * time * dim];
     data.set(array.data.subarray(start, start + taken * dim), base);
     for (let t = taken; t < frames; t++) data.copyWithin(base + t * dim, base + (taken - 1) * dim, base + taken * dim);
   }

@@ -33,7 +33,7 @@ export function readOnnxHeader(path: string): OnnxHeader | undefined {
     throw new StillwaveError(`${path}: cannot be opened (${(error as NodeJS.ErrnoException).code})`);
   }
   try {
-    return readModel(new Bytes(file));
+    return readModel(new Message(file, 0, fstatSync(file).size));
   } catch (error) {
     if (error instanceof Malformed) return undefined;
     throw error;
@@ -42,91 +42,86 @@ export function readOnnxHeader(path: string): OnnxHeader | undefined {
   }
 }
 
-function readModel(bytes: Bytes): OnnxHeader {
+function readModel(model: Message): OnnxHeader {
   const metadata = new Map<string, string>();
   const external = new Set<string>();
   let hasGraph = false;
-  for (const model of fieldsOf(bytes, 0, fstatSync(bytes.file).size)) {
-    if (!MODEL_FIELDS.includes(model.field)) throw new Malformed();
-    if (model.field === METADATA) metadata.set(...readEntry(bytes, model));
-    if (model.field !== GRAPH) continue;
+  for (const [field, part] of model.fields()) {
+    if (!MODEL_FIELDS.includes(field)) throw new Malformed();
+    if (field === METADATA) metadata.set(...part.entry());
+    if (field !== GRAPH) continue;
     hasGraph = true;
-    for (const tensor of fieldsOf(bytes, model.start, model.end)) {
-      if (tensor.field !== INITIALIZER) continue;
-      for (const part of fieldsOf(bytes, tensor.start, tensor.end)) {
-        const [key, value] = part.field === EXTERNAL_DATA ? readEntry(bytes, part) : [];
-        if (key === "location" && value !== undefined) external.add(value);
+    for (const tensor of part.named(INITIALIZER))
+      for (const place of tensor.named(EXTERNAL_DATA)) {
+        const [key, value] = place.entry();
+        if (key === "location") external.add(value);
       }
-    }
   }
   if (!hasGraph) throw new Malformed();
   return { metadata, external: [...external].sort() };
 }
 
-interface Field {
-  readonly field: number;
-  /** Its content, for those with a length. */
-  readonly start: number;
-  readonly end: number;
-}
-
-/** The fields of a message that fills [start, end). */
-function* fieldsOf(bytes: Bytes, start: number, end: number): Generator<Field, void, undefined> {
-  let position = start;
-  const varint = (): number => {
-    let value = 0;
-    for (let scale = 1; scale < 2 ** 70; scale *= 128) {
-      if (position >= end) throw new Malformed();
-      const byte = bytes.at(position++);
-      value += (byte & 127) * scale;
-      if (byte < 128) return value;
-    }
-    throw new Malformed();
-  };
-  while (position < end) {
-    const tag = varint();
-    const [field, wire] = [Math.floor(tag / 8), tag % 8];
-    let length = 0;
-    if (wire === 0) varint();
-    else if (wire === 1) length = 8;
-    else if (wire === 5) length = 4;
-    else if (wire === 2) length = varint();
-    else throw new Malformed();
-    if (field === 0 || position + length > end) throw new Malformed();
-    yield { field, start: position, end: position + length };
-    position += length;
-  }
-}
-
-/** A StringStringEntryProto. */
-function readEntry(bytes: Bytes, { start, end }: Field): [string, string] {
-  if (end - start > MOST_ENTRY_BYTES) throw new Malformed();
-  const texts = ["", ""];
-  for (const part of fieldsOf(bytes, start, end))
-    if (part.field <= 2) texts[part.field - 1] = bytes.read(part.start, part.end - part.start).toString("utf8");
-  return [texts[0], texts[1]];
-}
-
-/** A file seen through a window, for a walk that skips most of it. */
-class Bytes {
-  readonly file: number;
+/** A protobuf message that fills [start, end) of a file, seen through a window for a walk that skips most of it. */
+class Message {
+  private readonly file: number;
+  private readonly start: number;
+  private readonly end: number;
   private window: Buffer = Buffer.alloc(0);
   private from = 0;
 
-  constructor(file: number) {
-    this.file = file;
+  constructor(file: number, start: number, end: number) {
+    [this.file, this.start, this.end] = [file, start, end];
   }
 
-  at(position: number): number {
+  /** Field numbers, and the content of those that have a length. */
+  *fields(): Generator<[field: number, content: Message], void, undefined> {
+    let position = this.start;
+    const varint = (): number => {
+      let value = 0;
+      for (let scale = 1; scale < 2 ** 70; scale *= 128) {
+        const byte = this.byte(position++);
+        value += (byte & 127) * scale;
+        if (byte < 128) return value;
+      }
+      throw new Malformed();
+    };
+    while (position < this.end) {
+      const tag = varint();
+      const [field, wire] = [Math.floor(tag / 8), tag % 8];
+      const fixed = { 1: 8, 5: 4 }[wire];
+      if (field === 0 || (wire > 2 && !fixed)) throw new Malformed();
+      const value = fixed ?? varint();
+      const length = wire === 0 ? 0 : value;
+      if (position + length > this.end) throw new Malformed();
+      yield [field, new Message(this.file, position, position + length)];
+      position += length;
+    }
+  }
+
+  *named(wanted: number): Generator<Message, void, undefined> {
+    for (const [field, content] of this.fields()) if (field === wanted) yield content;
+  }
+
+  /** Of a StringStringEntryProto. */
+  entry(): [string, string] {
+    if (this.end - this.start > MOST_ENTRY_BYTES) throw new Malformed();
+    const texts = ["", ""];
+    for (const [field, content] of this.fields()) if (field <= 2) texts[field - 1] = content.text();
+    return [texts[0], texts[1]];
+  }
+
+  private readonly text = () => this.read(this.start, this.end - this.start).toString("utf8");
+
+  private byte(position: number): number {
+    if (position >= this.end) throw new Malformed();
     if (position < this.from || position >= this.from + this.window.length) {
       this.window = this.read(position, WINDOW_BYTES);
       this.from = position;
     }
-    if (this.window.length === 0) throw new Malformed();
     return this.window[position - this.from];
   }
 
-  read(position: number, length: number): Buffer {
+  private read(position: number, length: number): Buffer {
     const buffer = Buffer.alloc(length);
     return buffer.subarray(0, readSync(this.file, buffer, 0, length, position));
   }

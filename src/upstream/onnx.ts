@@ -8,10 +8,11 @@ import { StillwaveError, UsageError } from "../errors.ts";
 import type { HostArray } from "../graph/array.ts";
 import { Random } from "../random.ts";
 import { type OnnxFile, openOnnxFile } from "../runtime/node/index.ts";
+import type { BatchStates } from "./frames.ts";
 import { padWaveforms } from "./model.ts";
 import { type OnnxHeader, readOnnxHeader } from "./onnx-header.ts";
 import { outputName, resolveStates, type StateChoice, stateLabel, statesOfOutputs } from "./states.ts";
-import { BATCH_SECONDS, type BatchStates, type Upstream, type UpstreamOptions, upstreamOf } from "./upstream.ts";
+import { BATCH_SECONDS, type Upstream, type UpstreamOptions, upstreamOf } from "./upstream.ts";
 
 /** Raised when the numbers that the same file and options give change. */
 const ALGORITHM_VERSION = 1;

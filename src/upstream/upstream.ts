@@ -1,9 +1,8 @@
 // What evaluation takes hidden states from: models, exported files and filterbanks as one thing.
 import type { LoadOptions } from "../checkpoint/index.ts";
 import { StillwaveError } from "../errors.ts";
-import type { HostArray } from "../graph/array.ts";
 import type { Device } from "../runtime/runtime.ts";
-import { framesOfSamples, joinStates, type UtteranceStates } from "./frames.ts";
+import { type BatchStates, framesOfSamples, joinStates, type UtteranceStates } from "./frames.ts";
 import type { StateChoice } from "./states.ts";
 
 /** A frozen upstream: waveforms in, hidden states out. The states of an utterance do not depend on what it is batched with. */
@@ -46,19 +45,13 @@ export interface UpstreamOptions extends LoadOptions {
 /** Most seconds in a batch of an upstream that keeps utterances apart. */
 export const BATCH_SECONDS = 60;
 
-/** What a source computes for a batch: one array [items, time, dim] a state, and the frames of every item. */
-export interface BatchStates {
-  readonly arrays: readonly HostArray[];
-  readonly frames: readonly number[];
-}
-
 /** An upstream whose states `run` computes. */
 export function upstreamOf(
   facts: Omit<Upstream, "extract" | "dispose">,
   run: (waves: readonly Float32Array[]) => Promise<BatchStates>,
   dispose: () => Promise<void> = async () => {},
 ): Upstream {
-  const { name, minSamples, samplesPerFrame, dim, layers } = facts;
+  const { name, minSamples, samplesPerFrame, layers } = facts;
   return {
     ...facts,
     async extract(waves) {
@@ -68,14 +61,10 @@ export function upstreamOf(
             `too short: ${length} samples at 16 kHz, at least ${minSamples} are needed by upstream ${name}`,
           );
       if (waves.length === 0) return [];
-      const { arrays, frames } = await run(waves);
-      return waves.map(({ length }, item) => {
-        const parts = arrays.map((array) => {
-          const [, time, width] = array.shape as [number, number, number];
-          return { array, start: item * time * width, frames: frames[item] };
-        });
-        return joinStates(parts, { frames: framesOfSamples(length, samplesPerFrame), dim, layers });
-      });
+      const batch = await run(waves);
+      return waves.map(({ length }, item) =>
+        joinStates(batch, item, { frames: framesOfSamples(length, samplesPerFrame), layers }),
+      );
     },
     dispose,
   };

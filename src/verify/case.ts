@@ -1,11 +1,11 @@
 // What a recorded case must hold before it can be replayed: settings and tensors, checked so that a bad file is one clear error.
-import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { fairseqName, fromFairseqNames } from "../checkpoint/index.ts";
+import { readJson } from "../checkpoint/read/folder.ts";
 import { StillwaveError } from "../errors.ts";
 import type { HostArray, Parameters } from "../graph/array.ts";
-import { frameCount, type ModelConfig, receptiveField } from "../models/config.ts";
+import { frameCount, type ModelConfig } from "../models/config.ts";
 import { parameterSpecs } from "../models/parameters.ts";
 
 const fields = z.record(z.string(), z.unknown());
@@ -28,7 +28,6 @@ const caseSchema = z.object({
 /** Settings of a recorded distillation step, in the terms of the released code. */
 export type CaseConfig = z.output<typeof caseSchema>;
 
-const MAX_SETTINGS_BYTES = 2 ** 20;
 /** Recorded cases are small; a wave of more samples is no case. */
 const MAX_WAVE_SAMPLES = 2 ** 26;
 
@@ -38,15 +37,8 @@ const MAX_WAVE_SAMPLES = 2 ** 26;
  */
 export async function readCaseConfig(folder: string): Promise<CaseConfig> {
   const path = join(folder, "config.json");
-  const info = await stat(path).catch(() => undefined);
-  if (!info?.isFile() || info.size > MAX_SETTINGS_BYTES)
-    throw new StillwaveError(`${path}: missing, or not the settings of a recorded distillation step`);
-  let value: unknown;
-  try {
-    value = JSON.parse(await readFile(path, "utf8"));
-  } catch (error) {
-    throw new StillwaveError(`${path}: not valid JSON: ${(error as Error).message}`);
-  }
+  const value = await readJson(path);
+  if (!value) throw new StillwaveError(`${path}: missing; it holds the settings of a recorded distillation step`);
   const parsed = caseSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const { path: place, message } = parsed.error.issues[0];
@@ -61,15 +53,14 @@ export function requiredTensor(tensors: ReadonlyMap<string, HostArray>, name: st
   return found;
 }
 
-/** [items, samples] waveforms, long enough for a frame of every model in `configs`. */
+/** [items, samples] waveforms of at least `shortest` samples. */
 export function recordedWave(
   tensors: ReadonlyMap<string, HostArray>,
   name: string,
   path: string,
-  configs: readonly ModelConfig[],
+  shortest: number,
 ): HostArray {
   const wave = requiredTensor(tensors, name, path);
-  const shortest = Math.max(...configs.map(({ conv }) => receptiveField(conv)));
   const [items = 0, samples = 0] = wave.shape;
   if (wave.shape.length !== 2 || items < 1 || samples < shortest || items * samples > MAX_WAVE_SAMPLES)
     throw new StillwaveError(
@@ -85,7 +76,7 @@ export function recordedLengths(
   mask: HostArray | undefined,
   wave: HostArray,
   path: string,
-  configs: readonly ModelConfig[],
+  shortest: number,
   ones: "padding" | "speech" = "padding",
 ): number[] {
   const [items, samples] = wave.shape as [number, number];
@@ -94,7 +85,6 @@ export function recordedLengths(
     throw new StillwaveError(
       `${path}: a mask of shape [${mask.shape}] for waves of shape [${wave.shape}], or not of 0 and 1`,
     );
-  const shortest = Math.max(...configs.map(({ conv }) => receptiveField(conv)));
   return Array.from({ length: items }, (_, item) => {
     const row = mask.data.subarray(item * samples, (item + 1) * samples);
     const count = row.reduce((sum, one) => sum + one, 0);
@@ -129,10 +119,10 @@ export function recordedWeights(
 ): Parameters {
   const parameters = fromFairseqNames(tensors, config, { prefix });
   for (const { name, shape } of parameterSpecs(config)) {
-    const found = parameters.get(name)!;
-    if (found.shape.join() !== shape.join())
+    const found = parameters.get(name)?.shape;
+    if (found?.join() !== shape.join())
       throw new StillwaveError(
-        `${path}: "${prefix}${fairseqName(name, config)}" has shape [${found.shape}], the settings ask for [${shape}]`,
+        `${path}: "${prefix}${fairseqName(name, config)}" has shape [${found}], the settings ask for [${shape}]`,
       );
   }
   return parameters;

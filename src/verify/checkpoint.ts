@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { loadModel, readAllSafetensors } from "../checkpoint/index.ts";
 import type { HostArray } from "../graph/array.ts";
-import type { ReuseSemantics } from "../models/config.ts";
+import { type ReuseSemantics, receptiveField } from "../models/config.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { createModel, type Extraction } from "../upstream/model.ts";
 import { recordedLengths, recordedWave } from "./case.ts";
@@ -36,15 +36,16 @@ export async function verifyCheckpoint(folder: string, runtime: Runtime): Promis
     ["hidden states", "expected", undefined],
     ["hidden states, exact reuse", "paper", "exact"],
   ];
-  const differences: (Difference | undefined)[] = [];
+  const differences: Difference[] = [];
   for (const [kind, prefix, reuse] of prefixes) {
     if (![...tensors.keys()].some((name) => name.startsWith(prefix))) continue;
     const model = createModel(await loadModel(folder, { reuse }), runtime);
+    const shortest = receptiveField(model.config.conv);
     const pairs: Pair[] = [];
     for (const run of runs) {
-      const wave = recordedWave(tensors, `wave${run}`, path, [model.config]);
+      const wave = recordedWave(tensors, `wave${run}`, path, shortest);
       const [padding, speech] = [tensors.get(`padding_mask${run}`), tensors.get(`attention_mask${run}`)];
-      const samples = recordedLengths(padding ?? speech, wave, path, [model.config], padding ? "padding" : "speech");
+      const samples = recordedLengths(padding ?? speech, wave, path, shortest, padding ? "padding" : "speech");
       const padded = { wave: wave.data, paddedSamples: wave.shape[1], samples };
       const names = recordedNames(await model.extract(padded, { normalize: false }));
       for (const [name, computed] of Object.entries(names)) {
@@ -53,7 +54,7 @@ export async function verifyCheckpoint(folder: string, runtime: Runtime): Promis
       }
     }
     await model.dispose();
-    differences.push(compareKind(kind, pairs, "largest", TOLERANCE));
+    differences.push(...compareKind(kind, pairs, "largest", TOLERANCE));
   }
-  return differences.filter((difference) => difference !== undefined);
+  return differences;
 }

@@ -1,6 +1,7 @@
 // Comparing computed with recorded tensors, kind by kind.
 import { StillwaveError } from "../errors.ts";
-import type { HostArray } from "../graph/array.ts";
+import { type HostArray, sizeOf } from "../graph/array.ts";
+import { differenceOf } from "../upstream/difference.ts";
 
 /** Differences of one kind of tensor (hidden states, gradients, ...): the largest over its tensors. */
 export interface Difference {
@@ -24,77 +25,49 @@ export interface Pair {
   readonly recorded: HostArray;
 }
 
-function differenceOf({ name, computed, recorded }: Pair, measure: Measure) {
-  if (computed.shape.join() !== recorded.shape.join())
-    throw new StillwaveError(
-      `${name}: computed [${computed.shape.join(", ")}], recorded [${recorded.shape.join(", ")}]`,
-    );
-  let absolute = 0;
-  let largest = 0;
-  let squares = 0;
-  let reference = 0;
-  for (let i = 0; i < recorded.data.length; i++) {
-    const difference = Math.abs(computed.data[i] - recorded.data[i]);
-    // NaN must not pass: a comparison with it is false everywhere else.
-    if (Number.isNaN(difference)) return { absolute: Number.NaN, relative: Number.POSITIVE_INFINITY };
-    absolute = Math.max(absolute, difference);
-    largest = Math.max(largest, Math.abs(recorded.data[i]));
-    squares += difference ** 2;
-    reference += recorded.data[i] ** 2;
-  }
-  const relative = measure === "l2" ? Math.sqrt(squares / reference) : absolute / largest;
-  return { absolute, relative: absolute === 0 ? 0 : relative };
-}
-
-/** The worst differences over tensors of one kind; undefined where the case records none of that kind. */
+/** The worst difference over tensors of one kind, in a list; an empty one where the case records none of that kind. */
 export function compareKind(
   kind: string,
   pairs: readonly Pair[],
-  measure: Measure,
+  measure: "l2" | "largest",
   tolerance: number,
-): Difference | undefined {
-  if (pairs.length === 0) return undefined;
-  let maxAbsolute = 0;
-  let maxRelative = -1;
-  let worst = "";
-  for (const pair of pairs) {
-    const { absolute, relative } = differenceOf(pair, measure);
-    maxAbsolute = Math.max(maxAbsolute, absolute);
-    if (relative > maxRelative) [maxRelative, worst] = [relative, pair.name];
-  }
-  return {
-    kind,
-    tensors: pairs.length,
-    maxAbsolute,
-    maxRelative,
-    measure,
-    worst,
-    tolerance,
-    passed: maxRelative <= tolerance,
-  };
+): Difference[] {
+  const found = pairs.map(({ name, computed, recorded }) => {
+    if (computed.shape.join() !== recorded.shape.join())
+      throw new StillwaveError(
+        `${name}: computed [${computed.shape.join(", ")}], recorded [${recorded.shape.join(", ")}]`,
+      );
+    const { maxAbsolute, maxRelative, relativeL2 } = differenceOf(computed, recorded);
+    return { name, maxAbsolute, relative: measure === "l2" ? relativeL2 : maxRelative };
+  });
+  if (found.length === 0) return [];
+  const worst = found.reduce((most, one) => (one.relative > most.relative ? one : most));
+  return [
+    {
+      kind,
+      tensors: pairs.length,
+      maxAbsolute: Math.max(...found.map(({ maxAbsolute }) => maxAbsolute)),
+      maxRelative: worst.relative,
+      measure,
+      worst: worst.name,
+      tolerance,
+      passed: worst.relative <= tolerance,
+    },
+  ];
 }
 
 /** `layer.0`, `layer.1`, ... */
 export const numbered = <T>(prefix: string, values: readonly T[]): Record<string, T> =>
   Object.fromEntries(values.map((value, i) => [`${prefix}.${i}`, value]));
 
-/** [batch, channels, time] as [batch, time, channels]. */
-export function channelsLast({ shape, data }: HostArray): HostArray {
-  const [batch, channels, time] = shape as [number, number, number];
+/** Axes `axis` and `axis + 1` exchanged. */
+export function swapAxes({ shape, data }: HostArray, axis: number): HostArray {
+  const [a, b] = [shape[axis], shape[axis + 1]];
+  const inner = sizeOf(shape.slice(axis + 2));
   const turned = new Float32Array(data.length);
-  for (let b = 0; b < batch; b++)
-    for (let c = 0; c < channels; c++)
-      for (let t = 0; t < time; t++) turned[(b * time + t) * channels + c] = data[(b * channels + c) * time + t];
-  return { shape: [batch, time, channels], data: turned };
-}
-
-/** [heads, batch, query, key] as [batch, heads, query, key]. */
-export function batchFirst({ shape, data }: HostArray): HostArray {
-  const [heads, batch, query, key] = shape as [number, number, number, number];
-  const size = query * key;
-  const turned = new Float32Array(data.length);
-  for (let h = 0; h < heads; h++)
-    for (let b = 0; b < batch; b++)
-      turned.set(data.subarray((h * batch + b) * size, (h * batch + b + 1) * size), (b * heads + h) * size);
-  return { shape: [batch, heads, query, key], data: turned };
+  for (let from = 0; from < data.length / inner; from++) {
+    const [outer, i, j] = [Math.floor(from / (a * b)), Math.floor(from / b) % a, from % b];
+    turned.set(data.subarray(from * inner, (from + 1) * inner), ((outer * b + j) * a + i) * inner);
+  }
+  return { shape: [...shape.slice(0, axis), b, a, ...shape.slice(axis + 2)], data: turned };
 }

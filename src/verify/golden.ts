@@ -1,8 +1,9 @@
 // Replays a published output: one utterance, and what the original tool wrote for one layer of a real model.
-import { access, readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { AUDIO_EXTENSIONS, loadAudio } from "../audio/index.ts";
-import { loadCheckpoint, loadModel, ModelUnavailableError } from "../checkpoint/index.ts";
+import { type LoadedModel, loadCheckpoint, loadModel, ModelUnavailableError } from "../checkpoint/index.ts";
+import { exists } from "../checkpoint/read/folder.ts";
 import { StillwaveError } from "../errors.ts";
 import { readNpy } from "../extract/npy.ts";
 import type { HostArray } from "../graph/array.ts";
@@ -83,18 +84,16 @@ export async function verifyGolden(golden: GoldenCase, runtime: Runtime, model?:
   const computed: HostArray = { shape: state.shape.slice(1), data: state.data };
   const notes = [`model: ${loaded.info.path} (${loaded.info.format})`];
   const kind = `layer ${golden.layer}`;
-  const differences = [compareKind(kind, [{ name: kind, computed, recorded }], "l2", TOLERANCE)!];
+  const differences = compareKind(kind, [{ name: kind, computed, recorded }], "l2", TOLERANCE);
   const units = golden.units && (await compareUnits(golden.units, computed));
-  if (units && "absent" in units) notes.push(units.absent);
+  if (typeof units === "string") notes.push(units);
   else if (units) differences.push(units);
   return { differences, notes };
 }
 
-type Loaded = Awaited<ReturnType<typeof loadModel>>;
-
-async function loadGoldenModel(folder: string, model: string | undefined): Promise<Loaded | { skipped: string }> {
+async function loadGoldenModel(folder: string, model: string | undefined): Promise<LoadedModel | { skipped: string }> {
   const beside = join(folder, DEFAULT_FILE);
-  if (model === undefined && (await isFile(beside))) return loadModel(beside);
+  if (model === undefined && (await exists(beside))) return loadModel(beside);
   // The name of a file that is not there must not pass for a model that cannot be reached.
   if (model !== undefined && /\.(pt|ckpt|bin|safetensors)$/i.test(model)) return loadModel(model);
   const source = model ?? DEFAULT_MODEL;
@@ -117,10 +116,10 @@ async function loadGoldenModel(folder: string, model: string | undefined): Promi
 async function compareUnits(
   { file, clusters, centroids }: NonNullable<GoldenCase["units"]>,
   states: HostArray,
-): Promise<Difference | { absent: string }> {
+): Promise<Difference | string> {
   const recorded = await readUnits(file, states.shape[0], clusters);
-  if (!(await isFile(centroids)))
-    return { absent: `units not compared: that needs the ${clusters} centroids as ${centroids} [${clusters}, dim]` };
+  if (!(await exists(centroids)))
+    return `units not compared: that needs the ${clusters} centroids as ${centroids} [${clusters}, dim]`;
   const { shape, data } = await readNpy(centroids);
   const dim = states.shape[1];
   if (shape.length !== 2 || shape[0] !== clusters || shape[1] !== dim)
@@ -159,9 +158,3 @@ function nearest(frame: Float32Array, centroids: Float32Array, clusters: number)
   }
   return best;
 }
-
-const isFile = (path: string) =>
-  access(path).then(
-    () => true,
-    () => false,
-  );

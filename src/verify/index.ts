@@ -1,6 +1,6 @@
 // Recorded cases, replayed: which kind a folder is, and the verdict.
-import { access } from "node:fs/promises";
 import { join } from "node:path";
+import { exists } from "../checkpoint/read/folder.ts";
 import { StillwaveError, UsageError } from "../errors.ts";
 import { createRuntime } from "../runtime/node/index.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -25,12 +25,6 @@ export interface VerifyOptions {
   /** The model of cases that record a published model's output: path or Hugging Face id. */
   readonly model?: string;
 }
-
-const exists = (path: string) =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
 
 /**
  * Replays one case folder: `data.safetensors` is a distillation step, `expected.safetensors` a checkpoint,

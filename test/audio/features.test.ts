@@ -1,7 +1,8 @@
 // Filterbanks and cepstra against a numpy computation, and properties that follow from their definition.
 import { expect, test } from "vitest";
-import { PowerSpectrum } from "../../src/audio/fft.ts";
-import { fbank, featureFrameCount, loadAudio, mfcc, SUPERB_FBANK, SUPERB_MFCC } from "../../src/audio/index.ts";
+import { PowerSpectrum } from "../../src/audio/features/fft.ts";
+import { featureFrameCount } from "../../src/audio/features/mel.ts";
+import { fbank, loadAudio, mfcc, SUPERB_FBANK, SUPERB_MFCC } from "../../src/audio/index.ts";
 import { fixture, fixtureBytes, fromF32, sine } from "./signals.ts";
 
 const speech = await loadAudio(fixture("speech.wav"));

@@ -1,5 +1,5 @@
 // The runtime of Node: devices, feeds, results in place, several sizes in one session, bitwise repetition.
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { gradients } from "../../src/autodiff/gradient.ts";
 import { decodeInto } from "../../src/checkpoint/formats/dtypes.ts";
 import { InternalError, StillwaveError, UsageError } from "../../src/errors.ts";
@@ -50,6 +50,14 @@ describe("devices", () => {
       expect((error as Error).message).toContain(`Available here: ${working.join(", ")}.`);
       expect((error as Error).message).toContain(device === "cuda" ? "ONNXRUNTIME_NODE_INSTALL=cuda12" : "adapter");
     }
+  });
+
+  test("an engine that does not exist is misuse", async () => {
+    vi.stubEnv("STILLWAVE_ENGINE", "fast");
+    vi.resetModules();
+    const { createRuntime: create } = await import("../../src/runtime/node/index.ts");
+    await expect(create()).rejects.toThrow('unknown STILLWAVE_ENGINE "fast"; valid: native, wasm');
+    vi.unstubAllEnvs();
   });
 
   test("unknown devices and impossible thread counts are misuse", async () => {

@@ -61,29 +61,28 @@ describe("frames", () => {
     expect(samples.map((n) => framesOfSamples(n, 320))).toEqual([1, 1, 2, 2, 2, 2, 3, 4, 50, 525]);
   });
 
-  const part = (frames: number) => ({
-    array: { shape: [frames, 2], data: Float32Array.from({ length: frames * 2 }, (_, i) => i) },
-    start: 0,
-    frames,
-  });
-  const want = { frames: 6, dim: 2, layers: ["input", "layer 1"] };
+  const batch = (frames: number, time = frames) => {
+    const array = () => ({ shape: [1, time, 2], data: Float32Array.from({ length: time * 2 }, (_, i) => i) });
+    return { arrays: [array(), array()], frames: [frames] };
+  };
+  const want = { frames: 6, layers: ["input", "layer 1"] };
 
   test("are cut, or the last one repeated", () => {
-    expect([...joinStates([part(8)], want).data]).toEqual([...Array(12).keys()]);
-    const { data, frames } = joinStates([part(6), part(4)], want);
+    expect([...joinStates(batch(8), 0, want).data.subarray(12)]).toEqual([...Array(12).keys()]);
+    const { data, frames } = joinStates(batch(4, 8), 0, want);
     expect(frames).toBe(6);
     expect([...data.subarray(12)]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 6, 7, 6, 7]);
   });
 
   test("must not differ by more than four", () => {
-    expect(() => joinStates([part(1)], want)).toThrow(/gave 1 frames where 6 are expected/);
-    expect(() => joinStates([part(11)], want)).toThrow(/gave 11 frames where 6 are expected/);
+    expect(() => joinStates(batch(1), 0, want)).toThrow(/gave 1 frames where 6 are expected/);
+    expect(() => joinStates(batch(11), 0, want)).toThrow(/gave 11 frames where 6 are expected/);
   });
 
   test("must hold numbers", () => {
-    const bad = part(6);
-    bad.array.data[3] = Number.NaN;
-    expect(() => joinStates([part(6), bad], want)).toThrow('state "layer 1" holds NaN');
+    const bad = batch(6);
+    bad.arrays[1].data[3] = Number.NaN;
+    expect(() => joinStates(bad, 0, want)).toThrow('state "layer 1" holds NaN');
   });
 });
 

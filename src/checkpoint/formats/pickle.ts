@@ -2,9 +2,8 @@
 import { StillwaveError } from "../../errors.ts";
 import { PickleGlobal, PickleRecord, TorchTensor } from "./pickle.types.ts";
 import { construct, persistentLoad } from "./pickle-globals.ts";
-import { type ByteSource, decimal, none, PickleReader, readScalar } from "./pickle-reader.ts";
-
-export type { ByteSource } from "./pickle-reader.ts";
+import { type ByteSource, PickleReader } from "./pickle-reader.ts";
+import { decimal, NONE, readScalar } from "./pickle-scalars.ts";
 
 /** Most instructions and containers accepted: some hundred times what the largest known checkpoints have. */
 const MAX_INSTRUCTIONS = 8_000_000;
@@ -67,7 +66,7 @@ class Machine {
   private step(code: number): undefined {
     const { reader } = this;
     const scalar = readScalar(code, reader);
-    if (scalar !== none) return this.push(scalar);
+    if (scalar !== NONE) return this.push(scalar);
     switch (code) {
       case 0x80: // PROTO
         if (reader.byte() > 5) throw new StillwaveError("pickle: a protocol newer than 5");

@@ -6,8 +6,6 @@ import { DTYPE_BYTES, encodeFloats } from "./dtypes.ts";
 import { RandomAccessFile } from "./file.ts";
 import { readSafetensorsHeader, type SafetensorsEntry } from "./safetensors-header.ts";
 
-export type { SafetensorsEntry } from "./safetensors-header.ts";
-
 /** An open safetensors file: the header has been read and checked, tensors are read when asked for. */
 export interface SafetensorsFile {
   readonly path: string;

@@ -5,6 +5,7 @@ import type { ModelConfig } from "../../models/config.ts";
 import { type ParameterSpec, parameterSpecs } from "../../models/parameters.ts";
 import type { CheckpointFormat, LoadedModel, ModelPlan } from "../checkpoint.types.ts";
 import type { StoredTensor, StoredTensors } from "../formats/tensors.ts";
+import { missingTensor } from "./missing.ts";
 
 export interface PlanInput {
   /** Where the tensors are, for errors. */
@@ -114,14 +115,13 @@ const WEIGHT_DTYPES: readonly string[] = ["F32", "F16", "BF16", "F64"];
 /** Weights are floats: integers are quantised weights without their scales, or floats under a wrong header. */
 function checkTensor(path: string, spec: ParameterSpec, tensor: StoredTensor): void {
   const stored = tensor.name === spec.name ? "" : ` (stored as "${tensor.name}")`;
+  const fail = (text: string): never => {
+    throw new StillwaveError(`${path}: tensor "${spec.name}"${stored} has ${text}`);
+  };
   if (!WEIGHT_DTYPES.includes(tensor.dtype))
-    throw new StillwaveError(
-      `${path}: tensor "${spec.name}"${stored} has type ${tensor.dtype}, but weights are floats (${WEIGHT_DTYPES.join(", ")}); save it as float32`,
-    );
-  if (spec.shape.length === tensor.shape.length && spec.shape.every((dim, i) => dim === tensor.shape[i])) return;
-  throw new StillwaveError(
-    `${path}: tensor "${spec.name}"${stored} has shape [${tensor.shape}], but the configuration asks for [${spec.shape}]`,
-  );
+    fail(`type ${tensor.dtype}, but weights are floats (${WEIGHT_DTYPES.join(", ")}); save it as float32`);
+  if (spec.shape.length !== tensor.shape.length || spec.shape.some((dim, i) => dim !== tensor.shape[i]))
+    fail(`shape [${tensor.shape}], but the configuration asks for [${spec.shape}]`);
 }
 
 function isExtraLayer(name: string, config: ModelConfig): boolean {
@@ -138,47 +138,15 @@ function foldedWeightNorm(config: ModelConfig, found: ReadonlyMap<string, Stored
   if (!tensor || found.has(`${conv}.weight_g`) || found.has(`${conv}.weight_v`)) return undefined;
   const { kernel, groups } = config.posConv;
   const shape = [config.dim, config.dim / groups, kernel];
+  const norm = async () => {
+    const weight = await tensor.read();
+    const squares = new Float64Array(kernel);
+    for (let i = 0; i < weight.length; i++) squares[i % kernel] += weight[i] * weight[i];
+    return Float32Array.from(squares, Math.sqrt);
+  };
   const sources = new Map([
     [`${conv}.weight_v`, () => tensor.read()],
-    [
-      `${conv}.weight_g`,
-      async () => {
-        const weight = await tensor.read();
-        const squares = new Float64Array(kernel);
-        for (let i = 0; i < weight.length; i++) squares[i % kernel] += weight[i] * weight[i];
-        return Float32Array.from(squares, Math.sqrt);
-      },
-    ],
+    [`${conv}.weight_g`, norm],
   ]);
   return { tensor: { name: `${conv}.weight`, tensor }, sources, spec: { name: `${conv}.weight`, shape } };
-}
-
-function missingTensor(path: string, missing: readonly ParameterSpec[], tensors: StoredTensors): StillwaveError {
-  const { name, shape } = missing[0];
-  const more = missing.length > 1 ? ` (and ${missing.length - 1} more)` : "";
-  const near = closest(name, [...tensors.keys()]);
-  const hint =
-    near.length > 0 ? `; closest names: ${near.map((n) => `"${n}" [${tensors.get(n)?.shape}]`).join(", ")}` : "";
-  return new StillwaveError(`${path}: tensor "${name}" [${shape}] is missing${more}${hint}`);
-}
-
-/** Up to three of `names` with the most letter pairs in common with `name`. */
-function closest(name: string, names: readonly string[]): string[] {
-  const pairs = (text: string): Set<string> => {
-    const set = new Set<string>();
-    for (let i = 0; i + 3 <= Math.min(text.length, 200); i++) set.add(text.slice(i, i + 3));
-    return set;
-  };
-  const wanted = pairs(name);
-  const scored = names.slice(0, 5000).map((candidate) => {
-    const own = pairs(candidate);
-    let common = 0;
-    for (const pair of own) if (wanted.has(pair)) common++;
-    return { candidate, score: common / (wanted.size + own.size - common || 1) };
-  });
-  scored.sort((a, b) => b.score - a.score);
-  return scored
-    .filter(({ score }) => score > 0.2)
-    .slice(0, 3)
-    .map(({ candidate }) => candidate);
 }

@@ -2,7 +2,7 @@
 import { layerShapesText, type ModelConfig, samplesPerFrame } from "../../models/config.ts";
 import { profile } from "../../models/profile.ts";
 import type { ModelInfo } from "../checkpoint.types.ts";
-import { isFields } from "../read/fields.ts";
+import { lastParts, trainingRows } from "./training-rows.ts";
 
 const FAMILIES: Record<ModelConfig["family"], string> = {
   hubert: "HuBERT (arXiv:2106.07447)",
@@ -32,33 +32,23 @@ export function convertedCard(config: ModelConfig, { source, info, dtype, settin
   const { parameters, macs, seconds } = profile(config, { seconds: 10 });
   const reuses = config.attentionFrom.some((from, layer) => from !== layer);
   const conv = config.conv.map(({ channels, kernel, stride }) => `(${channels}, ${kernel}, ${stride})`).join(" ");
-  const rows: [string, string][] = [
+  const reused = reuses ? `layer i uses the map of layer [${config.attentionFrom.join(", ")}]` : "each layer its own";
+  const heads = `${config.headLayers.join(", ")} (${config.dim} to ${config.headDim})`;
+  const rows: Row[] = [
     ["architecture", FAMILIES[config.family]],
     ["layers, width, feed-forward, heads", `${config.layers}, ${config.dim}, ${config.ffnDim}, ${config.heads}`],
-    ...(config.layerShapes
-      ? [["layers after pruning (heads/feed-forward)", layerShapesText(config)] as [string, string]]
-      : []),
+    ["layers after pruning (heads/feed-forward)", config.layerShapes && layerShapesText(config)],
     ["layer norm", config.normFirst ? "before each block (pre-LN)" : "after each block (post-LN)"],
     ["feature extractor (channels, kernel, stride)", conv],
     ["frame", `${((1000 * samplesPerFrame(config.conv)) / 16000).toPrecision(3)} ms`],
-    [
-      "attention maps",
-      reuses ? `layer i uses the map of layer [${config.attentionFrom.join(", ")}]` : "each layer its own",
-    ],
-    ...(reuses ? [["reuse semantics", SEMANTICS[config.reuse]] as [string, string]] : []),
-    ...(config.headDim === null
-      ? []
-      : [
-          ["heads of layers", `${config.headLayers.join(", ")} (${config.dim} to ${config.headDim})`] as [
-            string,
-            string,
-          ],
-        ]),
+    ["attention maps", reused],
+    ["reuse semantics", reuses ? SEMANTICS[config.reuse] : undefined],
+    ["heads of layers", config.headDim === null ? undefined : heads],
     ["parameters", `${whole(parameters.total)} (${whole(parameters.withoutHeads)} without heads)`],
     [`multiply-accumulates of ${seconds} s`, `${(macs.total / 1e9).toFixed(2)} G`],
     ["weights stored as", dtype],
   ];
-  const origin: [string, string][] = [
+  const origin: Row[] = [
     ["source", lastParts(source)],
     ["format", `${info.format}${info.part ? `, its ${info.part}` : ""}, ${info.storedDtype}`],
     ["left out", info.ignored.length === 0 ? "nothing" : `${info.ignored.length} entries that the model does not use`],
@@ -78,76 +68,6 @@ ${notes && `\n${notes}`}${training.length > 0 ? `\n## How it was trained\nAs the
 ## Licence
 This is a conversion: the licence of the source, and of ${training.length > 0 ? "its teacher and of " : ""}the data it was trained on, applies. State it here before sharing the model.
 ${kept && `\n## Card of the source\nThe model was converted: weights are stored as ${dtype} here. What follows is the card that came with the source.\n\n${kept}\n`}`;
-}
-
-const lastParts = (path: string) =>
-  path
-    .replace(/\/+$/, "")
-    .split(/[\\/]/)
-    .filter((part) => part !== ".")
-    .slice(-2)
-    .join("/");
-
-/** Rows of the training's table: where the settings have them, and under which names. */
-const TRAINING_FIELDS: readonly (readonly [row: string, section: string, names: Readonly<Record<string, string>>])[] = [
-  ["teacher", "teacher", { teacher_model: "" }],
-  [
-    "masking of the student's input",
-    "teacher",
-    { mask_prob: "probability", mask_length: "length", mask_selection: "lengths" },
-  ],
-  ["schedule of the mask probability", "train", { mask_prob_schedule: "" }],
-  ["training data", "data", { train_set: "" }],
-  ["test data", "data", { test_set: "" }],
-  [
-    "optimiser",
-    "optimizer",
-    {
-      name: "",
-      lr: "learning rate",
-      warmup_proportion: "warm-up proportion",
-      betas: "betas",
-      eps: "eps",
-      weight_decay: "weight decay",
-    },
-  ],
-  ["epochs", "train", { num_epochs: "" }],
-  ["batch", "train", { batch_size: "utterances", accumulate_grad_batches: "accumulated", gpus: "GPUs" }],
-  [
-    "losses",
-    "train",
-    {
-      rec_loss_type: "type",
-      rec_loss_weight: "weight",
-      distil_random_layer: "random layers",
-      random_layer_weight: "weight of a random layer",
-    },
-  ],
-  ["dropped in training", "distiller", { dropout: "dropout", encoder_layerdrop: "layers" }],
-];
-
-const MAX_VALUE_LENGTH = 200;
-
-function trainingRows(settings: unknown): [string, string][] {
-  if (!isFields(settings)) return [];
-  const own = ["teacher", "train", "data", "optimizer"];
-  if (!own.some((section) => isFields(settings[section]))) return [];
-  return TRAINING_FIELDS.flatMap(([row, section, names]): [string, string][] => {
-    const fields = settings[section];
-    if (!isFields(fields)) return [];
-    const parts = Object.entries(names).flatMap(([name, title]) => {
-      const text = settingText(name.endsWith("_model") ? lastParts(String(fields[name] ?? "")) : fields[name]);
-      return text === "" ? [] : [title === "" ? text : `${title} ${text}`];
-    });
-    return parts.length > 0 ? [[row, parts.join(", ")]] : [];
-  });
-}
-
-/** A setting as text; empty where it is not set, or nothing that a cell could hold. */
-function settingText(value: unknown): string {
-  if (Array.isArray(value)) return value.slice(0, 20).map(settingText).filter(Boolean).join(" ");
-  const plain = ["string", "number", "bigint", "boolean"].includes(typeof value);
-  return plain ? String(value).slice(0, MAX_VALUE_LENGTH) : "";
 }
 
 /** A card's metadata block (as the Hugging Face Hub reads it), and the rest with its headings two levels down. */
@@ -171,6 +91,10 @@ const millions = (value: number) => `${(value / 1e6).toFixed(2)} M`;
 /** What comes from a file must not break out of its cell. */
 const cell = (text: string) => text.replace(/[\r\n]+/g, " ").replace(/\|/g, "\\|");
 
-function table(rows: readonly (readonly [string, string])[]): string {
-  return ["| | |", "|---|---|", ...rows.map(([name, value]) => `| ${cell(name)} | ${cell(value)} |`)].join("\n");
+/** What is named, and its value; rows without one are left out. */
+type Row = readonly [name: string, value: string | undefined];
+
+function table(rows: readonly Row[]): string {
+  const lines = rows.flatMap(([name, value]) => (value === undefined ? [] : `| ${cell(name)} | ${cell(value)} |`));
+  return ["| | |", "|---|---|", ...lines].join("\n");
 }

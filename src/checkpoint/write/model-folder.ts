@@ -8,15 +8,11 @@ import { parameterSpecs } from "../../models/parameters.ts";
 import { writeSafetensors } from "../formats/safetensors.ts";
 import { huggingFaceFamily, huggingFaceFields } from "../read/config-huggingface.ts";
 import { firstNonFinite } from "../read/plan.ts";
-import { compareWithWritten } from "./read-back.ts";
+import { compareWithWritten, type WrittenModel } from "./read-back.ts";
 
-export interface ModelFolderContent {
-  readonly config: ModelConfig;
-  readonly parameters: Parameters;
+export interface ModelFolderContent extends WrittenModel {
   /** Text of README.md. */
   readonly card?: string;
-  /** How weights are stored; float32 unless given. */
-  readonly dtype?: "float32" | "float16";
   /** Recorded in config.json under "stillwave", beside the model's own configuration. */
   readonly extra?: Record<string, unknown>;
 }

@@ -9,7 +9,8 @@ import { openCheckpoint } from "../load.ts";
 export interface WrittenModel {
   readonly config: ModelConfig;
   readonly parameters: Parameters;
-  readonly dtype: "float32" | "float16";
+  /** How weights are stored; float32 unless given. */
+  readonly dtype?: "float32" | "float16";
 }
 
 /**

@@ -57,6 +57,14 @@ function wasmEngine(): Engine {
 const problemOf = ({ code, message }: NodeJS.ErrnoException): string =>
   code === "MODULE_NOT_FOUND" ? "is not installed" : `cannot be loaded (${message.split("\n")[0]})`;
 
+/** `error`, or what it means where WebAssembly's memory is full: no bug, and something can be done. */
+export function outOfMemory(engine: Engine, error: unknown): unknown {
+  if (engine.kind === "native" || !/bad_alloc|Integer overflow/.test(String(error))) return error;
+  return new StillwaveError(
+    `WebAssembly has 4 GB of memory for everything at once, which is not enough here: take smaller batches, or the native engine; ${howToAdd(engine)}`,
+  );
+}
+
 /** The script of onnxruntime-node only fetches CUDA, which few need and few networks allow. */
 export const howToAdd = ({ ort }: Engine): string =>
   `to add it: npm install onnxruntime-node@${ort.env.versions.web} --ignore-scripts`;

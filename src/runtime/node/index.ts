@@ -10,7 +10,7 @@ import { encodeModel } from "../../onnx/proto.ts";
 import { toOnnx } from "../../onnx/serialize.ts";
 import { createExecutable, feedTensor } from "../executable.ts";
 import type { Device, Executable, Feed, Runtime } from "../runtime.ts";
-import { type Engine, howToAdd, loadEngine } from "./engine.ts";
+import { type Engine, howToAdd, loadEngine, outOfMemory } from "./engine.ts";
 
 export type { Device, Executable, Feed, Feeds, Runtime } from "../runtime.ts";
 
@@ -110,12 +110,16 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
     logSeverityLevel: 4, // errors are exceptions
     ...(!spin && { extra: { session: { "intra_op.allow_spinning": "0", "inter_op.allow_spinning": "0" } } }),
   };
+  const failed = (error: unknown) => {
+    throw outOfMemory(engine, error);
+  };
   return {
     device,
     version: engine.version,
     async compile(graph: Graph): Promise<Executable> {
-      const session = await ort.InferenceSession.create(encodeModel(toOnnx(graph)), sessionOptions);
-      return createExecutable(graph, session, ort.Tensor, { writesInPlace: engine.kind === "native" });
+      const session = await ort.InferenceSession.create(encodeModel(toOnnx(graph)), sessionOptions).catch(failed);
+      const executable = createExecutable(graph, session, ort.Tensor, { writesInPlace: engine.kind === "native" });
+      return { ...executable, run: (feeds, into) => executable.run(feeds, into).catch(failed) };
     },
   };
 }

@@ -88,7 +88,7 @@ async function openSplits(options: DataSettings): Promise<CorpusSplits> {
     badFiles.push(...corpus.badFiles);
   }
   refuseShared(root, utterances);
-  const names = { train: chosen.train.join(" + "), dev: chosen.dev.join(" + "), test: chosen.test.join(" + ") };
+  const names = perSplit((split) => chosen[split].join(" + "));
   if (chosen.dev.length > 0) return { utterances, names, badFiles, notes: [] };
   const held = utterances.train.filter(({ id }) => isHeldOut(id));
   if (held.length === 0 || held.length === utterances.train.length)
@@ -144,16 +144,16 @@ export const taskData = (parts: Omit<TaskData, "facts" | "fingerprint">, names: 
   fingerprint: fingerprintOf(parts.utterances),
 });
 
-/** What the answers are, and which is an utterance's. */
-export interface Labels {
-  readonly objective: TaskData["objective"];
-  readonly of: (utterance: Utterance) => Pick<TaskUtterance, "label" | "reference">;
-}
-
-/** A corpus whose utterances are labelled from their ids and transcripts. */
+/**
+ * A corpus whose utterances are labelled from their ids and transcripts.
+ * @param labelsOf gives what the answers are (`objective`), and which is an utterance's (`of`)
+ */
 export async function labelledSplits(
   data: DataSettings,
-  labelsOf: (utterances: readonly Utterance[]) => Promise<Labels>,
+  labelsOf: (utterances: readonly Utterance[]) => Promise<{
+    readonly objective: TaskData["objective"];
+    readonly of: (utterance: Utterance) => Pick<TaskUtterance, "label" | "reference">;
+  }>,
 ): Promise<TaskData> {
   const { utterances, names, badFiles, notes } = await openSplits(data);
   const { objective, of } = await labelsOf(everySplit(utterances));

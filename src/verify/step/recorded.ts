@@ -9,7 +9,7 @@ import {
 import type { Batch } from "../../data/batch.ts";
 import type { LossOptions } from "../../distill/loss.ts";
 import type { HostArray, Parameters } from "../../graph/array.ts";
-import { type ModelConfig, validFrames } from "../../models/config.ts";
+import { type ModelConfig, receptiveField, validFrames } from "../../models/config.ts";
 import type { ModelWeights } from "../../models/parameters.ts";
 import type { Feed } from "../../runtime/runtime.ts";
 import {
@@ -20,7 +20,7 @@ import {
   recordedWave,
   recordedWeights,
 } from "../case.ts";
-import { channelsLast, type Pair } from "../compare.ts";
+import { type Pair, swapAxes } from "../compare.ts";
 
 export interface RecordedStep {
   readonly tensors: ReadonlyMap<string, HostArray>;
@@ -51,8 +51,9 @@ export async function readStep(folder: string): Promise<RecordedStep> {
     reuse: config.paper_semantics ? "exact" : "official",
     where: `${folder}/config.json student`,
   });
-  const wave = recordedWave(tensors, "wave", path, [teacher, student]);
-  const samples = recordedLengths(tensors.get("padding_mask"), wave, path, [teacher, student]);
+  const shortest = Math.max(receptiveField(teacher.conv), receptiveField(student.conv));
+  const wave = recordedWave(tensors, "wave", path, shortest);
+  const samples = recordedLengths(tensors.get("padding_mask"), wave, path, shortest);
   const names = samples.map((_, item) => `item ${item}`);
   const studentModel = { config: student, parameters: recordedWeights(tensors, student, "student.", path) };
   return {
@@ -98,7 +99,7 @@ export function pairsOf(
   return Object.entries(computed).flatMap(([name, array]) => {
     const found = tensors.get(`${prefix}${name}`);
     if (!found) return [];
-    const turned = /(^|\.)(cnn|pos_conv)$/.test(name) ? channelsLast(found) : found;
+    const turned = /(^|\.)(cnn|pos_conv)$/.test(name) ? swapAxes(found, 1) : found;
     return [{ name: `${prefix}${name}`, computed: array, recorded: turned }];
   });
 }

@@ -7,7 +7,7 @@ import type { EncoderOutputs } from "../../models/forward.ts";
 import type { ModelWeights } from "../../models/parameters.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { createModel } from "../../upstream/model.ts";
-import { batchFirst, numbered, type Pair } from "../compare.ts";
+import { numbered, type Pair, swapAxes } from "../compare.ts";
 import { feedsOf, isPadded, pairsOf, type RecordedStep } from "./recorded.ts";
 
 /** Our intermediates under the recorded names. */
@@ -62,7 +62,7 @@ export async function studentPairs(runtime: Runtime, recorded: RecordedStep) {
     maps: [...encoded.maps.keys()].flatMap((layer): Pair[] => {
       const name = `student.attn_map.${layer}`;
       const found = tensors.get(name);
-      return found ? [{ name, computed: computed[`map.${layer}`], recorded: batchFirst(found) }] : [];
+      return found ? [{ name, computed: computed[`map.${layer}`], recorded: swapAxes(found, 0) }] : [];
     }),
   };
 }

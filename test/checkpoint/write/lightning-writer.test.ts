@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { inspectCheckpoint, loadModel, officialSettings, writeLightning } from "../../../src/checkpoint/index.ts";
+import { inspectCheckpoint, loadModel, writeLightning } from "../../../src/checkpoint/index.ts";
+import { officialSettings } from "../../../src/checkpoint/write/official-settings.ts";
 import { type ModelConfig, noReuse, reuseEvery } from "../../../src/models/config.ts";
 import { initParameters } from "../../../src/models/init.ts";
 

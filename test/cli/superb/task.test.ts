@@ -1,6 +1,6 @@
 // stillwave superb pr|asr|ks|sid|ic as processes: events, exit codes, what flags become, help, and real signals.
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { main } from "../../../src/cli/main.ts";
@@ -33,6 +33,12 @@ async function within(...args: string[]) {
   const code = await main(args, { print, note, json: asText, jsonLine: asText, flush: async () => {} });
   return { code, ...lines };
 }
+
+/** The same data, keys the other way round. */
+const reversed = (value: unknown): unknown =>
+  typeof value !== "object" || value === null || Array.isArray(value)
+    ? value
+    : Object.fromEntries(Object.entries(value).reverse().map(([key, child]) => [key, reversed(child)])); // biome-ignore format: one line
 
 describe("an evaluation", () => {
   let events: EvaluateEvent[];
@@ -67,6 +73,26 @@ describe("an evaluation", () => {
     expect(stdout).toMatch(new RegExp(`^${whole}: was done before\ntest +PER ${rate} % \\(\\d+\\.\\d\\d to \\d+\\.\\d\\d at 95 %\\)\n`)); // biome-ignore format: one line
     expect(stdout).toMatch(/\ndev +\d+\.\d\d %, step \d0 at learning rate 1e-2\nlayer weights +fbank 1\.000\n/);
     expect(stdout).toContain(`report           ${join(whole, "report.html")}`);
+  });
+
+  test("a recipe with its settings is the same run, and flags win over it", async () => {
+    const recipe = join(root, "whole.yaml");
+    const settings = {
+      upstream: { model: "fbank" },
+      data: { root: corpus },
+      training: { steps: 40, evaluateEvery: 10, accumulate: 3 },
+      head: { projection: 16 },
+      features: { cache: join(root, "cache") },
+      run: { outDir: whole, threads: 1 },
+    };
+    writeFileSync(recipe, JSON.stringify(settings));
+    // what a run was begun with is compared by its values, in whatever order they stand
+    const record = join(whole, "run.json");
+    writeFileSync(record, JSON.stringify(reversed(JSON.parse(readFileSync(record, "utf8")))));
+    const done = await within("superb", "pr", recipe, "--resume");
+    expect([done.code, done.stdout.split("\n")[0]]).toEqual([0, `${whole}: was done before`]);
+    const other = await within("superb", "pr", recipe, "--set", "training.seed=5", "--seed", "4", "--resume");
+    expect(other.stderr).toMatch(/begun otherwise:\n {2}settings\.seed 0, now 4\n/);
   });
 
   test("a folder by default, named by task and upstream; flags are settings", async () => {

@@ -1,5 +1,5 @@
 // Power spectra of real signals: radix-2 FFT for lengths that are powers of two.
-import { InternalError } from "../errors.ts";
+import { InternalError } from "../../errors.ts";
 
 /** Reusable tables and buffers for one length. */
 export class PowerSpectrum {

@@ -1,0 +1,39 @@
+// The folder that a conversion writes into: checked before anything is read, its failures in the user's terms.
+import { mkdir, readdir, realpath, stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { StillwaveError } from "../../errors.ts";
+
+/** Failures of the file system, which name no remedy, as a user's error; others as they are. */
+export function writeErrorIn(folder: string, error: unknown): unknown {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (error instanceof StillwaveError || !code || !syscall) return error;
+  const remedy = code === "ENOSPC" || code === "EDQUOT" ? "make room on the disk" : "see that it can be written";
+  return new StillwaveError(`${folder}: ${(error as Error).message}; ${remedy}`, { cause: error });
+}
+
+/** Refuses before anything is loaded or downloaded. Says whether the folder is new. */
+export async function openTarget(folder: string, force: boolean): Promise<boolean> {
+  const found = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    const what = error.code === "ENOTDIR" ? "is a file; give a folder to write into" : `cannot be used (${error.code})`;
+    throw new StillwaveError(`${folder}: ${what}`);
+  });
+  const some = `${found.slice(0, 3).join(", ")}${found.length > 3 ? "..." : ""}`;
+  if (found.length > 0 && !force)
+    throw new StillwaveError(
+      `${folder}: not empty (${some}); give another folder, or --force (force: true) to write into it`,
+    );
+  const made = await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    throw new StillwaveError(`${folder}: cannot be made (${error.code})`);
+  });
+  return made !== undefined;
+}
+
+/** A model must not be written over the files it was read from. */
+export async function checkSource(path: string, folder: string): Promise<void> {
+  const info = await stat(path).catch(() => undefined);
+  const home = info?.isDirectory() ? path : dirname(path);
+  const real = (place: string) => realpath(place).catch(() => resolve(place));
+  if ((await real(home)) === (await real(folder)))
+    throw new StillwaveError(`${folder}: holds the checkpoint itself; give another folder`);
+}
