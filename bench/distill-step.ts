@@ -3,7 +3,8 @@
 import { parseArgs } from "node:util";
 import type { Batch } from "../src/data/batch.ts";
 import { spanMasks } from "../src/distill/masks.ts";
-import { loadRecipe, studentConfig } from "../src/distill/recipe.ts";
+import { loadRecipe } from "../src/distill/recipe/read.ts";
+import { studentConfig } from "../src/distill/recipe/student.ts";
 import { createDistillStep, studentGraph } from "../src/distill/step.ts";
 import { evaluateShape } from "../src/graph/dim.ts";
 import { initParameters } from "../src/models/init.ts";
@@ -39,7 +40,7 @@ function noise(seconds: number): Batch {
   return { wave, paddedSamples, samples: ids.map(() => paddedSamples), ids, paths: ids };
 }
 
-const { recipe } = await loadRecipe(values.recipe);
+const recipe = await loadRecipe(values.recipe);
 const teacher = publishedArchitecture("facebook/hubert-base-ls960")!;
 const student = studentConfig(recipe, teacher);
 const runtime = await createRuntime();

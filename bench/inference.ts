@@ -8,7 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { loadRecipe, studentConfig } from "../src/distill/recipe.ts";
+import { loadRecipe } from "../src/distill/recipe/read.ts";
+import { studentConfig } from "../src/distill/recipe/student.ts";
 import type { ExportDtype } from "../src/export/index.ts";
 import { exportOnnx, shippedSpeech } from "../src/export/index.ts";
 import { initParameters } from "../src/models/init.ts";
@@ -87,7 +88,7 @@ if (values.measure) {
 }
 
 async function compare(folder: string): Promise<void> {
-  const { recipe } = await loadRecipe(values.recipe);
+  const recipe = await loadRecipe(values.recipe);
   const teacher = publishedArchitecture("facebook/hubert-base-ls960")!;
   const configs = { student: studentConfig(recipe, teacher), teacher };
   const speech = await shippedSpeech(2);

@@ -1,6 +1,7 @@
 // Atomic file writes: temporary file in the same folder, fsync, rename, fsync of the folder.
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { StillwaveError } from "./errors.ts";
 
 let counter = 0;
 
@@ -33,4 +34,21 @@ export async function syncFolder(folder: string): Promise<void> {
   if (!handle) return;
   await handle.sync().catch(() => {});
   await handle.close();
+}
+
+/** What a user does about a write that the file system refused; `otherwise`: where the disk is not full. */
+export function diskRemedy(error: unknown, otherwise: string): string {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOSPC" || code === "EDQUOT" ? "make room on the disk" : otherwise;
+}
+
+/**
+ * A failure of the file system, which names no remedy, as a user's error; others as they are. `otherwise`: what to do where
+ * the disk is not full, `then` after either.
+ */
+export function explainDiskError(error: unknown, place: string, otherwise: string, then = ""): unknown {
+  if (!(error instanceof Error) || error instanceof StillwaveError) return error;
+  const { code, syscall, message } = error as NodeJS.ErrnoException;
+  if (!code || !syscall) return error;
+  return new StillwaveError(`${place}: ${message}; ${diskRemedy(error, otherwise)}${then}`, { cause: error });
 }

@@ -37,9 +37,9 @@ export function distillVerb(program: Command, output: Output, finish: (code: num
 }
 
 async function run(name: string, options: Options, output: Output): Promise<number> {
-  const { loadRecipe } = await import("../distill/recipe.ts");
+  const { loadRecipe } = await import("../distill/recipe/read.ts");
   const out = options.out === undefined ? [] : [`run.outDir=${JSON.stringify(options.out)}`];
-  const { recipe } = await loadRecipe(name, { set: [...(options.set ?? []), ...out] });
+  const recipe = await loadRecipe(name, [...(options.set ?? []), ...out]);
   const { distillRun } = await import("../distill/run.ts");
   const { prepareRun } = await import("../distill/prepare.ts");
   const { exitCodeOf, stopOnSignals } = await import("../training/signals.ts");

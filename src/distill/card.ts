@@ -1,7 +1,8 @@
 // The model card (README.md) of a distilled student: what it is, how it was made, how well it learned.
 import { type ModelConfig, samplesPerFrame } from "../models/config.ts";
 import { profile } from "../models/profile.ts";
-import { type Recipe, resolvedRecipeYaml } from "./recipe.ts";
+import { resolvedRecipeYaml } from "./recipe/read.ts";
+import type { Recipe } from "./recipe/schema.ts";
 import type { DistillRecord } from "./record.ts";
 
 /** What a model card can say about the run. */

@@ -7,17 +7,6 @@ import { meanLosses, type StepLosses } from "./loss.ts";
 import type { DistillPlan } from "./plan.ts";
 import type { Scored } from "./state.ts";
 
-/** The run is about to train (or to go on). */
-export interface StartEvent {
-  readonly kind: "start";
-  /** Updates done before: 0, or the checkpoint's step. */
-  readonly step: number;
-  readonly totalSteps: number;
-  readonly batchesPerEpoch: number;
-  readonly epochs: number;
-  readonly folder: string;
-}
-
 /** One optimiser update was done. Losses are means over its micro-batches. */
 export interface StepEvent {
   readonly kind: "step";
@@ -28,31 +17,18 @@ export interface StepEvent {
   readonly row: TrainRow;
 }
 
-export interface ValidationEvent {
-  readonly kind: "validation";
-  readonly step: number;
-  readonly loss: number;
-  readonly row: ValidationRow;
-  /** The lowest so far (always false before the first update). */
-  readonly best: boolean;
-}
-
-export interface CheckpointEvent {
-  readonly kind: "checkpoint";
-  readonly step: number;
-  readonly folder: string;
-}
-
 /** What training tells by itself. */
-export type TrainingEvent = StepEvent | ValidationEvent | CheckpointEvent;
-
-/** The run was asked to stop; a checkpoint of `step` is durable. `remedy` says how to go on. */
-export interface InterruptedEvent {
-  readonly kind: "interrupted";
-  readonly step: number;
-  readonly totalSteps: number;
-  readonly remedy: string;
-}
+export type TrainingEvent =
+  | StepEvent
+  | {
+      readonly kind: "validation";
+      readonly step: number;
+      readonly loss: number;
+      readonly row: ValidationRow;
+      /** The lowest so far (always false before the first update). */
+      readonly best: boolean;
+    }
+  | { readonly kind: "checkpoint"; readonly step: number; readonly folder: string };
 
 /** What summary.json of a finished run holds. */
 export interface DistillSummary {
@@ -68,16 +44,32 @@ export interface DistillSummary {
   readonly weightsSha256: string;
 }
 
-/** Everything is written. `already`: the run had ended before, nothing was done. */
-export interface DoneEvent {
-  readonly kind: "done";
-  readonly step: number;
-  readonly folder: string;
-  readonly already: boolean;
-  readonly summary: DistillSummary;
-}
+/** How a run ended. */
+export type EndEvent =
+  /** It was asked to stop; a checkpoint of `step` is durable. `remedy` says how to go on. */
+  | { readonly kind: "interrupted"; readonly step: number; readonly totalSteps: number; readonly remedy: string }
+  /** Everything is written. `already`: the run had ended before, nothing was done. */
+  | {
+      readonly kind: "done";
+      readonly step: number;
+      readonly folder: string;
+      readonly already: boolean;
+      readonly summary: DistillSummary;
+    };
 
-export type DistillEvent = StartEvent | NoteEvent | TrainingEvent | InterruptedEvent | DoneEvent;
+export type DistillEvent =
+  /** The run is about to train, or to go on from `step`. */
+  | {
+      readonly kind: "start";
+      readonly step: number;
+      readonly totalSteps: number;
+      readonly batchesPerEpoch: number;
+      readonly epochs: number;
+      readonly folder: string;
+    }
+  | NoteEvent
+  | TrainingEvent
+  | EndEvent;
 
 /** A micro-batch that an update learned from: its mask [items, frames], valid frames of each item, losses. */
 export interface Learned {

@@ -1,6 +1,6 @@
 // How long a run is and what each update uses: numbers that follow from the recipe and the number of batches.
 import { StillwaveError, UsageError } from "../errors.ts";
-import type { Recipe } from "./recipe.ts";
+import type { Recipe } from "./recipe/schema.ts";
 
 /** A recipe's training settings, with everything counted in updates. */
 export interface DistillPlan

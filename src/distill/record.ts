@@ -12,7 +12,8 @@ import {
   writeRunRecord,
 } from "../training/run-folder.ts";
 import { METRICS_NAME } from "../training/run-log.ts";
-import { type Recipe, resolvedRecipeYaml } from "./recipe.ts";
+import { resolvedRecipeYaml } from "./recipe/read.ts";
+import type { Recipe } from "./recipe/schema.ts";
 import type { CorpusRecord } from "./speech.ts";
 
 export const DISTILL_FILES = {
@@ -91,14 +92,14 @@ export function notesOnChanges(path: string, before: DistillRecord, recipe: Reci
       `${path}: this run was begun with another recipe; resume with the recipe in ${DISTILL_FILES.recipe}, ` +
         `or force it (--force):\n${list}`,
     );
-  const engine = (["device", "threads"] as const).filter(
-    (setting) => before.recipe.run[setting] !== recipe.run[setting],
-  );
-  const settings = engine.map(
-    (setting) =>
-      `run.${setting} changes from ${before.recipe.run[setting]} to ${recipe.run[setting]}: ` +
-      "weights may not be bit-identical to those of an uninterrupted run",
-  );
+  const [old, run] = [before.recipe.run, recipe.run];
+  const settings = (["device", "threads"] as const)
+    .filter((setting) => old[setting] !== run[setting])
+    .map(
+      (setting) =>
+        `run.${setting} changes from ${old[setting]} to ${run[setting]}: ` +
+        "weights may not be bit-identical to those of an uninterrupted run",
+    );
   const versions = changedVersions(before).map(
     ({ part, before, now }) =>
       `${part} was ${before} when the run began and is ${now} now: results may differ in the last bits`,
@@ -108,19 +109,22 @@ export function notesOnChanges(path: string, before: DistillRecord, recipe: Reci
 
 type Facts = Pick<DistillRecord, "data" | "teacher" | "student" | "totalSteps" | "batchesPerEpoch">;
 
+/** A start from `step` in the folder `path`; a resume where there is a record from `before`. */
+interface Start {
+  readonly path: string;
+  readonly recipe: Recipe;
+  readonly before: DistillRecord | undefined;
+  readonly step: number;
+  readonly force: boolean;
+}
+
 /**
- * Writes run.json and the recipe of a start from `step`, which is a resume where there is a record from `before`.
+ * Writes run.json and the recipe.
  * @throws StillwaveError where data or teacher are not those of before, unless it is forced
  */
 export async function recordStart(
-  path: string,
-  before: DistillRecord | undefined,
-  {
-    recipe,
-    step,
-    force,
-    ...facts
-  }: Facts & { readonly recipe: Recipe; readonly step: number; readonly force: boolean },
+  { path, recipe, before, step, force }: Start,
+  facts: Facts,
 ): Promise<{ record: DistillRecord; notes: string[] }> {
   const notes: string[] = [];
   const different = before ? differentFacts(before, facts) : [];
@@ -131,20 +135,8 @@ export async function recordStart(
   }
   const { created, environment, resumes } = startsOf(before, ({ at, environment }) => ({ at, step, environment }));
   const seeds = { run: recipe.run.seed, data: recipe.data.seed, initialise: recipe.student.initialise.seed };
-  const { data, teacher, student, totalSteps, batchesPerEpoch } = facts;
-  const record: DistillRecord = {
-    format: FORMAT_VERSION,
-    created,
-    recipe: portableRecipe(recipe),
-    seeds,
-    environment,
-    data,
-    teacher,
-    student,
-    totalSteps,
-    batchesPerEpoch,
-    resumes,
-  };
+  const begun = { format: FORMAT_VERSION, created, recipe: portableRecipe(recipe), seeds, environment };
+  const record: DistillRecord = { ...begun, ...facts, resumes };
   await writeRunRecord(path, record);
   await writeFileAtomic(join(path, DISTILL_FILES.recipe), resolvedRecipeYaml(recipe));
   return { record, notes };

@@ -2,19 +2,19 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { StillwaveError } from "../errors.ts";
-import { writeFileAtomic } from "../files.ts";
-import type { HostArray, Parameters } from "../graph/array.ts";
+import { explainDiskError, writeFileAtomic } from "../files.ts";
+import type { Parameters } from "../graph/array.ts";
 import { type AdamWState, createAdamWState } from "../optim/adamw.ts";
 import { checkpointName, listCheckpoints, restoreLast, restoreWeights } from "../training/checkpoints.ts";
 import { runTraining } from "../training/loop.ts";
 import { type NoteEvent, withNotes } from "../training/notes.ts";
-import { explainDiskError, openRunFolder, type RunFolder } from "../training/run-folder.ts";
+import { openRunFolder, type RunFolder } from "../training/run-folder.ts";
 import { openRunLog } from "../training/run-log.ts";
 import type { ModelFacts } from "./card.ts";
-import type { DistillEvent, DistillSummary, StepEvent } from "./events.ts";
+import type { DistillEvent, DistillSummary } from "./events.ts";
 import { distillPlan } from "./plan.ts";
 import { hashOf, type Prepare, type PreparedRun } from "./prepare.ts";
-import type { Recipe } from "./recipe.ts";
+import type { Recipe } from "./recipe/schema.ts";
 import { DISTILL_FILES, DISTILLATION, type DistillRecord, notesOnChanges, recordStart } from "./record.ts";
 import { freshState, isRunState, type RunState } from "./state.ts";
 import type { DistillStep } from "./step.ts";
@@ -34,31 +34,18 @@ export interface DistillRunOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A run: iterate over it to make it happen. Leaving the loop early writes a checkpoint and frees everything. */
-export interface DistillRun extends AsyncIterable<DistillEvent> {
-  /** The same run, optimiser updates only: `for await (const { step, loss } of run.steps())`. */
-  steps(): AsyncIterable<StepEvent>;
-}
-
 /**
- * Distils a student by a recipe. Nothing happens before the first event is asked for. Equal recipes, data and machines
- * give bit-identical weights, whether the run was interrupted (Ctrl-C, SIGKILL, power) or not.
- * Source of the method: arXiv:2305.11685.
+ * Distils a student by a recipe (arXiv:2305.11685). Nothing happens before the first event is asked for; leaving the loop
+ * early writes a checkpoint and frees everything. Equal recipes, data and machines give bit-identical weights, whether the
+ * run was interrupted (Ctrl-C, SIGKILL, power) or not.
  */
-export function distillRun(options: DistillRunOptions): DistillRun {
-  const events = () => withNotes((note) => run(options, note));
-  return {
-    [Symbol.asyncIterator]: events,
-    async *steps() {
-      for await (const event of events()) if (event.kind === "step") yield event;
-    },
-  };
-}
+export const distillRun = (options: DistillRunOptions): AsyncGenerator<DistillEvent, void, undefined> =>
+  withNotes((note) => run(options, note));
 
 type Note = (text: string) => void;
-type Run<Result> = AsyncGenerator<Exclude<DistillEvent, NoteEvent>, Result, undefined>;
+type Run = AsyncGenerator<Exclude<DistillEvent, NoteEvent>, void, undefined>;
 
-async function* run(options: DistillRunOptions, note: Note): Run<void> {
+async function* run(options: DistillRunOptions, note: Note): Run {
   const { recipe, resume = false, force = false } = options;
   const folder = await openRunFolder(options.outDir ?? recipe.run.outDir, resume, DISTILLATION);
   const { path, record } = folder;
@@ -74,7 +61,7 @@ async function* run(options: DistillRunOptions, note: Note): Run<void> {
     prepared = await options.prepare(recipe, { outDir: path, note });
     yield* trainAndFinish(folder, prepared, options, note);
   } catch (error) {
-    throw explainDiskError(error, path);
+    throw explainDiskError(error, path, "see that the run folder can be written", " and go on with --resume");
   } finally {
     try {
       await prepared?.dispose();
@@ -89,7 +76,7 @@ async function* trainAndFinish(
   prepared: PreparedRun,
   { recipe, force = false, signal }: DistillRunOptions,
   note: Note,
-): Run<void> {
+): Run {
   const { step, speech, teacher } = prepared;
   const plan = distillPlan(recipe, speech.train.batchesPerEpoch);
   const { totalSteps, batchesPerEpoch, epochs } = plan;
@@ -100,8 +87,8 @@ async function* trainAndFinish(
   // A run that is longer now has not ended.
   await rm(join(path, DISTILL_FILES.summary), { force: true });
   const student = { parameters: step.weights.length };
-  const facts = { recipe, data: speech.records, teacher, student, totalSteps, batchesPerEpoch };
-  const { record, notes } = await recordStart(path, before, { ...facts, step: start.step, force });
+  const facts = { data: speech.records, teacher, student, totalSteps, batchesPerEpoch };
+  const { record, notes } = await recordStart({ path, recipe, before, step: start.step, force }, facts);
   notes.forEach(note);
   const log = await openRunLog(path, before && (restored?.step ?? -1));
   let training: StudentTraining | undefined;
@@ -115,7 +102,7 @@ async function* trainAndFinish(
       yield { kind: "interrupted", step: end.step, totalSteps, remedy };
       return;
     }
-    const summary = await finish(path, prepared, { recipe, record, end });
+    const summary = await finish(path, prepared, { recipe, record }, end);
     yield { kind: "done", step: end.step, folder: path, already: false, summary };
   } finally {
     await training?.close();
@@ -123,17 +110,11 @@ async function* trainAndFinish(
   }
 }
 
-interface Restoring {
-  readonly checkpoints: string;
-  readonly totalSteps: number;
-  readonly force: boolean;
-}
-
 /** Brings weights and moments to the last whole checkpoint; undefined where there is none: the run begins again. */
 async function restore(
   { parameters, weights }: DistillStep,
   optimizer: AdamWState,
-  { checkpoints, totalSteps, force }: Restoring,
+  { checkpoints, totalSteps, force }: { checkpoints: string; totalSteps: number; force: boolean },
   note: Note,
 ): Promise<RunState | undefined> {
   const { found, notes } = await restoreLast(checkpoints, { parameters, optimizer }, isRunState, force);
@@ -156,27 +137,29 @@ async function restore(
   return { ...state, totalSteps, best: isBestThere ? state.best : null };
 }
 
-interface Ended {
-  readonly recipe: Recipe;
-  readonly record: DistillRecord;
-  readonly end: RunState;
-}
-
 /** Writes the model folders and, last of all, the summary. */
-async function finish(path: string, { step, writeModel }: PreparedRun, { recipe, record, end }: Ended) {
+async function finish(
+  path: string,
+  { step, writeModel }: PreparedRun,
+  facts: Pick<ModelFacts, "recipe" | "record">,
+  end: RunState,
+): Promise<DistillSummary> {
   const { initialValidation, lastValidation, best } = end;
   const finalValidation = lastValidation?.step === end.step ? lastValidation.loss : null;
-  const facts = { recipe, record, initialValidation };
-  const last: ModelFacts = { ...facts, role: "last", step: end.step, validation: finalValidation };
-  await writeModel(join(path, DISTILL_FILES.last), step.parameters, last);
+  const write = (role: "best" | "last", parameters: Parameters, at: number, validation: number | null) =>
+    writeModel(join(path, DISTILL_FILES[role]), parameters, {
+      ...facts,
+      role,
+      step: at,
+      initialValidation,
+      validation,
+    });
+  await write("last", step.parameters, end.step, finalValidation);
   if (best) {
-    let weights = step.parameters;
-    if (best.step !== end.step) {
-      weights = copyOf(step.parameters);
+    const weights = best.step === end.step ? step.parameters : structuredClone(step.parameters);
+    if (weights !== step.parameters)
       await restoreWeights(join(path, DISTILL_FILES.checkpoints, checkpointName(best.step)), weights);
-    }
-    const { step: bestStep, loss: validation } = best;
-    await writeModel(join(path, DISTILL_FILES.best), weights, { ...facts, role: "best", step: bestStep, validation });
+    await write("best", weights, best.step, best.loss);
   }
   const summary: DistillSummary = {
     step: end.step,
@@ -190,9 +173,6 @@ async function finish(path: string, { step, writeModel }: PreparedRun, { recipe,
   await writeFileAtomic(join(path, DISTILL_FILES.summary), `${JSON.stringify(summary, null, 2)}\n`);
   return summary;
 }
-
-const copyOf = (parameters: Parameters): Parameters =>
-  new Map([...parameters].map(([name, { shape, data }]): [string, HostArray] => [name, { shape, data: data.slice() }]));
 
 /** The summary of a run that has nothing left to do: one that has ended, and is not longer now. */
 async function finishedSummary(

@@ -10,7 +10,7 @@ import {
   prefetchBatches,
 } from "../data/index.ts";
 import { InternalError, StillwaveError } from "../errors.ts";
-import type { Recipe } from "./recipe.ts";
+import type { Recipe } from "./recipe/schema.ts";
 
 /** Batches of every epoch. The batch of (epoch, index) is always the same. */
 export interface TrainingSpeech {

@@ -12,7 +12,7 @@ import { type EpochBatch, epochBatches, type RunSpeech } from "./speech.ts";
 import type { RunState } from "./state.ts";
 import { notFinite, type ValidationParts, validateIfDue } from "./validate.ts";
 
-export interface TrainParts extends ValidationParts {
+export interface StudentTrainingParts extends ValidationParts {
   readonly optimizer: AdamWState;
   /** Whose updates the step's weights and the optimiser have behind them. */
   readonly start: RunState;
@@ -26,14 +26,14 @@ const LARGEST_NORM = 1e18;
 
 export class StudentTraining implements Training<RunState, TrainingEvent> {
   readonly live: Training<RunState, TrainingEvent>["live"];
-  private readonly parts: TrainParts;
+  private readonly parts: StudentTrainingParts;
   private readonly adamw: AdamWOptions;
   private readonly batches: AsyncGenerator<EpochBatch, never, undefined>;
   private readonly began = performance.now();
   /** Updates in a row that had no usable file. */
   private emptyUpdates = 0;
 
-  constructor(parts: TrainParts) {
+  constructor(parts: StudentTrainingParts) {
     const { plan, step, optimizer, start, speech } = parts;
     const { betas, eps, weightDecay } = plan.optimizer;
     this.adamw = { betas, eps, decay: decayRanges(step.parameters, weightDecay) };

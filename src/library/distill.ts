@@ -5,8 +5,9 @@ import { differentField, type LoadedModel, loadModel } from "../checkpoint/index
 import type { CorpusSource } from "../data/index.ts";
 import type { DistillEvent, StepEvent } from "../distill/events.ts";
 import { prepareWith, stepOf } from "../distill/prepare.ts";
+import { resolveSettings } from "../distill/recipe/read.ts";
+import type { Recipe, recipeSchema } from "../distill/recipe/schema.ts";
 import { checkTeacher, studentModel } from "../distill/recipe/student.ts";
-import { type Recipe, type recipeSchema, resolveSettings } from "../distill/recipe.ts";
 import { DISTILL_FILES } from "../distill/record.ts";
 import { distillRun } from "../distill/run.ts";
 import { UsageError } from "../errors.ts";

@@ -18,5 +18,6 @@ export {
   readMetrics,
   truncateAfter,
 } from "./metrics.ts";
+export type { MetricsRow, TrainRow, ValidationRow } from "./metrics.types.ts";
 export { type Progress, startProgress } from "./progress.ts";
-export { openEventWriter } from "./tensorboard.ts";
+export { type EventWriter, openEventWriter } from "./tensorboard.ts";

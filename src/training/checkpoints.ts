@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { readSafetensors, writeSafetensors } from "../checkpoint/formats/safetensors.ts";
 import { StillwaveError } from "../errors.ts";
-import { syncFolder, writeFileAtomic } from "../files.ts";
+import { diskRemedy, syncFolder, writeFileAtomic } from "../files.ts";
 import type { HostArray, Parameters } from "../graph/array.ts";
 import type { AdamWState } from "../optim/adamw.ts";
 
@@ -54,49 +54,42 @@ const stepOf = (name: string): number | undefined => {
  * Writes checkpoint `state.step` into `folder`: a temporary folder, every file synced, then one rename. A checkpoint of
  * this step that is already there has the same weights (training is deterministic), so only its state is rewritten.
  * Resolves to its folder.
+ * @throws StillwaveError where it cannot be written
  */
 export async function writeCheckpoint(
   folder: string,
   state: CheckpointState,
   training: TrainingState,
 ): Promise<string> {
-  const target = join(folder, checkpointName(state.step));
+  const name = checkpointName(state.step);
+  const target = join(folder, name);
+  const temporary = join(folder, `.${name}.${process.pid}.tmp`);
   try {
     const existing = await readState(target).catch(() => undefined);
-    if (existing) {
-      await writeState(target, state, existing.files);
-      return target;
-    }
-    await mkdir(folder, { recursive: true });
-    const temporary = join(folder, `.${checkpointName(state.step)}.${process.pid}.tmp`);
-    try {
+    if (existing) await writeState(target, state, existing.files);
+    else {
       await rm(temporary, { recursive: true, force: true });
-      await mkdir(temporary);
+      await mkdir(temporary, { recursive: true });
       await writeSafetensors(join(temporary, WEIGHTS_NAME), training.parameters);
-      await writeSafetensors(join(temporary, OPTIMIZER_NAME), moments(training), {
-        metadata: { t: String(training.optimizer.t) },
-      });
-      const files = {
-        [WEIGHTS_NAME]: await recordOf(join(temporary, WEIGHTS_NAME)),
-        [OPTIMIZER_NAME]: await recordOf(join(temporary, OPTIMIZER_NAME)),
-      };
+      const metadata = { t: String(training.optimizer.t) };
+      await writeSafetensors(join(temporary, OPTIMIZER_NAME), moments(training), { metadata });
+      const files: Record<string, FileRecord> = {};
+      for (const file of [WEIGHTS_NAME, OPTIMIZER_NAME]) files[file] = await recordOf(join(temporary, file));
       await writeState(temporary, state, files);
       await rename(temporary, target);
       await syncFolder(folder);
-    } catch (error) {
-      await rm(temporary, { recursive: true, force: true }).catch(() => {});
-      throw error;
     }
+    return target;
   } catch (error) {
+    await rm(temporary, { recursive: true, force: true }).catch(() => {});
     if (error instanceof StillwaveError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
-    const remedy = code === "ENOSPC" || code === "EDQUOT" ? "make room on the disk" : "see that the folder is writable";
+    const remedy = diskRemedy(error, "see that the folder is writable");
     throw new StillwaveError(
       `${target}: checkpoint cannot be written (${code ?? message}); earlier checkpoints are untouched: ${remedy} and resume`,
       { cause: error },
     );
   }
-  return target;
 }
 
 /** `m.<name>` and `v.<name>` for every parameter: views into the flat moments. */
@@ -232,42 +225,34 @@ export async function restoreLast<State extends CheckpointState>(
 /** Copies a checkpoint's weights and moments into the live buffers. Names and shapes must be those of the training. */
 export async function restoreCheckpoint(folder: string, training: TrainingState): Promise<void> {
   await restoreWeights(folder, training.parameters);
-  const file = await readSafetensors(join(folder, OPTIMIZER_NAME));
-  try {
-    const wanted = [...moments(training)];
-    if (file.tensors.size !== wanted.length)
-      throw new StillwaveError(`${file.path}: ${file.tensors.size} tensors, the training needs ${wanted.length}`);
-    for (const [name, array] of wanted) await copyTensor(file, name, array);
-    const t = Number(file.metadata.get("t") ?? Number.NaN);
-    if (!Number.isSafeInteger(t) || t < 0)
-      throw new StillwaveError(`${file.path}: no count of updates in its metadata`);
-    training.optimizer.t = t;
-  } finally {
-    await file.close();
-  }
+  const path = join(folder, OPTIMIZER_NAME);
+  const metadata = await restoreTensors(path, new Map(moments(training)), "needs");
+  const t = Number(metadata.get("t") ?? Number.NaN);
+  if (!Number.isSafeInteger(t) || t < 0) throw new StillwaveError(`${path}: no count of updates in its metadata`);
+  training.optimizer.t = t;
 }
 
 /** Copies a checkpoint's weights alone, into arrays of the same names and shapes. */
 export async function restoreWeights(folder: string, parameters: Parameters): Promise<void> {
-  const file = await readSafetensors(join(folder, WEIGHTS_NAME));
+  await restoreTensors(join(folder, WEIGHTS_NAME), parameters, "has");
+}
+
+/** Copies the tensors of a file, which must be those of `wanted`; resolves to the file's metadata. */
+async function restoreTensors(path: string, wanted: Parameters, verb: "has" | "needs") {
+  const file = await readSafetensors(path);
   try {
-    if (file.tensors.size !== parameters.size)
-      throw new StillwaveError(`${file.path}: ${file.tensors.size} tensors, the training has ${parameters.size}`);
-    for (const [name, array] of parameters) await copyTensor(file, name, array);
+    if (file.tensors.size !== wanted.size)
+      throw new StillwaveError(`${file.path}: ${file.tensors.size} tensors, the training ${verb} ${wanted.size}`);
+    for (const [name, { shape, data }] of wanted) {
+      const stored = await file.read(name);
+      if (stored.shape.join() !== shape.join())
+        throw new StillwaveError(
+          `${file.path}: tensor "${name}" has shape [${stored.shape}], the training needs [${shape}]`,
+        );
+      data.set(stored.data);
+    }
+    return file.metadata;
   } finally {
     await file.close();
   }
-}
-
-async function copyTensor(
-  file: Awaited<ReturnType<typeof readSafetensors>>,
-  name: string,
-  array: HostArray,
-): Promise<void> {
-  const stored = await file.read(name);
-  if (stored.shape.join() !== array.shape.join())
-    throw new StillwaveError(
-      `${file.path}: tensor "${name}" has shape [${stored.shape}], the training needs [${array.shape}]`,
-    );
-  array.data.set(stored.data);
 }

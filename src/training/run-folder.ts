@@ -150,13 +150,3 @@ export function differences(before: unknown, now: unknown, wholeLists: boolean, 
   const [old, current] = [before, now].map((value): string | undefined => JSON.stringify(value));
   return old === current ? [] : [{ name, before: old, now: current }];
 }
-
-/** Failures of the file system, which come without a remedy, as a user's error; others as they are. */
-export function explainDiskError(error: unknown, folder: string): unknown {
-  if (!(error instanceof Error) || error instanceof StillwaveError) return error;
-  const { code, syscall, message } = error as NodeJS.ErrnoException;
-  if (!code || !syscall) return error;
-  const remedy =
-    code === "ENOSPC" || code === "EDQUOT" ? "make room on the disk" : "see that the run folder can be written";
-  return new StillwaveError(`${folder}: ${message}; ${remedy} and go on with --resume`, { cause: error });
-}

@@ -10,6 +10,7 @@ import type { ModelWeights } from "../models/parameters.ts";
 import { lengthsInput, outputFrames, parameterInputs, validInput, waveInput } from "../models/trace.ts";
 import { normalizeWaveforms } from "../models/waveform.ts";
 import type { Executable, Feed, Runtime } from "../runtime/runtime.ts";
+import { SessionCache } from "../runtime/sessions.ts";
 import { hiddenStates, type States } from "./states.ts";
 
 /**
@@ -130,14 +131,11 @@ export function createModel(
   { config, parameters, info = NO_FILE }: ModelWeights & { readonly info?: ModelInfo },
   runtime: Runtime | (() => Promise<Runtime>),
 ): Model {
-  const compiled = new Map<Runtime, Map<string, Promise<Executable>>>();
+  const compiled = new Map<Runtime, SessionCache>();
   const executable = (on: Runtime, variant: Variant): Promise<Executable> => {
-    const known = compiled.get(on) ?? new Map<string, Promise<Executable>>();
-    compiled.set(on, known);
-    const key = JSON.stringify(variant);
-    const session = known.get(key) ?? on.compile(inferenceGraph(config, variant));
-    known.set(key, session);
-    return session;
+    const sessions = compiled.get(on) ?? new SessionCache(on);
+    compiled.set(on, sessions);
+    return sessions.get(JSON.stringify(variant), (compile) => compile(inferenceGraph(config, variant)));
   };
   return {
     config,
@@ -160,9 +158,7 @@ export function createModel(
       return extractionOf(await session.run(feeds), frames);
     },
     async dispose() {
-      const sessions = [...compiled.values()].flatMap((known) => [...known.values()]);
-      compiled.clear();
-      for (const session of sessions) await (await session).dispose();
+      for (const sessions of compiled.values()) await sessions.release();
     },
   };
 }

@@ -7,7 +7,8 @@ import type { ModelFacts } from "../../src/distill/card.ts";
 import type { DistillEvent } from "../../src/distill/events.ts";
 import type { StepLosses } from "../../src/distill/loss.ts";
 import type { Prepare } from "../../src/distill/prepare.ts";
-import { parseRecipe, type Recipe } from "../../src/distill/recipe.ts";
+import { parseRecipe } from "../../src/distill/recipe/read.ts";
+import type { Recipe } from "../../src/distill/recipe/schema.ts";
 import { type DistillRunOptions, distillRun } from "../../src/distill/run.ts";
 import type { RunSpeech } from "../../src/distill/speech.ts";
 import type { DistillStep } from "../../src/distill/step.ts";
@@ -174,7 +175,14 @@ export interface Extra extends Omit<Partial<DistillRunOptions>, "prepare"> {
 
 /** A run of the fake recipe into `outDir`. */
 export function start(outDir: string, { fake = {}, set = [], ...options }: Extra = {}) {
-  return distillRun({ recipe: fakeRecipe(outDir, set), prepare: fakePrepare(fake), ...options });
+  const events = () => distillRun({ recipe: fakeRecipe(outDir, set), prepare: fakePrepare(fake), ...options });
+  return {
+    [Symbol.asyncIterator]: events,
+    /** Updates only. */
+    async *steps() {
+      for await (const event of events()) if (event.kind === "step") yield event;
+    },
+  };
 }
 
 export async function events(run: AsyncIterable<DistillEvent>): Promise<DistillEvent[]> {

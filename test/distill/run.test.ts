@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { readAllSafetensors } from "../../src/checkpoint/formats/safetensors.ts";
-import { parseRecipe } from "../../src/distill/recipe.ts";
+import { parseRecipe } from "../../src/distill/recipe/read.ts";
 import type { DistillStep } from "../../src/distill/step.ts";
 import { readMetrics } from "../../src/log/index.ts";
 import {

@@ -8,7 +8,6 @@ import { withNotes } from "../../src/training/notes.ts";
 import {
   changedVersions,
   differences,
-  explainDiskError,
   openRunFolder,
   type RunKind,
   type RunRecord,
@@ -109,19 +108,6 @@ test("differences: leaves by name in the order of before, lists whole or by item
   expect(differences(before, now, false)[1]).toEqual({ name: "a.list.2", before: undefined, now: "3" });
   expect(differences(before, structuredClone(before), false)).toEqual([]);
   expect(differences(null, { beam: 3 }, false)).toEqual([{ name: "", before: "null", now: '{"beam":3}' }]);
-});
-
-test("failures of the file system say how to go on, others stay what they are", () => {
-  const full = Object.assign(new Error("ENOSPC: no space left"), { code: "ENOSPC", syscall: "write" });
-  expect(explainDiskError(full, "run")).toMatchObject({
-    name: "StillwaveError",
-    message: "run: ENOSPC: no space left; make room on the disk and go on with --resume",
-    cause: full,
-  });
-  const denied = Object.assign(new Error("EACCES: permission denied"), { code: "EACCES", syscall: "open" });
-  expect(explainDiskError(denied, "run")).toMatchObject({ message: /see that the run folder can be written/ });
-  for (const other of [new Error("bug"), new StillwaveError("known"), "text", undefined])
-    expect(explainDiskError(other, "run")).toBe(other);
 });
 
 test("notes come as events before the event that follows them, and before an error", async () => {

@@ -1,36 +1,32 @@
 // Shows a distillation run while it happens: progress and notes for people, one JSON event a line for programs.
 import { join } from "node:path";
-import type { DistillEvent, DoneEvent } from "../../distill/events.ts";
+import type { DistillEvent, EndEvent } from "../../distill/events.ts";
 import { InternalError } from "../../errors.ts";
 import { formatDuration, formatNumber, type Progress, startProgress } from "../../log/index.ts";
 import type { Output } from "../output.ts";
-
-type Interrupted = Extract<DistillEvent, { kind: "interrupted" }>;
 
 /** Iterates the run to its end and returns the event that ended it. */
 export async function followRun(
   events: AsyncIterable<DistillEvent>,
   output: Output,
   { json }: { readonly json: boolean },
-): Promise<DoneEvent | Interrupted> {
-  let ended: DoneEvent | Interrupted | undefined;
+): Promise<EndEvent> {
+  let ended: EndEvent | undefined;
   let progress: Progress | undefined;
   const note = (text: string) => (progress ? progress.note(text) : output.note(text));
   try {
     for await (const event of events) {
       if (json) output.jsonLine(event);
-      else if (event.kind === "start") {
-        note(startText(event));
-        progress = startProgress({ label: "distill", total: event.totalSteps, startedAt: event.step });
-      } else if (event.kind === "step") {
-        progress?.update(event.step, {
-          loss: event.loss.total,
-          audioSecondsPerSecond: event.row.audioSecondsPerSecond,
-        });
-      } else if (event.kind !== "done") note(noteText(event));
-      else {
+      else if (event.kind === "step") {
+        const { loss, audioSecondsPerSecond } = event.row;
+        progress?.update(event.step, { loss, audioSecondsPerSecond });
+      } else if (event.kind === "done") {
         progress?.finish();
         output.print(doneText(event));
+      } else {
+        note(noteText(event));
+        if (event.kind === "start")
+          progress = startProgress({ label: "distill", total: event.totalSteps, startedAt: event.step });
       }
       if (event.kind === "interrupted" || event.kind === "done") ended = event;
     }
@@ -41,15 +37,13 @@ export async function followRun(
   return ended;
 }
 
-function startText({ step, totalSteps, batchesPerEpoch, epochs, folder }: Extract<DistillEvent, { kind: "start" }>) {
-  const from = step ? `, from step ${step}` : "";
-  return `run ${folder}: ${totalSteps} steps${from}; ${epochs} epochs of ${batchesPerEpoch} batches`;
-}
-
-type Noted = Exclude<DistillEvent, { kind: "start" | "step" | "done" }>;
-
-function noteText(event: Noted): string {
+function noteText(event: Exclude<DistillEvent, { kind: "step" | "done" }>): string {
   switch (event.kind) {
+    case "start": {
+      const { folder, totalSteps, step, epochs, batchesPerEpoch } = event;
+      const from = step ? `, from step ${step}` : "";
+      return `run ${folder}: ${totalSteps} steps${from}; ${epochs} epochs of ${batchesPerEpoch} batches`;
+    }
     case "note":
       return event.text;
     case "validation":
@@ -61,7 +55,7 @@ function noteText(event: Noted): string {
   }
 }
 
-function doneText({ step, folder, already, summary }: DoneEvent): string {
+function doneText({ step, folder, already, summary }: Extract<DistillEvent, { kind: "done" }>): string {
   const { initialValidation: before, finalValidation: after, best, models, seconds } = summary;
   const lines = [
     already

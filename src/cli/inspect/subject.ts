@@ -1,12 +1,15 @@
 // What `inspect` finds out about a recipe's student, a checkpoint or a published model.
 import { existsSync } from "node:fs";
 import { extname } from "node:path";
-import { loadRecipe, type Recipe, shippedRecipes, studentConfig } from "../../distill/recipe.ts";
+import { loadRecipe } from "../../distill/recipe/read.ts";
+import type { Recipe } from "../../distill/recipe/schema.ts";
+import { studentConfig } from "../../distill/recipe/student.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
 import type { ModelConfig, ReuseSemantics } from "../../models/config.ts";
 import { type ModelProfile, profile } from "../../models/profile.ts";
 import { publishedArchitecture, publishedIds, REFERENCE_ID } from "../../models/published.ts";
 import { suggestion } from "../../recipe/closest.ts";
+import { shippedRecipes } from "../../recipe/places.ts";
 
 /** A model to measure against. */
 export interface Reference {
@@ -73,7 +76,7 @@ async function looksLikeRecipe(subject: string): Promise<boolean> {
 }
 
 async function fromRecipe(name: string, set: readonly string[]): Promise<Found> {
-  const { recipe } = await loadRecipe(name, { set });
+  const recipe = await loadRecipe(name, set);
   const teacher = await findTeacher(recipe.teacher);
   const architecture = studentConfig(recipe, teacher.architecture);
   return { kind: "recipe", format: null, architecture, tensors: null, dtype: null, ignored: [], notes: [], recipe };

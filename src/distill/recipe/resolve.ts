@@ -61,7 +61,8 @@ function attentionSources(from: RecipeInput["student"]["attentionFrom"], layers:
 
 function studentProblems(student: StudentRecipe): RecipeProblem[] {
   const problems: RecipeProblem[] = [];
-  const bad = (key: string, message: string) => problems.push({ path: ["student", key], message });
+  const bad = (key: string, message: string, ...inside: string[]) =>
+    problems.push({ path: ["student", key, ...inside], message });
   try {
     checkModelConfig(studentShape(student, { dim: student.dim, normalizeWaveform: false }));
   } catch (error) {
@@ -84,27 +85,21 @@ function studentProblems(student: StudentRecipe): RecipeProblem[] {
     bad("conv", `one frame would cover ${receptiveField(conv)} samples; published models use 400`);
   const { copyConv } = student.initialise;
   if (typeof copyConv === "number" && copyConv > conv.length)
-    problems.push({
-      path: ["student", "initialise", "copyConv"],
-      message: `too big: conv has ${conv.length} layers, got ${copyConv}`,
-    });
+    bad("initialise", `too big: conv has ${conv.length} layers, got ${copyConv}`, "copyConv");
   return problems;
 }
 
 function choiceProblems(recipe: Recipe): RecipeProblem[] {
   const problems: RecipeProblem[] = [];
+  const bad = (path: RecipePath, message: string) => problems.push({ path, message });
   const { data, run, loss } = recipe;
   if (data.batchSize !== null && data.batchSeconds !== null)
-    problems.push({
-      path: ["data", "batchSeconds"],
-      message: "batchSize is given too; give one and set the other to null",
-    });
+    bad(["data", "batchSeconds"], "batchSize is given too; give one and set the other to null");
   if (run.epochs !== null && run.steps !== null)
-    problems.push({ path: ["run", "steps"], message: "epochs is given too; give one and set the other to null" });
-  if (run.epochs === null && run.steps === null)
-    problems.push({ path: ["run"], message: "missing: give epochs or steps, how long to train" });
+    bad(["run", "steps"], "epochs is given too; give one and set the other to null");
+  if (run.epochs === null && run.steps === null) bad(["run"], "missing: give epochs or steps, how long to train");
   if (loss.hintWeight === 0 && loss.lastWeight === 0)
-    problems.push({ path: ["loss", "lastWeight"], message: "hintWeight and lastWeight are both 0: nothing to learn" });
+    bad(["loss", "lastWeight"], "hintWeight and lastWeight are both 0: nothing to learn");
   const places: [RecipePath, string | undefined][] = [
     [["teacher"], recipe.teacher],
     [["data", "train", "path"], data.train.path],
@@ -112,11 +107,8 @@ function choiceProblems(recipe: Recipe): RecipeProblem[] {
   ];
   for (const [path, place] of places)
     if (place !== undefined && !staysInPackage(place))
-      problems.push({ path, message: `package: paths stay inside the package, got ${place}` });
+      bad(path, `package: paths stay inside the package, got ${place}`);
   if (run.outDir.startsWith("package:"))
-    problems.push({
-      path: ["run", "outDir"],
-      message: "a run cannot be written inside the package; give another folder",
-    });
+    bad(["run", "outDir"], "a run cannot be written inside the package; give another folder");
   return problems;
 }

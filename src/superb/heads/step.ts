@@ -8,7 +8,7 @@ import { input } from "../../graph/value.ts";
 import { flatten } from "../../models/flat.ts";
 import type { LstmTraces } from "../../nn/lstm.ts";
 import { type DropoutSite, fedDropout, noDropout } from "../../nn/scope.ts";
-import type { Executable, Feed, Feeds, Runtime } from "../../runtime/runtime.ts";
+import type { Executable, Feed, Runtime } from "../../runtime/runtime.ts";
 import { SessionCache } from "../../runtime/sessions.ts";
 import { GradientAccumulator } from "../../training/accumulator.ts";
 import { drawDropoutMasks } from "../../training/dropout-masks.ts";
@@ -63,10 +63,8 @@ export class Head {
   private readonly dtype: HeadOptions["dtype"];
   private readonly accumulator: GradientAccumulator;
   private readonly sessions: SessionCache;
-  private pending:
-    | { readonly compiled: Compiled; readonly feeds: Feeds; readonly shape: readonly number[] }
-    | "nothing"
-    | undefined;
+  /** The backward pass that belongs to the last forward pass. */
+  private pending: ((cotangent: Float32Array) => Promise<unknown>) | undefined;
 
   constructor({ config, input, dtype, parameters, runtime }: HeadOptions) {
     const specs = headParameters(config, input);
@@ -102,7 +100,7 @@ export class Head {
   /** Logits of a training pass, whose gradients `backward` adds next. */
   async forward(features: FeatureBatch, { dropoutSeed, plans }: TrainingPass): Promise<HeadOutput> {
     if (this.isTooShort(features)) {
-      this.pending = "nothing";
+      this.pending = async () => {};
       return this.noOutput(features);
     }
     const batch = padded(features, frameMultiple(this.config));
@@ -115,7 +113,9 @@ export class Head {
       ...drawDropoutMasks(compiled.sites, { items, time, blocks: time / frameMultiple(this.config) }, dropoutSeed),
     };
     const { logits, ...saved } = await compiled.forward.run(given);
-    this.pending = { compiled, feeds: { ...given, ...saved }, shape: logits.shape };
+    const { shape } = logits;
+    this.pending = (data) =>
+      this.accumulator.add((into) => compiled.backward.run({ ...given, ...saved, [COTANGENT]: { shape, data } }, into));
     return outputOf(logits, frames);
   }
 
@@ -124,9 +124,7 @@ export class Head {
     const { pending } = this;
     if (!pending) throw new InternalError("backward without a forward pass");
     this.pending = undefined;
-    if (pending === "nothing") return;
-    const fed = { ...pending.feeds, [COTANGENT]: { shape: pending.shape, data: cotangent } };
-    await this.accumulator.add((into) => pending.compiled.backward.run(fed, into));
+    await pending(cotangent);
     await this.sessions.used();
   }
 

@@ -1,7 +1,7 @@
 // Trains a head at every learning rate, lets dev choose, and lets the chosen one go on to its end.
 import { join } from "node:path";
 import { StillwaveError } from "../../errors.ts";
-import { openEventWriter } from "../../log/index.ts";
+import { type EventWriter, openEventWriter } from "../../log/index.ts";
 import { createAdamWState } from "../../optim/adamw.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { restoreLast } from "../../training/checkpoints.ts";
@@ -70,14 +70,12 @@ export async function* sweep(parts: SweepParts): AsyncGenerator<EvaluationEvent,
 
 /** Best on dev; of equals the first. */
 function bestOf(trained: readonly Trained[], isHigherBetter: boolean): Trained {
-  const scored = trained.filter(({ state }) => state.best !== null && Number.isFinite(state.best.dev));
-  const [first] = scored;
-  if (!first) throw new StillwaveError("no learning rate gave a score on dev; lower them");
-  const better = (a: Trained, b: Trained) => {
-    const [x, y] = [a.state.best!.dev, b.state.best!.dev];
-    return (isHigherBetter ? x > y : x < y) ? a : b;
-  };
-  return scored.slice(1).reduce((best, one) => better(one, best), first);
+  const devOf = ({ state }: Trained) => state.best?.dev ?? Number.NaN;
+  const [best] = trained
+    .filter((one) => Number.isFinite(devOf(one)))
+    .toSorted((a, b) => (isHigherBetter ? devOf(b) - devOf(a) : devOf(a) - devOf(b)));
+  if (!best) throw new StillwaveError("no learning rate gave a score on dev; lower them");
+  return best;
 }
 
 async function* trainAt(
@@ -91,6 +89,7 @@ async function* trainAt(
   const head = new Head({ config, input, dtype: source.dtype, parameters, runtime });
   const optimizer = createAdamWState(head.weights.length);
   const folder = trainingFolder(parts.folder, learningRate);
+  let log: EventWriter | undefined;
   try {
     const live = { parameters: head.parameters, optimizer };
     const { found, notes } = await restoreLast(folder, live, isHeadState, true);
@@ -103,7 +102,12 @@ async function* trainAt(
       untilStep,
     };
     yield { kind: "training", learningRate, step: start.step, untilStep };
-    const training = trainHead({
+    const purgeStep = start.step > 0 ? start.step + 1 : undefined;
+    log = openEventWriter(join(parts.folder, EVALUATION_FILES.events, `lr-${learningRate.toExponential()}`), {
+      purgeStep,
+    });
+    const { scalars } = log;
+    return yield* trainHead({
       ...parts,
       plan,
       head,
@@ -111,17 +115,14 @@ async function* trainAt(
       start,
       folder,
       isHigherBetter: task.metric.isHigherBetter,
+      onEvent: (event) => writeScalars(event, scalars),
       async evaluateDev() {
         const evaluated = await evaluate({ head, objective, source, signal }, parts.dev);
         return evaluated && { loss: evaluated.loss, dev: devScore(parts, evaluated.predictions) };
       },
     });
-    return yield* logged(
-      training,
-      join(parts.folder, EVALUATION_FILES.events, `lr-${learningRate.toExponential()}`),
-      start.step,
-    );
   } finally {
+    log?.close();
     await head.release();
   }
 }
@@ -135,39 +136,19 @@ function devScore(
   return accuracy(predictions, task.recipe.batching === "balanced" ? dev : null);
 }
 
-/** The same events, written for TensorBoard on the way. */
-async function* logged(
-  training: AsyncGenerator<TrainEvent, HeadState, undefined>,
-  folder: string,
-  startStep: number,
-): AsyncGenerator<TrainEvent, HeadState, undefined> {
-  const events = openEventWriter(folder, startStep > 0 ? { purgeStep: startStep + 1 } : {});
-  try {
-    for (;;) {
-      const next = await training.next();
-      if (next.done) return next.value;
-      const event = next.value;
-      if (event.kind === "evaluation") {
-        const { step, dev, devLoss, trainLoss } = event;
-        const values: [string, number | null][] = [
-          ["dev/score", dev],
-          ["dev/loss", devLoss],
-          ["train/mean_loss", trainLoss],
-        ];
-        events.scalars(
-          step,
-          values.flatMap(([tag, value]): [string, number][] => (value === null ? [] : [[tag, value]])),
-        );
-      } else if (event.step % LOG_EVERY === 0)
-        events.scalars(event.step, [
-          ["train/loss", event.loss],
-          ["train/gradient_norm", event.gradientNorm],
-          ["train/learning_rate", event.learningRate],
-        ]);
-      yield event;
-    }
-  } finally {
-    events.close();
-    await training.return(FRESH_HEAD_STATE);
-  }
+/** An event for TensorBoard. */
+function writeScalars(event: TrainEvent, write: EventWriter["scalars"]): void {
+  if (event.kind === "evaluation") {
+    const { step, dev, devLoss, trainLoss } = event;
+    const losses = { "dev/score": dev, "dev/loss": devLoss, "train/mean_loss": trainLoss };
+    write(
+      step,
+      Object.entries(losses).flatMap(([tag, value]) => (value === null ? [] : [[tag, value]])),
+    );
+  } else if (event.step % LOG_EVERY === 0)
+    write(event.step, [
+      ["train/loss", event.loss],
+      ["train/gradient_norm", event.gradientNorm],
+      ["train/learning_rate", event.learningRate],
+    ]);
 }

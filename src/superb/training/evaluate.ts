@@ -62,11 +62,10 @@ export async function* inferAll(
   }
 }
 
-/** Evaluates a split; undefined where the signal ended it. `onProgress` is told how many utterances are done. */
+/** Evaluates a split; undefined where the signal ended it. */
 export async function evaluate(
   parts: EvaluationParts,
   utterances: readonly TaskUtterance[],
-  onProgress?: (done: number) => void,
 ): Promise<Evaluated | undefined> {
   const answers = new Map<string, string>();
   let loss = 0;
@@ -74,7 +73,6 @@ export async function evaluate(
     const labels = batch.map(({ label }) => label);
     loss += parts.objective.loss(output, labels).loss * batch.length;
     for (const [item, answer] of parts.objective.predict(output).entries()) answers.set(batch[item].id, answer);
-    onProgress?.(answers.size);
   }
   if (answers.size < utterances.length) return undefined;
   const predictions = utterances.map(({ id, reference, path }) => ({

@@ -39,6 +39,8 @@ export interface TrainParts {
   readonly source: FeatureSource;
   readonly sampler: Sampler;
   readonly isHigherBetter: boolean;
+  /** Told of every event before it is yielded. */
+  readonly onEvent?: (event: TrainEvent) => void;
   /** Evaluates the head on dev; undefined where it was interrupted. */
   readonly evaluateDev: () => Promise<{ loss: number; dev: number } | undefined>;
   /** Folder of this training's checkpoints. */
@@ -78,20 +80,24 @@ export function isFinished({ step, curve, best }: HeadState, { untilStep, patien
  * bit-identical weights, interrupted or not.
  */
 export function trainHead(parts: TrainParts): AsyncGenerator<TrainEvent, HeadState, undefined> {
-  const { plan, head, optimizer, start, folder, signal } = parts;
+  const { plan, head, optimizer, start, folder, signal, onEvent } = parts;
   const began = performance.now();
+  const told = (outcome: TrainOutcome) => {
+    if (outcome) onEvent?.(outcome.event);
+    return outcome;
+  };
   const training: Training<HeadState, TrainEvent> = {
     live: { parameters: head.parameters, optimizer },
     seconds: () => start.seconds + (performance.now() - began) / 1000,
     isFinished: (state) => isFinished(state, plan),
-    update: (state) => update(parts, state),
-    evaluate: (state) => evaluateIfDue(parts, state),
+    update: async (state) => told(await update(parts, state)),
+    evaluate: async (state) => told(await evaluateIfDue(parts, state)),
     isCheckpointDue: ({ step }, milliseconds) => isDue(step, plan) || milliseconds > CHECKPOINT_MILLISECONDS,
   };
   return runTraining(training, { start, checkpoints: folder, signal, savesWhenLeft: false });
 }
 
-type TrainOutcome = Outcome<HeadState, TrainEvent> | undefined;
+type TrainOutcome = Required<Outcome<HeadState, TrainEvent>> | undefined;
 
 async function evaluateIfDue(
   { plan, isHigherBetter, evaluateDev }: TrainParts,

@@ -3,12 +3,15 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { loadRecipe, recipeSchema, shippedRecipes, studentConfig } from "../../../src/distill/recipe.ts";
+import { loadRecipe } from "../../../src/distill/recipe/read.ts";
+import { recipeSchema } from "../../../src/distill/recipe/schema.ts";
+import { studentConfig } from "../../../src/distill/recipe/student.ts";
 import { StillwaveError } from "../../../src/errors.ts";
 import { type ModelConfig, noReuse, reuseEvery } from "../../../src/models/config.ts";
 import { profile } from "../../../src/models/profile.ts";
 import { PACKAGE_ROOT } from "../../../src/package.ts";
 import { recipeJsonSchema } from "../../../src/recipe/json-schema.ts";
+import { findRecipe, readRecipe, shippedRecipes } from "../../../src/recipe/places.ts";
 
 const teacher = { layers: 12, dim: 768, normalizeWaveform: false } as ModelConfig;
 
@@ -54,7 +57,7 @@ describe("shipped recipes", () => {
   });
 
   test.each(Object.entries(published))("%s is the published configuration", async (name, expected) => {
-    const { recipe } = await loadRecipe(name);
+    const recipe = await loadRecipe(name);
     const config = studentConfig(recipe, teacher);
     expect(profile(config).parameters.total).toBe(expected.parameters);
     expect(recipe.teacher).toBe(expected.teacher);
@@ -84,11 +87,11 @@ describe("shipped recipes", () => {
 
   test("have headers that say what they are", async () => {
     for (const name of await shippedRecipes()) {
-      const { sourceText } = await loadRecipe(name);
-      expect(sourceText.split("\n")[0], name).toBe("# yaml-language-server: $schema=./recipe.schema.json");
+      const text = await readRecipe(await findRecipe(name));
+      expect(text.split("\n")[0], name).toBe("# yaml-language-server: $schema=./recipe.schema.json");
       for (const word of ["Paper", "Data", "Teacher", "Student", "Published", "Cost", "Command", "Quick"])
-        expect(sourceText, `${name}: ${word}`).toMatch(new RegExp(`^# ${word} `, "m"));
-      expect(sourceText).toContain(`stillwave distill ${name}`);
+        expect(text, `${name}: ${word}`).toMatch(new RegExp(`^# ${word} `, "m"));
+      expect(text).toContain(`stillwave distill ${name}`);
     }
   });
 
@@ -99,19 +102,17 @@ describe("shipped recipes", () => {
 
 describe("student and teacher", () => {
   test("the heads take the teacher's width", async () => {
-    const { recipe } = await loadRecipe("armhubert-960");
+    const recipe = await loadRecipe("armhubert-960");
     expect(studentConfig(recipe, { ...teacher, dim: 1024 }).headDim).toBe(1024);
     expect(studentConfig(recipe, { ...teacher, normalizeWaveform: true }).normalizeWaveform).toBe(true);
   });
 
   test("heads that do not fit the teacher are refused", async () => {
-    const wide = await loadRecipe("armhubert-960", { set: ["student.headDim=700"] });
-    expect(() => studentConfig(wide.recipe, teacher)).toThrow(/student\.headDim is 700, .* 768 dimensions/);
-    const deep = await loadRecipe("armhubert-960", {
-      set: ["student.headLayers=[5, 11]", "student.teacherLayers=[11, 23]"],
-    });
-    expect(() => studentConfig(deep.recipe, teacher)).toThrow(/names layer 23, but the teacher has layers 0 to 11/);
-    expect(studentConfig(deep.recipe, { ...teacher, layers: 24 }).headLayers).toEqual([5, 11]);
+    const wide = await loadRecipe("armhubert-960", ["student.headDim=700"]);
+    expect(() => studentConfig(wide, teacher)).toThrow(/student\.headDim is 700, .* 768 dimensions/);
+    const deep = await loadRecipe("armhubert-960", ["student.headLayers=[5, 11]", "student.teacherLayers=[11, 23]"]);
+    expect(() => studentConfig(deep, teacher)).toThrow(/names layer 23, but the teacher has layers 0 to 11/);
+    expect(studentConfig(deep, { ...teacher, layers: 24 }).headLayers).toEqual([5, 11]);
   });
 });
 
@@ -134,9 +135,9 @@ describe("files", () => {
   });
 
   test("a byte order mark and Windows line ends are fine", async () => {
-    const { sourceText } = await loadRecipe("quickstart");
-    const path = await file("windows.yaml", `\ufeff${sourceText.replaceAll("\n", "\r\n")}`);
-    expect((await loadRecipe(path)).recipe.student.dim).toBe((await loadRecipe("quickstart")).recipe.student.dim);
+    const text = await readRecipe(await findRecipe("quickstart"));
+    const path = await file("windows.yaml", `\ufeff${text.replaceAll("\n", "\r\n")}`);
+    expect(await loadRecipe(path)).toEqual(await loadRecipe("quickstart"));
   });
 
   test.each([

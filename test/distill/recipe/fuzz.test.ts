@@ -1,12 +1,13 @@
 // Whatever a recipe file or an override says, the answer is a recipe or one clear error.
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
-import { loadRecipe, parseRecipe, resolvedRecipeYaml } from "../../../src/distill/recipe.ts";
+import { parseRecipe, resolvedRecipeYaml } from "../../../src/distill/recipe/read.ts";
 import { StillwaveError } from "../../../src/errors.ts";
+import { findRecipe, readRecipe } from "../../../src/recipe/places.ts";
 
 let text = "";
 beforeAll(async () => {
-  text = (await loadRecipe("quickstart")).sourceText;
+  text = await readRecipe(await findRecipe("quickstart"));
 });
 
 /** Parses; a recipe must survive being written and read, an error must say something and be ours. */

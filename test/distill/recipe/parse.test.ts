@@ -1,6 +1,7 @@
 // Recipes: defaults, shorthands, overrides, and errors that name line, column and remedy.
 import { describe, expect, test } from "vitest";
-import { parseRecipe, type Recipe, resolvedRecipeYaml } from "../../../src/distill/recipe.ts";
+import { parseRecipe, resolvedRecipeYaml } from "../../../src/distill/recipe/read.ts";
+import type { Recipe } from "../../../src/distill/recipe/schema.ts";
 import { StillwaveError, UsageError } from "../../../src/errors.ts";
 
 const text = `teacher: some/teacher

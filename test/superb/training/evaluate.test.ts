@@ -29,9 +29,7 @@ test.each(["frames", "bilstm", "utterance"] as const)(
   async (kind) => {
     const task = madeUp(kind, { dev: 45 });
     const parts = partsOf(task);
-    const progress: number[] = [];
-    const found = await evaluate(parts, task.dev, (done) => progress.push(done));
-    expect(progress).toEqual([32, 45]);
+    const found = await evaluate(parts, task.dev);
     let total = 0;
     for (const [i, { id, label, reference, path }] of task.dev.entries()) {
       const output = await parts.head.infer(await parts.source.batch([{ id }]));

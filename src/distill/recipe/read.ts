@@ -1,16 +1,11 @@
 // Recipes: the YAML file that says everything about a distillation run, read, checked and written back in full.
 import { Document, isScalar, visit } from "yaml";
-import { fromPackage, toPackage } from "../package.ts";
-import { findRecipe, readRecipe } from "../recipe/places.ts";
-import { problemsOf } from "../recipe/problems.ts";
-import { type RecipeForm, type RecipeProblem, RecipeSource } from "../recipe/source.ts";
-import { resolveRecipe } from "./recipe/resolve.ts";
-import { type Recipe, recipeSchema } from "./recipe/schema.ts";
-
-export { findRecipe, shippedRecipes } from "../recipe/places.ts";
-export { SEMANTICS_DEFAULTS } from "./recipe/resolve.ts";
-export { type Recipe, recipeSchema, type StudentRecipe } from "./recipe/schema.ts";
-export { studentConfig } from "./recipe/student.ts";
+import { fromPackage, toPackage } from "../../package.ts";
+import { findRecipe, readRecipe } from "../../recipe/places.ts";
+import { problemsOf } from "../../recipe/problems.ts";
+import { type RecipeForm, type RecipeProblem, RecipeSource } from "../../recipe/source.ts";
+import { resolveRecipe } from "./resolve.ts";
+import { type Recipe, recipeSchema } from "./schema.ts";
 
 /** Recipes of distillations. */
 const FORM: RecipeForm = {
@@ -23,26 +18,13 @@ const FORM: RecipeForm = {
   override: "student.dim=432",
 };
 
-/** A recipe and the text it came from. */
-export interface LoadedRecipe {
-  readonly recipe: Recipe;
-  /** The file as it stands, overrides not applied. */
-  readonly sourceText: string;
-  /** The file that was read. */
-  readonly path: string;
-}
-
 /**
  * Reads a recipe: a path, or the bare name of one that comes with the package. `set` are overrides such as
  * `student.dim=432`. Every mistake is an error with line and column.
  */
-export async function loadRecipe(
-  nameOrPath: string,
-  options: { readonly set?: readonly string[] } = {},
-): Promise<LoadedRecipe> {
+export async function loadRecipe(nameOrPath: string, set: readonly string[] = []): Promise<Recipe> {
   const path = await findRecipe(nameOrPath);
-  const sourceText = await readRecipe(path);
-  return { recipe: parseRecipe(sourceText, path, options.set ?? []), sourceText, path };
+  return parseRecipe(await readRecipe(path), path, set);
 }
 
 /**
