@@ -9,8 +9,8 @@ import { comparisonTables } from "../../../src/report/comparison/tables.ts";
 import { compareEvaluations, compareRuns } from "../../../src/report/results/compare.ts";
 import { holm } from "../../../src/report/results/pairs.ts";
 import type { Evaluation } from "../../../src/report/results/read.ts";
-import { brokenIds, outside, parse, textOf } from "../evaluation/page.ts";
-import { madeRun, metricOf, writeRun } from "../evaluation/runs.ts";
+import { brokenIds, outside, parse, textOf } from "../page.ts";
+import { madeRun, metricOf, writeRun } from "../runs.ts";
 
 let root: string;
 beforeAll(async () => {

@@ -1,36 +1,11 @@
 // The report page: complete, self-contained, escaped, bounded, and right for short and broken runs.
 import { inflateSync } from "node:zlib";
-import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
 import { writeRunReport } from "../../../src/report/distillation/page.ts";
 import type { RunReportData } from "../../../src/report/distillation/report.types.ts";
 import { trainRow, validationRow } from "../../log/rows.ts";
+import { outside, parse, textOf } from "../page.ts";
 import { attentionOf, metricsOf, runOf } from "./run.ts";
-
-const parse = (page: string) => parseHTML(page).document;
-const textOf = (page: string) =>
-  parse(page.replaceAll("<", " <")).querySelector("main")!.textContent.replace(/\s+/g, " ");
-
-/** Everything a browser could load from elsewhere or run. */
-function outside(page: string): string[] {
-  const found: string[] = [];
-  for (const element of parse(page).querySelectorAll("*")) {
-    if (["script", "link", "iframe", "object", "embed", "base", "form"].includes(element.localName))
-      found.push(element.localName);
-    for (const { name, value } of element.attributes) {
-      if (name.startsWith("on")) found.push(`${element.localName} ${name}`);
-      if (
-        ["src", "href", "srcset", "action", "data", "xlink:href"].includes(name) &&
-        !/^(#|data:image\/png;base64,)/.test(value)
-      )
-        found.push(`${element.localName} ${name}=${value}`);
-      if (/url\(|expression|@import/i.test(name === "style" ? value : "")) found.push(`style ${value}`);
-    }
-  }
-  for (const style of parse(page).querySelectorAll("style"))
-    if (/url\(|@import|<\//.test(style.textContent)) found.push("style sheet");
-  return found;
-}
 
 describe("a whole run", () => {
   const page = writeRunReport(runOf(300));

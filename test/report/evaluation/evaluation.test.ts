@@ -8,8 +8,8 @@ import { writeEvaluationReport } from "../../../src/report/evaluation/page.ts";
 import { reportEvaluation } from "../../../src/report/evaluation/write.ts";
 import type { Evaluation } from "../../../src/report/results/read.ts";
 import type { EvaluationResult } from "../../../src/superb/run/result.ts";
-import { brokenIds, outside, parse, textOf } from "./page.ts";
-import { madeRun, metricOf, writeRun } from "./runs.ts";
+import { brokenIds, outside, parse, textOf } from "../page.ts";
+import { madeRun, metricOf, writeRun } from "../runs.ts";
 
 let root: string;
 beforeAll(async () => {

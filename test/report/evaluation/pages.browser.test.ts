@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { writeComparisonReport } from "../../../src/report/comparison/page.ts";
 import { writeEvaluationReport } from "../../../src/report/evaluation/page.ts";
 import { inChromium, launchChromium } from "../../web/chromium.ts";
-import { madeRun } from "./runs.ts";
+import { madeRun } from "../runs.ts";
 
 inChromium("report pages", () => {
   let folder: string;

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { StillwaveError } from "../../../src/errors.ts";
 import { readEvaluation } from "../../../src/report/results/read.ts";
 import { rescore } from "../../../src/report/results/rescore.ts";
-import { madeRun, writeRun } from "./runs.ts";
+import { madeRun, writeRun } from "../runs.ts";
 
 let root: string;
 beforeAll(async () => {

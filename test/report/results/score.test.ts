@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { scoreTables } from "../../../src/report/comparison/tables.ts";
 import type { Evaluation } from "../../../src/report/results/read.ts";
 import { scoreEvaluations, scoreRuns } from "../../../src/report/results/score.ts";
-import { madeRun, writeRun } from "../evaluation/runs.ts";
+import { madeRun, writeRun } from "../runs.ts";
 
 let root: string;
 beforeAll(async () => {
