@@ -176,34 +176,34 @@ const files = sources.map(({ file }) => file);
 const sum = (some: readonly Source[]) => some.reduce((total, { lines }) => total + lines, 0);
 
 describe("source files", () => {
-  test("lie in the known rooms", () => {
+  test("source files lie in the known rooms", () => {
     expect([...new Set(files.map(roomOf))].filter((room) => room !== "").sort()).toEqual([...ROOMS].sort());
   });
 
-  test("import files that exist, with their extension", () => {
+  test("source files import files that exist, with their extension", () => {
     const missing = sources.flatMap(({ file, imports }) =>
       imports.filter((target) => !files.includes(target)).map((target) => `${file} imports ${target}`),
     );
     expect(missing).toEqual([]);
   });
 
-  test("import from their own room or earlier ones, types included", () => {
+  test("source files import from their own room or earlier ones, types included", () => {
     expect(upwardImports(sources)).toEqual([]);
   });
 
-  test("go round in no circle, in no folder, types included", () => {
+  test("no folder holds a circle of files or folders, types included", () => {
     expect(circles(sources)).toEqual([]);
   });
 
-  test("begin with a comment that says what they are for", () => {
+  test("source files begin with a comment that says what they are for", () => {
     expect(sources.filter(({ text }) => !/^\/\/ \S.{10,}/.test(text)).map(({ file }) => file)).toEqual([]);
   });
 
-  test("have no catch-all names", () => {
+  test("source files have no catch-all names", () => {
     expect(files.filter((file) => /(^|\/)(utils?|common|helpers?|misc)(\.|\/)/.test(file))).toEqual([]);
   });
 
-  test("stay within their length", () => {
+  test("source files stay within their length", () => {
     expect(sources.filter(({ lines }) => lines > MAX_FILE_LINES).map(({ file, lines }) => `${file}: ${lines}`)).toEqual(
       [],
     );
@@ -211,20 +211,20 @@ describe("source files", () => {
     expect(lengths[lengths.length >> 1]).toBeLessThanOrEqual(MAX_MEDIAN_LINES);
   });
 
-  test("are not too many side by side", () => {
+  test("source files are not too many side by side", () => {
     expect(crowdedFolders(sources)).toEqual([]);
   });
 
-  test("hold functions of a screen and five parameters at most", () => {
+  test("functions have a screen of lines and five parameters at most", () => {
     expect(sources.flatMap(largeFunctions)).toEqual([]);
   });
 
-  test("are together no more than they need to be", () => {
+  test("src/ and src/superb/ stay within their length", () => {
     expect(sum(sources)).toBeLessThanOrEqual(MAX_LINES);
     expect(sum(sources.filter(({ file }) => roomOf(file) === "superb"))).toBeLessThan(MAX_SUPERB_LINES);
   });
 
-  test("call data UPPER_SNAKE and everything else camelCase", () => {
+  test("constants that are data are UPPER_SNAKE, others camelCase", () => {
     expect(sources.flatMap(misnamedConstants)).toEqual([]);
   });
 });
@@ -232,12 +232,12 @@ describe("source files", () => {
 describe("the list of rooms", () => {
   const read = (name: string) => readFileSync(join(root, name), "utf8");
 
-  test("is the one in CONTRIBUTING.md", () => {
+  test("the list of rooms is the one in CONTRIBUTING.md", () => {
     const [, list] = /Imports go one way:([^.]*)\./.exec(read("CONTRIBUTING.md"))!;
     expect(list.split("->").map((name) => name.trim())).toEqual(["errors, files, random", ...ROOMS]);
   });
 
-  test("is the one in docs/design.md", () => {
+  test("the list of rooms is the one in docs/design.md", () => {
     const [, tree] = /```\nsrc\/\n([\s\S]*?)```/.exec(read("docs/design.md"))!;
     expect([...tree.matchAll(/^ {2}(\w+)\//gm)].map(([, name]) => name)).toEqual(ROOMS);
   });

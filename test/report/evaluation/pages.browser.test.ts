@@ -35,7 +35,7 @@ inChromium("report pages", () => {
     ],
   ];
 
-  test.each(pages)("%s", async (name, write, players) => {
+  test.each(pages)("the page of %s plays its recordings and fits a phone", async (name, write, players) => {
     const file = join(folder, `${name}.html`);
     await writeFile(file, write());
     for (const colorScheme of ["light", "dark"] as const) {

@@ -19,7 +19,7 @@ describe("a table", () => {
   });
   const main = parse(content);
 
-  test("has a caption, a head with scopes, rows named by their first cells, and a foot", () => {
+  test("a table has a caption, a head with scopes, rows named by their first cells, and a foot", () => {
     expect(textsOf(content, "caption")).toEqual(["a < b"]);
     expect(textsOf(content, "thead th[scope=col]")).toEqual(["name", "value"]);
     expect(textsOf(content, "tbody th[scope=row]")).toEqual(["<one>", "two (chosen)"]);
@@ -30,13 +30,13 @@ describe("a table", () => {
     expect(content.text).not.toContain("<one>");
   });
 
-  test("hides a column without a title from those who hear the page", () => {
+  test("a table hides a column without a title from those who hear the page", () => {
     expect(main.querySelectorAll("tbody td.bar[aria-hidden=true]")).toHaveLength(2);
     expect(main.querySelectorAll("tbody td.wrap[aria-hidden]")).toHaveLength(0);
     expect(main.querySelectorAll("thead td")).toHaveLength(1);
   });
 
-  test("without columns has no head", () => {
+  test("a table without columns has no head", () => {
     const plain = table({ columns: [], rows: [["none"]] });
     expect(parse(plain).querySelectorAll("thead, caption, tfoot")).toHaveLength(0);
     expect(textsOf(plain, "th")).toEqual(["none"]);

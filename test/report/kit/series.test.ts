@@ -9,7 +9,7 @@ const points = (values: number[]) => values.map((value, step) => ({ step, value 
 const anyValues = fc.array(fc.oneof(fc.double(), fc.constant(Number.NaN)), { maxLength: 300 });
 
 describe("thin", () => {
-  test("keeps the bounds, the order, the first values' extremes and the last point", () => {
+  test("thin keeps the bounds, the order, the first values' extremes and the last point", () => {
     fc.assert(
       fc.property(anyValues, fc.integer({ min: 3, max: 40 }), (values, limit) => {
         const all = points(values);
@@ -27,7 +27,7 @@ describe("thin", () => {
     );
   });
 
-  test("a stretch without finite values is a gap", () => {
+  test("thin leaves a gap for a stretch without finite values", () => {
     const values = Array.from({ length: 100 }, (_, i) => (i >= 40 && i < 60 ? Number.NaN : i));
     const gap = thin(points(values), 21).filter(({ value }) => Number.isNaN(value));
     expect(gap.map(({ step }) => step)).toEqual([40, 50]);
@@ -35,7 +35,7 @@ describe("thin", () => {
 });
 
 describe("smooth", () => {
-  test("is the mean of the window around each point, and leaves constants and straight lines alone", () => {
+  test("smooth gives the mean of the window around each point, and leaves constants and straight lines alone", () => {
     const values = [4, 8, 1, 7, 3, 9, 2];
     expect(smooth(points(values), 3)[3].value).toBeCloseTo((1 + 7 + 3) / 3, 12);
     const line = Array.from({ length: 50 }, (_, i) => 3 - 2 * i);
@@ -45,12 +45,12 @@ describe("smooth", () => {
     expect(smooth(points(Array(9).fill(0.3)), 4).every(({ value }) => Math.abs(value - 0.3) < 1e-12)).toBe(true);
   });
 
-  test("leaves out what is not finite", () => {
+  test("smooth leaves out what is not finite", () => {
     expect(smooth(points([1, Number.NaN, 3, Number.POSITIVE_INFINITY]), 1).map(({ value }) => value)).toEqual([1, 3]);
   });
 });
 
-test("sample and quantile", () => {
+test("sample spreads evenly, quantile is a value that is there", () => {
   expect(sample([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 4)).toEqual([0, 3, 6, 9]);
   expect(sample([1, 2], 5)).toEqual([1, 2]);
   expect(quantile([5, Number.NaN, 1, 3], 0.5)).toBe(3);
