@@ -1,51 +1,26 @@
-// The package's entry (`stillwave`): models, students, distillation, files in and out. `stillwave/data`, `/node`, `/web` beside it.
+// The package's entry (`stillwave`): models, students, distillation, files in and out. Beside it `stillwave/data`, `/node`, `/web`,
+// `/superb`, `/decode` and `/metrics`.
 
-export { loadAudio } from "./audio/index.ts";
-export {
-  type CheckpointFormat,
-  type CheckpointReport,
-  type Conversion,
-  type ConvertOptions,
-  convertCheckpoint,
-  type HubOptions,
-  inspectCheckpoint,
-  type LoadOptions,
-  type ModelInfo,
-  writeLightning,
-  writeModelFolder,
-} from "./checkpoint/index.ts";
+export { loadAudio } from "./audio/load.ts";
+export type { ModelInfo } from "./checkpoint/checkpoint.types.ts";
+export { type Conversion, type ConvertOptions, convertCheckpoint } from "./checkpoint/convert.ts";
+export type { HubOptions } from "./checkpoint/hub.ts";
+export { type ModelFolderContent, writeModelFolder } from "./checkpoint/write/model-folder.ts";
 export type { DistillEvent, StepEvent } from "./distill/events.ts";
-export { InternalError, StillwaveError, UsageError } from "./errors.ts";
+export { StillwaveError, UsageError } from "./errors.ts";
 export { type ExportOptions, type ExportResult, exportOnnx } from "./export/index.ts";
 export { type ExtractEvent, extractFiles } from "./extract/run.ts";
 export type { ExtractFilesOptions } from "./extract/settings.ts";
 export type { HostArray, Parameters } from "./graph/array.ts";
-export {
-  type DistillOptions,
-  distill,
-  initStudent,
-  type LibraryRun,
-  profile,
-  type RecipeSections,
-  type StudentOptions,
-  studentConv,
-} from "./library/index.ts";
-export {
-  type ConvLayer,
-  frameCount,
-  type ModelConfig,
-  noReuse,
-  type ReuseSemantics,
-  reuseEvery,
-} from "./models/config.ts";
-export type { BlockProfile, ModelProfile } from "./models/profile.ts";
-export type { Device, Runtime } from "./runtime/runtime.ts";
-export {
-  createModel,
-  type Extraction,
-  type ExtractOptions,
-  type Model,
-  type PaddedWaveforms,
+export { type DistillOptions, distill, type LibraryRun, type RecipeSections } from "./library/distill.ts";
+export { initStudent, type StudentOptions, studentConv } from "./library/student.ts";
+export { type ConvLayer, type ModelConfig, type ReuseSemantics, reuseEvery } from "./models/config.ts";
+export type { ModelWeights } from "./models/parameters.ts";
+export { type ModelProfile, type ProfileOptions, profile } from "./models/profile.ts";
+export type {
+  Extraction,
+  ExtractOptions,
+  Model,
+  PaddedWaveforms,
 } from "./upstream/model.ts";
 export { loadUpstream } from "./upstream/node.ts";
-export { type CaseResult, type Difference, verifyCases } from "./verify/index.ts";

@@ -2,7 +2,6 @@
 // Ours because no reader of n-gram models on npm is kept up.
 import { createReadStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
-import { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { StillwaveError } from "../errors.ts";
@@ -31,28 +30,30 @@ export async function readArpa(file: string, options: ReadArpaOptions = {}): Pro
   const zipped = await isGzip(file);
   // what the header announces is believed as far as the file's size allows
   const parser = new ArpaParser(file, (info.size * (zipped ? 20 : 1)) / 8, options.onProgress);
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  const lines = new LineSplitter((line) => parser.line(line));
-  const sink = new Writable({
-    write(chunk: Uint8Array, _encoding, done) {
+  const ahead = (problem: string) => new StillwaveError(`${file}:${parser.lineNumber + 1}: ${problem}`);
+  const parse = async (chunks: AsyncIterable<Uint8Array>) => {
+    const decoder = new TextDecoder("utf-8", { fatal: true });
+    let rest = "";
+    for await (const chunk of chunks) {
       try {
-        lines.push(decoder.decode(chunk, { stream: true }), file, parser.lineNumber);
-        done();
-      } catch (error) {
-        const place = `${file}:${parser.lineNumber + 1}`;
-        done(error instanceof TypeError ? new StillwaveError(`${place}: not UTF-8 text`) : (error as Error));
+        rest += decoder.decode(chunk, { stream: true });
+      } catch {
+        throw ahead("not UTF-8 text");
       }
-    },
-  });
+      const lines = rest.split("\n");
+      rest = lines.pop()!;
+      for (const line of lines) parser.line(line);
+      if (rest.length > MAX_LINE_CHARACTERS)
+        throw ahead(`a line of over ${MAX_LINE_CHARACTERS} characters; is it an ARPA file?`);
+    }
+    if (rest !== "") parser.line(rest);
+  };
   try {
-    if (zipped) await pipeline(createReadStream(file), createGunzip(), sink);
-    else await pipeline(createReadStream(file), sink);
-    lines.end();
+    const source = createReadStream(file);
+    await (zipped ? pipeline(source, createGunzip(), parse) : pipeline(source, parse));
   } catch (error) {
     if (error instanceof StillwaveError) throw error;
-    throw new StillwaveError(
-      `${file}:${parser.lineNumber + 1}: cannot be read on (${(error as Error).message}); is the file whole?`,
-    );
+    throw ahead(`cannot be read on (${(error as Error).message}); is the file whole?`);
   }
   return parser.finish();
 }
@@ -64,35 +65,6 @@ async function isGzip(file: string): Promise<boolean> {
     return bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b;
   } finally {
     await handle.close();
-  }
-}
-
-class LineSplitter {
-  private rest = "";
-  private readonly take: (line: string) => void;
-
-  constructor(take: (line: string) => void) {
-    this.take = take;
-  }
-
-  push(text: string, file: string, lineNumber: number): void {
-    const whole = this.rest + text;
-    let from = 0;
-    for (let at = whole.indexOf("\n"); at >= 0; at = whole.indexOf("\n", from)) {
-      this.take(whole.slice(from, at));
-      from = at + 1;
-    }
-    this.rest = whole.slice(from);
-    if (this.rest.length > MAX_LINE_CHARACTERS) {
-      throw new StillwaveError(
-        `${file}:${lineNumber + 1}: a line of over ${MAX_LINE_CHARACTERS} characters; is it an ARPA file?`,
-      );
-    }
-  }
-
-  end(): void {
-    if (this.rest !== "") this.take(this.rest);
-    this.rest = "";
   }
 }
 

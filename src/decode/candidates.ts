@@ -52,7 +52,7 @@ export class Candidates {
   }
 
   add(key: Key, score: number, parent: number, word: number): void {
-    // what is impossible needs no place in the beam
+    // impossible candidates need no place in the beam
     if (score === Number.NEGATIVE_INFINITY || score < this.best - this.threshold) return;
     if (score > this.best) this.best = score;
     const slot = this.slotOf(key);

@@ -1,13 +1,8 @@
 // CTC forward-backward in log space: slow, and never underflows.
 import { type CtcItem, type CtcWorkspace, writeGradient } from "./ctc-item.ts";
+import { logAdd } from "./emissions.ts";
 
 const IMPOSSIBLE = Number.NEGATIVE_INFINITY;
-
-function logAdd(a: number, b: number): number {
-  if (a === IMPOSSIBLE) return b;
-  if (b === IMPOSSIBLE) return a;
-  return a > b ? a + Math.log1p(Math.exp(b - a)) : b + Math.log1p(Math.exp(a - b));
-}
 
 /** Loss of one item (Infinity if no alignment has a probability above 0); writes its gradient unless infinite. */
 export function forwardBackwardLog(item: CtcItem, work: CtcWorkspace): number {

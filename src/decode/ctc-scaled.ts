@@ -11,7 +11,7 @@ const SMALLEST_OVERLAP = 1e-280;
 export function forwardBackwardScaled(item: CtcItem, work: CtcWorkspace): number | undefined {
   const logProbability = forward(item, work);
   if (logProbability === undefined || !backward(item, work)) return undefined;
-  // an item whose alignments make up everything may come out a rounding above probability 1
+  // rounding may take the probability above 1 where the alignments make up all of it
   return Math.max(-logProbability, 0);
 }
 
@@ -58,7 +58,7 @@ function backward(item: CtcItem, work: CtcWorkspace): boolean {
   // beta x emission of the frame after, updated in place: a state looks at itself and those above it only
   const row = work.betaNow;
   row.fill(0, 0, states + 2);
-  // past the last frame stands one state that the two final ones lead to
+  // the two final states lead to one state past the last frame
   row[states] = 1;
   skips[states] = 1;
   let scale = 1;

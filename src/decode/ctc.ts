@@ -4,8 +4,6 @@ import { type CtcItem, CtcWorkspace } from "./ctc-item.ts";
 import { forwardBackwardLog } from "./ctc-log.ts";
 import { forwardBackwardScaled } from "./ctc-scaled.ts";
 
-export { CtcWorkspace };
-
 export interface CtcBatch {
   /** Scores before the softmax, [batch, time, vocab]. */
   readonly logits: Float32Array | Float64Array;

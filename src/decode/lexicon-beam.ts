@@ -105,7 +105,7 @@ export class LexiconBeamDecoder {
     if (!(beam >= 1 && tokenBeam >= 1 && threshold > 0)) {
       throw new UsageError("LexiconBeamDecoder: beam and tokenBeam must be at least 1, threshold above 0");
     }
-    // a word is over with its last symbol, which would then have no way to last longer
+    // a word ends with its last symbol, which could not last longer if it were a letter
     for (let node = 1; node < trie.size; node++) {
       if (trie.word(node) >= 0 && trie.symbol(node) !== silence) {
         throw new UsageError(
@@ -172,7 +172,7 @@ export class LexiconBeamDecoder {
     const below = trie.bestBelow[key.node];
     for (let child = trie.child(key.node); child >= 0; child = trie.sibling(child)) {
       const symbol = trie.symbol(child);
-      // the same symbol again is a new one only past a blank
+      // a repeated symbol is a new one only after a blank
       if (this.allowed[symbol] === 0 || (symbol === key.symbol && key.isBlank === 0)) continue;
       const reached = score + emissions[from + symbol] + (symbol === silence ? silenceScore : 0);
       if (trie.child(child) >= 0) {
@@ -188,7 +188,7 @@ export class LexiconBeamDecoder {
       Object.assign(next, key, { symbol, isBlank: 0 });
       candidates.add(next, score + emissions[from + symbol] + (symbol === silence ? silenceScore : 0), index, -1);
     }
-    // past a blank it no longer matters which symbol came before
+    // the symbol before a blank no longer matters
     Object.assign(next, key, { symbol: blank, isBlank: 1 });
     candidates.add(next, score + emissions[from + blank], index, -1);
   }
@@ -208,7 +208,7 @@ export class LexiconBeamDecoder {
 
   private keep(selected: Int32Array): void {
     const { candidates } = this;
-    // without a single possible candidate the beam stays as it was, one frame of silence longer
+    // the beam stays as it was, one blank longer, where no candidate is possible
     if (selected.length === 0) {
       this.beam = this.beam.map((hypothesis) => ({
         ...hypothesis,

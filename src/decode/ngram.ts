@@ -6,11 +6,11 @@ import { grown, PairTable } from "./pair-table.ts";
 export const LN_PER_LOG10 = Math.LN10;
 
 /** Given to unknown words by models without <unk>; KenLM's value. */
-export const LOG10_WITHOUT_UNK = -100;
+const LOG10_WITHOUT_UNK = -100;
 
 export const SENTENCE_START = "<s>";
 export const SENTENCE_END = "</s>";
-export const UNKNOWN = "<unk>";
+const UNKNOWN = "<unk>";
 
 const ROOT = 0;
 

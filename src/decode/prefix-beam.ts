@@ -47,22 +47,15 @@ interface Prefix {
   label: Ending;
   nextBlank: Ending;
   nextLabel: Ending;
-  isTouched: boolean;
 }
 
 const NONE = Number.NEGATIVE_INFINITY;
 
 const nothing = (): Ending => ({ sum: NONE, best: NONE, span: undefined });
 
-function clear(ending: Ending): void {
-  ending.sum = NONE;
-  ending.best = NONE;
-  ending.span = undefined;
-}
-
 function prefixOf(parent: Prefix | undefined, symbol: number): Prefix {
   const [blank, label, nextBlank, nextLabel] = [nothing(), nothing(), nothing(), nothing()];
-  return { parent, symbol, children: new Map(), blank, label, nextBlank, nextLabel, isTouched: false };
+  return { parent, symbol, children: new Map(), blank, label, nextBlank, nextLabel };
 }
 
 const total = ({ blank, label }: Prefix) => logAdd(blank.sum, label.sum);
@@ -73,7 +66,8 @@ export class PrefixBeamDecoder {
   private readonly options: Required<PrefixBeamOptions>;
   private readonly top: TopSymbols;
   private beam: Prefix[];
-  private touched: Prefix[] = [];
+  /** Prefixes that the frame reaches, in the order of reaching them. */
+  private readonly touched = new Set<Prefix>();
   private frames = 0;
 
   constructor(options: PrefixBeamOptions) {
@@ -108,7 +102,7 @@ export class PrefixBeamDecoder {
     const { blank } = this.options;
     this.top.take(emissions, from);
     for (const prefix of this.beam) {
-      this.touch(prefix);
+      this.touched.add(prefix);
       const emission = emissions[from + blank];
       const { best, span } = better(prefix);
       const { nextBlank } = prefix;
@@ -135,7 +129,7 @@ export class PrefixBeamDecoder {
         nextLabel.span = { ...label.span!, endFrame: frames + 1 };
       }
     }
-    // after itself a symbol only counts again past a blank
+    // a repeated symbol counts again only after a blank
     const entering = isRepeat ? prefix.blank.sum : total(prefix);
     if (entering === NONE) return;
     let child = prefix.children.get(symbol);
@@ -143,7 +137,7 @@ export class PrefixBeamDecoder {
       child = prefixOf(prefix, symbol);
       prefix.children.set(symbol, child);
     }
-    this.touch(child);
+    this.touched.add(child);
     const { best, span: before } = isRepeat ? prefix.blank : better(prefix);
     const next = child.nextLabel;
     next.sum = logAdd(next.sum, entering + emission);
@@ -153,33 +147,24 @@ export class PrefixBeamDecoder {
     }
   }
 
-  private touch(prefix: Prefix): void {
-    if (prefix.isTouched) return;
-    prefix.isTouched = true;
-    this.touched.push(prefix);
-  }
-
   /** Makes the frame's sums current and keeps the best prefixes. */
   private select(): void {
     const { beam: size, threshold } = this.options;
     for (const prefix of this.touched) {
-      const { blank, label } = prefix;
       prefix.blank = prefix.nextBlank;
       prefix.label = prefix.nextLabel;
-      clear(blank);
-      clear(label);
-      prefix.nextBlank = blank;
-      prefix.nextLabel = label;
-      prefix.isTouched = false;
+      prefix.nextBlank = nothing();
+      prefix.nextLabel = nothing();
     }
     const before = this.beam;
-    const scored = this.touched.map((prefix) => ({ prefix, score: total(prefix) })).sort((a, b) => b.score - a.score);
-    this.touched = [];
+    const scored = Array.from(this.touched, (prefix) => ({ prefix, score: total(prefix) }));
+    scored.sort((a, b) => b.score - a.score);
+    this.touched.clear();
     const best = scored[0].score;
-    // where every path is impossible, nothing is better than anything
+    // no path is better than another where all are impossible
     const floor = best > NONE ? best - threshold : NONE;
     this.beam = scored.slice(0, size).flatMap(({ prefix, score }) => (score >= floor ? prefix : []));
-    // children that nobody is in any more would only hold memory
+    // children outside the beam would only hold memory
     const kept = new Set(this.beam);
     for (const parent of [...before, ...this.beam]) {
       for (const [symbol, child] of parent.children) {

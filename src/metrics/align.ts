@@ -9,7 +9,7 @@ export interface AlignmentWeights {
 }
 
 /** NIST sclite's: a deletion and an insertion cost more than a substitution, less than two. */
-export const SCLITE_WEIGHTS: AlignmentWeights = { substitution: 4, deletion: 3, insertion: 3 };
+const SCLITE_WEIGHTS: AlignmentWeights = { substitution: 4, deletion: 3, insertion: 3 };
 
 export type EditKind = "correct" | "substitution" | "deletion" | "insertion";
 

@@ -30,21 +30,8 @@ export interface Interval {
  * Percentile interval of a corpus rate, utterances drawn with replacement.
  * @throws UsageError without samples, for NaN, a negative denominator, or a denominator that sums to 0.
  */
-export function bootstrapRate(samples: readonly RatioSample[], options: BootstrapOptions): Interval {
-  checkSamples("bootstrapRate", samples);
-  const numerators = Float64Array.from(samples, ({ numerator }) => numerator);
-  const denominators = Float64Array.from(samples, ({ denominator }) => denominator);
-  const rate = (picked: ArrayLike<number>) => {
-    let above = 0;
-    let below = 0;
-    for (let i = 0; i < picked.length; i++) {
-      above += numerators[picked[i]];
-      below += denominators[picked[i]];
-    }
-    return above / below;
-  };
-  return percentileInterval(samples.length, rate, options);
-}
+export const bootstrapRate = (samples: readonly RatioSample[], options: BootstrapOptions): Interval =>
+  percentileInterval(samples.length, rateOf("bootstrapRate", samples), options);
 
 export interface DifferenceInterval extends Interval {
   /** Share of draws in which the second system has the smaller rate; ties count half. */
@@ -54,35 +41,27 @@ export interface DifferenceInterval extends Interval {
 /**
  * Percentile interval of rate(a) - rate(b), both systems scored on the same utterances: each draw takes the same
  * utterances of both, so that easy and hard ones cancel.
+ * @throws UsageError as `bootstrapRate`, and for different numbers of utterances.
  */
 export function bootstrapDifference(
   a: readonly RatioSample[],
   b: readonly RatioSample[],
   options: BootstrapOptions,
 ): DifferenceInterval {
-  checkSamples("bootstrapDifference", a);
-  checkSamples("bootstrapDifference", b);
+  const [rateA, rateB] = [a, b].map((samples) => rateOf("bootstrapDifference", samples));
   if (a.length !== b.length) throw new UsageError(`bootstrapDifference: ${a.length} utterances against ${b.length}`);
+  const betterOf = (value: number) => (value > 0 ? 1 : value === 0 ? 0.5 : 0);
   let better = 0;
   let drawn = 0;
   const difference = (picked: ArrayLike<number>) => {
-    const sums = [0, 0, 0, 0];
-    for (let i = 0; i < picked.length; i++) {
-      const [x, y] = [a[picked[i]], b[picked[i]]];
-      sums[0] += x.numerator;
-      sums[1] += x.denominator;
-      sums[2] += y.numerator;
-      sums[3] += y.denominator;
-    }
-    const value = sums[0] / sums[1] - sums[2] / sums[3];
-    better += value > 0 ? 1 : value === 0 ? 0.5 : 0;
+    const value = rateA(picked) - rateB(picked);
+    better += betterOf(value);
     drawn++;
     return value;
   };
   const interval = percentileInterval(a.length, difference, options);
   // the first evaluation is the estimate itself
-  const first = interval.estimate > 0 ? 1 : interval.estimate === 0 ? 0.5 : 0;
-  return { ...interval, probabilityOfImprovement: (better - first) / (drawn - 1) };
+  return { ...interval, probabilityOfImprovement: (better - betterOf(interval.estimate)) / (drawn - 1) };
 }
 
 /** Interval of any statistic of a set of utterance indices, e.g. an equal error rate or an F1. */
@@ -111,10 +90,22 @@ export function percentileInterval(
   return { estimate, low, high, confidence, draws: finite };
 }
 
-function checkSamples(name: string, samples: readonly RatioSample[]): void {
+/** The rate of the samples with given indices, once the samples have been checked. */
+function rateOf(name: string, samples: readonly RatioSample[]): (picked: ArrayLike<number>) => number {
   if (samples.length === 0) throw new UsageError(`${name}: there are no utterances`);
-  const total = samples.reduce((sum, { denominator }) => sum + denominator, 0);
+  const numerators = Float64Array.from(samples, ({ numerator }) => numerator);
+  const denominators = Float64Array.from(samples, ({ denominator }) => denominator);
   const bad = samples.findIndex(({ numerator, denominator }) => !Number.isFinite(numerator) || !(denominator >= 0));
   if (bad >= 0) throw new UsageError(`${name}: utterance ${bad} has counts that are no counts`);
+  const total = denominators.reduce((sum, denominator) => sum + denominator, 0);
   if (!(total > 0 && Number.isFinite(total))) throw new UsageError(`${name}: the denominators sum to ${total}`);
+  return (picked) => {
+    let above = 0;
+    let below = 0;
+    for (let i = 0; i < picked.length; i++) {
+      above += numerators[picked[i]];
+      below += denominators[picked[i]];
+    }
+    return above / below;
+  };
 }

@@ -42,23 +42,18 @@ export function diarizationErrors(
     ),
   );
   const matches = bestAssignment(together);
-  let [speech, missed, falseAlarm, confusion] = [0, 0, 0, 0];
+  const sums = { speechSeconds: 0, missedSeconds: 0, falseAlarmSeconds: 0, confusionSeconds: 0 };
   for (const piece of pieces) {
     const [spoken, said] = [piece.reference.size, piece.hypothesis.size];
     const right = speakers.filter(
       (name, i) => piece.reference.has(name) && matches[i] >= 0 && piece.hypothesis.has(found[matches[i]]),
     ).length;
-    speech += piece.seconds * spoken;
-    missed += piece.seconds * Math.max(0, spoken - said);
-    falseAlarm += piece.seconds * Math.max(0, said - spoken);
-    confusion += piece.seconds * (Math.min(spoken, said) - right);
+    sums.speechSeconds += piece.seconds * spoken;
+    sums.missedSeconds += piece.seconds * Math.max(0, spoken - said);
+    sums.falseAlarmSeconds += piece.seconds * Math.max(0, said - spoken);
+    sums.confusionSeconds += piece.seconds * (Math.min(spoken, said) - right);
   }
-  return {
-    speechSeconds: speech,
-    missedSeconds: missed,
-    falseAlarmSeconds: falseAlarm,
-    confusionSeconds: confusion,
-  };
+  return sums;
 }
 
 interface Piece {
@@ -69,35 +64,19 @@ interface Piece {
 
 /** Cuts the recording wherever anyone starts or stops; pieces in which somebody speaks. */
 function piecesOf(reference: readonly SpeakerTurn[], hypothesis: readonly SpeakerTurn[]): Piece[] {
-  const events: {
-    readonly seconds: number;
-    readonly side: 0 | 1;
-    readonly speaker: string;
-    readonly change: 1 | -1;
-  }[] = [];
-  for (const [side, turns] of [reference, hypothesis].entries()) {
-    for (const { speaker, startSeconds, endSeconds } of turns) {
-      if (!(startSeconds >= 0 && endSeconds >= startSeconds && endSeconds < Number.POSITIVE_INFINITY)) {
-        throw new StillwaveError(`a turn of ${speaker} goes from ${startSeconds} s to ${endSeconds} s`);
-      }
-      events.push({ seconds: startSeconds, side: side as 0 | 1, speaker, change: 1 });
-      events.push({ seconds: endSeconds, side: side as 0 | 1, speaker, change: -1 });
-    }
+  const turns = [...reference, ...hypothesis];
+  for (const { speaker, startSeconds, endSeconds } of turns) {
+    if (!(startSeconds >= 0 && endSeconds >= startSeconds && endSeconds < Number.POSITIVE_INFINITY))
+      throw new StillwaveError(`a turn of ${speaker} goes from ${startSeconds} s to ${endSeconds} s`);
   }
-  events.sort((a, b) => a.seconds - b.seconds);
-  // turns of one speaker may overlap: they count once
-  const active = [new Map<string, number>(), new Map<string, number>()];
-  const pieces: Piece[] = [];
-  let from = 0;
-  for (const { seconds, side, speaker, change } of events) {
-    if (seconds > from && active[0].size + active[1].size > 0) {
-      const [said, found] = active.map((speakers) => new Set(speakers.keys()));
-      pieces.push({ seconds: seconds - from, reference: said, hypothesis: found });
-    }
-    from = seconds;
-    const turns = (active[side].get(speaker) ?? 0) + change;
-    if (turns === 0) active[side].delete(speaker);
-    else active[side].set(speaker, turns);
-  }
-  return pieces;
+  const times = [...new Set(turns.flatMap(({ startSeconds, endSeconds }) => [startSeconds, endSeconds]))];
+  times.sort((a, b) => a - b);
+  return times.slice(1).flatMap((to, i): Piece[] => {
+    // turns of one speaker may overlap: they count once
+    const [spoken, said] = [reference, hypothesis].map((side) => {
+      const active = side.filter(({ startSeconds, endSeconds }) => startSeconds < to && endSeconds >= to);
+      return new Set(active.map(({ speaker }) => speaker));
+    });
+    return spoken.size + said.size > 0 ? [{ seconds: to - times[i], reference: spoken, hypothesis: said }] : [];
+  });
 }

@@ -78,17 +78,10 @@ function utteranceErrors(id: string, reference: string[], hypothesis: string[]):
   return { id, reference: reference.length, correct, substitutions, deletions, insertions, errors, edits, alignment };
 }
 
-export function sumErrors(counts: readonly ErrorCounts[]): ErrorCounts {
-  const sum = (key: keyof ErrorCounts) => counts.reduce((total, count) => total + count[key], 0);
-  return {
-    reference: sum("reference"),
-    correct: sum("correct"),
-    substitutions: sum("substitutions"),
-    deletions: sum("deletions"),
-    insertions: sum("insertions"),
-    errors: sum("errors"),
-    edits: sum("edits"),
-  };
+function sumErrors(counts: readonly ErrorCounts[]): ErrorCounts {
+  const total = { reference: 0, correct: 0, substitutions: 0, deletions: 0, insertions: 0, errors: 0, edits: 0 };
+  for (const count of counts) for (const key of Object.keys(total) as (keyof ErrorCounts)[]) total[key] += count[key];
+  return total;
 }
 
 export interface Confusion {

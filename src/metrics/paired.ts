@@ -12,7 +12,7 @@ export interface MatchedPairs {
   readonly z: number;
   /** Two-sided; 1 where the two never differ. */
   readonly p: number;
-  /** From how many utterances on the normal approximation is worth trusting. */
+  /** Whether there are enough utterances for the normal approximation. */
   readonly reliable: boolean;
 }
 
@@ -33,7 +33,7 @@ export function matchedPairs(errorsA: ArrayLike<number>, errorsB: ArrayLike<numb
     const z = mean / standardError;
     return { ...base, z, p: normalTwoSidedP(z) };
   }
-  // all differences equal: nothing to estimate a variance from, so that the sign test has to answer
+  // equal differences have no variance to estimate, so the sign test answers
   const sign = mean === 0 ? 1 : signTestP(0, n);
   return { ...base, z: mean === 0 ? 0 : Math.sign(mean) * Number.POSITIVE_INFINITY, p: sign };
 }

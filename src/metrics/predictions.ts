@@ -52,7 +52,7 @@ function parseJson(text: string, place: string): Prediction {
     if (typeof fields[name] !== "string") throw new StillwaveError(`${place}: "${name}" must be text`);
   }
   const { id, reference, hypothesis } = fields as unknown as Prediction;
-  return { id, reference, hypothesis, ...(typeof fields.audio === "string" && { audio: fields.audio }) };
+  return { id, reference, hypothesis, audio: typeof fields.audio === "string" ? fields.audio : undefined };
 }
 
 /**

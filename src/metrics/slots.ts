@@ -26,7 +26,7 @@ export function slotsOfTranscript(transcript: string): SlotValues {
 }
 
 /** F1 of two sets of slot types, 0 to 1; 1 if neither has any. */
-export function slotTypeF1(reference: SlotValues, hypothesis: SlotValues): number {
+function slotTypeF1(reference: SlotValues, hypothesis: SlotValues): number {
   if (reference.size === 0 && hypothesis.size === 0) return 1;
   const common = [...reference.keys()].filter((name) => hypothesis.has(name)).length;
   return (2 * common) / (reference.size + hypothesis.size);

@@ -99,18 +99,19 @@ export function scoreTasks(results: TaskResults): BenchmarkScores {
     if (!Number.isFinite(value) || !isPossible) throw new UsageError(`${name}: ${value} is no possible result`);
   }
   const given = (name: Metric) => results[name] !== undefined;
+  const resultOf = (name: Metric) => results[name] ?? Number.NaN;
   const metrics = NAMES.filter(given);
   const tasks = Object.keys(TASKS).filter((task) => TASKS[task].every(given));
   return {
     overall: score(
       metrics,
       NAMES,
-      metrics.map((name) => METRICS[name].outOf100(results[name]!)),
+      metrics.map((name) => METRICS[name].outOf100(resultOf(name))),
     ),
     superbS: score(
       tasks,
       Object.keys(TASKS),
-      tasks.map((task) => 1000 * mean(TASKS[task].map((name) => progress(name, results[name]!)))),
+      tasks.map((task) => 1000 * mean(TASKS[task].map((name) => progress(name, resultOf(name))))),
     ),
   };
 }

@@ -110,7 +110,7 @@ class Message {
     return [texts[0], texts[1]];
   }
 
-  private text = () => this.read(this.start, this.end - this.start).toString("utf8");
+  private readonly text = () => this.read(this.start, this.end - this.start).toString("utf8");
 
   private byte(position: number): number {
     if (position >= this.end) throw new Malformed();

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeModelFolder } from "../../src/checkpoint/index.ts";
 import { inspectSubject } from "../../src/cli/inspect/subject.ts";
-import { initStudent } from "../../src/library/index.ts";
+import { initStudent } from "../../src/library/student.ts";
 import { reuseEvery } from "../../src/models/config.ts";
 import { stillwave } from "./run.ts";
 

@@ -59,14 +59,14 @@ describe("ARPA model", () => {
     // unknown: backoff(<s> a) + backoff(a) + <unk>, then a context of nothing
     ["a zzz b", -0.3 + (-0.0625 - 0.25 - 1.5) - 0.9 - 0.2],
     ["", -0.5 - 0.7],
-  ])("probability of %j", async (sentence, expected) => {
+  ])("an ARPA model gives %j its probability", async (sentence, expected) => {
     const words = sentence.split(" ").filter((word) => word !== "");
     for (const model of [await read(trigrams), await read(gzipSync(trigrams), "model.arpa.gz")]) {
       expect(model.sentence(words)).toBeCloseTo(expected, 6);
     }
   });
 
-  test("states forget what can no longer matter", async () => {
+  test("states of an ARPA model forget what can no longer matter", async () => {
     const model = await read(trigrams);
     const [a, b] = ["a", "b"].map((word) => model.idOf(word));
     const afterB = model.next(model.empty, b);
@@ -75,13 +75,13 @@ describe("ARPA model", () => {
     expect(model.next(model.next(model.start, a), b)).toBe(model.next(model.next(model.empty, a), b));
   });
 
-  test("without <unk> unknown words score as KenLM's", async () => {
+  test("unknown words score as KenLM's in a model without <unk>", async () => {
     const model = await read(trigrams.replace("-1.5\t<unk>\n", "").replace("1=5", "1=4"));
     expect(model.idOf("zzz")).toBe(-1);
     expect(model.score(model.start, -1)).toBe(-100);
   });
 
-  test("backs off as defined, in pruned models too", async () => {
+  test("an ARPA model backs off as defined, pruned ones too", async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 0, max: 2 ** 31 }), async (seed) => {
         const random = new Random(seed);
@@ -145,16 +145,16 @@ describe("ARPA model", () => {
     [gzipSync(trigrams).subarray(0, 120), "cannot be read on"],
     ["x".repeat(2 ** 20 + 100), "a line of over"],
     [Uint8Array.of(0x5c, 0xff, 0xfe, 0x0a), "not UTF-8"],
-  ])("refuses damaged files (%#)", async (content, message) => {
+  ])("damaged ARPA files are refused (%#)", async (content, message) => {
     await expect(read(content, "bad.arpa")).rejects.toThrow(message);
   });
 
-  test("refuses a missing file", async () => {
+  test("a missing ARPA file is refused", async () => {
     await expect(readArpa(join(folder, "none.arpa"))).rejects.toThrow("no such language model file");
   });
 });
 
-test("pair table gives each pair one id", () => {
+test("a pair table gives each pair one id", () => {
   const table = new PairTable(1);
   const ids = new Map<string, number>();
   const random = new Random(1);

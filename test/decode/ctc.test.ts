@@ -77,7 +77,7 @@ function randomBatch(seed: number, items: number, time: number, vocab: number, l
 }
 
 describe("CTC loss", () => {
-  test("is the sum over all alignments", () => {
+  test("the CTC loss is the sum over all alignments", () => {
     fc.assert(
       fc.property(smallCase, (spec) => {
         const drawnCase = drawn(spec);
@@ -93,7 +93,7 @@ describe("CTC loss", () => {
     );
   });
 
-  test("has the gradient that finite differences give", () => {
+  test("the CTC loss has the gradient that finite differences give", () => {
     fc.assert(
       fc.property(smallCase, (spec) => {
         const drawnCase = drawn({ ...spec, spread: Math.min(spec.spread, 5) });
@@ -117,7 +117,7 @@ describe("CTC loss", () => {
     ["near uniform", 0.1, 240, 60],
     ["peaked", 6, 240, 60],
     ["hopeless, where scaled probabilities underflow", 60, 400, 180],
-  ])("with long %s items equals the log-space form", (_name, spread, time, labelLength) => {
+  ])("the CTC loss of long %s items equals its log-space form", (_name, spread, time, labelLength) => {
     const batch = randomBatch(5, 3, time, 30, labelLength, spread);
     const fast = ctcLoss(batch, { reduction: "sum" });
     const gradient = new Float64Array(batch.logits.length);
@@ -155,7 +155,7 @@ describe("CTC loss", () => {
     expect(worst).toBeLessThan(1e-8);
   });
 
-  test("is mean over label lengths, then over the batch", () => {
+  test("the CTC loss is a mean over label lengths, then over the batch", () => {
     const batch = randomBatch(1, 3, 40, 6, 10, 1);
     const { losses, loss, gradient } = ctcLoss(batch);
     expect(loss).toBeCloseTo((losses[0] / 10 + losses[1] / 7 + losses[2] / 4) / 3, 12);
@@ -164,7 +164,7 @@ describe("CTC loss", () => {
     expect(gradient[5]).toBeCloseTo(sum.gradient[5] / 30, 12);
   });
 
-  test("zeroes what no alignment fits, and frames past the end", () => {
+  test("the CTC loss zeroes what no alignment fits, and frames past the end", () => {
     const logits = new Float32Array(2 * 3 * 3).fill(1);
     const batch = { logits, shape: [2, 3, 3] as const, frameLengths: [3, 2], labels: [[1, 1, 2], [1]] };
     const { losses, infinite, gradient } = ctcLoss(batch);
@@ -178,7 +178,7 @@ describe("CTC loss", () => {
     expect(ctcLoss(batch, { zeroInfinity: false }).losses[0]).toBe(Number.POSITIVE_INFINITY);
   });
 
-  test("passes NaN on, for that item only", () => {
+  test("the CTC loss passes NaN on, for that item only", () => {
     const logits = new Float64Array(2 * 2 * 2);
     logits[1] = Number.NaN;
     const { losses, gradient } = ctcLoss({ logits, shape: [2, 2, 2], frameLengths: [2, 2], labels: [[1], [1]] });
@@ -188,7 +188,7 @@ describe("CTC loss", () => {
     expect(gradient.subarray(4).every(Number.isFinite)).toBe(true);
   });
 
-  test("of an empty label is that of blanks only", () => {
+  test("the CTC loss of an empty label is that of blanks only", () => {
     const { losses } = ctcLoss({ logits: new Float64Array(6), shape: [1, 3, 2], frameLengths: [3], labels: [[]] });
     expect(losses[0]).toBeCloseTo(3 * Math.log(2), 12);
   });
@@ -199,7 +199,7 @@ describe("CTC loss", () => {
     [{ frameLengths: [4] }, "item 0 has 4 frames"],
     [{ labels: [] }, "0 label sequences"],
     [{ shape: [1, 2, 2] as const }, "[1, 2, 2]"],
-  ])("refuses %j", (change, message) => {
+  ])("the CTC loss refuses %j", (change, message) => {
     const batch = { logits: new Float64Array(6), shape: [1, 3, 2] as const, frameLengths: [3], labels: [[1]] };
     expect(() => ctcLoss({ ...batch, ...change })).toThrow(message);
   });

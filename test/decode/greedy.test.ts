@@ -23,7 +23,7 @@ const emissionCase = fc.record({
 });
 
 describe("greedy decoding", () => {
-  test("merges repeats, then drops blanks and special symbols, and says when", () => {
+  test("greedy decoding merges repeats, then drops blanks and special symbols, and says when", () => {
     const emissions = peaks([0, 2, 2, 0, 2, 1, 1, 3, 3, 0], 4);
     expect(greedyDecode(emissions, { vocab: 4, drop: [1] })).toEqual([
       { symbol: 2, startFrame: 1, endFrame: 3 },
@@ -35,7 +35,7 @@ describe("greedy decoding", () => {
     expect(around.map(({ symbol }) => symbol)).toEqual([2, 2]);
   });
 
-  test("is the same in pieces", () => {
+  test("greedy decoding is the same in pieces", () => {
     const emissions = randomEmissions(4, 40, 5);
     const decoder = new GreedyDecoder({ vocab: 5 });
     for (let t = 0; t < 40; t += 3) decoder.push(emissions.subarray(t * 5, Math.min(t + 3, 40) * 5));
@@ -43,7 +43,7 @@ describe("greedy decoding", () => {
     expect(new GreedyDecoder({ vocab: 5 }).result()).toEqual([]);
   });
 
-  test("refuses what is no frame", () => {
+  test("greedy decoding refuses what is no frame", () => {
     expect(() => greedyDecode([1, 2, 3], { vocab: 2 })).toThrow("no whole frames");
     expect(() => greedyDecode([1, Number.NaN], { vocab: 2 })).toThrow("symbol 1 in frame 0 is NaN");
     expect(() => greedyDecode([1, 2], { vocab: 2, blank: 2 })).toThrow("blank 2");
@@ -51,7 +51,7 @@ describe("greedy decoding", () => {
 });
 
 describe("prefix beam search", () => {
-  test("with everything in the beam is the sum over all paths", () => {
+  test("prefix beam search with everything in the beam is the sum over all paths", () => {
     fc.assert(
       fc.property(emissionCase, ({ seed, frames, vocab }) => {
         const emissions = randomEmissions(seed, frames, vocab);
@@ -73,7 +73,7 @@ describe("prefix beam search", () => {
     );
   });
 
-  test("times are those of the best single alignment", () => {
+  test("prefix beam search gives the times of the best single alignment", () => {
     fc.assert(
       fc.property(emissionCase, ({ seed, frames, vocab }) => {
         const emissions = randomEmissions(seed, frames, vocab);
@@ -89,7 +89,7 @@ describe("prefix beam search", () => {
     );
   });
 
-  test("a narrow beam finds what the CTC loss gives to its answer, and works in pieces", () => {
+  test("a narrow prefix beam finds what the CTC loss gives to its answer, and works in pieces", () => {
     const vocab = 8;
     const emissions = randomEmissions(21, 60, vocab, 10);
     const [whole] = prefixBeamSearch(emissions, { vocab, beam: 200, threshold: 60 });
@@ -103,7 +103,7 @@ describe("prefix beam search", () => {
     expect(decoder.best()[0]).toEqual(whole);
   });
 
-  test("survives frames without any probability, and drops what it is told to", () => {
+  test("prefix beam search survives frames without any probability, and drops what it is told to", () => {
     const emissions = new Float64Array(9).fill(Number.NEGATIVE_INFINITY);
     expect(prefixBeamSearch(emissions, { vocab: 3 })[0].logProbability).toBe(Number.NEGATIVE_INFINITY);
     const [{ symbols }] = prefixBeamSearch(peaks([1, 0, 2, 3], 4), { vocab: 4, drop: [2] });
@@ -113,7 +113,7 @@ describe("prefix beam search", () => {
   });
 });
 
-test("log softmax", () => {
+test("log softmax sums to one and keeps differences", () => {
   const out = logSoftmax(Float64Array.of(0, Math.log(3), 1000, 1000), 2);
   expect([...out].map((x) => Math.exp(x))).toEqual([0.25, 0.75, 0.5, 0.5].map((x) => expect.closeTo(x, 12)));
 });

@@ -118,7 +118,7 @@ const searchCase = fc.record({
 const wide = { vocab, silence, beam: 1e6, threshold: 1e6 };
 
 describe("lexicon beam search", () => {
-  test("finds the best of all paths, with its times", () => {
+  test("lexicon beam search finds the best of all paths, with its times", () => {
     fc.assert(
       fc.property(searchCase, ({ seed, frames, withLm, ...weights }) => {
         const emissions = randomEmissions(seed, frames, vocab, 3);
@@ -135,7 +135,7 @@ describe("lexicon beam search", () => {
     );
   });
 
-  test("adds up alignments under logAdd, for every transcript", () => {
+  test("lexicon beam search adds up alignments under logAdd, for every transcript", () => {
     fc.assert(
       fc.property(searchCase, ({ seed, frames, withLm: _, ...weights }) => {
         const emissions = randomEmissions(seed, Math.min(frames, 5), vocab, 2);
@@ -152,7 +152,7 @@ describe("lexicon beam search", () => {
     );
   });
 
-  test("narrow beams, few tokens and thresholds only lose", () => {
+  test("narrow lexicon beams, few tokens and thresholds only lose", () => {
     let compared = 0;
     for (let seed = 0; seed < 20; seed++) {
       const emissions = randomEmissions(seed, 30, vocab, 3);
@@ -169,7 +169,7 @@ describe("lexicon beam search", () => {
     expect(compared).toBeGreaterThan(20);
   });
 
-  test("is the same in pieces, with an answer after each", () => {
+  test("lexicon beam search is the same in pieces, with an answer after each", () => {
     const emissions = randomEmissions(8, 50, vocab, 4);
     const decoder = new LexiconBeamDecoder(trie, model, { vocab, silence });
     for (let t = 0; t < 50; t++) {
@@ -179,7 +179,7 @@ describe("lexicon beam search", () => {
     expect(decoder.best(3)).toEqual(lexiconBeamSearch(emissions, trie, model, { vocab, silence }, 3));
   });
 
-  test("survives silence, nothing at all and impossible frames", () => {
+  test("lexicon beam search survives silence, nothing at all and impossible frames", () => {
     const nothing = lexiconBeamSearch([], trie, model, { vocab, silence })[0];
     expect(nothing.text).toBe("");
     // 2 x (backoff(<s>) + </s>)
@@ -191,7 +191,7 @@ describe("lexicon beam search", () => {
     });
   });
 
-  test("refuses what cannot work", () => {
+  test("lexicon beam search refuses what cannot work", () => {
     expect(() => new LexiconBeamDecoder(trie, model, { vocab, silence: 9 })).toThrow("silence 9");
     expect(() => new LexiconBeamDecoder(trie, model, { vocab, silence: 2 })).toThrow("must end with the silence");
     expect(() => new LexiconBeamDecoder(trie, model, { vocab, silence, beam: 0 })).toThrow("at least 1");
@@ -201,7 +201,7 @@ describe("lexicon beam search", () => {
 });
 
 describe("lexicon trie", () => {
-  test("shares prefixes and keeps the best score below each node", () => {
+  test("a lexicon trie shares prefixes and keeps the best score below each node", () => {
     // root, a, a|, ab, ab|, b, bb, bb|, b|
     expect(trie.size).toBe(9);
     const scores = new Map(spellings.map(({ word }) => [word, smearScores(model)(word)]));
@@ -213,7 +213,7 @@ describe("lexicon trie", () => {
     expect(scores.get("AB")).toBeCloseTo(-0.4 - 2.1, 6);
   });
 
-  test("spells words, and lists all that it cannot spell", () => {
+  test("words are spelled, and all that cannot be are listed", () => {
     const symbols = new Map(["|", "A", "'"].map((symbol, i) => [symbol, i + 4]));
     expect(spellWords(["<s>", "A'A", "<unk>"], symbols)).toEqual([{ word: "A'A", symbols: [5, 6, 5, 4] }]);
     expect(() => spellWords(["A", "B1", "", "AÉ"], symbols)).toThrow("3 words cannot be spelled");
@@ -224,7 +224,7 @@ describe("lexicon trie", () => {
     expect(() => new LexiconTrie([{ word: "x", symbols: [7] }], vocab)).toThrow("symbol 7");
   });
 
-  test("reads spellings from a file", async () => {
+  test("spellings are read from a file", async () => {
     const symbols = new Map(["|", "A", "B"].map((symbol, i) => [symbol, i + 4]));
     const file = join(folder, "lexicon.txt");
     await writeFile(file, "ABA\tA B A |\nABA A A |\n");

@@ -16,7 +16,7 @@ const good = predictions((i) => (i % 2 ? "A B C D" : "A X"));
 const bad = predictions((i) => (i % 2 ? "A B C" : "X"));
 
 describe("comparisons of systems", () => {
-  test("error rates: the better one is told from the worse, whatever the order of rows", () => {
+  test("the better error rate is told from the worse, whatever the order of rows", () => {
     const [a, b] = [scoreErrors(bad, "word"), scoreErrors([...good].reverse(), "word")];
     const { difference, matchedPairs, signTest } = compareErrorRates(a, b, options);
     // bad: 1 of 4 and 2 of 2; good: 0 of 4 and 1 of 2
@@ -30,7 +30,7 @@ describe("comparisons of systems", () => {
     expect(low < estimate && estimate < high).toBe(true);
   });
 
-  test("accuracies", () => {
+  test("two accuracies are compared by McNemar's test", () => {
     const { difference, mcnemar } = compareAccuracies(bad, good, options);
     expect(difference.estimate).toBe(-50);
     expect(mcnemar).toMatchObject({ onlyA: 0, onlyB: 30, both: 0, neither: 30 });
@@ -38,7 +38,7 @@ describe("comparisons of systems", () => {
     expect(accuracyInterval(good, options).estimate).toBe(50);
   });
 
-  test("only of the same test set with the same labels", () => {
+  test("systems are compared only on the same test set with the same labels", () => {
     const relabelled = good.map((row, i) => (i === 3 ? { ...row, reference: "A B C" } : row));
     const [a, b] = [scoreErrors(good, "word"), scoreErrors(relabelled, "word")];
     expect(() => compareErrorRates(a, b, options)).toThrow('references of "u3" differ');

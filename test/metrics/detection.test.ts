@@ -14,7 +14,7 @@ import { scoreSlots, slotsOfTranscript } from "../../src/metrics/slots.ts";
 import { Random } from "../../src/random.ts";
 
 describe("slot filling", () => {
-  test("finds slots and their values", () => {
+  test("slots and their values are found in a transcript", () => {
     const slots = slotsOfTranscript("PLAY B-artist THE  BAND E-artist AND B-song B-x A E-x GO E-song B-open END");
     expect([...slots]).toEqual([
       ["artist", ["THE BAND"]],
@@ -22,7 +22,7 @@ describe("slot filling", () => {
     ]);
   });
 
-  test("scores by hand", () => {
+  test("slot scores are those counted by hand", () => {
     const predictions = [
       // one of two types found, one invented: F1 = 1/2; value ABC heard as ABD (closest of two), XY not at all
       {
@@ -58,11 +58,11 @@ describe("equal error rate", () => {
     [[1, 4], [0, 0, 3], 100 / 3],
     // a tie of both kinds is a slope: from (0, 0) to (1/2, 1), met at alarms 1/3
     [[1], [1, 0], 100 / 3],
-  ])("of targets %j and others %j", (targets, others, expected) => {
+  ])("the equal error rate of targets %j and others %j", (targets, others, expected) => {
     expect(eer(targets, others)).toBeCloseTo(expected, 9);
   });
 
-  test("is where misses and false alarms meet, for many trials", () => {
+  test("the equal error rate is where misses and false alarms meet, for many trials", () => {
     const random = new Random(4);
     const targets = Array.from({ length: 4000 }, () => random.normal() + 2);
     const others = Array.from({ length: 4000 }, () => random.normal());
@@ -73,7 +73,7 @@ describe("equal error rate", () => {
   });
 });
 
-test("assignment is the best of all permutations", () => {
+test("the assignment is the best of all permutations", () => {
   const matrix = fc
     .tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 }))
     .chain(([rows, columns]) =>
@@ -107,7 +107,7 @@ const turn = (speaker: string, startSeconds: number, endSeconds: number): Speake
 });
 
 describe("diarisation error rate", () => {
-  test("by hand: misses, false alarms, confusion, overlap", () => {
+  test("misses, false alarms, confusion and overlap are those counted by hand", () => {
     const reference = [turn("A", 0, 10), turn("B", 8, 20)];
     const hypothesis = [turn("x", 0, 9), turn("y", 9, 15), turn("x", 15, 20), turn("y", 25, 26)];
     const errors = diarizationErrors(reference, hypothesis);
@@ -117,7 +117,7 @@ describe("diarisation error rate", () => {
     expect(diarizationErrorRate([errors, { ...errors, missedSeconds: 0 }])).toBeCloseTo(1400 / 44, 9);
   });
 
-  test("does not care what speakers are called, or that turns overlap themselves", () => {
+  test("the diarisation error rate does not care what speakers are called, or that turns overlap themselves", () => {
     const reference = [turn("A", 0, 3), turn("A", 2, 5), turn("B", 6, 7)];
     const hypothesis = [turn("2", 0, 5), turn("1", 6, 7)];
     expect(diarizationErrors(reference, hypothesis)).toEqual({
@@ -180,7 +180,7 @@ describe("maximum term weighted value", () => {
     ...others.map((score) => ({ query, score, isTarget: false })),
   ];
 
-  test("by hand", () => {
+  test("the maximum term weighted value is that found by hand", () => {
     const all = [...trials("q", [9, 5], [6, 1]), ...trials("r", [8], [7, 2])];
     // at 8: q misses one of two, r nothing: 1 - (1/2 + 0) / 2
     expect(maximumTermWeightedValue(all, weights)).toEqual({ mtwv: 0.75, threshold: 8, queries: 2 });
@@ -189,7 +189,7 @@ describe("maximum term weighted value", () => {
     expect(maximumTermWeightedValue(all, cheap).mtwv).toBeCloseTo(1 - (0.05 + 0.05) / 2, 12);
   });
 
-  test("is 0 where nothing should be claimed, and leaves out queries without targets", () => {
+  test("the maximum term weighted value is 0 where nothing should be claimed, and leaves out queries without targets", () => {
     expect(maximumTermWeightedValue(trials("q", [1], [2, 3]), weights)).toEqual({
       mtwv: 0,
       threshold: Number.POSITIVE_INFINITY,

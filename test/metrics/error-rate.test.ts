@@ -26,7 +26,7 @@ const counts = (reference: string, hypothesis: string) => {
 };
 
 describe("alignment", () => {
-  test("counts what sclite counted, ties included", async () => {
+  test("an alignment counts what sclite counted, ties included", async () => {
     const file = fileURLToPath(new URL("../superb/fixtures/sclite.tsv", import.meta.url));
     const rows = (await readFile(file, "utf8")).trimEnd().split("\n").slice(1);
     expect(rows.length).toBe(80);
@@ -43,11 +43,11 @@ describe("alignment", () => {
     ["a b c", "a x c", [2, 1, 0, 0]],
     // two substitutions (8) lose to a deletion and an insertion (6)
     ["a b", "b c", [1, 0, 1, 1]],
-  ])("of %j with %j", (reference, hypothesis, expected) => {
+  ])("the alignment of %j with %j", (reference, hypothesis, expected) => {
     expect(counts(reference, hypothesis)).toEqual(expected);
   });
 
-  test("reads back both sequences, and the distance is the smallest", () => {
+  test("an alignment reads back both sequences, and the distance is the smallest", () => {
     const tokens = fc.array(fc.constantFrom("a", "b", "c"), { maxLength: 6 });
     fc.assert(
       fc.property(tokens, tokens, (reference, hypothesis) => {
@@ -62,13 +62,13 @@ describe("alignment", () => {
     );
   });
 
-  test("prints in columns", () => {
+  test("an alignment prints in columns", () => {
     expect(formatAlignment(alignTokens(words("the cat sat"), words("a cat sat down")))).toBe(
       "REF: the cat sat ***\nHYP: a   cat sat down\n     S           I",
     );
   });
 
-  test("refuses what would not fit", () => {
+  test("sequences too long to align are refused", () => {
     const long = new Array<string>(30_000).fill("a");
     expect(() => alignTokens(long, long)).toThrow("too long to align");
   });
@@ -81,7 +81,7 @@ describe("error rate", () => {
     { id: "3", reference: "YES", hypothesis: "YES" },
   ];
 
-  test("is summed over the corpus", () => {
+  test("the error rate is summed over the corpus", () => {
     const report = scoreErrors(predictions, "word");
     expect(report.total).toEqual({
       reference: 6,
@@ -97,7 +97,7 @@ describe("error rate", () => {
     expect(scoreErrors(predictions.slice(2), "character").total.reference).toBe(3);
   });
 
-  test("says which tokens were confused", () => {
+  test("confusions say which tokens were taken for which", () => {
     const confusions = confusionsOf(scoreErrors(predictions, "word").utterances.map(({ alignment }) => alignment));
     expect(confusions).toEqual([
       { reference: "", hypothesis: "THE", count: 1 },
@@ -106,7 +106,7 @@ describe("error rate", () => {
     ]);
   });
 
-  test("keeps the benchmark's fewest edits apart from sclite's errors", () => {
+  test("the error rate keeps the benchmark's fewest edits apart from sclite's errors", () => {
     // recorded from sclite: 4 correct, 3 deletions, 5 insertions; seven edits would do
     const tied = scoreErrors([{ id: "x", reference: "b b b b c c c", hypothesis: "a b a a b a a b b" }], "word");
     expect(tied.total).toMatchObject({
@@ -121,7 +121,7 @@ describe("error rate", () => {
     expect(tied.scliteRate).toBeCloseTo(800 / 7, 12);
   });
 
-  test("needs a reference", () => {
+  test("an error rate needs a reference", () => {
     expect(() => scoreErrors([{ id: "1", reference: "", hypothesis: "A" }], "word")).toThrow("no reference word");
     expect(() => scoreErrors([], "phone")).toThrow("0 predictions");
   });

@@ -18,13 +18,13 @@ const predictions = [
 ];
 
 describe("prediction files", () => {
-  test.each(["a.tsv", "a.jsonl"])("are read back as written: %s", async (name) => {
+  test.each(["a.tsv", "a.jsonl"])("predictions are read back as written: %s", async (name) => {
     const file = join(folder, name);
     await writePredictions(file, predictions);
     expect(await readPredictions(file)).toEqual(predictions);
   });
 
-  test("columns may stand in any order among others", async () => {
+  test("columns of predictions may stand in any order among others", async () => {
     const file = join(folder, "b.tsv");
     await writeFile(file, "\uFEFFhypothesis\tsplit\tid\treference\r\nA\ttest\tx\tB\r\n");
     expect(await readPredictions(file)).toEqual([{ id: "x", reference: "B", hypothesis: "A" }]);
@@ -40,20 +40,20 @@ describe("prediction files", () => {
     ['{"id":"a","reference":"b","hypothesis":"c"}\n{"id"\n', "bad:2: not valid JSON"],
     ["{} \nnull", '"id" must be text'],
     ["a\0b", "zero bytes"],
-  ])("are refused: %j", async (content, message) => {
+  ])("malformed predictions are refused: %j", async (content, message) => {
     const file = join(folder, "bad");
     await writeFile(file, content);
     await expect(readPredictions(file)).rejects.toThrow(message);
   });
 
-  test("of other kinds are not written", async () => {
+  test("predictions are written as TSV and JSONL only", async () => {
     await expect(writePredictions(join(folder, "x.csv"), predictions)).rejects.toThrow(".tsv or .jsonl");
     const tab = [{ id: "a", reference: "b\tc", hypothesis: "" }];
     await expect(writePredictions(join(folder, "x.tsv"), tab)).rejects.toThrow("tab");
   });
 });
 
-test("accuracy and confusion", () => {
+test("accuracy and confusion are those counted by hand", () => {
   const rows = ["yes yes", "yes no", "no no", "up no"].map((row, i) => {
     const [reference, hypothesis] = row.split(" ");
     return { id: String(i), reference, hypothesis };

@@ -14,7 +14,7 @@ describe("distributions", () => {
     [3.6, 0.00031821718035497],
     [5, 5.733031437583869e-7],
     [10, 1.523970604832105e-23],
-  ])("two-sided normal p of %d", (z, expected) => {
+  ])("the two-sided normal p of %d", (z, expected) => {
     expect(Math.abs(normalTwoSidedP(z) / expected - 1)).toBeLessThan(1e-9);
   });
 
@@ -23,7 +23,7 @@ describe("distributions", () => {
     for (const n of [0, 1, 5, 31, 32, 33, 170]) expect(logFactorial(n)).toBeCloseTo(exact(n), 9);
   });
 
-  test("sign test counts coin flips", () => {
+  test("the sign test counts coin flips", () => {
     expect(signTestP(0, 0)).toBe(1);
     expect(signTestP(0, 5)).toBeCloseTo(2 / 32, 12);
     expect(signTestP(9, 10)).toBeCloseTo((2 * 11) / 1024, 12);
@@ -38,7 +38,7 @@ describe("distributions", () => {
 });
 
 describe("bootstrap", () => {
-  test("of a mean has the width theory gives, and is repeatable", () => {
+  test("the bootstrap of a mean has the width theory gives, and is repeatable", () => {
     const random = new Random(3);
     const samples = Array.from({ length: 400 }, () => ({ numerator: random.uniform() < 0.2 ? 1 : 0, denominator: 1 }));
     const interval = bootstrapRate(samples, { seed: 1, draws: 4000 });
@@ -50,7 +50,7 @@ describe("bootstrap", () => {
     expect(bootstrapRate(samples, { seed: 2, draws: 4000 })).not.toEqual(interval);
   });
 
-  test("weighs utterances by their length", () => {
+  test("the bootstrap weighs utterances by their length", () => {
     const samples = [
       { numerator: 10, denominator: 100 },
       { numerator: 1, denominator: 1 },
@@ -60,7 +60,7 @@ describe("bootstrap", () => {
     expect([low, high]).toEqual([0.1, 1]);
   });
 
-  test("of a difference keeps pairs together", () => {
+  test("the bootstrap of a difference keeps pairs together", () => {
     const random = new Random(9);
     const a = Array.from({ length: 200 }, () => ({ numerator: random.integer(20), denominator: 20 }));
     // always one error fewer: the spread between utterances is large, that of the difference is nothing
@@ -72,7 +72,7 @@ describe("bootstrap", () => {
     expect(bootstrapDifference(a, a, { seed: 1, draws: 50 }).probabilityOfImprovement).toBe(0.5);
   });
 
-  test("refuses what has no rate", () => {
+  test("the bootstrap refuses what has no rate", () => {
     expect(() => bootstrapRate([], { seed: 1 })).toThrow("no utterances");
     expect(() => bootstrapRate([{ numerator: 1, denominator: 0 }], { seed: 1 })).toThrow("sum to 0");
     expect(() => bootstrapRate([{ numerator: Number.NaN, denominator: 1 }], { seed: 1 })).toThrow("no counts");
@@ -80,7 +80,7 @@ describe("bootstrap", () => {
 });
 
 describe("paired tests", () => {
-  test("matched pairs: mean, standard error and z by hand", () => {
+  test("matched pairs have the mean, standard error and z computed by hand", () => {
     // differences 1 2 3 0: mean 1.5, variance 5/3, standard error sqrt(5/12)
     const result = matchedPairs([3, 4, 5, 1], [2, 2, 2, 1]);
     expect(result.meanDifference).toBe(1.5);
@@ -92,7 +92,7 @@ describe("paired tests", () => {
     expect(matchedPairs([1, 2], [0, 1]).p).toBe(0.5);
   });
 
-  test("matched pairs: false alarms come at the rate that p says", () => {
+  test("matched pairs raise false alarms at the rate that p says", () => {
     const random = new Random(11);
     let alarms = 0;
     for (let i = 0; i < 1000; i++) {
@@ -103,7 +103,7 @@ describe("paired tests", () => {
     expect(alarms).toBeLessThan(130);
   });
 
-  test("sign test and McNemar", () => {
+  test("the sign test and McNemar's are those computed by hand", () => {
     expect(signTest([0, 1, 2, 3], [1, 2, 2, 0])).toEqual({ aBetter: 2, bBetter: 1, ties: 1, p: 1 });
     const right = (text: string) => [...text].map((c) => c === "1");
     const { p, ...counts } = mcnemar(right("1111100"), right("0000010"));
@@ -111,7 +111,7 @@ describe("paired tests", () => {
     expect(p).toBeCloseTo((2 * 7) / 64, 12);
   });
 
-  test("only the same test set is compared", () => {
+  test("only rows of the same test set are paired", () => {
     const rows = (...ids: string[]) => ids.map((id) => ({ id }));
     expect(pairById(rows("a", "b"), rows("b", "a")).map(([x, y]) => x.id + y.id)).toEqual(["aa", "bb"]);
     expect(() => pairById(rows("a", "b"), rows("a", "c"))).toThrow("2 ids are in one only (b, c)");

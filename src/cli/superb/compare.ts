@@ -25,13 +25,14 @@ export function compareVerb(group: Command, output: Output, finish: (code: numbe
       "\nExample:\n  $ stillwave superb compare runs/pr-hubert runs/pr-armhubert --out compare.html",
     )
     .action(async (folders: readonly string[], { out, seed, draws, json }: Options) => {
-      const { compareEvaluations, comparisonTables, readRuns, writeComparisonReport } = await import(
-        "../../report/evaluation/index.ts"
-      );
+      const { comparisonTables } = await import("../../report/comparison/tables.ts");
+      const { compareEvaluations } = await import("../../report/results/compare.ts");
+      const { readRuns } = await import("../../report/results/rescore.ts");
       const runs = await readRuns(folders);
       const comparison = compareEvaluations(runs, { seed, draws });
       if (out !== undefined) {
         const { writeFileAtomic } = await import("../../files.ts");
+        const { writeComparisonReport } = await import("../../report/comparison/page.ts");
         await writeFileAtomic(out, writeComparisonReport(runs, comparison));
       }
       if (json) output.json({ ...comparison, ...(out !== undefined && { page: out }) });

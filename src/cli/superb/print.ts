@@ -1,5 +1,5 @@
 // Prints the tables of comparisons and scores with what is to be said about them.
-import type { TextTable } from "../../report/evaluation/index.ts";
+import type { TextTable } from "../../report/comparison/tables.ts";
 import type { Output } from "../output.ts";
 import { formatTable } from "../table.ts";
 

@@ -25,7 +25,8 @@ export function scoreVerb(group: Command, output: Output, finish: (code: number)
       "\nExample:\n  $ stillwave superb score runs/pr-armhubert runs/ks-armhubert --result hubert.json",
     )
     .action(async (folders: readonly string[], options: Options) => {
-      const { scoreRuns, scoreTables } = await import("../../report/evaluation/index.ts");
+      const { scoreTables } = await import("../../report/comparison/tables.ts");
+      const { scoreRuns } = await import("../../report/results/score.ts");
       const scores = await scoreRuns(folders, options.result);
       if (options.json) output.json(scores);
       else printTables(scoreTables(scores.upstreams), output);

@@ -1,11 +1,11 @@
 // The utterances on which runs differ most: what each run made of them, and the recording.
-import { formatCount } from "../../log/index.ts";
+import { formatCount } from "../../log/format.ts";
 import type { Prediction } from "../../metrics/predictions.ts";
-import { embedRecordings } from "../evaluation/recordings.ts";
-import { alignedTokens, player } from "../evaluation/utterances.ts";
-import { cut } from "../evaluation/words.ts";
-import { html, type Markup } from "../index.ts";
-import type { LabelledRun } from "./pairs.ts";
+import { alignedTokens, legend } from "../evaluation/aligned.ts";
+import { type Playing, utteranceCards } from "../evaluation/cards.ts";
+import { html, type Markup } from "../kit/markup.ts";
+import type { LabelledRun } from "../results/pairs.ts";
+import { cut } from "../results/words.ts";
 
 const SHOWN = 5;
 const MAX_RUNS = 8;
@@ -14,7 +14,7 @@ const MAX_PAIRS = 400;
 const MAX_NAME = 80;
 
 /** Errors of each run on one utterance, in the order of the runs. */
-export interface Disagreement {
+interface Disagreement {
   readonly row: Prediction;
   readonly errors: readonly number[];
 }
@@ -34,41 +34,38 @@ const split = ({ errors }: Disagreement) => {
 };
 
 /** Widest spread of errors first (for answers: most evenly split); none on which all runs agree. `runs` share a test set. */
-export function disagreements(runs: readonly LabelledRun[], limit = SHOWN): Disagreement[] {
+function disagreements(runs: readonly LabelledRun[]): Disagreement[] {
   const errors = runs.map(errorsById);
   const measure = runs[0].scoring.kind === "errors" ? spread : split;
   return runs[0].evaluation.test
     .map((row): Disagreement => ({ row, errors: errors.map((byId) => byId.get(row.id)!) }))
     .filter((entry) => measure(entry) > 0)
     .sort((a, b) => measure(b) - measure(a) || (a.row.id < b.row.id ? -1 : 1))
-    .slice(0, limit);
+    .slice(0, SHOWN);
 }
 
 /** `budget`: characters of recordings that this part of the page may hold. */
-export function disagreementList(
-  runs: readonly LabelledRun[],
-  budget: number,
-): { readonly content: Markup; readonly plays: boolean } {
+export function disagreementList(runs: readonly LabelledRun[], budget: number): Playing {
+  const { scoring, evaluation } = runs[0];
+  const isNarrow = scoring.kind === "accuracy";
+  const { root } = evaluation.result.data;
+  const head = [html`<h3 class="sub">Utterances on which they differ most</h3>`, !isNarrow && legend()];
   const entries = disagreements(runs);
-  if (entries.length === 0)
-    return { content: html`<p class="note">The runs made the same errors on every utterance.</p>`, plays: false };
-  const recordings = embedRecordings(
-    entries.map(({ row }) => row),
-    runs[0].evaluation.result.data.root,
-    budget,
-  );
+  if (entries.length === 0) {
+    const none = html`<p class="note">The runs made the same errors on every utterance.</p>`;
+    return { content: [head, none], plays: false };
+  }
   const shown = runs.slice(0, MAX_RUNS);
-  const items = entries.map(
-    ({ row, errors }) => html`<li><h3>${cut(row.id)}</h3>${player(row.id, recordings)}
-      ${shown[0].scoring.kind === "accuracy" && html`<dl class="answers"><dt>right is</dt><dd>${cut(row.reference)}</dd></dl>`}
-      ${shown.map((run, i) => attempt(run, row.id, errors[i]))}</li>`,
-  );
-  const isAnswers = runs[0].scoring.kind === "accuracy";
-  return {
-    content: html`<ol class="${isAnswers ? "utterances two" : "utterances"}">${items}</ol>
-      ${runs.length > shown.length && html`<p class="note">Only the best ${MAX_RUNS} of ${runs.length} runs are shown.</p>`}`,
-    plays: [...recordings.values()].some((recording) => "uri" in recording),
-  };
+  const rows = entries.map(({ row }) => row);
+  const { content, plays } = utteranceCards(rows, { root, budget, isNarrow }, ({ id, reference }, i) => ({
+    content: [
+      isNarrow && html`<dl class="answers"><dt>right is</dt><dd>${cut(reference)}</dd></dl>`,
+      shown.map((run, n) => attempt(run, id, entries[i].errors[n])),
+    ],
+  }));
+  const isCut = runs.length > shown.length;
+  const rest = isCut && html`<p class="note">Only the best ${MAX_RUNS} of ${runs.length} runs are shown.</p>`;
+  return { content: [head, content, rest], plays };
 }
 
 function attempt({ label, scoring, evaluation }: LabelledRun, id: string, errors: number): Markup {

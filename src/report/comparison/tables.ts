@@ -1,10 +1,10 @@
 // Comparisons and scores as rows of text for a terminal.
-import { formatCount, formatDuration, formatLearningRate, printable } from "../../log/index.ts";
-import type { TaskResults } from "../../superb/scores.ts";
-import { METRICS, type Score } from "../../superb/scores.ts";
-import { cut, formatConfidence, formatFigure, formatInterval, formatParameters } from "../evaluation/words.ts";
-import type { Comparison, TaskComparison, TestSetComparison } from "./compare.ts";
-import type { ScoredUpstream } from "./score.ts";
+import { formatCount, formatDuration, formatLearningRate, printable } from "../../log/format.ts";
+import { METRICS, type Score, type TaskResults } from "../../superb/scores.ts";
+import type { ComparedRun, Comparison, TaskComparison, TestSetComparison } from "../results/comparison.types.ts";
+import { groupBy } from "../results/group.ts";
+import type { ScoredUpstream } from "../results/score.ts";
+import { cut, formatConfidence, formatFigure, formatInterval, formatParameters } from "../results/words.ts";
 
 export interface TextTable {
   /** Lines above the table. */
@@ -26,6 +26,17 @@ export const comparisonTables = (comparison: Comparison): TextTable[] => [
   ...scoreTables(comparison.scores),
 ];
 
+/** Metric, interval, dev, parameters, learning rate, steps and time of training. */
+export const runFigures = (run: ComparedRun): string[] => [
+  formatFigure(run.metric.value),
+  formatInterval(run.metric),
+  formatFigure(run.dev),
+  formatParameters(run.parameters),
+  formatLearningRate(run.learningRate),
+  formatCount(run.steps),
+  formatDuration(run.trainingSeconds),
+];
+
 function testSetTable(task: TaskComparison, set: TestSetComparison, place: number): TextTable {
   const { runs, pairs } = set;
   const best = runs[0].label;
@@ -36,16 +47,7 @@ function testSetTable(task: TaskComparison, set: TestSetComparison, place: numbe
       `${task.title} on ${cut(set.source)}, ${formatCount(set.utterances)} utterances (${task.metric} in %, ${direction})`,
     ),
     head: ["run", task.metric, `${confidence} interval`, "dev", "parameters", "lr", "steps", "training"],
-    rows: runs.map((run) => [
-      name(run.label),
-      formatFigure(run.metric.value),
-      formatInterval(run.metric),
-      formatFigure(run.dev),
-      run.parameters === null ? "—" : formatParameters(run.parameters),
-      formatLearningRate(run.learningRate),
-      formatCount(run.steps),
-      formatDuration(run.trainingSeconds),
-    ]),
+    rows: runs.map((run) => [name(run.label), ...runFigures(run)]),
     notes: [
       ...pairs.filter(({ a }) => a === best).map(({ sentence }) => printable(sentence)),
       ...(place === 0
@@ -65,11 +67,14 @@ export const metricsOf = (upstreams: readonly ScoredUpstream[]): (keyof TaskResu
 export const formatResult = (metric: keyof TaskResults, value: number | undefined): string =>
   value === undefined ? "—" : metric === "mtwv" ? value.toFixed(4) : formatFigure(value);
 
+/** `partial: 3 of 11`: of how many metrics or tasks a score is the mean. */
+export const partOf = ({ present, missing }: Score): string =>
+  `partial: ${present.length} of ${present.length + missing.length}`;
+
 /** `78.90`, or `84.12 (partial: 3 of 11)`. */
-export function formatScore({ value, isPartial, present, missing }: Score, digits: number): string {
-  if (value === undefined) return "—";
-  const mark = isPartial ? ` (partial: ${present.length} of ${present.length + missing.length})` : "";
-  return value.toFixed(digits) + mark;
+function formatScore(score: Score, digits: number): string {
+  if (score.value === undefined) return "—";
+  return score.value.toFixed(digits) + (score.isPartial ? ` (${partOf(score)})` : "");
 }
 
 export function scoreTables(upstreams: readonly ScoredUpstream[]): TextTable[] {
@@ -81,7 +86,7 @@ export function scoreTables(upstreams: readonly ScoredUpstream[]): TextTable[] {
       head: ["upstream", "parameters", ...metrics, "overall", "superb_s"],
       rows: upstreams.map(({ name: upstream, parameters, results, overall, superbS }) => [
         name(upstream),
-        parameters === null ? "—" : formatParameters(parameters),
+        formatParameters(parameters),
         ...metrics.map((metric) => formatResult(metric, results[metric])),
         formatScore(overall, 2),
         formatScore(superbS, 0),
@@ -118,10 +123,10 @@ function namesBy(
   upstreams: readonly ScoredUpstream[],
   remark: (upstream: ScoredUpstream) => string | undefined,
 ): string[] {
-  const names = new Map<string, string[]>();
-  for (const upstream of upstreams) {
+  const remarks = upstreams.flatMap((upstream) => {
     const text = remark(upstream);
-    if (text !== undefined) names.set(text, [...(names.get(text) ?? []), upstream.name]);
-  }
-  return [...names].map(([text, group]) => `${group.join(", ")}: ${text}`);
+    return text === undefined ? [] : [{ upstream: upstream.name, text }];
+  });
+  const namesIn = (group: typeof remarks) => group.map(({ upstream }) => upstream).join(", ");
+  return groupBy(remarks, ({ text }) => text).map((group) => `${namesIn(group)}: ${group[0].text}`);
 }

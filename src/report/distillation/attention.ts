@@ -1,7 +1,10 @@
 // Attention maps of teacher and student as small pictures, side by side, layer by layer.
 import { StillwaveError } from "../../errors.ts";
+import { formatHours } from "../../log/format.ts";
 import { type Content, html, type Markup } from "../kit/markup.ts";
+import { fold, notShown } from "../kit/pieces.ts";
 import { encodePng } from "../kit/png.ts";
+import { headEntropies, mapLevels, SINGLE_HEADS, shrinkMap, tellingHeads } from "./maps.ts";
 import type { AttentionComparison, AttentionLayer } from "./report.types.ts";
 
 /** Reads well on a white and on a black page. */
@@ -9,55 +12,6 @@ const COLOUR = [23, 150, 140] as const;
 /** All pictures together have at most this many pixels, which bounds the size of the page. */
 const PIXEL_BUDGET = 1_000_000;
 const MAX_LAYERS = 48;
-const SINGLE_HEADS = 3;
-
-/** Mean of `maps` [heads, frames, frames] over `heads` (indices), shrunk by area averaging to [size, size]. Not finite counts as 0. */
-export function shrinkMap(layer: AttentionLayer, heads: readonly number[], size: number): Float32Array {
-  const { frames, map } = layer;
-  const side = Math.min(size, frames);
-  const out = new Float32Array(side * side);
-  const edge = (i: number) => Math.floor((i * frames) / side);
-  for (let y = 0; y < side; y++) {
-    for (let x = 0; x < side; x++) {
-      let sum = 0;
-      for (const head of heads)
-        for (let query = edge(y); query < edge(y + 1); query++)
-          for (let key = edge(x); key < edge(x + 1); key++) {
-            const value = map[(head * frames + query) * frames + key];
-            if (Number.isFinite(value)) sum += value;
-          }
-      out[y * side + x] = sum / (heads.length * (edge(y + 1) - edge(y)) * (edge(x + 1) - edge(x)));
-    }
-  }
-  return out;
-}
-
-/** Opacities: square root, so that faint attention shows too, of the value over the 99.5th percentile of this map. */
-export function mapLevels(values: Float32Array): Uint8Array {
-  const sorted = Float32Array.from(values).sort();
-  const top = sorted[Math.floor(0.995 * (sorted.length - 1))] || sorted.at(-1)! || 1;
-  return Uint8Array.from(values, (value) => Math.round(255 * Math.sqrt(Math.min(1, Math.max(0, value / top)))));
-}
-
-/** Mean over the rows of the entropy in nats, for each head: 0 looks at one frame, ln(frames) at all alike. */
-export function headEntropies(layer: AttentionLayer): number[] {
-  const { heads, frames, map } = layer;
-  return Array.from({ length: heads }, (_, head) => {
-    let entropy = 0;
-    for (let i = head * frames * frames; i < (head + 1) * frames * frames; i++) {
-      const value = map[i];
-      if (value > 0) entropy -= value * Math.log(value);
-    }
-    return entropy / frames;
-  });
-}
-
-/** The most peaked head, a middling one and the broadest, without repetition. */
-function tellingHeads(entropies: readonly number[]): number[] {
-  const order = entropies.map((_, head) => head).sort((a, b) => entropies[a] - entropies[b]);
-  const picks = [0, Math.floor((order.length - 1) / 2), order.length - 1].slice(0, SINGLE_HEADS);
-  return [...new Set(picks.map((i) => order[i]))];
-}
 
 function check(model: string, layer: AttentionLayer): void {
   const expected = layer.heads * layer.frames * layer.frames;
@@ -110,11 +64,13 @@ export function attentionCards(comparison: AttentionComparison): Markup {
   const size = Math.max(24, Math.min(128, Math.floor(Math.sqrt(PIXEL_BUDGET / Math.max(1, pictures)))));
   const cards = shown.map((index) => {
     const [teacher, student] = [find(comparison.teacher, index), find(comparison.student, index)];
+    const heads = [headPanels("Teacher", teacher, size), headPanels("Student", student, size)];
     return html`<article class="card"><h3>Layer ${index}</h3>
       <div class="pair">${meanPanel("Teacher", teacher, size)}${meanPanel("Student", student, size)}</div>
-      <details><summary>Single heads</summary><div class="pair"><div class="stack">${headPanels("Teacher", teacher, size)}</div><div class="stack">${headPanels("Student", student, size)}</div></div></details>
+      ${fold("Single heads", html`<div class="pair">${heads.map((panels) => html`<div class="stack">${panels}</div>`)}</div>`)}
     </article>`;
   });
-  return html`<div class="cards">${cards}</div>
-    ${indices.length > shown.length && html`<p class="note">${indices.length - shown.length} more layers are not shown.</p>`}`;
+  return html`<p class="lead">What each frame (downwards) looks at (across) in ${comparison.utterance}, ${formatHours(comparison.seconds)}, averaged over heads.
+      Colour is the square root of the weight, each map to its own largest value; entropy in nats, the lower the sharper.</p>
+    <div class="cards">${cards}</div>${notShown(indices.length - shown.length, "layers")}`;
 }

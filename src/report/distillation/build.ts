@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
+import { loadAudio } from "../../audio/load.ts";
 import { type LoadedModel, loadCheckpoint, loadModel } from "../../checkpoint/index.ts";
 import { parseRecipe } from "../../distill/recipe/read.ts";
 import type { Recipe } from "../../distill/recipe/schema.ts";
@@ -10,14 +11,15 @@ import { DISTILL_FILES, DISTILLATION, type DistillRecord } from "../../distill/r
 import { openSpeech } from "../../distill/speech.ts";
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
-import { readMetrics } from "../../log/index.ts";
+import { readMetrics } from "../../log/metrics.ts";
 import { type ModelConfig, receptiveField, SAMPLE_RATE_HZ } from "../../models/config.ts";
 import { profile } from "../../models/profile.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { RECORD_NAME, readRunRecord } from "../../training/run-folder.ts";
 import { createModel } from "../../upstream/model.ts";
-import { type AttentionComparison, type AttentionLayer, writeRunReport } from "../index.ts";
+import { writeRunReport } from "./page.ts";
+import type { AttentionComparison, AttentionLayer, ReportData } from "./report.types.ts";
 
 export interface WrittenReport {
   /** The HTML file. */
@@ -66,20 +68,17 @@ function withoutHeads(config: ModelConfig): ModelConfig {
   return { ...config, headDim: null, headLayers: [] };
 }
 
-function dataOf({ data, recipe }: DistillRecord) {
+function dataOf({ data, recipe }: DistillRecord): ReportData {
+  const sizeOf = ({ utterances, seconds }: typeof data.train) => ({ utterances, seconds });
   const corpusOf = ({ path, splits }: Recipe["data"]["train"]) => [path, ...splits].join(" ");
   const { train, validation } = data;
   const source = recipe.data.validation;
   return {
     corpus: corpusOf(recipe.data.train),
-    utterances: train.utterances,
-    seconds: train.seconds,
+    ...sizeOf(train),
     fingerprint: train.fingerprint,
     badFiles: [],
-    ...(validation &&
-      source && {
-        validation: { corpus: corpusOf(source), utterances: validation.utterances, seconds: validation.seconds },
-      }),
+    validation: validation && source ? { corpus: corpusOf(source), ...sizeOf(validation) } : undefined,
   };
 }
 
@@ -128,7 +127,7 @@ async function attentionOf(loaded: LoadedModel, wave: Float32Array, runtime: Run
     return model.config.attentionFrom.map((source, layer) => {
       const { shape, data } = maps.get(source)!;
       const [, heads, frames] = shape as [number, number, number, number];
-      return { layer, heads, frames, map: data, ...(source !== layer && { takesMapOf: source }) };
+      return { layer, heads, frames, map: data, takesMapOf: source === layer ? undefined : source };
     });
   } finally {
     await model.dispose();

@@ -1,11 +1,12 @@
 // What was taken for what: tables of the most frequent errors, and a matrix where there are few enough classes.
-import { formatCount, formatShare } from "../../log/index.ts";
+import { formatCount, formatShare } from "../../log/format.ts";
 import type { AccuracyReport } from "../../metrics/accuracy.ts";
 import { type Confusion, confusionsOf, type ErrorReport } from "../../metrics/error-rate.ts";
-import { html, type Markup } from "../index.ts";
+import { type Content, html, type Markup } from "../kit/markup.ts";
+import { table } from "../kit/table.ts";
+import type { Scoring } from "../results/rescore.ts";
+import { cut } from "../results/words.ts";
 import { MAX_CLASSES, matrix } from "./matrix.ts";
-import type { Scoring } from "./rescore.ts";
-import { cut } from "./words.ts";
 
 const TOP = 15;
 const MAX_TOKEN = 60;
@@ -17,53 +18,53 @@ export function confusionSection(scoring: Scoring): Markup {
   return scoring.kind === "errors" ? tokenConfusions(scoring.report) : classConfusions(scoring.report);
 }
 
-function tokenConfusions(report: ErrorReport): Markup {
+/** The first of `rows`, and how many there are if not all are shown; `columns` after the name. */
+function topTable<T>(
+  { caption, columns, kinds, one = "" }: { caption: string; columns: string[]; kinds: string; one?: string },
+  rows: readonly T[],
+  cells: (row: T) => readonly Content[],
+): Markup {
+  return table({
+    caption,
+    columns: [rows.length > TOP ? `${TOP} of ${formatCount(rows.length)} ${kinds}` : one, ...columns],
+    rows: rows.slice(0, TOP).map(cells),
+  });
+}
+
+function tokenConfusions({ utterances, unit }: ErrorReport): Markup {
   const all = confusionsOf(
-    report.utterances.map(({ alignment }) => alignment),
+    utterances.map(({ alignment }) => alignment),
     { withCorrect: true },
   );
   const wrong = all.filter(({ reference, hypothesis }) => reference !== hypothesis);
   if (wrong.length === 0) return html`<p class="lead">Nothing was taken for anything else.</p>`;
   const occurrences = new Map<string, number>();
   for (const { reference, count } of all) occurrences.set(reference, (occurrences.get(reference) ?? 0) + count);
-  const isPair = ({ reference, hypothesis }: Confusion) => reference !== "" && hypothesis !== "";
-  const table = (caption: string, rows: readonly Confusion[], share: boolean) =>
-    tokenTable(caption, rows, share ? occurrences : undefined);
-  return html`${tokenMatrix(all, report.unit)}<div class="columns">
-    ${table("Substitutions", wrong.filter(isPair), true)}
-    ${table(
-      "Deletions",
-      wrong.filter(({ hypothesis }) => hypothesis === ""),
-      true,
-    )}
-    ${table(
-      "Insertions",
-      wrong.filter(({ reference }) => reference === ""),
-      false,
-    )}</div>
-    <p class="note">Share: of all occurrences of the reference's ${report.unit}.</p>`;
+  const list = (caption: string, rows: readonly Confusion[], hasShare = true) =>
+    rows.length === 0
+      ? table({ caption, columns: [], rows: [["none"]] })
+      : topTable({ caption, columns: hasShare ? ["count", "share"] : ["count"], kinds: "kinds" }, rows, (row) => [
+          nameOf(row),
+          formatCount(row.count),
+          ...(hasShare ? [formatShare(row.count, occurrences.get(row.reference) ?? 0)] : []),
+        ]);
+  const isDeletion = ({ hypothesis }: Confusion) => hypothesis === "";
+  const isInsertion = ({ reference }: Confusion) => reference === "";
+  return html`${tokenMatrix(all, unit)}<div class="columns">${[
+    list(
+      "Substitutions",
+      wrong.filter((row) => !isDeletion(row) && !isInsertion(row)),
+    ),
+    list("Deletions", wrong.filter(isDeletion)),
+    list("Insertions", wrong.filter(isInsertion), false),
+  ]}</div><p class="note">Share: of all occurrences of the reference's ${unit}.</p>`;
 }
 
-function tokenTable(caption: string, rows: readonly Confusion[], occurrences?: ReadonlyMap<string, number>): Markup {
-  if (rows.length === 0)
-    return html`<div><table><caption>${caption}</caption><tbody><tr><td class="text">none</td></tr></tbody></table></div>`;
-  const name = ({ reference, hypothesis }: Confusion) =>
-    [reference, hypothesis]
-      .filter((token) => token !== "")
-      .map((token) => cut(token === " " ? "␣" : token, MAX_TOKEN))
-      .join(" → ");
-  const body = rows
-    .slice(0, TOP)
-    .map(
-      (entry) =>
-        html`<tr><th scope="row">${name(entry)}</th><td>${formatCount(entry.count)}</td>${
-          occurrences && html`<td>${formatShare(entry.count, occurrences.get(entry.reference) ?? 0)}</td>`
-        }</tr>`,
-    );
-  return html`<div><table><caption>${caption}</caption>
-    <thead><tr><th scope="col">${rows.length > TOP ? `${TOP} of ${formatCount(rows.length)} kinds` : ""}</th><th scope="col">count</th>${occurrences && html`<th scope="col">share</th>`}</tr></thead>
-    <tbody>${body}</tbody></table></div>`;
-}
+const nameOf = ({ reference, hypothesis }: Confusion) =>
+  [reference, hypothesis]
+    .filter((token) => token !== "")
+    .map((token) => cut(token === " " ? "␣" : token, MAX_TOKEN))
+    .join(" → ");
 
 /** Only where the tokens are few: phones, characters. */
 function tokenMatrix(all: readonly Confusion[], unit: string): Markup | false {
@@ -76,51 +77,44 @@ function tokenMatrix(all: readonly Confusion[], unit: string): Markup | false {
   const counts = names.map(() => new Array<number>(names.length).fill(0));
   for (const { reference, hypothesis, count } of all)
     counts[place.get(reference || NOTHING)!][place.get(hypothesis || NOTHING)!] += count;
-  const last = tokens.length;
   return html`<p class="lead">References down, hypotheses across. Grey: right. The stronger the colour, the larger the share of the row (on a square root scale). The last column holds deletions; the last row insertions, coloured by their share of all insertions.</p>
-    ${matrix({ title: `Confusion of ${unit}s`, rows: names, columns: names, counts, isRight: (row, column) => row === column && row !== last, isLastApart: true })}`;
+    ${matrix({ title: `Confusion of ${unit}s`, names, counts, isLastApart: true })}`;
 }
 
-function classConfusions(report: AccuracyReport): Markup {
-  const { classes, confusion } = report;
-  const pairs = classes
-    .flatMap((reference, i) =>
-      confusion[i].flatMap((count, j) =>
-        count > 0 && i !== j ? [{ reference, hypothesis: classes[j], count, row: i }] : [],
-      ),
-    )
-    .sort((a, b) => b.count - a.count);
+function classConfusions({ classes, confusion, recall }: AccuracyReport): Markup {
   const sums = confusion.map((row) => row.reduce((sum, count) => sum + count, 0));
+  const pairs = classes
+    .flatMap((_, i) => confusion[i].flatMap((count, j) => (count > 0 && i !== j ? [{ i, j, count }] : [])))
+    .sort((a, b) => b.count - a.count);
+  const found = classes.map((_, i) => i).filter((i) => sums[i] > 0);
+  found.sort((a, b) => recall[a] - recall[b] || sums[b] - sums[a]);
+  const name = (i: number) => cut(classes[i], MAX_TOKEN);
   const isSmall = classes.length <= MAX_CLASSES && classes.length > 1;
   return html`${
     isSmall
       ? html`<p class="lead">References down, answers across. Grey: right. The stronger the colour, the larger the share of the row (on a square root scale).</p>
-        ${matrix({ title: "Confusion of classes", rows: classes, columns: classes, counts: confusion, isRight: (row, column) => row === column })}`
+        ${matrix({ title: "Confusion of classes", names: classes, counts: confusion })}`
       : html`<p class="lead">${classes.length > 1 ? `${formatCount(classes.length)} classes are too many for a matrix.` : "There is only one class."}</p>`
-  }
-    <div class="columns">${pairTable(pairs, sums)}${recallTable(report, sums)}</div>`;
-}
-
-function pairTable(pairs: readonly (Confusion & { readonly row: number })[], sums: readonly number[]): Markup {
-  if (pairs.length === 0) return html`<p class="note">Nothing was taken for anything else.</p>`;
-  const rows = pairs
-    .slice(0, TOP)
-    .map(
-      ({ reference, hypothesis, count, row }) =>
-        html`<tr><th scope="row">${cut(reference, MAX_TOKEN)} → ${cut(hypothesis, MAX_TOKEN) || "nothing"}</th><td>${formatCount(count)}</td><td>${formatShare(count, sums[row])}</td></tr>`,
-    );
-  return html`<div><table><caption>Most confused</caption>
-    <thead><tr><th scope="col">${pairs.length > TOP ? `${TOP} of ${formatCount(pairs.length)} pairs` : ""}</th><th scope="col">count</th><th scope="col">share</th></tr></thead><tbody>${rows}</tbody></table></div>`;
-}
-
-/** Classes that were found least often. */
-function recallTable({ classes, recall, confusion }: AccuracyReport, sums: readonly number[]): Markup {
-  const places = classes.map((_, i) => i).filter((i) => sums[i] > 0);
-  const lowest = places.sort((a, b) => recall[a] - recall[b] || sums[b] - sums[a]).slice(0, TOP);
-  const rows = lowest.map(
-    (i) =>
-      html`<tr><th scope="row">${cut(classes[i], MAX_TOKEN)}</th><td>${formatCount(confusion[i][i])} of ${formatCount(sums[i])}</td><td>${formatShare(confusion[i][i], sums[i])}</td></tr>`,
-  );
-  return html`<div><table><caption>Found least often</caption>
-    <thead><tr><th scope="col">${places.length > TOP ? `${TOP} of ${formatCount(places.length)} classes` : "class"}</th><th scope="col">found</th><th scope="col">share</th></tr></thead><tbody>${rows}</tbody></table></div>`;
+  }<div class="columns">${[
+    pairs.length === 0
+      ? html`<p class="note">Nothing was taken for anything else.</p>`
+      : topTable(
+          { caption: "Most confused", columns: ["count", "share"], kinds: "pairs" },
+          pairs,
+          ({ i, j, count }) => [
+            `${name(i)} → ${name(j) || "nothing"}`,
+            formatCount(count),
+            formatShare(count, sums[i]),
+          ],
+        ),
+    topTable(
+      { caption: "Found least often", columns: ["found", "share"], kinds: "classes", one: "class" },
+      found,
+      (i) => [
+        name(i),
+        `${formatCount(confusion[i][i])} of ${formatCount(sums[i])}`,
+        formatShare(confusion[i][i], sums[i]),
+      ],
+    ),
+  ]}</div>`;
 }

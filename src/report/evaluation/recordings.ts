@@ -3,7 +3,7 @@ import { readFileSync, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { type AudioFormat, detectFormat } from "../../audio/format.ts";
 import { StillwaveError } from "../../errors.ts";
-import { formatBytes } from "../../log/index.ts";
+import { formatBytes } from "../../log/format.ts";
 import type { Prediction } from "../../metrics/predictions.ts";
 
 /** A recording, or why it is left out. */
@@ -24,22 +24,20 @@ const MIME: Readonly<Record<AudioFormat, string>> = {
 };
 
 /**
- * Reads recordings until the page is full. Paths are absolute, or relative to `root`. What cannot be embedded gets a reason:
- * a report never fails for a recording, and never embeds a file that is no audio.
+ * Reads the recording of each row until the page is full. Paths are absolute, or relative to `root`. What cannot be embedded
+ * gets a reason: a report never fails for a recording, and never embeds a file that is no audio.
  */
 export function embedRecordings(
-  predictions: readonly Prediction[],
+  rows: readonly Pick<Prediction, "audio">[],
   root: string,
   budget = MAX_URI_CHARACTERS,
-): Map<string, Recording> {
+): Recording[] {
   let left = budget;
-  const recordings = new Map<string, Recording>();
-  for (const { id, audio } of predictions) {
+  return rows.map(({ audio }) => {
     const recording = embed(audio, root, left);
     if ("uri" in recording) left -= recording.uri.length;
-    recordings.set(id, recording);
-  }
-  return recordings;
+    return recording;
+  });
 }
 
 function embed(audio: string | undefined, root: string, left: number): Recording {
@@ -48,21 +46,17 @@ function embed(audio: string | undefined, root: string, left: number): Recording
   try {
     const info = statSync(path);
     if (!info.isFile()) return { reason: "its path is no file" };
-    if (info.size > MAX_FILE_BYTES)
-      return {
-        reason: `${formatBytes(info.size)} are more than the ${formatBytes(MAX_FILE_BYTES)} that a page holds of one`,
-      };
+    if (info.size > MAX_FILE_BYTES) {
+      const [size, most] = [info.size, MAX_FILE_BYTES].map(formatBytes);
+      return { reason: `${size} are more than the ${most} that a page holds of one` };
+    }
     if ((4 * info.size) / 3 + 50 > left) return { reason: "the page holds as much audio as it can" };
     const bytes = readFileSync(path);
     return { uri: `data:${MIME[detectFormat(bytes, path)]};base64,${bytes.toString("base64")}` };
   } catch (error) {
     if (error instanceof StillwaveError) return { reason: "it is in no format that browsers play" };
-    const { code } = error as NodeJS.ErrnoException;
-    return {
-      reason:
-        code === "ENOENT" || code === "ENOTDIR"
-          ? "the file is not there (any more)"
-          : `it cannot be read (${code ?? "bad path"})`,
-    };
+    const { code = "bad path" } = error as NodeJS.ErrnoException;
+    const isGone = code === "ENOENT" || code === "ENOTDIR";
+    return { reason: isGone ? "the file is not there (any more)" : `it cannot be read (${code})` };
   }
 }

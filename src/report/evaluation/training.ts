@@ -1,10 +1,14 @@
 // How the heads trained: the sweep over learning rates, and curves of each of them.
-import { formatCount, formatLearningRate } from "../../log/index.ts";
+import { formatCount, formatLearningRate } from "../../log/format.ts";
 import type { EvaluationResult, LearningRateResult } from "../../superb/run/result.ts";
 import type { EvaluationPoint } from "../../superb/training/state.ts";
-import { type ChartOptions, chart, html, type Markup, prepareLine, sparkline } from "../index.ts";
-import { ascending, chosenRate } from "./sweep.ts";
-import { capital, formatFigure, formatPercent } from "./words.ts";
+import { type ChartOptions, chart, sparkline } from "../kit/chart.ts";
+import { prepareLine } from "../kit/line.ts";
+import { type Content, html, type Markup } from "../kit/markup.ts";
+import { miniature, notShown } from "../kit/pieces.ts";
+import { table } from "../kit/table.ts";
+import { ascending, chosenRate } from "../results/sweep.ts";
+import { capital, formatFigure, formatPercent } from "../results/words.ts";
 
 const MAX_RATES = 30;
 
@@ -12,17 +16,15 @@ const series = (curve: readonly EvaluationPoint[], field: "trainLoss" | "devLoss
   curve.map((point) => ({ step: point.step, value: point[field] ?? Number.NaN }));
 
 /** Dev metric against learning rate, the chosen one ringed. */
-export function sweepChart(
-  { learningRates, metric }: EvaluationResult,
-  options: Pick<ChartOptions, "id" | "title" | "size">,
-): Markup {
+export function sweepChart(result: EvaluationResult, options: Pick<ChartOptions, "id" | "title" | "size">): Markup {
+  const { learningRates, metric } = result;
   return chart({
     ...options,
     unit: "% by learning rate",
     across: "learning rate",
     dots: true,
     fromZero: !metric.isHigherBetter,
-    marked: learningRates.find(({ chosen }) => chosen)?.learningRate,
+    marked: chosenRate(result)?.learningRate,
     lines: [
       {
         label: `best ${metric.name} on dev`,
@@ -36,24 +38,36 @@ export function sweepChart(
   });
 }
 
-export function trainingSection(result: EvaluationResult): Markup {
+export function trainingSection(result: EvaluationResult): Content {
   const { metric, learningRates } = result;
   const chosen = chosenRate(result);
   const shown = ascending(learningRates).slice(0, MAX_RATES);
-  return html`${learningRates.length > 1 && sweepChart(result, { title: `Best ${metric.name} on dev`, size: "full" })}
-    ${rateTable(shown, metric.name)}
-    ${chosen && chosenCharts(chosen, result)}
-    ${learningRates.length > 1 && multiples(shown, result)}
-    ${learningRates.length > shown.length && html`<p class="note">${learningRates.length - shown.length} more learning rates are not shown.</p>`}`;
+  const isSweep = learningRates.length > 1;
+  return [
+    isSweep && sweepChart(result, { title: `Best ${metric.name} on dev`, size: "full" }),
+    rateTable(shown, metric.name),
+    chosen && chosenCharts(chosen, result),
+    isSweep && multiples(shown, result),
+    notShown(learningRates.length - shown.length, "learning rates"),
+  ];
 }
 
 function rateTable(rates: readonly LearningRateResult[], name: string): Markup {
-  const row = ({ learningRate, steps, best, skippedSteps, chosen }: LearningRateResult) =>
-    html`<tr class="${chosen ? "chosen" : ""}"><th scope="row">${formatLearningRate(learningRate)}${chosen && " (chosen)"}</th>
-      <td>${best ? formatPercent(best.dev) : "diverged"}</td><td>${best ? formatCount(best.step) : "—"}</td><td>${formatCount(steps)}</td><td>${formatCount(skippedSteps)}</td></tr>`;
-  return html`<div class="scroll"><table class="rates"><caption>Skipped: updates left out because their gradient was not finite</caption>
-    <thead><tr><th scope="col">learning rate</th><th scope="col">best ${name} on dev</th><th scope="col">at step</th><th scope="col">steps</th><th scope="col">skipped</th></tr></thead>
-    <tbody>${rates.map(row)}</tbody></table></div>`;
+  return table({
+    caption: "Skipped: updates left out because their gradient was not finite",
+    className: "rates",
+    columns: ["learning rate", `best ${name} on dev`, "at step", "steps", "skipped"],
+    rows: rates.map(({ learningRate, steps, best, skippedSteps, chosen }) => ({
+      className: chosen && "chosen",
+      cells: [
+        [formatLearningRate(learningRate), chosen && " (chosen)"],
+        best ? formatPercent(best.dev) : "diverged",
+        best ? formatCount(best.step) : "—",
+        formatCount(steps),
+        formatCount(skippedSteps),
+      ],
+    })),
+  });
 }
 
 function chosenCharts({ learningRate, curve, best }: LearningRateResult, { metric }: EvaluationResult): Markup {
@@ -92,9 +106,10 @@ function multiples(rates: readonly LearningRateResult[], { metric }: EvaluationR
       prepareLine({ label: "dev loss", points: series(curve, "devLoss"), tone: "accent" }),
       prepareLine({ label: "train loss", points: series(curve, "trainLoss"), tone: "soft" }),
     ];
-    return html`<figure><figcaption><span>${at}${chosen && " (chosen)"}</span><b>${best ? formatFigure(best.dev) : "diverged"}</b></figcaption>
-      ${sparkline(`Dev at ${at}`, [dev], top) ?? html`<p class="empty">No finite values.</p>`}
-      ${sparkline(`Losses at ${at}`, loss, lossTop) ?? html`<p class="empty">No finite losses.</p>`}</figure>`;
+    return miniature([at, chosen && " (chosen)"], best ? formatFigure(best.dev) : "diverged", [
+      sparkline(`Dev at ${at}`, [dev], top, "No finite values."),
+      sparkline(`Losses at ${at}`, loss, lossTop, "No finite losses."),
+    ]);
   };
   return html`<h3 class="sub">Every learning rate</h3>
     <p class="note">Above: ${metric.name} on dev, from 0 to ${formatFigure(top)} %. Below: loss on dev (strong) and in training (faint), from 0 to ${formatFigure(lossTop)}.</p>

@@ -1,96 +1,66 @@
-// The utterances that went worst, aligned and to be listened to: errors told apart by frame, letter and colour.
-import { formatCount, formatShare } from "../../log/index.ts";
-import type { AlignedPair, Alignment, EditKind } from "../../metrics/align.ts";
+// The utterances that went worst, aligned, and the answers that were wrong, to be listened to.
+import { formatCount, formatShare } from "../../log/format.ts";
 import type { ErrorReport, UtteranceErrors } from "../../metrics/error-rate.ts";
 import type { Prediction } from "../../metrics/predictions.ts";
-import { html, type Markup } from "../index.ts";
-import type { Recording } from "./recordings.ts";
-import { cut } from "./words.ts";
+import { html, type Markup } from "../kit/markup.ts";
+import { groupBy } from "../results/group.ts";
+import type { Evaluation } from "../results/read.ts";
+import type { Scoring } from "../results/rescore.ts";
+import { cut } from "../results/words.ts";
+import { alignedTokens, legend } from "./aligned.ts";
+import { type Playing, utteranceCards } from "./cards.ts";
 
-const WORST = 10;
-const MAX_PAIRS = 600;
-const MAX_TOKEN = 60;
-
-const MARKS: Readonly<Record<EditKind, string>> = { correct: "", substitution: "S", deletion: "D", insertion: "I" };
+const SHOWN = 10;
 
 const rateOf = ({ edits, reference }: UtteranceErrors) => edits / reference;
 
 /** Most edits first, then the highest rate; none without an error. */
-export function worstUtterances({ utterances }: ErrorReport, limit = WORST): UtteranceErrors[] {
+function worstUtterances({ utterances }: ErrorReport): UtteranceErrors[] {
   return utterances
     .filter(({ edits }) => edits > 0)
     .sort((a, b) => b.edits - a.edits || rateOf(b) - rateOf(a) || (a.id < b.id ? -1 : 1))
-    .slice(0, limit);
+    .slice(0, SHOWN);
 }
 
 /** Wrong answers: one of each confusion, the most frequent first, then further ones. */
-export function wrongAnswers(predictions: readonly Prediction[], limit = WORST): Prediction[] {
-  const groups = new Map<string, Prediction[]>();
-  for (const row of predictions) {
-    if (row.reference === row.hypothesis) continue;
-    const key = JSON.stringify([row.reference, row.hypothesis]);
-    const group = groups.get(key);
-    if (group) group.push(row);
-    else groups.set(key, [row]);
+function wrongAnswers(predictions: readonly Prediction[]): Prediction[] {
+  const wrong = predictions.filter(({ reference, hypothesis }) => reference !== hypothesis);
+  const groups = groupBy(wrong, ({ reference, hypothesis }) => JSON.stringify([reference, hypothesis]));
+  const ordered = groups.sort((a, b) => b.length - a.length);
+  return [...ordered.map(([first]) => first), ...ordered.flatMap(([, ...others]) => others)].slice(0, SHOWN);
+}
+
+const lead = (text: string): Markup => html`<p class="lead">${text}</p>`;
+
+function worstCards({ test, result }: Evaluation, report: ErrorReport): Playing {
+  const worst = worstUtterances(report);
+  if (worst.length === 0) {
+    const count = formatCount(report.utterances.length);
+    return { content: lead(`None of the ${count} utterances has an error.`), plays: false };
   }
-  const ordered = [...groups.values()].sort((a, b) => b.length - a.length);
-  return [...ordered.map(([first]) => first), ...ordered.flatMap(([, ...others]) => others)].slice(0, limit);
+  const byId = new Map(test.map((row) => [row.id, row]));
+  const rows = worst.map(({ id }) => byId.get(id)!);
+  const cards = utteranceCards(rows, result.data, ({ id }, i) => {
+    const { edits, reference, alignment } = worst[i];
+    const share = reference > 0 && ` (${formatShare(edits, reference)})`;
+    const counts = html`${formatCount(edits)} edits for ${formatCount(reference)} ${report.unit}s${share}`;
+    return { name: html`${cut(id)} <small>${counts}</small>`, content: alignedTokens(alignment) };
+  });
+  const order = lead("Those with the most edits, then the highest rate.");
+  return { content: [order, legend(), cards.content], plays: cards.plays };
 }
 
-export const legend =
-  (): Markup => html`<ul class="aligned legend"><li class="words">upper line: reference; lower line: hypothesis</li>
-  ${pairItem({ kind: "substitution", reference: "this", hypothesis: "that" }, "substitution")}
-  ${pairItem({ kind: "deletion", reference: "lost" }, "deletion")}
-  ${pairItem({ kind: "insertion", hypothesis: "new" }, "insertion")}</ul>`;
-
-function pairItem({ kind, reference, hypothesis }: AlignedPair, mark: string = MARKS[kind]): Markup {
-  const shown = (token: string) => (token === " " ? "␣" : cut(token, MAX_TOKEN));
-  const side = (token: string | undefined, name: string) =>
-    token === undefined ? html`<span class="gap">–</span>` : html`<span class="${name}">${shown(token)}</span>`;
-  return html`<li class="${kind}">${side(reference, "ref")}${side(hypothesis, "hyp")}<b>${mark}</b></li>`;
+function wrongCards({ test, result }: Evaluation): Playing {
+  const wrong = wrongAnswers(test);
+  if (wrong.length === 0) return { content: lead(`All ${formatCount(test.length)} answers are right.`), plays: false };
+  const total = formatCount(test.filter(({ reference, hypothesis }) => reference !== hypothesis).length);
+  const cards = utteranceCards(wrong, { root: result.data.root, isNarrow: true }, ({ reference, hypothesis }) => ({
+    content: html`<dl class="answers"><dt>right is</dt><dd>${cut(reference)}</dd><dt>answered</dt><dd class="wrong">${cut(hypothesis) || "nothing"}</dd></dl>`,
+  }));
+  const order = lead(`${wrong.length} of ${total}: one of each confusion, the most frequent first.`);
+  return { content: [order, cards.content], plays: cards.plays };
 }
 
-export function alignedTokens({ pairs }: Pick<Alignment, "pairs">, limit = MAX_PAIRS): Markup {
-  return html`<ol class="aligned">${pairs.slice(0, limit).map((pair) => pairItem(pair))}</ol>
-    ${pairs.length > limit && html`<p class="note">Cut after ${limit} of ${formatCount(pairs.length)} places.</p>`}`;
-}
-
-/** A player, or why there is none. */
-export function player(id: string, recordings: ReadonlyMap<string, Recording>): Markup {
-  const recording = recordings.get(id) ?? { reason: "it was not looked for" };
-  if ("reason" in recording) return html`<p class="note">No recording: ${recording.reason}.</p>`;
-  return html`<audio controls preload="metadata" aria-label="recording of ${cut(id)}" src="${recording.uri}"></audio>`;
-}
-
-export function worstSection(
-  worst: readonly UtteranceErrors[],
-  { unit, utterances }: ErrorReport,
-  recordings: ReadonlyMap<string, Recording>,
-): Markup {
-  if (worst.length === 0)
-    return html`<p class="lead">None of the ${formatCount(utterances.length)} utterances has an error.</p>`;
-  const items = worst.map(
-    (
-      entry,
-    ) => html`<li><h3>${cut(entry.id)} <small>${formatCount(entry.edits)} edits for ${formatCount(entry.reference)} ${unit}s${
-      entry.reference > 0 && ` (${formatShare(entry.edits, entry.reference)})`
-    }</small></h3>
-      ${player(entry.id, recordings)}${alignedTokens(entry.alignment)}</li>`,
-  );
-  return html`<p class="lead">Those with the most edits, then the highest rate.</p>${legend()}<ol class="utterances">${items}</ol>`;
-}
-
-export function wrongSection(
-  wrong: readonly Prediction[],
-  predictions: readonly Prediction[],
-  recordings: ReadonlyMap<string, Recording>,
-): Markup {
-  if (wrong.length === 0) return html`<p class="lead">All ${formatCount(predictions.length)} answers are right.</p>`;
-  const total = predictions.filter(({ reference, hypothesis }) => reference !== hypothesis).length;
-  const items = wrong.map(
-    ({ id, reference, hypothesis }) => html`<li><h3>${cut(id)}</h3>${player(id, recordings)}
-      <dl class="answers"><dt>right is</dt><dd>${cut(reference)}</dd><dt>answered</dt><dd class="wrong">${cut(hypothesis) || "nothing"}</dd></dl></li>`,
-  );
-  return html`<p class="lead">${wrong.length} of ${formatCount(total)}: one of each confusion, the most frequent first.</p>
-    <ol class="utterances two">${items}</ol>`;
-}
+/** What went wrong, with its recordings. */
+export const wrongSection = (scoring: Scoring, evaluation: Evaluation): Playing =>
+  scoring.kind === "errors" ? worstCards(evaluation, scoring.report) : wrongCards(evaluation);

@@ -31,17 +31,12 @@ const { document } = parseHTML("<!doctype html><html><body></body></html>");
 /** Linear from zero, or logarithmic where the middle of the values would be squashed into a twentieth of the axis. */
 function valueScale(values: readonly number[], positive: boolean, fromZero: boolean): Plot.ScaleOptions {
   const finite = values.filter(Number.isFinite);
-  const low = Math.min(...finite);
-  const high = Math.max(...finite);
+  const [low, high] = [Math.min(...finite), Math.max(...finite)];
   if (positive && quantile(finite, 0.5) < high / 20) return { type: "log", domain: [low * 0.9, high * 1.1], ticks: 3 };
-  if (low === high)
-    return {
-      type: "linear",
-      domain: low === 0 ? [0, 1] : [Math.min(0, low * 1.25), Math.max(0, low * 1.25)],
-      ticks: 4,
-    };
-  if (!fromZero) return { type: "linear", domain: [low - 0.06 * (high - low), high + 0.06 * (high - low)], ticks: 4 };
-  return { type: "linear", domain: [Math.min(0, low), high > 0 ? high * 1.04 : 0], ticks: 4 };
+  const linear = (from: number, to: number): Plot.ScaleOptions => ({ type: "linear", domain: [from, to], ticks: 4 });
+  if (low === high) return low === 0 ? linear(0, 1) : linear(Math.min(0, low * 1.25), Math.max(0, low * 1.25));
+  const room = 0.06 * (high - low);
+  return fromZero ? linear(Math.min(0, low), high > 0 ? high * 1.04 : 0) : linear(low - room, high + room);
 }
 
 /** `0.5`, `20`, `3k`, `5e-4`: an axis has little room. */
@@ -54,54 +49,49 @@ export function formatTick(value: number): string {
 function stepDomain(lines: readonly PreparedLine[], isLog: boolean): [number, number] {
   const ends = lines.flatMap(({ raw }) => (raw.length ? [raw[0].step, raw.at(-1)!.step] : []));
   const [low, high] = [Math.min(...ends), Math.max(...ends)];
-  // room for the marks at both ends, which matters where every value is one
+  // the marks at both ends need room, since every value on this axis has one
   if (isLog) return low === high ? [low / 10, high * 10] : [low / (high / low) ** 0.06, high * (high / low) ** 0.06];
   return low === high ? [low - 1, high + 1] : [low, high];
 }
 
+const AXIS = { tickSize: 0, label: null, fill: "var(--muted)" };
+const PLACE = { x: "step", y: "value" };
+
 /** Axis across: whole steps, or the powers of ten and what stands between them. */
 function axisAcross(lines: readonly PreparedLine[], { width, logAcross }: DrawOptions): Plot.Markish {
-  const axis = { tickSize: 0, label: null, fill: "var(--muted)" };
-  if (!logAcross) return Plot.axisX({ ...axis, ticks: width > 600 ? 8 : 4, tickFormat: wholeTick });
+  if (!logAcross) return Plot.axisX({ ...AXIS, ticks: width > 600 ? 8 : 4, tickFormat: wholeTick });
   const places = [...new Set(lines.flatMap(({ raw }) => raw.map(({ step }) => step)))].sort((a, b) => a - b);
   const ticks = places.length <= width / 55 ? places : places.filter((place) => Number.isInteger(Math.log10(place)));
-  return Plot.axisX(ticks, { ...axis, tickFormat: formatLearningRate });
+  return Plot.axisX(ticks, { ...AXIS, tickFormat: formatLearningRate });
 }
+
+const wholeTick = (step: number) => (Number.isInteger(step) ? formatTick(step) : "");
+
+/** A value in words, beside its place. */
+const label = (point: Point, options: Plot.TextOptions): Plot.Markish =>
+  Plot.text([point], {
+    ...PLACE,
+    text: () => formatNumber(point.value),
+    fill: "var(--ink)",
+    fontWeight: 600,
+    ...options,
+  });
 
 /** A ring around a value and the value in words above it. */
 function ring(points: readonly Point[], marked: number): Plot.Markish[] {
   const point = points.find(({ step, value }) => step === marked && Number.isFinite(value));
   if (!point) return [];
-  const place = { x: "step", y: "value" };
   return [
-    Plot.dot([point], { ...place, r: 6.5, stroke: "var(--accent)", strokeWidth: 2 }),
-    Plot.text([point], {
-      ...place,
-      text: () => formatNumber(point.value),
-      dy: -15,
-      fill: "var(--ink)",
-      fontWeight: 600,
-      stroke: "var(--page)",
-      strokeWidth: 4,
-    }),
+    Plot.dot([point], { ...PLACE, r: 6.5, stroke: "var(--accent)", strokeWidth: 2 }),
+    label(point, { dy: -15, stroke: "var(--page)", strokeWidth: 4 }),
   ];
 }
 
 /** The first and the last value in words, above their dots and inside the frame. */
-function endLabels(points: readonly Point[]): Plot.Markish {
-  const label = (point: Point, textAnchor: "start" | "end") =>
-    Plot.text([point], {
-      x: "step",
-      y: "value",
-      text: () => formatNumber(point.value),
-      textAnchor,
-      dx: textAnchor === "start" ? 8 : 2,
-      dy: textAnchor === "start" ? 2 : -14,
-      fill: "var(--ink)",
-      fontWeight: 600,
-    });
-  return [label(points[0], "start"), label(points.at(-1)!, "end")];
-}
+const endLabels = (points: readonly Point[]): Plot.Markish => [
+  label(points[0], { textAnchor: "start", dx: 8, dy: 2 }),
+  label(points.at(-1)!, { textAnchor: "end", dx: 2, dy: -14 }),
+];
 
 const valuesOf = (points: readonly Point[]) => points.map(({ value }) => value);
 
@@ -109,7 +99,7 @@ const valuesOf = (points: readonly Point[]) => points.map(({ value }) => value);
 function lineMarks({ raw, smoothed, tone }: PreparedLine, options: DrawOptions): Plot.Markish[] {
   const quiet = smoothed.length > 0;
   const colour = `var(--${tone})`;
-  const shape = { x: "step", y: "value", stroke: colour };
+  const shape = { ...PLACE, stroke: colour };
   const finite = raw.filter(({ value }) => Number.isFinite(value));
   const bare = options.bareTop !== undefined;
   const dots = !quiet && finite.length <= (bare ? 1 : options.dots ? Number.POSITIVE_INFINITY : FEW_POINTS);
@@ -117,7 +107,7 @@ function lineMarks({ raw, smoothed, tone }: PreparedLine, options: DrawOptions):
     Plot.lineY(raw, { ...shape, strokeWidth: quiet ? 1 : 1.75, strokeOpacity: quiet ? 0.35 : 1 }),
     quiet && Plot.lineY(smoothed, { ...shape, strokeWidth: 2 }),
     options.labels && finite.length > 1 && endLabels(finite),
-    dots && Plot.dot(finite, { x: "step", y: "value", r: 2.5, fill: colour }),
+    dots && Plot.dot(finite, { ...PLACE, r: 2.5, fill: colour }),
   ].filter((mark) => mark !== false && mark !== undefined);
 }
 
@@ -134,12 +124,11 @@ export function drawLines(lines: readonly PreparedLine[], options: DrawOptions):
   const y = bare
     ? { type: "linear" as const, domain: [0, bareTop] }
     : valueScale(values, positive, options.fromZero ?? true);
-  const axis = { tickSize: 0, label: null, fill: "var(--muted)" };
   const frame = bare
     ? [Plot.ruleY([0], { stroke: "var(--rule)" })]
     : [
         Plot.gridY({ stroke: "var(--rule)", strokeOpacity: 1, ticks: y.ticks }),
-        Plot.axisY({ ...axis, ticks: y.ticks, tickFormat: formatTick }),
+        Plot.axisY({ ...AXIS, ticks: y.ticks, tickFormat: formatTick }),
         axisAcross(drawn, options),
       ];
   const svg = Plot.plot({
@@ -166,5 +155,3 @@ export function drawLines(lines: readonly PreparedLine[], options: DrawOptions):
       text.replace(/-?\d+\.\d{3,}(?:e-?\d+)?/g, (number) => String(+(+number).toFixed(2))),
     );
 }
-
-const wholeTick = (step: number) => (Number.isInteger(step) ? formatTick(step) : "");

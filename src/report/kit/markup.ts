@@ -13,7 +13,7 @@ export type Content = Markup | string | number | false | null | undefined | read
 const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 
 /** Escapes text for element content and quoted attributes; control characters and lone surrogates become U+FFFD. */
-export function escapeText(text: string): string {
+function escapeText(text: string): string {
   return text.replace(/[&<>"']/g, (char) => ENTITIES[char]).replace(/(?![\t\n\r])[\p{Cc}\p{Cs}]/gu, "\ufffd");
 }
 
@@ -24,7 +24,19 @@ function render(content: Content): string {
   return escapeText(String(content));
 }
 
-/** html`<p title="${text}">${list}</p>`: strings and numbers are escaped, nothing stands for false and undefined. */
+/** html`<p title="${text}">${list}</p>`: strings and numbers are escaped; false, null and undefined leave nothing. */
 export function html(strings: TemplateStringsArray, ...values: Content[]): Markup {
   return new Markup(strings.reduce((text, part, i) => text + render(values[i - 1]) + part));
+}
+
+/**
+ * A picture's name and what it shows, for those who cannot see it: attributes of its `<svg>`, and what stands first inside. `key` is
+ * unique in a page.
+ */
+export function svgText(key: string, title: string, description: string): { attributes: Markup; head: Markup } {
+  const id = key.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+  return {
+    attributes: html`role="img" aria-labelledby="${id}-title ${id}-text"`,
+    head: html`<title id="${id}-title">${title}</title><desc id="${id}-text">${description}</desc>`,
+  };
 }

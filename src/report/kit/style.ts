@@ -1,9 +1,9 @@
-// The report's style sheet: one column, one accent colour, light and dark, from phones to wide screens, and on paper.
+// The style sheet of all reports: one column, one accent colour, light and dark, from phones to wide screens, and on paper.
 
 export const STYLE = `
-:root { color-scheme: light dark; --page: #fbfaf8; --panel: #ffffff; --ink: #1d1c1a; --muted: #69655d; --rule: #e6e2da; --accent: #0b756e; --soft: #9a948a; }
+:root { color-scheme: light dark; --page: #fbfaf8; --panel: #ffffff; --ink: #1d1c1a; --muted: #69655d; --rule: #e6e2da; --accent: #0b756e; --soft: #9a948a; --sub: #9a5b00; --del: #b3261e; --ins: #2858b8; }
 @media (prefers-color-scheme: dark) {
-  :root { --page: #131312; --panel: #1b1b19; --ink: #ebe9e4; --muted: #a29d93; --rule: #302e2a; --accent: #4cc9bd; --soft: #857f75; }
+  :root { --page: #131312; --panel: #1b1b19; --ink: #ebe9e4; --muted: #a29d93; --rule: #302e2a; --accent: #4cc9bd; --soft: #857f75; --sub: #f0b45c; --del: #ff9287; --ins: #93b8ff; }
 }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
@@ -13,6 +13,8 @@ h1 { font-size: clamp(1.6rem, 4vw, 2.3rem); line-height: 1.15; letter-spacing: -
 h2 { font-size: 1.2rem; letter-spacing: -0.01em; font-weight: 650; margin: 4rem 0 0.35rem; padding-top: 1.1rem; border-top: 1px solid var(--rule); }
 h3 { font-size: 0.95rem; font-weight: 600; margin: 0; }
 h3 small { font-weight: 400; color: var(--muted); font-size: 0.85em; }
+h3.sub { margin-top: 1.75rem; }
+h3.sub small { margin-left: 0.4rem; }
 a { color: var(--accent); text-underline-offset: 0.15em; }
 p { margin: 0.4rem 0 1rem; max-width: 46rem; text-wrap: pretty; }
 .lead, .note, .empty, figcaption, caption { color: var(--muted); }
@@ -26,8 +28,14 @@ p { margin: 0.4rem 0 1rem; max-width: 46rem; text-wrap: pretty; }
 .keys .value { font-size: 1.85rem; line-height: 1.25; letter-spacing: -0.025em; font-weight: 600; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .keys .value small { font-size: 0.6em; font-weight: 500; letter-spacing: 0; color: var(--muted); }
 .keys .detail { font-size: 0.85rem; color: var(--muted); }
-.notice { border-left: 3px solid var(--accent); background: var(--panel); padding: 0.75rem 1rem; margin: 1.75rem 0 0; max-width: none; font-size: 0.92rem; overflow-wrap: anywhere; }
+.notice { border-left: 3px solid var(--accent); background: var(--panel); padding: 0.75rem 1rem; margin: 1.75rem 0 0; max-width: none; font-size: 0.92rem; overflow-wrap: anywhere; text-wrap: pretty; }
+.verdicts { margin: 0.9rem 0 0; padding-left: 1.1rem; }
+.verdicts li { margin: 0.3rem 0; max-width: 52rem; overflow-wrap: anywhere; }
+.notice .verdicts { margin-top: 0.4rem; }
+.verdicts.note { max-width: none; }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 2.25rem 2.5rem; margin-top: 1.25rem; }
+.grid.fill { grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)); }
+.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr)); gap: 1.5rem 2.5rem; margin-top: 1.25rem; align-items: start; }
 figure { margin: 0; min-width: 0; }
 .figure.full { margin-top: 1.25rem; }
 .figure > figcaption { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0.1rem 1.25rem; margin-bottom: 0.35rem; }
@@ -39,25 +47,52 @@ svg.chart { display: block; width: 100%; height: auto; overflow: visible; }
 svg.narrow { display: none; }
 @media (max-width: 40rem) { svg.wide { display: none; } svg.narrow { display: block; } }
 .sparks { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: 1.5rem 1.75rem; margin: 1.25rem 0 0.75rem; }
-.sparks figcaption { display: flex; justify-content: space-between; font-size: 0.83rem; font-variant-numeric: tabular-nums; }
-.sparks b { font-weight: 600; color: var(--ink); }
+.minis { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); gap: 1.5rem 2rem; margin-top: 0.9rem; }
+.sparks figcaption, .minis figcaption, .ends { display: flex; justify-content: space-between; gap: 0.75rem; font-size: 0.83rem; font-variant-numeric: tabular-nums; }
+.minis figcaption { margin-bottom: 0.3rem; overflow-wrap: anywhere; }
+.sparks b, .minis b { font-weight: 600; color: var(--ink); }
+.minis b { white-space: nowrap; }
+.ends { font-size: 0.76rem; margin: 0.15rem 0 0; }
+svg.mini, svg.matrix { display: block; width: 100%; height: auto; }
+svg.mini rect, svg.matrix .wrong { fill: var(--accent); }
+svg.mini line { stroke: var(--rule); }
+svg.matrix text { font: 10px system-ui, sans-serif; fill: var(--muted); }
+svg.matrix text.count { fill: var(--ink); font-variant-numeric: tabular-nums; }
+svg.matrix .right { fill: var(--soft); }
+svg.matrix .frame { fill: none; stroke: var(--rule); }
 details { margin-top: 0.5rem; font-size: 0.9rem; }
 summary { cursor: pointer; color: var(--muted); font-size: 0.83rem; width: fit-content; padding: 0.15rem 0; }
 summary:hover { color: var(--ink); }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; border-radius: 2px; }
 .scroll { overflow-x: auto; }
+figure.full + .scroll, .lead + .scroll { margin-top: 1rem; }
 table { border-collapse: collapse; font-size: 0.88rem; font-variant-numeric: tabular-nums; width: 100%; }
 caption { text-align: left; font-size: 0.83rem; padding: 0.4rem 0; }
 th, td { text-align: right; padding: 0.38rem 0.9rem 0.38rem 0; border-bottom: 1px solid var(--rule); white-space: nowrap; font-weight: 400; vertical-align: top; }
 th:first-child, td.text { text-align: left; white-space: normal; overflow-wrap: anywhere; }
-td.text.name { min-width: 9rem; }
+td.wrap, th.wrap { white-space: normal; overflow-wrap: anywhere; min-width: 8rem; text-align: left; }
+table.named th:first-child { min-width: 9.5rem; }
+table.rates th { white-space: nowrap; }
+.columns table caption { color: var(--ink); font-weight: 600; font-size: 0.95rem; }
 thead th { color: var(--muted); font-size: 0.83rem; vertical-align: bottom; }
 tfoot th, tfoot td { font-weight: 600; border-bottom: 0; }
-tr.reuse th, tr.reuse td { color: var(--muted); }
 .reuse { color: var(--accent); }
 td .meter { display: inline-block; width: 4.5rem; height: 0.5rem; background: var(--rule); margin-left: 0.6rem; }
 td .meter i { display: block; height: 100%; background: var(--accent); }
+tr.chosen th, tr.chosen td, tr.most th, tr.most td { font-weight: 650; }
+tr.chosen th:first-child { color: var(--accent); }
+.bars th, .bars td { padding-top: 0.16rem; padding-bottom: 0.16rem; border-bottom: 0; }
+.bars th:first-child { white-space: nowrap; max-width: 12rem; overflow: hidden; text-overflow: ellipsis; }
+td.bar { width: 100%; padding-right: 0.9rem; vertical-align: middle; }
+td.bar i { display: block; height: 0.85rem; min-width: 1px; background: var(--accent); }
+td.strip { min-width: 8rem; vertical-align: middle; }
+td.strip span { display: block; position: relative; height: 0.7rem; }
+td.strip i { position: absolute; top: 0.3rem; height: 2px; min-width: 2px; background: var(--soft); }
+td.strip b { position: absolute; top: 0.05rem; width: 0.55rem; height: 0.55rem; margin-left: -0.275rem; border-radius: 50%; background: var(--accent); }
+.partial { border: 1px solid var(--sub); color: var(--sub); border-radius: 4px; padding: 0 0.35em; font-size: 0.8em; font-weight: 600; white-space: nowrap; }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr)); gap: 1.5rem; margin-top: 1.25rem; }
+.utterances { list-style: none; margin: 1.25rem 0 0; padding: 0; display: grid; gap: 1.1rem; }
+@media (min-width: 48rem) { .utterances.two { grid-template-columns: 1fr 1fr; } }
 .card { background: var(--panel); border: 1px solid var(--rule); border-radius: 6px; padding: 0.9rem 1rem 1rem; min-width: 0; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 0.9rem; margin-top: 0.6rem; }
 .stack { display: grid; gap: 0.9rem; align-content: start; min-width: 0; }
@@ -75,7 +110,34 @@ td .meter i { display: block; height: 100%; background: var(--accent); }
   .keys .value { font-size: 1.4rem; white-space: normal; }
   td .meter { display: none; }
 }
+.utterances h3 { overflow-wrap: anywhere; }
+.utterances h3 small { display: block; font-size: 0.88em; margin-top: 0.1rem; }
+.utterances audio { display: block; width: 100%; max-width: 30rem; height: 2.4rem; margin-top: 0.7rem; }
+.utterances .note { margin: 0.5rem 0 0; }
+.aligned { display: flex; flex-wrap: wrap; gap: 0.55rem 0.15rem; list-style: none; margin: 0.75rem 0 0; padding: 0; font: 0.86rem/1.35 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
+.aligned li { display: grid; text-align: center; padding: 0.1rem 0.35rem; border: 1px solid transparent; border-radius: 4px; min-width: 1.6rem; max-width: 100%; overflow-wrap: anywhere; }
+.aligned li span { min-height: 1.35em; }
+.aligned .hyp { color: var(--muted); }
+.aligned b { font: 700 0.68rem/1.3 system-ui, sans-serif; min-height: 1.3em; }
+.aligned .substitution { border: 1px solid var(--sub); }
+.aligned .substitution .hyp, .aligned .substitution b { color: var(--sub); font-weight: 650; }
+.aligned .deletion { border: 1px dashed var(--del); }
+.aligned .deletion .ref, .aligned .deletion b { color: var(--del); font-weight: 650; }
+.aligned .deletion .ref { text-decoration: line-through; }
+.aligned .insertion { border: 1px dotted var(--ins); }
+.aligned .insertion .hyp, .aligned .insertion b { color: var(--ins); font-weight: 650; text-decoration: none; }
+.aligned .insertion .hyp { text-decoration: underline; text-underline-offset: 0.15em; }
+.aligned .gap { color: var(--muted); opacity: 0.6; }
+.aligned.legend { font-size: 0.8rem; margin-top: 0.9rem; gap: 0.55rem 0.8rem; align-items: center; }
+.aligned.legend li.words { font-family: system-ui, sans-serif; color: var(--muted); text-align: left; padding-left: 0; }
+.answers { display: grid; grid-template-columns: max-content 1fr; gap: 0.1rem 0.9rem; margin: 0.6rem 0 0; font-size: 0.92rem; }
+.answers dt { color: var(--muted); }
+.answers dd { margin: 0; overflow-wrap: anywhere; }
+.answers dd.wrong { color: var(--sub); font-weight: 650; text-decoration: underline dotted; text-underline-offset: 0.2em; }
+.attempt { margin: 0.9rem 0 0; font-size: 0.9rem; font-weight: 600; overflow-wrap: anywhere; }
+.attempt small { font-weight: 400; color: var(--muted); margin-left: 0.4rem; }
+.attempt + .aligned { margin-top: 0.3rem; }
 pre { overflow-x: auto; background: var(--panel); border: 1px solid var(--rule); border-radius: 6px; padding: 1rem 1.1rem; font: 0.82rem/1.6 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; margin: 1rem 0 0; tab-size: 2; }
 code { font: 0.9em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
-@media print { body { background: none; } h2 { break-after: avoid; } figure, .card { break-inside: avoid; } }
+@media print { body { background: none; } h2 { break-after: avoid; } figure, .card { break-inside: avoid; } audio { display: none; } }
 `;

@@ -1,6 +1,7 @@
 // What a head is trained for: the loss of its logits with the cotangent, and the answers they stand for.
 import { z } from "zod";
-import { CtcWorkspace, ctcLoss } from "../../decode/ctc.ts";
+import { ctcLoss } from "../../decode/ctc.ts";
+import { CtcWorkspace } from "../../decode/ctc-item.ts";
 import { greedyDecode } from "../../decode/greedy.ts";
 import { StillwaveError } from "../../errors.ts";
 import type { ErrorUnit } from "../../metrics/error-rate.ts";

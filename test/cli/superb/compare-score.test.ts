@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Output } from "../../../src/cli/output.ts";
 import { compareVerb } from "../../../src/cli/superb/compare.ts";
 import { scoreVerb } from "../../../src/cli/superb/score.ts";
-import { madeRun, writeRun } from "../../report/evaluation/runs.ts";
+import { madeRun, writeRun } from "../../report/runs.ts";
 
 let root: string;
 let folders: string[];

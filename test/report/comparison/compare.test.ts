@@ -4,16 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Prediction } from "../../../src/metrics/predictions.ts";
-import {
-  compareEvaluations,
-  compareRuns,
-  comparisonTables,
-  type Evaluation,
-  holm,
-  writeComparisonReport,
-} from "../../../src/report/evaluation/index.ts";
-import { brokenIds, outside, parse, textOf } from "../evaluation/page.ts";
-import { madeRun, metricOf, writeRun } from "../evaluation/runs.ts";
+import { writeComparisonReport } from "../../../src/report/comparison/page.ts";
+import { comparisonTables } from "../../../src/report/comparison/tables.ts";
+import { compareEvaluations, compareRuns } from "../../../src/report/results/compare.ts";
+import { holm } from "../../../src/report/results/pairs.ts";
+import type { Evaluation } from "../../../src/report/results/read.ts";
+import { brokenIds, outside, parse, textOf } from "../page.ts";
+import { madeRun, metricOf, writeRun } from "../runs.ts";
 
 let root: string;
 beforeAll(async () => {
@@ -45,7 +42,7 @@ describe("runs on one test set", () => {
   const [{ testSets, notComparable }] = tasks;
   const [{ runs, pairs, differences }] = testSets;
 
-  test("are ranked, whatever the order they were given in", () => {
+  test("runs on one test set are ranked, whatever the order they were given in", () => {
     expect(tasks).toHaveLength(1);
     expect(testSets).toHaveLength(1);
     expect(notComparable).toEqual([]);
@@ -60,7 +57,7 @@ describe("runs on one test set", () => {
     });
   });
 
-  test("every pair is compared, the better first, with interval and tests", () => {
+  test("every pair of runs is compared, the better first, with interval and tests", () => {
     expect(pairs).toHaveLength(3);
     const pair = pairs.find(({ a, b }) => a === "teacher" && b === "student")!;
     expect(pair.difference.estimate).toBeCloseTo(teacher.result.metric.value - student.result.metric.value, 9);
@@ -80,7 +77,7 @@ describe("runs on one test set", () => {
     expect(close.sentence).toMatch(/cannot be told apart on these 77 utterances/);
   });
 
-  test("settings in which they differ are listed, others are not", () => {
+  test("settings in which runs differ are listed, others are not", () => {
     const names = differences.map(({ name }) => name);
     expect(names).toContain("seed");
     expect(names).toContain("hidden states");
@@ -133,7 +130,7 @@ describe("runs on different test sets", () => {
   const comparison = compareEvaluations(runs, options);
   const [{ testSets, notComparable }] = comparison.tasks;
 
-  test("stand apart, and why is said for every pair", () => {
+  test("runs on different test sets stand apart, and why is said for every pair", () => {
     expect(testSets.map((set) => set.runs.map(({ label }) => label))).toEqual([
       ["teacher", "student"],
       ["other"],
@@ -150,7 +147,7 @@ describe("runs on different test sets", () => {
     );
   });
 
-  test("the page and the tables say so", () => {
+  test("the page and the tables say which runs are not comparable", () => {
     expect(textOf(writeComparisonReport(runs, comparison))).toMatch(
       /Not comparable teacher and other: the test sets differ/,
     );
@@ -178,7 +175,7 @@ describe("the page", () => {
   const page = writeComparisonReport(runs, compareEvaluations(runs, options));
   const text = textOf(page);
 
-  test("shows metrics, verdicts, sweeps, weights, utterances and scores", () => {
+  test("the page shows metrics, verdicts, sweeps, weights, utterances and scores", () => {
     expect(text).toContain("6 runs of 3 upstreams");
     for (const title of ["Phoneme recognition", "Keyword spotting", "Speech recognition"])
       expect(text).toContain(title);
@@ -193,7 +190,7 @@ describe("the page", () => {
     expect(text).toContain("Scores over different tasks are not comparable with one another.");
   });
 
-  test("loads and runs nothing, is accessible, has no broken number in a picture", () => {
+  test("the page loads and runs nothing, is accessible, has no broken number in a picture", () => {
     expect(outside(page)).toEqual([]);
     expect(brokenIds(page)).toEqual([]);
     for (const svg of parse(page).querySelectorAll("svg"))
@@ -201,13 +198,13 @@ describe("the page", () => {
     expect(Buffer.byteLength(page)).toBeLessThan(3e6);
   });
 
-  test("one run alone", () => {
+  test("the page of one run alone compares nothing", () => {
     const alone = textOf(writeComparisonReport([teacher], compareEvaluations([teacher], options)));
     expect(alone).toContain("1 run of 1 upstream");
     expect(alone).not.toContain("(best)");
   });
 
-  test("hostile names, broken weights and odd figures", () => {
+  test("hostile names, broken weights and odd figures leave the page whole", () => {
     const evil = `<script>alert(1)</script>"'&</style>\u0000`;
     const hostile = [teacher, student].map((run, i): Evaluation => {
       const { result } = run;
@@ -239,7 +236,7 @@ describe("the page", () => {
 });
 
 describe("folders", () => {
-  test("are read and checked", async () => {
+  test("folders are read and checked before they are compared", async () => {
     const folders = [join(root, "a"), join(root, "b")];
     await writeRun(folders[0], teacher);
     await writeRun(folders[1], student);

@@ -1,41 +1,17 @@
 // The report page: complete, self-contained, escaped, bounded, and right for short and broken runs.
 import { inflateSync } from "node:zlib";
-import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
-import { type RunReportData, writeRunReport } from "../../../src/report/index.ts";
+import { writeRunReport } from "../../../src/report/distillation/page.ts";
+import type { RunReportData } from "../../../src/report/distillation/report.types.ts";
 import { trainRow, validationRow } from "../../log/rows.ts";
+import { outside, parse, textOf } from "../page.ts";
 import { attentionOf, metricsOf, runOf } from "./run.ts";
-
-const parse = (page: string) => parseHTML(page).document;
-const textOf = (page: string) =>
-  parse(page.replaceAll("<", " <")).querySelector("main")!.textContent.replace(/\s+/g, " ");
-
-/** Everything a browser could load from elsewhere or run. */
-function outside(page: string): string[] {
-  const found: string[] = [];
-  for (const element of parse(page).querySelectorAll("*")) {
-    if (["script", "link", "iframe", "object", "embed", "base", "form"].includes(element.localName))
-      found.push(element.localName);
-    for (const { name, value } of element.attributes) {
-      if (name.startsWith("on")) found.push(`${element.localName} ${name}`);
-      if (
-        ["src", "href", "srcset", "action", "data", "xlink:href"].includes(name) &&
-        !/^(#|data:image\/png;base64,)/.test(value)
-      )
-        found.push(`${element.localName} ${name}=${value}`);
-      if (/url\(|expression|@import/i.test(name === "style" ? value : "")) found.push(`style ${value}`);
-    }
-  }
-  for (const style of parse(page).querySelectorAll("style"))
-    if (/url\(|@import|<\//.test(style.textContent)) found.push("style sheet");
-  return found;
-}
 
 describe("a whole run", () => {
   const page = writeRunReport(runOf(300));
   const text = textOf(page);
 
-  test("says what was made, how small it is and how well it went", () => {
+  test("the page says what was made, how small it is and how well it went", () => {
     expect(text).toContain("Quickstart: ARMHuBERT-S from HuBERT");
     expect(text).toContain("22.4 M parameters, 23.7 % of the teacher's");
     expect(text).toContain("20.01 G for 10 s of audio, 27.0 % of the teacher's");
@@ -48,14 +24,14 @@ describe("a whole run", () => {
     expect(parse(page).querySelector("pre")!.textContent).toBe(runOf(0).recipe);
   });
 
-  test("loads and runs nothing, and forbids itself to", () => {
+  test("the page loads and runs nothing, and forbids itself to", () => {
     expect(outside(page)).toEqual([]);
     expect(parse(page).querySelector("meta[http-equiv=Content-Security-Policy]")!.getAttribute("content")).toBe(
       "default-src 'none'; img-src data:; style-src 'unsafe-inline'",
     );
   });
 
-  test("is accessible: every picture is named and described, every chart has a table, identifiers are unique", () => {
+  test("the page is accessible: every picture is named and described, every chart has a table, identifiers are unique", () => {
     const document = parse(page);
     expect(document.documentElement.getAttribute("lang")).toBe("en");
     const charts = [...document.querySelectorAll("svg")];
@@ -83,7 +59,7 @@ describe("a whole run", () => {
     expect(writeRunReport(runOf(300))).toBe(page);
   });
 
-  test("attention: one card a layer; a reusing layer says whose map it takes and shows no heads of its own", () => {
+  test("attention has one card a layer; a reusing layer says whose map it takes and shows no heads of its own", () => {
     const cards = [...parse(page).querySelectorAll(".card")];
     expect(cards).toHaveLength(12);
     cards.forEach((card, layer) => {
@@ -126,7 +102,7 @@ describe("hostile and odd input", () => {
 
   const bare = (change: Partial<RunReportData>) => runOf(0, { attention: undefined, ...change });
 
-  test("no rows, one row, one validation", () => {
+  test("a run of no rows, one row or one validation has a page", () => {
     expect(textOf(writeRunReport(bare({ totalSteps: 10 })))).toMatch(/not complete: step 0 of 10.*No values yet/);
     const one = writeRunReport(bare({ metrics: [trainRow(1)] }));
     expect(one).not.toMatch(/="[^"]*(NaN|undefined|Infinity)/);
@@ -134,7 +110,7 @@ describe("hostile and odd input", () => {
     expect(textOf(writeRunReport(bare({ metrics: [validationRow(5)] })))).toContain("at step 5, the only one so far");
   });
 
-  test("rows that are not finite, huge, constant, zero, negative, out of order or of changing length", () => {
+  test("rows that are not finite, huge, constant, zero, negative, out of order or of changing length are drawn or left out", () => {
     const metrics = [
       trainRow(9, { loss: Number.NaN, gradientNorm: Number.POSITIVE_INFINITY, perLayerMasked: [] }),
       trainRow(3, { loss: 1e308, learningRate: 0, perLayerMasked: [1, Number.NaN, -1e300, 4, 5] }),
@@ -148,7 +124,7 @@ describe("hostile and odd input", () => {
     expect(textOf(page)).toContain("was not finite at 1 step: 9");
   });
 
-  test("only values that are not finite", () => {
+  test("a run of values that are not finite has a page", () => {
     const metrics = [1, 2, 3].map((step) =>
       trainRow(step, { loss: Number.NaN, gradientNorm: Number.NaN, audioSecondsPerSecond: Number.NaN }),
     );
@@ -165,7 +141,7 @@ describe("hostile and odd input", () => {
     );
   });
 
-  test("stays below 3 MB with 200,000 rows, 24 layers of attention, thousands of bad files and a huge recipe", () => {
+  test("the page stays below 3 MB with 200,000 rows, 24 layers of attention, thousands of bad files and a huge recipe", () => {
     const indices = Array.from({ length: 24 }, (_, layer) => layer);
     const noisy = (layer: number) => {
       const map = Float32Array.from({ length: 2 * 300 * 300 }, (_, i) => ((i * 2654435761) % 4096) / 4096);
@@ -191,7 +167,7 @@ describe("hostile and odd input", () => {
 });
 
 describe("attention pictures", () => {
-  test("decoded by hand, the brightest pixel of each row is where the attention is", () => {
+  test("the brightest pixel of each row of a picture, decoded by hand, is where the attention is", () => {
     const frames = 8;
     const map = new Float32Array(frames * frames);
     for (let query = 0; query < frames; query++) map[query * frames + ((query + 3) % frames)] = 1;

@@ -9,7 +9,7 @@ import { trainRow, validationRow } from "../../log/rows.ts";
 const layers = (...list: [number, number, number][]) =>
   list.map(([channels, kernel, stride]) => ({ channels, kernel, stride }));
 
-export const teacherConfig: ModelConfig = {
+const teacherConfig: ModelConfig = {
   family: "hubert",
   conv: layers([512, 10, 5], [512, 3, 2], [512, 3, 2], [512, 3, 2], [512, 3, 2], [512, 2, 2], [512, 2, 2]),
   convNorm: "group",
@@ -31,7 +31,7 @@ export const teacherConfig: ModelConfig = {
   headLayers: [],
 };
 
-export const studentConfig: ModelConfig = {
+const studentConfig: ModelConfig = {
   ...teacherConfig,
   family: "student",
   conv: layers(

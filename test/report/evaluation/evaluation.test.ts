@@ -4,10 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Prediction } from "../../../src/metrics/predictions.ts";
-import { type Evaluation, reportEvaluation, writeEvaluationReport } from "../../../src/report/evaluation/index.ts";
+import { writeEvaluationReport } from "../../../src/report/evaluation/page.ts";
+import { reportEvaluation } from "../../../src/report/evaluation/write.ts";
+import type { Evaluation } from "../../../src/report/results/read.ts";
 import type { EvaluationResult } from "../../../src/superb/run/result.ts";
-import { brokenIds, outside, parse, textOf } from "./page.ts";
-import { madeRun, metricOf, writeRun } from "./runs.ts";
+import { brokenIds, outside, parse, textOf } from "../page.ts";
+import { madeRun, metricOf, writeRun } from "../runs.ts";
 
 let root: string;
 beforeAll(async () => {
@@ -32,7 +34,7 @@ describe.each(["pr", "asr", "ks", "sid", "ic"] as const)("%s", (task) => {
   const text = textOf(page);
   const { metric, dev } = run.result;
 
-  test("says how well the upstream did, on what, and how the head was trained", () => {
+  test("the page says how well the upstream did, on what, and how the head was trained", () => {
     expect(text).toContain(`${metric.value.toFixed(2)} %`);
     expect(text).toContain(`95 % interval ${metric.low.toFixed(2)} to ${metric.high.toFixed(2)}`);
     expect(text).toContain(dev.toFixed(2));
@@ -46,7 +48,7 @@ describe.each(["pr", "asr", "ks", "sid", "ic"] as const)("%s", (task) => {
     expect(text).toContain("onnxruntime 1.30.0");
   });
 
-  test("loads and runs nothing, forbids itself to, and plays what it holds", () => {
+  test("the page loads and runs nothing, forbids itself to, and plays what it holds", () => {
     expect(outside(page)).toEqual([]);
     expect(parse(page).querySelector("meta[http-equiv=Content-Security-Policy]")!.getAttribute("content")).toBe(
       "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'",
@@ -55,7 +57,7 @@ describe.each(["pr", "asr", "ks", "sid", "ic"] as const)("%s", (task) => {
     expect(Buffer.byteLength(page)).toBeLessThan(2e6);
   });
 
-  test("is accessible, has no broken number in a picture, and is the same for the same data", () => {
+  test("the page is accessible, has no broken number in a picture, and is the same for the same data", () => {
     expect(brokenIds(page)).toEqual([]);
     for (const svg of parse(page).querySelectorAll("svg")) {
       expect(svg.getAttribute("role")).toBe("img");
@@ -66,7 +68,7 @@ describe.each(["pr", "asr", "ks", "sid", "ic"] as const)("%s", (task) => {
 });
 
 describe("what the page shows", () => {
-  test("counts of errors, as they are in the predictions", () => {
+  test("the page shows counts of errors as they are in the predictions", () => {
     const rows = [
       { id: "a", reference: "A B C D", hypothesis: "A X C D" },
       { id: "b", reference: "A B", hypothesis: "A B" },
@@ -98,7 +100,7 @@ describe("what the page shows", () => {
     expect(ids).toEqual(["most", "short", "long", "one"]);
   });
 
-  test("decodings side by side, the headline marked", () => {
+  test("the page shows decodings side by side, the headline marked", () => {
     const run = madeRun("asr");
     const other = metricOf("asr", madeRun("asr", { share: 0.08, seed: 4 }).test);
     const decodings = [
@@ -119,7 +121,7 @@ describe("what the page shows", () => {
     expect(text).toContain("no longer holds the predictions of dev");
   });
 
-  test("one learning rate and one hidden state", () => {
+  test("one learning rate and one hidden state leave nothing to choose or to weigh", () => {
     const run = madeRun("ks", { rates: [1e-4], layers: 1 });
     const upstream = { ...run.result.upstream, kind: "fbank", parameters: null, layers: ["fbank"] } as const;
     const text = textOf(writeEvaluationReport(withResult(run, { upstream })));
@@ -129,7 +131,7 @@ describe("what the page shows", () => {
     expect(text).toContain("Upstream fbank without parameters to count");
   });
 
-  test("no errors at all", () => {
+  test("predictions without errors are said to have none", () => {
     for (const task of ["pr", "ks"] as const) {
       const run = madeRun(task);
       const page = writeEvaluationReport(
@@ -156,13 +158,13 @@ describe("recordings", () => {
     return writeEvaluationReport(withTest(run, rows));
   };
 
-  test("none of which exists, or none is named", () => {
+  test("recordings that do not exist, or are not named, are said to be missing", () => {
     expect(textOf(playing("/nowhere/a.flac"))).toContain("No recording: the file is not there (any more).");
     expect(textOf(playing(undefined))).toContain("No recording: the predictions do not say where the recording is.");
     expect(playing("/nowhere/a.flac")).not.toContain("<audio");
   });
 
-  test("that are folders, devices, texts, pickles, or paths that cannot be", async () => {
+  test("recordings that are folders, devices, texts, pickles, or impossible paths are not embedded", async () => {
     const secret = join(root, "secret.flac");
     await writeFile(secret, "root:x:0:0");
     expect(textOf(playing(secret))).toContain("it is in no format that browsers play");
@@ -173,7 +175,7 @@ describe("recordings", () => {
     expect(textOf(playing(`/${"x".repeat(5000)}`))).toContain("No recording: it cannot be read");
   });
 
-  test("that are too large, or too many for one page", async () => {
+  test("recordings that are too large, or too many for one page, are left out", async () => {
     const run = madeRun("pr");
     const flac = await readFile(run.test[0].audio!);
     const [large, fits] = [join(root, "large.flac"), join(root, "fits.flac")];
@@ -191,7 +193,7 @@ describe("recordings", () => {
     expect(Buffer.byteLength(page)).toBeLessThan(4e6);
   });
 
-  test("named relative to the corpus", () => {
+  test("recordings may be named relative to the corpus", () => {
     const run = madeRun("pr");
     const rows = run.test.map((row) => ({ ...row, audio: row.audio!.slice(run.result.data.root.length + 1) }));
     expect(parse(writeEvaluationReport(withTest(run, rows))).querySelectorAll("audio")).toHaveLength(10);
@@ -234,7 +236,7 @@ describe("hostile and odd input", () => {
     expect(page).not.toContain("\u0000");
   });
 
-  test("numbers that are none, huge, zero or negative", () => {
+  test("numbers that are none, huge, zero or negative break no picture", () => {
     const run = madeRun("pr");
     const { learningRates, layerWeights } = run.result;
     const rates = learningRates.map((rate, i) => ({
@@ -283,7 +285,7 @@ describe("hostile and odd input", () => {
     expect(textOf(page)).toContain("5,000");
   });
 
-  test("one utterance of thousands of tokens", () => {
+  test("one utterance of thousands of tokens is cut", () => {
     const run = madeRun("pr");
     const long = { id: "long", reference: "AH ".repeat(4000), hypothesis: "IH ".repeat(3000) };
     const page = writeEvaluationReport(withTest(run, [long, ...run.test]));
@@ -319,7 +321,7 @@ describe("hostile and odd input", () => {
     );
   });
 
-  test("without predictions it is an error", () => {
+  test("a report without predictions is an error", () => {
     expect(() => writeEvaluationReport({ ...madeRun("pr"), test: [] })).toThrow(/no error rate/);
   });
 });

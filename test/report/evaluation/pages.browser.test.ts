@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { writeComparisonReport, writeEvaluationReport } from "../../../src/report/evaluation/index.ts";
+import { writeComparisonReport } from "../../../src/report/comparison/page.ts";
+import { writeEvaluationReport } from "../../../src/report/evaluation/page.ts";
 import { inChromium, launchChromium } from "../../web/chromium.ts";
-import { madeRun } from "./runs.ts";
+import { madeRun } from "../runs.ts";
 
 inChromium("report pages", () => {
   let folder: string;
@@ -34,7 +35,7 @@ inChromium("report pages", () => {
     ],
   ];
 
-  test.each(pages)("%s", async (name, write, players) => {
+  test.each(pages)("the page of %s plays its recordings and fits a phone", async (name, write, players) => {
     const file = join(folder, `${name}.html`);
     await writeFile(file, write());
     for (const colorScheme of ["light", "dark"] as const) {

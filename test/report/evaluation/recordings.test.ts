@@ -21,19 +21,17 @@ test.each<[string, Buffer, string]>([
   ["mp3", latin("\xff\xfb\x90\x00"), "audio/mpeg"],
   ["mp3 with a tag", latin("ID3\x04\x00\x00\x00\x00\x00\x00"), "audio/mpeg"],
   ["m4a", latin("\x00\x00\x00\x18ftypM4A "), "audio/mp4"],
-])("%s", async (_, bytes, mime) => {
+])("a recording in %s has its media type", async (_, bytes, mime) => {
   await writeFile(join(root, "x.bin"), bytes);
-  const row = { id: "x", reference: "", hypothesis: "", audio: "x.bin" };
-  expect(embedRecordings([row], root).get("x")).toEqual({ uri: `data:${mime};base64,${bytes.toString("base64")}` });
+  expect(embedRecordings([{ audio: "x.bin" }], root)).toEqual([
+    { uri: `data:${mime};base64,${bytes.toString("base64")}` },
+  ]);
 });
 
-test("Ogg, by its codec", async () => {
+test("a recording in Ogg has the media type of Ogg, whatever its codec", async () => {
   for (const codec of ["OpusHead", "\x01vorbis"]) {
     await writeFile(join(root, "x.ogg"), ogg(codec));
-    const recording = embedRecordings(
-      [{ id: "x", reference: "", hypothesis: "", audio: join(root, "x.ogg") }],
-      "/",
-    ).get("x");
+    const [recording] = embedRecordings([{ audio: join(root, "x.ogg") }], "/");
     expect(recording).toHaveProperty("uri", expect.stringMatching(/^data:audio\/ogg;base64,/));
   }
 });

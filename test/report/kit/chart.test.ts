@@ -3,7 +3,7 @@
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
 import { formatLearningRate } from "../../../src/log/index.ts";
-import { chart } from "../../../src/report/index.ts";
+import { chart } from "../../../src/report/kit/chart.ts";
 
 const points = [
   { step: 1e-4, value: 30 },
@@ -27,7 +27,7 @@ const numbers = (elements: Iterable<Element>, name: string) =>
   [...elements].map((element) => Number(element.getAttribute(name)));
 
 describe("a chart over learning rates", () => {
-  test("stands equal factors equally far apart and names them", () => {
+  test("a chart over learning rates stands equal factors equally far apart and names them", () => {
     const document = sweep();
     const [a, b, c] = numbers(document.querySelectorAll("g[aria-label=dot] circle"), "cx");
     expect(b - a).toBeCloseTo(c - b, 1);
@@ -39,7 +39,7 @@ describe("a chart over learning rates", () => {
     expect(document.querySelector("tbody th")!.textContent).toBe("1e-4");
   });
 
-  test("rings the marked value and writes it; a place without a value has no ring", () => {
+  test("a chart rings the marked value and writes it; a place without a value has no ring", () => {
     const rings = (marked: number) =>
       [...sweep({ marked }).querySelectorAll("circle")].filter((circle) => circle.getAttribute("r") === "6.5");
     expect(rings(1e-3)).toHaveLength(1);
@@ -47,7 +47,7 @@ describe("a chart over learning rates", () => {
     expect(rings(5)).toHaveLength(0);
   });
 
-  test("leaves out rates that no such axis has, and may hold a single one", () => {
+  test("a chart leaves out rates that a logarithmic axis lacks, and may hold a single one", () => {
     const odd = [
       { step: 0, value: 1 },
       { step: -1, value: 1 },
@@ -59,7 +59,7 @@ describe("a chart over learning rates", () => {
     expect(document.querySelector("svg")!.outerHTML).not.toMatch(/NaN|undefined|Infinity/);
   });
 
-  test("need not begin at 0", () => {
+  test("a chart need not begin at 0", () => {
     const height = (fromZero: boolean) => {
       const [high, low] = numbers(sweep({ fromZero }).querySelectorAll("g[aria-label=dot] circle"), "cy");
       return low - high;
@@ -67,12 +67,12 @@ describe("a chart over learning rates", () => {
     expect(height(false)).toBeGreaterThan(2 * height(true));
   });
 
-  test("has identifiers of its own where titles repeat", () => {
+  test("a chart has identifiers of its own where titles repeat", () => {
     expect(sweep({ id: "run 7" }).querySelector("title")!.id).toBe("chart-run-7-title");
   });
 });
 
-test("learning rates in powers of ten", () => {
+test("learning rates are written in powers of ten", () => {
   expect([0.1, 0.01, 0.0005, 1e-7, 1, 2.5e-4, 0.30000000000000004].map(formatLearningRate)).toEqual([
     "1e-1",
     "1e-2",

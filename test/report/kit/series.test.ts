@@ -1,7 +1,6 @@
-// Series, maps and markup: the small pure parts of the report.
+// Series, ticks and markup: the small pure parts of the kit.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { headEntropies, mapLevels, shrinkMap } from "../../../src/report/distillation/attention.ts";
 import { formatTick } from "../../../src/report/kit/draw.ts";
 import { html } from "../../../src/report/kit/markup.ts";
 import { quantile, sample, smooth, thin } from "../../../src/report/kit/series.ts";
@@ -10,7 +9,7 @@ const points = (values: number[]) => values.map((value, step) => ({ step, value 
 const anyValues = fc.array(fc.oneof(fc.double(), fc.constant(Number.NaN)), { maxLength: 300 });
 
 describe("thin", () => {
-  test("keeps the bounds, the order, the first values' extremes and the last point", () => {
+  test("thin keeps the bounds, the order, the first values' extremes and the last point", () => {
     fc.assert(
       fc.property(anyValues, fc.integer({ min: 3, max: 40 }), (values, limit) => {
         const all = points(values);
@@ -28,7 +27,7 @@ describe("thin", () => {
     );
   });
 
-  test("a stretch without finite values is a gap", () => {
+  test("thin leaves a gap for a stretch without finite values", () => {
     const values = Array.from({ length: 100 }, (_, i) => (i >= 40 && i < 60 ? Number.NaN : i));
     const gap = thin(points(values), 21).filter(({ value }) => Number.isNaN(value));
     expect(gap.map(({ step }) => step)).toEqual([40, 50]);
@@ -36,7 +35,7 @@ describe("thin", () => {
 });
 
 describe("smooth", () => {
-  test("is the mean of the window around each point, and leaves constants and straight lines alone", () => {
+  test("smooth gives the mean of the window around each point, and leaves constants and straight lines alone", () => {
     const values = [4, 8, 1, 7, 3, 9, 2];
     expect(smooth(points(values), 3)[3].value).toBeCloseTo((1 + 7 + 3) / 3, 12);
     const line = Array.from({ length: 50 }, (_, i) => 3 - 2 * i);
@@ -46,41 +45,16 @@ describe("smooth", () => {
     expect(smooth(points(Array(9).fill(0.3)), 4).every(({ value }) => Math.abs(value - 0.3) < 1e-12)).toBe(true);
   });
 
-  test("leaves out what is not finite", () => {
+  test("smooth leaves out what is not finite", () => {
     expect(smooth(points([1, Number.NaN, 3, Number.POSITIVE_INFINITY]), 1).map(({ value }) => value)).toEqual([1, 3]);
   });
 });
 
-test("sample and quantile", () => {
+test("sample spreads evenly, quantile is a value that is there", () => {
   expect(sample([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 4)).toEqual([0, 3, 6, 9]);
   expect(sample([1, 2], 5)).toEqual([1, 2]);
   expect(quantile([5, Number.NaN, 1, 3], 0.5)).toBe(3);
   expect(quantile([], 0.5)).toBeNaN();
-});
-
-describe("attention maps", () => {
-  test("shrinking averages areas and heads exactly", () => {
-    const layer = { layer: 0, heads: 2, frames: 4, map: Float32Array.from({ length: 32 }, (_, i) => i) };
-    const corner = (head: number) => (0 + 1 + 4 + 5) / 4 + 16 * head;
-    expect(shrinkMap(layer, [0], 2)[0]).toBe(corner(0));
-    expect(shrinkMap(layer, [0, 1], 2)[0]).toBe((corner(0) + corner(1)) / 2);
-    expect([...shrinkMap(layer, [1], 9)]).toEqual([...layer.map.subarray(16)]);
-  });
-
-  test("levels are opacities on a square-root scale; an empty map is transparent", () => {
-    expect([...mapLevels(Float32Array.of(0, 0.25, 1, 1))]).toEqual([0, 128, 255, 255]);
-    expect([...mapLevels(new Float32Array(4))]).toEqual([0, 0, 0, 0]);
-  });
-
-  test("entropy: 0 for one frame, ln T for all alike", () => {
-    const frames = 5;
-    const map = new Float32Array(2 * frames * frames);
-    for (let i = 0; i < frames; i++) map[i * frames + i] = 1;
-    map.fill(1 / frames, frames * frames);
-    const [sharp, broad] = headEntropies({ layer: 0, heads: 2, frames, map });
-    expect(sharp).toBe(0);
-    expect(broad).toBeCloseTo(Math.log(frames), 6);
-  });
 });
 
 test("ticks are short", () => {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { loadAudio } from "../../../src/audio/index.ts";
 import type { EvaluateEvent } from "../../../src/library/evaluate.ts";
-import { readEvaluation } from "../../../src/report/evaluation/index.ts";
+import { readEvaluation } from "../../../src/report/results/read.ts";
 import { createRuntime } from "../../../src/runtime/node/index.ts";
 import type { FeatureSource } from "../../../src/superb/features/features.types.ts";
 import { openFeatures } from "../../../src/superb/features/open.ts";

@@ -1,43 +1,13 @@
 // Do two runs differ on the same test set? Difference with interval, significance tests, and the answer in one sentence.
-
 import type { BootstrapOptions } from "../../metrics/bootstrap.ts";
 import { compareAccuracies, compareErrorRates } from "../../metrics/compare.ts";
-import type { Evaluation } from "../evaluation/read.ts";
-import type { Scoring } from "../evaluation/rescore.ts";
-import { formatConfidence, formatFigure } from "../evaluation/words.ts";
+import type { PairComparison } from "./comparison.types.ts";
+import type { Evaluation } from "./read.ts";
+import type { Scoring } from "./rescore.ts";
+import { formatConfidence, formatFigure } from "./words.ts";
 
 /** Below this a difference counts as one. */
-export const SIGNIFICANCE = 0.05;
-
-export type TestName = "matched pairs" | "sign test" | "McNemar";
-
-/** Two runs on one test set; `a` has the better metric. */
-export interface PairComparison {
-  /** Labels of the runs. */
-  readonly a: string;
-  readonly b: string;
-  /** metric(a) - metric(b) in points of percent, with its bootstrap interval. */
-  readonly difference: {
-    readonly estimate: number;
-    readonly low: number;
-    readonly high: number;
-    readonly confidence: number;
-  };
-  /** Two-sided p of every test that was made. */
-  readonly tests: readonly { readonly name: TestName; readonly p: number }[];
-  /**
-   * The test that decides: McNemar's for answers, matched pairs for errors, or the sign test where there are too few
-   * utterances for matched pairs.
-   */
-  readonly decidedBy: TestName;
-  readonly p: number;
-  /** `p` corrected for the number of pairs on this test set (Holm, 1979). */
-  readonly correctedP: number;
-  readonly differs: boolean;
-  /** Utterances on which only a is right or makes fewer errors, only b, and neither. */
-  readonly utterances: { readonly aBetter: number; readonly bBetter: number; readonly ties: number };
-  readonly sentence: string;
-}
+const SIGNIFICANCE = 0.05;
 
 /** One run with what it is called and scored as. */
 export interface LabelledRun {
@@ -106,8 +76,8 @@ export function holm(values: readonly number[]): number[] {
   return corrected;
 }
 
-/** `= 0.043`, `< 0.001`. */
-export const formatP = (p: number): string => (p < 0.001 ? "< 0.001" : `= ${+p.toPrecision(2)}`);
+/** `0.043`, `< 0.001`. */
+export const formatP = (p: number): string => (p < 0.001 ? "< 0.001" : `${+p.toPrecision(2)}`);
 
 const signed = (value: number) => formatFigure(value).replace("-", "−");
 
@@ -121,8 +91,8 @@ function sentenceOf(
   // as the advantage of a, whichever way the metric goes
   const [gain, least, most] = metric.isHigherBetter ? [estimate, low, high] : [-estimate, -high, -low];
   const count = utterances.aBetter + utterances.bBetter + utterances.ties;
-  const evidence = `${formatConfidence(difference.confidence)} interval ${signed(least)} to ${signed(most)}; ${decidedBy}, p ${formatP(p)}${
-    pairs > 1 ? `, or ${formatP(correctedP).replace("= ", "")} corrected for ${pairs} pairs` : ""
+  const evidence = `${formatConfidence(difference.confidence)} interval ${signed(least)} to ${signed(most)}; ${decidedBy}, p ${p < 0.001 ? "" : "= "}${formatP(p)}${
+    pairs > 1 ? `, or ${formatP(correctedP)} corrected for ${pairs} pairs` : ""
   }`;
   return pair.differs
     ? `${a} is better than ${b} by ${signed(gain)} points of ${metric.name} (${evidence}).`

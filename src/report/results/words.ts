@@ -1,10 +1,13 @@
 // How reports of evaluations name tasks and write metrics, intervals and sizes.
-import { formatCount, formatMillions } from "../../log/index.ts";
-import type { EvaluationResult, MetricValue } from "../../superb/run/result.ts";
+import { formatCount, formatMillions } from "../../log/format.ts";
+import type { MetricValue } from "../../superb/run/result.ts";
 import { TASKS, type TaskName } from "../../superb/tasks/index.ts";
 
+/** `PER`, or `Accuracy` at the beginning of a sentence. */
+export const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
+
 /** `Phoneme recognition`. */
-export const taskTitle = (task: TaskName): string => capital(TASKS[task].title);
+export const titleOf = (task: TaskName): string => capital(TASKS[task].title);
 
 /** `7.72`, without its unit; a dash for what is not finite. */
 export const formatFigure = (value: number): string => (Number.isFinite(value) ? value.toFixed(2) : "—");
@@ -20,16 +23,11 @@ export const formatInterval = ({ low, high }: Pick<MetricValue, "low" | "high">)
 /** `95 %`. */
 export const formatConfidence = (confidence: number): string => `${+(100 * confidence).toFixed(1)} %`;
 
-/** `PER`, or `Accuracy` at the beginning of a sentence. */
-export const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
-
-/** `94.4 M`; in full below 10,000. */
-export const formatParameters = (count: number): string =>
-  count < 10_000 ? formatCount(count) : `${formatMillions(count)} M`;
-
-/** What the parameters of an upstream are where there is no number. */
-export const noParameters = (kind: EvaluationResult["upstream"]["kind"]): string =>
-  kind === "onnx" ? "not known" : "none";
+/** `94.4 M`; in full below 10,000; a dash where there is no number. */
+export function formatParameters(count: number | null): string {
+  if (count === null) return "—";
+  return count < 10_000 ? formatCount(count) : `${formatMillions(count)} M`;
+}
 
 /** Text from outside, cut where it would fill the page. */
 export const cut = (text: string, limit = 200): string => (text.length > limit ? `${text.slice(0, limit)}…` : text);

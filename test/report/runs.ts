@@ -4,20 +4,15 @@ import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { accuracyInterval, errorRateInterval } from "../../../src/metrics/compare.ts";
-import { scoreErrors } from "../../../src/metrics/error-rate.ts";
-import type { Prediction } from "../../../src/metrics/predictions.ts";
-import { Random } from "../../../src/random.ts";
-import type { Evaluation } from "../../../src/report/evaluation/read.ts";
-import { scorePredictions } from "../../../src/report/evaluation/rescore.ts";
-import type {
-  DecodingResult,
-  EvaluationResult,
-  LearningRateResult,
-  MetricValue,
-} from "../../../src/superb/run/result.ts";
+import { accuracyInterval, errorRateInterval } from "../../src/metrics/compare.ts";
+import { scoreErrors } from "../../src/metrics/error-rate.ts";
+import type { Prediction } from "../../src/metrics/predictions.ts";
+import { Random } from "../../src/random.ts";
+import type { Evaluation } from "../../src/report/results/read.ts";
+import { scorePredictions } from "../../src/report/results/rescore.ts";
+import type { DecodingResult, EvaluationResult, LearningRateResult, MetricValue } from "../../src/superb/run/result.ts";
 
-export const speechRoot = fileURLToPath(new URL("../../../examples/speech", import.meta.url));
+const speechRoot = fileURLToPath(new URL("../../examples/speech", import.meta.url));
 
 interface Recorded {
   readonly id: string;

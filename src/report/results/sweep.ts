@@ -1,9 +1,7 @@
 // The learning rates that a run tried: in order, which was chosen, and whether it stands at an end.
 import type { EvaluationResult, LearningRateResult } from "../../superb/run/result.ts";
 
-type Rates = Pick<EvaluationResult, "learningRates">;
-
-export const chosenRate = ({ learningRates }: Rates): LearningRateResult | undefined =>
+export const chosenRate = ({ learningRates }: EvaluationResult): LearningRateResult | undefined =>
   learningRates.find(({ chosen }) => chosen);
 
 /** Smallest first. */
@@ -11,7 +9,7 @@ export const ascending = (rates: readonly LearningRateResult[]): LearningRateRes
   [...rates].sort((a, b) => a.learningRate - b.learningRate);
 
 /** A learning rate at an end of the sweep may not be the best there is. */
-export function edgeOfSweep({ learningRates }: Rates): "smallest" | "largest" | undefined {
+export function edgeOfSweep({ learningRates }: EvaluationResult): "smallest" | "largest" | undefined {
   if (learningRates.length < 2) return undefined;
   const rates = ascending(learningRates);
   if (rates[0].chosen) return "smallest";

@@ -2,66 +2,22 @@
 import { createHash } from "node:crypto";
 import { basename, resolve } from "node:path";
 import type { BootstrapOptions } from "../../metrics/bootstrap.ts";
-import type { EvaluationResult, MetricValue } from "../../superb/run/result.ts";
+import type { EvaluationResult } from "../../superb/run/result.ts";
 import { TASKS, type TaskName } from "../../superb/tasks/index.ts";
-import type { Evaluation } from "../evaluation/read.ts";
-import { scorePredictions } from "../evaluation/rescore.ts";
-import { chosenRate } from "../evaluation/sweep.ts";
-import { taskTitle } from "../evaluation/words.ts";
-import { comparePairs, type LabelledRun, type PairComparison } from "./pairs.ts";
-import { readRuns } from "./runs.ts";
-import { type ScoredUpstream, scoreEvaluations } from "./score.ts";
-
-export interface ComparedRun {
-  /** Unique in the comparison: the upstream's name, and the folder where that is not enough. */
-  readonly label: string;
-  readonly folder: string;
-  readonly upstream: string;
-  readonly fingerprint: string;
-  readonly parameters: number | null;
-  readonly protocol: EvaluationResult["protocol"];
-  readonly metric: MetricValue;
-  readonly dev: number;
-  readonly learningRate: number;
-  /** Updates that the chosen head was trained for, and the one it was best at. */
-  readonly steps: number;
-  readonly bestStep: number | null;
-  readonly trainingSeconds: number;
-}
-
-/** A setting that is not the same for all runs; one value a run, in their order. */
-export interface SettingDifference {
-  readonly name: string;
-  readonly values: readonly (string | number | boolean | null)[];
-}
-
-/** Runs of one task that were scored on the same utterances with the same references. */
-export interface TestSetComparison {
-  readonly source: string;
-  readonly utterances: number;
-  /** The best first. */
-  readonly runs: readonly ComparedRun[];
-  /** Every pair, those with the best run first. */
-  readonly pairs: readonly PairComparison[];
-  readonly differences: readonly SettingDifference[];
-}
-
-export interface TaskComparison {
-  readonly task: TaskName;
-  readonly title: string;
-  readonly metric: string;
-  readonly isHigherBetter: boolean;
-  /** Those with most runs first. */
-  readonly testSets: readonly TestSetComparison[];
-  /** Pairs of runs whose figures must not be held against each other, and why. */
-  readonly notComparable: readonly { readonly a: string; readonly b: string; readonly reason: string }[];
-}
-
-export interface Comparison {
-  readonly tasks: readonly TaskComparison[];
-  readonly scores: readonly ScoredUpstream[];
-  readonly bootstrap: { readonly seed: number; readonly draws: number; readonly confidence: number };
-}
+import type {
+  ComparedRun,
+  Comparison,
+  SettingDifference,
+  TaskComparison,
+  TestSetComparison,
+} from "./comparison.types.ts";
+import { groupBy } from "./group.ts";
+import { comparePairs, type LabelledRun } from "./pairs.ts";
+import type { Evaluation } from "./read.ts";
+import { readRuns, scorePredictions } from "./rescore.ts";
+import { scoreEvaluations } from "./score.ts";
+import { chosenRate } from "./sweep.ts";
+import { titleOf } from "./words.ts";
 
 export type CompareOptions = Partial<BootstrapOptions>;
 
@@ -74,15 +30,10 @@ export function compareEvaluations(runs: readonly Evaluation[], options: Compare
   const { seed = 0, draws = 10_000, confidence = 0.95 } = options;
   const bootstrap = { seed, draws, confidence };
   const labelled = labelRuns(runs);
-  const tasks = (Object.keys(TASKS) as TaskName[]).filter((task) => runs.some(({ result }) => result.task === task));
+  const runsOf = (task: TaskName) => labelled.filter(({ evaluation }) => evaluation.result.task === task);
+  const tasks = (Object.keys(TASKS) as TaskName[]).filter((task) => runsOf(task).length > 0);
   return {
-    tasks: tasks.map((task) =>
-      compareTask(
-        task,
-        labelled.filter(({ evaluation }) => evaluation.result.task === task),
-        bootstrap,
-      ),
-    ),
+    tasks: tasks.map((task) => compareTask(task, runsOf(task), bootstrap)),
     scores: scoreEvaluations(runs).upstreams,
     bootstrap,
   };
@@ -105,30 +56,18 @@ export function labelRuns(runs: readonly Evaluation[]): LabelledRun[] {
 }
 
 function compareTask(task: TaskName, runs: readonly LabelledRun[], bootstrap: BootstrapOptions): TaskComparison {
-  const sets = new Map<string, LabelledRun[]>();
-  for (const run of runs) {
-    const key = testSetKey(run.evaluation);
-    const set = sets.get(key);
-    if (set) set.push(run);
-    else sets.set(key, [run]);
-  }
-  const groups = [...sets.values()].sort((a, b) => b.length - a.length);
+  const groups = groupBy(runs, testSetKey).sort((a, b) => b.length - a.length);
+  const apart = groups.flatMap((group, i) =>
+    groups.slice(i + 1).flatMap((other) => group.flatMap((a) => other.map((b) => [a, b]))),
+  );
   const { name, isHigherBetter } = runs[0].evaluation.result.metric;
   return {
     task,
-    title: taskTitle(task),
+    title: titleOf(task),
     metric: name,
     isHigherBetter,
     testSets: groups.map((group) => compareTestSet(group, bootstrap)),
-    notComparable: groups.flatMap((group, i) =>
-      groups
-        .slice(i + 1)
-        .flatMap((other) =>
-          group.flatMap((a) =>
-            other.map((b) => ({ a: a.label, b: b.label, reason: whyNot(a.evaluation, b.evaluation) })),
-          ),
-        ),
-    ),
+    notComparable: apart.map(([a, b]) => ({ a: a.label, b: b.label, reason: whyNot(a.evaluation, b.evaluation) })),
   };
 }
 
@@ -185,10 +124,10 @@ function settingDifferences(results: readonly EvaluationResult[]): SettingDiffer
 }
 
 /** The same for the same utterances with the same references in the same unit, in whatever order. */
-export function testSetKey({ test, result }: Evaluation): string {
+function testSetKey({ evaluation: { test, result } }: LabelledRun): string {
   const rows = test.map(({ id, reference }) => JSON.stringify([id, reference])).sort();
   return createHash("sha256")
-    .update(JSON.stringify([result.unit, rows]))
+    .update([result.unit, ...rows].join("\n"))
     .digest("hex");
 }
 

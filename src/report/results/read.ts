@@ -4,8 +4,7 @@ import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { StillwaveError } from "../../errors.ts";
 import { type Prediction, readPredictions } from "../../metrics/predictions.ts";
 import { EVALUATION_FILES } from "../../superb/run/record.ts";
-import type { EvaluationResult } from "../../superb/run/result.ts";
-import { readResult } from "../../superb/run/result.ts";
+import { type EvaluationResult, readResult } from "../../superb/run/result.ts";
 
 export const RESULT_NAME = EVALUATION_FILES.result;
 
@@ -27,7 +26,7 @@ export async function readEvaluation(folder: string): Promise<Evaluation> {
   const test = await readPredictions(fileOf(folder, result.predictions.test, "predictions.test"));
   const devFile = fileOf(folder, result.predictions.dev, "predictions.dev");
   const hasDev = (await stat(devFile).catch(() => undefined)) !== undefined;
-  return { folder, result, test, ...(hasDev && { dev: await readPredictions(devFile) }) };
+  return { folder, result, test, dev: hasDev ? await readPredictions(devFile) : undefined };
 }
 
 /**
@@ -35,16 +34,9 @@ export async function readEvaluation(folder: string): Promise<Evaluation> {
  * @throws StillwaveError if the name leads out of the run folder.
  */
 export function fileOf(folder: string, name: string, field: string): string {
-  const path = resolve(folder, name);
-  const inside = relative(resolve(folder), path);
-  if (
-    isAbsolute(name) ||
-    name.includes("\0") ||
-    inside === "" ||
-    inside === ".." ||
-    inside.startsWith(`..${sep}`) ||
-    isAbsolute(inside)
-  ) {
+  const inside = relative(resolve(folder), resolve(folder, name));
+  const isOutside = inside === "" || inside.split(sep)[0] === ".." || isAbsolute(inside);
+  if (isOutside || isAbsolute(name) || name.includes("\0")) {
     throw new StillwaveError(
       `${join(folder, RESULT_NAME)}: ${field}: ${JSON.stringify(name.slice(0, 200))} is no file inside the run folder; a name relative to it is expected`,
     );

@@ -3,8 +3,10 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Evaluation, scoreEvaluations, scoreRuns, scoreTables } from "../../../src/report/evaluation/index.ts";
-import { madeRun, writeRun } from "../evaluation/runs.ts";
+import { scoreTables } from "../../../src/report/comparison/tables.ts";
+import type { Evaluation } from "../../../src/report/results/read.ts";
+import { scoreEvaluations, scoreRuns } from "../../../src/report/results/score.ts";
+import { madeRun, writeRun } from "../runs.ts";
 
 let root: string;
 beforeAll(async () => {
@@ -36,7 +38,7 @@ describe("runs", () => {
   const tasks = ["pr", "asr", "ks", "sid", "ic"] as const;
   const runs = tasks.map((task) => madeRun(task, { upstream: "a", share: 0.1 }));
 
-  test("of one upstream make one row, partial and marked", () => {
+  test("runs of one upstream make one row, partial and marked", () => {
     const { upstreams } = scoreEvaluations(runs);
     expect(upstreams).toHaveLength(1);
     const [{ results, overall, superbS, sources }] = upstreams;
@@ -61,7 +63,7 @@ describe("runs", () => {
     );
   });
 
-  test("belong together by fingerprint, whatever they are called; by name where there is none", () => {
+  test("runs belong together by fingerprint, whatever they are called; by name where there is none", () => {
     const [first, second] = [madeRun("pr", { upstream: "path/one" }), madeRun("ks", { upstream: "./path/one" })];
     const joined = [fingerprinted(first, "f"), fingerprinted(second, "f")];
     expect(scoreEvaluations(joined).upstreams.map(({ results }) => Object.keys(results))).toEqual([["per", "ks"]]);
@@ -83,7 +85,7 @@ describe("runs", () => {
     expect(upstreams[0].notes).toEqual([expect.stringContaining("scored apart")]);
   });
 
-  test("twice of one task: dev chooses, not test, and the other is named", () => {
+  test("dev chooses between two runs of one task, not test, and the other is named", () => {
     const [flattered, chosen] = [
       madeRun("pr", { upstream: "a", share: 0.02 }),
       madeRun("pr", { upstream: "a", share: 0.2, seed: 2 }),
@@ -107,7 +109,7 @@ describe("published results", () => {
     return file;
   };
 
-  test("reproduce the published scores, beside a run", async () => {
+  test("published results reproduce the published scores, beside a run", async () => {
     const run = join(root, "run");
     await writeRun(run, madeRun("pr", { upstream: "mine" }));
     const file = await write("hubert.json", { name: "HuBERT Base", parameters: 94_680_000, ...hubert });
@@ -120,7 +122,7 @@ describe("published results", () => {
     expect(notes).toContain("Scores over different tasks are not comparable with one another.");
   });
 
-  test("alone, named by their file where they have no name", async () => {
+  test("published results alone are named by their file where they have no name", async () => {
     const file = await write("dphubert.json", { per: 9.67 });
     const { upstreams } = await scoreRuns([], [file]);
     expect(upstreams).toMatchObject([{ name: "dphubert", fingerprint: null, overall: { isPartial: true } }]);
@@ -133,11 +135,11 @@ describe("published results", () => {
     ["text for a number", { per: "7.72" }, /bad\.json: per: /],
     ["a percentage for a fraction", { mtwv: 7.36 }, /bad\.json: mtwv: 7\.36 is no possible result/],
     ["nothing", { name: "x" }, /bad\.json: holds no result/],
-  ])("%s is refused", async (_, content, message) => {
+  ])("a file of results with %s is refused", async (_, content, message) => {
     await expect(scoreRuns([], [await write("bad.json", content)])).rejects.toThrow(message);
   });
 
-  test("neither runs nor results, or a file that is not there", async () => {
+  test("scores of nothing, or of a file that is not there, are refused", async () => {
     await expect(scoreRuns([])).rejects.toThrow(/no runs/);
     await expect(scoreRuns([], [join(root, "none.json")])).rejects.toThrow(/none\.json: no file of results/);
     await expect(scoreRuns([], [root])).rejects.toThrow(/no file of results/);

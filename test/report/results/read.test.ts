@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { StillwaveError } from "../../../src/errors.ts";
-import { readEvaluation } from "../../../src/report/evaluation/read.ts";
-import { rescore } from "../../../src/report/evaluation/rescore.ts";
-import { madeRun, writeRun } from "./runs.ts";
+import { readEvaluation } from "../../../src/report/results/read.ts";
+import { rescore } from "../../../src/report/results/rescore.ts";
+import { madeRun, writeRun } from "../runs.ts";
 
 let root: string;
 beforeAll(async () => {
@@ -40,7 +40,7 @@ async function spoiled(...changes: Change[]): Promise<string> {
 }
 
 describe("reading", () => {
-  test.each(["pr", "asr", "ks", "sid", "ic"] as const)("%s is read as it was written", async (task) => {
+  test.each(["pr", "asr", "ks", "sid", "ic"] as const)("a run of %s is read as it was written", async (task) => {
     const folder = fresh();
     const written = await writeRun(folder, madeRun(task));
     expect(await readEvaluation(folder)).toEqual(written);
@@ -60,18 +60,18 @@ describe("reading", () => {
     expect(result.layerWeights[3]).toBeNaN();
   });
 
-  test("without predictions of dev", async () => {
+  test("a run may lack the predictions of dev", async () => {
     const folder = fresh();
     await writeRun(folder, madeRun("ks"));
     await rm(join(folder, "predictions/dev.jsonl"));
     const evaluation = await readEvaluation(folder);
-    expect("dev" in evaluation).toBe(false);
+    expect(evaluation.dev).toBeUndefined();
     expect((await rescore(evaluation)).dev).toBeUndefined();
   });
 });
 
 describe("whatever else lies there is refused with file and remedy", () => {
-  test("no folder, a file, a folder without a result", async () => {
+  test("a missing folder, a file, and a folder without a result are refused with the remedy", async () => {
     await expect(readEvaluation(join(root, "nowhere"))).rejects.toThrow(/nowhere: no such folder; give the folder/);
     await writeFile(join(root, "file"), "{}");
     await expect(readEvaluation(join(root, "file"))).rejects.toThrow(/file: a file; give the folder/);
@@ -117,7 +117,7 @@ describe("whatever else lies there is refused with file and remedy", () => {
     expect((error as Error).message).toContain(folder);
   });
 
-  test("keys of objects pollute nothing", async () => {
+  test("keys of objects in result.json pollute nothing", async () => {
     const folder = await spoiled((value) =>
       JSON.stringify(value).replace('"options":{', '"options":{"__proto__":"x","constructor":"y",'),
     );
@@ -126,7 +126,7 @@ describe("whatever else lies there is refused with file and remedy", () => {
     expect(({} as Record<string, unknown>).x).toBeUndefined();
   });
 
-  test("malformed predictions, with their line", async () => {
+  test("malformed predictions are refused with their line", async () => {
     const folder = fresh();
     await writeRun(folder, madeRun("pr"));
     await writeFile(
@@ -138,21 +138,24 @@ describe("whatever else lies there is refused with file and remedy", () => {
 });
 
 describe("recomputing", () => {
-  test.each(["pr", "asr", "ks", "sid", "ic"] as const)("%s: every metric is what result.json says", async (task) => {
-    const folder = fresh();
-    const run = madeRun(task);
-    const other = madeRun(task, { share: 0.1, seed: 9 });
-    const further = task === "asr" ? [{ name: "prefix beam 10", rows: other.test }] : [];
-    await writeRun(folder, run, further);
-    const scored = await rescore(await readEvaluation(folder));
-    expect(scored.test.value).toBe(run.result.metric.value);
-    expect(scored.dev!.value).toBe(run.result.dev);
-    expect(scored.decodings.map(({ value }) => value)).toEqual(
-      task === "asr"
-        ? [run.result.metric.value, other.result.metric.value]
-        : run.result.decodings.map(({ metric }) => metric.value),
-    );
-  });
+  test.each(["pr", "asr", "ks", "sid", "ic"] as const)(
+    "every metric computed again for %s is what result.json says",
+    async (task) => {
+      const folder = fresh();
+      const run = madeRun(task);
+      const other = madeRun(task, { share: 0.1, seed: 9 });
+      const further = task === "asr" ? [{ name: "prefix beam 10", rows: other.test }] : [];
+      await writeRun(folder, run, further);
+      const scored = await rescore(await readEvaluation(folder));
+      expect(scored.test.value).toBe(run.result.metric.value);
+      expect(scored.dev!.value).toBe(run.result.dev);
+      expect(scored.decodings.map(({ value }) => value)).toEqual(
+        task === "asr"
+          ? [run.result.metric.value, other.result.metric.value]
+          : run.result.decodings.map(({ metric }) => metric.value),
+      );
+    },
+  );
 
   test("a figure that differs is an error with both figures", async () => {
     const folder = fresh();

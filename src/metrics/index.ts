@@ -1,0 +1,22 @@
+// The entry `stillwave/metrics`: error rates, accuracy and the benchmark's other metrics, their intervals, and tests of two systems.
+
+export * from "./accuracy.ts";
+export * from "./align.ts";
+export * from "./assignment.ts";
+export * from "./bootstrap.ts";
+export * from "./compare.ts";
+export * from "./der.ts";
+export * from "./eer.ts";
+export {
+  type Confusion,
+  confusionsOf,
+  type ErrorCounts,
+  type ErrorReport,
+  type ErrorUnit,
+  scoreErrors,
+  type UtteranceErrors,
+} from "./error-rate.ts";
+export * from "./mtwv.ts";
+export * from "./paired.ts";
+export * from "./predictions.ts";
+export { type SlotReport, scoreSlots } from "./slots.ts";

@@ -1,0 +1,127 @@
+// The report of one evaluation: one self-contained HTML page that says how well an upstream did, on what, and where it fails.
+import { formatCount, formatDuration, formatHours, formatLearningRate, plural } from "../../log/format.ts";
+import type { EvaluationResult } from "../../superb/run/result.ts";
+import type { SplitFacts } from "../../superb/tasks/task.types.ts";
+import { type Content, html, type Markup } from "../kit/markup.ts";
+import { writePage } from "../kit/page.ts";
+import { facts, keyNumbers, notices, section } from "../kit/pieces.ts";
+import { table } from "../kit/table.ts";
+import type { Evaluation } from "../results/read.ts";
+import { scorePredictions } from "../results/rescore.ts";
+import { chosenRate, edgeOfSweep } from "../results/sweep.ts";
+import {
+  capital,
+  cut,
+  formatConfidence,
+  formatFigure,
+  formatInterval,
+  formatParameters,
+  formatPercent,
+  titleOf,
+} from "../results/words.ts";
+import { confusionSection } from "./confusion.ts";
+import { errorsSection } from "./errors.ts";
+import { layerWeights } from "./layers.ts";
+import { trainingSection } from "./training.ts";
+import { wrongSection } from "./utterances.ts";
+
+const MAX_OPTIONS = 300;
+
+function figures(result: EvaluationResult): Markup {
+  const { metric, upstream, learningRates, data } = result;
+  const figure = (value: number) => html`${formatFigure(value)}<small> %</small>`;
+  const name = capital(metric.name);
+  const trained = `the head trains ${formatParameters(result.headParameters)}`;
+  const chosen = chosenRate(result);
+  const interval = `${formatConfidence(metric.confidence)} interval ${formatInterval(metric)}`;
+  return keyNumbers([
+    [`${name} on test`, figure(metric.value), interval],
+    [`${name} on dev`, figure(result.dev), `of the same head, ${plural(data.dev.utterances, "utterance")}`],
+    upstream.parameters === null
+      ? ["Upstream", upstream.kind, `without parameters to count; ${trained}`]
+      : ["Upstream", formatParameters(upstream.parameters), `parameters, frozen; ${trained}`],
+    [
+      "Learning rate",
+      chosen ? formatLearningRate(chosen.learningRate) : "—",
+      learningRates.length > 1 ? `best on dev of ${learningRates.length}` : "the only one tried",
+    ],
+  ]);
+}
+
+function remarks({ result, dev }: Evaluation): Content {
+  const edge = edgeOfSweep(result);
+  const skipped = chosenRate(result)?.skippedSteps ?? 0;
+  const was = skipped === 1 ? "was" : "were";
+  return notices([
+    edge &&
+      `The chosen learning rate is the ${edge} that was tried; a ${edge === "smallest" ? "smaller" : "larger"} one may be better still.`,
+    skipped > 0 &&
+      `${plural(skipped, "update")} of the chosen head ${was} left out because the gradient was not finite.`,
+    !dev && "The run folder no longer holds the predictions of dev, so that its value cannot be computed again.",
+  ]);
+}
+
+const PROTOCOLS: Readonly<Record<EvaluationResult["protocol"], string>> = {
+  superb: "superb: the benchmark's own lengths of training",
+  fixed: "fixed: training ends when dev no longer improves; test is used once, at the end",
+};
+
+function evaluated({ upstream, data, seconds, protocol, created }: EvaluationResult): Content {
+  const kind = { model: "model", onnx: "ONNX file", fbank: "filterbanks", mfcc: "MFCC" }[upstream.kind];
+  const states = `${plural(upstream.layers.length, "state")} of ${formatCount(upstream.dim)} values`;
+  const [features, training, testing] = [seconds.features, seconds.training, seconds.testing].map(formatDuration);
+  const row = (name: string, split: SplitFacts) =>
+    [name, formatCount(split.utterances), formatHours(split.seconds), cut(split.source, 500)] as const;
+  return [
+    facts([
+      ["Upstream", `${cut(upstream.name)} (${kind})`],
+      ["Hidden states", `${states} every ${formatCount(upstream.samplesPerFrame)} samples`],
+      ["Fingerprint", html`<code>${cut(upstream.fingerprint)}</code>`],
+      ["Protocol", PROTOCOLS[protocol]],
+      ["Data fingerprint", html`<code>${cut(data.fingerprint)}</code>`],
+      ["Time", `hidden states ${features}, training ${training}, testing ${testing}`],
+      ["Evaluated", cut(created)],
+    ]),
+    table({
+      caption: cut(data.root, 500),
+      columns: ["split", "utterances", "audio", { title: "source", className: "wrap" }],
+      rows: [row("train", data.train), row("dev", data.dev), row("test", data.test)],
+    }),
+  ];
+}
+
+function settings(entries: Readonly<Record<string, unknown>>): Markup {
+  const shown = Object.entries(entries).slice(0, MAX_OPTIONS);
+  return facts(shown.map(([name, value]) => [cut(name), value === null ? "none" : cut(String(value), 500)]));
+}
+
+/**
+ * The page as one string, below 4 MB: needs no network and no script, follows the reader's light or dark preference. All text
+ * is escaped. Recordings of the utterances that went worst are read from the paths in the predictions; one that cannot be
+ * embedded is named with the reason.
+ * @throws StillwaveError without predictions to score.
+ */
+export function writeEvaluationReport(evaluation: Evaluation): string {
+  const { result, test } = evaluation;
+  const { metric, data, upstream } = result;
+  const scoring = scorePredictions(test, result.unit);
+  const isErrors = scoring.kind === "errors";
+  const wrong = wrongSection(scoring, evaluation);
+  return writePage({
+    title: `${titleOf(result.task)}: ${cut(upstream.name)}`,
+    kind: "Stillwave evaluation",
+    lead: `${capital(metric.name)} of ${formatPercent(metric.value)} on ${plural(data.test.utterances, "utterance")} (${formatHours(data.test.seconds)}) of ${cut(data.test.source)}, by a head trained on ${formatHours(data.train.seconds)} of ${cut(data.train.source)}. ${metric.isHigherBetter ? "Higher is better." : "Lower is better."}`,
+    summary: [figures(result), remarks(evaluation)],
+    plays: wrong.plays,
+    sections: [
+      section("errors", isErrors ? "Errors" : "Answers", errorsSection(scoring, result)),
+      section("layers", "Layers", layerWeights(result)),
+      section("training", "Training", trainingSection(result)),
+      section("worst", isErrors ? "Worst utterances" : "Wrong answers", wrong.content),
+      section("confusion", "Confusion", confusionSection(scoring)),
+      section("evaluated", "What was evaluated", evaluated(result)),
+      section("options", "Options", settings(result.options)),
+      section("environment", "Environment", settings(result.environment)),
+    ],
+  });
+}

@@ -1,0 +1,32 @@
+// The pieces that every report is built of: sections, key numbers, facts, notices, folds, small figures.
+import { formatCount } from "../../log/format.ts";
+import { type Content, html, type Markup } from "./markup.ts";
+
+export const section = (id: string, title: string, content: Content): Markup =>
+  html`<section aria-labelledby="${id}"><h2 id="${id}">${title}</h2>${content}</section>`;
+
+/** Large figures, each with what it is above and what to know about it below. */
+export const keyNumbers = (numbers: readonly (readonly [label: string, value: Content, detail: Content])[]): Markup =>
+  html`<dl class="keys">${numbers.map(
+    ([label, value, detail]) =>
+      html`<div><dt>${label}</dt><dd><div class="value">${value}</div><div class="detail">${detail}</div></dd></div>`,
+  )}</dl>`;
+
+/** Facts in the order given; what is not an entry (`condition && [...]`) is left out. */
+export const facts = (entries: readonly (readonly [label: string, value: Content] | false | undefined)[]): Markup =>
+  html`<dl class="facts">${entries.map((entry) => entry && html`<dt>${entry[0]}</dt><dd>${entry[1]}</dd>`)}</dl>`;
+
+/** One box a remark; what is no remark (`condition && ...`) is left out. */
+export const notices = (remarks: readonly Content[]): Content =>
+  remarks.filter(Boolean).map((remark) => html`<div class="notice">${remark}</div>`);
+
+export const fold = (summary: string, content: Content): Markup =>
+  html`<details><summary>${summary}</summary>${content}</details>`;
+
+/** A picture of a word or two in size, with its name and its value above. */
+export const miniature = (name: Content, value: Content, content: Content): Markup =>
+  html`<figure><figcaption><span>${name}</span><b>${value}</b></figcaption>${content}</figure>`;
+
+/** Says that `count` things are left out of a list; nothing where none is. */
+export const notShown = (count: number, what = ""): Content =>
+  count > 0 && html`<p class="note">${formatCount(count)} more ${what && `${what} `}are not shown.</p>`;

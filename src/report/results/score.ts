@@ -1,0 +1,83 @@
+// The benchmark's scores of upstreams, from whatever tasks they were evaluated on and from published results.
+import type { EvaluationResult } from "../../superb/run/result.ts";
+import { type BenchmarkScores, scoreTasks, type TaskResults } from "../../superb/scores.ts";
+import { TASKS, type TaskName } from "../../superb/tasks/index.ts";
+import { groupBy } from "./group.ts";
+import { type PublishedResults, readPublished } from "./published.ts";
+import type { Evaluation } from "./read.ts";
+import { readRuns } from "./rescore.ts";
+
+export interface ScoredUpstream extends BenchmarkScores {
+  readonly name: string;
+  /** Null: results from a file. */
+  readonly fingerprint: string | null;
+  readonly parameters: number | null;
+  readonly results: TaskResults;
+  /** Where each result is from. */
+  readonly sources: readonly {
+    readonly metric: string;
+    readonly from: string;
+    readonly protocol: EvaluationResult["protocol"] | null;
+  }[];
+  /** Runs that were left out, and why. */
+  readonly notes: readonly string[];
+}
+
+export interface Scores {
+  readonly upstreams: readonly ScoredUpstream[];
+}
+
+/**
+ * Scores the upstreams of run folders, one row each, and published results.
+ * @throws StillwaveError for a folder or file that cannot be read, UsageError where there is neither.
+ */
+export async function scoreRuns(folders: readonly string[], resultFiles: readonly string[] = []): Promise<Scores> {
+  const runs = folders.length === 0 && resultFiles.length > 0 ? [] : await readRuns(folders);
+  const published: PublishedResults[] = [];
+  for (const file of resultFiles) published.push(await readPublished(file));
+  return scoreEvaluations(runs, published);
+}
+
+const NAMESAKE = "another upstream has this name and another fingerprint; the two are scored apart";
+
+export function scoreEvaluations(runs: readonly Evaluation[], published: readonly PublishedResults[] = []): Scores {
+  const measured = groupBy(runs, upstreamKey).map(scoreUpstream);
+  const upstreams = measured.map((upstream) => {
+    if (measured.filter(({ name }) => name === upstream.name).length === 1) return upstream;
+    const print = upstream.fingerprint?.replace(/^sha256:/, "").slice(0, 8);
+    return { ...upstream, notes: [...upstream.notes, NAMESAKE], name: `${upstream.name} (${print})` };
+  });
+  return { upstreams: [...upstreams, ...published.map(scorePublished)] };
+}
+
+/** Runs belong together by fingerprint, where there is one; else by name. */
+function upstreamKey({ result: { upstream } }: Evaluation): string {
+  return upstream.fingerprint === "" ? `name ${upstream.name}` : `fingerprint ${upstream.fingerprint}`;
+}
+
+/** Better on dev: test data choose nothing. */
+function isBetter(a: EvaluationResult, b: EvaluationResult): boolean {
+  return a.metric.isHigherBetter ? a.dev > b.dev : a.dev < b.dev;
+}
+
+function scoreUpstream(runs: readonly Evaluation[]): ScoredUpstream {
+  const chosen = new Map<TaskName, Evaluation>();
+  for (const run of runs) {
+    const rival = chosen.get(run.result.task);
+    if (!rival || isBetter(run.result, rival.result)) chosen.set(run.result.task, run);
+  }
+  const used = Object.keys(TASKS).flatMap((task) => chosen.get(task as TaskName) ?? []);
+  const metricOf = ({ result }: Evaluation) => TASKS[result.task].metric.score;
+  const results: TaskResults = Object.fromEntries(used.map((run) => [metricOf(run), run.result.metric.value]));
+  const sources = used.map((run) => ({ metric: metricOf(run), from: run.folder, protocol: run.result.protocol }));
+  const { name, fingerprint, parameters } = runs[0].result.upstream;
+  const better = ({ result }: Evaluation) => `${chosen.get(result.task)!.folder} of the same task is better on dev`;
+  const left = runs.filter((run) => !used.includes(run));
+  const notes = left.map((run) => `${run.folder} is left out: ${better(run)}`);
+  return { name, fingerprint, parameters, results, sources, ...scoreTasks(results), notes };
+}
+
+function scorePublished({ name, file, parameters, results }: PublishedResults): ScoredUpstream {
+  const sources = Object.keys(results).map((metric) => ({ metric, from: file, protocol: null }));
+  return { name, fingerprint: null, parameters, results, sources, ...scoreTasks(results), notes: [] };
+}
