@@ -51,6 +51,16 @@ test("versions that must agree do", () => {
   expect(readFileSync(join(repository, "CITATION.cff"), "utf8")).toContain(`\nversion: ${version}\n`);
 });
 
+test("each entry of package.json has its source in the paths of tsconfig.json", () => {
+  const { compilerOptions } = JSON.parse(readFileSync(join(repository, "tsconfig.json"), "utf8"));
+  const sources = Object.entries(packageJson.exports).flatMap(([entry, target]) =>
+    typeof target === "string"
+      ? []
+      : [[specifierOf(entry), [target.types.replace("/dist/", "/src/").replace(".d.ts", ".ts")]]],
+  );
+  expect(compilerOptions.paths).toEqual(Object.fromEntries(sources));
+});
+
 test("the README, which npm shows too, has no relative link", () => {
   const links = [...readFileSync(join(repository, "README.md"), "utf8").matchAll(/\]\(([^)]+)\)/g)].map(
     (match) => match[1],

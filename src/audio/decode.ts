@@ -1,5 +1,4 @@
 // Decodes one audio file of any format that is read, by content, to samples in [-1, 1].
-import type { Stats } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import decodeOther from "audio-decode";
 import { StillwaveError } from "../errors.ts";
@@ -28,7 +27,7 @@ export function needsDecodingToProbe(format: AudioFormat): boolean {
 }
 
 /** The size of a file that can be read whole. @throws StillwaveError for others. */
-export function checkedSize(info: Stats, path: string): number {
+export function checkedSize(info: { readonly size: number; isFile(): boolean }, path: string): number {
   if (!info.isFile()) throw new StillwaveError(`${path}: not a file`);
   if (info.size > MAX_FILE_BYTES)
     throw new StillwaveError(`${path}: ${info.size} bytes; files up to 2 GiB are read, cut it first`);

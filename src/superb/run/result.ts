@@ -16,8 +16,8 @@ const count = z.number().int().min(0);
 const amount = z.number().min(0);
 const hash = z.string().max(500);
 
-/** JSON has no NaN: a training that diverged leaves null or `"NaN"`. */
-const anyNumber = z.union([
+/** JSON has no NaN: a training that diverged leaves null or `"NaN"`. Typed, since tsc declares the key "-Infinity" wrongly. */
+const anyNumber: z.ZodType<number> = z.union([
   z.number(),
   z.null().transform(() => Number.NaN),
   z.enum(["NaN", "Infinity", "-Infinity"]).transform(Number),
