@@ -1,18 +1,11 @@
 // What long work tells while it runs: metrics.jsonl, TensorBoard events, progress on the terminal, numbers in words.
 export {
   formatBytes,
-  formatCount,
   formatDuration,
-  formatHours,
   formatLearningRate,
-  formatMillions,
   formatNumber,
-  formatShare,
-  plural,
-  printable,
 } from "./format.ts";
 export {
-  type MetricsWriter,
   openMetrics,
   readMetrics,
   truncateAfter,
