@@ -75,7 +75,7 @@ export class Head {
     this.parameters = views;
     this.accumulator = new GradientAccumulator(specs);
     this.gradients = this.accumulator.flat;
-    this.sessions = new SessionCache(runtime, RECYCLE_ABOVE_BYTES);
+    this.sessions = new SessionCache(runtime, () => process.memoryUsage.rss() >= RECYCLE_ABOVE_BYTES);
   }
 
   zeroGradients(): void {
