@@ -118,14 +118,10 @@ async function readWeights(text: string): Promise<number[]> {
     : await readFile(text, "utf8").catch(() => {
         throw new UsageError(`--weights ${text}: neither a JSON list nor a file that can be read`);
       });
-  const parse = (): unknown => {
-    try {
-      return JSON.parse(source);
-    } catch {
-      return undefined;
-    }
-  };
-  const list = parse();
+  let list: unknown;
+  try {
+    list = JSON.parse(source);
+  } catch {}
   if (!Array.isArray(list) || !list.every((weight) => typeof weight === "number"))
     throw new UsageError("--weights: expected a JSON list of numbers, like [0.1, 0.9]");
   return list;

@@ -14,19 +14,17 @@ import type { Upstream, UpstreamOptions } from "./upstream.ts";
  */
 export async function openUpstream(spec: string, options: UpstreamOptions = {}): Promise<Upstream> {
   const { states = "auto" } = options;
-  if (spec === "fbank" || spec === "mfcc") {
-    refuseCheckpointOptions(options, (name) => `${spec}: ${name} belongs to checkpoints`);
-    if (states !== "auto" && states !== "all")
-      throw new UsageError(`${spec}: states "${states}": a filterbank has one layer; leave states out`);
-    return filterbankUpstream(spec);
-  }
+  const filterbank = spec === "fbank" || spec === "mfcc" ? spec : undefined;
   const isFile = (await stat(spec).catch(() => undefined))?.isFile() ?? false;
-  if (!spec.toLowerCase().endsWith(".onnx") && !(isFile && readOnnxHeader(spec))) return modelUpstream(spec, options);
-  refuseCheckpointOptions(options, (name) => `${spec}: ${name} belongs to checkpoints; an exported file is what it is`);
-  return onnxUpstream(spec, options);
-}
-
-function refuseCheckpointOptions(options: UpstreamOptions, message: (name: string) => string): void {
-  for (const name of ["part", "reuse", "teacherHeads"] as const)
-    if (options[name] !== undefined) throw new UsageError(message(name));
+  const isExport = spec.toLowerCase().endsWith(".onnx") || (isFile && readOnnxHeader(spec) !== undefined);
+  if (!filterbank && !isExport) return modelUpstream(spec, options);
+  const foreign = (["part", "reuse", "teacherHeads"] as const).find((name) => options[name] !== undefined);
+  if (foreign)
+    throw new UsageError(
+      `${spec}: ${foreign} belongs to checkpoints${filterbank ? "" : "; an exported file is what it is"}`,
+    );
+  if (!filterbank) return onnxUpstream(spec, options);
+  if (states !== "auto" && states !== "all")
+    throw new UsageError(`${spec}: states "${states}": a filterbank has one layer; leave states out`);
+  return filterbankUpstream(filterbank);
 }

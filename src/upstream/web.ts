@@ -43,21 +43,15 @@ function parseFields(config: unknown, where: string): Fields {
 async function openTensors(path: string, file: Uint8Array): Promise<StoredTensors> {
   const read: ReadBytes = async (offset, length) => file.subarray(offset, offset + length);
   const { tensors } = await readSafetensorsHeader(path, file.byteLength, read);
-  return new Map(
-    [...tensors.values()].map(({ name, dtype, shape, offset, bytes }) => [
-      name,
-      {
-        name,
-        dtype,
-        shape,
-        async read() {
-          const data = new Float32Array(bytes / DTYPE_BYTES[dtype]);
-          decodeInto(data, 0, file.subarray(offset, offset + bytes), dtype);
-          return data;
-        },
-      },
-    ]),
-  );
+  const opened = [...tensors.values()].map(({ offset, bytes, ...entry }) => ({
+    ...entry,
+    async read() {
+      const data = new Float32Array(bytes / DTYPE_BYTES[entry.dtype]);
+      decodeInto(data, 0, file.subarray(offset, offset + bytes), entry.dtype);
+      return data;
+    },
+  }));
+  return new Map(opened.map((tensor) => [tensor.name, tensor]));
 }
 
 /** Loads a Stillwave or Hugging Face model (HuBERT, wav2vec 2.0, WavLM, students) from its files. `path` names it in errors. */
