@@ -58,64 +58,29 @@ function rawUnicode(text: string): string {
   });
 }
 
-export const NONE = Symbol("not a scalar");
-
-/** Numbers, text and bytes; `NONE` where the instruction is another. */
-export function readScalar(code: number, reader: PickleReader): unknown {
-  switch (code) {
-    case 0x4e: // NONE
-      return null;
-    case 0x88: // NEWTRUE
-      return true;
-    case 0x89: // NEWFALSE
-      return false;
-    case 0x4b: // BININT1
-      return reader.byte();
-    case 0x4d: // BININT2
-      return reader.uint(2);
-    case 0x4a: // BININT
-      return reader.uint(4) | 0;
-    case 0x49: // INT
-      return integer(reader.line());
-    case 0x4c: // LONG
-      return decimal(reader.line());
-    case 0x8a: // LONG1
-      return longFrom(reader.take(reader.byte()));
-    case 0x8b: // LONG4
-      return longFrom(reader.take(longLength(reader.uint(4))));
-    case 0x47: // BINFLOAT
-      return viewOf(reader.take(8)).getFloat64(0, false);
-    case 0x46: // FLOAT
-      return float(reader.line());
-    default:
-      return readText(code, reader);
-  }
-}
-
-function readText(code: number, reader: PickleReader): unknown {
-  switch (code) {
-    case 0x53: // STRING
-      return unquote(reader.line());
-    case 0x54: // BINSTRING
-      return latin1(reader.take(reader.uint(4)));
-    case 0x55: // SHORT_BINSTRING
-      return latin1(reader.take(reader.byte()));
-    case 0x56: // UNICODE
-      return rawUnicode(latin1(reader.lineBytes()));
-    case 0x8c: // SHORT_BINUNICODE
-      return utf8(reader.take(reader.byte()));
-    case 0x58: // BINUNICODE
-      return utf8(reader.take(reader.uint(4)));
-    case 0x8d: // BINUNICODE8
-      return utf8(reader.take(reader.uint(8)));
-    case 0x43: // SHORT_BINBYTES
-      return reader.take(reader.byte()).slice();
-    case 0x42: // BINBYTES
-      return reader.take(reader.uint(4)).slice();
-    case 0x8e: // BINBYTES8
-    case 0x96: // BYTEARRAY8
-      return reader.take(reader.uint(8)).slice();
-    default:
-      return NONE;
-  }
-}
+/** What the instructions push that carry a number, text or bytes, by their code. */
+export const SCALARS: Readonly<Record<number, ((reader: PickleReader) => unknown) | undefined>> = {
+  78: () => null, // NONE
+  136: () => true, // NEWTRUE
+  137: () => false, // NEWFALSE
+  75: (r) => r.byte(), // BININT1
+  77: (r) => r.uint(2), // BININT2
+  74: (r) => r.uint(4) | 0, // BININT
+  73: (r) => integer(r.line()), // INT
+  76: (r) => decimal(r.line()), // LONG
+  138: (r) => longFrom(r.take(r.byte())), // LONG1
+  139: (r) => longFrom(r.take(longLength(r.uint(4)))), // LONG4
+  71: (r) => viewOf(r.take(8)).getFloat64(0, false), // BINFLOAT
+  70: (r) => float(r.line()), // FLOAT
+  83: (r) => unquote(r.line()), // STRING
+  84: (r) => latin1(r.take(r.uint(4))), // BINSTRING
+  85: (r) => latin1(r.take(r.byte())), // SHORT_BINSTRING
+  86: (r) => rawUnicode(latin1(r.lineBytes())), // UNICODE
+  140: (r) => utf8(r.take(r.byte())), // SHORT_BINUNICODE
+  88: (r) => utf8(r.take(r.uint(4))), // BINUNICODE
+  141: (r) => utf8(r.take(r.uint(8))), // BINUNICODE8
+  67: (r) => r.take(r.byte()).slice(), // SHORT_BINBYTES
+  66: (r) => r.take(r.uint(4)).slice(), // BINBYTES
+  142: (r) => r.take(r.uint(8)).slice(), // BINBYTES8
+  150: (r) => r.take(r.uint(8)).slice(), // BYTEARRAY8
+};

@@ -4,19 +4,21 @@ import { StillwaveError } from "../../errors.ts";
 import { PickleGlobal, PickleRecord, TorchTensor } from "./pickle.types.ts";
 import { construct, persistentLoad } from "./pickle-globals.ts";
 import { type ByteSource, PickleReader } from "./pickle-reader.ts";
-import { decimal, NONE, readScalar } from "./pickle-scalars.ts";
+import { decimal, SCALARS } from "./pickle-scalars.ts";
 
 /** Most instructions and containers accepted: some hundred times what the largest known checkpoints have. */
 const MAX_INSTRUCTIONS = 8_000_000;
 const MAX_CONTAINERS = 2_000_000;
 
-/** Stack machine of one pickle. The methods that run an instruction give nothing back. */
+type Instruction = (machine: Machine) => unknown;
+
+/** Stack machine of one pickle. */
 class Machine {
   private stack: unknown[] = [];
   private readonly marks: unknown[][] = [];
   private readonly memo = new Map<number, unknown>();
   private readonly reader: PickleReader;
-  /** Instructions that make or fill containers and objects. */
+  /** Instructions so far that made or filled containers and objects: what memory grows with. */
   private containers = 0;
 
   constructor(reader: PickleReader) {
@@ -32,8 +34,74 @@ class Machine {
     throw new StillwaveError(`pickle: more than ${MAX_INSTRUCTIONS} instructions`);
   }
 
-  private countContainer(): void {
+  private step(code: number): unknown {
+    const scalar = SCALARS[code];
+    if (scalar) return this.stack.push(scalar(this.reader));
+    const moving = Machine.MOVING[code];
+    if (moving) return moving(this);
+    const building = Machine.BUILDING[code];
+    if (!building)
+      throw new StillwaveError(
+        `pickle: unknown or refused instruction 0x${code.toString(16).padStart(2, "0")} at byte ${this.reader.position - 1}`,
+      );
     if (++this.containers > MAX_CONTAINERS) throw new StillwaveError(`pickle: more than ${MAX_CONTAINERS} containers`);
+    return building(this);
+  }
+
+  /** Instructions that move values between the stack and the memo. */
+  private static readonly MOVING: Readonly<Record<number, Instruction | undefined>> = {
+    128: (m) => m.checkProtocol(m.reader.byte()), // PROTO
+    149: (m) => m.reader.uint(8), // FRAME
+    48: (m) => (m.stack.length > 0 ? m.stack.pop() : m.popMark()), // POP
+    49: (m) => m.popMark(), // POP_MARK
+    50: (m) => m.stack.push(m.top()), // DUP
+    103: (m) => m.recall(Number(decimal(m.reader.line()))), // GET
+    104: (m) => m.recall(m.reader.byte()), // BINGET
+    106: (m) => m.recall(m.reader.uint(4)), // LONG_BINGET
+    112: (m) => m.memo.set(Number(decimal(m.reader.line())), m.top()), // PUT
+    113: (m) => m.memo.set(m.reader.byte(), m.top()), // BINPUT
+    114: (m) => m.memo.set(m.reader.uint(4), m.top()), // LONG_BINPUT
+    148: (m) => m.memo.set(m.memo.size, m.top()), // MEMOIZE
+  };
+
+  /** Instructions that make or fill containers and objects. */
+  private static readonly BUILDING: Readonly<Record<number, Instruction | undefined>> = {
+    40: (m) => m.mark(), // MARK
+    41: (m) => m.stack.push([]), // EMPTY_TUPLE
+    93: (m) => m.stack.push([]), // EMPTY_LIST
+    133: (m) => m.stack.push([m.pop()]), // TUPLE1
+    134: (m) => m.stack.push([m.pop(), m.pop()].reverse()), // TUPLE2
+    135: (m) => m.stack.push([m.pop(), m.pop(), m.pop()].reverse()), // TUPLE3
+    116: (m) => m.pushed(m.popMark()), // TUPLE
+    108: (m) => m.pushed(m.popMark()), // LIST
+    97: (m) => m.append([m.pop()]), // APPEND
+    101: (m) => m.append(m.popMark()), // APPENDS
+    144: (m) => m.append(m.popMark()), // ADDITEMS
+    143: (m) => m.stack.push(new Set()), // EMPTY_SET
+    145: (m) => m.pushed(new Set(m.popMark())), // FROZENSET
+    125: (m) => m.stack.push(new Map()), // EMPTY_DICT
+    100: (m) => m.pushed(setItems(new Map(), m.popMark())), // DICT
+    115: (m) => m.setItems([m.pop(), m.pop()].reverse()), // SETITEM
+    117: (m) => m.setItems(m.popMark()), // SETITEMS
+    99: (m) => m.stack.push(new PickleGlobal(m.reader.line(), m.reader.line())), // GLOBAL
+    147: (m) => m.stack.push(globalOf(...([m.pop(), m.pop()].reverse() as [unknown, unknown]))), // STACK_GLOBAL
+    82: (m) => m.reduce(), // REDUCE
+    129: (m) => m.reduce(), // NEWOBJ
+    146: (m) => m.reduce(m.pop()), // NEWOBJ_EX
+    105: (m) => m.pushed(construct(new PickleGlobal(m.reader.line(), m.reader.line()), m.popMark())), // INST
+    111: (m) => m.object(m.popMark()), // OBJ
+    98: (m) => m.setState(m.pop()), // BUILD
+    80: () => persistentLoad(undefined), // PERSID
+    81: (m) => m.stack.push(persistentLoad(m.pop())), // BINPERSID
+  };
+
+  private checkProtocol(protocol: number): void {
+    if (protocol > 5) throw new StillwaveError("pickle: a protocol newer than 5");
+  }
+
+  private top(): unknown {
+    if (this.stack.length === 0) throw new StillwaveError("pickle: takes a value from an empty stack");
+    return this.stack[this.stack.length - 1];
   }
 
   private pop(): unknown {
@@ -42,13 +110,14 @@ class Machine {
     return value;
   }
 
-  private top(): unknown {
-    if (this.stack.length === 0) throw new StillwaveError("pickle: takes a value from an empty stack");
-    return this.stack[this.stack.length - 1];
+  /** Pushes what was made of values up to a mark: taking them has put another stack in place. */
+  private pushed(value: unknown): void {
+    this.stack.push(value);
   }
 
-  private push(value: unknown): undefined {
-    this.stack.push(value);
+  private mark(): void {
+    this.marks.push(this.stack);
+    this.stack = [];
   }
 
   private popMark(): unknown[] {
@@ -59,159 +128,24 @@ class Machine {
     return items;
   }
 
-  private recall(index: number): undefined {
+  private recall(index: number): void {
     if (!this.memo.has(index)) throw new StillwaveError(`pickle: memo ${index} was never stored`);
-    this.push(this.memo.get(index));
+    this.stack.push(this.memo.get(index));
   }
 
-  private step(code: number): undefined {
-    const { reader } = this;
-    const scalar = readScalar(code, reader);
-    if (scalar !== NONE) return this.push(scalar);
-    switch (code) {
-      case 0x80: // PROTO
-        if (reader.byte() > 5) throw new StillwaveError("pickle: a protocol newer than 5");
-        return;
-      case 0x95: // FRAME
-        reader.uint(8);
-        return;
-      case 0x28: // MARK
-        this.countContainer();
-        this.marks.push(this.stack);
-        this.stack = [];
-        return;
-      case 0x30: // POP
-        if (this.stack.length > 0) this.stack.pop();
-        else this.popMark();
-        return;
-      case 0x31: // POP_MARK
-        this.popMark();
-        return;
-      case 0x32: // DUP
-        return this.push(this.top());
-      case 0x67: // GET
-        return this.recall(Number(decimal(reader.line())));
-      case 0x68: // BINGET
-        return this.recall(reader.byte());
-      case 0x6a: // LONG_BINGET
-        return this.recall(reader.uint(4));
-      case 0x70: // PUT
-        this.memo.set(Number(decimal(reader.line())), this.top());
-        return;
-      case 0x71: // BINPUT
-        this.memo.set(reader.byte(), this.top());
-        return;
-      case 0x72: // LONG_BINPUT
-        this.memo.set(reader.uint(4), this.top());
-        return;
-      case 0x94: // MEMOIZE
-        this.memo.set(this.memo.size, this.top());
-        return;
-      default:
-        return this.collect(code);
-    }
+  private reduce(keywords?: unknown): void {
+    const args = this.pop();
+    const made = construct(this.pop(), args);
+    if (made instanceof PickleRecord && keywords instanceof Map)
+      for (const [key, value] of keywords) made.items.set(key, value);
+    this.stack.push(made);
   }
 
-  /** Containers and objects: what memory grows with. */
-  private collect(code: number): undefined {
-    this.countContainer();
-    switch (code) {
-      case 0x29: // EMPTY_TUPLE
-      case 0x5d: // EMPTY_LIST
-        return this.push([]);
-      case 0x85: // TUPLE1
-        return this.push([this.pop()]);
-      case 0x86: // TUPLE2
-        return this.push([this.pop(), this.pop()].reverse());
-      case 0x87: // TUPLE3
-        return this.push([this.pop(), this.pop(), this.pop()].reverse());
-      case 0x74: // TUPLE
-      case 0x6c: // LIST
-        return this.push(this.popMark());
-      case 0x7d: // EMPTY_DICT
-        return this.push(new Map());
-      case 0x64: {
-        // DICT
-        const items = this.popMark();
-        this.push(new Map());
-        return this.setItems(items);
-      }
-      case 0x8f: // EMPTY_SET
-        return this.push(new Set());
-      case 0x91: // FROZENSET
-        return this.push(new Set(this.popMark()));
-      case 0x61: // APPEND
-        return this.append([this.pop()]);
-      case 0x65: // APPENDS
-      case 0x90: // ADDITEMS
-        return this.append(this.popMark());
-      case 0x73: // SETITEM
-        return this.setItems([this.pop(), this.pop()].reverse());
-      case 0x75: // SETITEMS
-        return this.setItems(this.popMark());
-      default:
-        return this.build(code);
-    }
+  private object([type, ...args]: unknown[]): void {
+    this.stack.push(construct(type, args));
   }
 
-  private build(code: number): undefined {
-    const { reader } = this;
-    switch (code) {
-      case 0x63: // GLOBAL
-        return this.push(new PickleGlobal(reader.line(), reader.line()));
-      case 0x93: {
-        // STACK_GLOBAL
-        const name = this.pop();
-        const module = this.pop();
-        if (typeof name !== "string" || typeof module !== "string")
-          throw new StillwaveError("pickle: a global whose name is not text");
-        return this.push(new PickleGlobal(module, name));
-      }
-      case 0x52: // REDUCE
-      case 0x81: {
-        // NEWOBJ
-        const args = this.pop();
-        return this.push(construct(this.pop(), args));
-      }
-      case 0x92: {
-        // NEWOBJ_EX
-        const keywords = this.pop();
-        const args = this.pop();
-        const made = construct(this.pop(), args);
-        if (made instanceof PickleRecord && keywords instanceof Map)
-          for (const [key, value] of keywords) made.items.set(key, value);
-        return this.push(made);
-      }
-      case 0x69: // INST
-        return this.push(construct(new PickleGlobal(reader.line(), reader.line()), this.popMark()));
-      case 0x6f: {
-        // OBJ
-        const [type, ...args] = this.popMark();
-        return this.push(construct(type, args));
-      }
-      case 0x62: {
-        // BUILD
-        const state = this.pop();
-        const target = this.top();
-        if (target instanceof PickleRecord) target.state = mergeState(state);
-        else if (
-          !(target instanceof Map || Array.isArray(target) || target instanceof Set || target instanceof TorchTensor)
-        )
-          throw new StillwaveError("pickle: a state is set on something that is not an object");
-        return;
-      }
-      case 0x50: // PERSID
-        throw new StillwaveError("pickle: a persistent id that is not a torch storage");
-      case 0x51: // BINPERSID
-        return this.push(persistentLoad(this.pop()));
-      default:
-        throw new StillwaveError(
-          `pickle: unknown or refused instruction 0x${code.toString(16).padStart(2, "0")} at byte ${reader.position - 1}`,
-        );
-    }
-  }
-
-  private append(items: unknown[]): undefined {
+  private append(items: unknown[]): void {
     const target = this.top();
     const list = target instanceof PickleRecord ? target.list : target;
     if (Array.isArray(list)) for (const item of items) list.push(item);
@@ -219,13 +153,33 @@ class Machine {
     else throw new StillwaveError("pickle: appends to something that is not a list");
   }
 
-  private setItems(items: unknown[]): undefined {
+  private setItems(items: unknown[]): void {
     const target = this.top();
     const map = target instanceof PickleRecord ? target.items : target;
     if (!(map instanceof Map)) throw new StillwaveError("pickle: sets an item of something that is not a dict");
-    if (items.length % 2) throw new StillwaveError("pickle: a key without a value");
-    for (let i = 0; i < items.length; i += 2) map.set(items[i], items[i + 1]);
+    setItems(map, items);
   }
+
+  private setState(state: unknown): void {
+    const target = this.top();
+    if (target instanceof PickleRecord) target.state = mergeState(state);
+    else if (
+      !(target instanceof Map || Array.isArray(target) || target instanceof Set || target instanceof TorchTensor)
+    )
+      throw new StillwaveError("pickle: a state is set on something that is not an object");
+  }
+}
+
+function globalOf(name: unknown, module: unknown): PickleGlobal {
+  if (typeof name !== "string" || typeof module !== "string")
+    throw new StillwaveError("pickle: a global whose name is not text");
+  return new PickleGlobal(module, name);
+}
+
+function setItems(map: Map<unknown, unknown>, items: unknown[]): Map<unknown, unknown> {
+  if (items.length % 2) throw new StillwaveError("pickle: a key without a value");
+  for (let i = 0; i < items.length; i += 2) map.set(items[i], items[i + 1]);
+  return map;
 }
 
 /** A state is a dict, or (dict or None, slots dict). */
