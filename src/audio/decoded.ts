@@ -15,7 +15,7 @@ export interface AudioHeader {
 }
 
 /** Longest recording that is decoded, in seconds: a compressed file may claim, or hold, absurd amounts of silence. */
-export const MAX_SECONDS = 4 * 3600;
+const MAX_SECONDS = 4 * 3600;
 /** Most samples that are decoded, over all channels: 2 GiB of float32. */
 const MAX_VALUES = 2 ** 29;
 /** Largest file that is read, in bytes. */

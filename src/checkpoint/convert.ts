@@ -13,7 +13,7 @@ import { isFields } from "./read/config/fields.ts";
 import { convertedCard } from "./write/card.ts";
 import { writeLightning } from "./write/lightning-writer.ts";
 import { writeModelFolder } from "./write/model-folder.ts";
-import { checkSource, openTarget, writeErrorIn } from "./write/target.ts";
+import { checkSource, openTarget } from "./write/target.ts";
 
 const CONVERT_FORMATS = ["huggingface", "lightning"] as const;
 export type ConvertFormat = (typeof CONVERT_FORMATS)[number];

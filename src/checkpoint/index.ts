@@ -1,6 +1,6 @@
 // Checkpoints in and model folders out.
-export type { CheckpointFormat, LoadedModel, LoadOptions, ModelInfo } from "./checkpoint.types.ts";
-export { type Conversion, type ConvertFormat, type ConvertOptions, convertCheckpoint } from "./convert.ts";
+export type { LoadedModel, LoadOptions } from "./checkpoint.types.ts";
+export { type Conversion, type ConvertFormat, convertCheckpoint } from "./convert.ts";
 export { floatsToHalves, littleEndianHost } from "./formats/dtypes.ts";
 export { readAllSafetensors, readSafetensors, writeSafetensors } from "./formats/safetensors.ts";
 export { type HubOptions, loadCheckpoint, ModelUnavailableError } from "./hub.ts";

@@ -3,7 +3,7 @@ import { CommanderError } from "commander";
 import { InternalError, StillwaveError, UsageError } from "../errors.ts";
 import type { Output } from "./output.ts";
 
-export const EXIT_CODES = { ok: 0, failed: 1, misused: 2 } as const;
+const EXIT_CODES = { ok: 0, failed: 1, misused: 2 } as const;
 
 /** Prints the error (JSON on stdout too where asked for) and returns the exit code. */
 export function reportFailure(error: unknown, output: Output, json: boolean): number {

@@ -23,7 +23,7 @@ import { quantizeLinears } from "./quantize.ts";
 import { shippedSpeech } from "./speech.ts";
 import { needsExternalData, writeOnnx } from "./write.ts";
 
-export type { Drift, ExportDtype, ExportOptions, ExportOutput, ExportResult } from "./export.types.ts";
+export type { ExportDtype, ExportOptions, ExportResult } from "./export.types.ts";
 export { shippedSpeech } from "./speech.ts";
 
 /** How far a file may be from its source before it is refused. */

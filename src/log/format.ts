@@ -53,13 +53,13 @@ export function formatBar(fraction: number, width: number): string {
 }
 
 /** Steps per second of this process; undefined before the first. */
-export function rateOf(state: ProgressState): number | undefined {
+function rateOf(state: ProgressState): number | undefined {
   const done = state.done - (state.startedAt ?? 0);
   return done > 0 && state.seconds > 0 ? done / state.seconds : undefined;
 }
 
 /** Seconds until `total` at the rate so far; undefined where that is not known. */
-export function secondsLeft(state: ProgressState): number | undefined {
+function secondsLeft(state: ProgressState): number | undefined {
   const rate = rateOf(state);
   return rate === undefined || state.total === undefined ? undefined : Math.max(0, state.total - state.done) / rate;
 }

@@ -48,7 +48,7 @@ function event(wallTime: number, step: number, field: 3 | 5 | 7, payload: (messa
 }
 
 /** Tag and value of every scalar of a row, in TensorBoard's grouping by prefix. Layers count from 0. */
-export function scalarsOf(row: MetricsRow): [tag: string, value: number][] {
+function scalarsOf(row: MetricsRow): [tag: string, value: number][] {
   const layers = (prefix: string, values: readonly number[]) =>
     values.map((value, layer): [string, number] => [`${prefix}${layer}`, value]);
   if (row.kind === "validation") return [["validation/loss", row.loss], ...layers("validation/layer_", row.perLayer)];

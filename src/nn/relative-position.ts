@@ -4,7 +4,7 @@ import * as g from "../graph/ops.ts";
 import { constant, int64Scalar, type Value } from "../graph/value.ts";
 
 /** Bucket of key position - query position, in float32 as the published code computes it. */
-export function relativeBucket(distance: number, buckets: number, maxDistance: number): number {
+function relativeBucket(distance: number, buckets: number, maxDistance: number): number {
   const half = Math.floor(buckets / 2);
   const exact = Math.floor(half / 2);
   const side = distance > 0 ? half : 0;

@@ -7,7 +7,7 @@ import { lower } from "./lower.ts";
 import type { OnnxAttribute, OnnxModel, OnnxNode } from "./proto.ts";
 
 /** Every supported ONNX Runtime has all the kernels that we use in this version of the standard operators. */
-export const OPSET = 21;
+const OPSET = 21;
 
 /** Nodes of a Scan's body, which may read names of the graph around it. */
 const bodyNodes = (value: OnnxAttribute): readonly OnnxNode[] =>

@@ -9,7 +9,7 @@ function edits(a: string, b: string): number {
 }
 
 /** The valid name nearest to `name`, or undefined where none is near (case and - _ are forgiven). */
-export function closestName(name: string, valid: readonly string[]): string | undefined {
+function closestName(name: string, valid: readonly string[]): string | undefined {
   if (name.length > MAX_NAME_LENGTH) return undefined;
   const plain = (text: string) => text.toLowerCase().replaceAll(/[-_]/g, "");
   const wanted = plain(name);

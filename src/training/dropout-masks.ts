@@ -32,7 +32,7 @@ function guideTable(ends: Float64Array): Uint16Array {
 const tables = new Map<number, { ends: Float64Array; guide: Uint16Array }>();
 
 /** Fills `mask` with 1 (kept) and 0 (dropped, probability `rate` each, independent). */
-export function fillDropoutMask(mask: Uint8Array, rate: number, random: Random): void {
+function fillDropoutMask(mask: Uint8Array, rate: number, random: Random): void {
   let table = tables.get(rate);
   if (!table) {
     const ends = gapTable(rate);

@@ -20,7 +20,7 @@ import { Random } from "../../src/random.ts";
 const features = 5;
 const samplesPerFrame = 320;
 
-export const fakeFrames = (samples: number): number => Math.floor(samples / samplesPerFrame);
+const fakeFrames = (samples: number): number => Math.floor(samples / samplesPerFrame);
 
 /** A small valid recipe; `run` and `optimizer` lines may be replaced by `set`. */
 export function fakeRecipe(outDir: string, set: readonly string[] = []): Recipe {
@@ -127,7 +127,7 @@ export interface FakeOptions {
 const record = (fingerprint: string) => ({ fingerprint, utterances: 14, seconds: 60, badFiles: 0 });
 
 /** Batches in an order drawn per epoch, two validation batches of unequal length. */
-export function fakeSpeech(options: FakeOptions = {}): RunSpeech {
+function fakeSpeech(options: FakeOptions = {}): RunSpeech {
   const count = options.batches ?? 7;
   const batchOf = (epoch: number, index: number): Batch => {
     if (options.batch) return options.batch(epoch, index);

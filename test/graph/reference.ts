@@ -29,7 +29,7 @@ export function tabulate(shape: readonly number[], at: (index: Index) => number)
 }
 
 /** The entry at `index`; leading extra axes are ignored and axes of size 1 repeat, as in numpy. */
-export function read({ shape, data }: Tensor, index: Index): number {
+function read({ shape, data }: Tensor, index: Index): number {
   const extra = index.length - shape.length;
   let offset = 0;
   for (let axis = 0; axis < shape.length; axis++)
@@ -47,7 +47,7 @@ function broadcastNumbers(...shapes: (readonly number[])[]): number[] {
 }
 
 /** erf by its series with positive terms only (no cancellation): 2/sqrt(pi) e^(-x^2) sum of 2^n x^(2n+1) / (2n+1)!!. */
-export function erf(x: number): number {
+function erf(x: number): number {
   if (Math.abs(x) > 6) return Math.sign(x);
   let term = x;
   let total = 0;

@@ -3,7 +3,7 @@
 type Field = { readonly number: number; readonly value: bigint | Uint8Array | number };
 
 /** The fields of one protobuf message, in order. Throws where the bytes do not end with a field. */
-export function fieldsOf(bytes: Uint8Array): Field[] {
+function fieldsOf(bytes: Uint8Array): Field[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;
   const varint = () => {

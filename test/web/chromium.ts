@@ -14,7 +14,7 @@ import type { TestPage } from "./page/page.ts";
 const CANDIDATES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
 /** Where Chromium is on this machine, or undefined. */
-export const chromiumPath: string | undefined = [process.env.CHROMIUM_PATH ?? "", ...CANDIDATES].find(
+const chromiumPath: string | undefined = [process.env.CHROMIUM_PATH ?? "", ...CANDIDATES].find(
   (path) => path !== "" && existsSync(path),
 );
 
@@ -53,7 +53,7 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /** ONNX Runtime's engine files, as a deployment copies them next to its pages. */
-export const ortFolder = fileURLToPath(new URL("../../node_modules/onnxruntime-web/dist/", import.meta.url));
+const ortFolder = fileURLToPath(new URL("../../node_modules/onnxruntime-web/dist/", import.meta.url));
 
 /** Serves folders by URL prefix, the longest prefix first. `isolated`: with the headers that WASM threads need. */
 export async function serveFolders(

@@ -15,7 +15,7 @@ import { type Recipe, type RecipeInput, recipeSchema, type StudentRecipe } from 
 import { studentShape } from "./student.ts";
 
 /** What each semantics sets where a recipe leaves it open. */
-export const SEMANTICS_DEFAULTS = {
+const SEMANTICS_DEFAULTS = {
   /** The paper, with the weight decay that the published configurations state. */
   exact: { reuse: "exact", countPaddedFrames: false, weightDecay: 1e-6 },
   /** What the released code computes. */

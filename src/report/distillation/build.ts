@@ -2,7 +2,6 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import { loadAudio } from "../../audio/load.ts";
 import { type LoadedModel, loadCheckpoint, loadModel } from "../../checkpoint/index.ts";
 import { parseRecipe } from "../../distill/recipe/read.ts";
 import type { Recipe } from "../../distill/recipe/schema.ts";

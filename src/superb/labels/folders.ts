@@ -44,7 +44,7 @@ export async function readLabels(
  * Reads `<root>/{train,dev,test}/<class>/**`. Classes are those of the training split, sorted.
  * @throws StillwaveError where there is no train folder, or a class occurs in dev or test only.
  */
-export async function readLabelFolders(root: string, slot = "label"): Promise<LabelledCorpus> {
+async function readLabelFolders(root: string, slot = "label"): Promise<LabelledCorpus> {
   const entries = await readdir(root, { withFileTypes: true }).catch(() => {
     throw new StillwaveError(`${root}: no such folder`);
   });

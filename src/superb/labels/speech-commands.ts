@@ -7,8 +7,8 @@ import type { LabelledCorpus, LabelledFile } from "./classes.ts";
 
 /** In the benchmark's order. */
 export const KEYWORDS = ["yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go"] as const;
-export const UNKNOWN_CLASS = "_unknown_";
-export const SILENCE_CLASS = "_silence_";
+const UNKNOWN_CLASS = "_unknown_";
+const SILENCE_CLASS = "_silence_";
 const NOISE_FOLDER = "_background_noise_";
 const MAX_FILES_PER_CLASS = 2 ** 27 - 1;
 

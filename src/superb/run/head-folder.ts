@@ -12,7 +12,7 @@ import type { Frozen } from "../recipe/schema.ts";
 import { TASKS } from "../tasks/index.ts";
 import { objectiveSchema } from "../tasks/objective.ts";
 
-export const HEAD_FILES = { settings: "head.json", weights: "model.safetensors" } as const;
+const HEAD_FILES = { settings: "head.json", weights: "model.safetensors" } as const;
 const MAX_BYTES = 2 ** 24;
 
 const schema = z.object({

@@ -106,7 +106,7 @@ const REMEDY = "delete it and resume the evaluation (--resume), which writes it 
  * Checks a parsed result.json; `file` names it in errors.
  * @throws StillwaveError naming the first field that is wrong and what it should be.
  */
-export function parseResult(value: unknown, file: string): EvaluationResult {
+function parseResult(value: unknown, file: string): EvaluationResult {
   const format = typeof value === "object" && value !== null && "format" in value ? value.format : undefined;
   if (format === undefined || typeof value !== "object" || value === null || !("task" in value)) {
     throw new StillwaveError(

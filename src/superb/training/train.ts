@@ -69,7 +69,7 @@ const isDue = (step: number, { evaluateEvery, untilStep }: HeadPlan) =>
   step % evaluateEvery === 0 || step === untilStep;
 
 /** Whether training has come to its end: all steps done, or no better for too long. */
-export function isFinished({ step, curve, best }: HeadState, { untilStep, patience }: HeadPlan): boolean {
+function isFinished({ step, curve, best }: HeadState, { untilStep, patience }: HeadPlan): boolean {
   if (step >= untilStep) return true;
   const since = curve.filter((point) => point.step > (best?.step ?? 0)).length;
   return patience !== null && since >= patience;

@@ -26,7 +26,7 @@ function halfNormal(random: Random): number {
 }
 
 /** [layers, items, longest, dim], zeros past each item's frames. */
-export function madeUpBatch({ layers, dim }: HeadInput, frames: readonly number[], seed: number): FeatureBatch {
+function madeUpBatch({ layers, dim }: HeadInput, frames: readonly number[], seed: number): FeatureBatch {
   const time = Math.max(...frames);
   const data = new Float32Array(layers * frames.length * time * dim);
   for (let layer = 0; layer < layers; layer++)

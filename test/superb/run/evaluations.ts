@@ -68,7 +68,7 @@ export const answersOf = (run: string, file: string): Answer[] =>
     .map((line) => JSON.parse(line) as Answer);
 
 /** Fewest edits, by the textbook's table. */
-export function edits(a: readonly string[], b: readonly string[]): number {
+function edits(a: readonly string[], b: readonly string[]): number {
   let row = [...Array(b.length + 1).keys()];
   for (const [i, x] of a.entries()) {
     const next = [i + 1];

@@ -11,7 +11,7 @@ import { type HeadPlan, type TrainEvent, type TrainParts, trainHead } from "../.
 import { findLastCheckpoint, restoreCheckpoint, setAsideAfter } from "../../../src/training/checkpoints.ts";
 import { type MadeUp, type MemorySource, memorySource } from "../made-up.ts";
 
-export const plan = (rest: Partial<HeadPlan> = {}): HeadPlan => ({
+const plan = (rest: Partial<HeadPlan> = {}): HeadPlan => ({
   learningRate: 0.01,
   schedule: { kind: "constant", warmup: 0, totalSteps: rest.untilStep ?? 20 },
   untilStep: 20,
