@@ -47,7 +47,7 @@ export function decodeFlac(bytes: Uint8Array, path: string): DecodedAudio {
   const header = parseFlacHeader(bytes, path);
   const { channels, bitsPerSample, sampleRateHz } = header;
   const scale = 2 ** -(bitsPerSample - 1);
-  const chunks: Float32Array[][] = Array.from({ length: channels }, () => []);
+  const frames: (readonly Int32Array[])[] = [];
   const hash = header.md5 === undefined ? undefined : createHash("md5");
   let at = afterMetadata(bytes, header.offset, path);
   let samples = 0;
@@ -58,8 +58,7 @@ export function decodeFlac(bytes: Uint8Array, path: string): DecodedAudio {
     at += frame.bytes;
     samples += frame.channelSamples[0].length;
     checkedHeader({ samples, sampleRateHz, channels }, path);
-    for (const [c, channel] of frame.channelSamples.entries())
-      chunks[c].push(Float32Array.from(channel, (value) => value * scale));
+    frames.push(frame.channelSamples);
     hash?.update(interleaved(frame.channelSamples, bitsPerSample));
   }
   if (header.samples > 0 && samples !== header.samples) {
@@ -71,7 +70,13 @@ export function decodeFlac(bytes: Uint8Array, path: string): DecodedAudio {
   if (hash && samples > 0 && hash.digest("hex") !== header.md5) {
     throw new StillwaveError(`${path}: damaged: the samples do not have the MD5 that the header declares; ${AGAIN}`);
   }
-  return { channelSamples: chunks.map((parts) => joined(parts, samples)), sampleRateHz };
+  const channelSamples = Array.from({ length: channels }, (_, c) => {
+    const joined = new Float32Array(samples);
+    let to = 0;
+    for (const { [c]: channel } of frames) for (let i = 0; i < channel.length; i++) joined[to++] = channel[i] * scale;
+    return joined;
+  });
+  return { channelSamples, sampleRateHz };
 }
 
 function afterMetadata(bytes: Uint8Array, offset: number, path: string): number {
@@ -106,14 +111,4 @@ function interleaved(channels: readonly Int32Array[], bits: number): Uint8Array 
     }
   }
   return packed;
-}
-
-function joined(parts: readonly Float32Array[], samples: number): Float32Array {
-  const out = new Float32Array(samples);
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }

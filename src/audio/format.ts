@@ -10,20 +10,20 @@ export const FORMAT_REMEDY = "convert it to FLAC or WAV (16-bit) first";
 /** Extensions under which audio is looked for in folders; the content decides how a file is read. */
 export const AUDIO_EXTENSIONS: readonly string[] = [".flac", ".wav", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".mp4"];
 
-const KNOWN_BUT_REFUSED: readonly (readonly [string, number, string])[] = [
-  ["RIFX", 0, "big-endian WAV (RIFX)"],
-  ["FORM", 0, "AIFF"],
-  ["caff", 0, "Core Audio (CAF)"],
-  ["NIST", 0, "NIST SPHERE"],
-  [".snd", 0, "Sun AU"],
-  ["#!AMR", 0, "AMR"],
-  ["MAC ", 0, "Monkey's Audio"],
-  ["wvpk", 0, "WavPack"],
-  ["\x1aE\xdf\xa3", 0, "Matroska or WebM"],
-  ["0&\xb2u", 0, "Windows Media"],
-  ["PK\x03\x04", 0, "a zip archive"],
-  ["\x1f\x8b", 0, "a gzip archive"],
-  ["version https://git-lfs", 0, "a Git LFS pointer, not the audio itself"],
+const KNOWN_BUT_REFUSED: readonly (readonly [start: string, what: string])[] = [
+  ["RIFX", "big-endian WAV (RIFX)"],
+  ["FORM", "AIFF"],
+  ["caff", "Core Audio (CAF)"],
+  ["NIST", "NIST SPHERE"],
+  [".snd", "Sun AU"],
+  ["#!AMR", "AMR"],
+  ["MAC ", "Monkey's Audio"],
+  ["wvpk", "WavPack"],
+  ["\x1aE\xdf\xa3", "Matroska or WebM"],
+  ["0&\xb2u", "Windows Media"],
+  ["PK\x03\x04", "a zip archive"],
+  ["\x1f\x8b", "a gzip archive"],
+  ["version https://git-lfs", "a Git LFS pointer, not the audio itself"],
 ];
 
 export function textAt(bytes: Uint8Array, offset: number, text: string): boolean {
@@ -51,8 +51,8 @@ export function detectFormat(bytes: Uint8Array, path: string): AudioFormat {
   if (textAt(bytes, 4, "ftyp")) return "mp4";
   const tag = id3Length(bytes);
   if (tag > 0) return textAt(bytes, tag, "fLaC") ? "flac" : "mp3";
-  for (const [magic, offset, name] of KNOWN_BUT_REFUSED) {
-    if (textAt(bytes, offset, magic))
+  for (const [start, name] of KNOWN_BUT_REFUSED) {
+    if (textAt(bytes, 0, start))
       throw new StillwaveError(`${path}: this is ${name}, which is not read; ${FORMAT_REMEDY}`);
   }
   if (isMp3Frame(bytes)) return "mp3";

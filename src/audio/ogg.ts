@@ -62,7 +62,6 @@ function lastPage(tail: Uint8Array, path: string): { granule: number; serial: nu
  */
 export function flacInsideOgg(bytes: Uint8Array, path: string): Uint8Array {
   const parts: Uint8Array[] = [];
-  let length = 0;
   for (let at = 0; at < bytes.length; ) {
     const body = at + 27 + (bytes[at + 26] ?? 0);
     if (!textAt(bytes, at, "OggS") || body > bytes.length)
@@ -70,16 +69,8 @@ export function flacInsideOgg(bytes: Uint8Array, path: string): Uint8Array {
     let end = body;
     for (let s = at + 27; s < body; s++) end += bytes[s];
     if (end > bytes.length) throw new StillwaveError(`${path}: truncated inside the Ogg page at byte ${at}`);
-    const part = bytes.subarray(at === 0 ? body + 9 : body, end);
-    parts.push(part);
-    length += part.length;
+    parts.push(bytes.subarray(at === 0 ? body + 9 : body, end));
     at = end;
   }
-  const stream = new Uint8Array(length);
-  let to = 0;
-  for (const part of parts) {
-    stream.set(part, to);
-    to += part.length;
-  }
-  return stream;
+  return Buffer.concat(parts);
 }

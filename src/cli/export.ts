@@ -30,7 +30,7 @@ export function exportVerb(program: Command, output: Output, finish: (code: numb
     .option("--dtype <dtype>", "fp32, fp16 (stored so) or int8 (linear layers)", "fp32")
     .option("--compact", "with int8: store what stays float as float16; with --no-heads as well, the smallest file")
     .option("--output <what>", "hidden-states, last or weighted-sum", "hidden-states")
-    .option("--layers <list>", "hidden states to output or sum, 0 is the encoder's input: 0,6,12", numberList)
+    .option("--layers <list>", "hidden states to output or sum, 0 is the encoder's input: 0,6,12", numberList())
     .option("--no-heads", "leave out the heads of a student; with --dtype int8 --compact, the smallest file")
     .option("--sum-of <what>", "with weighted-sum: hidden-states or heads")
     .option("--weights <list>", "with weighted-sum: JSON list of weights, or a file that holds one (default: uniform)")

@@ -1,11 +1,11 @@
 // stillwave extract: hidden states of audio files, one file an utterance.
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { LoadOptions } from "../checkpoint/index.ts";
 import type { ExtractEvent } from "../extract/run.ts";
 import type { ExtractFilesOptions } from "../extract/settings.ts";
 import type { Device } from "../runtime/runtime.ts";
 import { namingFlags } from "./flags.ts";
-import { countingNumber, finiteNumber, numberList } from "./numbers.ts";
+import { countingNumber, numberList } from "./numbers.ts";
 import type { Output } from "./output.ts";
 
 interface Options
@@ -36,7 +36,7 @@ export function extractVerb(program: Command, output: Output, finish: (code: num
     .option("--layers <list>", "all, or numbers: 0 is the encoder's input, i the output of the i-th layer, the last after the final norm", layers, "all") // biome-ignore format: one line
     .option("--heads", "outputs of the heads instead of the layers")
     .addOption(choice("--dtype <type>", "how numbers are stored", ["float32", "float16"]).default("float32"))
-    .option("--batch-seconds <n>", "most seconds in a batch, 0: one utterance at a time (default: 60)", finiteNumber)
+    .option("--batch-seconds <n>", "most seconds in a batch, 0: one utterance at a time (default: 60)", seconds)
     .option("--isolate", "an utterance's numbers do not depend on its batch (GroupNorm over its own samples)")
     .addOption(choice("--on-bad-file <what>", "stop, or go on without bad files", ["stop", "skip"]).default("stop"))
     .addOption(choice("--part <part>", "which model of a distillation checkpoint", ["student", "teacher"]))
@@ -127,4 +127,11 @@ async function follow(events: AsyncIterable<ExtractEvent>, output: Output, json:
   return interrupted;
 }
 
-const layers = (text: string) => (text.trim() === "all" ? "all" : numberList(text));
+const numbers = numberList("all or numbers such as 0,6,12");
+const layers = (text: string) => (text.trim() === "all" ? "all" : numbers(text));
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (value >= 0 && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError("expected a number of seconds, 0 or more.");
+}

@@ -15,8 +15,9 @@ export function positiveNumber(text: string): number {
 
 /** 0, 1, 2, ... */
 export function wholeNumber(text: string): number {
-  const value = finiteNumber(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError("expected a whole number, 0 or more.");
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isSafeInteger(value) || value < 0)
+    throw new InvalidArgumentError("expected a whole number, 0 or more.");
   return value;
 }
 
@@ -27,10 +28,11 @@ export function countingNumber(text: string): number {
   return value;
 }
 
-/** 0,6,12 */
-export function numberList(text: string): number[] {
-  const items = text.split(",").map((item) => item.trim());
-  if (!items.every((item) => /^\d{1,4}$/.test(item)))
-    throw new InvalidArgumentError("expected whole numbers like 0,6,12.");
-  return items.map(Number);
-}
+/** A parser of lists such as 0,6,12. */
+export const numberList =
+  (expected = "whole numbers like 0,6,12") =>
+  (text: string): number[] => {
+    const items = text.split(",").map((item) => item.trim());
+    if (!items.every((item) => /^\d{1,4}$/.test(item))) throw new InvalidArgumentError(`expected ${expected}.`);
+    return items.map(Number);
+  };

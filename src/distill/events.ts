@@ -80,8 +80,8 @@ export interface Learned {
 }
 
 /** Epochs done after `step` updates, with their fraction. */
-export const epochsDone = ({ accumulate, batchesPerEpoch }: DistillPlan, step: number): number =>
-  (step * accumulate) / batchesPerEpoch;
+export const epochsDone = ({ optimizer, batchesPerEpoch }: DistillPlan, step: number): number =>
+  (step * optimizer.accumulate) / batchesPerEpoch;
 
 /** `seconds`: of work since the run began. */
 export function stepEvent(

@@ -2,24 +2,19 @@
 import { StillwaveError, UsageError } from "../errors.ts";
 import type { Recipe } from "./recipe/schema.ts";
 
-/** A recipe's training settings, with everything counted in updates. */
-export interface DistillPlan
-  extends Pick<Recipe, "optimizer" | "masking">,
-    Pick<Recipe["run"], "seed" | "validateEverySteps" | "checkpointEverySteps" | "keepEvery" | "logEverySteps"> {
+type Settings = Pick<Recipe, "optimizer" | "masking" | "run" | "loss">;
+
+/** A recipe's training settings, and how long the run is. */
+export interface DistillPlan extends Settings {
   readonly totalSteps: number;
   readonly batchesPerEpoch: number;
   /** Epochs that the mask schedule spans; a run of `steps` updates counts those it begins. */
   readonly epochs: number;
-  readonly accumulate: number;
-  readonly countPaddedFrames: boolean;
 }
 
 /** Steps = epochs * batches / accumulation, rounded down (the released code's rule), or as many as the recipe says. */
-export function distillPlan(
-  recipe: Pick<Recipe, "optimizer" | "masking" | "run" | "loss">,
-  batchesPerEpoch: number,
-): DistillPlan {
-  const { optimizer, masking, run, loss } = recipe;
+export function distillPlan(recipe: Settings, batchesPerEpoch: number): DistillPlan {
+  const { optimizer, run } = recipe;
   const { accumulate } = optimizer;
   if (batchesPerEpoch < 1) throw new StillwaveError("training data: not a single batch; see data.train of the recipe");
   if (run.epochs === null && run.steps === null) throw new UsageError("recipe: give run.epochs or run.steps");
@@ -29,14 +24,6 @@ export function distillPlan(
       `${run.epochs} epochs of ${batchesPerEpoch} batches are less than one update of ${accumulate} micro-batches; ` +
         "lower optimizer.accumulate, make batches smaller or raise run.epochs",
     );
-  return {
-    ...run,
-    optimizer,
-    masking,
-    totalSteps,
-    batchesPerEpoch,
-    epochs: run.epochs ?? Math.ceil((totalSteps * accumulate) / batchesPerEpoch),
-    accumulate,
-    countPaddedFrames: loss.countPaddedFrames,
-  };
+  const epochs = run.epochs ?? Math.ceil((totalSteps * accumulate) / batchesPerEpoch);
+  return { ...recipe, totalSteps, batchesPerEpoch, epochs };
 }

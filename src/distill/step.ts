@@ -120,7 +120,7 @@ export function createDistillStep(options: StepOptions): DistillStep {
   const specs = parameterSpecs(student.config);
   const weights = flatten(specs, student.parameters);
   const gradients = new GradientAccumulator(specs);
-  const sessions = new SessionCache(runtime, RECYCLE_ABOVE_BYTES);
+  const sessions = new SessionCache(runtime, () => process.memoryUsage.rss() >= RECYCLE_ABOVE_BYTES);
   const parameters = { teacher: Object.fromEntries(teacher.parameters), student: Object.fromEntries(weights.views) };
   const framesOf: DistillStep["framesOf"] = ({ samples, paddedSamples }) => ({
     frames: frameCount(student.config.conv, paddedSamples),

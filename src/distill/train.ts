@@ -45,7 +45,7 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
       throw new InternalError(`optimiser has done ${optimizer.t} updates, the run ${start.step}`);
     this.parts = parts;
     this.live = { parameters: step.parameters, optimizer };
-    this.batches = epochBatches(speech.train, start.step * plan.accumulate);
+    this.batches = epochBatches(speech.train, start.step * plan.optimizer.accumulate);
   }
 
   /**
@@ -56,7 +56,8 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
    */
   async update(before: RunState): Promise<TrainOutcome | undefined> {
     const { plan, step, optimizer, writeRow } = this.parts;
-    const { seed, accumulate, masking, totalSteps } = plan;
+    const { masking, totalSteps, run } = plan;
+    const { accumulate, clipNorm, peakLr, warmupFraction } = plan.optimizer;
     const began = performance.now();
     const number = before.step + 1;
     const learned: Learned[] = [];
@@ -68,8 +69,8 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
       if (batch.samples.length === 0) continue;
       const { frames, valid } = step.framesOf(batch);
       const prob = maskProbAt(epoch, plan.epochs, masking.probability);
-      const mask = spanMasks(new Random(seed, "mask", number, micro), frames, valid, { ...masking, prob });
-      const dropoutSeed = new Random(seed, "dropout", number, micro).uint32();
+      const mask = spanMasks(new Random(run.seed, "mask", number, micro), frames, valid, { ...masking, prob });
+      const dropoutSeed = new Random(run.seed, "dropout", number, micro).uint32();
       const losses = await step.accumulate(batch, mask, 1 / accumulate, dropoutSeed);
       if (!Number.isFinite(losses.total)) throw notFinite(`loss is ${losses.total}`, number, [batch]);
       learned.push({ batch, mask, valid, losses });
@@ -81,7 +82,6 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
     const norm = gradientNorm(step.gradients);
     const batches = learned.map(({ batch }) => batch);
     if (!(norm < LARGEST_NORM)) throw notFinite(`gradient norm is ${norm}`, number, batches);
-    const { clipNorm, peakLr, warmupFraction } = plan.optimizer;
     if (clipNorm !== null) clipGradients(step.gradients, norm, clipNorm);
     const learningRate = peakLr * warmupLinear(number, { totalSteps, warmupFraction });
     adamwUpdate(step.weights, step.gradients, optimizer, learningRate, this.adamw);
@@ -89,15 +89,15 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
     const stepSeconds = (performance.now() - began) / 1000;
     const facts = { learningRate, gradientNorm: norm, stepSeconds, seconds: this.seconds() };
     const event = stepEvent(plan, number, learned, facts);
-    if (number === 1 || number === totalSteps || number % plan.logEverySteps === 0) writeRow(event.row);
-    const period = (plan.keepEvery ?? Number.POSITIVE_INFINITY) * plan.checkpointEverySteps;
+    if (number === 1 || number === totalSteps || number % run.logEverySteps === 0) writeRow(event.row);
+    const period = (run.keepEvery ?? Number.POSITIVE_INFINITY) * run.checkpointEverySteps;
     return { state: number % period === 0 ? { ...state, kept: [...state.kept, number] } : state, event };
   }
 
   evaluate = (state: RunState) => validateIfDue(this.parts, state, this.seconds);
   seconds = () => this.parts.start.seconds + (performance.now() - this.began) / 1000;
   isFinished = ({ step }: RunState) => step >= this.parts.plan.totalSteps;
-  isCheckpointDue = ({ step }: RunState) => step % this.parts.plan.checkpointEverySteps === 0;
+  isCheckpointDue = ({ step }: RunState) => step % this.parts.plan.run.checkpointEverySteps === 0;
   keeps = ({ kept }: RunState, step: number) => kept.includes(step);
   checkpointEvent = (step: number, folder: string): TrainingEvent => ({ kind: "checkpoint", step, folder });
 
@@ -121,7 +121,7 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
     const { plan, optimizer } = this.parts;
     optimizer.t += 1;
     this.emptyUpdates += 1;
-    if (this.emptyUpdates * plan.accumulate >= plan.batchesPerEpoch)
+    if (this.emptyUpdates * plan.optimizer.accumulate >= plan.batchesPerEpoch)
       throw new StillwaveError(
         `step ${state.step}: none of the files of the last ${this.emptyUpdates} updates can be used; repair data.train`,
       );

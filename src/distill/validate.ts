@@ -30,7 +30,7 @@ export async function validateIfDue(
 ): Promise<Outcome<RunState, TrainingEvent> | undefined> {
   const { plan, speech, writeRow } = parts;
   const { step } = state;
-  const isDue = step % plan.validateEverySteps === 0 || step === plan.totalSteps;
+  const isDue = step % plan.run.validateEverySteps === 0 || step === plan.totalSteps;
   if (!speech.validation || !isDue || state.validatedStep === step) return undefined;
   const losses = await validationLosses(parts, speech.validation, step);
   if (!losses) return undefined;
@@ -76,7 +76,7 @@ async function validationLosses(
     if (!Number.isFinite(losses.total)) throw notFinite(`validation loss is ${losses.total}`, number, [batch]);
     const { frames, valid } = step.framesOf(batch);
     parts.push(losses);
-    weights.push(plan.countPaddedFrames ? frames * valid.length : valid.reduce((sum, count) => sum + count, 0));
+    weights.push(plan.loss.countPaddedFrames ? frames * valid.length : valid.reduce((sum, count) => sum + count, 0));
   }
   if (parts.length === 0) throw new StillwaveError("data.validation: none of its files can be used; repair or drop it");
   return meanLosses(parts, weights);

@@ -1,7 +1,7 @@
 // Distillation as a call: teacher and student in memory, a corpus, a few numbers; the same run that recipes make.
 import { join } from "node:path";
 import type { z } from "zod";
-import { differentField, type LoadedModel, loadModel } from "../checkpoint/index.ts";
+import { differentField, loadModel } from "../checkpoint/index.ts";
 import type { CorpusSource } from "../data/index.ts";
 import type { DistillEvent, StepEvent } from "../distill/events.ts";
 import { prepareWith, stepOf } from "../distill/prepare.ts";
@@ -14,7 +14,7 @@ import { UsageError } from "../errors.ts";
 import { type ModelConfig, noReuse } from "../models/config.ts";
 import { copyWeights, type ModelWeights } from "../models/parameters.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { Model } from "../upstream/model.ts";
+import { type Model, NO_FILE } from "../upstream/model.ts";
 import { defaultRuntime } from "../upstream/node.ts";
 
 type RecipeFields = z.input<typeof recipeSchema>;
@@ -91,7 +91,7 @@ async function* events(options: DistillOptions, recipe: Recipe): AsyncGenerator<
   const { student, teacher, resume, force, signal } = options;
   const runtime = options.runtime ?? (await defaultRuntime());
   const prepare = prepareWith(async () => ({
-    teacher: asLoaded(teacher),
+    teacher: { ...teacher, info: teacher.info ?? NO_FILE },
     student: student.config,
     async makeStep() {
       const step = stepOf(recipe, { runtime, teacher, student });
@@ -108,11 +108,6 @@ async function* events(options: DistillOptions, recipe: Recipe): AsyncGenerator<
       copyWeights(student.parameters, (await loadModel(join(event.folder, DISTILL_FILES.last))).parameters);
     yield event;
   }
-}
-
-function asLoaded({ config, parameters, info }: DistillOptions["teacher"]): LoadedModel {
-  const unknown = { path: "in memory", format: "unknown", storedDtype: "F32", ignored: [], notes: [] } as const;
-  return { config, parameters, info: info ?? unknown };
 }
 
 /** What a recipe file would have to say. */

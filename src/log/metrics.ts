@@ -75,45 +75,35 @@ function removeTornLine(file: number): void {
   if (end < size) ftruncateSync(file, end);
 }
 
-/** A line of the file, its number from 1, and whether its newline was there. */
-interface Line {
-  readonly bytes: Buffer;
-  readonly number: number;
-  readonly complete: boolean;
-}
-
-async function* lines(path: string): AsyncGenerator<Line> {
+/** The lines of the file, each with its row; a last line without its newline has none: a kill cut it off. */
+async function* lines(path: string): AsyncGenerator<{ bytes: Buffer; row?: MetricsRow }> {
   let rest: Buffer = Buffer.alloc(0);
   let number = 1;
-  const tooLong = () =>
-    new StillwaveError(`${path}:${number}: line longer than ${MAX_LINE_BYTES} bytes; not a metrics file`);
   try {
     for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18 })) {
       const data = rest.length ? Buffer.concat([rest, chunk as Buffer]) : (chunk as Buffer);
       let start = 0;
       for (let at = data.indexOf(NEWLINE); at >= 0; at = data.indexOf(NEWLINE, start)) {
-        yield { bytes: data.subarray(start, at), number: number++, complete: true };
+        const bytes = data.subarray(start, at);
+        yield { bytes, row: parseLine(`${path}:${number++}`, bytes) };
         start = at + 1;
       }
       rest = data.subarray(start);
-      if (rest.length > MAX_LINE_BYTES) throw tooLong();
+      if (rest.length > MAX_LINE_BYTES)
+        throw new StillwaveError(`${path}:${number}: line longer than ${MAX_LINE_BYTES} bytes; not a metrics file`);
     }
   } catch (error) {
     if (error instanceof StillwaveError) throw error;
     throw new StillwaveError(`${path}: cannot read metrics: ${(error as Error).message}`, { cause: error });
   }
-  if (rest.length) yield { bytes: rest, number, complete: false };
+  if (rest.length) yield { bytes: rest };
 }
 
-/** undefined for a torn last line; a StillwaveError with path and line number for any other that does not parse. */
-function parseLine(path: string, line: Line): MetricsRow | undefined {
-  if (!line.complete) return undefined;
+function parseLine(place: string, bytes: Buffer): MetricsRow {
   try {
-    return parseMetricsRow(line.bytes.toString("utf8"));
+    return parseMetricsRow(bytes.toString("utf8"));
   } catch (error) {
-    throw new StillwaveError(
-      `${path}:${line.number}: corrupt metrics row: ${(error as Error).message}; delete that line to go on`,
-    );
+    throw new StillwaveError(`${place}: corrupt metrics row: ${(error as Error).message}; delete that line to go on`);
   }
 }
 
@@ -123,10 +113,7 @@ function parseLine(path: string, line: Line): MetricsRow | undefined {
  */
 export async function readMetrics(path: string): Promise<MetricsRow[]> {
   const rows: MetricsRow[] = [];
-  for await (const line of lines(path)) {
-    const row = parseLine(path, line);
-    if (row) rows.push(row);
-  }
+  for await (const { row } of lines(path)) if (row) rows.push(row);
   return rows;
 }
 
@@ -139,18 +126,14 @@ export async function truncateAfter(path: string, step: number): Promise<number>
   if ((await stat(path).catch(() => undefined)) === undefined) return 0;
   let dropped = 0;
   let torn = false;
-  for await (const line of lines(path)) {
-    const row = parseLine(path, line);
+  for await (const { row } of lines(path)) {
     if (!row) torn = true;
     else if (row.step > step) dropped++;
   }
   if (!dropped && !torn) return 0;
   const newline = Buffer.from("\n");
   async function* kept(): AsyncGenerator<Uint8Array> {
-    for await (const line of lines(path)) {
-      const row = parseLine(path, line);
-      if (row && row.step <= step) yield Buffer.concat([line.bytes, newline]);
-    }
+    for await (const { bytes, row } of lines(path)) if (row && row.step <= step) yield Buffer.concat([bytes, newline]);
   }
   await writeFileAtomic(path, kept());
   return dropped;

@@ -7,15 +7,15 @@ import { frameDim } from "../nn/features/frames.ts";
 import { entriesBefore, windowCounts } from "../nn/features/lengths.ts";
 import type { ParameterLookup } from "../nn/scope.ts";
 import type { ModelConfig } from "./config.ts";
-import { parameterSpecs } from "./parameters.ts";
+import { type ParameterSpec, parameterSpecs } from "./parameters.ts";
 
 /** Batch size and padded length of the waveforms, symbolic. */
 export const BATCH: Dim = symbol("batch");
 export const SAMPLES: Dim = symbol("samples");
 
-/** One graph input per parameter, in `parameterSpecs` order, and a lookup over them. */
-export function parameterInputs(config: ModelConfig): { values: Map<string, Value>; lookup: ParameterLookup } {
-  const values = new Map(parameterSpecs(config).map(({ name, shape }) => [name, input(name, shape)]));
+/** One graph input per parameter, in the order of the specs, and a lookup over them. */
+export function specInputs(specs: readonly ParameterSpec[]): { values: Map<string, Value>; lookup: ParameterLookup } {
+  const values = new Map(specs.map(({ name, shape }) => [name, input(name, shape)]));
   const lookup = (name: string): Value => {
     const value = values.get(name);
     if (!value) throw new InternalError(`the model reads parameter "${name}", which is not in its specs`);
@@ -23,6 +23,8 @@ export function parameterInputs(config: ModelConfig): { values: Map<string, Valu
   };
   return { values, lookup };
 }
+
+export const parameterInputs = (config: ModelConfig) => specInputs(parameterSpecs(config));
 
 /** wave [batch, samples]. */
 export const waveInput = (): Value => input("wave", [BATCH, SAMPLES]);

@@ -15,14 +15,14 @@ interface Entry {
 
 export class SessionCache {
   private readonly runtime: Runtime;
-  private readonly recycleAboveBytes: number;
+  private readonly isLarge: () => boolean;
   private readonly entries = new Map<string, Entry>();
   private uses = 0;
 
-  /** `recycleAboveBytes`: memory of this process above which `used` ends all sessions; default: it never does. */
-  constructor(runtime: Runtime, recycleAboveBytes = Number.POSITIVE_INFINITY) {
+  /** `isLarge`: whether this process has grown so large that `used` ends all sessions; default: never. */
+  constructor(runtime: Runtime, isLarge = () => false) {
     this.runtime = runtime;
-    this.recycleAboveBytes = recycleAboveBytes;
+    this.isLarge = isLarge;
   }
 
   /** What `build` makes of its compiled graphs, made the first time `key` is asked for. A key always has the same build. */
@@ -41,7 +41,7 @@ export class SessionCache {
 
   /** To be called after each use, with no result of a session pending: frees arenas that have grown. Numbers do not depend on it. */
   async used(): Promise<void> {
-    if (++this.uses < RECYCLE_AFTER_USES || process.memoryUsage.rss() < this.recycleAboveBytes) return;
+    if (++this.uses < RECYCLE_AFTER_USES || !this.isLarge()) return;
     this.uses = 0;
     await this.release();
   }

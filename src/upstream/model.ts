@@ -124,7 +124,7 @@ function extractionOf(outputs: Record<string, HostArray>, frames: readonly numbe
 }
 
 /** Of weights that were read from nowhere. */
-const NO_FILE: ModelInfo = { path: "in memory", format: "unknown", storedDtype: "F32", ignored: [], notes: [] };
+export const NO_FILE: ModelInfo = { path: "in memory", format: "unknown", storedDtype: "F32", ignored: [], notes: [] };
 
 /** A Model of a configuration and its weights. `runtime` is for calls of `extract` that name none. */
 export function createModel(

@@ -276,7 +276,7 @@ describe("misuse", () => {
     [["extract", "a", "b", "--out", "c", "--layers", "x"], /expected all or numbers such as 0,6,12/],
     [["extract", "a", "b", "--out", "c", "--batch-seconds", "-1"], /expected a number of seconds, 0 or more/],
     [["extract", "a", "b", "--out", "c", "--format", "csv"], /Allowed choices are npy, safetensors/],
-    [["extract", "GOOD", goodAudio, "--out", "c", "--layers", "7"], /no layer 7; valid: 0, 1, 2/],
+    [["extract", "GOOD", goodAudio, "--out", "c", "--layers", "7"], /no hidden state 7; valid: 0, 1, 2/],
     [["verify", root, "--model", "x"], /model: none of these cases is a published output/],
     [["verify"], /missing required argument 'case-folder'/],
   ])("%j", async (args, message) => {

@@ -51,7 +51,7 @@ test("release frees everything, what is still being compiled and what failed hal
 
 test("sessions are made anew after sixteen uses of a large process, and never of a small one", async () => {
   const { log, runtime } = recording();
-  const [large, small] = [new SessionCache(runtime, 1), new SessionCache(runtime)];
+  const [large, small] = [new SessionCache(runtime, () => true), new SessionCache(runtime)];
   for (let use = 1; use <= 33; use++) {
     await large.get("a", (compile) => compile(graph("large")));
     await small.get("a", (compile) => compile(graph("small")));

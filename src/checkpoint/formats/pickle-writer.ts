@@ -76,8 +76,7 @@ export function writePickle(value: PickleValue, storageType: "FloatStorage" | "H
 
 class PickleWriter {
   readonly storages: Float32Array[] = [];
-  private buffer = new Uint8Array(1 << 16);
-  private length = 0;
+  private readonly parts: Uint8Array[] = [];
   private readonly memo = new Map<string, number>();
   private readonly storageType: string;
 
@@ -86,11 +85,11 @@ class PickleWriter {
   }
 
   take(): Uint8Array {
-    return this.buffer.slice(0, this.length);
+    return Buffer.concat(this.parts);
   }
 
   byte(...bytes: number[]): void {
-    this.raw(bytes);
+    this.parts.push(Uint8Array.from(bytes));
   }
 
   value(value: PickleValue, depth: number): void {
@@ -153,15 +152,15 @@ class PickleWriter {
   private global(module: string, name: string): void {
     this.memoised(`global ${module} ${name}`, () => {
       this.byte(OP.global);
-      this.raw(new TextEncoder().encode(`${module}\n${name}\n`));
+      this.parts.push(Buffer.from(`${module}\n${name}\n`));
     });
   }
 
   private text(text: string): void {
     this.memoised(`text ${text}`, () => {
-      const bytes = new TextEncoder().encode(text);
+      const bytes = Buffer.from(text);
       this.word(OP.binUnicode, bytes.length);
-      this.raw(bytes);
+      this.parts.push(bytes);
     });
   }
 
@@ -186,32 +185,16 @@ class PickleWriter {
   }
 
   private float(value: number): void {
-    this.byte(OP.binFloat);
-    const at = this.grow(8);
-    new DataView(this.buffer.buffer).setFloat64(at, value, false);
+    const bytes = Buffer.of(OP.binFloat, 0, 0, 0, 0, 0, 0, 0, 0);
+    bytes.writeDoubleBE(value, 1);
+    this.parts.push(bytes);
   }
 
   /** An opcode and a 32-bit little-endian number. */
   private word(code: number, value: number): void {
-    this.byte(code);
-    const at = this.grow(4);
-    new DataView(this.buffer.buffer).setInt32(at, value, true);
-  }
-
-  private raw(bytes: ArrayLike<number>): void {
-    const at = this.grow(bytes.length);
-    this.buffer.set(bytes, at);
-  }
-
-  private grow(bytes: number): number {
-    const at = this.length;
-    this.length += bytes;
-    if (this.length > this.buffer.length) {
-      const larger = new Uint8Array(Math.max(this.length, 2 * this.buffer.length));
-      larger.set(this.buffer);
-      this.buffer = larger;
-    }
-    return at;
+    const bytes = Buffer.of(code, 0, 0, 0, 0);
+    bytes.writeInt32LE(value, 1);
+    this.parts.push(bytes);
   }
 }
 

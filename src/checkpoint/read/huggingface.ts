@@ -4,7 +4,7 @@ import { StillwaveError } from "../../errors.ts";
 import type { CheckpointFormat, LoadOptions, OpenCheckpoint } from "../checkpoint.types.ts";
 import { RandomAccessFile } from "../formats/file.ts";
 import { readSafetensors } from "../formats/safetensors.ts";
-import type { StoredTensors } from "../formats/tensors.ts";
+import type { StoredTensor, StoredTensors } from "../formats/tensors.ts";
 import { openTorch } from "../formats/torch.ts";
 import { isFields } from "./config/fields.ts";
 import { noCheckpoint, readJson, sniff } from "./folder.ts";
@@ -60,23 +60,21 @@ async function openFiles(files: readonly string[]): Promise<{
       const content = await sniff(path);
       if (content === "other") throw await noCheckpoint(path);
       kind = content;
-      const shard: StoredTensors = new Map();
-      if (content === "safetensors") {
-        const file = await readSafetensors(path);
-        closers.push(() => file.close());
-        bytes += file.size;
+      const file = content === "safetensors" ? await readSafetensors(path) : await RandomAccessFile.open(path);
+      closers.push(() => file.close());
+      bytes += file.size;
+      const shard: StoredTensor[] = [];
+      if ("tensors" in file) {
         for (const { name, dtype, shape } of file.tensors.values())
-          shard.set(name, { name, dtype, shape, read: async () => (await file.read(name)).data });
+          shard.push({ name, dtype, shape, read: async () => (await file.read(name)).data });
       } else {
-        const file = await RandomAccessFile.open(path);
-        closers.push(() => file.close());
-        bytes += file.size;
         const torch = await openTorch(file);
-        const content = stateDict(torch, torch.root, path);
-        others.push(...content.others);
-        for (const [name, tensor] of content.tensors) shard.set(name, tensor);
+        const state = stateDict(torch, torch.root, path);
+        others.push(...state.others);
+        shard.push(...state.tensors.values());
       }
-      for (const [name, tensor] of shard) {
+      for (const tensor of shard) {
+        const { name } = tensor;
         if (tensors.has(name)) throw new StillwaveError(`${path}: tensor "${name}" is also in another shard`);
         tensors.set(name, tensor);
       }

@@ -1,11 +1,10 @@
 // A head that runs and trains: logits, then gradients from the loss's cotangent, which the host computes in between.
 import { COTANGENT, splitBackward } from "../../autodiff/cut.ts";
 import { InternalError } from "../../errors.ts";
-import type { HostArray, Parameters } from "../../graph/array.ts";
+import type { Parameters } from "../../graph/array.ts";
 import { mulDims } from "../../graph/dim.ts";
-import type { Value } from "../../graph/value.ts";
-import { input } from "../../graph/value.ts";
 import { flatten } from "../../models/flat.ts";
+import { specInputs } from "../../models/trace.ts";
 import type { LstmTraces } from "../../nn/lstm.ts";
 import { type DropoutSite, fedDropout, noDropout } from "../../nn/scope.ts";
 import type { Executable, Feed, Runtime } from "../../runtime/runtime.ts";
@@ -76,7 +75,7 @@ export class Head {
     this.parameters = views;
     this.accumulator = new GradientAccumulator(specs);
     this.gradients = this.accumulator.flat;
-    this.sessions = new SessionCache(runtime, RECYCLE_ABOVE_BYTES);
+    this.sessions = new SessionCache(runtime, () => process.memoryUsage.rss() >= RECYCLE_ABOVE_BYTES);
   }
 
   zeroGradients(): void {
@@ -94,7 +93,7 @@ export class Head {
     const frames = this.framesOf(batch);
     const { logits } = await inference.run(this.feedsOf(batch, frames));
     if (!this.pending) await this.sessions.used();
-    return outputOf(logits, frames);
+    return { logits: logits.data, shape: logits.shape, frames };
   }
 
   /** Logits of a training pass, whose gradients `backward` adds next. */
@@ -113,10 +112,10 @@ export class Head {
       ...drawDropoutMasks(compiled.sites, { items, time, blocks: time / frameMultiple(this.config) }, dropoutSeed),
     };
     const { logits, ...saved } = await compiled.forward.run(given);
-    const { shape } = logits;
+    const { shape, data: values } = logits;
     this.pending = (data) =>
       this.accumulator.add((into) => compiled.backward.run({ ...given, ...saved, [COTANGENT]: { shape, data } }, into));
-    return outputOf(logits, frames);
+    return { logits: values, shape, frames };
   }
 
   /** Adds the gradients of the last forward pass, given the loss's cotangent in the shape of its logits. */
@@ -133,7 +132,7 @@ export class Head {
     return this.sessions.release();
   }
 
-  /** Whether not one of the frames that the head reads as one is full; recurrences do not run over no frames. */
+  /** The batch has no frame that the head could read; recurrences do not run over no frames. */
   private isTooShort({ shape }: FeatureBatch): boolean {
     return headFrames(this.config, shape[2]) === 0;
   }
@@ -155,17 +154,11 @@ export class Head {
   }
 
   private traced(options: Omit<HeadGraphOptions, "dtype" | "time">) {
-    const specs = headParameters(this.config, this.input);
-    const parameters = new Map(specs.map(({ name, shape }) => [name, input(name, shape)]));
-    const lookup = (name: string): Value => {
-      const value = parameters.get(name);
-      if (!value) throw new InternalError(`the head reads parameter "${name}", which it does not have`);
-      return value;
-    };
-    const { config, dtype } = this;
+    const { config, input, dtype } = this;
+    const { values: parameters, lookup } = specInputs(headParameters(config, input));
     const multiple = frameMultiple(config);
     const time = multiple === 1 ? TIME : mulDims(multiple, BLOCKS);
-    return { parameters, logits: headLogits(config, this.input, lookup, { dtype, time, ...options }) };
+    return { parameters, logits: headLogits(config, input, lookup, { dtype, time, ...options }) };
   }
 
   private trainingSessions(specAugment: boolean): Promise<Compiled> {
@@ -193,9 +186,3 @@ function padded(batch: FeatureBatch, multiple: number): FeatureBatch {
     data.set(batch.data.subarray(row * time * dim, (row + 1) * time * dim), row * longer * dim);
   return { ...batch, data, shape: [layers, items, longer, dim] };
 }
-
-const outputOf = ({ data, shape }: HostArray, frames: readonly number[]): HeadOutput => ({
-  logits: data,
-  shape,
-  frames,
-});

@@ -15,7 +15,7 @@ import type { Task, TaskUtterance } from "../tasks/task.types.ts";
 import { accuracy, errorRate, evaluate } from "../training/evaluate.ts";
 import type { Sampler } from "../training/sampler.ts";
 import { FRESH_HEAD_STATE, type HeadState, isHeadState } from "../training/state.ts";
-import { type HeadPlan, type TrainEvent, trainHead, trainingFolder } from "../training/train.ts";
+import { type TrainEvent, trainHead, trainingFolder } from "../training/train.ts";
 import type { EvaluationEvent } from "./events.types.ts";
 import { EVALUATION_FILES } from "./record.ts";
 
@@ -84,8 +84,7 @@ async function* trainAt(
   untilStep: number,
 ): AsyncGenerator<EvaluationEvent, HeadState, undefined> {
   const { settings, config, input, source, objective, runtime, task, signal } = parts;
-  const { seed, schedule, warmup, steps } = settings;
-  const parameters = initHead(config, input, seed);
+  const parameters = initHead(config, input, settings.seed);
   const head = new Head({ config, input, dtype: source.dtype, parameters, runtime });
   const optimizer = createAdamWState(head.weights.length);
   const folder = trainingFolder(parts.folder, learningRate);
@@ -95,12 +94,6 @@ async function* trainAt(
     const { found, notes } = await restoreLast(folder, live, isHeadState, true);
     for (const text of notes) yield { kind: "note", text };
     const start = found?.state ?? FRESH_HEAD_STATE;
-    const plan: HeadPlan = {
-      ...settings,
-      learningRate,
-      schedule: { kind: schedule, warmup, totalSteps: steps },
-      untilStep,
-    };
     yield { kind: "training", learningRate, step: start.step, untilStep };
     const purgeStep = start.step > 0 ? start.step + 1 : undefined;
     log = openEventWriter(join(parts.folder, EVALUATION_FILES.events, `lr-${learningRate.toExponential()}`), {
@@ -109,7 +102,7 @@ async function* trainAt(
     const { scalars } = log;
     return yield* trainHead({
       ...parts,
-      plan,
+      plan: { ...settings, learningRate, untilStep },
       head,
       optimizer,
       start,

@@ -10,24 +10,17 @@ import { type Outcome, runTraining, type Trainer } from "../../training/loop.ts"
 import type { FeatureSource } from "../features/features.types.ts";
 import { drawPlans } from "../heads/augment.ts";
 import type { Head } from "../heads/step.ts";
+import type { Training } from "../recipe/defaults.ts";
 import type { Objective } from "../tasks/objective.ts";
 import type { Sampler } from "./sampler.ts";
-import { type HeadSchedule, scheduleFactor } from "./schedule.ts";
+import { scheduleFactor } from "./schedule.ts";
 import type { EvaluationPoint, HeadState } from "./state.ts";
 
-export interface HeadPlan {
+/** The settings of a training, at one learning rate. */
+export interface HeadPlan extends Omit<Training, "protocol" | "learningRates" | "sweepSteps" | "batchSize"> {
   readonly learningRate: number;
-  readonly schedule: HeadSchedule;
-  /** Updates after which to stop for now, at most the schedule's total. */
+  /** Updates after which to stop for now, at most `steps`. */
   readonly untilStep: number;
-  readonly accumulate: number;
-  /** Largest norm of a gradient. */
-  readonly clip: number;
-  readonly evaluateEvery: number;
-  /** Evaluations without a better dev score after which training ends; null: never. */
-  readonly patience: number | null;
-  readonly specAugment: boolean;
-  readonly seed: number;
 }
 
 export interface TrainParts {
@@ -147,7 +140,7 @@ async function update(parts: TrainParts, before: HeadState): Promise<TrainOutcom
   }
   const norm = gradientNorm(head.gradients);
   const skipped = !Number.isFinite(norm);
-  const learningRate = plan.learningRate * scheduleFactor(plan.schedule, step);
+  const learningRate = plan.learningRate * scheduleFactor(plan, step);
   if (!skipped) {
     clipGradients(head.gradients, norm, plan.clip);
     adamUpdate(head.weights, head.gradients, optimizer, learningRate);

@@ -66,7 +66,7 @@ async function attempt(
 const plans: Record<"frames" | "bilstm" | "utterance", Partial<HeadPlan>> = {
   frames: { untilStep: 10, evaluateEvery: 4, accumulate: 2 },
   bilstm: { untilStep: 8, evaluateEvery: 3, accumulate: 2, specAugment: true },
-  utterance: { untilStep: 12, evaluateEvery: 5, schedule: { kind: "warmup", warmup: 3, totalSteps: 12 } },
+  utterance: { untilStep: 12, evaluateEvery: 5, schedule: "warmup", warmup: 3, steps: 12 },
 };
 
 describe.each(["frames", "bilstm", "utterance"] as const)("%s", (kind) => {

@@ -97,8 +97,8 @@ describe("an update", () => {
   });
 
   test("under warm-up begins at rate zero and ends above it", async () => {
-    const schedule = { kind: "warmup", warmup: 2, totalSteps: 5 } as const;
-    const parts = await prepare(madeUp("utterance"), runtime, folder(), { plan: { untilStep: 5, schedule } });
+    const schedule = { schedule: "warmup", warmup: 2, steps: 5 } as const;
+    const parts = await prepare(madeUp("utterance"), runtime, folder(), { plan: { untilStep: 5, ...schedule } });
     const before = parts.head.weights.slice();
     const { events } = await run(parts, (event) => {
       if (event.kind === "step" && event.step === 1) expect(parts.head.weights).toEqual(before);

@@ -13,7 +13,9 @@ import { type MadeUp, type MemorySource, memorySource } from "../made-up.ts";
 
 const plan = (rest: Partial<HeadPlan> = {}): HeadPlan => ({
   learningRate: 0.01,
-  schedule: { kind: "constant", warmup: 0, totalSteps: rest.untilStep ?? 20 },
+  schedule: "constant",
+  warmup: 0,
+  steps: rest.untilStep ?? 20,
   untilStep: 20,
   accumulate: 1,
   clip: 1,
