@@ -14,6 +14,9 @@ const NAMES: Readonly<Record<string, string>> = {
     ModelProfile ModelWeights PaddedWaveforms Parameters profile ProfileOptions RecipeSections reuseEvery
     ReuseSemantics StepEvent StillwaveError studentConv StudentOptions UsageError writeModelFolder
   `,
+  "stillwave/engine": `
+    constant Dim DType gradients HostArray input ops printGraph scalar Shape symbol Value
+  `,
   "stillwave/node": `
     createRuntime Device Executable Feed Feeds listDevices OnnxFile openOnnxFile Runtime RuntimeOptions
   `,
@@ -45,7 +48,7 @@ const NAMES: Readonly<Record<string, string>> = {
   `,
   "stillwave/web": `
     availableThreads createRuntime Executable Extraction ExtractOptions Feed Feeds HostArray loadModelFromFiles
-    loadModelFromUrl LoadOptions Model ModelConfig ModelFiles OnnxModel OnnxPort OnnxTensor PaddedWaveforms
+    loadModelFromUrl LoadOptions Model ModelConfig ModelFiles OnnxFile OnnxOutput OnnxPort PaddedWaveforms
     padWaveforms Parameters Runtime StillwaveError UsageError WebDevice WebRuntime WebRuntimeOptions
   `,
 };
@@ -113,7 +116,9 @@ function followNames(sources: ReadonlyMap<string, Source>) {
       if (ts.isExportDeclaration(statement)) {
         const { exportClause: clause, moduleSpecifier: module } = statement;
         if (!clause) for (const [name, exported] of exportsOf(targetOf(file, module!))) found.set(name, exported);
-        else if (ts.isNamedExports(clause))
+        else if (ts.isNamespaceExport(clause))
+          found.set(clause.name.text, { place: `${targetOf(file, module!)}#*`, isTypeOnly: statement.isTypeOnly });
+        else
           for (const { name, propertyName, isTypeOnly } of clause.elements) {
             const place = placeOf((propertyName ?? name).text, file, module);
             found.set(name.text, { place, isTypeOnly: isTypeOnly || statement.isTypeOnly });
@@ -203,7 +208,7 @@ describe("public names", () => {
 test("a type without a public name is found, wherever it stands in a signature and whatever way it came", () => {
   const files = {
     "index.ts":
-      'export { type A, f, g, K } from "./a.ts"; export { h as other } from "./barrel.ts"; export * from "./all.ts";',
+      'export { type A, f, g, K } from "./a.ts"; export { h as other } from "./barrel.ts"; export * from "./all.ts"; export * as all from "./all.ts";',
     "all.ts": "export interface Everything {}",
     "barrel.ts": 'export { h } from "./a.ts";',
     "types.ts": "export interface B {} export type C = B; export interface Inner {}",
@@ -219,7 +224,7 @@ test("a type without a public name is found, wherever it stands in a signature a
   };
   const sources = new Map(Object.entries(files).map(([file, text]) => [file, parseSource(file, text)]));
   const names = followNames(sources);
-  expect([...names.exportsOf("index.ts").keys()]).toEqual(["A", "f", "g", "K", "other", "Everything"]);
+  expect([...names.exportsOf("index.ts").keys()]).toEqual(["A", "f", "g", "K", "other", "Everything", "all"]);
   expect(names.namelessTypes(["index.ts"])).toEqual([
     "K: types.ts#B",
     "f: a.ts#Own",

@@ -3,14 +3,6 @@ import { mkdir, readdir, realpath, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { StillwaveError } from "../../errors.ts";
 
-/** Failures of the file system, which name no remedy, as a user's error; others as they are. */
-export function writeErrorIn(folder: string, error: unknown): unknown {
-  const { code, syscall } = error as NodeJS.ErrnoException;
-  if (error instanceof StillwaveError || !code || !syscall) return error;
-  const remedy = code === "ENOSPC" || code === "EDQUOT" ? "make room on the disk" : "see that it can be written";
-  return new StillwaveError(`${folder}: ${(error as Error).message}; ${remedy}`, { cause: error });
-}
-
 /** Refuses before anything is loaded or downloaded. Says whether the folder is new. */
 export async function openTarget(folder: string, force: boolean): Promise<boolean> {
   const found = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
