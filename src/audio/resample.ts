@@ -38,7 +38,7 @@ export function resample(input: Float32Array, fromHz: number, toHz: number): Flo
   const { up, down, taps, values } = filterBank(fromHz, toHz);
   const output = new Float32Array(resampledLength(input.length, fromHz, toHz));
   const before = taps / 2 - 1;
-  // zeros on both sides spare the inner loop its edges; doubles spare it a conversion a product
+  // zeros on both sides spare the inner loop its edges, doubles one conversion per product
   const padded = new Float64Array(input.length + 2 * taps);
   padded.set(input, before);
   for (let n = 0, phase = 0, centre = 0; n < output.length; n++) {

@@ -60,7 +60,7 @@ export interface OpenCheckpoint {
   readonly tensors: StoredTensors;
   /** Configuration and other plain data found in it. */
   readonly metadata: Readonly<Record<string, unknown>>;
-  /** Matches tensors with a model; throws where something is missing or wrong. */
+  /** Matches tensors with a model. @throws StillwaveError where something is missing or wrong. */
   plan(): ModelPlan;
   close(): Promise<void>;
 }

@@ -37,7 +37,7 @@ export async function loadCheckpoint(pathOrHubId: string, options: HubOptions = 
   return note ? { ...model, info: { ...model.info, notes: [...model.info.notes, note] } } : model;
 }
 
-/** The snapshot folder of a model, downloaded where needed. Offline (by setting or by circumstance) the cached one serves. */
+/** The snapshot folder of a model, downloaded where needed. The cached one serves where there is no network. */
 async function fetchModel(id: string, options: HubOptions): Promise<{ folder: string; note?: string }> {
   const revision = options.revision ?? "main";
   if (!/^[\w./-]+$/.test(revision) || revision.includes(".."))

@@ -1,4 +1,4 @@
-// Loads a model from any known checkpoint: what it is is decided by its content.
+// Loads a model from any known checkpoint. Its content decides what it is, not its name.
 import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { StillwaveError } from "../errors.ts";

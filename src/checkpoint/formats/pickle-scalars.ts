@@ -59,28 +59,28 @@ function rawUnicode(text: string): string {
 }
 
 /** What the instructions push that carry a number, text or bytes, by their code. */
-export const SCALARS: Readonly<Record<number, ((reader: PickleReader) => unknown) | undefined>> = {
-  78: () => null, // NONE
-  136: () => true, // NEWTRUE
-  137: () => false, // NEWFALSE
-  75: (r) => r.byte(), // BININT1
-  77: (r) => r.uint(2), // BININT2
-  74: (r) => r.uint(4) | 0, // BININT
-  73: (r) => integer(r.line()), // INT
-  76: (r) => decimal(r.line()), // LONG
-  138: (r) => longFrom(r.take(r.byte())), // LONG1
-  139: (r) => longFrom(r.take(longLength(r.uint(4)))), // LONG4
-  71: (r) => viewOf(r.take(8)).getFloat64(0, false), // BINFLOAT
-  70: (r) => float(r.line()), // FLOAT
-  83: (r) => unquote(r.line()), // STRING
-  84: (r) => latin1(r.take(r.uint(4))), // BINSTRING
-  85: (r) => latin1(r.take(r.byte())), // SHORT_BINSTRING
-  86: (r) => rawUnicode(latin1(r.lineBytes())), // UNICODE
-  140: (r) => utf8(r.take(r.byte())), // SHORT_BINUNICODE
-  88: (r) => utf8(r.take(r.uint(4))), // BINUNICODE
-  141: (r) => utf8(r.take(r.uint(8))), // BINUNICODE8
-  67: (r) => r.take(r.byte()).slice(), // SHORT_BINBYTES
-  66: (r) => r.take(r.uint(4)).slice(), // BINBYTES
-  142: (r) => r.take(r.uint(8)).slice(), // BINBYTES8
-  150: (r) => r.take(r.uint(8)).slice(), // BYTEARRAY8
-};
+export const SCALARS = new Map<number, (reader: PickleReader) => unknown>([
+  [0x4e, () => null], // NONE
+  [0x88, () => true], // NEWTRUE
+  [0x89, () => false], // NEWFALSE
+  [0x4b, (r) => r.byte()], // BININT1
+  [0x4d, (r) => r.uint(2)], // BININT2
+  [0x4a, (r) => r.uint(4) | 0], // BININT
+  [0x49, (r) => integer(r.line())], // INT
+  [0x4c, (r) => decimal(r.line())], // LONG
+  [0x8a, (r) => longFrom(r.take(r.byte()))], // LONG1
+  [0x8b, (r) => longFrom(r.take(longLength(r.uint(4))))], // LONG4
+  [0x47, (r) => viewOf(r.take(8)).getFloat64(0, false)], // BINFLOAT
+  [0x46, (r) => float(r.line())], // FLOAT
+  [0x53, (r) => unquote(r.line())], // STRING
+  [0x54, (r) => latin1(r.take(r.uint(4)))], // BINSTRING
+  [0x55, (r) => latin1(r.take(r.byte()))], // SHORT_BINSTRING
+  [0x56, (r) => rawUnicode(latin1(r.lineBytes()))], // UNICODE
+  [0x8c, (r) => utf8(r.take(r.byte()))], // SHORT_BINUNICODE
+  [0x58, (r) => utf8(r.take(r.uint(4)))], // BINUNICODE
+  [0x8d, (r) => utf8(r.take(r.uint(8)))], // BINUNICODE8
+  [0x43, (r) => r.take(r.byte()).slice()], // SHORT_BINBYTES
+  [0x42, (r) => r.take(r.uint(4)).slice()], // BINBYTES
+  [0x8e, (r) => r.take(r.uint(8)).slice()], // BINBYTES8
+  [0x96, (r) => r.take(r.uint(8)).slice()], // BYTEARRAY8
+]);

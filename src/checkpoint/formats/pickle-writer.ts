@@ -12,8 +12,8 @@ export class PickleFloat {
 }
 
 /**
- * Objects become dicts, Maps `collections.OrderedDict` as state dicts are, arrays with a shape dense tensors whose numbers
- * go into a storage of their own; whole numbers become ints, others floats.
+ * What can be pickled. Objects become dicts, Maps become `collections.OrderedDict` (as state dicts are), arrays with a
+ * shape become dense tensors with a storage of their own. Whole numbers become ints, other numbers floats.
  */
 export type PickleValue =
   | null

@@ -35,11 +35,11 @@ class Machine {
   }
 
   private step(code: number): unknown {
-    const scalar = SCALARS[code];
+    const scalar = SCALARS.get(code);
     if (scalar) return this.stack.push(scalar(this.reader));
-    const moving = Machine.MOVING[code];
+    const moving = Machine.MOVING.get(code);
     if (moving) return moving(this);
-    const building = Machine.BUILDING[code];
+    const building = Machine.BUILDING.get(code);
     if (!building)
       throw new StillwaveError(
         `pickle: unknown or refused instruction 0x${code.toString(16).padStart(2, "0")} at byte ${this.reader.position - 1}`,
@@ -49,51 +49,51 @@ class Machine {
   }
 
   /** Instructions that move values between the stack and the memo. */
-  private static readonly MOVING: Readonly<Record<number, Instruction | undefined>> = {
-    128: (m) => m.checkProtocol(m.reader.byte()), // PROTO
-    149: (m) => m.reader.uint(8), // FRAME
-    48: (m) => (m.stack.length > 0 ? m.stack.pop() : m.popMark()), // POP
-    49: (m) => m.popMark(), // POP_MARK
-    50: (m) => m.stack.push(m.top()), // DUP
-    103: (m) => m.recall(Number(decimal(m.reader.line()))), // GET
-    104: (m) => m.recall(m.reader.byte()), // BINGET
-    106: (m) => m.recall(m.reader.uint(4)), // LONG_BINGET
-    112: (m) => m.memo.set(Number(decimal(m.reader.line())), m.top()), // PUT
-    113: (m) => m.memo.set(m.reader.byte(), m.top()), // BINPUT
-    114: (m) => m.memo.set(m.reader.uint(4), m.top()), // LONG_BINPUT
-    148: (m) => m.memo.set(m.memo.size, m.top()), // MEMOIZE
-  };
+  private static readonly MOVING = new Map<number, Instruction>([
+    [0x80, (m) => m.checkProtocol(m.reader.byte())], // PROTO
+    [0x95, (m) => m.reader.uint(8)], // FRAME
+    [0x30, (m) => (m.stack.length > 0 ? m.stack.pop() : m.popMark())], // POP
+    [0x31, (m) => m.popMark()], // POP_MARK
+    [0x32, (m) => m.stack.push(m.top())], // DUP
+    [0x67, (m) => m.recall(Number(decimal(m.reader.line())))], // GET
+    [0x68, (m) => m.recall(m.reader.byte())], // BINGET
+    [0x6a, (m) => m.recall(m.reader.uint(4))], // LONG_BINGET
+    [0x70, (m) => m.memo.set(Number(decimal(m.reader.line())), m.top())], // PUT
+    [0x71, (m) => m.memo.set(m.reader.byte(), m.top())], // BINPUT
+    [0x72, (m) => m.memo.set(m.reader.uint(4), m.top())], // LONG_BINPUT
+    [0x94, (m) => m.memo.set(m.memo.size, m.top())], // MEMOIZE
+  ]);
 
   /** Instructions that make or fill containers and objects. */
-  private static readonly BUILDING: Readonly<Record<number, Instruction | undefined>> = {
-    40: (m) => m.mark(), // MARK
-    41: (m) => m.stack.push([]), // EMPTY_TUPLE
-    93: (m) => m.stack.push([]), // EMPTY_LIST
-    133: (m) => m.stack.push([m.pop()]), // TUPLE1
-    134: (m) => m.stack.push([m.pop(), m.pop()].reverse()), // TUPLE2
-    135: (m) => m.stack.push([m.pop(), m.pop(), m.pop()].reverse()), // TUPLE3
-    116: (m) => m.pushed(m.popMark()), // TUPLE
-    108: (m) => m.pushed(m.popMark()), // LIST
-    97: (m) => m.append([m.pop()]), // APPEND
-    101: (m) => m.append(m.popMark()), // APPENDS
-    144: (m) => m.append(m.popMark()), // ADDITEMS
-    143: (m) => m.stack.push(new Set()), // EMPTY_SET
-    145: (m) => m.pushed(new Set(m.popMark())), // FROZENSET
-    125: (m) => m.stack.push(new Map()), // EMPTY_DICT
-    100: (m) => m.pushed(setItems(new Map(), m.popMark())), // DICT
-    115: (m) => m.setItems([m.pop(), m.pop()].reverse()), // SETITEM
-    117: (m) => m.setItems(m.popMark()), // SETITEMS
-    99: (m) => m.stack.push(new PickleGlobal(m.reader.line(), m.reader.line())), // GLOBAL
-    147: (m) => m.stack.push(globalOf(...([m.pop(), m.pop()].reverse() as [unknown, unknown]))), // STACK_GLOBAL
-    82: (m) => m.reduce(), // REDUCE
-    129: (m) => m.reduce(), // NEWOBJ
-    146: (m) => m.reduce(m.pop()), // NEWOBJ_EX
-    105: (m) => m.pushed(construct(new PickleGlobal(m.reader.line(), m.reader.line()), m.popMark())), // INST
-    111: (m) => m.object(m.popMark()), // OBJ
-    98: (m) => m.setState(m.pop()), // BUILD
-    80: () => persistentLoad(undefined), // PERSID
-    81: (m) => m.stack.push(persistentLoad(m.pop())), // BINPERSID
-  };
+  private static readonly BUILDING = new Map<number, Instruction>([
+    [0x28, (m) => m.mark()], // MARK
+    [0x29, (m) => m.stack.push([])], // EMPTY_TUPLE
+    [0x5d, (m) => m.stack.push([])], // EMPTY_LIST
+    [0x85, (m) => m.stack.push([m.pop()])], // TUPLE1
+    [0x86, (m) => m.stack.push([m.pop(), m.pop()].reverse())], // TUPLE2
+    [0x87, (m) => m.stack.push([m.pop(), m.pop(), m.pop()].reverse())], // TUPLE3
+    [0x74, (m) => m.pushed(m.popMark())], // TUPLE
+    [0x6c, (m) => m.pushed(m.popMark())], // LIST
+    [0x61, (m) => m.append([m.pop()])], // APPEND
+    [0x65, (m) => m.append(m.popMark())], // APPENDS
+    [0x90, (m) => m.append(m.popMark())], // ADDITEMS
+    [0x8f, (m) => m.stack.push(new Set())], // EMPTY_SET
+    [0x91, (m) => m.pushed(new Set(m.popMark()))], // FROZENSET
+    [0x7d, (m) => m.stack.push(new Map())], // EMPTY_DICT
+    [0x64, (m) => m.pushed(setItems(new Map(), m.popMark()))], // DICT
+    [0x73, (m) => m.setItems([m.pop(), m.pop()].reverse())], // SETITEM
+    [0x75, (m) => m.setItems(m.popMark())], // SETITEMS
+    [0x63, (m) => m.stack.push(new PickleGlobal(m.reader.line(), m.reader.line()))], // GLOBAL
+    [0x93, (m) => m.pushed(globalOf(m.pop(), m.pop()))], // STACK_GLOBAL
+    [0x52, (m) => m.reduce()], // REDUCE
+    [0x81, (m) => m.reduce()], // NEWOBJ
+    [0x92, (m) => m.reduce(m.pop())], // NEWOBJ_EX
+    [0x69, (m) => m.pushed(construct(new PickleGlobal(m.reader.line(), m.reader.line()), m.popMark()))], // INST
+    [0x6f, (m) => m.object(m.popMark())], // OBJ
+    [0x62, (m) => m.setState(m.pop())], // BUILD
+    [0x50, () => persistentLoad(undefined)], // PERSID
+    [0x51, (m) => m.stack.push(persistentLoad(m.pop()))], // BINPERSID
+  ]);
 
   private checkProtocol(protocol: number): void {
     if (protocol > 5) throw new StillwaveError("pickle: a protocol newer than 5");

@@ -5,7 +5,7 @@ import { parameterSpecs } from "../../models/parameters.ts";
 
 type Rules = readonly (readonly [RegExp, string])[];
 
-/** [fairseq's name, ours (Hugging Face's)]: `*` is a number, a point at the end says that more follows. The first match wins. */
+/** [fairseq's name, ours (Hugging Face's)]: `*` is a number, a dot at the end means that more follows. The first match wins. */
 const FAIRSEQ_NAMES: readonly (readonly [string, string])[] = [
   ["mask_emb", "masked_spec_embed"],
   ["layer_norm.", "feature_projection.layer_norm."],

@@ -23,8 +23,8 @@ export interface StateDict {
 }
 
 /**
- * A torch file whose model is the state dict under `modelKey`. `match` says which model that is; it is asked when the
- * model is planned, so that a checkpoint can be inspected whose model is none.
+ * A torch file whose model is the state dict under `modelKey`. `match` says which model that is. It is called when the
+ * model is planned, so that a checkpoint without a usable model can still be inspected.
  */
 export function openStateDict(
   { path, file, root }: TorchContent,

@@ -24,7 +24,7 @@ const FORMAT_VERSION = 1;
  * Writes `folder` so that loadModel gives the same model back, and Hugging Face's classes load it where the
  * architecture is theirs (heads are extra tensors to them; a missing feature projection becomes an identity).
  * config.json is written last.
- * @throws where a parameter is missing, misshapen or not finite
+ * @throws StillwaveError where a parameter is missing, misshapen or not finite
  */
 export async function writeModelFolder(folder: string, content: ModelFolderContent): Promise<void> {
   const { config, parameters, dtype = "float32", extra = {} } = content;
@@ -48,7 +48,7 @@ function json(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
-/** The parameters in the order of their specs; throws, naming `folder`, where one is missing, misshapen or not finite. */
+/** The parameters in the order of their specs. @throws StillwaveError where one is missing, misshapen or not finite. */
 export function checkParameters(folder: string, config: ModelConfig, parameters: Parameters): Map<string, HostArray> {
   const tensors = new Map<string, HostArray>();
   for (const { name, shape } of parameterSpecs(config)) {

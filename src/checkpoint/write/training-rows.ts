@@ -25,7 +25,7 @@ const TRAINING_FIELDS: readonly (readonly [row: string, section: string, fields:
 
 const MAX_VALUE_LENGTH = 200;
 
-/** No rows where the settings say nothing of the training itself. */
+/** Gives no rows where the settings say nothing of the training itself. */
 export function trainingRows(settings: unknown): [string, string][] {
   if (!isFields(settings)) return [];
   const own = ["teacher", "train", "data", "optimizer"];
@@ -49,7 +49,7 @@ function settingText(value: unknown): string {
   return plain ? String(value).slice(0, MAX_VALUE_LENGTH) : "";
 }
 
-/** A path without the folders that are nobody's business. */
+/** The last two parts of a path: the folders above them are private. */
 export const lastParts = (path: string) =>
   path
     .replace(/\/+$/, "")

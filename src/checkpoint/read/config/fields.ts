@@ -63,7 +63,7 @@ export class FieldReader {
       this.fail(name, `is ${shown(value)}, which is not supported; supported: ${valid.map(shown).join(", ")}`);
   }
 
-  /** A list of `length` sizes (any length where it is not given). */
+  /** A list of sizes. */
   sizes(name: string, fallback: readonly number[]): number[] {
     const value = this.fields[name] ?? fallback;
     if (
