@@ -1,11 +1,11 @@
 // Makes the parts of a run from its recipe: models, step, speech, and the writer of finished models.
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { type LoadedModel, loadCheckpoint, writeModelFolder } from "../checkpoint/index.ts";
 import type { Parameters } from "../graph/array.ts";
 import { type ModelConfig, receptiveField } from "../models/config.ts";
 import { initParameters } from "../models/init.ts";
 import { createRuntime } from "../runtime/node/index.ts";
+import { hashOf } from "../upstream/fingerprint.ts";
 import { type ModelFacts, modelCard } from "./card.ts";
 import type { Recipe } from "./recipe/schema.ts";
 import { studentConfig } from "./recipe/student.ts";
@@ -109,16 +109,6 @@ function teacherRecord(recipe: Recipe, { config, parameters, info }: LoadedModel
     parameters: count,
     sha256: hashOf(parameters),
   };
-}
-
-/** SHA-256 over names, shapes and float32 values. */
-export function hashOf(parameters: Parameters): string {
-  const hash = createHash("sha256");
-  for (const [name, { shape, data }] of parameters) {
-    hash.update(`${name} [${shape}]\n`);
-    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  }
-  return hash.digest("hex");
 }
 
 /** For config.json's own section: what somebody who evaluates the model needs to know. */

@@ -79,6 +79,10 @@ export const reuseEvery = (every: number, layers: number): number[] =>
 /** [0, 1, 2, ...]: every layer computes its own map. */
 export const noReuse = (layers: number): number[] => reuseEvery(1, layers);
 
+/** What models that are no students have in common: every layer computes its own map, and there are no heads. */
+export const teacherFields = (layers: number) =>
+  ({ attentionFrom: noReuse(layers), reuse: "exact", frameRule: "conv", headDim: null, headLayers: [] }) as const;
+
 /** Heads and widths of layer `layer`, pruned or not. */
 export const layerShape = ({ layerShapes, heads, ffnDim }: ModelConfig, layer: number): LayerShape =>
   layerShapes?.[layer] ?? { heads, ffnDim, biasHeads: null };

@@ -1,5 +1,5 @@
 // Architectures of published models by Hugging Face id, so that their size is known without downloading them.
-import { type ConvLayer, type ModelConfig, noReuse } from "./config.ts";
+import { type ConvLayer, type ModelConfig, teacherFields } from "./config.ts";
 
 const CONV: readonly ConvLayer[] = [
   { channels: 512, kernel: 10, stride: 5 },
@@ -27,11 +27,7 @@ function postNorm(family: ModelConfig["family"], size: Size): ModelConfig {
     normalizeWaveform: false,
     layerNormEps: 1e-5,
     relativePosition: family === "wavlm" ? { buckets: 320, maxDistance: 800 } : null,
-    attentionFrom: noReuse(size.layers),
-    reuse: "exact",
-    frameRule: "conv",
-    headDim: null,
-    headLayers: [],
+    ...teacherFields(size.layers),
   };
 }
 

@@ -1,6 +1,6 @@
 // Models in torchaudio's naming with their configuration beside the weights, also structurally pruned ones (DPHuBERT, arXiv:2305.17651).
 import { StillwaveError } from "../../errors.ts";
-import { type LayerShape, type ModelConfig, noReuse } from "../../models/config.ts";
+import { type LayerShape, type ModelConfig, teacherFields } from "../../models/config.ts";
 import type { OpenCheckpoint } from "../checkpoint.types.ts";
 import { fieldsOf, plain } from "../formats/pickle.types.ts";
 import type { StoredTensors } from "../formats/tensors.ts";
@@ -86,11 +86,7 @@ function configFromTorchaudio(
     relativePosition: positioned
       ? { buckets: reader.size("encoder_num_buckets", 320), maxDistance: reader.size("encoder_max_distance", 800) }
       : null,
-    attentionFrom: noReuse(layers),
-    reuse: "exact",
-    frameRule: "conv",
-    headDim: null,
-    headLayers: [],
+    ...teacherFields(layers),
   };
   checkedConfig(config, where);
   const notes = wavlm

@@ -1,5 +1,5 @@
 // config.json of Hugging Face's HubertModel, Wav2Vec2Model and WavLMModel, read and written.
-import { isPruned, type ModelConfig, noReuse } from "../../../models/config.ts";
+import { isPruned, type ModelConfig, teacherFields } from "../../../models/config.ts";
 import { checkedConfig, FieldReader, type Fields, MAX_LAYERS, unknownValue } from "./fields.ts";
 
 const FAMILIES = ["hubert", "wav2vec2", "wavlm"] as const;
@@ -44,11 +44,7 @@ export function configFromHuggingFace(fields: Fields, where: string): ModelConfi
       family === "wavlm"
         ? { buckets: reader.size("num_buckets", 320), maxDistance: reader.size("max_bucket_distance", 800) }
         : null,
-    attentionFrom: noReuse(layers),
-    reuse: "exact",
-    frameRule: "conv",
-    headDim: null,
-    headLayers: [],
+    ...teacherFields(layers),
   };
   return checkedConfig(config, where);
 }
