@@ -7,38 +7,15 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { convertCheckpoint, loadModel, writeModelFolder } from "../../src/checkpoint/index.ts";
 import { convertedCard } from "../../src/checkpoint/write/card.ts";
-import { type ModelConfig, noReuse } from "../../src/models/config.ts";
 import { initParameters } from "../../src/models/init.ts";
 import { profile } from "../../src/models/profile.ts";
+import { smallStudent } from "./students.ts";
 
 const recorded = fileURLToPath(new URL("../../../shared/oracle/checkpoints/", import.meta.url));
 const cases = existsSync(recorded) ? readdirSync(recorded) : [];
 if (cases.length === 0) console.log("skipped: no recorded checkpoints beside the repository");
 
-const config: ModelConfig = {
-  family: "student",
-  conv: [
-    { channels: 8, kernel: 10, stride: 5 },
-    { channels: 12, kernel: 3, stride: 2 },
-  ],
-  convNorm: "group",
-  convBias: false,
-  featureProjection: false,
-  dim: 12,
-  layers: 2,
-  heads: 3,
-  ffnDim: 16,
-  posConv: { kernel: 4, groups: 2 },
-  normFirst: false,
-  normalizeWaveform: false,
-  layerNormEps: 1e-5,
-  relativePosition: null,
-  attentionFrom: [0, 0],
-  reuse: "exact",
-  frameRule: "conv",
-  headDim: 10,
-  headLayers: noReuse(2),
-};
+const config = smallStudent();
 
 let root = "";
 let own = "";

@@ -11,16 +11,7 @@ import { TorchTensor } from "../../../src/checkpoint/formats/pickle.types.ts";
 import { openTorch } from "../../../src/checkpoint/formats/torch.ts";
 import { inspectCheckpoint, type LoadedModel, loadModel } from "../../../src/checkpoint/index.ts";
 import { StillwaveError } from "../../../src/errors.ts";
-
-function pythonWithTorch(): string | undefined {
-  for (const python of ["python3", "/usr/bin/python3"])
-    try {
-      execFileSync(python, ["-c", "import torch"], { stdio: "ignore" });
-      return python;
-    } catch {}
-  console.warn("skipped: no python3 with torch (Debian: python3-torch)");
-  return undefined;
-}
+import { pythonWithTorch } from "../python.ts";
 
 const python = pythonWithTorch();
 let folder = "";

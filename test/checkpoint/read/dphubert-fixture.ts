@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll } from "vitest";
+import { pythonWithTorch } from "../python.ts";
 
 /** True frames of one item. */
 export interface Expected {
@@ -23,16 +24,6 @@ export interface PrunedCase {
   readonly alone: Expected[];
   /** `short` and `long` in one batch. */
   readonly padded: Expected[];
-}
-
-function pythonWithTorch(): string | undefined {
-  for (const python of ["python3", "/usr/bin/python3"])
-    try {
-      execFileSync(python, ["-c", "import torch"], { stdio: "ignore" });
-      return python;
-    } catch {}
-  console.warn("skipped: no python3 with torch (Debian: python3-torch)");
-  return undefined;
 }
 
 /** Writes `<name>.pth` and `<name>.json` for a test file; `python` is undefined where that is not possible. */

@@ -4,33 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, expect, test, vi } from "vitest";
 import { loadModel, writeLightning } from "../../../src/checkpoint/index.ts";
-import { type ModelConfig, noReuse, reuseEvery } from "../../../src/models/config.ts";
 import { initParameters } from "../../../src/models/init.ts";
+import { officialStudent } from "../students.ts";
 
-const config: ModelConfig = {
-  family: "student",
-  conv: [
-    { channels: 8, kernel: 10, stride: 5 },
-    { channels: 24, kernel: 3, stride: 2 },
-  ],
-  convNorm: "group",
-  convBias: false,
-  featureProjection: false,
-  dim: 24,
-  layers: 4,
-  heads: 12,
-  ffnDim: 20,
-  posConv: { kernel: 8, groups: 4 },
-  normFirst: false,
-  normalizeWaveform: false,
-  layerNormEps: 1e-5,
-  relativePosition: null,
-  attentionFrom: reuseEvery(2, 4),
-  reuse: "official",
-  frameRule: "conv",
-  headDim: 16,
-  headLayers: noReuse(4),
-};
+const config = officialStudent();
 
 const root = mkdtempSync(join(tmpdir(), "stillwave-settings-beside-"));
 const yaml = join(root, "checkpoint.yaml");

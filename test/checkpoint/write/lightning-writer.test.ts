@@ -8,36 +8,13 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { inspectCheckpoint, loadModel, writeLightning } from "../../../src/checkpoint/index.ts";
 import { officialSettings } from "../../../src/checkpoint/write/official-settings.ts";
-import { type ModelConfig, noReuse, reuseEvery } from "../../../src/models/config.ts";
+import { type ModelConfig, noReuse } from "../../../src/models/config.ts";
 import { initParameters } from "../../../src/models/init.ts";
+import { officialStudent } from "../students.ts";
 
 const recorded = fileURLToPath(new URL("../../../../shared/oracle/checkpoints/", import.meta.url));
 
-const config: ModelConfig = {
-  family: "student",
-  conv: [
-    { channels: 8, kernel: 10, stride: 5 },
-    { channels: 8, kernel: 1, stride: 1 },
-    { channels: 24, kernel: 3, stride: 2 },
-  ],
-  convNorm: "group",
-  convBias: false,
-  featureProjection: false,
-  dim: 24,
-  layers: 4,
-  heads: 12,
-  ffnDim: 20,
-  posConv: { kernel: 8, groups: 4 },
-  normFirst: false,
-  normalizeWaveform: false,
-  layerNormEps: 1e-5,
-  relativePosition: null,
-  attentionFrom: reuseEvery(2, 4),
-  reuse: "official",
-  frameRule: "conv",
-  headDim: 16,
-  headLayers: noReuse(4),
-};
+const config = officialStudent();
 
 let root = "";
 beforeAll(() => {

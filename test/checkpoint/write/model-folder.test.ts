@@ -16,31 +16,20 @@ import { type ModelConfig, noReuse, reuseEvery } from "../../../src/models/confi
 import { parameterSpecs } from "../../../src/models/parameters.ts";
 import { Random } from "../../../src/random.ts";
 import { call, dict, global, type Pickled, pickle, storedZip, tensor } from "../formats/torch-fixture.ts";
+import { smallStudent } from "../students.ts";
 
-const student: ModelConfig = {
-  family: "student",
+const student = smallStudent({
   conv: [
     { channels: 8, kernel: 10, stride: 5 },
     { channels: 12, kernel: 1, stride: 1 },
   ],
-  convNorm: "group",
-  convBias: false,
-  featureProjection: false,
-  dim: 12,
   layers: 4,
-  heads: 3,
   ffnDim: 10,
   posConv: { kernel: 8, groups: 4 },
-  normFirst: false,
-  normalizeWaveform: false,
-  layerNormEps: 1e-5,
-  relativePosition: null,
   attentionFrom: reuseEvery(2, 4),
-  reuse: "exact",
-  frameRule: "conv",
   headDim: 6,
   headLayers: [0, 1, 2, 3],
-};
+});
 
 function randomParameters(config: ModelConfig): Parameters {
   const random = new Random(1, "weights");

@@ -6,33 +6,11 @@ import { afterAll, expect, test } from "vitest";
 import { differentField, writeLightning, writeModelFolder } from "../../../src/checkpoint/index.ts";
 import { compareWithWritten } from "../../../src/checkpoint/write/read-back.ts";
 import { InternalError, StillwaveError } from "../../../src/errors.ts";
-import { type ModelConfig, noReuse, reuseEvery } from "../../../src/models/config.ts";
+import type { ModelConfig } from "../../../src/models/config.ts";
 import { initParameters } from "../../../src/models/init.ts";
+import { smallStudent } from "../students.ts";
 
-const config: ModelConfig = {
-  family: "student",
-  conv: [
-    { channels: 8, kernel: 10, stride: 5 },
-    { channels: 12, kernel: 3, stride: 2 },
-  ],
-  convNorm: "group",
-  convBias: false,
-  featureProjection: false,
-  dim: 12,
-  layers: 2,
-  heads: 3,
-  ffnDim: 16,
-  posConv: { kernel: 4, groups: 2 },
-  normFirst: false,
-  normalizeWaveform: false,
-  layerNormEps: 1e-5,
-  relativePosition: null,
-  attentionFrom: reuseEvery(2, 2),
-  reuse: "exact",
-  frameRule: "conv",
-  headDim: 10,
-  headLayers: noReuse(2),
-};
+const config = smallStudent();
 const parameters = initParameters(config, { seed: 1 });
 const root = mkdtempSync(join(tmpdir(), "stillwave-read-back-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
