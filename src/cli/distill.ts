@@ -42,20 +42,16 @@ async function run(name: string, options: Options, output: Output): Promise<numb
   const recipe = await loadRecipe(name, [...(options.set ?? []), ...out]);
   const { distillRun } = await import("../distill/run.ts");
   const { prepareRun } = await import("../distill/prepare.ts");
-  const { exitCodeOf, stopOnSignals } = await import("../training/signals.ts");
+  const { runStoppable } = await import("../training/signals.ts");
   const { followRun } = await import("./distill/follow.ts");
-  const stop = stopOnSignals(() => output.note("stopping with a checkpoint; press again to stop at once"));
-  try {
-    const { resume = false, force = false, json = false } = options;
-    const events = distillRun({ recipe, prepare: prepareRun, resume, force, signal: stop.signal });
-    const ended = await followRun(events, output, { json });
-    const signal = stop.received();
-    if (ended.kind === "interrupted") return signal ? exitCodeOf(signal) : 1;
-    await writeReport(ended.folder, json, output);
-    return 0;
-  } finally {
-    stop.dispose();
-  }
+  const { resume, force, json = false } = options;
+  const stopping = () => output.note("stopping with a checkpoint; press again to stop at once");
+  return runStoppable(stopping, async (signal) => {
+    const events = distillRun({ recipe, prepare: prepareRun, resume, force, signal });
+    const ended = await followRun(events, output, json);
+    if (ended.kind === "done") await writeReport(ended.folder, json, output);
+    return ended.kind === "done";
+  });
 }
 
 /** The report of a finished run. The models are saved already: what goes wrong here is said, but does not undo that. */

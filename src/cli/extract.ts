@@ -70,19 +70,15 @@ async function run(source: string, inputs: readonly string[], options: Options, 
   const { out: outDir, part, reuse, teacherHeads, device, json = false, ...rest } = options;
   const { loadCheckpoint } = await import("../checkpoint/index.ts");
   const { createRuntime } = await import("../runtime/node/index.ts");
-  const { exitCodeOf, stopOnSignals } = await import("../training/signals.ts");
+  const { runStoppable } = await import("../training/signals.ts");
   const model = await loadCheckpoint(source, { part, reuse, teacherHeads });
   for (const note of model.info.notes) output.note(`${source}: ${note}`);
   const runtime = await createRuntime({ device, arena: false });
-  const stop = stopOnSignals(() => output.note("stopping after this batch; press again to stop at once"));
-  try {
-    const events = extractFiles({ model, runtime, inputs, outDir, ...rest, signal: stop.signal });
-    const interrupted = await follow(events, output, json);
-    const signal = stop.received();
-    return interrupted ? (signal ? exitCodeOf(signal) : 1) : 0;
-  } finally {
-    stop.dispose();
-  }
+  const stopping = () => output.note("stopping after this batch; press again to stop at once");
+  return runStoppable(stopping, async (signal) => {
+    const events = extractFiles({ model, runtime, inputs, outDir, ...rest, signal });
+    return !(await follow(events, output, json));
+  });
 }
 
 /** Shows the run; true if it was interrupted. */

@@ -1,39 +1,34 @@
-// Ctrl-C and SIGTERM for a command that runs a training: first a checkpoint, then, if asked again, out at once.
+// Ctrl-C and SIGTERM for a command that runs long: first it stops with what is done, then, if asked again, it is out at once.
 import { constants } from "node:os";
 
-/** Shell convention for a process that a signal ended. */
-export const exitCodeOf = (signal: "SIGINT" | "SIGTERM"): number => 128 + constants.signals[signal];
+type Signal = "SIGINT" | "SIGTERM";
 
-export interface StopSignals {
-  /** Aborted at the first SIGINT or SIGTERM: give it to the run. */
-  readonly signal: AbortSignal;
-  /** The signal that came, for the exit code. */
-  readonly received: () => "SIGINT" | "SIGTERM" | undefined;
-  /** Removes the handlers. */
-  dispose(): void;
-}
+/** Shell convention for a process that a signal ended. */
+const exitCodeOf = (signal: Signal): number => 128 + constants.signals[signal];
 
 /**
- * Handles SIGINT and SIGTERM until disposed. The second one ends the process immediately; nothing on the disk is harmed
- * by that, since every file of a run is written beside and renamed. `onFirst` may tell the user that a checkpoint is coming.
+ * The exit code of `work`, which resolves to whether it came to its end. The first SIGINT or SIGTERM aborts the signal that
+ * it is given; `onFirst` may tell the user what is coming. The second one ends the process immediately; nothing on the disk is
+ * harmed by that, since every file is written beside and renamed.
  */
-export function stopOnSignals(onFirst?: (signal: "SIGINT" | "SIGTERM") => void): StopSignals {
+export async function runStoppable(
+  onFirst: () => void,
+  work: (signal: AbortSignal) => Promise<boolean>,
+): Promise<number> {
   const controller = new AbortController();
-  let received: "SIGINT" | "SIGTERM" | undefined;
-  const handle = (signal: "SIGINT" | "SIGTERM") => {
+  let received: Signal | undefined;
+  const handle = (signal: Signal) => {
     if (received) process.exit(exitCodeOf(signal));
     received = signal;
     controller.abort();
-    onFirst?.(signal);
+    onFirst();
   };
-  process.on("SIGINT", handle);
-  process.on("SIGTERM", handle);
-  return {
-    signal: controller.signal,
-    received: () => received,
-    dispose() {
-      process.off("SIGINT", handle);
-      process.off("SIGTERM", handle);
-    },
-  };
+  const signals: readonly Signal[] = ["SIGINT", "SIGTERM"];
+  for (const signal of signals) process.on(signal, handle);
+  try {
+    if (await work(controller.signal)) return 0;
+    return received ? exitCodeOf(received) : 1;
+  } finally {
+    for (const signal of signals) process.off(signal, handle);
+  }
 }

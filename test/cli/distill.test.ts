@@ -39,7 +39,7 @@ async function follow(events: DistillEvent[], json = false) {
   const source = (async function* () {
     yield* events;
   })();
-  const ended = await followRun(source, output, { json });
+  const ended = await followRun(source, output, json);
   return { ended, printed: printed.join("\n"), noted, lines };
 }
 

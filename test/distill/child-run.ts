@@ -2,13 +2,12 @@
 // `slowAfter` updates of this process it goes slowly, so that a signal arrives while it works.
 import { setTimeout as wait } from "node:timers/promises";
 import { distillRun } from "../../src/distill/run.ts";
-import { exitCodeOf, stopOnSignals } from "../../src/training/signals.ts";
+import { runStoppable } from "../../src/training/signals.ts";
 import { fakePrepare, fakeRecipe } from "./fake-run.ts";
 
 const [outDir, steps, slowAfter, flag] = process.argv.slice(2);
 let updates = 0;
 const recipe = fakeRecipe(outDir!, ["run.epochs=null", `run.steps=${steps}`, "run.checkpointEverySteps=1"]);
-const stop = stopOnSignals();
 const prepare = fakePrepare({
   wrap: (step) => ({
     ...step,
@@ -18,14 +17,18 @@ const prepare = fakePrepare({
     },
   }),
 });
-for await (const event of distillRun({ recipe, prepare, resume: flag === "--resume", signal: stop.signal })) {
-  if (event.kind === "step") {
-    updates++;
-    console.log(`step ${event.step}`);
-  }
-  if (event.kind === "interrupted") {
-    console.log(event.remedy);
-    process.exitCode = exitCodeOf(stop.received()!);
-  }
-}
-stop.dispose();
+process.exitCode = await runStoppable(
+  () => {},
+  async (signal) => {
+    let isDone = false;
+    for await (const event of distillRun({ recipe, prepare, resume: flag === "--resume", signal })) {
+      if (event.kind === "step") {
+        updates++;
+        console.log(`step ${event.step}`);
+      }
+      if (event.kind === "interrupted") console.log(event.remedy);
+      isDone = event.kind === "done";
+    }
+    return isDone;
+  },
+);

@@ -6,11 +6,7 @@ import { formatDuration, formatNumber, type Progress, startProgress } from "../.
 import type { Output } from "../output.ts";
 
 /** Iterates the run to its end and returns the event that ended it. */
-export async function followRun(
-  events: AsyncIterable<DistillEvent>,
-  output: Output,
-  { json }: { readonly json: boolean },
-): Promise<EndEvent> {
+export async function followRun(events: AsyncIterable<DistillEvent>, output: Output, json: boolean): Promise<EndEvent> {
   let ended: EndEvent | undefined;
   let progress: Progress | undefined;
   const note = (text: string) => (progress ? progress.note(text) : output.note(text));

@@ -51,16 +51,11 @@ async function run(name: TaskName, recipe: string | undefined, command: Command,
   if (force && !resume) throw new UsageError("--force goes with --resume");
   const settings = await readSettings(taskNamed(name), recipe, { set, flags });
   const { evaluate } = await import("../../library/evaluate.ts");
-  const { exitCodeOf, stopOnSignals } = await import("../../training/signals.ts");
+  const { runStoppable } = await import("../../training/signals.ts");
   const { followEvaluation } = await import("./follow.ts");
-  const stop = stopOnSignals(() => output.note("stopping with a checkpoint; press again to stop at once"));
-  try {
-    const events = evaluate({ ...settings, resume, force, signal: stop.signal });
-    const ended = await namingFlags(() => followEvaluation(events, output, json));
-    if (ended === "done") return 0;
-    const signal = stop.received();
-    return signal ? exitCodeOf(signal) : 1;
-  } finally {
-    stop.dispose();
-  }
+  const stopping = () => output.note("stopping with a checkpoint; press again to stop at once");
+  return runStoppable(stopping, async (signal) => {
+    const events = evaluate({ ...settings, resume, force, signal });
+    return (await namingFlags(() => followEvaluation(events, output, json))) === "done";
+  });
 }
