@@ -21,11 +21,6 @@ export interface MonoAudio {
   readonly channels: number;
 }
 
-/** Formats whose length must be known from the decoded samples: their headers do not say it reliably. */
-export function needsDecodingToProbe(format: AudioFormat): boolean {
-  return format === "mp3" || format === "mp4";
-}
-
 /** The size of a file that can be read whole. @throws StillwaveError for others. */
 export function checkedSize(info: { readonly size: number; isFile(): boolean }, path: string): number {
   if (!info.isFile()) throw new StillwaveError(`${path}: not a file`);

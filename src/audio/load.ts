@@ -2,7 +2,7 @@
 import { open } from "node:fs/promises";
 import { StillwaveError } from "../errors.ts";
 import { SAMPLE_RATE_HZ } from "../models/config.ts";
-import { checkedSize, decodeAudio, needsDecodingToProbe, readAudioFile, readError } from "./decode.ts";
+import { checkedSize, decodeAudio, readAudioFile, readError } from "./decode.ts";
 import type { AudioHeader } from "./decoded.ts";
 import { parseFlacHeader } from "./flac.ts";
 import { detectFormat, id3Length } from "./format.ts";
@@ -80,7 +80,8 @@ async function readHeader(path: string): Promise<AudioHeader | undefined> {
     // a FLAC file behind a long ID3 tag: look past the tag to tell it from MP3
     if (tag > 0 && tag + 42 > head.length) return undefined;
     const format = detectFormat(head, path);
-    if (needsDecodingToProbe(format)) return undefined;
+    // their headers do not say the length reliably
+    if (format === "mp3" || format === "mp4") return undefined;
     if (format === "wav")
       return parseWavHeader(head, size, path) ?? parseWavHeader(await readAudioFile(path), size, path);
     if (format === "flac") {

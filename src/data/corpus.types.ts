@@ -1,4 +1,5 @@
 // What a corpus, its plan and its batches are made of: types alone, shared by listing, planning and the decoding threads.
+import type { AudioProbe } from "../audio/index.ts";
 import type { BadFile } from "./bad-files.ts";
 import type { Batch } from "./batch.ts";
 
@@ -15,26 +16,24 @@ export interface CorpusSource {
   readonly splits?: readonly string[];
 }
 
-/** One file that a listing found, not opened yet. */
-export interface Listed {
+interface Recording {
   readonly id: string;
   readonly path: string;
   readonly speaker?: string;
   readonly transcript?: string;
   readonly split?: string;
+}
+
+/** One file that a listing found, not opened yet. */
+export interface Listed extends Recording {
   /** What a manifest says the file holds, in samples at the file's own rate. */
   readonly declaredSamples?: number;
 }
 
 /** One recording of a corpus. */
-export interface Utterance {
-  readonly id: string;
-  readonly path: string;
+export interface Utterance extends Recording {
   /** Length after resampling to 16 kHz, in samples. */
   readonly samples: number;
-  readonly speaker?: string;
-  readonly transcript?: string;
-  readonly split?: string;
 }
 
 /** Files that can be trained on, and those that cannot. */
@@ -68,6 +67,9 @@ export interface PlannedBatch {
   /** Length of the longest item. */
   readonly paddedSamples: number;
 }
+
+/** The length of a file, or why it is bad. */
+export type ProbeResult = AudioProbe | { readonly reason: string };
 
 /** What decoding made of a planned batch. */
 export interface DecodedBatch {

@@ -1,8 +1,8 @@
 // What decoding threads do, also without threads: decode the files of a planned batch into one padded array; probe a file.
-import { type AudioProbe, loadAudio, probeByDecoding } from "../audio/index.ts";
+import { loadAudio, probeByDecoding } from "../audio/index.ts";
 import { type BadFile, reasonOf } from "./bad-files.ts";
 import type { Batch } from "./batch.ts";
-import type { DecodedBatch, PlannedBatch, PlannedItem } from "./corpus.types.ts";
+import type { DecodedBatch, PlannedBatch, PlannedItem, ProbeResult } from "./corpus.types.ts";
 
 /**
  * The batch [items, paddedSamples]; items that cannot be decoded are left out and listed in `bad`, in the plan's order.
@@ -37,8 +37,8 @@ export async function decodeBatch(plan: PlannedBatch): Promise<DecodedBatch> {
   return { batch, bad };
 }
 
-/** Length of a file whose header does not tell it, or why it is bad. */
-export async function probeFile(path: string): Promise<AudioProbe | { reason: string }> {
+/** Probes a file whose header does not tell its length. */
+export async function probeFile(path: string): Promise<ProbeResult> {
   try {
     return await probeByDecoding(path);
   } catch (error) {

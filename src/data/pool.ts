@@ -1,7 +1,6 @@
 // The decoding threads that all readers of a process share, and what a reader asks of them.
-import type { AudioProbe } from "../audio/index.ts";
 import { StillwaveError, UsageError } from "../errors.ts";
-import type { DecodedBatch, PlannedBatch } from "./corpus.types.ts";
+import type { DecodedBatch, PlannedBatch, ProbeResult } from "./corpus.types.ts";
 import { probeFile } from "./decode-batch.ts";
 import { DecodingThreads, ThreadDeath } from "./threads.ts";
 
@@ -48,9 +47,9 @@ export async function probeInWorkers(
   paths: readonly string[],
   workers: number,
   onDone: () => void,
-): Promise<(AudioProbe | { reason: string })[]> {
+): Promise<ProbeResult[]> {
   checkWorkers(workers);
-  const results: (AudioProbe | { reason: string })[] = new Array(paths.length);
+  const results: ProbeResult[] = new Array(paths.length);
   let next = 0;
   const lane = async () => {
     while (next < paths.length) {
@@ -63,9 +62,9 @@ export async function probeInWorkers(
   return results;
 }
 
-async function probeOnThread(path: string, workers: number): Promise<AudioProbe | { reason: string }> {
+async function probeOnThread(path: string, workers: number): Promise<ProbeResult> {
   try {
-    return (await poolOf(workers).run({ kind: "probe", path })) as AudioProbe | { reason: string };
+    return (await poolOf(workers).run({ kind: "probe", path })) as ProbeResult;
   } catch (error) {
     if (!(error instanceof ThreadDeath)) throw error;
     return { reason: `its decoding thread ended without a result (${error.message})` };

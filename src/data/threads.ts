@@ -3,15 +3,14 @@
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import type { AudioProbe } from "../audio/index.ts";
 import { InternalError } from "../errors.ts";
-import type { DecodedBatch, PlannedBatch } from "./corpus.types.ts";
+import type { DecodedBatch, PlannedBatch, ProbeResult } from "./corpus.types.ts";
 
 /** Threads without work end after this. Long enough to outlive a validation, or the slowest step of a training run. */
 const IDLE_MS = 120_000;
 
 export type ThreadTask = { kind: "batch"; plan: PlannedBatch } | { kind: "probe"; path: string };
-type ThreadResult = DecodedBatch | AudioProbe | { reason: string };
+type ThreadResult = DecodedBatch | ProbeResult;
 export type ThreadAnswer = { result: ThreadResult } | { error: string };
 
 /** A thread ended before it answered; the task's owner knows which files it was working on. */

@@ -15,14 +15,11 @@ export function construct(callable: unknown, args: unknown): unknown {
 }
 
 const asMap: Construct = ([pairs]) => {
-  const map = new Map<unknown, unknown>();
-  if (pairs instanceof Map) for (const [key, value] of pairs) map.set(key, value);
-  else if (Array.isArray(pairs))
-    for (const pair of pairs) {
-      if (!Array.isArray(pair) || pair.length !== 2) throw new StillwaveError("pickle: a dict is built from non-pairs");
-      map.set(pair[0], pair[1]);
-    }
-  return map;
+  if (pairs instanceof Map) return new Map(pairs);
+  const list: unknown[] = Array.isArray(pairs) ? pairs : [];
+  if (!list.every((pair): pair is [unknown, unknown] => Array.isArray(pair) && pair.length === 2))
+    throw new StillwaveError("pickle: a dict is built from non-pairs");
+  return new Map(list);
 };
 const asList: Construct = ([items]) => (items === undefined ? [] : iterable(items));
 const asSet: Construct = ([items]) => new Set(items === undefined ? [] : iterable(items));

@@ -104,7 +104,5 @@ export function toFairseqNames<T>(
   config: Pick<ModelConfig, "convNorm">,
   prefix = "",
 ): Map<string, T> {
-  const renamed = new Map<string, T>();
-  for (const [name, value] of parameters) renamed.set(prefix + fairseqName(name, config), value);
-  return renamed;
+  return new Map(Array.from(parameters, ([name, value]) => [prefix + fairseqName(name, config), value]));
 }

@@ -66,13 +66,9 @@ const MAX_WRAPPERS = 2;
 export function withoutWrapper(tensors: StoredTensors): StoredTensors {
   let bare = tensors;
   for (let i = 0; i < MAX_WRAPPERS; i++) {
-    if (bare.size === 0 || ![...bare.keys()].every((name) => name.startsWith(WRAPPER))) break;
-    bare = new Map(
-      [...bare.values()].map((tensor) => {
-        const name = tensor.name.slice(WRAPPER.length);
-        return [name, { ...tensor, name }];
-      }),
-    );
+    if (![...bare.keys()].every((name) => name.startsWith(WRAPPER))) break;
+    const renamed = Array.from(bare.values(), (tensor) => ({ ...tensor, name: tensor.name.slice(WRAPPER.length) }));
+    bare = new Map(renamed.map((tensor) => [tensor.name, tensor]));
   }
   return bare;
 }

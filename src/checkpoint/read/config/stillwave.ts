@@ -5,6 +5,7 @@ import type { ModelConfig } from "../../../models/config.ts";
 import { checkedConfig, MAX_LAYERS } from "./fields.ts";
 
 const size = z.number().int().min(1).max(65_536);
+const count = z.number().int().min(0).max(65_536);
 const layer = z.number().int().min(0).max(MAX_LAYERS);
 
 const schema = z.strictObject({
@@ -21,13 +22,7 @@ const schema = z.strictObject({
   heads: size,
   ffnDim: size,
   layerShapes: z
-    .array(
-      z.strictObject({
-        heads: z.number().int().min(0).max(65_536),
-        ffnDim: z.number().int().min(0).max(65_536),
-        biasHeads: z.array(z.number().int().min(0).max(65_536)).max(65_536).nullable(),
-      }),
-    )
+    .array(z.strictObject({ heads: count, ffnDim: count, biasHeads: z.array(count).max(65_536).nullable() }))
     .max(MAX_LAYERS)
     .optional(),
   channelScale: z.boolean().optional(),
