@@ -2,7 +2,7 @@
 // What they are made of: `stillwave/decode` and `stillwave/metrics`.
 
 export { type EvaluateEvent, evaluate } from "./library/evaluate.ts";
-export { reportEvaluation } from "./report/evaluation/write.ts";
+export { reportEvaluation } from "./report/evaluation/page.ts";
 export { type CompareOptions, compareRuns } from "./report/results/compare.ts";
 export type { Comparison } from "./report/results/comparison.types.ts";
 export { type Evaluation, readEvaluation } from "./report/results/read.ts";

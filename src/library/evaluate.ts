@@ -1,5 +1,5 @@
 // An evaluation as a call: the same run that `stillwave superb` makes, its report included.
-import { reportEvaluation } from "../report/evaluation/write.ts";
+import { reportEvaluation } from "../report/evaluation/page.ts";
 import { evaluateRun } from "../superb/run/evaluate-run.ts";
 import type { EvaluationOptions } from "../superb/run/evaluation.types.ts";
 import type { EvaluationEvent } from "../superb/run/events.types.ts";

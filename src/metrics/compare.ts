@@ -16,9 +16,8 @@ const samplesOf = (rows: ErrorReport["utterances"]): RatioSample[] =>
   rows.map(({ edits, reference }) => ({ numerator: 100 * edits, denominator: reference }));
 
 /** Interval of an error rate, in percent. */
-export function errorRateInterval({ utterances }: ErrorReport, options: BootstrapOptions): Interval {
-  return bootstrapRate(samplesOf(utterances), options);
-}
+export const errorRateInterval = ({ utterances }: ErrorReport, options: BootstrapOptions): Interval =>
+  bootstrapRate(samplesOf(utterances), options);
 
 const isRight = ({ reference, hypothesis }: Prediction) => reference === hypothesis;
 

@@ -63,9 +63,7 @@ export async function reportRun(folder: string): Promise<WrittenReport> {
 }
 
 /** Heads of a teacher that is itself a student are not part of what is distilled. */
-function withoutHeads(config: ModelConfig): ModelConfig {
-  return { ...config, headDim: null, headLayers: [] };
-}
+const withoutHeads = (config: ModelConfig): ModelConfig => ({ ...config, headDim: null, headLayers: [] });
 
 function dataOf({ data, recipe }: DistillRecord): ReportData {
   const sizeOf = ({ utterances, seconds }: typeof data.train) => ({ utterances, seconds });

@@ -2,10 +2,9 @@
 import { formatNumber } from "../../log/format.ts";
 import type { TrainRow, ValidationRow } from "../../log/metrics.types.ts";
 import { chart, sparkline } from "../kit/chart.ts";
-import { type ChartLine, type PreparedLine, prepareLine } from "../kit/line.ts";
+import { type ChartLine, type Point, type PreparedLine, prepareLine, quantile } from "../kit/line.ts";
 import { type Content, html, type Markup } from "../kit/markup.ts";
 import { fold, miniature } from "../kit/pieces.ts";
-import { type Point, quantile } from "../kit/series.ts";
 import { table } from "../kit/table.ts";
 import type { RunMetrics } from "./summary.ts";
 

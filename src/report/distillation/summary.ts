@@ -1,6 +1,6 @@
 // What the metrics of a run come to: its rows by kind, and the few numbers that tell how it went.
 import type { MetricsRow, TrainRow, ValidationRow } from "../../log/metrics.types.ts";
-import { quantile } from "../kit/series.ts";
+import { quantile } from "../kit/line.ts";
 
 /** The rows of a run, by kind, in the order of their steps. */
 export interface RunMetrics {

@@ -14,9 +14,8 @@ const MAX_TOKEN = 60;
 /** Row and column of tokens that have no partner. */
 const NOTHING = "∅";
 
-export function confusionSection(scoring: Scoring): Markup {
-  return scoring.kind === "errors" ? tokenConfusions(scoring.report) : classConfusions(scoring.report);
-}
+export const confusionSection = (scoring: Scoring): Markup =>
+  scoring.kind === "errors" ? tokenConfusions(scoring.report) : classConfusions(scoring.report);
 
 /** The first of `rows`, and how many there are if not all are shown; `columns` after the name. */
 function topTable<T>(

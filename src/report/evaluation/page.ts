@@ -1,4 +1,6 @@
 // The report of one evaluation: one self-contained HTML page that says how well an upstream did, on what, and where it fails.
+import { join } from "node:path";
+import { writeFileAtomic } from "../../files.ts";
 import { formatCount, formatDuration, formatHours, formatLearningRate, plural } from "../../log/format.ts";
 import type { EvaluationResult } from "../../superb/run/result.ts";
 import type { SplitFacts } from "../../superb/tasks/task.types.ts";
@@ -6,8 +8,8 @@ import { type Content, html, type Markup } from "../kit/markup.ts";
 import { writePage } from "../kit/page.ts";
 import { facts, keyNumbers, notices, section } from "../kit/pieces.ts";
 import { table } from "../kit/table.ts";
-import type { Evaluation } from "../results/read.ts";
-import { scorePredictions } from "../results/rescore.ts";
+import { type Evaluation, readEvaluation } from "../results/read.ts";
+import { rescore, scorePredictions } from "../results/rescore.ts";
 import { chosenRate, edgeOfSweep } from "../results/sweep.ts";
 import {
   capital,
@@ -124,4 +126,16 @@ export function writeEvaluationReport(evaluation: Evaluation): string {
       section("environment", "Environment", settings(result.environment)),
     ],
   });
+}
+
+/**
+ * Reads a run folder, checks its figures against the predictions, and writes `report.html` into it; returns its path.
+ * @throws StillwaveError for a folder that cannot be read, or figures that the predictions do not give.
+ */
+export async function reportEvaluation(folder: string): Promise<{ readonly path: string }> {
+  const evaluation = await readEvaluation(folder);
+  await rescore(evaluation);
+  const path = join(folder, "report.html");
+  await writeFileAtomic(path, writeEvaluationReport(evaluation));
+  return { path };
 }

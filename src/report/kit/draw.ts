@@ -2,8 +2,7 @@
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import { formatLearningRate, formatNumber } from "../../log/format.ts";
-import type { PreparedLine } from "./line.ts";
-import { type Point, quantile, thin } from "./series.ts";
+import { type Point, type PreparedLine, quantile, thin } from "./line.ts";
 
 export interface DrawOptions {
   /** In pixels; also bounds the number of points. */

@@ -51,14 +51,12 @@ export function scoreEvaluations(runs: readonly Evaluation[], published: readonl
 }
 
 /** Runs belong together by fingerprint, where there is one; else by name. */
-function upstreamKey({ result: { upstream } }: Evaluation): string {
-  return upstream.fingerprint === "" ? `name ${upstream.name}` : `fingerprint ${upstream.fingerprint}`;
-}
+const upstreamKey = ({ result: { upstream } }: Evaluation): string =>
+  upstream.fingerprint === "" ? `name ${upstream.name}` : `fingerprint ${upstream.fingerprint}`;
 
 /** Better on dev: test data choose nothing. */
-function isBetter(a: EvaluationResult, b: EvaluationResult): boolean {
-  return a.metric.isHigherBetter ? a.dev > b.dev : a.dev < b.dev;
-}
+const isBetter = (a: EvaluationResult, b: EvaluationResult): boolean =>
+  a.metric.isHigherBetter ? a.dev > b.dev : a.dev < b.dev;
 
 function scoreUpstream(runs: readonly Evaluation[]): ScoredUpstream {
   const chosen = new Map<TaskName, Evaluation>();

@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { formatTick } from "../../../src/report/kit/draw.ts";
+import { quantile, sample, smooth, thin } from "../../../src/report/kit/line.ts";
 import { html } from "../../../src/report/kit/markup.ts";
-import { quantile, sample, smooth, thin } from "../../../src/report/kit/series.ts";
 
 const points = (values: number[]) => values.map((value, step) => ({ step, value }));
 const anyValues = fc.array(fc.oneof(fc.double(), fc.constant(Number.NaN)), { maxLength: 300 });
