@@ -3,28 +3,8 @@ import type { InferenceSession, Tensor, TensorConstructor } from "onnxruntime-co
 import { StillwaveError, UsageError, unknownName } from "../errors.ts";
 import { type DType, sizeOf } from "../graph/array.ts";
 import { feedTensor } from "./executable.ts";
-import type { Feed, Feeds } from "./runtime.ts";
-
-/** An input or output: dimensions are sizes or names of free sizes. */
-export interface OnnxPort {
-  readonly name: string;
-  readonly type: string;
-  readonly shape: readonly (number | string)[];
-}
-
-/** An output. The array is that of its type: Float32Array, BigInt64Array (int64), Uint8Array (uint8, bool) ... */
-export interface OnnxOutput {
-  readonly shape: readonly number[];
-  readonly data: Exclude<Tensor["data"], string[]>;
-}
-
-export interface OnnxFile {
-  readonly inputs: readonly OnnxPort[];
-  readonly outputs: readonly OnnxPort[];
-  /** Runs once. `wanted` limits the outputs, and with them what is copied out of the engine. */
-  run(feeds: Feeds, wanted?: readonly string[]): Promise<Record<string, OnnxOutput>>;
-  dispose(): Promise<void>;
-}
+import type { OnnxFile, OnnxOutput, OnnxPort } from "./onnx-file.types.ts";
+import type { Feed } from "./runtime.ts";
 
 function portsOf(metadata: readonly InferenceSession.ValueMetadata[]): OnnxPort[] {
   return metadata.map((value) =>

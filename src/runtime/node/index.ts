@@ -9,11 +9,12 @@ import type { Graph } from "../../graph/graph.ts";
 import { encodeModel } from "../../onnx/proto.ts";
 import { toOnnx } from "../../onnx/serialize.ts";
 import { createExecutable } from "../executable.ts";
-import { type OnnxFile, openSession } from "../onnx-file.ts";
+import { openSession } from "../onnx-file.ts";
+import type { OnnxFile } from "../onnx-file.types.ts";
 import type { Device, Executable, Runtime } from "../runtime.ts";
 import { type Engine, howToAdd, loadEngine, outOfMemory } from "./engine.ts";
 
-export type { OnnxFile } from "../onnx-file.ts";
+export type { OnnxFile } from "../onnx-file.types.ts";
 export type { Device, Executable, Feed, Feeds, Runtime } from "../runtime.ts";
 
 export interface RuntimeOptions {

@@ -5,12 +5,13 @@ import type { Graph } from "../../graph/graph.ts";
 import { encodeModel } from "../../onnx/proto.ts";
 import { toOnnx } from "../../onnx/serialize.ts";
 import { createExecutable } from "../executable.ts";
-import { type OnnxFile, openSession } from "../onnx-file.ts";
+import { openSession } from "../onnx-file.ts";
+import type { OnnxFile } from "../onnx-file.types.ts";
 import type { Executable, Runtime } from "../runtime.ts";
 import { fetchBytes } from "./fetch.ts";
 import { availableThreads, claimEngine, gpuProblem } from "./page.ts";
 
-export type { OnnxFile, OnnxOutput, OnnxPort } from "../onnx-file.ts";
+export type { OnnxFile, OnnxOutput, OnnxPort } from "../onnx-file.types.ts";
 export type { Executable, Feed, Feeds, Runtime } from "../runtime.ts";
 export { availableThreads } from "./page.ts";
 
