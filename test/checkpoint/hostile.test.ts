@@ -353,7 +353,7 @@ describe("pickles", () => {
 });
 
 describe("inspectCheckpoint", () => {
-  test("names objects that Python would build by running code", async () => {
+  test("inspectCheckpoint names objects that Python would build by running code", async () => {
     const system = call(global("posix", "system"), "touch pwned");
     const entries = { hook: system, name: global("os", "getcwd"), steps: 7, text: "plain", state: dict({ inner: 1 }) };
     const path = join(folder, "objects.pt");

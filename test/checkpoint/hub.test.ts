@@ -102,7 +102,7 @@ describe.skipIf(!present)("loadCheckpoint", () => {
     expect(requests.filter((path) => path.includes("/resolve/"))).toEqual([]);
   });
 
-  test("works offline from the cache: by setting, and where the hub cannot be reached", async () => {
+  test("loadCheckpoint works offline from the cache: by setting, and where the hub cannot be reached", async () => {
     const online = await loadCheckpoint("org/model");
     vi.stubEnv("HF_HUB_OFFLINE", "1");
     requests = [];
@@ -129,7 +129,7 @@ describe.skipIf(!present)("loadCheckpoint", () => {
     await expect(loadCheckpoint("org/model")).rejects.toThrow("HF_TOKEN is not a Hugging Face token");
   });
 
-  test("reads sharded weights", async () => {
+  test("loadCheckpoint reads sharded weights", async () => {
     const { writeSafetensors } = await import("../../src/checkpoint/index.ts");
     const whole = await loadModel(source);
     const names = [...whole.parameters];
@@ -156,7 +156,7 @@ describe.skipIf(!present)("loadCheckpoint", () => {
     expect(requests).toEqual([]);
   });
 
-  test("says what is wrong", async () => {
+  test("loadCheckpoint says what is wrong", async () => {
     await expect(loadCheckpoint("org/none")).rejects.toThrow("no such model (revision main)");
     await expect(loadCheckpoint("private/model")).rejects.toThrow(/no such model|refuses access/);
     for (const id of ["./missing/folder", "a/b/c", "../etc", "org/..", "-x", ""])
@@ -186,7 +186,7 @@ describe.skipIf(!present)("loadCheckpoint", () => {
     expect((await loadCheckpoint("org/model")).info.format).toBe("huggingface-safetensors");
   });
 
-  test("refuses shards outside the repository", async () => {
+  test("loadCheckpoint refuses shards outside the repository", async () => {
     files.delete("model.safetensors");
     files.set("model.safetensors.index.json", Buffer.from('{"weight_map":{"a":"../../../evil"}}'));
     files.set("../../../evil", Buffer.from("x"));

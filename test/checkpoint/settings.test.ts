@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe("settings in text", () => {
-  test("are parsed, not evaluated", () => {
+  test("settings in text are parsed, not evaluated", () => {
     expect(parseLiteral("[(512,10,5)] + [(512,3,2)] * 2 + 2 * [(1,2,3)]", "x")).toEqual([
       [512, 10, 5],
       [512, 3, 2],
@@ -57,7 +57,7 @@ describe("settings in text", () => {
     "[,]",
     "1".repeat(30_000),
   ])
-    test(`refuses ${text.slice(0, 30)}`, () => {
+    test(`${text.slice(0, 30)} is refused`, () => {
       expect(() => parseLiteral(text, "reuse_pattern")).toThrow(StillwaveError);
     });
 });
@@ -112,7 +112,7 @@ describe("folders", () => {
     ["text.pt", "<p>html", /it is truncated, corrupt or something else/],
   ];
   for (const [name, content, message] of others)
-    test(`says what it is: ${name}`, async () => {
+    test(`a folder says what it is: ${name}`, async () => {
       const path = join(folder, name);
       await writeFile(path, content);
       const error = await loadModel(path).catch((e: unknown) => e);

@@ -82,7 +82,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const distill = (...args: string[]) => stillwave(["distill", "tiny.yaml", ...args], { cwd: folder });
 
 describe("stillwave distill", () => {
-  test("trains, says what it made, and inspects it", async () => {
+  test("stillwave distill trains, says what it made, and inspects it", async () => {
     const { code, stdout, stderr } = await distill("--out", "runs/plain");
     expect(stderr).toMatch(/step 0: validation loss /);
     expect(code).toBe(0);
@@ -101,7 +101,7 @@ describe("stillwave distill", () => {
     });
   });
 
-  test("does not write over a run; --resume says that it is done", async () => {
+  test("stillwave distill does not write over a run; --resume says that it is done", async () => {
     const again = await distill("--out", "runs/plain");
     expect(again.code).toBe(1);
     expect(again.stderr).toMatch(/runs.plain.*--resume/s);

@@ -44,7 +44,7 @@ async function follow(events: DistillEvent[], json = false) {
 }
 
 describe("followRun", () => {
-  test("ends with losses, models and what to do next", async () => {
+  test("followRun ends with losses, models and what to do next", async () => {
     const { ended, printed } = await follow([begin, validation, done]);
     expect(ended.kind).toBe("done");
     expect(printed).toContain("runs/x: done, 20 steps in 1:23");
@@ -52,7 +52,7 @@ describe("followRun", () => {
     expect(printed).toMatch(/^model +runs.x.last \(best: runs.x.best\)$/m);
   });
 
-  test("says when a run was done before, or has no validation", async () => {
+  test("followRun says when a run was done before, or has no validation", async () => {
     const { printed } = await follow([
       { ...done, already: true, summary: { ...summary, initialValidation: null, finalValidation: null, best: null } },
     ]);
@@ -65,7 +65,7 @@ describe("followRun", () => {
     expect(noted).toEqual(["3 bad files"]);
   });
 
-  test("tells interruption from completion", async () => {
+  test("followRun tells interruption from completion", async () => {
     const interrupted: DistillEvent = { kind: "interrupted", step: 4, totalSteps: 20, remedy: "--resume" };
     expect((await follow([begin, interrupted])).ended.kind).toBe("interrupted");
   });

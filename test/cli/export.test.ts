@@ -13,7 +13,7 @@ const model = fileURLToPath(new URL("../../examples/hubert-tiny-libri", import.m
 const run = (...args: string[]) => stillwave(["export", ...args], { cwd: folder });
 
 describe("stillwave export", () => {
-  test("writes next to where it is called, prints size and drift of every layer", async () => {
+  test("stillwave export writes next to where it is called, prints size and drift of every layer", async () => {
     const { code, stdout, stderr } = await run(model, "--format", "onnx", "--dtype", "fp16");
     expect([code, stderr]).toEqual([0, ""]);
     const { size } = await stat(join(folder, "hubert-tiny-libri.fp16.onnx"));
@@ -22,7 +22,7 @@ describe("stillwave export", () => {
     expect(await readdir(folder)).toEqual(["hubert-tiny-libri.fp16.onnx"]);
   }, 30_000);
 
-  test("prints JSON, sums with weights from a file, compares on given audio", async () => {
+  test("stillwave export prints JSON, sums with weights from a file, compares on given audio", async () => {
     await writeFile(join(folder, "weights.json"), "[0.25, 0.75]");
     const audio = fileURLToPath(new URL("../../examples/speech/dev/121/123852/121-123852-0001.flac", import.meta.url));
     const { code, stdout } = await run(model, "--output", "weighted-sum", "--layers", "2,6", "--weights", "weights.json", "--out", "sum.onnx", "--audio", audio, "--json"); // biome-ignore format: one line
@@ -32,7 +32,7 @@ describe("stillwave export", () => {
     expect(result.drift[0].maxRelative).toBeLessThan(1e-5);
   }, 30_000);
 
-  test("writes files of the released code with --format lightning", async () => {
+  test("stillwave export writes files of the released code with --format lightning", async () => {
     const student = fileURLToPath(new URL("../../../shared/oracle/checkpoints/lightning_armhubert", import.meta.url));
     const { code, stdout } = await run(student, "--format", "lightning", "--out", "back");
     expect(code).toBe(0);
@@ -40,7 +40,7 @@ describe("stillwave export", () => {
     expect((await readdir(join(folder, "back"))).sort()).toEqual(["checkpoint.ckpt", "checkpoint.yaml"]);
   }, 30_000);
 
-  test("does not replace what is no regular file, at its default place or at --out", async () => {
+  test("stillwave export does not replace what is no regular file, at its default place or at --out", async () => {
     const inner = await mkdtemp(join(folder, "places-"));
     await mkdir(join(inner, "hubert-tiny-libri.fp32.onnx"));
     await symlink("/dev/null", join(inner, "device.onnx"));
@@ -62,7 +62,7 @@ describe("stillwave export", () => {
     await rm(inner, { recursive: true });
   }, 30_000);
 
-  test("says in its help what isolate cannot do, and what makes the smallest file", async () => {
+  test("stillwave export says in its help what isolate cannot do, and what makes the smallest file", async () => {
     const help = (await run("--help")).stdout.replace(/\s+/g, " ");
     expect(help).toMatch(/--isolate .*int8 rounds activations over the whole batch/);
     expect(help).toMatch(/--compact .*the smallest file.*--no-heads .*the smallest file/);

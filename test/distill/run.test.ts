@@ -39,7 +39,7 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 const fresh = () => join(root, `run-${counter++}`);
 
 describe("an uninterrupted run", () => {
-  test("writes everything that is needed to repeat and to use it", async () => {
+  test("an uninterrupted run writes everything that is needed to repeat and to use it", async () => {
     const outDir = fresh();
     const models: string[] = [];
     const all = await events(
@@ -89,7 +89,7 @@ describe("an uninterrupted run", () => {
     expect(await hash(["run.seed=1"])).not.toBe(first);
   });
 
-  test("keeps best, last and every k-th checkpoint", async () => {
+  test("an uninterrupted run keeps best, last and every k-th checkpoint", async () => {
     const outDir = fresh();
     const done = doneOf(await events(start(outDir, { set: ["run.keepEvery=2"] })));
     const wanted = new Set([4, 8, 9, done.summary.best!.step]);
@@ -284,7 +284,7 @@ describe("resuming", () => {
     expect(doneOf(all).summary.finalValidation).not.toBeNull();
   });
 
-  test("begins where there is nothing to resume", async () => {
+  test("resuming begins where there is nothing to resume", async () => {
     const all = await events(start(fresh(), { resume: true }));
     expect(notesOf(all).join()).toMatch(/no run to resume/);
     expect(doneOf(all).step).toBe(9);

@@ -180,14 +180,14 @@ describe("what the graph computes", () => {
 });
 
 describe("external data", () => {
-  test("is what a model above 2 GiB gets without asking", () => {
+  test("external data is what a model above 2 GiB gets without asking", () => {
     const tensor = (length: number) => ({ name: "w", type: "float32", shape: [length / 4], bytes: { file: "w", offset: 0, length } }) as const; // biome-ignore format: one line
     const model = { name: "g", opset: 21, nodes: [], inputs: [], outputs: [] };
     expect(needsExternalData({ ...model, initializers: [tensor(2 ** 30), tensor(2 ** 30)] })).toBe(true);
     expect(needsExternalData({ ...model, initializers: [tensor(2 ** 30)] })).toBe(false);
   });
 
-  test("equals the file with its weights inside, wherever both are moved together", async () => {
+  test("external data equals the file with its weights inside, wherever both are moved together", async () => {
     const model = tinyModel();
     const inside = await write(model);
     const beside = await write(model, { externalData: true });

@@ -64,7 +64,7 @@ describe("what depends on inputs", () => {
 });
 
 describe("8-bit rows", () => {
-  test("are within half a step, transposed, with zero rows kept zero", () => {
+  test("8-bit rows are within half a step, transposed, with zero rows kept zero", () => {
     const [rows, columns] = [5, 7];
     const weight = Float32Array.from({ length: rows * columns }, () => random.normal());
     weight.fill(0, 14, 21);

@@ -18,7 +18,7 @@ const python = ["python3", "/usr/bin/python3"].find(
 );
 
 describe("NumPy", () => {
-  test.each(["float32", "float16"] as const)("reads what is written: %s", (dtype) => {
+  test.each(["float32", "float16"] as const)("NumPy reads what is written: %s", (dtype) => {
     if (!python) return console.log("skipped: no Python with numpy on this machine");
     const data = Float32Array.from({ length: 24 }, (_, i) => Math.sin(i) * 3 ** (i - 14));
     for (const shape of [[24], [2, 3, 4], [1, 24, 1], [24, 1]]) {

@@ -77,7 +77,7 @@ test.each<[string, () => unknown, string]>([
 describe("the compiler", () => {
   const x = input("x", [2]);
 
-  test("asks for an entry for every op, with the op's operands, attributes and number of outputs", () => {
+  test("the compiler asks for an entry for every op, with the op's operands, attributes and number of outputs", () => {
     const { gemm, ...others } = INFER;
     // @ts-expect-error an op without an entry
     const incomplete: typeof INFER = others;

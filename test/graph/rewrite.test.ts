@@ -29,7 +29,7 @@ describe("random graphs", () => {
 });
 
 describe("what is built anew", () => {
-  test("is what depends on a replaced value, once", () => {
+  test("what is built anew is what depends on a replaced value, once", () => {
     const shared = g.exp(x);
     const apart = g.neg(y);
     const sum = g.add(g.mul(shared, shared), apart);
@@ -41,13 +41,13 @@ describe("what is built anew", () => {
     expect(nodes).not.toContain(shared.node);
   });
 
-  test("is nothing where nothing is replaced", () => {
+  test("what is built anew is nothing where nothing is replaced", () => {
     const z = g.mul(g.exp(x), y);
     expect(rewrite([z, x], new Map())).toEqual([z, x]);
     expect(rewrite([z], new Map([[input("elsewhere", [2]), input("nowhere", [2])]]))[0]).toBe(z);
   });
 
-  test("does not include what only replaced values need", () => {
+  test("what is built anew does not include what only replaced values need", () => {
     const before = g.exp(x);
     const middle = g.mul(before, 2);
     const replacements = new Map([
@@ -71,7 +71,7 @@ describe("what is built anew", () => {
     expect(nodes).not.toContain(x.node);
   });
 
-  test("is shared by calls that share it", () => {
+  test("what is built anew is shared by calls that share it", () => {
     const shared = g.exp(x);
     const rebuilt = new Map<Value, Value>();
     const replacements = new Map([[x, y]]);

@@ -96,7 +96,7 @@ describe("damage", () => {
 });
 
 describe("truncateAfter", () => {
-  test("drops later rows and the torn end, keeps the bytes of the others, leaves nothing behind", async () => {
+  test("truncateAfter drops later rows and the torn end, keeps the bytes of the others, leaves nothing behind", async () => {
     write(trainRow(1), trainRow(2), validationRow(2), trainRow(3), trainRow(4));
     const kept = readFileSync(path, "utf8").split("\n").slice(0, 3).join("\n");
     appendFileSync(path, '{"kind":"tra');

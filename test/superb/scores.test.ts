@@ -39,7 +39,7 @@ describe("scores over tasks", () => {
     expect(roundingOfResults()).toBeLessThan(0.45);
   });
 
-  test("are 0 and 1000 for the two anchors", () => {
+  test("scores over tasks are 0 and 1000 for the two anchors", () => {
     const of = (anchor: "fbank" | "sota") =>
       scoreTasks(Object.fromEntries(Object.entries(METRICS).map(([name, facts]) => [name, facts[anchor]])));
     expect(of("fbank").superbS.value).toBeCloseTo(0, 9);
@@ -56,7 +56,7 @@ describe("scores over tasks", () => {
     expect(scoreTasks({}).overall).toMatchObject({ value: undefined, isPartial: true });
   });
 
-  test("refuse impossible results", () => {
+  test("scores over tasks refuse impossible results", () => {
     expect(() => scoreTasks({ per: Number.NaN })).toThrow("per: NaN");
     expect(() => scoreTasks({ mtwv: 7.36 })).toThrow("mtwv: 7.36");
     expect(() => scoreTasks({ wer: -1 })).toThrow("wer: -1");

@@ -35,7 +35,7 @@ const open = (path: string, resume = false) => openRunFolder(path, resume, kind)
 const record = (): RunRecord => ({ format: 1, ...startsOf(undefined, (now) => now) });
 
 describe("openRunFolder", () => {
-  test("makes a folder, and removes it where only leftovers came to lie in it", async () => {
+  test("openRunFolder makes a folder, and removes it where only leftovers came to lie in it", async () => {
     const path = join(root, "a", "run");
     const folder = await open(path);
     expect(folder).toMatchObject({ path, record: undefined, notes: [] });
@@ -48,7 +48,7 @@ describe("openRunFolder", () => {
     expect(readdirSync(path)).toEqual(["run.json"]);
   });
 
-  test("leaves a folder that was there, and one that holds something else", async () => {
+  test("openRunFolder leaves a folder that was there, and one that holds something else", async () => {
     const folder = await open(root, true);
     expect(folder.notes).toEqual([`${root}: nothing to resume`]);
     await folder.close();
@@ -59,7 +59,7 @@ describe("openRunFolder", () => {
     await expect(open(join(root, "thesis.txt", "run"))).rejects.toThrow("cannot be made (ENOTDIR)");
   });
 
-  test("goes on only where it is asked to, without what cut-off writes left", async () => {
+  test("openRunFolder goes on only where it is asked to, without what cut-off writes left", async () => {
     mkdirSync(join(root, "best"));
     await writeRunRecord(root, record());
     for (const name of [".a.1.0.tmp", "best/.b.1.0.tmp", "best/kept.tmp", "other.tmp"])

@@ -55,7 +55,7 @@ async function using<T>(upstream: Promise<Upstream>, work: (opened: Upstream) =>
 }
 
 describe("frames", () => {
-  test("are rounded as Python rounds", () => {
+  test("frames are rounded as Python rounds", () => {
     // Python 3.12: [round(n / 320) for n in ...]
     const samples = [400, 479, 480, 481, 639, 800, 801, 1120, 16000, 168000];
     expect(samples.map((n) => framesOfSamples(n, 320))).toEqual([1, 1, 2, 2, 2, 2, 3, 4, 50, 525]);
@@ -67,19 +67,19 @@ describe("frames", () => {
   };
   const want = { frames: 6, layers: ["input", "layer 1"] };
 
-  test("are cut, or the last one repeated", () => {
+  test("frames are cut, or the last one repeated", () => {
     expect([...joinStates(batch(8), 0, want).data.subarray(12)]).toEqual([...Array(12).keys()]);
     const { data, frames } = joinStates(batch(4, 8), 0, want);
     expect(frames).toBe(6);
     expect([...data.subarray(12)]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 6, 7, 6, 7]);
   });
 
-  test("must not differ by more than four", () => {
+  test("frames must not differ by more than four", () => {
     expect(() => joinStates(batch(1), 0, want)).toThrow(/gave 1 frames where 6 are expected/);
     expect(() => joinStates(batch(11), 0, want)).toThrow(/gave 11 frames where 6 are expected/);
   });
 
-  test("must hold numbers", () => {
+  test("frames must hold numbers", () => {
     const bad = batch(6);
     bad.arrays[1].data[3] = Number.NaN;
     expect(() => joinStates(bad, 0, want)).toThrow('state "layer 1" holds NaN');
@@ -87,7 +87,7 @@ describe("frames", () => {
 });
 
 describe("filterbanks", () => {
-  test("are the benchmark's, 10 ms apart", async () => {
+  test("filterbanks are the benchmark's, 10 ms apart", async () => {
     const wave = await speech("4992/41806/4992-41806-0010");
     await using(openUpstream("fbank"), async (upstream) => {
       expect(upstream).toMatchObject({ kind: "fbank", dim: 240, samplesPerFrame: 160, layers: ["fbank"] });
@@ -104,7 +104,7 @@ describe("filterbanks", () => {
     });
   });
 
-  test("take no options of models", async () => {
+  test("filterbanks take no options of models", async () => {
     await expect(openUpstream("fbank", { part: "student" })).rejects.toThrow(UsageError);
     await expect(openUpstream("mfcc", { states: "heads" })).rejects.toThrow("one layer");
   });
@@ -269,7 +269,7 @@ describe.skipIf(!present)("recorded checkpoints", () => {
 });
 
 describe("exported files", () => {
-  test("give what their model gives", async () => {
+  test("exported files give what their model gives", async () => {
     const model = await loadModel(tinyLibri);
     const wave = await speech("4992/41806/4992-41806-0010");
     const [plain, isolated] = ["plain.onnx", "isolated.onnx"].map((name) => join(folder, name));

@@ -62,14 +62,14 @@ describe.each(["web.ts", "runtime/web/index.ts", "upstream/model.ts", "models/fo
 );
 
 describe("the walk itself", () => {
-  test("sees every form of import at run time, and no type", () => {
+  test("the walk itself sees every form of import at run time, and no type", () => {
     const text =
       'import type { A } from "./a.ts";\nimport {\n  b,\n} from "./b.ts";\nexport type { C } from "./c.ts";\nexport { d } from "./d.ts";\n' +
       'import "./e.ts";\nconst f = await import("node:fs");\nexport * from "./g.ts";\n';
     expect(runTimeImports(text).sort()).toEqual(["./b.ts", "./d.ts", "./e.ts", "./g.ts", "node:fs"]);
   });
 
-  test("finds Node's modules where there are some", () => {
+  test("the walk itself finds Node's modules where there are some", () => {
     expect([...walk("runtime/node/index.ts").packages.keys()].some((name) => isBuiltin(name))).toBe(true);
   });
 });

@@ -75,7 +75,7 @@ describe.skipIf(!python)("pickles of Python", () => {
       });
     });
 
-  test("keeps what is shared shared, and cycles finite", () => {
+  test("pickles of Python keep what is shared shared, and cycles finite", () => {
     const shared = unpickle(Buffer.from(cases.shared!.pickles[2], "base64")) as [
       unknown,
       unknown,
@@ -89,7 +89,7 @@ describe.skipIf(!python)("pickles of Python", () => {
     plain(cyclic);
   });
 
-  test("reads Namespaces as plain settings", () => {
+  test("Namespaces of Python are read as plain settings", () => {
     const value = unpickle(Buffer.from(cases.namespace!.pickles[2], "base64"));
     expect(plain(value)).toEqual({ layers: 12, conv: "[(1,2,3)]", nested: { x: 1 } });
   });
@@ -102,7 +102,7 @@ describe.skipIf(!python)("pickles that call", () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  test("run nothing, in no form and at no place", async () => {
+  test("pickles that call run nothing, in no form and at no place", async () => {
     const marker = join(folder, "marker");
     const pickles = run("exploits", marker) as Record<string, string>;
     // The pickles are real: Python itself runs one.

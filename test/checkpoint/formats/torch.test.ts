@@ -106,7 +106,7 @@ describe.skipIf(!python)("files of torch.save", () => {
     ["script.pt", /TorchScript/],
   ];
   for (const [name, message] of refused)
-    test(`refuses ${name}`, async () => {
+    test(`${name} is refused`, async () => {
       if (!existsSync(join(folder, name))) throw new Error("not written");
       const error = await loadModel(join(folder, name)).catch((e: unknown) => e);
       expect(error).toBeInstanceOf(StillwaveError);

@@ -105,7 +105,7 @@ describe.skipIf(!python)("DPHuBERT style checkpoints", () => {
     ["size", /encoder_head_dim is 7, which does not divide encoder_embed_dim 32/],
   ];
   for (const [name, message] of refused)
-    test(`refuses ${name}`, async () => {
+    test(`${name} is refused`, async () => {
       const error = await loadModel(join(folder, `${name}.pth`)).catch((e: unknown) => e);
       expect(error).toBeInstanceOf(StillwaveError);
       expect((error as Error).message).toMatch(message);

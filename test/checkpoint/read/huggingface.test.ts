@@ -117,7 +117,7 @@ describe.skipIf(!present)("Hugging Face folders", () => {
     expect(model.info.notes.join()).toContain("no mask embedding");
   });
 
-  test("names what is missing, misshapen, left over or doubled", async () => {
+  test("what is missing, misshapen, left over or doubled is named", async () => {
     const change = (edit: (tensors: Parameters) => void, settings = {}) => {
       const tensors = new Map(original.parameters);
       edit(tensors);

@@ -69,7 +69,7 @@ describe("names", () => {
       expect(theirs.map(canonicalFromFairseq)).toEqual(names);
     });
 
-  test("follow the published checkpoints", () => {
+  test("names follow the published checkpoints", () => {
     expect(fairseqName("feature_extractor.conv_layers.0.layer_norm.weight", { convNorm: "group" })).toBe(
       "feature_extractor.conv_layers.0.2.weight",
     );

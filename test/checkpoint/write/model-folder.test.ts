@@ -130,7 +130,7 @@ describe("writeModelFolder", () => {
     expect(plain.info.ignored).toContain("heads.0.weight");
   });
 
-  test("holds one model, student or teacher", async () => {
+  test("writeModelFolder holds one model, student or teacher", async () => {
     for (const name of ["student-with-reuse", "large-teacher"]) {
       const held = name.startsWith("student") ? "student" : "teacher";
       const other = held === "student" ? "teacher" : "student";
@@ -151,7 +151,7 @@ describe("writeModelFolder", () => {
     await expect(loadModel(path)).rejects.toThrow("is missing");
   });
 
-  test("refuses weights whose header says integers", async () => {
+  test("writeModelFolder refuses weights whose header says integers", async () => {
     const path = join(folder, "integers");
     await writeModelFolder(path, { config: student, parameters: randomParameters(student) });
     const weights = join(path, "model.safetensors");
@@ -166,7 +166,7 @@ describe("writeModelFolder", () => {
     }
   });
 
-  test("refuses missing, misshapen, unknown and non-finite parameters", async () => {
+  test("writeModelFolder refuses missing, misshapen, unknown and non-finite parameters", async () => {
     const path = join(folder, "bad");
     const broken = (change: (parameters: Parameters) => void) => {
       const parameters = randomParameters(student);

@@ -43,7 +43,7 @@ async function superb(...args: string[]) {
 }
 
 describe("compare", () => {
-  test("prints a table a test set, verdicts and partial scores", async () => {
+  test("compare prints a table a test set, verdicts and partial scores", async () => {
     const { code, text } = await superb("compare", ...folders, "--draws", "200");
     expect(code).toBe(0);
     expect(text).toMatch(
@@ -90,7 +90,7 @@ describe("compare", () => {
 });
 
 describe("score", () => {
-  test("prints one row an upstream, published results too, partial ones marked", async () => {
+  test("score prints one row an upstream, published results too, partial ones marked", async () => {
     const file = join(root, "published.json");
     await writeFile(file, JSON.stringify({ name: "DPHuBERT", per: 9.67, ks: 96.36 }));
     const { code, text } = await superb("score", ...folders, "--result", file);
@@ -102,7 +102,7 @@ describe("score", () => {
     expect(documents).toMatchObject([{ upstreams: [{ name: "teacher", overall: { isPartial: true } }] }]);
   });
 
-  test("needs a run or a result", async () => {
+  test("score needs a run or a result", async () => {
     await expect(superb("score")).rejects.toThrow(/no runs/);
   });
 

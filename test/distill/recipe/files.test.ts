@@ -52,7 +52,7 @@ function arm(
 }
 
 describe("shipped recipes", () => {
-  test("are the published ones and the quickstart", async () => {
+  test("shipped recipes are the published ones and the quickstart", async () => {
     expect((await shippedRecipes()).sort()).toEqual([...Object.keys(published), "quickstart"].sort());
   });
 
@@ -85,7 +85,7 @@ describe("shipped recipes", () => {
     ]);
   });
 
-  test("have headers that say what they are", async () => {
+  test("shipped recipes have headers that say what they are", async () => {
     for (const name of await shippedRecipes()) {
       const text = await readRecipe(await findRecipe(name));
       expect(text.split("\n")[0], name).toBe("# yaml-language-server: $schema=./recipe.schema.json");

@@ -52,7 +52,7 @@ describe("resolving", () => {
     expect(recipe.data.batchSeconds).toBeNull();
   });
 
-  test("leaves nothing undefined", () => {
+  test("resolving leaves nothing undefined", () => {
     const undefinedPaths: string[] = [];
     const walk = (value: unknown, path: string) => {
       if (value === undefined) undefinedPaths.push(path);
@@ -119,7 +119,7 @@ describe("resolving", () => {
 });
 
 describe("overrides", () => {
-  test("take YAML values, last one first", () => {
+  test("overrides take YAML values, last one first", () => {
     const recipe = parseRecipe(text, "recipe.yaml", [
       "student.dim=432",
       "student.heads=12",
@@ -140,7 +140,7 @@ describe("overrides", () => {
     expect(recipe.data).toMatchObject({ batchSize: null, batchSeconds: 30 });
   });
 
-  test("make mappings that the file lacks", () => {
+  test("overrides make mappings that the file lacks", () => {
     expect(parseRecipe(text, "recipe.yaml", ["student.dropout.input=0.2"]).student.dropout).toMatchObject({
       input: 0.2,
       residual: 0.1,

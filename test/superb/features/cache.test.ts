@@ -30,7 +30,7 @@ const bytesOf = (
 ) => some.reduce((sum, { samples }) => sum + 4 * layers.length * dim * framesOfSamples(samples, samplesPerFrame), 0);
 
 describe("filling", () => {
-  test("is announced to the byte, and done once", async () => {
+  test("filling is announced to the byte, and done once", async () => {
     const upstream = fakeUpstream();
     const options = { upstream, utterances, cacheRoot: join(root, "once"), shardBytes };
     const { events, opened } = await drive(options);
@@ -53,7 +53,7 @@ describe("filling", () => {
     await again.opened!.source.close();
   });
 
-  test("takes what is new only", async () => {
+  test("filling takes what is new only", async () => {
     const cacheRoot = join(root, "more");
     const half = utterances.slice(0, 5);
     await drive({ upstream: fakeUpstream(), utterances: half, cacheRoot });
@@ -68,7 +68,7 @@ describe("filling", () => {
     await opened!.source.close();
   });
 
-  test("stops at a signal and goes on to the same bytes", async () => {
+  test("filling stops at a signal and goes on to the same bytes", async () => {
     const whole = await drive({ upstream: fakeUpstream(), utterances, cacheRoot: join(root, "whole"), shardBytes });
     const expected = await everything(whole.opened!, utterances);
     await whole.opened!.source.close();
@@ -91,7 +91,7 @@ describe("filling", () => {
     expect(options.upstream.batches.reduce((a, b) => a + b)).toBe(utterances.length);
   });
 
-  test("keeps what is done when its caller turns away", async () => {
+  test("filling keeps what is done when its caller turns away", async () => {
     const cacheRoot = join(root, "away");
     const { openFeatures } = await import("../../../src/superb/features/open.ts");
     for await (const { kind } of openFeatures({ upstream: fakeUpstream(), utterances, cacheRoot }))

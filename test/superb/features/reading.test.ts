@@ -42,7 +42,7 @@ function row(data: ArrayLike<number>, shape: readonly number[], layer: number, i
 }
 
 describe("batches", () => {
-  test("are padded with zeros, whatever was there before", async () => {
+  test("batches are padded with zeros, whatever was there before", async () => {
     const { source } = opened;
     // the longest first: its numbers must not shine through
     const byLength = [...ids].sort((a, b) => source.framesOf(b) - source.framesOf(a));

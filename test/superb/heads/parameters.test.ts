@@ -79,7 +79,7 @@ describe("initial weights", () => {
     }
   });
 
-  test("are the seed's, each parameter's its own", () => {
+  test("initial weights are the seed's, each parameter's its own", () => {
     const of = (seed: number) => initHead(frames, { layers: 2, dim: 8 }, seed);
     expect([...of(1)]).toEqual([...of(1)]);
     const [one, two] = [of(1), of(2)].map((parameters) => parameters.get("projector.weight")!.data);

@@ -25,7 +25,7 @@ function applied(features: Float32Array, plan: SpecAugmentPlan): number[] {
 }
 
 describe("SpecAugment", () => {
-  test("draws within its ranges, and all of them", () => {
+  test("SpecAugment draws within its ranges, and all of them", () => {
     const [frames, dim] = [300, 768];
     const widths = new Set<number>();
     const shifts = new Set<number>();
@@ -47,7 +47,7 @@ describe("SpecAugment", () => {
     expect([...shifts].sort((a, b) => a - b)).toEqual([-4, -3, -2, -1, 0, 1, 2, 3, 4, 5]);
   });
 
-  test("is repeatable", () => {
+  test("SpecAugment is repeatable", () => {
     expect(drawSpecAugment(40, 60, new Random(3))).toEqual(drawSpecAugment(40, 60, new Random(3)));
   });
 
@@ -70,7 +70,7 @@ describe("SpecAugment", () => {
     expect(applied(step, plan)).toEqual(Array.from({ length: 30 }, (_, t) => (t < 15 ? 0 : expect.closeTo(1, 5))));
   });
 
-  test("survives short utterances and few features", () => {
+  test("SpecAugment survives short utterances and few features", () => {
     for (let frames = 0; frames < 12; frames++) {
       const plan = drawSpecAugment(frames, 3, new Random(frames));
       expect(plan.warp === undefined).toBe(frames <= 10);

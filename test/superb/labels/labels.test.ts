@@ -66,7 +66,7 @@ describe("vocabularies", () => {
 });
 
 describe("lexicon", () => {
-  test("gives first pronunciations, and lists every missing word", async () => {
+  test("lexicon gives first pronunciations, and lists every missing word", async () => {
     const first = await write("a.lex", ";;; comment\nREAD\tR EH1 D\nread(2)  R IY1 D\nTHE DH AH0\n");
     const second = await write("b.lex", "READ X\nbook B UH1 K\n");
     const lexicon = await readLexicon([first, second]);
@@ -130,7 +130,7 @@ describe("labels.tsv", () => {
     ["file\tlabel\tsplit\na.wav\tx\ttest\n", "no file of the split train"],
     ["file\tlabel\tsplit\na.wav\tx\ttrain\nb.wav\ty\tvalid\n", "occur in dev or test only: y"],
     ["file\tclass\tsplit\n", 'no column "label"'],
-  ])("refuses %j", async (content, message) => {
+  ])("labels.tsv refuses %j", async (content, message) => {
     await expect(readLabelsTsv(await write("labels.tsv", content))).rejects.toThrow(message);
   });
 });
@@ -160,7 +160,7 @@ describe("Speech Commands", () => {
     }
   });
 
-  test("reads both archives", async () => {
+  test("both archives of Speech Commands are read", async () => {
     const speakers = Object.keys(EXPECTED);
     for (const word of [...KEYWORDS, "bed"]) {
       for (const speaker of speakers) await write(`sc/train/${word}/${speaker}_nohash_0.wav`);
@@ -222,7 +222,7 @@ describe("Fluent Speech Commands", () => {
 });
 
 describe("VoxCeleb1", () => {
-  test("reads the official split file", async () => {
+  test("VoxCeleb1 reads the official split file", async () => {
     await write("vox/dev/wav/id10001/v/00001.wav");
     await write("vox/test/wav/id10270/v/00002.wav");
     const list = await write("split.txt", "1 id10001/v/00001.wav\n3 id10001/v/00002.wav\n1 id10270/v/00002.wav\n");

@@ -54,7 +54,7 @@ test("what is left open is left open, but for a few", () => {
 });
 
 describe("a recipe", () => {
-  test("gives settings", async () => {
+  test("a recipe gives settings", async () => {
     const settings = await read(whole);
     expect(settings).toMatchObject({
       task: "pr",
@@ -111,7 +111,7 @@ describe("a recipe", () => {
       "features: {cache: null, dtype: float16}",
       "r.yaml:1:32 features.dtype: float16 is how a cache stores",
     ],
-  ])("is refused with its place: %s", async (_, text, message) => {
+  ])("a recipe is refused with its place: %s", async (_, text, message) => {
     const rest = Object.entries({ upstream: "upstream: {model: x}", data: "data: {root: x}" });
     const lines = [text, ...rest.flatMap(([key, line]) => (text.startsWith(`${key}:`) ? [] : [line]))];
     const error = await read(lines).catch((e: Error) => e);

@@ -37,7 +37,7 @@ describe("an evaluation", () => {
     ({ result } = doneOf(events));
   });
 
-  test("tells what happens, in order", () => {
+  test("an evaluation tells what happens, in order", () => {
     const order = ["cache-start", "cache-done", "start", "training", "chosen", "testing", "done"];
     const first = order.map((kind) => events.findIndex((event) => event.kind === kind));
     expect(first).toEqual([...first].sort((a, b) => a - b));
@@ -58,7 +58,7 @@ describe("an evaluation", () => {
     expect(doneOf(events)).toMatchObject({ folder: out, already: false, report: join(out, "report.html") });
   });
 
-  test("leaves result.json with every field", async () => {
+  test("an evaluation leaves result.json with every field", async () => {
     const data = await pr.load({ onBadFile: "stop", ...options.data });
     expect(JSON.parse(readFileSync(join(out, "result.json"), "utf8"))).toEqual(result);
     expect((await readEvaluation(out)).result).toEqual(result);
@@ -106,7 +106,7 @@ describe("an evaluation", () => {
     expect(Object.values(result.seconds).every((seconds) => seconds > 0)).toBe(true);
   });
 
-  test("says how it trained", () => {
+  test("an evaluation says how it trained", () => {
     const [slow, fast] = result.learningRates;
     expect(slow).toMatchObject({ learningRate: 1e-5, steps: 8, chosen: false, skippedSteps: 0 });
     expect(fast).toMatchObject({ learningRate: 1e-2, steps: 12, chosen: true, skippedSteps: 0 });
@@ -121,7 +121,7 @@ describe("an evaluation", () => {
     expect(result.dev).toBe(fast!.best!.dev);
   });
 
-  test("leaves predictions that give the same metrics when scored anew", () => {
+  test("an evaluation leaves predictions that give the same metrics when scored anew", () => {
     expect(result.decodings.map(({ name, predictions }) => [name, predictions])).toEqual([
       ["greedy", "predictions/test.jsonl"],
       ["prefix beam 4", "predictions/test.decoding-1.jsonl"],
@@ -143,7 +143,7 @@ describe("an evaluation", () => {
     expect(rateOf(dev)).toBeCloseTo(result.dev, 9);
   });
 
-  test("leaves a head that gives these answers on the upstream's own states", async () => {
+  test("an evaluation leaves a head that gives these answers on the upstream's own states", async () => {
     const { settings, parameters } = await readHead(join(out, "head"));
     expect(settings.upstream).toEqual({
       spec: tinyLibri,
@@ -163,7 +163,7 @@ describe("an evaluation", () => {
     await upstream.dispose();
   });
 
-  test("gives the same logits with and without a cache, and nearly so from halves", async () => {
+  test("an evaluation gives the same logits with and without a cache, and nearly so from halves", async () => {
     const { settings, parameters } = await readHead(join(out, "head"));
     const upstream = await openUpstream(tinyLibri, { threads: 1 });
     const runtime = await createRuntime({ threads: 1 });
@@ -190,7 +190,7 @@ describe("an evaluation", () => {
     expect(rounded / spread).toBeLessThan(2 ** -9);
   });
 
-  test("is done when it is done", async () => {
+  test("an evaluation is done when it is done", async () => {
     const before = leftBehind(out);
     const again = await evaluate({ ...options, resume: true });
     expect(doneOf(again)).toMatchObject({ already: true, result });
@@ -199,7 +199,7 @@ describe("an evaluation", () => {
     await expect(evaluate(options)).rejects.toThrow(`${out}: holds an evaluation already; go on with it by --resume, or give another --out`); // biome-ignore format: one line
   });
 
-  test("is finished again where result.json was deleted", async () => {
+  test("an evaluation is finished again where result.json was deleted", async () => {
     const before = leftBehind(out);
     rmSync(join(out, "result.json"));
     const again = await evaluate({ ...options, resume: true });

@@ -72,7 +72,7 @@ describe("a head", () => {
     },
   );
 
-  test("is the same file again", async () => {
+  test("a head is the same file again", async () => {
     const [one, two] = [await written(), await written()];
     expect(readFileSync(one.weights).equals(readFileSync(two.weights))).toBe(true);
     expect(readFileSync(one.json, "utf8")).toBe(readFileSync(two.json, "utf8"));

@@ -81,7 +81,7 @@ describe("greedy", () => {
 });
 
 describe("prefix beam", () => {
-  test("finds the most probable phones of all paths, n best in order", async () => {
+  test("prefix beam finds the most probable phones of all paths, n best in order", async () => {
     const decoding = await createDecoding(phones, { beam: 500, threshold: 1e9 });
     expect(decoding.name).toBe("prefix beam 500");
     fc.assert(

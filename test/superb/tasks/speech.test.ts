@@ -29,7 +29,7 @@ const idsOf = (data: TaskData, split: Split) => data.utterances[split].map(({ id
 const expectedIds = (split: Split) => transcriptsOf(SPEAKERS[split]).map(([id]) => id).sort(); // biome-ignore format: one line
 
 describe("phonemes of phones.txt", () => {
-  test("are labels with an end; they make the vocabulary", async () => {
+  test("phonemes of phones.txt are labels with an end; they make the vocabulary", async () => {
     const root = speechCorpus();
     const data = await pr.load(options(root));
     const used = new Set<string>();
@@ -69,7 +69,7 @@ describe("phonemes of phones.txt", () => {
     expect(stressed!.fingerprint).not.toBe(plain!.fingerprint);
   });
 
-  test("must be there, of every utterance", async () => {
+  test("phonemes of phones.txt must be there, of every utterance", async () => {
     const root = speechCorpus();
     const phones = join(root, "phones.txt");
     renameSync(phones, join(root, "other.txt"));
@@ -143,7 +143,7 @@ describe("phonemes of lexicons", () => {
     }
   });
 
-  test("list every word that they lack, of all splits, with its count", async () => {
+  test("phonemes of lexicons list every word that they lack, of all splits, with its count", async () => {
     const words = SPLITS.flatMap((split) => transcriptsOf(SPEAKERS[split])).flatMap(([, text]) => text.split(" "));
     const distinct = [...new Set(words)];
     const left = distinct.filter((_, i) => i % 3 === 0);
@@ -156,7 +156,7 @@ describe("phonemes of lexicons", () => {
       expect(message).toMatch(new RegExp(`[ :]${word} \\(${words.filter((other) => other === word).length}\\)[,;]`));
   });
 
-  test("need transcripts", async () => {
+  test("phonemes of lexicons need transcripts", async () => {
     const root = corpusOf({
       "train/1/2/1-2-0000.wav": 16_000,
       "train/1/2/1-2.trans.txt": "1-2-0000 HELLO\n",
@@ -171,7 +171,7 @@ describe("phonemes of lexicons", () => {
 });
 
 describe("characters", () => {
-  test("are those of transcripts, with marks and an end", async () => {
+  test("characters are those of transcripts, with marks and an end", async () => {
     const data = await asr.load(options(speechCorpus()));
     expect(symbolsOf(data).length).toBe(32);
     expect(data.objective).toMatchObject({ text: "characters", special: ["<s>", "<pad>", "</s>"] });
@@ -203,7 +203,7 @@ describe("characters", () => {
 });
 
 describe("splits", () => {
-  test("are found by LibriSpeech's names first", async () => {
+  test("splits are found by LibriSpeech's names first", async () => {
     const root = speechCorpus({ train: "train-clean-100", dev: "dev-clean", test: "test-clean" });
     for (const name of ["train", "dev", "test", "train-other-500"]) mkdirSync(join(root, name));
     const data = await pr.load(options(root));

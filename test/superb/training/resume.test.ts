@@ -116,7 +116,7 @@ const bytes = ({ buffer, byteOffset, byteLength }: Float32Array) => Buffer.from(
 describe("an evaluation that was cut off", () => {
   const task = madeUp("utterance", { train: 18, dev: 40 });
 
-  test("is made up for, and then it is on the disk", async () => {
+  test("an evaluation that was cut off is made up for, and then it is on the disk", async () => {
     const at = folder();
     const changes = { untilStep: 4, evaluateEvery: 3 };
     const whole = await attempt(task, changes, folder());
@@ -130,7 +130,7 @@ describe("an evaluation that was cut off", () => {
     expect(timeless(found!.state)).toEqual(whole.state);
   });
 
-  test("is made up for also by a training that goes on further", async () => {
+  test("an evaluation that was cut off is made up for also by a training that goes on further", async () => {
     const at = folder();
     const whole = folder();
     // what a sweep does: to its fourth update first, then on

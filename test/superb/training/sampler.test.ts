@@ -68,7 +68,7 @@ describe("an epoch", () => {
     expect(JSON.stringify(epochOf(other, 0).map((batch) => batch.map(({ id }) => id)))).not.toBe(epochs[0]);
   });
 
-  test("does not depend on the order in which the corpus was listed", () => {
+  test("an epoch does not depend on the order in which the corpus was listed", () => {
     for (const batching of ["length", "shuffled", "balanced"] as const) {
       const [forward, backward] = [corpus(30), corpus(30).reverse()].map(
         (list) => new Sampler(list, options({ batching })),
@@ -79,7 +79,7 @@ describe("an epoch", () => {
 });
 
 describe("neighbours in length", () => {
-  test("make up batches, and long ones are halved", () => {
+  test("neighbours in length make up batches, and long ones are halved", () => {
     const utterances = corpus(61, 2);
     const sampler = new Sampler(utterances, options({ batchSize: 8, halveAboveSamples: 300_000 }));
     const longestFirst = [...utterances].sort((a, b) => b.samples - a.samples || (a.id < b.id ? -1 : 1));
@@ -112,7 +112,7 @@ describe("neighbours in length", () => {
 });
 
 describe("balanced draws", () => {
-  test("take all classes equally often, and utterances of a class too", () => {
+  test("balanced draws take all classes equally often, and utterances of a class too", () => {
     const classes = { rare: 2, some: 30, many: 200 };
     const utterances = Object.entries(classes).flatMap(([name, count]) =>
       Array.from({ length: count }, (_, i) => utterance(`${name}${i}`, 16_000, name)),
@@ -158,14 +158,14 @@ describe("crops", () => {
     );
   });
 
-  test("end with the last frame also where half a frame is left over", () => {
+  test("crops end with the last frame also where half a frame is left over", () => {
     // 400.5 frames are 400, as the features round
     const samples = 400 * 320 + 160;
     expect(framesOfSamples(samples, 320)).toBe(400);
     expect(cropped({ id: "a", samples }, 8, 320, () => new Random(1))).toEqual({ id: "a" });
   });
 
-  test("come from everywhere, another one at each place, the same one again", () => {
+  test("crops come from everywhere, another one at each place, the same one again", () => {
     const [short, long] = [utterance("short", 16_000), utterance("long", 160_000)];
     const sampler = new Sampler([short, long], options({ batching: "shuffled", batchSize: 2, cropSeconds: 8 }));
     const starts = new Set<number>();

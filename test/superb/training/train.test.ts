@@ -49,7 +49,7 @@ describe("learns a made-up task", () => {
 });
 
 describe("an update", () => {
-  test("has the mean loss and gradient of its batches", async () => {
+  test("an update has the mean loss and gradient of its batches", async () => {
     const task = madeUp("utterance");
     const parts = await prepare(task, runtime, folder(), { plan: { accumulate: 3, untilStep: 1, clip: 1e9 } });
     const { head, objective, source, sampler } = parts;
@@ -164,7 +164,7 @@ describe("evaluations", () => {
     ["higher is better", [50, 60, 60, 55, 59, 80], true, 4, 10, [4, 10]],
     ["the first stays best", [10, 20, 30, 40], false, 2, 8, [2, 8]],
   ] as const)(
-    "end training after three without improvement: %s",
+    "evaluations end training after three without improvement: %s",
     async (_, scores, isHigherBetter, best, last, kept) => {
       const { state, events, at } = await scripted(scores, { patience: 3, isHigherBetter });
       expect(state.step).toBe(last);
