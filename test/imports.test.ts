@@ -199,6 +199,11 @@ describe("source files", () => {
     expect(sources.filter(({ text }) => !/^\/\/ \S.{10,}/.test(text)).map(({ file }) => file)).toEqual([]);
   });
 
+  test("a name is a file or a folder, never both", () => {
+    const folders = new Set(files.map((file) => file.slice(0, Math.max(0, file.lastIndexOf("/")))));
+    expect(files.filter((file) => folders.has(file.replace(/\.ts$/, "")))).toEqual([]);
+  });
+
   test("source files have no catch-all names", () => {
     expect(files.filter((file) => /(^|\/)(utils?|common|helpers?|misc)(\.|\/)/.test(file))).toEqual([]);
   });

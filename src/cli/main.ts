@@ -2,14 +2,14 @@
 import { Command } from "commander";
 import { packageVersion } from "../package.ts";
 import { convertVerb } from "./convert.ts";
-import { distillVerb } from "./distill.ts";
+import { distillVerb } from "./distill/distill.ts";
 import { exportVerb } from "./export.ts";
 import { extractVerb } from "./extract.ts";
 import { reportFailure } from "./failure.ts";
-import { inspectVerb } from "./inspect.ts";
+import { inspectVerb } from "./inspect/inspect.ts";
 import { type Output, processOutput } from "./output.ts";
 import { reportVerb } from "./report.ts";
-import { superbVerb } from "./superb.ts";
+import { superbVerb } from "./superb/superb.ts";
 import { transcribeVerb } from "./transcribe.ts";
 import { verifyVerb } from "./verify.ts";
 

@@ -1,6 +1,6 @@
 // stillwave superb: evaluates upstreams on the benchmark's tasks, compares runs, scores them over tasks.
 import type { Command } from "commander";
-import type { Output } from "./output.ts";
+import type { Output } from "../output.ts";
 
 export function superbVerb(program: Command, output: Output, finish: (code: number) => void): void {
   const group = program
@@ -20,9 +20,9 @@ export function superbVerb(program: Command, output: Output, finish: (code: numb
   // tasks and settings take a while to load: not before they are asked for
   program.hook("preSubcommand", async (_, command) => {
     if (command !== group) return;
-    const { taskVerbs } = await import("./superb/task.ts");
-    const { compareVerb } = await import("./superb/compare.ts");
-    const { scoreVerb } = await import("./superb/score.ts");
+    const { taskVerbs } = await import("./task.ts");
+    const { compareVerb } = await import("./compare.ts");
+    const { scoreVerb } = await import("./score.ts");
     for (const verb of [taskVerbs, compareVerb, scoreVerb]) verb(group, output, finish);
   });
 }

@@ -1,8 +1,8 @@
 // stillwave distill: trains the student of a recipe.
 import type { Command } from "commander";
-import { StillwaveError } from "../errors.ts";
-import { collect } from "./collect.ts";
-import type { Output } from "./output.ts";
+import { StillwaveError } from "../../errors.ts";
+import { collect } from "../collect.ts";
+import type { Output } from "../output.ts";
 
 interface Options {
   readonly set?: readonly string[];
@@ -37,13 +37,13 @@ export function distillVerb(program: Command, output: Output, finish: (code: num
 }
 
 async function run(name: string, options: Options, output: Output): Promise<number> {
-  const { loadRecipe } = await import("../distill/recipe/read.ts");
+  const { loadRecipe } = await import("../../distill/recipe/read.ts");
   const out = options.out === undefined ? [] : [`run.outDir=${JSON.stringify(options.out)}`];
   const recipe = await loadRecipe(name, [...(options.set ?? []), ...out]);
-  const { distillRun } = await import("../distill/run.ts");
-  const { prepareRun } = await import("../distill/prepare.ts");
-  const { runStoppable } = await import("../training/signals.ts");
-  const { followRun } = await import("./distill/follow.ts");
+  const { distillRun } = await import("../../distill/run.ts");
+  const { prepareRun } = await import("../../distill/prepare.ts");
+  const { runStoppable } = await import("../../training/signals.ts");
+  const { followRun } = await import("./follow.ts");
   const { resume, force, json = false } = options;
   const stopping = () => output.note("stopping with a checkpoint; press again to stop at once");
   return runStoppable(stopping, async (signal) => {
@@ -56,7 +56,7 @@ async function run(name: string, options: Options, output: Output): Promise<numb
 
 /** The report of a finished run. The models are saved already: what goes wrong here is said, but does not undo that. */
 async function writeReport(folder: string, json: boolean, output: Output): Promise<void> {
-  const { reportRun } = await import("../report/distillation/build.ts");
+  const { reportRun } = await import("../../report/distillation/build.ts");
   try {
     const { path, notes } = await reportRun(folder);
     if (json) output.jsonLine({ kind: "report", path, notes });

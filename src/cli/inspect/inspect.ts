@@ -1,7 +1,7 @@
 // stillwave inspect: what a recipe's student or a model is, how large, how much it computes.
 import { type Command, InvalidArgumentError } from "commander";
-import { collect } from "./collect.ts";
-import type { Output } from "./output.ts";
+import { collect } from "../collect.ts";
+import type { Output } from "../output.ts";
 
 interface Options {
   readonly seconds: number;
@@ -24,16 +24,16 @@ export function inspectVerb(program: Command, output: Output, finish: (code: num
       "\nExample:\n  $ stillwave inspect armhubert-960\n  $ stillwave inspect facebook/hubert-base-ls960 --seconds 30",
     )
     .action(async (subject: string, options: Options) => {
-      const { inspectSubject } = await import("./inspect/subject.ts");
+      const { inspectSubject } = await import("./subject.ts");
       const inspection = await inspectSubject(subject, options).catch(async (error: unknown) => {
         await showContents(subject, error, options, output);
         throw error;
       });
-      const { contentsOf, formatTensors } = await import("./inspect/contents.ts");
+      const { contentsOf, formatTensors } = await import("./contents.ts");
       const contents = options.tensors ? await contentsOf(subject) : undefined;
       if (options.json) output.json({ ...inspection, ...(contents && { tensorList: contents.tensors }) });
       else {
-        const { formatInspection } = await import("./inspect/format.ts");
+        const { formatInspection } = await import("./format.ts");
         output.print(formatInspection(inspection));
         if (contents) output.print(`\n${formatTensors(contents)}`);
       }
@@ -43,9 +43,9 @@ export function inspectVerb(program: Command, output: Output, finish: (code: num
 
 /** A file that can be opened but holds no model for us: what is in it, before the error that says why. */
 async function showContents(subject: string, error: unknown, options: Options, output: Output): Promise<void> {
-  const { StillwaveError, UsageError } = await import("../errors.ts");
+  const { StillwaveError, UsageError } = await import("../../errors.ts");
   if (options.json || !(error instanceof StillwaveError) || error instanceof UsageError) return;
-  const { contentsOf, formatContents } = await import("./inspect/contents.ts");
+  const { contentsOf, formatContents } = await import("./contents.ts");
   const contents = await contentsOf(subject).catch(() => undefined);
   if (contents && contents.tensors.length > 0) output.print(formatContents(contents));
 }
