@@ -17,5 +17,6 @@ export { initStudent, type StudentOptions, studentConv } from "./library/student
 export { type ConvLayer, type ModelConfig, type ReuseSemantics, reuseEvery } from "./models/config.ts";
 export type { ModelWeights } from "./models/parameters.ts";
 export { type ModelProfile, type ProfileOptions, profile } from "./models/profile.ts";
-export type { Extraction, ExtractOptions, Model, PaddedWaveforms } from "./upstream/model.ts";
+export type { PaddedWaveforms } from "./models/waveform.ts";
+export type { Extraction, ExtractOptions, Model } from "./upstream/model.ts";
 export { loadUpstream } from "./upstream/node.ts";

@@ -3,12 +3,7 @@ export type { LoadOptions } from "./checkpoint/checkpoint.types.ts";
 export { StillwaveError, UsageError } from "./errors.ts";
 export type { HostArray, Parameters } from "./graph/array.ts";
 export type { ModelConfig } from "./models/config.ts";
+export { type PaddedWaveforms, padWaveforms } from "./models/waveform.ts";
 export * from "./runtime/web/index.ts";
-export {
-  type Extraction,
-  type ExtractOptions,
-  type Model,
-  type PaddedWaveforms,
-  padWaveforms,
-} from "./upstream/model.ts";
+export type { Extraction, ExtractOptions, Model } from "./upstream/model.ts";
 export { loadModelFromFiles, loadModelFromUrl, type ModelFiles } from "./upstream/web.ts";

@@ -10,7 +10,7 @@ import { flatten } from "../models/flat.ts";
 import { type DropoutRates, encode, extractFeatures, maskFeatures } from "../models/forward.ts";
 import { type ModelWeights, parameterSpecs } from "../models/parameters.ts";
 import { maskInput, outputFrames, parameterInputs, validInput, waveInput } from "../models/trace.ts";
-import { normalizeWaveforms } from "../models/waveform.ts";
+import { isPadded, normalizeWaveforms, waveFeeds } from "../models/waveform.ts";
 import { type DropoutSite, fedDropout, noDropout } from "../nn/scope.ts";
 import type { Feed, Feeds, Runtime } from "../runtime/runtime.ts";
 import { SessionCache } from "../runtime/sessions.ts";
@@ -101,21 +101,10 @@ export function studentGraph(config: ModelConfig, options: StudentOptions, { tra
   return { graph: { name: training ? "student-step" : "student-validation", outputs }, sites, features, encoded };
 }
 
-const isPadded = ({ samples, paddedSamples }: Batch) => samples.some((count) => count < paddedSamples);
-
-/** What a model is fed of a batch beside its parameters. */
-function speechFeeds(config: ModelConfig, batch: Batch): Record<string, Feed> {
-  const { wave, samples, paddedSamples } = batch;
-  const data = config.normalizeWaveform ? normalizeWaveforms(wave, paddedSamples, samples) : wave;
-  const feeds: Record<string, Feed> = { wave: { shape: [samples.length, paddedSamples], data } };
-  const counts = () => samples.map((count) => BigInt(validFrames(config, count, paddedSamples)));
-  if (isPadded(batch)) feeds.validFrames = { shape: [samples.length], data: BigInt64Array.from(counts()) };
-  return feeds;
-}
-
 /** Compiles on first use: one pair of sessions per variant (padded or not, training or validation), any lengths. */
 export function createDistillStep(options: StepOptions): DistillStep {
   const { runtime, teacher, student } = options;
+  const models = [teacher.config, student.config];
   const layers = targetLayers(student.config, teacher.config, options.teacherLayers);
   const specs = parameterSpecs(student.config);
   const weights = flatten(specs, student.parameters);
@@ -136,7 +125,13 @@ export function createDistillStep(options: StepOptions): DistillStep {
       return { targets, student: await compile(graph), sites };
     });
     const masked: Feeds = mask ? { mask: { shape: [batch.samples.length, framesOf(batch).frames], data: mask } } : {};
-    const speech = (config: ModelConfig) => ({ ...speechFeeds(config, batch), ...masked });
+    const { wave, paddedSamples, samples } = batch;
+    const isNormalized = models.some(({ normalizeWaveform }) => normalizeWaveform);
+    const normal = isNormalized ? { ...batch, wave: normalizeWaveforms(wave, paddedSamples, samples) } : batch;
+    const speech = (config: ModelConfig) => ({
+      ...waveFeeds(config, config.normalizeWaveform ? normal : batch),
+      ...masked,
+    });
     const targets = await compiled.targets.run({ ...parameters.teacher, ...speech(teacher.config) });
     return { ...compiled, feeds: { ...parameters.student, ...speech(student.config), ...targets } };
   }

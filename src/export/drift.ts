@@ -2,10 +2,11 @@
 import { InternalError } from "../errors.ts";
 import type { HostArray } from "../graph/array.ts";
 import type { ModelWeights } from "../models/parameters.ts";
+import type { PaddedWaveforms } from "../models/waveform.ts";
 import type { OnnxFile } from "../runtime/node/index.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { differenceOf } from "../upstream/difference.ts";
-import { createModel, type PaddedWaveforms } from "../upstream/model.ts";
+import { createModel } from "../upstream/model.ts";
 import { outputsOf } from "./choice.ts";
 import type { Drift, OutputChoice } from "./export.types.ts";
 

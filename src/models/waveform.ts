@@ -1,4 +1,38 @@
-// Waveforms as a model wants them: normalised per utterance where it was trained so.
+// Waveforms as a model wants them: padded to one length, normalised per utterance where it was trained so, and fed.
+import type { Feed } from "../runtime/runtime.ts";
+import { type ModelConfig, validFrames } from "./config.ts";
+
+/** Zero-padded waveforms: [items, paddedSamples] with the true length of every item. */
+export interface PaddedWaveforms {
+  readonly wave: Float32Array;
+  readonly paddedSamples: number;
+  readonly samples: readonly number[];
+}
+
+/** Pads waveforms of different lengths with zeros to the longest. */
+export function padWaveforms(waveforms: readonly Float32Array[]): PaddedWaveforms {
+  const paddedSamples = waveforms.reduce((longest, { length }) => Math.max(longest, length), 0);
+  const wave = new Float32Array(waveforms.length * paddedSamples);
+  waveforms.forEach((samples, item) => {
+    wave.set(samples, item * paddedSamples);
+  });
+  return { wave, paddedSamples, samples: waveforms.map(({ length }) => length) };
+}
+
+/** Whether an item is shorter than the others. */
+export const isPadded = ({ samples, paddedSamples }: Pick<PaddedWaveforms, "samples" | "paddedSamples">): boolean =>
+  samples.some((count) => count < paddedSamples);
+
+/** What a traced model is fed of waveforms as they are: `wave`, and `validFrames` by its rule where some are padded. */
+export function waveFeeds(config: ModelConfig, waveforms: PaddedWaveforms): Record<string, Feed> {
+  const { wave, paddedSamples, samples } = waveforms;
+  const feeds: Record<string, Feed> = { wave: { shape: [samples.length, paddedSamples], data: wave } };
+  if (isPadded(waveforms)) {
+    const data = BigInt64Array.from(samples, (count) => BigInt(validFrames(config, count, paddedSamples)));
+    feeds.validFrames = { shape: [samples.length], data };
+  }
+  return feeds;
+}
 
 /** Added to the variance; the value of the published large models' training code. */
 export const WAVEFORM_EPSILON = 1e-5;

@@ -10,7 +10,8 @@ import { showType } from "../graph/type.ts";
 import type { Value } from "../graph/value.ts";
 import type { Executable, Feed, Feeds } from "./runtime.ts";
 
-const HOST_TYPE = {
+/** The array that holds an element type on the host. */
+export const HOST_TYPE = {
   float32: Float32Array,
   float16: Uint16Array,
   int64: BigInt64Array,

@@ -2,7 +2,7 @@
 import type { InferenceSession, Tensor, TensorConstructor } from "onnxruntime-common";
 import { StillwaveError, UsageError, unknownName } from "../errors.ts";
 import { type DType, sizeOf } from "../graph/array.ts";
-import { feedTensor } from "./executable.ts";
+import { feedTensor, HOST_TYPE } from "./executable.ts";
 import type { OnnxFile, OnnxOutput, OnnxPort } from "./onnx-file.types.ts";
 import type { Feed } from "./runtime.ts";
 
@@ -14,25 +14,15 @@ function portsOf(metadata: readonly InferenceSession.ValueMetadata[]): OnnxPort[
   );
 }
 
-const ARRAY_OF: Readonly<
-  Record<string, typeof Float32Array | typeof BigInt64Array | typeof Uint8Array | typeof Uint16Array>
-> = {
-  float32: Float32Array,
-  float16: Uint16Array,
-  int64: BigInt64Array,
-  uint8: Uint8Array,
-  bool: Uint8Array,
-};
-
 function checkFeed(port: OnnxPort, feed: Feed | undefined): Feed {
   const shown = `${port.type}[${port.shape.join(", ")}]`;
   if (!feed) throw new UsageError(`input "${port.name}" (${shown}) was not fed`);
   const fits = (size: number, axis: number) => typeof port.shape[axis] === "string" || port.shape[axis] === size;
   if (feed.shape.length !== port.shape.length || !feed.shape.every(fits) || feed.data.length !== sizeOf(feed.shape))
     throw new UsageError(`input "${port.name}" is ${shown}, fed [${feed.shape}] with ${feed.data.length} values`);
-  const expected = ARRAY_OF[port.type];
-  if (!expected) throw new StillwaveError(`input "${port.name}" is ${shown}, a type that cannot be fed from here`);
-  if (!(feed.data instanceof expected))
+  if (!Object.hasOwn(HOST_TYPE, port.type))
+    throw new StillwaveError(`input "${port.name}" is ${shown}, a type that cannot be fed from here`);
+  if (!(feed.data instanceof HOST_TYPE[port.type as DType]))
     throw new UsageError(`input "${port.name}" is ${shown}, fed a ${feed.data.constructor.name}`);
   return feed;
 }

@@ -8,7 +8,7 @@ import { type ModelConfig, receptiveField, validFrames } from "../models/config.
 import { encode, extractFeatures, maskFeatures } from "../models/forward.ts";
 import type { ModelWeights } from "../models/parameters.ts";
 import { lengthsInput, outputFrames, parameterInputs, validInput, waveInput } from "../models/trace.ts";
-import { normalizeWaveforms } from "../models/waveform.ts";
+import { isPadded, normalizeWaveforms, type PaddedWaveforms, padWaveforms, waveFeeds } from "../models/waveform.ts";
 import type { Executable, Feed, Runtime } from "../runtime/runtime.ts";
 import { SessionCache } from "../runtime/sessions.ts";
 import { hiddenStates, type States } from "./states.ts";
@@ -42,13 +42,6 @@ export interface ExtractOptions {
   readonly isolate?: boolean;
 }
 
-/** Zero-padded waveforms: [items, paddedSamples] with the true length of every item. */
-export interface PaddedWaveforms {
-  readonly wave: Float32Array;
-  readonly paddedSamples: number;
-  readonly samples: readonly number[];
-}
-
 /** A teacher or student: what it is, its weights, where they come from, and its hidden states on any runtime. */
 export interface Model extends LoadedModel {
   /**
@@ -62,16 +55,6 @@ export interface Model extends LoadedModel {
   ): Promise<Extraction>;
   /** Frees what `extract` has compiled; the model can be used again afterwards. */
   dispose(): Promise<void>;
-}
-
-/** Pads waveforms of different lengths with zeros to the longest. */
-export function padWaveforms(waveforms: readonly Float32Array[]): PaddedWaveforms {
-  const paddedSamples = waveforms.reduce((longest, { length }) => Math.max(longest, length), 0);
-  const wave = new Float32Array(waveforms.length * paddedSamples);
-  waveforms.forEach((samples, item) => {
-    wave.set(samples, item * paddedSamples);
-  });
-  return { wave, paddedSamples, samples: waveforms.map(({ length }) => length) };
 }
 
 function asPadded(input: Parameters<Model["extract"]>[0]): PaddedWaveforms {
@@ -146,11 +129,10 @@ export function createModel(
       checkLengths(config, samples);
       const rule = isolate ? { ...config, frameRule: "conv" as const } : config;
       const frames = samples.map((count) => validFrames(rule, count, paddedSamples));
-      const padded = samples.some((count) => count < paddedSamples);
+      const padded = isPadded({ samples, paddedSamples });
       const data = config.normalizeWaveform && normalize ? normalizeWaveforms(wave, paddedSamples, samples) : wave;
       const feeds: Record<string, Feed> = Object.fromEntries(parameters);
-      feeds.wave = { shape: [samples.length, paddedSamples], data };
-      if (padded) feeds.validFrames = { shape: [frames.length], data: BigInt64Array.from(frames, BigInt) };
+      Object.assign(feeds, waveFeeds(rule, { wave: data, paddedSamples, samples }));
       if (padded && isolate && config.convNorm === "group")
         feeds.lengths = { shape: [samples.length], data: BigInt64Array.from(samples, BigInt) };
       const on = wanted ?? (typeof runtime === "function" ? await runtime() : runtime);

@@ -7,7 +7,7 @@ import { StillwaveError } from "../errors.ts";
 import type { HostArray, Parameters } from "../graph/array.ts";
 import { frameCount, type ModelConfig } from "../models/config.ts";
 import { parameterSpecs } from "../models/parameters.ts";
-import type { PaddedWaveforms } from "../upstream/model.ts";
+import type { PaddedWaveforms } from "../models/waveform.ts";
 
 const fields = z.record(z.string(), z.unknown());
 const caseSchema = z.object({

@@ -10,9 +10,9 @@ import { loadModel, readAllSafetensors } from "../../src/checkpoint/index.ts";
 import type { HostArray } from "../../src/graph/array.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
 import { initParameters } from "../../src/models/init.ts";
+import type { PaddedWaveforms } from "../../src/models/waveform.ts";
 import { Random } from "../../src/random.ts";
 import type { OnnxFile } from "../../src/runtime/node/index.ts";
-import type { PaddedWaveforms } from "../../src/upstream/model.ts";
 
 export const root = fileURLToPath(new URL("../../../shared/oracle/checkpoints/", import.meta.url));
 export const present = existsSync(root);

@@ -9,8 +9,8 @@ import { exportOnnx } from "../../src/export/index.ts";
 import { needsExternalData } from "../../src/export/write.ts";
 import type { ModelWeights } from "../../src/models/parameters.ts";
 import { parameterSpecs } from "../../src/models/parameters.ts";
+import { padWaveforms } from "../../src/models/waveform.ts";
 import { openOnnxFile } from "../../src/runtime/node/index.ts";
-import { padWaveforms } from "../../src/upstream/model.ts";
 import { problemsOf, readModel } from "../onnx/reader.ts";
 import { feedsOf, kinds, relativeDifference, temporaryFolder, tinyModel, waveforms } from "./cases.ts";
 

@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { exportOnnx } from "../../src/export/index.ts";
+import { padWaveforms } from "../../src/models/waveform.ts";
 import { openOnnxFile } from "../../src/runtime/node/index.ts";
-import { padWaveforms } from "../../src/upstream/model.ts";
 import { problemsOf, readModel } from "../onnx/reader.ts";
 import { feedsOf, kinds, relativeDifference, temporaryFolder, tinyModel, validFramesOf, waveforms } from "./cases.ts";
 

@@ -8,11 +8,12 @@ import { input } from "../../src/graph/value.ts";
 import type { FrameRule } from "../../src/models/config.ts";
 import { frameCount, validFrames } from "../../src/models/config.ts";
 import { frameCounts, lengthsInput, SAMPLES } from "../../src/models/trace.ts";
+import type { PaddedWaveforms } from "../../src/models/waveform.ts";
+import { padWaveforms } from "../../src/models/waveform.ts";
 import { windowCounts } from "../../src/nn/features/lengths.ts";
 import type { OnnxFile, Runtime } from "../../src/runtime/node/index.ts";
 import { createRuntime, openOnnxFile } from "../../src/runtime/node/index.ts";
-import type { PaddedWaveforms } from "../../src/upstream/model.ts";
-import { createModel, padWaveforms } from "../../src/upstream/model.ts";
+import { createModel } from "../../src/upstream/model.ts";
 import { feedsOf, kinds, relativeDifference, temporaryFolder, tinyModel, validFramesOf, waveforms } from "./cases.ts";
 
 const folder = temporaryFolder();

@@ -4,8 +4,8 @@ import { describe, expect, test } from "vitest";
 import { loadModel } from "../../src/checkpoint/index.ts";
 import { UsageError } from "../../src/errors.ts";
 import { exportOnnx } from "../../src/export/index.ts";
+import { padWaveforms } from "../../src/models/waveform.ts";
 import { openOnnxFile } from "../../src/runtime/node/index.ts";
-import { padWaveforms } from "../../src/upstream/model.ts";
 import { difference, prunedCheckpoints } from "../checkpoint/read/dphubert-fixture.ts";
 import { feedsOf, temporaryFolder, tinyModel, validFramesOf, waveforms } from "./cases.ts";
 

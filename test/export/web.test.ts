@@ -4,8 +4,8 @@ import { join } from "node:path";
 import * as ort from "onnxruntime-web/wasm";
 import { describe, expect, test } from "vitest";
 import { exportOnnx } from "../../src/export/index.ts";
+import { padWaveforms } from "../../src/models/waveform.ts";
 import { openOnnxFile } from "../../src/runtime/node/index.ts";
-import { padWaveforms } from "../../src/upstream/model.ts";
 import { feedsOf, kinds, relativeDifference, temporaryFolder, tinyModel, validFramesOf, waveforms } from "./cases.ts";
 
 ort.env.wasm.numThreads = 1;

@@ -12,9 +12,9 @@ import { exportOnnx } from "../../src/export/index.ts";
 import { frameCount, type ModelConfig, reuseEvery } from "../../src/models/config.ts";
 import { initParameters } from "../../src/models/init.ts";
 import type { ModelWeights } from "../../src/models/parameters.ts";
+import { padWaveforms } from "../../src/models/waveform.ts";
 import type { Feeds } from "../../src/runtime/runtime.ts";
 import type { OnnxOutput } from "../../src/runtime/web/index.ts";
-import { padWaveforms } from "../../src/upstream/model.ts";
 import { inChromium, type OpenPage, openTestPage } from "./chromium.ts";
 
 const examples = new URL("../../examples/", import.meta.url);

@@ -9,8 +9,9 @@ import {
 import type { Batch } from "../../data/batch.ts";
 import type { LossOptions } from "../../distill/loss.ts";
 import type { HostArray, Parameters } from "../../graph/array.ts";
-import { type ModelConfig, receptiveField, validFrames } from "../../models/config.ts";
+import { type ModelConfig, receptiveField } from "../../models/config.ts";
 import type { ModelWeights } from "../../models/parameters.ts";
+import { waveFeeds } from "../../models/waveform.ts";
 import type { Feed } from "../../runtime/runtime.ts";
 import { type CaseConfig, readCaseConfig, recordedMask, recordedWaves, recordedWeights } from "../case.ts";
 import { type Pair, swapAxes } from "../compare.ts";
@@ -106,20 +107,9 @@ export function parameterPairs(recorded: RecordedStep, prefix: string, current: 
   });
 }
 
-export const isPadded = ({ samples, paddedSamples }: Batch) => samples.some((count) => count < paddedSamples);
-
 /** What a graph of the model is fed for the recorded batch and mask. */
 export function feedsOf({ batch, mask }: RecordedStep, { config, parameters }: ModelWeights): Record<string, Feed> {
-  const { wave, samples, paddedSamples } = batch;
-  const items = samples.length;
-  const feeds: Record<string, Feed> = {
-    ...Object.fromEntries(parameters),
-    wave: { shape: [items, paddedSamples], data: wave },
-    mask: { shape: [items, mask.length / items], data: mask },
-  };
-  if (isPadded(batch)) {
-    const data = BigInt64Array.from(samples, (count) => BigInt(validFrames(config, count, paddedSamples)));
-    feeds.validFrames = { shape: [items], data };
-  }
-  return feeds;
+  const items = batch.samples.length;
+  const masked: Feed = { shape: [items, mask.length / items], data: mask };
+  return { ...Object.fromEntries(parameters), ...waveFeeds(config, batch), mask: masked };
 }

@@ -5,10 +5,11 @@ import type { HostArray } from "../../graph/array.ts";
 import type { Value } from "../../graph/value.ts";
 import type { EncoderOutputs } from "../../models/forward.ts";
 import type { ModelWeights } from "../../models/parameters.ts";
+import { isPadded } from "../../models/waveform.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { createModel } from "../../upstream/model.ts";
 import { numbered, type Pair, swapAxes } from "../compare.ts";
-import { feedsOf, isPadded, pairsOf, type RecordedStep } from "./recorded.ts";
+import { feedsOf, pairsOf, type RecordedStep } from "./recorded.ts";
 
 /** Our intermediates under the recorded names. */
 function intermediates(
