@@ -15,6 +15,7 @@ import { type HostArray, sizeOf } from "../../src/graph/array.ts";
 import { type ModelConfig, noReuse } from "../../src/models/config.ts";
 import { parameterSpecs } from "../../src/models/parameters.ts";
 import { Random } from "../../src/random.ts";
+import { wav16 } from "../audio/signals.ts";
 import { doneOf, events, notesOf } from "./fake-run.ts";
 
 let root: string;
@@ -28,22 +29,9 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 /** 16 kHz mono 16-bit noise. */
 function writeWav(path: string, samples: number): void {
-  const bytes = Buffer.alloc(44 + 2 * samples);
-  bytes.write("RIFF", 0);
-  bytes.writeUInt32LE(36 + 2 * samples, 4);
-  bytes.write("WAVEfmt ", 8);
-  bytes.writeUInt32LE(16, 16);
-  bytes.writeUInt16LE(1, 20);
-  bytes.writeUInt16LE(1, 22);
-  bytes.writeUInt32LE(16000, 24);
-  bytes.writeUInt32LE(32000, 28);
-  bytes.writeUInt16LE(2, 32);
-  bytes.writeUInt16LE(16, 34);
-  bytes.write("data", 36);
-  bytes.writeUInt32LE(2 * samples, 40);
   const random = new Random(samples, path.slice(-6));
-  for (let i = 0; i < samples; i++) bytes.writeInt16LE(Math.round(3000 * random.normal()) | 0, 44 + 2 * i);
-  writeFileSync(path, bytes);
+  const noise = Array.from({ length: samples }, () => (Math.round(3000 * random.normal()) | 0) / 32768);
+  writeFileSync(path, wav16(noise));
 }
 
 const conv = "[[8, 10, 5], [8, 3, 2], [8, 3, 2], [8, 3, 2], [8, 3, 2], [dim, 2, 2], [dim, 2, 2]]";

@@ -26,6 +26,7 @@ import { initParameters } from "../../src/models/init.ts";
 import { Random } from "../../src/random.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/node/index.ts";
 import { createModel } from "../../src/upstream/model.ts";
+import { wav16 } from "../audio/signals.ts";
 
 const config: ModelConfig = {
   family: "student",
@@ -69,22 +70,8 @@ beforeAll(async () => {
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 function writeWav(path: string, samples: number, seed = samples): void {
-  const bytes = Buffer.alloc(44 + 2 * samples);
-  bytes.write("RIFF", 0);
-  bytes.writeUInt32LE(36 + 2 * samples, 4);
-  bytes.write("WAVEfmt ", 8);
-  bytes.writeUInt32LE(16, 16);
-  bytes.writeUInt16LE(1, 20);
-  bytes.writeUInt16LE(1, 22);
-  bytes.writeUInt32LE(16000, 24);
-  bytes.writeUInt32LE(32000, 28);
-  bytes.writeUInt16LE(2, 32);
-  bytes.writeUInt16LE(16, 34);
-  bytes.write("data", 36);
-  bytes.writeUInt32LE(2 * samples, 40);
   const random = new Random(seed, "wav");
-  for (let i = 0; i < samples; i++) bytes.writeInt16LE(Math.round(3000 * random.normal()), 44 + 2 * i);
-  writeFileSync(path, bytes);
+  writeFileSync(path, wav16(Array.from({ length: samples }, () => Math.round(3000 * random.normal()) / 32768)));
 }
 
 let folders = 0;

@@ -14,6 +14,7 @@ import { createModel } from "../../src/upstream/model.ts";
 import { loadedUpstream } from "../../src/upstream/model-upstream.ts";
 import { openUpstream } from "../../src/upstream/open.ts";
 import type { Upstream } from "../../src/upstream/upstream.ts";
+import { wavFile } from "../audio/signals.ts";
 import { present, rawModel, recordedRuns, relativeDifference, temporaryFolder } from "../export/cases.ts";
 import { findTransformers, runTorch } from "../superb/torch.ts";
 
@@ -22,16 +23,8 @@ const LIMIT = 3e-5;
 
 /** A mono file of 32-bit floats at 16 kHz. */
 function writeWav(path: string, wave: Float32Array): void {
-  const bytes = Buffer.alloc(44 + wave.byteLength);
-  const [rate, width] = [16_000, 4];
-  bytes.write("RIFF", 0);
-  bytes.writeUInt32LE(36 + wave.byteLength, 4);
-  bytes.write("WAVEfmt ", 8);
-  for (const [at, value] of [[16, 16], [24, rate], [28, rate * width], [40, wave.byteLength]]) bytes.writeUInt32LE(value, at); // biome-ignore format: one line
-  for (const [at, value] of [[20, 3], [22, 1], [32, width], [34, 8 * width]]) bytes.writeUInt16LE(value, at); // biome-ignore format: one line
-  bytes.write("data", 36);
-  Buffer.from(wave.buffer, wave.byteOffset, wave.byteLength).copy(bytes, 44);
-  writeFileSync(path, bytes);
+  const data = new Uint8Array(wave.buffer, wave.byteOffset, wave.byteLength);
+  writeFileSync(path, wavFile({ code: 3, bits: 32, data }));
 }
 
 /** States [states, frames, dim] one by one, each [1, frames, dim] with the first `frames` of them. */

@@ -2,6 +2,7 @@
 import { cpSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { wavFile } from "../../audio/signals.ts";
 import { temporaryFolder } from "../../data/corpora.ts";
 import { speechCorpus } from "../../superb/speech.ts";
 import { repository, stillwave } from "../run.ts";
@@ -58,20 +59,7 @@ describe("transcribe", () => {
 });
 
 /** float32 WAV of 2000 samples, NaN from 1000 on. */
-function nanWave(): Buffer {
-  const bytes = Buffer.alloc(44 + 8000);
-  bytes.write("RIFF", 0);
-  bytes.writeUInt32LE(36 + 8000, 4);
-  bytes.write("WAVEfmt ", 8);
-  bytes.writeUInt32LE(16, 16);
-  bytes.writeUInt16LE(3, 20);
-  bytes.writeUInt16LE(1, 22);
-  bytes.writeUInt32LE(16_000, 24);
-  bytes.writeUInt32LE(64_000, 28);
-  bytes.writeUInt16LE(4, 32);
-  bytes.writeUInt16LE(32, 34);
-  bytes.write("data", 36);
-  bytes.writeUInt32LE(8000, 40);
-  for (let i = 0; i < 2000; i++) bytes.writeFloatLE(i < 1000 ? Math.sin(i / 10) / 10 : Number.NaN, 44 + 4 * i);
-  return bytes;
+function nanWave(): Uint8Array {
+  const wave = Float32Array.from({ length: 2000 }, (_, i) => (i < 1000 ? Math.sin(i / 10) / 10 : Number.NaN));
+  return wavFile({ code: 3, bits: 32, data: new Uint8Array(wave.buffer) });
 }
