@@ -1,5 +1,5 @@
 // Seconds of one distillation step at full size: a HuBERT-Base-sized random teacher and the ARMHuBERT-S student.
-// Usage: npx tsx bench/distill-step.ts [--batch 2] [--seconds 5,15] [--steps 5] [--recipe armhubert-s-960] [--profile] [--json]
+// Usage: npx tsx bench/distill-step.ts [--batch 2] [--seconds 5,15] [--steps 5] [--recipe armhubert-s-960] [--json]
 import { parseArgs } from "node:util";
 import type { Batch } from "../src/data/batch.ts";
 import { spanMasks } from "../src/distill/masks.ts";
