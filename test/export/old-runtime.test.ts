@@ -86,7 +86,7 @@ describe.skipIf(!present)("ONNX Runtime 1.17 runs", () => {
             `${name}, ${output}`,
           ).toBeLessThan(limit);
     }
-  });
+  }, 300_000);
 });
 
 describe("what a file says of itself", () => {
