@@ -117,7 +117,7 @@ export function encode(
   const norm = (x: Value) => layerNorm(p, "encoder.layer_norm", x, config.layerNormEps);
 
   const rows = g.reshape(features, [mulDims(batch, time), config.dim]);
-  const posConv = positionalConv(within(p, "encoder.pos_conv_embed.conv"), rows, batch, time, config.posConv);
+  const posConv = positionalConv(within(p, "encoder.pos_conv_embed"), rows, batch, time, config.posConv);
   const positioned = g.add(rows, posConv);
   const encoderInput = config.normFirst ? positioned : norm(positioned);
 

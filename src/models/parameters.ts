@@ -27,7 +27,8 @@ export interface ParameterSpec {
 
 /**
  * All parameters of a model. Shapes are PyTorch's: linear [out, in], conv1d [out, in / groups, kernel].
- * The positional conv is weight-normed over dim 2: `weight_g` [1, 1, kernel], `weight_v` [dim, dim / groups, kernel].
+ * The positional conv is weight-normed over dim 2: `weight_g` [1, 1, kernel], `weight_v` [dim, dim / groups, kernel]; behind a
+ * BatchNorm, whose running statistics count as parameters, it is not.
  */
 export function parameterSpecs(config: ModelConfig): ParameterSpec[] {
   const specs: ParameterSpec[] = [{ name: "masked_spec_embed", shape: [config.dim] }];
@@ -54,9 +55,17 @@ export function parameterSpecs(config: ModelConfig): ParameterSpec[] {
   if (config.featureProjection) linear("feature_projection.projection", channels, config.dim);
 
   const { dim, posConv } = config;
-  add("encoder.pos_conv_embed.conv.bias", dim);
-  add("encoder.pos_conv_embed.conv.weight_g", 1, 1, posConv.kernel);
-  add("encoder.pos_conv_embed.conv.weight_v", dim, dim / posConv.groups, posConv.kernel);
+  const positions = "encoder.pos_conv_embed";
+  add(`${positions}.conv.bias`, dim);
+  if (posConv.batchNorm) {
+    add(`${positions}.conv.weight`, dim, dim / posConv.groups, posConv.kernel);
+    norm(`${positions}.batch_norm`, dim);
+    add(`${positions}.batch_norm.running_mean`, dim);
+    add(`${positions}.batch_norm.running_var`, dim);
+  } else {
+    add(`${positions}.conv.weight_g`, 1, 1, posConv.kernel);
+    add(`${positions}.conv.weight_v`, dim, dim / posConv.groups, posConv.kernel);
+  }
   norm("encoder.layer_norm", dim);
   for (let i = 0; i < config.layers; i++) {
     const layer = `encoder.layers.${i}`;
