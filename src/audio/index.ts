@@ -4,4 +4,4 @@ export { decodeAudio, decodeBytes } from "./decode.ts";
 export { fbank, mfcc, SUPERB_FBANK, SUPERB_MFCC } from "./features/features.ts";
 export { AUDIO_EXTENSIONS } from "./format.ts";
 export { type AudioProbe, loadAudio, MIN_SAMPLES, probeAudio, probeByDecoding, probeHeader } from "./load.ts";
-export { resample, resampledLength } from "./resample.ts";
+export { Resampler, resample, resampledLength } from "./signal/resample.ts";

@@ -7,7 +7,7 @@ import type { AudioHeader } from "./decoded.ts";
 import { parseFlacHeader } from "./flac.ts";
 import { detectFormat, id3Length } from "./format.ts";
 import { OGG_MAX_PAGE_BYTES, parseOggHeader } from "./ogg.ts";
-import { resample, resampledLength } from "./resample.ts";
+import { resample, resampledLength } from "./signal/resample.ts";
 import { parseWavHeader } from "./wav-header.ts";
 
 /** Fewest samples from which the usual conv front end (receptive field 400 samples) makes one frame. */
