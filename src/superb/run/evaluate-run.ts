@@ -77,7 +77,7 @@ async function* evaluateWith(opened: Opened): Evaluation {
   const settings = trainingOf(opened);
   const config = task.head(objective.outputs, asked.head);
   const { spec } = objective;
-  const decodings = spec.kind === "ctc" && asked.decoding ? [await createDecoding(spec, asked.decoding)] : [];
+  const decodings = spec.kind === "ctc" && asked.decoding ? [await createDecoding(spec, asked.decoding, note)] : [];
   const identity = identityOf(opened, settings, config);
   for (const text of await recordEvaluation(folder, task.name, identity, force)) note(text);
   const already = folder.record && (await finishedResult(folder.path));
