@@ -64,12 +64,13 @@ export const DISTILLATION: RunKind<DistillRecord> = {
   },
 };
 
-/** Settings that leave the weights as they would have been: where and how fast to compute, what to keep and to log. */
+/** Settings that leave the weights as they would have been: where and how fast to compute, when to stop, what to keep. */
 const CHANGEABLE: readonly string[] = [
   "run.device",
   "run.threads",
   "run.outDir",
   "run.logEverySteps",
+  "run.stopOnDivergence",
   "run.checkpointEverySteps",
   "run.keepEvery",
   "data.workers",
