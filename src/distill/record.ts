@@ -43,7 +43,6 @@ export interface DistillRecord extends RunRecord {
 
 export const DISTILLATION: RunKind<DistillRecord> = {
   errors: {
-    cannotBeMade: (code) => `run folder cannot be made (${code}); give another outDir`,
     used: "holds a run already; go on with it by --resume (resume: true), or give another run.outDir",
     foreign: "not empty and not a run folder (no run.json); give another outDir",
   },

@@ -2,7 +2,7 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { StillwaveError } from "../errors.ts";
-import { explainDiskError, writeFileAtomic } from "../files.ts";
+import { diskError, writeFileAtomic } from "../files.ts";
 import type { Parameters } from "../graph/array.ts";
 import { type AdamWState, createAdamWState } from "../optim/adamw.ts";
 import { checkpointName, listCheckpoints, restoreLast, restoreWeights } from "../training/checkpoints.ts";
@@ -62,7 +62,7 @@ async function* run(options: DistillRunOptions, note: Note): Run {
     prepared = await options.prepare(recipe, { outDir: path, note });
     yield* trainAndFinish(folder, prepared, options, note);
   } catch (error) {
-    throw explainDiskError(error, path, "see that the run folder can be written", " and go on with --resume");
+    throw diskError(error, path, ", and go on with --resume");
   } finally {
     try {
       await prepared?.dispose();

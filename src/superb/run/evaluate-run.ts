@@ -1,6 +1,7 @@
 // One evaluation from its settings to its result: corpus, upstream, hidden states, heads, test, files.
 
 import { StillwaveError } from "../../errors.ts";
+import { diskError, refusalOf } from "../../files.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { withNotes } from "../../training/notes.ts";
@@ -63,6 +64,8 @@ async function* evaluateNoting(
     upstream = await openUpstream(model, { ...options, device, threads, onNote: note });
     const runtime = await createRuntime({ device, threads });
     yield* evaluateWith({ asked, force, signal, folder, task, data, upstream, runtime, note });
+  } catch (error) {
+    throw diskError(error, refusalOf(error)?.path ?? folder.path, ", and go on with --resume");
   } finally {
     await upstream?.dispose();
     await folder.close();
