@@ -2,7 +2,7 @@
 // Read here because decoders do not tell that the last page is missing, and a length is needed without decoding.
 import { StillwaveError } from "../errors.ts";
 import { type AudioHeader, checkedHeader } from "./decoded.ts";
-import { parseFlacHeader } from "./flac.ts";
+import { parseFlacHeader } from "./flac/flac.ts";
 import { type AudioFormat, textAt } from "./format.ts";
 
 /** Largest Ogg page: 27 header bytes, 255 lacing values, 255 * 255 bytes of packets. A tail this long holds the last page. */

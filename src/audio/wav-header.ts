@@ -7,7 +7,7 @@ import { FORMAT_REMEDY, textAt } from "./format.ts";
 export type WavEncoding = "u8" | "s16" | "s24" | "s32" | "f32" | "f64" | "mulaw" | "alaw";
 
 /** Where the samples of a WAV file are and how they are stored. */
-interface WavHeader extends AudioHeader {
+export interface WavHeader extends AudioHeader {
   readonly encoding: WavEncoding;
   readonly dataOffset: number;
   readonly bytesPerFrame: number;

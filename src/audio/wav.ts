@@ -2,13 +2,18 @@
 // By hand, because audio-decode scales 16 and 24 bits by 1/(2^(bits-1) - 1) and reads 8-bit and IMA ADPCM files wrongly.
 import { StillwaveError } from "../errors.ts";
 import type { DecodedAudio } from "./decoded.ts";
-import { parseWavHeader, type WavEncoding } from "./wav-header.ts";
+import { parseWavHeader, type WavEncoding, type WavHeader } from "./wav-header.ts";
 
 /** Decodes a whole WAV file: integers are x / 2^(bits-1) exactly as libsndfile gives them, floats as they are. */
 export function decodeWav(bytes: Uint8Array, path: string): DecodedAudio {
   const header = parseWavHeader(bytes, bytes.length, path);
   if (!header) throw new StillwaveError(`${path}: WAV truncated in its header`);
-  const { samples, channels, encoding, dataOffset, bytesPerFrame } = header;
+  return wavSamples(bytes, header);
+}
+
+/** The samples that `header` says are in `bytes`. */
+export function wavSamples(bytes: Uint8Array, header: WavHeader): DecodedAudio {
+  const { samples, channels, encoding, dataOffset, bytesPerFrame, sampleRateHz } = header;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const read = READERS[encoding](view);
   const bytesPerSample = bytesPerFrame / channels;
@@ -18,7 +23,7 @@ export function decodeWav(bytes: Uint8Array, path: string): DecodedAudio {
     for (let i = 0; i < samples; i++, at += bytesPerFrame) out[i] = read(at);
     return out;
   });
-  return { channelSamples, sampleRateHz: header.sampleRateHz };
+  return { channelSamples, sampleRateHz };
 }
 
 const READERS: Readonly<Record<WavEncoding, (view: DataView) => (at: number) => number>> = {

@@ -1,0 +1,66 @@
+// Decodes a part of a recording without the rest where the format allows: WAV by its bytes, FLAC by its frames.
+import { StillwaveError, UsageError } from "../errors.ts";
+import { type AudioFile, readAudioFile, withAudioFile } from "./audio-file.ts";
+import { decodeBytes, type MonoAudio, monoOf } from "./decode.ts";
+import type { DecodedAudio } from "./decoded.ts";
+import { readFlacSegment } from "./flac/seek.ts";
+import { detectFormat, id3Length } from "./format.ts";
+import { resampledLength } from "./signal/resample.ts";
+import { checkInside, type Segment } from "./segment.ts";
+import { wavSamples } from "./wav.ts";
+import { parseWavHeader } from "./wav-header.ts";
+
+/**
+ * Decodes a part of a file. Of Ogg, MP3 and M4A files the whole is decoded.
+ * @throws UsageError for a segment that is none, StillwaveError if it is not inside the recording or cannot be read.
+ */
+export async function decodeSegment(path: string, segment: Segment): Promise<MonoAudio> {
+  const { start, samples, sampleRateHz } = segment;
+  if (!(Number.isSafeInteger(start) && start >= 0 && Number.isSafeInteger(samples) && samples > 0))
+    throw new UsageError(`${path}: no segment: ${samples} samples from ${start} on; give whole numbers, not negative`);
+  const decoded = await withAudioFile(path, (file) => readPart(file, segment));
+  if (!decoded) return cut(await decodeBytes(await readAudioFile(path), path), segment, path);
+  if (decoded.sampleRateHz !== sampleRateHz) throw otherRate(decoded.sampleRateHz, segment, path);
+  return monoOf(decoded, path, start);
+}
+
+async function readPart(file: AudioFile, segment: Segment): Promise<DecodedAudio | undefined> {
+  const head = await file.read(0, 4096);
+  const tag = id3Length(head);
+  const beginning = tag === 0 ? head : await file.read(0, tag + 4096);
+  const format = detectFormat(beginning, file.path);
+  if (format === "wav") return readWavSegment(file, head, segment);
+  return format === "flac" ? readFlacSegment(file, beginning, segment) : undefined;
+}
+
+async function readWavSegment(file: AudioFile, head: Uint8Array, segment: Segment): Promise<DecodedAudio | undefined> {
+  const header = parseWavHeader(head, file.bytes, file.path);
+  if (!header) return undefined;
+  checkInside(segment, header.samples, file.path);
+  const { dataOffset, bytesPerFrame } = header;
+  const count = segment.samples * bytesPerFrame;
+  const bytes = await file.read(dataOffset + segment.start * bytesPerFrame, count);
+  if (bytes.length < count) throw new StillwaveError(`${file.path}: became shorter while it was read`);
+  return wavSamples(bytes, { ...header, dataOffset: 0, samples: segment.samples });
+}
+
+/** The segment of a whole recording, which a decoder may have given at another rate than its header's. */
+function cut(whole: MonoAudio, segment: Segment, path: string): MonoAudio {
+  const { sampleRateHz: rate } = whole;
+  const ratio = rate / segment.sampleRateHz;
+  const start = Math.round(segment.start * ratio);
+  const samples = resampledLength(segment.samples, segment.sampleRateHz, rate);
+  // rounding may put the end of a segment one sample behind that of the recording
+  const spare = rate === segment.sampleRateHz ? 0 : 1;
+  if (start + samples > whole.samples.length + spare)
+    checkInside({ start, samples, sampleRateHz: rate }, whole.samples.length, path);
+  const part = new Float32Array(samples);
+  part.set(whole.samples.subarray(start, start + samples));
+  return { ...whole, samples: part };
+}
+
+function otherRate(rate: number, segment: Segment, path: string): StillwaveError {
+  return new StillwaveError(
+    `${path}: its segment counts samples at ${segment.sampleRateHz} Hz, the file has ${rate} Hz`,
+  );
+}
