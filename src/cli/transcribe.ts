@@ -71,8 +71,10 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
         const results = await transcriber.transcribe(await loadAudio(path), nbest);
         print(path, samples / SAMPLE_RATE_HZ, results, flags, output);
       } catch (error) {
-        if (!(error instanceof StillwaveError) || onBadFile === "stop") throw error;
-        output.note(`left out: ${error.message.startsWith(path) ? error.message : `${path}: ${error.message}`}`);
+        if (!(error instanceof StillwaveError)) throw error;
+        const named = error.message.startsWith(path) ? error.message : `${path}: ${error.message}`;
+        if (onBadFile === "stop") throw new StillwaveError(named);
+        output.note(`left out: ${named}`);
       }
     }
   } finally {

@@ -3,9 +3,12 @@ import { mkdir } from "node:fs/promises";
 import { SAMPLE_RATE_HZ } from "../audio/index.ts";
 import { type BadFile, closeDecodingThreads, type PlannedBatch, prefetchBatches } from "../data/index.ts";
 import { StillwaveError } from "../errors.ts";
+import type { HostArray } from "../graph/array.ts";
 import { receptiveField } from "../models/config.ts";
+import { type PaddedWaveforms, padWaveforms } from "../models/waveform.ts";
 import { memoryProblem } from "../upstream/batches.ts";
 import { createModel, type Model } from "../upstream/model.ts";
+import { runSound } from "../upstream/unsound.ts";
 import { batchNotes, planBatches } from "./batches.ts";
 import { ExtractManifest, type ExtractRecord } from "./manifest.ts";
 import { type ExtractFilesOptions, type Intent, intentOf } from "./settings.ts";
@@ -129,16 +132,21 @@ async function* extractBatches(
       if (signal?.aborted) return;
       badFiles.push(...bad);
       yield* bad.map((file) => ({ bad: file }));
-      if (batch.samples.length === 0) continue;
-      const out = await model.extract(batch, { isolate: intent.settings.isolate });
-      for (const [item, id] of batch.ids.entries()) {
-        const source = todo.get(id);
+      const items = batch.ids.map((_, item) => item);
+      const { sound, unsound } = await runSound(items, (some) => statesOf(model, someOf(batch, some), intent));
+      for (const { item, error } of unsound) {
+        const file = { path: batch.paths[item], reason: error.message };
+        if (onBadFile === "stop") throw new StillwaveError(describe(file));
+        badFiles.push(file);
+        yield { bad: file };
+      }
+      for (const { item, result: arrays } of sound) {
+        const source = todo.get(batch.ids[item]);
         if (!source) continue;
-        const arrays = checkedStates(model, out, item, source, intent);
         await manifest.claim(fileOf(source, intent));
         const record = await writeStates(outDir, source, arrays, intent);
         await manifest.add(record);
-        todo.delete(id);
+        todo.delete(source.id);
         yield { record };
       }
       if (signal?.aborted) return;
@@ -146,6 +154,22 @@ async function* extractBatches(
   } catch (error) {
     if (!signal?.aborted || error instanceof StillwaveError) throw error;
   }
+}
+
+/** The chosen states of every item of a batch, or what is wrong with them. */
+async function statesOf(
+  model: Model,
+  batch: PaddedWaveforms,
+  intent: Intent,
+): Promise<(HostArray[] | StillwaveError)[]> {
+  const out = await model.extract(batch, { isolate: intent.settings.isolate });
+  return batch.samples.map((_, item) => checkedStates(model, out, item, intent));
+}
+
+/** Items of a batch, padded to the longest of them. */
+function someOf({ wave, paddedSamples, samples }: PaddedWaveforms, items: readonly number[]): PaddedWaveforms {
+  if (items.length === samples.length) return { wave, paddedSamples, samples };
+  return padWaveforms(items.map((item) => wave.subarray(item * paddedSamples, item * paddedSamples + samples[item])));
 }
 
 const describe = ({ path, reason }: BadFile) => `${path}: ${reason}`;
