@@ -4,10 +4,11 @@ import decodeOther from "audio-decode";
 import { StillwaveError } from "../errors.ts";
 import { checkedHeader, type DecodedAudio, downmix, MAX_FILE_BYTES } from "./decoded.ts";
 import { decodeFlac } from "./flac.ts";
-import { type AudioFormat, detectFormat, FORMAT_REMEDY } from "./format.ts";
+import { type AudioFormat, FORMAT_REMEDY } from "./format.ts";
 import { checkMp3Length } from "./mp3.ts";
-import { flacInsideOgg, OGG_MAX_PAGE_BYTES, parseOggHeader } from "./ogg.ts";
-import { decodeWav } from "./wav.ts";
+import { flacOf, isOgg, type OggFormat, plainOgg, readOgg } from "./ogg/stream.ts";
+import { decodePcm, isPcm } from "./pcm/decode.ts";
+import { type FoundAudio, findAudio } from "./tags.ts";
 
 /** Largest file of a lossy format: four hours at 256 kbit/s; decoded, it is many times as large. */
 const MAX_LOSSY_BYTES = 2 ** 29;
@@ -19,6 +20,8 @@ export interface MonoAudio {
   readonly sampleRateHz: number;
   /** How many channels the file has. */
   readonly channels: number;
+  /** What the user should know, though the file is read. */
+  readonly note?: string;
 }
 
 /** The size of a file that can be read whole. @throws StillwaveError for others. */
@@ -49,33 +52,50 @@ export function readError(error: unknown, path: string): StillwaveError {
 }
 
 /**
- * Decodes FLAC, WAV, Ogg (Opus, Vorbis, FLAC), MP3 or M4A from memory. `path` is used in messages only.
+ * Decodes from memory any of the formats that are read. `path` is used in messages only.
  * @throws StillwaveError if it is in another format, truncated, damaged, or holds NaN or infinite samples.
  */
 export async function decodeBytes(bytes: Uint8Array, path: string): Promise<MonoAudio> {
-  const format = detectFormat(bytes, path);
-  const decoded = await decodeAs(format, bytes, path);
+  const { note, ...decoded } = await decodeAs(findAudio(bytes, path), path);
   const channels = decoded.channelSamples.length;
   if (channels === 0 || decoded.channelSamples[0].length === 0) throw new StillwaveError(`${path}: holds no samples`);
   const samples = downmix(decoded.channelSamples);
   for (let i = 0; i < samples.length; i++)
     if (!Number.isFinite(samples[i]))
       throw new StillwaveError(`${path}: sample ${i} is ${samples[i]}; repair or remove the file`);
-  return { samples, sampleRateHz: decoded.sampleRateHz, channels };
+  return { samples, sampleRateHz: decoded.sampleRateHz, channels, note };
 }
 
-async function decodeAs(format: AudioFormat, bytes: Uint8Array, path: string): Promise<DecodedAudio> {
-  if (format === "wav") return decodeWav(bytes, path);
-  if (format === "flac") return decodeFlac(bytes, path);
-  if (format === "ogg-flac") return decodeFlac(flacInsideOgg(bytes, path), path);
-  return decodeWithLibrary(bytes, format, path);
+async function decodeAs({ format, audio, tagBytesBehind }: FoundAudio, path: string): Promise<Noted> {
+  if (isPcm(format)) return decodePcm(format, audio, path);
+  if (format === "flac") return decodeFlac(audio, path);
+  if (isOgg(format)) return decodeOgg(format, audio, path);
+  if (format === "mp3") checkMp3Length(audio, tagBytesBehind, path);
+  return decodeWithLibrary(audio, format, path);
+}
+
+type Noted = DecodedAudio & Pick<MonoAudio, "note">;
+
+/** Decodes all packets of the stream, then cuts to the samples that its pages count. */
+async function decodeOgg(format: OggFormat, bytes: Uint8Array, path: string): Promise<Noted> {
+  const stream = readOgg(format, bytes, path);
+  const { header } = stream;
+  if (header.samples === 0) throw new StillwaveError(`${path}: holds no samples`);
+  const { channelSamples, sampleRateHz } =
+    format === "ogg-flac" ? decodeFlac(flacOf(stream), path) : await decodeWithLibrary(plainOgg(stream), format, path);
+  // the Opus decoder leaves the pre-skip out itself
+  const skip = format === "ogg-opus" ? 0 : stream.skip;
+  const held = channelSamples[0].length - skip;
+  if (held < header.samples) {
+    throw new StillwaveError(
+      `${path}: damaged: its pages count ${header.samples} samples, ${held} could be decoded; fetch or convert it again`,
+    );
+  }
+  const cut = channelSamples.map((channel) => channel.subarray(skip, skip + header.samples));
+  return { channelSamples: cut, sampleRateHz, note: header.note };
 }
 
 async function decodeWithLibrary(bytes: Uint8Array, format: AudioFormat, path: string): Promise<DecodedAudio> {
-  const header = format.startsWith("ogg")
-    ? parseOggHeader(format, bytes, bytes.subarray(Math.max(0, bytes.length - OGG_MAX_PAGE_BYTES)), path)
-    : undefined;
-  if (format === "mp3") checkMp3Length(bytes, path);
   if (bytes.length > MAX_LOSSY_BYTES) {
     throw new StillwaveError(
       `${path}: ${bytes.length} bytes of ${format}; up to ${MAX_LOSSY_BYTES} are decoded at once, cut it first`,
@@ -92,11 +112,6 @@ async function decodeWithLibrary(bytes: Uint8Array, format: AudioFormat, path: s
   if (samples === 0)
     throw new StillwaveError(`${path}: nothing in this ${format} file could be decoded; fetch or convert it again`);
   checkedHeader({ samples, sampleRateHz, channels: channelData.length }, path);
-  if (header && samples !== header.samples) {
-    throw new StillwaveError(
-      `${path}: damaged: its last page says ${header.samples} samples, ${samples} could be decoded; fetch or convert it again`,
-    );
-  }
   return { channelSamples: channelData, sampleRateHz };
 }
 

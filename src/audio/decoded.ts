@@ -12,6 +12,8 @@ export interface AudioHeader {
   readonly samples: number;
   readonly sampleRateHz: number;
   readonly channels: number;
+  /** What the user should know, though the file is read, e.g. that its end may be missing. */
+  readonly note?: string;
 }
 
 /** Longest recording that is decoded, in seconds: a compressed file may claim, or hold, absurd amounts of silence. */
