@@ -5,6 +5,8 @@ import { StillwaveError } from "../errors.ts";
 export interface DecodedAudio {
   readonly channelSamples: readonly Float32Array[];
   readonly sampleRateHz: number;
+  /** What the user should know, though the file is read, e.g. that its end may be missing. */
+  readonly note?: string;
 }
 
 /** What a header says about a file. `samples` is per channel at the file's own rate. */

@@ -24,7 +24,7 @@ export interface AudioProbe {
  * @throws StillwaveError naming the file if it cannot be read.
  */
 export async function loadAudio(path: string): Promise<Float32Array> {
-  const { samples, sampleRateHz } = await decodeAudio(path);
+  const { samples, sampleRateHz } = await decodeAudio(path, SAMPLE_RATE_HZ);
   if (sampleRateHz === SAMPLE_RATE_HZ) return samples;
   let wave: Float32Array;
   try {
