@@ -5,8 +5,8 @@ import { decodeAudio } from "./decode.ts";
 import type { AudioHeader } from "./decoded.ts";
 import { readHeader } from "./header.ts";
 import { decodeSegment } from "./read-segment.ts";
-import { resample, resampledLength } from "./resample.ts";
 import type { Segment } from "./segment.ts";
+import { resample, resampledLength } from "./signal/resample.ts";
 
 /** Fewest samples from which the usual conv front end (receptive field 400 samples) makes one frame. */
 export const MIN_SAMPLES = 400;

@@ -7,8 +7,8 @@ import { readFlacSegment } from "./flac/seek.ts";
 import { beginning, readLayout } from "./header.ts";
 import { isPcm } from "./pcm/decode.ts";
 import { bytesPerFrame, convertSamples, type PcmLayout } from "./pcm/samples.ts";
-import { resampledLength } from "./resample.ts";
 import { checkInside, type Segment } from "./segment.ts";
+import { resampledLength } from "./signal/resample.ts";
 
 /**
  * Decodes a part of a file. Of Ogg, MP3, AAC and M4A files the whole is decoded.
