@@ -65,6 +65,7 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
   const sources = await namingFlags(() => listSources(audio, { onBadFile }));
   for (const { path, reason } of sources.badFiles) output.note(`left out: ${path}: ${reason}`);
   const onNote = (text: string) => output.note(text);
+  sources.notes.forEach(onNote);
   const transcriber = await openTranscriber({ run, device, threads, decoding, upstream, onNote });
   try {
     for (const { path, samples } of sources.utterances) {
