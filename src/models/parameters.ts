@@ -25,6 +25,21 @@ export interface ParameterSpec {
   readonly shape: readonly number[];
 }
 
+/** The positional convolution's parameters. */
+function positionSpecs(dim: number, { kernel, groups, batchNorm }: ModelConfig["posConv"]): ParameterSpec[] {
+  const [conv, norm] = ["encoder.pos_conv_embed.conv", "encoder.pos_conv_embed.batch_norm"];
+  const weight = [dim, dim / groups, kernel];
+  const bias = { name: `${conv}.bias`, shape: [dim] };
+  if (!batchNorm)
+    return [bias, { name: `${conv}.weight_g`, shape: [1, 1, kernel] }, { name: `${conv}.weight_v`, shape: weight }];
+  const statistics = ["weight", "bias", "running_mean", "running_var"];
+  return [
+    bias,
+    { name: `${conv}.weight`, shape: weight },
+    ...statistics.map((part) => ({ name: `${norm}.${part}`, shape: [dim] })),
+  ];
+}
+
 /**
  * All parameters of a model. Shapes are PyTorch's: linear [out, in], conv1d [out, in / groups, kernel].
  * The positional conv is weight-normed over dim 2: `weight_g` [1, 1, kernel], `weight_v` [dim, dim / groups, kernel]; behind a
@@ -55,17 +70,7 @@ export function parameterSpecs(config: ModelConfig): ParameterSpec[] {
   if (config.featureProjection) linear("feature_projection.projection", channels, config.dim);
 
   const { dim, posConv } = config;
-  const positions = "encoder.pos_conv_embed";
-  add(`${positions}.conv.bias`, dim);
-  if (posConv.batchNorm) {
-    add(`${positions}.conv.weight`, dim, dim / posConv.groups, posConv.kernel);
-    norm(`${positions}.batch_norm`, dim);
-    add(`${positions}.batch_norm.running_mean`, dim);
-    add(`${positions}.batch_norm.running_var`, dim);
-  } else {
-    add(`${positions}.conv.weight_g`, 1, 1, posConv.kernel);
-    add(`${positions}.conv.weight_v`, dim, dim / posConv.groups, posConv.kernel);
-  }
+  specs.push(...positionSpecs(dim, posConv));
   norm("encoder.layer_norm", dim);
   for (let i = 0; i < config.layers; i++) {
     const layer = `encoder.layers.${i}`;

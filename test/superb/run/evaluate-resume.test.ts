@@ -154,9 +154,10 @@ describe("a resume", () => {
     await expect(evaluate({ ...other, resume: true })).rejects.toThrow(/or force it \(--force\)$/);
   });
 
-  test("of nothing begins", async () => {
-    const events = await evaluate({ ...optionsFor(folder(), { training: { steps: 1 } }), resume: true });
-    expect(doneOf(events).already).toBe(false);
+  test("of nothing is an error, and makes no folder", async () => {
+    const out = folder();
+    await expect(evaluate({ ...optionsFor(out), resume: true })).rejects.toThrow(`${out}: no run there to resume`);
+    expect(existsSync(out)).toBe(false);
   });
 });
 
@@ -176,7 +177,9 @@ describe("folders", () => {
       second = evaluate({ ...optionsFor(busy), resume: true }).catch((error: Error) => error);
     });
     expect(await second).toMatchObject({ message: expect.stringContaining(`process ${process.pid}`) });
-    await expect(evaluate(optionsFor(join(out, "thesis.tex", "x")))).rejects.toThrow("cannot be made (ENOTDIR)");
+    await expect(evaluate(optionsFor(join(out, "thesis.tex", "x")))).rejects.toThrow(
+      "a file stands where a folder is needed (ENOTDIR)",
+    );
   });
   let second: Promise<unknown> | undefined;
 
