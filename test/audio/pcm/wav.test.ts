@@ -1,10 +1,10 @@
 // WAV: every encoding that is read, written here byte by byte; every malformed header refused.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decodeBytes } from "../../src/audio/index.ts";
-import { decodePcm } from "../../src/audio/pcm/decode.ts";
-import { StillwaveError } from "../../src/errors.ts";
-import { chunk, concat, fixtureBytes, wavFile } from "./signals.ts";
+import { decodeBytes } from "../../../src/audio/index.ts";
+import { decodePcm } from "../../../src/audio/pcm/decode.ts";
+import { StillwaveError } from "../../../src/errors.ts";
+import { chunk, concat, fixtureBytes, wavFile } from "../signals.ts";
 
 function packed(
   values: readonly number[],
