@@ -13,7 +13,7 @@ export interface Source extends Utterance {
 }
 
 interface Sources {
-  /** Sorted by id. */
+  /** In the order of the inputs; those of a folder or manifest sorted by id. */
   readonly utterances: readonly Source[];
   readonly badFiles: readonly BadFile[];
 }
@@ -87,7 +87,7 @@ function unique(found: Utterance[]): Utterance[] {
       );
     byId.set(utterance.id, utterance);
   }
-  return [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  return [...byId.values()];
 }
 
 async function withTimes(utterances: readonly Utterance[]): Promise<Source[]> {

@@ -33,7 +33,7 @@ export interface Transcription {
 export interface Decoding {
   /** `greedy`, `prefix beam 10`, `lexicon beam 5, 4-gram.arpa, weight 2, word score -1`. */
   readonly name: string;
-  /** The `count` best transcriptions of one utterance's logits, [frames, vocab], best first. */
+  /** The `count` best different transcriptions of one utterance's logits, [frames, vocab], best first. */
   decode(logits: Float32Array, count?: number): Transcription[];
 }
 
@@ -69,8 +69,13 @@ export async function createDecoding(
     name: `prefix beam ${beam}`,
     decode(logits, count = 1) {
       const emissions = logSoftmax(logits, vocab, new Float32Array(logits.length));
-      const results = prefixBeamSearch(emissions, search, count);
-      return results.map(({ symbols, logProbability }) => transcribed(symbols, logProbability));
+      const found = new Map<string, Transcription>();
+      // several prefixes say one text: with another silence between words, or an end
+      for (const { symbols, logProbability } of prefixBeamSearch(emissions, search, count > 1 ? beam : 1)) {
+        const one = transcribed(symbols, logProbability);
+        if (!found.has(one.text)) found.set(one.text, one);
+      }
+      return [...found.values()].slice(0, count);
     },
   };
 }
