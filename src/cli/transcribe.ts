@@ -66,6 +66,7 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
   const sources = await namingFlags(() => listSources(audio, { onBadFile }));
   for (const { path, reason } of sources.badFiles) output.note(printable(`left out: ${path}: ${reason}`));
   const onNote = (text: string) => output.note(text);
+  sources.notes.forEach(onNote);
   const transcriber = await openTranscriber({ run, device, threads, decoding, upstream, onNote });
   try {
     for (const { path, samples } of sources.utterances) {
@@ -73,10 +74,10 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
         const results = await transcriber.transcribe(await loadAudio(path), nbest);
         print(path, samples / SAMPLE_RATE_HZ, results, flags, output);
       } catch (error) {
-        if (!(error instanceof StillwaveError) || onBadFile === "stop") throw error;
-        output.note(
-          printable(`left out: ${error.message.startsWith(path) ? error.message : `${path}: ${error.message}`}`),
-        );
+        if (!(error instanceof StillwaveError)) throw error;
+        const named = error.message.startsWith(path) ? error.message : `${path}: ${error.message}`;
+        if (onBadFile === "stop") throw new StillwaveError(named);
+        output.note(printable(`left out: ${named}`));
       }
     }
   } finally {

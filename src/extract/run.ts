@@ -3,9 +3,12 @@ import { SAMPLE_RATE_HZ } from "../audio/index.ts";
 import { type BadFile, closeDecodingThreads, type PlannedBatch, prefetchBatches } from "../data/index.ts";
 import { StillwaveError } from "../errors.ts";
 import { makeFolder } from "../files.ts";
+import type { HostArray } from "../graph/array.ts";
 import { receptiveField } from "../models/config.ts";
+import { type PaddedWaveforms, padWaveforms } from "../models/waveform.ts";
 import { memoryProblem } from "../upstream/batches.ts";
 import { createModel, type Model } from "../upstream/model.ts";
+import { runSound } from "../upstream/unsound.ts";
 import { batchNotes, planBatches } from "./batches.ts";
 import { ExtractManifest, type ExtractRecord } from "./manifest.ts";
 import { type ExtractFilesOptions, type Intent, intentOf } from "./settings.ts";
@@ -47,8 +50,8 @@ export async function* extractFiles(options: ExtractFilesOptions): AsyncGenerato
   const { outDir, signal } = options;
   const job = await prepare(options);
   const { fitting, todo, badFiles, manifest } = job;
-  const notes = badFiles.length > 0 ? [`${badFiles.length} bad files left out, first ${describe(badFiles[0])}`] : [];
-  for (const text of [...notes, ...batchNotes(options.model.config, job.intent.settings, job.plan)])
+  const leftOut = badFiles.length > 0 ? [`${badFiles.length} bad files left out, first ${describe(badFiles[0])}`] : [];
+  for (const text of [...leftOut, ...job.notes, ...batchNotes(options.model.config, job.intent.settings, job.plan)])
     yield { kind: "note", text };
   const [utterances, skipped] = [fitting.length, fitting.length - todo.size];
   yield {
@@ -89,6 +92,8 @@ interface Job {
   readonly todo: Map<string, Source>;
   readonly plan: readonly PlannedBatch[];
   readonly badFiles: BadFile[];
+  /** What is worth knowing about files that are used. */
+  readonly notes: readonly string[];
 }
 
 /** What there is to do, once it is clear that it can and may be done. */
@@ -118,7 +123,8 @@ async function prepare(options: ExtractFilesOptions): Promise<Job> {
   const files = [...todo.values()].map((source) => fileOf(source, intent));
   await checkTarget(outDir, manifest, intent, files, force);
   const plan = planBatches(fitting, batchSeconds).filter(({ items }) => items.some(({ id }) => todo.has(id)));
-  return { intent, manifest, fitting, todo, plan, badFiles: [...sources.badFiles, ...tooLong] };
+  const badFiles = [...sources.badFiles, ...tooLong];
+  return { intent, manifest, fitting, todo, plan, badFiles, notes: sources.notes };
 }
 
 /** Runs the batches and writes what is to do of them; ends quietly where the signal ended the reading. */
@@ -132,16 +138,21 @@ async function* extractBatches(
       if (signal?.aborted) return;
       badFiles.push(...bad);
       yield* bad.map((file) => ({ bad: file }));
-      if (batch.samples.length === 0) continue;
-      const out = await model.extract(batch, { isolate: intent.settings.isolate });
-      for (const [item, id] of batch.ids.entries()) {
-        const source = todo.get(id);
+      const items = batch.ids.map((_, item) => item);
+      const { sound, unsound } = await runSound(items, (some) => statesOf(model, someOf(batch, some), intent));
+      for (const { item, error } of unsound) {
+        const file = { path: batch.paths[item], reason: error.message };
+        if (onBadFile === "stop") throw new StillwaveError(describe(file));
+        badFiles.push(file);
+        yield { bad: file };
+      }
+      for (const { item, result: arrays } of sound) {
+        const source = todo.get(batch.ids[item]);
         if (!source) continue;
-        const arrays = checkedStates(model, out, item, source, intent);
         await manifest.claim(fileOf(source, intent));
         const record = await writeStates(outDir, source, arrays, intent);
         await manifest.add(record);
-        todo.delete(id);
+        todo.delete(source.id);
         yield { record };
       }
       if (signal?.aborted) return;
@@ -149,6 +160,22 @@ async function* extractBatches(
   } catch (error) {
     if (!signal?.aborted || error instanceof StillwaveError) throw error;
   }
+}
+
+/** The chosen states of every item of a batch, or what is wrong with them. */
+async function statesOf(
+  model: Model,
+  batch: PaddedWaveforms,
+  intent: Intent,
+): Promise<(HostArray[] | StillwaveError)[]> {
+  const out = await model.extract(batch, { isolate: intent.settings.isolate });
+  return batch.samples.map((_, item) => checkedStates(model, out, item, intent));
+}
+
+/** Items of a batch, padded to the longest of them. */
+function someOf({ wave, paddedSamples, samples }: PaddedWaveforms, items: readonly number[]): PaddedWaveforms {
+  if (items.length === samples.length) return { wave, paddedSamples, samples };
+  return padWaveforms(items.map((item) => wave.subarray(item * paddedSamples, item * paddedSamples + samples[item])));
 }
 
 const describe = ({ path, reason }: BadFile) => `${path}: ${reason}`;

@@ -76,6 +76,8 @@ const description = z.object({
     layers: z.array(z.string()),
     dim: z.int(),
     samplesPerFrame: z.int(),
+    // caches of format 1, which are listed and never read, lack it
+    minSamples: z.int().default(0),
     parameters: z.int().nullable(),
   }),
 });

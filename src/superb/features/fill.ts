@@ -5,6 +5,7 @@ import type { BadFile, OnBadFile } from "../../data/index.ts";
 import { StillwaveError } from "../../errors.ts";
 import { diskError, isDiskFull, makeFolder } from "../../files.ts";
 import { lockWhenFree, type RunLock } from "../../training/lock.ts";
+import type { UtteranceStates } from "../../upstream/frames.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import { type AudioSource, contentKey, type FeatureEvent, type FeatureOptions } from "./cache.types.ts";
 import { type CacheIndex, cleanFolder, readIndex } from "./cache-index.ts";
@@ -140,17 +141,24 @@ async function* writeShards(
   };
   try {
     for await (const batch of extractBatches(upstream, planExtraction(missing, upstream.batchSeconds), job)) {
-      bad.push(...batch.bad);
-      for (const { path, reason } of batch.bad) yield { kind: "note", text: `left out: ${path}: ${reason}` };
+      const leftOut = [...batch.bad];
       for (const { path, states } of batch.items) {
         const source = byPath.get(path)!;
-        const encoded = encodeNaming(path, () => encodeStates(states, facts));
+        const encoded = tryEncoding(states, facts);
+        if (encoded instanceof StillwaveError) {
+          const reason = encoded.message;
+          if (job.onBadFile === "stop") throw new StillwaveError(`${path}: ${reason}`);
+          leftOut.push({ path, reason });
+          continue;
+        }
         writer ??= new ShardWriter(folder, number++);
         writer.add(source, states.frames, encoded);
         files++;
         samples += source.samples;
         bytes += encoded.length;
       }
+      bad.push(...leftOut);
+      for (const { path, reason } of leftOut) yield { kind: "note", text: `left out: ${path}: ${reason}` };
       if (writer && writer.bytes >= shardBytes) await flush();
       const seconds = samples / SAMPLE_RATE_HZ;
       const audioSecondsPerSecond = seconds / Math.max(1e-3, (performance.now() - began) / 1000);
@@ -165,10 +173,12 @@ async function* writeShards(
   return bad;
 }
 
-function encodeNaming(path: string, encode: () => Uint8Array): Uint8Array {
+/** The states as the cache holds them, or why it cannot. */
+function tryEncoding(states: UtteranceStates, facts: CacheFacts): Uint8Array | StillwaveError {
   try {
-    return encode();
+    return encodeStates(states, facts);
   } catch (error) {
-    throw error instanceof StillwaveError ? new StillwaveError(`${path}: ${error.message}`) : error;
+    if (error instanceof StillwaveError) return error;
+    throw error;
   }
 }

@@ -5,6 +5,7 @@ import { diskError, refusalOf } from "../../files.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { withNotes } from "../../training/notes.ts";
+import { withGain } from "../../upstream/gain.ts";
 import { openUpstream } from "../../upstream/open.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import { openFeatures } from "../features/open.ts";
@@ -62,6 +63,7 @@ async function* evaluateNoting(
     const { device, threads } = asked.run;
     const { model, ...options } = asked.upstream;
     upstream = await openUpstream(model, { ...options, device, threads, onNote: note });
+    if (task.recipe.gainDb !== undefined) upstream = withGain(upstream, task.recipe.gainDb);
     const runtime = await createRuntime({ device, threads });
     yield* evaluateWith({ asked, force, signal, folder, task, data, upstream, runtime, note });
   } catch (error) {
@@ -136,8 +138,7 @@ function samplerOf(
   { batchSize, seed }: Pick<Training, "batchSize" | "seed">,
 ): Sampler {
   const { batching, halveAboveSamples, cropSeconds } = task.recipe;
-  const { samplesPerFrame } = upstream;
-  return new Sampler(utterances, { batching, halveAboveSamples, cropSeconds, batchSize, seed, samplesPerFrame });
+  return new Sampler(utterances, { batching, halveAboveSamples, cropSeconds, batchSize, seed, framing: upstream });
 }
 
 const trainingOf = (opened: Opened): Training =>
@@ -150,7 +151,12 @@ const trainingOf = (opened: Opened): Training =>
 function identityOf({ asked, data, upstream }: Opened, settings: Training, head: HeadConfig): Record<string, unknown> {
   const { cache, dtype = "float32" } = asked.features;
   return {
-    upstream: { fingerprint: upstream.fingerprint, layers: upstream.layers.length, dim: upstream.dim },
+    upstream: {
+      fingerprint: upstream.fingerprint,
+      gainDb: upstream.gainDb ?? 0,
+      layers: upstream.layers.length,
+      dim: upstream.dim,
+    },
     data: { fingerprint: data.fingerprint },
     settings,
     head,

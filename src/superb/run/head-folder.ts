@@ -27,6 +27,8 @@ const schema = z.object({
     options: z.record(z.string(), z.union([z.string(), z.number()])),
     fingerprint: z.string(),
     samplesPerFrame: z.int().min(1).max(1_000_000),
+    /** Gain of the waves before the upstream, in dB. */
+    gainDb: z.number().optional(),
   }),
 });
 

@@ -23,11 +23,11 @@ afterAll(async () => {
 
 const shardsOf = (folder: string) => readdirSync(folder).filter((file) => file.endsWith(".bin"));
 const shardBytes = 20_000;
-/** float32 states of every layer, a frame every `samplesPerFrame`. */
-const bytesOf = (
-  { layers, dim, samplesPerFrame }: ReturnType<typeof fakeUpstream>,
-  some: readonly { readonly samples: number }[],
-) => some.reduce((sum, { samples }) => sum + 4 * layers.length * dim * framesOfSamples(samples, samplesPerFrame), 0);
+/** float32 states of every layer. */
+const bytesOf = (upstream: ReturnType<typeof fakeUpstream>, some: readonly { readonly samples: number }[]) => {
+  const { layers, dim } = upstream;
+  return some.reduce((sum, { samples }) => sum + 4 * layers.length * dim * framesOfSamples(samples, upstream), 0);
+};
 
 describe("filling", () => {
   test("filling is announced to the byte, and done once", async () => {
