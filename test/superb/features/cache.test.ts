@@ -108,7 +108,10 @@ describe("filling", () => {
     rmSync(options.cacheRoot, { recursive: true });
     const results = await Promise.all([drive(options), drive(options)]);
     expect(results.filter(({ events }) => find(events, "cache-start"))).toHaveLength(1);
-    for (const { opened } of results) expect(await everything(opened!, utterances)).toHaveLength(utterances.length);
+    for (const { opened } of results) {
+      expect(await everything(opened!, utterances)).toHaveLength(utterances.length);
+      await opened!.source.close();
+    }
   });
 });
 
