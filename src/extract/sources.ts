@@ -14,7 +14,7 @@ export interface Source extends Utterance {
 }
 
 interface Sources {
-  /** In the order of the inputs; those of a folder or manifest sorted by id. */
+  /** In the order of the inputs; those of a manifest in its order, those of a folder sorted by id. */
   readonly utterances: readonly Source[];
   readonly badFiles: readonly BadFile[];
   /** What is worth knowing about files that are used. */
@@ -47,7 +47,10 @@ export async function listSources(
       continue;
     }
     const kind = info.isDirectory() ? "folder" : "manifest";
-    const corpus = await openCorpus({ kind, path: input }, { onBadFile, minSamples });
+    const corpus = await openCorpus(
+      { kind, path: input },
+      { onBadFile, minSamples, order: kind === "folder" ? "id" : "listed" },
+    );
     const prefix = inputs.length > 1 && kind === "folder" ? `${basename(resolve(input))}/` : "";
     for (const utterance of corpus.utterances) found.push({ ...utterance, id: prefix + checkedId(utterance) });
     for (const { path, reason } of corpus.badFiles) bad.add(path, reason);
