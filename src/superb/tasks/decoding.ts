@@ -127,7 +127,7 @@ function spelledWords(lm: string, { words }: NgramModel, { ids }: Vocabulary, on
     if (spellings.length === 0) throw new StillwaveError("no words but <s>, </s> and the like");
     if (unspellable.length > 0)
       onNote(
-        `${lm}: ${unspellable.length} of ${spellings.length + unspellable.length} words are left out, which cannot be spelled with this head's letters (${lettersOf(ids)}): ${listSome(unspellable, 5)}`,
+        `${lm}: ${unspellable.length} of ${spellings.length + unspellable.length} words ${unspellable.length === 1 ? "is" : "are"} left out: not spelled with this head's letters (${lettersOf(ids)}): ${listSome(unspellable, 5)}`,
       );
     return spellings;
   } catch (error) {

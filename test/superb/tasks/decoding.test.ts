@@ -249,7 +249,10 @@ describe("words that cannot be recognised", () => {
 
   test("words of a model that cannot be spelled are counted with examples, marks are not", async () => {
     expect(await notesOf(arpaOf("HELLO", "<noise>", "world", "CAFÉ"))).toEqual([
-      "words.arpa: 2 of 3 words are left out, which cannot be spelled with this head's letters (A-Z): world, CAFÉ",
+      "words.arpa: 2 of 3 words are left out: not spelled with this head's letters (A-Z): world, CAFÉ",
+    ]);
+    expect(await notesOf(arpaOf("HELLO", "world"))).toEqual([
+      "words.arpa: 1 of 2 words is left out: not spelled with this head's letters (A-Z): world",
     ]);
     expect(await notesOf(arpaOf("HELLO", "I'M"))).toEqual([]);
   });
