@@ -1,4 +1,5 @@
 // An inspection as text for a terminal.
+import { printable } from "../../log/format.ts";
 import { layerShapesText, type ModelConfig } from "../../models/config.ts";
 import type { BlockProfile } from "../../models/profile.ts";
 import { formatTable } from "../table.ts";
@@ -14,7 +15,7 @@ export function formatInspection(inspection: Inspection): string {
   const { profile, reference, architecture } = inspection;
   const { parameters, macs, seconds, frames } = profile;
   const lines = [
-    `${inspection.subject}: ${KINDS[inspection.kind]}${inspection.format ? `, ${inspection.format}` : ""}`,
+    `${printable(inspection.subject)}: ${KINDS[inspection.kind]}${inspection.format ? `, ${inspection.format}` : ""}`,
     ...describeArchitecture(architecture).map((line) => `  ${line}`),
     ...describeRest(inspection).map((line) => `  ${line}`),
     "",
@@ -59,8 +60,8 @@ function describeRest({ semantics, tensors, dtype, ignored, notes }: Inspection)
     );
   if (tensors) lines.push(`tensors     ${tensors.stored} in the file, ${tensors.used} used`);
   if (dtype) lines.push(`dtype       ${dtype}`);
-  if (ignored.length) lines.push(`ignored     ${ignored.slice(0, 8).join(", ")}${more(ignored.length - 8)}`);
-  for (const note of notes) lines.push(`note        ${note}`);
+  if (ignored.length) lines.push(`ignored     ${printable(ignored.slice(0, 8).join(", "))}${more(ignored.length - 8)}`);
+  for (const note of notes) lines.push(`note        ${printable(note)}`);
   return lines;
 }
 
