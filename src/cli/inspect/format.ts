@@ -44,7 +44,7 @@ function describeArchitecture(config: ModelConfig): string[] {
     `family      ${config.family}: ${layers} layers, width ${dim}, FFN ${ffnDim}, ${heads} heads, ${config.normFirst ? "pre-LN" : "post-LN"}`,
     ...(config.layerShapes ? [`pruned      heads/FFN by layer: ${layerShapesText(config)}`] : []),
     `conv        ${conv}, ${config.convNorm === "group" ? "GroupNorm after the first" : "LayerNorm after each"}${config.convBias ? ", with bias" : ""}${config.channelScale ? ", channels scaled" : ""}${config.featureProjection ? ", then a projection" : ""}`,
-    `position    convolution of ${posConv.kernel} frames in ${posConv.groups} groups${position}`,
+    `position    convolution of ${posConv.kernel} frames in ${posConv.groups} groups${posConv.batchNorm ? ", behind a BatchNorm" : ""}${position}`,
     `attention   ${reuses ? `map of layer i from layer [${attentionFrom.join(", ")}]` : "every layer computes its own map"}`,
     ...(config.normalizeWaveform ? ["input       waveform brought to zero mean and unit variance"] : []),
     ...(config.headDim === null ? [] : [`heads       ${config.headLayers.length}, ${dim} -> ${config.headDim}`]),

@@ -13,6 +13,7 @@ import { openSession } from "../onnx-file.ts";
 import type { OnnxFile } from "../onnx-file.types.ts";
 import { type Device, type Executable, MAX_THREADS, type Runtime } from "../runtime.ts";
 import { type Engine, howToAdd, loadEngine, outOfMemory } from "./engine.ts";
+import { problemStarting } from "./probe.ts";
 
 export type { OnnxFile } from "../onnx-file.types.ts";
 export type { Device, Executable, Feed, Feeds, Runtime } from "../runtime.ts";
@@ -56,15 +57,7 @@ async function problemWith(device: Device): Promise<string | undefined> {
   const { ort } = engine;
   if (!ort.listSupportedBackends) return `it needs the native engine; ${howToAdd(engine)}`;
   if (!ort.listSupportedBackends().some(({ name }) => name === device)) return "not in this build of ONNX Runtime";
-  try {
-    const { scalar } = await import("../../graph/value.ts");
-    const probe: Graph = { name: "probe", outputs: new Map([["one", scalar(1)]]) };
-    const session = await ort.InferenceSession.create(encodeModel(toOnnx(probe)), { executionProviders: [device] });
-    await session.release();
-    return undefined;
-  } catch (error) {
-    return String((error as Error).message).split("\n")[0];
-  }
+  return problemStarting(device);
 }
 
 /** The devices that work here, in our names. Starts each once. */
