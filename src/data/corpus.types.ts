@@ -33,6 +33,8 @@ export interface Listed extends Recording {
   readonly declared?: DeclaredLength;
   /** `list.tsv:12`: where a list names it. */
   readonly place?: string;
+  /** Where it stands among the others, as they were found. */
+  readonly position?: number;
   /** Why the list's entry cannot be used. */
   readonly problem?: string;
 }

@@ -102,7 +102,9 @@ async function prepare(options: ExtractFilesOptions): Promise<Job> {
   const { config } = options.model;
   const intent = intentOf(options);
   const { batchSeconds, options: hash } = intent.settings;
-  const sources = await listSources(options.inputs, { onBadFile, minSamples: receptiveField(config.conv) });
+  const listed = await listSources(options.inputs, { onBadFile, minSamples: receptiveField(config.conv) });
+  // batches, and so the numbers, do not depend on the order of the inputs
+  const sources = { ...listed, utterances: listed.utterances.toSorted((a, b) => (a.id < b.id ? -1 : 1)) };
   // An utterance that cannot fit into memory is a bad file, not a crash hours into a run.
   const problems = sources.utterances.map(({ samples }) => memoryProblem(config, samples));
   const fitting = sources.utterances.filter((_, i) => !problems[i]);

@@ -14,7 +14,7 @@ export interface Source extends Utterance {
 }
 
 interface Sources {
-  /** Sorted by id. */
+  /** In the order of the inputs; those of a manifest in its order, those of a folder sorted by id. */
   readonly utterances: readonly Source[];
   readonly badFiles: readonly BadFile[];
   /** What is worth knowing about files that are used. */
@@ -47,7 +47,10 @@ export async function listSources(
       continue;
     }
     const kind = info.isDirectory() ? "folder" : "manifest";
-    const corpus = await openCorpus({ kind, path: input }, { onBadFile, minSamples });
+    const corpus = await openCorpus(
+      { kind, path: input },
+      { onBadFile, minSamples, order: kind === "folder" ? "id" : "listed" },
+    );
     const prefix = inputs.length > 1 && kind === "folder" ? `${basename(resolve(input))}/` : "";
     for (const utterance of corpus.utterances) found.push({ ...utterance, id: prefix + checkedId(utterance) });
     for (const { path, reason } of corpus.badFiles) bad.add(path, reason);
@@ -99,7 +102,7 @@ function unique(found: Utterance[]): Utterance[] {
       );
     byId.set(utterance.id, utterance);
   }
-  return [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  return [...byId.values()];
 }
 
 async function withTimes(utterances: readonly Utterance[]): Promise<Source[]> {
