@@ -42,7 +42,27 @@ export async function readText(file: string, purpose: string, mostBytes = MAX_BY
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw new StillwaveError(`${file}: not UTF-8 text; expected a ${purpose}, convert it with iconv`);
+    const line = bytes.subarray(0, soundLines(bytes)).toString().split("\n").length;
+    throw new StillwaveError(`${file}:${line}: not UTF-8 text; expected a ${purpose}, convert it with iconv`);
+  }
+}
+
+/** Bytes of the whole lines at the beginning of `bytes` that are UTF-8: all of them, or up to the first line that is not. */
+export function soundLines(bytes: Uint8Array): number {
+  const isText = (part: Uint8Array) => {
+    try {
+      new TextDecoder("utf-8", { fatal: true }).decode(part);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  if (isText(bytes)) return bytes.length;
+  let from = 0;
+  for (;;) {
+    const newline = bytes.indexOf(0x0a, from);
+    if (newline < 0 || !isText(bytes.subarray(from, newline))) return from;
+    from = newline + 1;
   }
 }
 
