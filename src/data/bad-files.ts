@@ -1,5 +1,5 @@
 // Files that cannot be used: collected with their reason, reported together in one error.
-import type { Segment } from "../audio/index.ts";
+import { describeSegment, type Segment } from "../audio/index.ts";
 import { StillwaveError } from "../errors.ts";
 
 export interface BadFile {
@@ -24,12 +24,16 @@ export function reasonOf(error: unknown, path: string): string {
   return error.message.startsWith(`${path}: `) ? error.message.slice(path.length + 2) : error.message;
 }
 
+/** A bad file in a line. */
+export const describeBad = ({ path, segment, reason }: BadFile): string =>
+  `${path}${segment ? `, ${describeSegment(segment)}` : ""}: ${reason}`;
+
 /** A collection of bad files. */
 export class BadFiles {
   private readonly files: BadFile[] = [];
 
-  add(path: string, reason: string): void {
-    this.files.push({ path, reason });
+  add(path: string, reason: string, segment?: Segment): void {
+    this.files.push(segment ? { path, segment, reason } : { path, reason });
   }
 
   get count(): number {
@@ -45,7 +49,7 @@ export class BadFiles {
   describe(): string {
     const lines = this.sorted()
       .slice(0, NAMED)
-      .map(({ path, reason }) => `  ${path}: ${reason}`);
+      .map((file) => `  ${describeBad(file)}`);
     if (this.files.length > NAMED) lines.push(`  and ${this.files.length - NAMED} more`);
     return lines.join("\n");
   }

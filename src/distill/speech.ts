@@ -1,6 +1,6 @@
 // Training and validation speech as the training loop takes it: batches by epoch and index, in a fixed order.
+import { describeBad } from "../data/bad-files.ts";
 import {
-  type BadFile,
   type Batch,
   type Corpus,
   closeDecodingThreads,
@@ -9,6 +9,8 @@ import {
   planEpoch,
   prefetchBatches,
 } from "../data/index.ts";
+import { listSome } from "../data/lines.ts";
+import { recordingKey, sharing } from "../data/recording.ts";
 import { InternalError, StillwaveError } from "../errors.ts";
 import type { Recipe } from "./recipe/schema.ts";
 
@@ -69,6 +71,7 @@ export async function openSpeech(
   const train = await open(data.train, "train");
   const validation =
     data.validation && (await open(data.validation, "validation", run.validationUtterances ?? undefined));
+  if (validation) refuseShared(train, validation);
   const sizes = {
     batchSize: data.batchSize ?? undefined,
     batchSeconds: data.batchSeconds ?? undefined,
@@ -77,8 +80,8 @@ export async function openSpeech(
   const seen = new Set<string>();
   const read = async function* (plan: readonly PlannedBatch[], from: number) {
     for await (const { batch, bad } of prefetchBatches(plan, { onBadFile, workers, from })) {
-      for (const file of bad) if (!seen.has(file.path)) onNote(`left out: ${describeBad(file)}`);
-      for (const file of bad) seen.add(file.path);
+      for (const file of bad) if (!seen.has(recordingKey(file))) onNote(`left out: ${describeBad(file)}`);
+      for (const file of bad) seen.add(recordingKey(file));
       yield batch;
     }
   };
@@ -97,6 +100,19 @@ export async function openSpeech(
     records: { train: recordOf(train), validation: validation && recordOf(validation) },
     close: async () => closeDecodingThreads(),
   };
+}
+
+/** @throws StillwaveError where validation has speech of the training set: its loss would say nothing of other speech. */
+function refuseShared(train: Corpus, validation: Corpus): void {
+  const shared = sharing(train.utterances, validation.utterances);
+  if (shared.length === 0) return;
+  const names = listSome(
+    shared.map(({ id }) => id),
+    5,
+  );
+  throw new StillwaveError(
+    `data.validation: ${shared.length} of its ${validation.utterances.length} utterances are in data.train too (${names}); a loss on them says nothing of other speech: name another folder or split, or set data.validation=null`,
+  );
 }
 
 /** A batch and the epoch it belongs to (from 0). */
@@ -121,8 +137,6 @@ export async function* epochBatches(
       throw new InternalError(`epoch ${epoch} ended after ${index} of ${batchesPerEpoch} batches`);
   }
 }
-
-const describeBad = ({ path, reason }: BadFile): string => `${path}: ${reason}`;
 
 function recordOf(corpus: Corpus): CorpusRecord {
   if (corpus.utterances.length === 0) throw new StillwaveError(`${corpus.root}: no utterances`);

@@ -18,7 +18,7 @@ interface Sources {
   readonly badFiles: readonly BadFile[];
 }
 
-const MANIFEST_EXTENSIONS = [".tsv", ".jsonl", ".json"];
+const MANIFEST_EXTENSIONS = [".tsv", ".jsonl", ".json", ".csv", ".scp"];
 
 /**
  * Lists inputs. The id of a file in a folder is its path there without extension (below the folder's name where there

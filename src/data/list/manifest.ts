@@ -43,8 +43,8 @@ async function readList(file: string): Promise<Item[]> {
   if ((await stat(file).catch(() => undefined))?.isDirectory()) return listKaldi(file);
   if (basename(file) === KALDI_LIST) return listKaldi(dirname(file));
   const text = await readText(file, "manifest", MAX_MANIFEST_BYTES);
-  const entries = readEntries(text, file);
-  if (entries) return itemsOf(entries, file);
+  const table = readEntries(text, file);
+  if (table) return itemsOf(table.entries, file);
   const lines = numberedLines(text);
   if (isFairseq(lines)) return parseFairseq(lines, file);
   if (looksLikeScp(lines)) return listScp(lines, file);

@@ -5,10 +5,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { inverseClassFrequency, readLabelsTsv } from "../../../src/superb/labels/classes.ts";
-import { readFluentCommands, splitCsv } from "../../../src/superb/labels/fluent.ts";
+import { inverseClassFrequency } from "../../../src/superb/labels/classes.ts";
+import { readFluentCommands } from "../../../src/superb/labels/fluent.ts";
 import { pronounce, readLexicon, readPhones } from "../../../src/superb/labels/lexicon.ts";
 import { KEYWORDS, readSpeechCommands, splitByHash } from "../../../src/superb/labels/speech-commands.ts";
+import { readLabelsTsv } from "../../../src/superb/labels/table.ts";
 import {
   ARPABET,
   characterLabels,
@@ -245,13 +246,6 @@ describe("Fluent Speech Commands", () => {
     await expect(readFluentCommands(join(folder, "fsc"))).rejects.toThrow("explode");
     await write("fsc/data/test_data.csv", head + row("a", "increase"));
     await expect(readFluentCommands(join(folder, "fsc"))).rejects.toThrow("a is listed twice");
-  });
-
-  test("CSV lines", () => {
-    expect(splitCsv('a,"b,""c""",,d', "x")).toEqual(["a", 'b,"c"', "", "d"]);
-    expect(splitCsv('"",a,', "x")).toEqual(["", "a", ""]);
-    expect(() => splitCsv('a,"b', "f.csv:3")).toThrow("f.csv:3: a quote is not closed");
-    expect(() => splitCsv('"a"b', "x")).toThrow("after a closing quote");
   });
 });
 
