@@ -1,11 +1,10 @@
 // Files that cannot be used: collected with their reason, reported together in one error.
-import { describeSegment, type Segment } from "../audio/index.ts";
+import type { Segment } from "../audio/segment.ts";
 import { StillwaveError } from "../errors.ts";
+import { nameOf, type RecordingPart } from "./recording.ts";
 
-export interface BadFile {
-  readonly path: string;
-  /** The part that cannot be used, where it is not the whole. */
-  readonly segment?: Segment;
+/** A file, or the part of it, that cannot be used. */
+export interface BadFile extends RecordingPart {
   readonly reason: string;
 }
 
@@ -25,8 +24,7 @@ export function reasonOf(error: unknown, path: string): string {
 }
 
 /** A bad file in a line. */
-export const describeBad = ({ path, segment, reason }: BadFile): string =>
-  `${path}${segment ? `, ${describeSegment(segment)}` : ""}: ${reason}`;
+export const describeBad = (file: BadFile): string => `${nameOf(file)}: ${file.reason}`;
 
 /** A collection of bad files. */
 export class BadFiles {

@@ -1,5 +1,5 @@
 // Recordings and parts of them, told apart: by a key, and by whether two of them share samples.
-import type { Segment } from "../audio/index.ts";
+import { describeSegment, type Segment } from "../audio/segment.ts";
 
 /** A file, or a part of it. */
 export interface RecordingPart {
@@ -10,6 +10,10 @@ export interface RecordingPart {
 /** The path of a whole file; parts of one file have keys of their own. */
 export const recordingKey = ({ path, segment }: RecordingPart): string =>
   segment ? `${path}\0${segment.start}+${segment.samples}` : path;
+
+/** A file by name, and which part of it is meant. */
+export const nameOf = ({ path, segment }: RecordingPart): string =>
+  segment ? `${path} (${describeSegment(segment)})` : path;
 
 /** Those of `others` that share samples of a file with one of `some`. */
 export function sharing<T extends RecordingPart>(some: readonly RecordingPart[], others: readonly T[]): T[] {

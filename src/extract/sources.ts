@@ -1,9 +1,13 @@
 // The utterances to extract: files, folders and manifests, each with an id that names its output file.
+import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { basename, extname, resolve } from "node:path";
+import { basename, extname, join, resolve } from "node:path";
 import { AUDIO_EXTENSIONS, MIN_SAMPLES, probeAudio } from "../audio/index.ts";
 import { BadFiles, type OnBadFile, reasonOf } from "../data/bad-files.ts";
 import { type BadFile, openCorpus, type Utterance } from "../data/index.ts";
+import { beginsAsText } from "../data/lines.ts";
+import { KALDI_LIST } from "../data/list/kaldi.ts";
+import { nameOf, recordingKey } from "../data/recording.ts";
 import { StillwaveError, UsageError } from "../errors.ts";
 
 /** An utterance whose file was there when it was listed: size and time tell whether it has changed since. */
@@ -21,7 +25,7 @@ interface Sources {
 const MANIFEST_EXTENSIONS = [".tsv", ".jsonl", ".json", ".csv", ".scp"];
 
 /**
- * Lists inputs. The id of a file in a folder is its path there without extension (below the folder's name where there
+ * Lists inputs: audio files, folders of them, manifests and Kaldi folders. The id of a file in a folder is its path there without extension (below the folder's name where there
  * are several inputs), that of a lone file its name. Two files with one id are an error.
  */
 export async function listSources(
@@ -35,20 +39,28 @@ export async function listSources(
   for (const input of inputs) {
     const info = await stat(input).catch(() => undefined);
     if (!info) throw new StillwaveError(`${input}: no such file or folder; give audio files, folders or a manifest`);
-    if (!info.isDirectory() && !MANIFEST_EXTENSIONS.includes(extname(input).toLowerCase())) {
+    const kind = await kindOf(input, info.isDirectory());
+    if (kind === "audio") {
       const one = await probeFile(resolve(input), minSamples, bad);
       if (one) found.push(one);
       continue;
     }
-    const kind = info.isDirectory() ? "folder" : "manifest";
     const corpus = await openCorpus({ kind, path: input }, { onBadFile, minSamples });
     const prefix = inputs.length > 1 && kind === "folder" ? `${basename(resolve(input))}/` : "";
     for (const utterance of corpus.utterances) found.push({ ...utterance, id: prefix + checkedId(utterance) });
-    for (const { path, reason } of corpus.badFiles) bad.add(path, reason);
+    for (const { path, reason, segment } of corpus.badFiles) bad.add(path, reason, segment);
   }
   if (onBadFile === "stop") bad.throwIfAny(found.length + bad.count);
   if (found.length === 0) throw new StillwaveError(`none of the files can be used\n${bad.describe()}`);
   return { utterances: await withTimes(unique(found)), badFiles: bad.sorted() };
+}
+
+/** What to take an input for. Lists are also told by their content; a file named like audio is never one. */
+async function kindOf(input: string, isFolder: boolean): Promise<"audio" | "folder" | "manifest"> {
+  if (isFolder) return existsSync(join(input, KALDI_LIST)) ? "manifest" : "folder";
+  const extension = extname(input).toLowerCase();
+  if (MANIFEST_EXTENSIONS.includes(extension)) return "manifest";
+  return !AUDIO_EXTENSIONS.includes(extension) && (await beginsAsText(input)) ? "manifest" : "audio";
 }
 
 async function probeFile(path: string, minSamples: number, bad: BadFiles): Promise<Utterance | undefined> {
@@ -81,9 +93,9 @@ function unique(found: Utterance[]): Utterance[] {
   const byId = new Map<string, Utterance>();
   for (const utterance of found) {
     const other = byId.get(utterance.id);
-    if (other && other.path !== utterance.path)
+    if (other && recordingKey(other) !== recordingKey(utterance))
       throw new StillwaveError(
-        `${other.path} and ${utterance.path} would both be written as "${utterance.id}"; extract them into two folders, or rename one`,
+        `${nameOf(other)} and ${nameOf(utterance)} would both be written as "${utterance.id}"; extract them into two folders, or rename one`,
       );
     byId.set(utterance.id, utterance);
   }
