@@ -10,6 +10,7 @@ import {
   prefetchBatches,
 } from "../data/index.ts";
 import { listSome } from "../data/lines.ts";
+import { MissingSplitError } from "../data/list/source.ts";
 import { recordingKey, sharing } from "../data/recording.ts";
 import { InternalError, StillwaveError } from "../errors.ts";
 import type { Recipe } from "./recipe/schema.ts";
@@ -62,7 +63,10 @@ export async function openSpeech(
   const open = async ({ path, splits }: Recipe["data"]["train"], name: string, maxUtterances?: number) => {
     const cache = cacheFile === undefined ? undefined : `${cacheFile}.${name}.json`;
     const source = { path, splits: splits.length > 0 ? splits : undefined };
-    const corpus = await openCorpus(source, { onBadFile, minSamples, maxUtterances, cacheFile: cache });
+    const options = { onBadFile, minSamples, maxUtterances, cacheFile: cache };
+    const corpus = await openCorpus(source, options).catch((error) => {
+      throw error instanceof MissingSplitError ? withRemedy(error, name) : error;
+    });
     for (const warning of corpus.warnings) onNote(warning);
     const [first] = corpus.badFiles;
     if (first) onNote(`data.${name}: ${corpus.badFiles.length} bad files left out, first ${describeBad(first)}`);
@@ -102,9 +106,16 @@ export async function openSpeech(
   };
 }
 
+const withRemedy = ({ message }: MissingSplitError, name: string): StillwaveError =>
+  new StillwaveError(
+    `data.${name}: ${message}; the recipe's data.${name}.splits asks for it: name others, or take all of it with --set data.${name}.splits=[]`,
+  );
+
 /** @throws StillwaveError where validation has speech of the training set: its loss would say nothing of other speech. */
 function refuseShared(train: Corpus, validation: Corpus): void {
-  const shared = sharing(train.utterances, validation.utterances);
+  // equal fingerprints: the same files under another path
+  const isCopy = train.fingerprint === validation.fingerprint;
+  const shared = isCopy ? validation.utterances : sharing(train.utterances, validation.utterances);
   if (shared.length === 0) return;
   const names = listSome(
     shared.map(({ id }) => id),

@@ -46,8 +46,8 @@ async function readList(file: string): Promise<Item[]> {
   const table = readEntries(text, file);
   if (table) return itemsOf(table.entries, file);
   const lines = numberedLines(text);
-  if (isFairseq(lines)) return parseFairseq(lines, file);
   if (looksLikeScp(lines)) return listScp(lines, file);
+  if (isFairseq(lines)) return parseFairseq(lines, file);
   throw new StillwaveError(
     `${file}:${lines[0].number}: neither JSON, nor a root folder (fairseq), nor a Kaldi wav.scp, nor a header line with a column named ${PATH_NAMES.join(", ")}`,
   );
