@@ -170,6 +170,24 @@ describe("labels.tsv", () => {
   });
 });
 
+test("labels.tsv has the columns of manifests: any name of the path, parts, ids", async () => {
+  const table = "PATH\tsplit\tlabel\tstart\tend\nr.flac\ttrain\ta\t0\t1\nr.flac\tdev\ta\t1\t2\nr.flac\ttest\ta\t2\t3\n";
+  const { files } = await readLabelsTsv(await write("labels.tsv", table));
+  expect(files.map(({ id, span }) => [id, span?.start, span?.end])).toEqual([
+    ["r_000000-001000", 0, 1],
+    ["r_001000-002000", 1, 2],
+    ["r_002000-003000", 2, 3],
+  ]);
+  const json = '{"file":"a.wav","split":"train","label":"x","id":"one"}\n';
+  expect((await readLabelsTsv(await write("labels.jsonl", json))).files[0]).toMatchObject({ id: "one", labels: ["x"] });
+  await expect(readLabelsTsv(await write("labels.tsv", table.replace("start", "onset")))).rejects.toThrow(
+    /labels\.tsv:2: the column "onset" .* looks like a time/,
+  );
+  await expect(readLabelsTsv(await write("labels.tsv", table.replace("\t1\t2", "\t0\t1")))).rejects.toThrow(
+    /labels\.tsv:3: r\.flac was on line 2 already/,
+  );
+});
+
 /** sha1(name) mod 2^27, in percent of 2^27 - 1: below 10 dev, below 20 test. */
 const EXPECTED: Record<string, string> = {
   "0a7c2a8d": "train",
