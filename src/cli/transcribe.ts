@@ -26,7 +26,7 @@ export function transcribeVerb(program: Command, output: Output, finish: (code: 
     .command("transcribe")
     .description("write down what audio files say, with a head that `superb asr` or `superb pr` has trained")
     .argument("<run>", "folder of a finished evaluation")
-    .argument("<audio...>", "audio files, folders, manifests (docs/manifests.md)")
+    .argument("<audio...>", "audio files, folders, manifests (JSONL, JSON, CSV, TSV, Kaldi)")
     .option("--upstream <model>", "where the upstream lies now (default: where it lay in training)")
     .option("--beam <n>", "beam search with so many hypotheses (default: greedy)", countingNumber)
     .option("--lm <file>", "ARPA n-gram model of words, plain or gzipped")

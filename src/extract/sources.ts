@@ -1,12 +1,11 @@
 // The utterances to extract: files, folders and manifests, each with an id that names its output file.
-import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { basename, extname, join, resolve } from "node:path";
+import { basename, extname, resolve } from "node:path";
 import { AUDIO_EXTENSIONS, MIN_SAMPLES, probeAudio } from "../audio/index.ts";
 import { BadFiles, type OnBadFile, reasonOf } from "../data/bad-files.ts";
 import { type BadFile, openCorpus, type Utterance } from "../data/index.ts";
 import { beginsAsText } from "../data/lines.ts";
-import { KALDI_LIST } from "../data/list/kaldi.ts";
+import { kaldiFolders } from "../data/list/kaldi.ts";
 import { nameOf, recordingKey } from "../data/recording.ts";
 import { StillwaveError, UsageError } from "../errors.ts";
 
@@ -57,7 +56,7 @@ export async function listSources(
 
 /** What to take an input for. Lists are also told by their content; a file named like audio is never one. */
 async function kindOf(input: string, isFolder: boolean): Promise<"audio" | "folder" | "manifest"> {
-  if (isFolder) return existsSync(join(input, KALDI_LIST)) ? "manifest" : "folder";
+  if (isFolder) return kaldiFolders(input).length > 0 ? "manifest" : "folder";
   const extension = extname(input).toLowerCase();
   if (MANIFEST_EXTENSIONS.includes(extension)) return "manifest";
   return !AUDIO_EXTENSIONS.includes(extension) && (await beginsAsText(input)) ? "manifest" : "audio";

@@ -1,9 +1,12 @@
 // The splits of a speech corpus with transcripts: which folders are train, dev and test, and their utterances.
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { type BadFile, openCorpus, type Utterance } from "../../data/index.ts";
 import { listSome } from "../../data/lines.ts";
+import { KALDI_LIST, kaldiFolders } from "../../data/list/kaldi.ts";
 import { listManifest } from "../../data/list/manifest.ts";
 import { type RecordingPart, sharing } from "../../data/recording.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
@@ -48,8 +51,11 @@ const splitsOfManifest = async (file: string): Promise<string[]> => [
 async function chooseSplits({ root, splits = {} }: DataSettings): Promise<Record<Split, readonly string[]>> {
   const info = await stat(root).catch(() => undefined);
   if (!info)
-    throw new StillwaveError(`${root}: no such folder or manifest; --data is a corpus in LibriSpeech's layout`);
-  const present = info.isFile() ? await splitsOfManifest(root) : await foldersOf(root);
+    throw new StillwaveError(
+      `${root}: no such folder or manifest; --data is a corpus in LibriSpeech's layout, a manifest or a folder of Kaldi folders`,
+    );
+  const isList = info.isFile() || existsSync(join(root, KALDI_LIST));
+  const present = isList ? await splitsOfManifest(root) : await foldersOf(root);
   const taken = new Map<string, Split>();
   for (const split of SPLITS)
     for (const name of splits[split] ?? []) {
@@ -79,7 +85,8 @@ async function chooseSplits({ root, splits = {} }: DataSettings): Promise<Record
 async function openSplits(options: DataSettings): Promise<CorpusSplits> {
   const { root, onBadFile } = options;
   const chosen = await chooseSplits(options);
-  const kind = (await stat(root)).isFile() ? "manifest" : "librispeech";
+  const isList = (await stat(root)).isFile() || kaldiFolders(root).length > 0;
+  const kind = isList ? "manifest" : "librispeech";
   const badFiles: BadFile[] = [];
   const utterances: Record<Split, readonly Utterance[]> = { train: [], dev: [], test: [] };
   for (const split of SPLITS) {

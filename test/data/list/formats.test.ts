@@ -80,6 +80,19 @@ describe("Kaldi", () => {
       sampleRateHz: 16000,
     });
   });
+  test("a folder of folders: each is a split", async () => {
+    const files = { "train/wav.scp": "r1 ../x/a.wav\n", "dev/wav.scp": "r2 ../x/y/b.wav\n" };
+    const root = corpusOf({ ...speech, ...files });
+    const { kind, utterances } = await openCorpus({ path: root }, stop);
+    expect([kind, utterances.map(({ id, split }) => [id, split])]).toEqual([
+      "manifest",
+      [
+        ["r1", "train"],
+        ["r2", "dev"],
+      ],
+    ]);
+    expect((await openCorpus({ path: root, splits: ["dev"] }, stop)).utterances.map(({ id }) => id)).toEqual(["r2"]);
+  });
   test("without segments, and a list called otherwise", async () => {
     expect((await facts(whole, "k")).map(([id]) => id)).toEqual(["r1", "r2"]);
     expect((await facts({ "some.list": "r1 x/a.wav\nr2 x/y/b.wav\n" }, "some.list")).map(([id]) => id)).toEqual([
