@@ -6,6 +6,7 @@ import { type AudioProbe, MIN_SAMPLES, probeHeader, SAMPLE_RATE_HZ } from "../au
 import { StillwaveError, UsageError, unknownName } from "../errors.ts";
 import { BadFiles, type OnBadFile, reasonOf } from "./bad-files.ts";
 import type { Corpus, CorpusKind, CorpusSource, Listed, Utterance } from "./corpus.types.ts";
+import { describeNotes } from "./file-notes.ts";
 import { IndexCache } from "./index-cache.ts";
 import { detectSource, listFolder, listLibrispeech } from "./list/folders.ts";
 import { listManifest } from "./list/manifest.ts";
@@ -21,6 +22,8 @@ export interface OpenCorpusOptions {
   readonly maxUtterances?: number;
   /** Threads for files whose length only decoding tells (MP3, M4A); default one less than the cores; 0: none. */
   readonly workers?: number;
+  /** Order of the utterances: by id (default), or as the list has them. */
+  readonly order?: "id" | "listed";
   readonly onProgress?: (done: number, total: number) => void;
   /** File that remembers lengths, by path, size and modification time. */
   readonly cacheFile?: string;
@@ -55,13 +58,17 @@ export async function openCorpus(source: CorpusSource, options: OpenCorpusOption
     if (typeof fit === "string") bad.add(entry.path, fit);
     else {
       const { samples, segment } = fit;
-      const { span, declared, place, problem, ...recording } = entry;
+      const { span, declared, place, position, problem, ...recording } = entry;
       const { channels, sampleRateHz } = found.probe;
       const part = segment ? ` ${segment.start}+${segment.samples}` : "";
       utterances.push({ ...recording, ...fit });
       totalSamples += samples;
       hash.update(`${JSON.stringify(entry.id)} ${found.bytes} ${samples} ${channels} ${sampleRateHz}${part}\n`);
     }
+  }
+  if (options.order === "listed") {
+    const positions = new Map(listed.map(({ id, position = 0 }) => [id, position]));
+    utterances.sort((a, b) => (positions.get(a.id) ?? 0) - (positions.get(b.id) ?? 0));
   }
   await cache.save();
   const badFiles = bad.sorted();
@@ -71,7 +78,11 @@ export async function openCorpus(source: CorpusSource, options: OpenCorpusOption
   }
   const { kind, path: root } = detected;
   const totalSeconds = totalSamples / SAMPLE_RATE_HZ;
-  return { kind, root, utterances, badFiles, fingerprint: hash.digest("hex"), totalSeconds, warnings: cache.warnings };
+  const notes = [...probed].flatMap(([path, { probe }]) =>
+    probe.note === undefined ? [] : { path, note: probe.note },
+  );
+  const warnings = [...cache.warnings, ...describeNotes(notes)];
+  return { kind, root, utterances, badFiles, fingerprint: hash.digest("hex"), totalSeconds, warnings };
 }
 
 function list(source: CorpusSource & { kind: CorpusKind }): Promise<Listed[]> {

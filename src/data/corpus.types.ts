@@ -26,7 +26,10 @@ interface Recording {
 }
 
 /** One file that a listing found, or a part of it, not opened yet. */
-export interface Listed extends Recording, ListedPart {}
+export interface Listed extends Recording, ListedPart {
+  /** Where it stands among the others, as they were found. */
+  readonly position?: number;
+}
 
 /** One recording of a corpus, or a part of one. */
 export interface Utterance extends Recording {
@@ -46,7 +49,7 @@ export interface Corpus {
   /** SHA-256 over ids, file sizes, lengths and segments: equal wherever the same files lie, under whatever root. */
   readonly fingerprint: string;
   readonly totalSeconds: number;
-  /** What the user should know but need not act on, e.g. an index cache that had to be made again. */
+  /** What the user should know but need not act on, e.g. files whose end may be missing. */
   readonly warnings: readonly string[];
 }
 

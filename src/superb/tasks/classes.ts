@@ -1,6 +1,7 @@
 // Tasks that tell classes apart: lengths read, a dev split held out where there is none, labels as numbers.
 import { type AudioProbe, MIN_SAMPLES, probeAudio, type Segment } from "../../audio/index.ts";
 import { BadFiles, type OnBadFile, reasonOf } from "../../data/bad-files.ts";
+import { describeNotes, type FileNote } from "../../data/file-notes.ts";
 import { fitTo } from "../../data/span.ts";
 import { InternalError, StillwaveError } from "../../errors.ts";
 import type { LabelledCorpus, LabelledFile, Split } from "../labels/classes.ts";
@@ -30,6 +31,7 @@ function withDev(files: readonly LabelledFile[]): { files: readonly LabelledFile
 async function fitsOf(files: readonly LabelledFile[], onBadFile: OnBadFile) {
   const bad = new BadFiles();
   const probes = new Map<string, AudioProbe>();
+  const fileNotes: FileNote[] = [];
   // background noises are in train and in dev
   const paths = [...new Set(files.map(({ path }) => path))];
   let next = 0;
@@ -37,7 +39,9 @@ async function fitsOf(files: readonly LabelledFile[], onBadFile: OnBadFile) {
     while (next < paths.length) {
       const path = paths[next++];
       try {
-        probes.set(path, await probeAudio(path));
+        const probe = await probeAudio(path);
+        probes.set(path, probe);
+        if (probe.note !== undefined) fileNotes.push({ path, note: probe.note });
       } catch (error) {
         bad.add(path, reasonOf(error, path));
       }
@@ -54,13 +58,13 @@ async function fitsOf(files: readonly LabelledFile[], onBadFile: OnBadFile) {
     if (fit !== undefined) reported.add(file.path + fit);
   }
   if (onBadFile === "stop") bad.throwIfAny(files.length);
-  return { fits, badFiles: bad.sorted() };
+  return { fits, badFiles: bad.sorted(), fileNotes: describeNotes(fileNotes) };
 }
 
 /** @throws StillwaveError naming bad files under `stop`, or a split without files. */
 export async function classData(root: string, corpus: LabelledCorpus, onBadFile: OnBadFile): Promise<TaskData> {
   const { files, heldOut } = withDev(corpus.files);
-  const { fits, badFiles } = await fitsOf(files, onBadFile);
+  const { fits, badFiles, fileNotes } = await fitsOf(files, onBadFile);
   const places = corpus.slots.map(({ values }) => new Map(values.map((value, i) => [value, i])));
   const utterances: Record<Split, TaskUtterance[]> = { train: [], dev: [], test: [] };
   for (const file of files) {
@@ -81,7 +85,8 @@ export async function classData(root: string, corpus: LabelledCorpus, onBadFile:
         `${root}: no files of the split ${split}; train, test and (or held out of train) dev are needed`,
       );
   const objective = { kind: "classes", slots: corpus.slots } as const;
-  const notes = heldOut ? [`${root} has no dev split: a tenth of train is held out for choices`] : [];
+  const heldOutNote = heldOut ? [`${root} has no dev split: a tenth of train is held out for choices`] : [];
+  const notes = [...fileNotes, ...heldOutNote];
   const names = { train: heldOut ? `train ${LEFT_IN_TRAIN}` : "train", dev: heldOut ? HELD_OUT_SOURCE : "dev" };
   return taskData({ root, utterances, objective, badFiles, notes }, { ...names, test: "test" });
 }
