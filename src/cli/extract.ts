@@ -26,7 +26,7 @@ export function extractVerb(program: Command, output: Output, finish: (code: num
     .command("extract")
     .description("write hidden states of audio files, one file an utterance")
     .argument("<model>", "model folder, checkpoint or Hugging Face id")
-    .argument("<audio...>", "audio files, folders, TSV or JSONL manifests")
+    .argument("<audio...>", "audio files, folders, manifests (JSONL, JSON, CSV, TSV, Kaldi)")
     .requiredOption("--out <dir>", "folder to write into; a later run with the same options goes on there")
     .addOption(
       choice("--format <name>", "npy [layers, frames, dim] or safetensors with named tensors", [

@@ -1,5 +1,6 @@
 // stillwave transcribe: a trained speech or phoneme recognition head on new audio.
 import { type Command, Option } from "commander";
+import { nameOf, type RecordingPart } from "../data/recording.ts";
 import { printable } from "../log/format.ts";
 import type { TimedTranscript } from "../superb/run/transcribe.ts";
 import { namingFlags, threadsOption } from "./flags.ts";
@@ -26,7 +27,7 @@ export function transcribeVerb(program: Command, output: Output, finish: (code: 
     .command("transcribe")
     .description("write down what audio files say, with a head that `superb asr` or `superb pr` has trained")
     .argument("<run>", "folder of a finished evaluation")
-    .argument("<audio...>", "audio files, folders, TSV or JSONL manifests")
+    .argument("<audio...>", "audio files, folders, manifests (JSONL, JSON, CSV, TSV, Kaldi)")
     .option("--upstream <model>", "where the upstream lies now (default: where it lay in training)")
     .option("--beam <n>", "beam search with so many hypotheses (default: greedy)", countingNumber)
     .option("--lm <file>", "ARPA n-gram model of words, plain or gzipped")
@@ -64,15 +65,16 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
   const decoding = decodingOf(flags);
   if (nbest > 1 && !decoding) throw new UsageError("--nbest: greedy decoding has one answer; add --beam <n> or --lm");
   const sources = await namingFlags(() => listSources(audio, { onBadFile }));
-  for (const { path, reason } of sources.badFiles) output.note(printable(`left out: ${path}: ${reason}`));
+  for (const file of sources.badFiles) output.note(printable(`left out: ${nameOf(file)}: ${file.reason}`));
   const onNote = (text: string) => output.note(text);
   sources.notes.forEach(onNote);
   const transcriber = await openTranscriber({ run, device, threads, decoding, upstream, onNote });
   try {
-    for (const { path, samples } of sources.utterances) {
+    for (const source of sources.utterances) {
+      const { path, segment, samples } = source;
       try {
-        const results = await transcriber.transcribe(await loadAudio(path), nbest);
-        print(path, samples / SAMPLE_RATE_HZ, results, flags, output);
+        const results = await transcriber.transcribe(await loadAudio(path, segment), nbest);
+        print(source, samples / SAMPLE_RATE_HZ, results, flags, output);
       } catch (error) {
         if (!(error instanceof StillwaveError)) throw error;
         const named = error.message.startsWith(path) ? error.message : `${path}: ${error.message}`;
@@ -91,14 +93,21 @@ function decodingOf({ beam, lm, spellings: lexicon, lmWeight, wordScore }: Flags
   return given.length > 0 ? Object.fromEntries(given) : undefined;
 }
 
-function print(path: string, seconds: number, results: readonly TimedTranscript[], flags: Flags, output: Output): void {
+function print(
+  source: RecordingPart,
+  seconds: number,
+  results: readonly TimedTranscript[],
+  flags: Flags,
+  output: Output,
+): void {
+  const { path, segment } = source;
   const [best, ...alternatives] = results;
   const { text = "", score = null, parts = [] } = best ?? {};
   if (flags.json) {
-    output.jsonLine({ path, seconds, text, score, parts, alternatives });
+    output.jsonLine({ path, ...(segment && { segment }), seconds, text, score, parts, alternatives });
     return;
   }
-  output.print(`${printable(path)}\t${printable(text)}`);
+  output.print(`${printable(nameOf(source))}\t${printable(text)}`);
   for (const { text, score } of alternatives) output.print(`\t${printable(text)}\t${score?.toFixed(3)}`);
   if (flags.times)
     for (const { text, startSeconds, endSeconds } of parts)

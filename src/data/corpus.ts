@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { type AudioProbe, MIN_SAMPLES, probeHeader, resampledLength, SAMPLE_RATE_HZ } from "../audio/index.ts";
+import { type AudioProbe, MIN_SAMPLES, probeHeader, SAMPLE_RATE_HZ } from "../audio/index.ts";
 import { StillwaveError, UsageError, unknownName } from "../errors.ts";
 import { BadFiles, type OnBadFile, reasonOf } from "./bad-files.ts";
 import type { Corpus, CorpusKind, CorpusSource, Listed, Utterance } from "./corpus.types.ts";
@@ -11,7 +11,7 @@ import { IndexCache } from "./index-cache.ts";
 import { detectSource, listFolder, listLibrispeech } from "./list/folders.ts";
 import { listManifest } from "./list/manifest.ts";
 import { probeInWorkers } from "./pool.ts";
-import { declaredProblem, segmentOf } from "./span.ts";
+import { fitTo } from "./span.ts";
 
 export interface OpenCorpusOptions {
   /** `stop`: any bad file is an error; `skip`: they are left out and listed in `badFiles`. */
@@ -54,13 +54,14 @@ export async function openCorpus(source: CorpusSource, options: OpenCorpusOption
   for (const entry of listed) {
     const found = probed.get(entry.path);
     if (!found) continue;
-    const utterance = fitting(entry, found.probe, minSamples);
-    if (typeof utterance === "string") bad.add(entry.path, utterance);
+    const fit = fitTo(entry, found.probe, minSamples);
+    if (typeof fit === "string") bad.add(entry.path, fit);
     else {
-      const { samples, segment } = utterance;
+      const { samples, segment } = fit;
+      const { span, declared, place, position, problem, ...recording } = entry;
       const { channels, sampleRateHz } = found.probe;
       const part = segment ? ` ${segment.start}+${segment.samples}` : "";
-      utterances.push(utterance);
+      utterances.push({ ...recording, ...fit });
       totalSamples += samples;
       hash.update(`${JSON.stringify(entry.id)} ${found.bytes} ${samples} ${channels} ${sampleRateHz}${part}\n`);
     }
@@ -92,18 +93,6 @@ function list(source: CorpusSource & { kind: CorpusKind }): Promise<Listed[]> {
   if (kind === "folder") return listFolder(path, splits);
   if (kind === "manifest") return listManifest(path, splits);
   throw unknownName("kind of corpus", String(kind), ["librispeech", "folder", "manifest"]);
-}
-
-/** The utterance of an entry whose file holds what `probe` says; a text says why there is none, and where a list has it. */
-function fitting(entry: Listed, probe: AudioProbe, minSamples: number): Utterance | string {
-  const { span, declared, place, position, problem, ...recording } = entry;
-  const segment = problem === undefined && span ? segmentOf(span, probe) : undefined;
-  const wrong = problem ?? (typeof segment === "string" ? segment : declared && declaredProblem(declared, probe));
-  if (wrong !== undefined || typeof segment === "string") return `${wrong} (${place})`;
-  const samples = segment ? resampledLength(segment.samples, segment.sampleRateHz, SAMPLE_RATE_HZ) : probe.samples16k;
-  const short = `too short: ${samples} samples at 16 kHz, at least ${minSamples} are needed`;
-  if (samples < minSamples) return span ? `${short} (${place})` : short;
-  return { ...recording, samples, ...(segment && { segment }) };
 }
 
 interface Probed {

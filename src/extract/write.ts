@@ -54,7 +54,7 @@ export async function writeStates(
   intent: Intent,
 ): Promise<ExtractRecord> {
   const { format, settings } = intent;
-  const { id, path, samples } = source;
+  const { id, path, segment, samples } = source;
   const { heads, dtype, layers } = settings;
   const file = fileOf(source, intent);
   const target = join(outDir, file);
@@ -69,5 +69,5 @@ export async function writeStates(
   }
   const { size: bytes } = await stat(target);
   const from = { bytes: source.bytes, mtimeMs: source.mtimeMs };
-  return { id, path, file, samples, frames, dim, bytes, source: from, ...settings };
+  return { id, path, ...(segment && { segment }), file, samples, frames, dim, bytes, source: from, ...settings };
 }

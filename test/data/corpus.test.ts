@@ -53,6 +53,27 @@ describe("LibriSpeech layout", () => {
       ["1-2-1", 8000],
     ]);
   });
+  test("transcripts: a byte order mark, tabs, CRLF and joined files change nothing", async () => {
+    const files = { "s/1/2/1-2-0.wav": 1000, "s/1/2/1-2-1.wav": 1000 };
+    for (const text of [
+      "\uFEFF1-2-0 HELLO  YOU\n1-2-1 BYE\n",
+      "1-2-0\tHELLO  YOU\r\n1-2-1\t BYE \r\n\r\n",
+      "1-2-0 HELLO  YOU\n\uFEFF1-2-1\tBYE",
+      "  1-2-0 \t HELLO  YOU\n1-2-1 BYE",
+    ]) {
+      const { utterances } = await openCorpus({ path: corpusOf({ ...files, "s/1/2/1-2.trans.txt": text }) }, stop);
+      expect(utterances.map(({ transcript }) => transcript)).toEqual(["HELLO  YOU", "BYE"]);
+    }
+  });
+  test("transcripts: an id twice, UTF-16 and other encodings are errors with file and line", async () => {
+    const open = (content: string | Uint8Array) =>
+      openCorpus({ path: corpusOf({ "s/1/2/1-2-0.wav": 1000, "s/1/2/1-2.trans.txt": content }) }, stop);
+    await expect(open("1-2-0 A\n1-2-1 B\n1-2-0 C\n")).rejects.toThrow(
+      /1-2\.trans\.txt:3: "1-2-0" has a transcript at .*1-2\.trans\.txt:1 already/,
+    );
+    await expect(open(Buffer.from("1-2-0 A\n", "utf16le"))).rejects.toThrow(/1-2\.trans\.txt: UTF-16LE text/);
+    await expect(open(Buffer.from("1-2-0 A\n1-2-1 \xe9\n", "latin1"))).rejects.toThrow(/trans\.txt:2: not UTF-8 text/);
+  });
   test("one id twice is an error naming both files", async () => {
     await expect(
       openCorpus({ path: corpusOf({ "a/1/2/1-2-0.wav": 500, "b/1/2/1-2-0.wav": 500 }) }, stop),

@@ -127,6 +127,56 @@ describe("numbers", () => {
     await upstream.dispose();
   });
 
+  test("parts of a file that a list names: the states of these samples, made again when the part changes", async () => {
+    const [path, outDir] = [join(speech, "a4.wav"), fresh()];
+    const list = join(root, "parts.csv");
+    const write = (end: number) =>
+      writeFileSync(list, `audio_filepath,start_frame,end_frame\n${path},100,4100\n${path},4100,${end}\n`);
+    write(9000);
+    await run(outDir, { inputs: [list], batchSeconds: 0 });
+    const wave = await loadAudio(path);
+    const upstream = createModel(model, runtime);
+    const records = manifestOf(outDir);
+    expect(records.map(({ id, segment }) => [id, segment.start, segment.samples])).toEqual([
+      ["a4_s000100-s004100", 100, 4000],
+      ["a4_s004100-s009000", 4100, 4900],
+    ]);
+    for (const { file, segment } of records) {
+      const out = await upstream.extract(wave.subarray(segment.start, segment.start + segment.samples));
+      expect([...(await readNpy(join(outDir, file))).data]).toEqual(
+        out.hiddenStates.flatMap((state) => [...state.data]),
+      );
+    }
+    await upstream.dispose();
+    const named = (start: number) =>
+      writeFileSync(list, `{"path":"${path}","id":"x","start_frame":${start},"num_frames":4000}\n`);
+    const again = fresh();
+    const ends: [number, number][] = [];
+    for (const start of [0, 0, 1]) {
+      named(start);
+      const { written, skipped } = endOf(await run(again, { inputs: [list] }));
+      ends.push([written, skipped]);
+    }
+    expect(ends).toEqual([
+      [1, 0],
+      [0, 1],
+      [1, 0],
+    ]);
+    expect(manifestOf(again)[0].segment).toEqual({ start: 1, samples: 4000, sampleRateHz: 16000 });
+  });
+
+  test("lists are told by their content: Kaldi folders, names without an extension", async () => {
+    const folder = join(root, "kaldi");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "wav.scp"), `u1 ${join(speech, "a0.wav")}\n`);
+    writeFileSync(join(root, "list"), `path\n${join(speech, "a1.wav")}\n`);
+    const outDir = fresh();
+    await run(outDir, { inputs: [folder, join(root, "list")] });
+    expect(files(outDir)).toEqual(["a1.npy", "u1.npy"]);
+    writeFileSync(join(folder, "wav.scp"), "u1 sox x.wav -t wav - |\n");
+    await expect(run(fresh(), { inputs: [folder] })).rejects.toThrow(/wav\.scp:1: a command .* never run/);
+  });
+
   test("batched: padded frames are cut, --isolate gives the numbers of a file alone", async () => {
     const [alone, isolated, padded] = [fresh(), fresh(), fresh()];
     await run(alone, { batchSeconds: 0 });

@@ -8,8 +8,8 @@ import { readSpellings } from "../../src/decode/spellings.ts";
 import { StillwaveError } from "../../src/errors.ts";
 import { readPredictions } from "../../src/metrics/predictions.ts";
 import { Random } from "../../src/random.ts";
-import { readLabelsTsv } from "../../src/superb/labels/classes.ts";
 import { readLexicon, readPhones } from "../../src/superb/labels/lexicon.ts";
+import { readLabelsTsv } from "../../src/superb/labels/table.ts";
 
 let folder: string;
 beforeAll(async () => {

@@ -101,7 +101,9 @@ const studentSchema = objectOf({
 });
 
 const speech = objectOf({
-  path: path.describe("Folder (LibriSpeech layout or any) or TSV/JSONL manifest; package:... is inside the package"),
+  path: path.describe(
+    "Folder (LibriSpeech layout, Kaldi or any) or manifest (JSONL, JSON, CSV, TSV); package:... is inside the package",
+  ),
   splits: z.array(z.string().min(1)).max(64).default([]).describe("Sub-folders to use; empty: everything"),
 });
 

@@ -1,7 +1,9 @@
 // Fills a cache: states of the files that are missing, extracted batch by batch, written shard by shard.
 import { statfs } from "node:fs/promises";
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
+import { describeBad } from "../../data/bad-files.ts";
 import type { BadFile, OnBadFile } from "../../data/index.ts";
+import { recordingKey } from "../../data/recording.ts";
 import { StillwaveError } from "../../errors.ts";
 import { diskError, isDiskFull, makeFolder } from "../../files.ts";
 import { lockWhenFree, type RunLock } from "../../training/lock.ts";
@@ -127,7 +129,7 @@ async function* writeShards(
   first: number,
 ): AsyncGenerator<FeatureEvent, BadFile[], undefined> {
   const { folder, facts, upstream, sources, shardBytes = SHARD_BYTES } = job;
-  const byPath = new Map(missing.map((source) => [source.path, source]));
+  const byKey = new Map(missing.map((source) => [recordingKey(source), source]));
   const began = performance.now();
   const bad: BadFile[] = [];
   let number = first;
@@ -142,13 +144,13 @@ async function* writeShards(
   try {
     for await (const batch of extractBatches(upstream, planExtraction(missing, upstream.batchSeconds), job)) {
       const leftOut = [...batch.bad];
-      for (const { path, states } of batch.items) {
-        const source = byPath.get(path)!;
+      for (const { path, segment, states } of batch.items) {
+        const source = byKey.get(recordingKey({ path, segment }))!;
         const encoded = tryEncoding(states, facts);
         if (encoded instanceof StillwaveError) {
-          const reason = encoded.message;
-          if (job.onBadFile === "stop") throw new StillwaveError(`${path}: ${reason}`);
-          leftOut.push({ path, reason });
+          const file = { path, segment, reason: encoded.message };
+          if (job.onBadFile === "stop") throw new StillwaveError(describeBad(file));
+          leftOut.push(file);
           continue;
         }
         writer ??= new ShardWriter(folder, number++);
@@ -158,7 +160,7 @@ async function* writeShards(
         bytes += encoded.length;
       }
       bad.push(...leftOut);
-      for (const { path, reason } of leftOut) yield { kind: "note", text: `left out: ${path}: ${reason}` };
+      for (const file of leftOut) yield { kind: "note", text: `left out: ${describeBad(file)}` };
       if (writer && writer.bytes >= shardBytes) await flush();
       const seconds = samples / SAMPLE_RATE_HZ;
       const audioSecondsPerSecond = seconds / Math.max(1e-3, (performance.now() - began) / 1000);

@@ -36,7 +36,7 @@ const data = z.strictObject({
   lexicon: open(list, "pronunciations WORD P H O N E S (repeatable, in order)"),
   phones: open(text, "phones of every utterance (default: phones.txt of the corpus)"),
   stress: choice(["stressed", "folded"], "stress marks of vowels"),
-  labelColumns: open(list, "columns of labels.tsv"),
+  labelColumns: open(list, "columns of labels.tsv, or of the list that is the corpus"),
   testRoot: open(text, "the separate test archive of Speech Commands"),
   splitFile: open(text, "VoxCeleb1's official split file"),
   onBadFile: z.enum(["stop", "skip"]).default("stop").describe("stop, or skip and list"),

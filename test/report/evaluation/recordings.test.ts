@@ -42,3 +42,10 @@ test("a recording in Ogg has the media type of Ogg, whatever its codec", async (
     expect(recording).toHaveProperty("uri", expect.stringMatching(/^data:audio\/ogg;base64,/));
   }
 });
+
+test("of a part of a recording the player gets the times", async () => {
+  await writeFile(join(root, "x.bin"), latin("fLaC\x00\x00\x00\x22"));
+  const segment = { start: 24_000, samples: 12_000, sampleRateHz: 16_000 };
+  const [recording] = embedRecordings([{ audio: "x.bin", segment }], root);
+  expect(recording).toHaveProperty("uri", expect.stringMatching(/^data:audio\/flac;base64,.*#t=1\.5,2\.25$/));
+});
