@@ -1,14 +1,20 @@
 // Atomic file writes: temporary file in the same folder, fsync, rename, fsync of the folder.
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { StillwaveError } from "./errors.ts";
+
+/** Bytes that belong at a place of the file, which need not be written in order. */
+export interface PlacedBytes {
+  readonly at: number;
+  readonly bytes: Uint8Array;
+}
 
 let counter = 0;
 
 /** Writes `chunks` to `path` so that a reader (or a crash) sees the old file or the whole new one, never a part. */
 export async function writeFileAtomic(
   path: string,
-  chunks: string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  chunks: string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array | PlacedBytes>,
 ): Promise<void> {
   const folder = dirname(path);
   await mkdir(folder, { recursive: true });
@@ -16,7 +22,7 @@ export async function writeFileAtomic(
   const file = await open(temporary, "w");
   try {
     if (typeof chunks === "string" || chunks instanceof Uint8Array) await file.writeFile(chunks);
-    else for await (const chunk of chunks) await file.writeFile(chunk);
+    else for await (const chunk of chunks) await writeChunk(file, chunk);
     await file.sync();
     await file.close();
     await rename(temporary, path);
@@ -26,6 +32,13 @@ export async function writeFileAtomic(
     throw error;
   }
   await syncFolder(folder);
+}
+
+async function writeChunk(file: FileHandle, chunk: Uint8Array | PlacedBytes): Promise<void> {
+  if (chunk instanceof Uint8Array) return file.writeFile(chunk);
+  const { at, bytes } = chunk;
+  for (let done = 0; done < bytes.length; )
+    done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten;
 }
 
 /** Makes a rename in `folder` durable. Platforms that cannot open folders ignore it. */

@@ -6,3 +6,4 @@ export { AUDIO_EXTENSIONS } from "./format.ts";
 export { type AudioProbe, asProbe, loadAudio, MIN_SAMPLES, probeAudio, probeByDecoding, probeHeader } from "./load.ts";
 export { resample, resampledLength } from "./resample.ts";
 export { checkInside, describeSegment, type Segment } from "./segment.ts";
+export { streamAudio } from "./stream.ts";

@@ -118,3 +118,24 @@ function besselI0(x: number): number {
 function greatestCommonDivisor(a: number, b: number): number {
   return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
+
+export class Resampler {
+  private readonly rates: [number, number];
+  private readonly chunks: Float32Array[] = [];
+  constructor(from: number, to: number) {
+    this.rates = [from, to];
+  }
+  push(chunk: Float32Array): Float32Array {
+    this.chunks.push(chunk.slice());
+    return new Float32Array(0);
+  }
+  end(): Float32Array {
+    const all = new Float32Array(this.chunks.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const chunk of this.chunks) {
+      all.set(chunk, at);
+      at += chunk.length;
+    }
+    return resample(all, ...this.rates);
+  }
+}

@@ -52,10 +52,12 @@ function layersGraph(config: ModelConfig, queryBlocks: number): Graph {
 
 /** Runs `weights` over windows of long recordings. What it compiles is kept until `dispose`. */
 export class ModelWindows {
+  readonly config: ModelConfig;
   private readonly weights: ModelWeights;
   private readonly sessions: SessionCache;
 
   constructor(weights: ModelWeights, runtime: Runtime) {
+    this.config = weights.config;
     this.weights = weights;
     this.sessions = new SessionCache(runtime);
   }
@@ -70,7 +72,7 @@ export class ModelWindows {
     settings: WindowSettings,
     multiple = 1,
   ): AsyncGenerator<WindowStates, void, undefined> {
-    const { config } = this.weights;
+    const { config } = this;
     const statistics = readsWholeRecording(config) ? await statisticsOf(config, recording) : undefined;
     const frames = frameCount(config.conv, recording.samples);
     const spans = planWindows(frames, settings, samplesPerFrame(config.conv), multiple);
@@ -93,7 +95,7 @@ export class ModelWindows {
     frames: number,
     statistics: RecordingStatistics | undefined,
   ): AsyncGenerator<Float32Array, void, undefined> {
-    const { conv, posConv, dim } = this.weights.config;
+    const { conv, posConv, dim } = this.config;
     const [shift, field] = [samplesPerFrame(conv), receptiveField(conv)];
     const context = Math.floor(posConv.kernel / 2);
     const wave = new SampleQueue(pieces());
@@ -112,7 +114,10 @@ export class ModelWindows {
   }
 
   private async frontOf(wave: Float32Array, statistics: RecordingStatistics | undefined): Promise<Float32Array> {
-    const { config, parameters } = this.weights;
+    const {
+      config,
+      weights: { parameters },
+    } = this;
     const front = await this.sessions.get("front", (compile) => compile(frontGraph(config)));
     const { mean = 0, scale = 1, centre, covariance } = statistics ?? {};
     const fed = config.normalizeWaveform ? wave.map((x) => (x - mean) * scale) : wave;
@@ -127,7 +132,10 @@ export class ModelWindows {
 
   /** The states of frames that layer 0 reads, [1, count, dim]. */
   private async layers(frames: HostArray, states: readonly State[]): Promise<HostArray[]> {
-    const { config, parameters } = this.weights;
+    const {
+      config,
+      weights: { parameters },
+    } = this;
     const count = frames.shape[1];
     const blocks = Math.min(count, Math.max(2, Math.ceil((4 * config.heads * count ** 2) / MAP_BYTES)));
     const session = await this.sessions.get(`layers.${blocks}`, (compile) => compile(layersGraph(config, blocks)));

@@ -17,6 +17,7 @@ export const WINDOW_SECONDS = 240;
 /** Of upstreams that make whole attention maps: exported files. */
 export const SHORT_WINDOW_SECONDS = 30;
 export const OVERLAP_SECONDS = 4;
+const LEAST_OVERLAP_SECONDS = 2.6;
 const LONGEST_SECONDS = 4 * 3600;
 
 /** Checked and complete. */
@@ -44,14 +45,17 @@ export interface WindowStates {
  * @throws UsageError for lengths that leave nothing to keep
  */
 export function windowSettings(
-  { window = WINDOW_SECONDS, overlap = OVERLAP_SECONDS }: WindowOptions,
-  context: { readonly seconds: number; readonly what: string },
+  { window, overlap = OVERLAP_SECONDS }: WindowOptions,
+  defaultSeconds = WINDOW_SECONDS,
 ): WindowSettings | undefined {
   if (window === "off") return undefined;
-  const least = 2 * context.seconds;
-  if (!(overlap >= least))
+  return checkedSettings(window ?? defaultSeconds, overlap);
+}
+
+function checkedSettings(window: number, overlap: number): WindowSettings {
+  if (!(overlap >= LEAST_OVERLAP_SECONDS))
     throw new UsageError(
-      `overlap: ${overlap} s; at least ${least.toFixed(2)} are needed: ${context.what} ${context.seconds.toFixed(2)} s on either side`,
+      `overlap: ${overlap} s; expected at least ${LEAST_OVERLAP_SECONDS}: the positional convolution reads 1.28 s on either side`,
     );
   if (!(window >= 4 * overlap && window >= 10 && window <= LONGEST_SECONDS))
     throw new UsageError(
