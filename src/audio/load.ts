@@ -8,8 +8,8 @@ import { parseFlacHeader } from "./flac/flac.ts";
 import { detectFormat, id3Length } from "./format.ts";
 import { OGG_MAX_PAGE_BYTES, parseOggHeader } from "./ogg.ts";
 import { decodeSegment } from "./read-segment.ts";
-import { resample, resampledLength } from "./resample.ts";
 import type { Segment } from "./segment.ts";
+import { resample, resampledLength } from "./signal/resample.ts";
 import { parseWavHeader } from "./wav-header.ts";
 
 /** Fewest samples from which the usual conv front end (receptive field 400 samples) makes one frame. */

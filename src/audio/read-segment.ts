@@ -5,7 +5,7 @@ import { decodeBytes, type MonoAudio, monoOf } from "./decode.ts";
 import type { DecodedAudio } from "./decoded.ts";
 import { readFlacSegment } from "./flac/seek.ts";
 import { detectFormat, id3Length } from "./format.ts";
-import { resampledLength } from "./resample.ts";
+import { resampledLength } from "./signal/resample.ts";
 import { checkInside, type Segment } from "./segment.ts";
 import { wavSamples } from "./wav.ts";
 import { parseWavHeader } from "./wav-header.ts";

@@ -8,7 +8,7 @@ import type { DecodedAudio } from "./decoded.ts";
 import { type AudioFormat, detectFormat, FORMAT_REMEDY } from "./format.ts";
 import { probeHeader } from "./load.ts";
 import { decodeSegment } from "./read-segment.ts";
-import { Resampler } from "./resample.ts";
+import { Resampler } from "./signal/resample.ts";
 
 /** Samples of a file, at its own rate, that are decoded at a time. */
 const PIECE_SAMPLES = 2 ** 20;

@@ -64,7 +64,8 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
   if (nbest > 1 && !decoding) throw new UsageError("--nbest: greedy decoding has one answer; add --beam <n> or --lm");
   const sources = await namingFlags(() => listSources(audio, { onBadFile }));
   for (const { path, reason } of sources.badFiles) output.note(`left out: ${path}: ${reason}`);
-  const transcriber = await openTranscriber({ run, device, threads, decoding, upstream });
+  const onNote = (text: string) => output.note(text);
+  const transcriber = await openTranscriber({ run, device, threads, decoding, upstream, onNote });
   try {
     for (const { path, samples } of sources.utterances) {
       try {

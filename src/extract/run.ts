@@ -1,9 +1,9 @@
 // Extracts hidden states of many utterances to files: batched by length, padded frames cut off, resumable, atomic.
-import { mkdir } from "node:fs/promises";
 import { SAMPLE_RATE_HZ } from "../audio/index.ts";
 import { reasonOf } from "../data/bad-files.ts";
 import { type BadFile, closeDecodingThreads, type PlannedBatch, prefetchBatches } from "../data/index.ts";
 import { StillwaveError } from "../errors.ts";
+import { makeFolder } from "../files.ts";
 import type { HostArray } from "../graph/array.ts";
 import { receptiveField } from "../models/config.ts";
 import { type PaddedWaveforms, padWaveforms } from "../models/waveform.ts";
@@ -79,9 +79,12 @@ export async function* extractFiles(options: ExtractFilesOptions): AsyncGenerato
       yield { kind: "file", record, done: skipped + written, total: utterances, seconds };
     }
   } finally {
-    await manifest.close();
-    await model.dispose();
-    await closeDecodingThreads();
+    try {
+      await manifest.close();
+    } finally {
+      await model.dispose();
+      await closeDecodingThreads();
+    }
   }
   const kind = signal?.aborted && todo.size > 0 ? "interrupted" : "done";
   yield { kind, outDir, written, skipped, badFiles };
@@ -118,9 +121,7 @@ async function prepare(options: ExtractFilesOptions): Promise<Job> {
         ...tooLong.slice(0, 10).map((file) => `  ${describe(file)}`),
       ].join("\n"),
     );
-  await mkdir(outDir, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
-    throw new StillwaveError(`${outDir}: cannot be made or is no folder (${error.code})`);
-  });
+  await makeFolder(outDir);
   const manifest = await ExtractManifest.open(outDir);
   const todo = new Map<string, Source>();
   for (const source of fitting)

@@ -1,7 +1,7 @@
 // Filterbanks and cepstra against a numpy computation, and properties that follow from their definition.
 import { expect, test } from "vitest";
-import { PowerSpectrum } from "../../src/audio/features/fft.ts";
 import { featureFrameCount } from "../../src/audio/features/mel.ts";
+import { PowerSpectrum } from "../../src/audio/features/power-spectrum.ts";
 import { fbank, loadAudio, mfcc, SUPERB_FBANK, SUPERB_MFCC } from "../../src/audio/index.ts";
 import { fixture, fixtureBytes, fromF32, sine } from "./signals.ts";
 

@@ -1,7 +1,7 @@
 // Log mel energies as Kaldi computes them: frames, pre-emphasis, Povey window, power spectrum, triangular filters.
 import { UsageError } from "../../errors.ts";
 import { SAMPLE_RATE_HZ } from "../../models/config.ts";
-import { PowerSpectrum } from "./fft.ts";
+import { PowerSpectrum } from "./power-spectrum.ts";
 
 const LOWEST_HZ = 20;
 const PRE_EMPHASIS = 0.97;

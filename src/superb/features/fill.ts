@@ -1,8 +1,9 @@
 // Fills a cache: states of the files that are missing, extracted batch by batch, written shard by shard.
-import { mkdir, statfs } from "node:fs/promises";
+import { statfs } from "node:fs/promises";
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import type { BadFile, OnBadFile } from "../../data/index.ts";
 import { StillwaveError } from "../../errors.ts";
+import { diskError, isDiskFull, makeFolder } from "../../files.ts";
 import { lockFolder } from "../../training/lock.ts";
 import type { UtteranceStates } from "../../upstream/frames.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
@@ -43,7 +44,7 @@ export interface Filled {
  */
 export async function* fillCache(job: CacheJob, drop?: number): AsyncGenerator<FeatureEvent, Filled, undefined> {
   const { folder, facts, sources } = job;
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const lock = await lockFolder(folder);
   const bad: BadFile[] = [];
   try {
@@ -61,7 +62,9 @@ export async function* fillCache(job: CacheJob, drop?: number): AsyncGenerator<F
     }
     return { index: await readIndex(folder, facts), bad };
   } catch (error) {
-    throw written(error, folder);
+    if (isDiskFull(error))
+      throw new StillwaveError(`${folder}: no room is left on its disk; ${REMEDIES}`, { cause: error });
+    throw diskError(error, folder, "; --cache <folder> puts the states elsewhere");
   } finally {
     await lock.release();
   }
@@ -159,14 +162,4 @@ function tryEncoding(states: UtteranceStates, facts: CacheFacts): Uint8Array | S
     if (error instanceof StillwaveError) return error;
     throw error;
   }
-}
-
-/** Failures of the file system as the user's errors. */
-function written(error: unknown, folder: string): unknown {
-  const { code, syscall } = error as NodeJS.ErrnoException;
-  if (code === "ENOSPC" || code === "EDQUOT")
-    return new StillwaveError(`${folder}: no room is left on its disk; ${REMEDIES}`);
-  if (code && syscall)
-    return new StillwaveError(`${folder}: cannot be written (${code}); give another folder with --cache`);
-  return error;
 }

@@ -1,6 +1,7 @@
 // One evaluation from its settings to its result: corpus, upstream, hidden states, heads, test, files.
 
 import { StillwaveError } from "../../errors.ts";
+import { diskError, refusalOf } from "../../files.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { withNotes } from "../../training/notes.ts";
@@ -65,6 +66,8 @@ async function* evaluateNoting(
     if (task.recipe.gainDb !== undefined) upstream = withGain(upstream, task.recipe.gainDb);
     const runtime = await createRuntime({ device, threads });
     yield* evaluateWith({ asked, force, signal, folder, task, data, upstream, runtime, note });
+  } catch (error) {
+    throw diskError(error, refusalOf(error)?.path ?? folder.path, ", and go on with --resume");
   } finally {
     await upstream?.dispose();
     await folder.close();
@@ -79,7 +82,7 @@ async function* evaluateWith(opened: Opened): Evaluation {
   const settings = trainingOf(opened);
   const config = task.head(objective.outputs, asked.head);
   const { spec } = objective;
-  const decodings = spec.kind === "ctc" && asked.decoding ? [await createDecoding(spec, asked.decoding)] : [];
+  const decodings = spec.kind === "ctc" && asked.decoding ? [await createDecoding(spec, asked.decoding, note)] : [];
   const identity = identityOf(opened, settings, config);
   for (const text of await recordEvaluation(folder, task.name, identity, force)) note(text);
   const already = folder.record && (await finishedResult(folder.path));

@@ -1,5 +1,5 @@
 // A trained head on disk: weights as safetensors, and as JSON what it reads, what it answers and which upstream it belongs to.
-import { mkdir, readFile, stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { readSafetensors, writeSafetensors } from "../../checkpoint/formats/safetensors.ts";
@@ -35,7 +35,6 @@ const schema = z.object({
 export type HeadSettings = Frozen<z.infer<typeof schema>>;
 
 export async function writeHead(folder: string, settings: HeadSettings, parameters: Parameters): Promise<void> {
-  await mkdir(folder, { recursive: true });
   await writeSafetensors(join(folder, HEAD_FILES.weights), parameters);
   await writeFileAtomic(join(folder, HEAD_FILES.settings), `${JSON.stringify(settings, null, 2)}\n`);
 }

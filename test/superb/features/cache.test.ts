@@ -227,6 +227,6 @@ describe("what cannot be done", () => {
     await expect(drive({ upstream: fakeUpstream(), utterances, cacheRoot })).rejects.toThrow("another upstream");
     appendFileSync(join(root, "file"), "");
     const blocked = drive({ upstream: fakeUpstream(), utterances, cacheRoot: join(root, "file") });
-    await expect(blocked).rejects.toThrow(/cannot be made \(ENOTDIR\)/);
+    await expect(blocked).rejects.toThrow(/a file stands where a folder is needed \(ENOTDIR\)/);
   });
 });
