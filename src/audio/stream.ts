@@ -21,11 +21,10 @@ const DECODERS = { "ogg-opus": "opus", "ogg-vorbis": "oga", mp3: "mp3", mp4: "m4
  * What `loadAudio` returns, in pieces. WAV and FLAC files are read part by part; of others the compressed bytes are held.
  * @throws StillwaveError naming the file, as `loadAudio` does, once reading comes to what is wrong
  */
-export async function* streamAudio(path: string): AsyncGenerator<Float32Array, void, undefined> {
+export async function* streamAudio(path: string, segment?: Segment): AsyncGenerator<Float32Array, void, undefined> {
   let resampler: Resampler | undefined;
-  let first = 0;
-  for await (const piece of decodePieces(path)) {
-    const { samples, sampleRateHz } = monoOf(piece, path, first);
+  let first = segment?.start ?? 0;
+  for await (const { samples, sampleRateHz } of monoPieces(path, segment)) {
     first += samples.length;
     if (sampleRateHz === SAMPLE_RATE_HZ) {
       yield samples;

@@ -7,7 +7,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { mixesUtterances } from "../upstream/batches.ts";
 import { fingerprintOf } from "../upstream/fingerprint.ts";
 import { chooseStates, type NumberChoice, type State } from "../upstream/states.ts";
-import { isLong, type WindowOptions, type WindowSettings, windowSettings } from "../upstream/windows.ts";
+import { isLong, type WindowOptions, type WindowSettings, windowSettings } from "../upstream/windows/plan.ts";
 
 export interface ExtractFilesOptions {
   readonly model: ModelWeights;

@@ -1,7 +1,7 @@
 // How a long recording is cut into overlapping windows, and which frames of each are kept: their middles, without a gap.
-import { SAMPLE_RATE_HZ } from "../audio/index.ts";
-import { UsageError } from "../errors.ts";
-import type { HostArray } from "../graph/array.ts";
+import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
+import { StillwaveError, UsageError } from "../../errors.ts";
+import type { HostArray } from "../../graph/array.ts";
 
 /** How long recordings are read. Both in seconds. */
 export interface WindowOptions {
@@ -93,6 +93,21 @@ export function planWindows(
   }
   return spans;
 }
+
+/** Reads a recording from its start: 16 kHz mono pieces of any lengths. */
+export type ReadPieces = () => AsyncIterable<Float32Array>;
+
+/** A recording that is read in windows. */
+export interface LongRecording {
+  readonly samples: number;
+  readonly pieces: ReadPieces;
+}
+
+/** @throws StillwaveError: decoding gave other than the samples that were expected */
+export const changedLength = (samples: number) =>
+  new StillwaveError(
+    `its header said ${samples} samples at 16 kHz, decoding gave others: the header is wrong or the file changed`,
+  );
 
 /** The frames that count, [keepTo - keepFrom, dim], of a state of the span. */
 export function keptRows({ span, arrays }: WindowStates, state: number): Float32Array {
