@@ -5,6 +5,8 @@ import { StillwaveError } from "../errors.ts";
 export interface DecodedAudio {
   readonly channelSamples: readonly Float32Array[];
   readonly sampleRateHz: number;
+  /** What the user should know, though the file is read, e.g. that its end may be missing. */
+  readonly note?: string;
 }
 
 /** What a header says about a file. `samples` is per channel at the file's own rate. */
@@ -12,6 +14,8 @@ export interface AudioHeader {
   readonly samples: number;
   readonly sampleRateHz: number;
   readonly channels: number;
+  /** As in `DecodedAudio`. */
+  readonly note?: string;
 }
 
 /** Longest recording that is decoded, in seconds: a compressed file may claim, or hold, absurd amounts of silence. */

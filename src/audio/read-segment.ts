@@ -1,17 +1,17 @@
-// Decodes a part of a recording without the rest where the format allows: WAV by its bytes, FLAC by its frames.
+// Decodes a part of a recording without the rest where the format allows: uncompressed samples by their bytes, FLAC by its frames.
 import { StillwaveError, UsageError } from "../errors.ts";
 import { type AudioFile, readAudioFile, withAudioFile } from "./audio-file.ts";
 import { decodeBytes, type MonoAudio, monoOf } from "./decode.ts";
 import type { DecodedAudio } from "./decoded.ts";
 import { readFlacSegment } from "./flac/seek.ts";
-import { detectFormat, id3Length } from "./format.ts";
-import { resampledLength } from "./signal/resample.ts";
+import { beginning, readLayout } from "./header.ts";
+import { isPcm } from "./pcm/decode.ts";
+import { bytesPerFrame, convertSamples, type PcmLayout } from "./pcm/samples.ts";
 import { checkInside, type Segment } from "./segment.ts";
-import { wavSamples } from "./wav.ts";
-import { parseWavHeader } from "./wav-header.ts";
+import { resampledLength } from "./signal/resample.ts";
 
 /**
- * Decodes a part of a file. Of Ogg, MP3 and M4A files the whole is decoded.
+ * Decodes a part of a file. Of Ogg, MP3, AAC and M4A files the whole is decoded.
  * @throws UsageError for a segment that is none, StillwaveError if it is not inside the recording or cannot be read.
  */
 export async function decodeSegment(path: string, segment: Segment): Promise<MonoAudio> {
@@ -25,23 +25,20 @@ export async function decodeSegment(path: string, segment: Segment): Promise<Mon
 }
 
 async function readPart(file: AudioFile, segment: Segment): Promise<DecodedAudio | undefined> {
-  const head = await file.read(0, 4096);
-  const tag = id3Length(head);
-  const beginning = tag === 0 ? head : await file.read(0, tag + 4096);
-  const format = detectFormat(beginning, file.path);
-  if (format === "wav") return readWavSegment(file, head, segment);
-  return format === "flac" ? readFlacSegment(file, beginning, segment) : undefined;
+  const begun = await beginning(file);
+  if (!begun) return undefined;
+  const { format, audio, head } = begun;
+  if (isPcm(format)) return readPcmSegment(audio, await readLayout(format, audio), segment);
+  return format === "flac" ? readFlacSegment(audio, head, segment) : undefined;
 }
 
-async function readWavSegment(file: AudioFile, head: Uint8Array, segment: Segment): Promise<DecodedAudio | undefined> {
-  const header = parseWavHeader(head, file.bytes, file.path);
-  if (!header) return undefined;
-  checkInside(segment, header.samples, file.path);
-  const { dataOffset, bytesPerFrame } = header;
-  const count = segment.samples * bytesPerFrame;
-  const bytes = await file.read(dataOffset + segment.start * bytesPerFrame, count);
+async function readPcmSegment(file: AudioFile, layout: PcmLayout, segment: Segment): Promise<DecodedAudio> {
+  checkInside(segment, layout.samples, file.path);
+  const frameBytes = bytesPerFrame(layout);
+  const count = segment.samples * frameBytes;
+  const bytes = await file.read(layout.dataOffset + segment.start * frameBytes, count);
   if (bytes.length < count) throw new StillwaveError(`${file.path}: became shorter while it was read`);
-  return wavSamples(bytes, { ...header, dataOffset: 0, samples: segment.samples });
+  return convertSamples(bytes, { ...layout, dataOffset: 0, samples: segment.samples });
 }
 
 /** The segment of a whole recording, which a decoder may have given at another rate than its header's. */

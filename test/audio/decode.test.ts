@@ -56,7 +56,11 @@ describe("detection", () => {
   test.each([
     ["empty", new Uint8Array(0), /the file is empty/],
     ["text", new TextEncoder().encode("hello, this is not audio at all"), /not an audio file this tool reads/],
-    ["AIFF", new TextEncoder().encode("FORM0000AIFFCOMM"), /AIFF, which is not read; convert/],
+    [
+      "IFF of other kinds",
+      new TextEncoder().encode("FORM00008SVXVHDR"),
+      /IFF file other than AIFF, which is not read; convert/,
+    ],
     ["an LFS pointer", new TextEncoder().encode("version https://git-lfs.github.com/spec/v1\n"), /Git LFS pointer/],
     [
       "an Ogg of video",

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decodeFlac, parseFlacHeader } from "../../src/audio/flac/flac.ts";
 import { StillwaveError } from "../../src/errors.ts";
-import { concat, fixtureBytes, fromS16, speechFolder } from "./signals.ts";
+import { fixtureBytes, fromS16, speechFolder } from "./signals.ts";
 
 /** SHA-256 of interleaved little-endian signed samples, as `flac --decode --force-raw-format` writes them. */
 function rawHash(channels: readonly Float32Array[], bits: number): string {
@@ -92,12 +92,6 @@ describe("damage is an error that names the file", () => {
     bytes[21] |= 15;
     expect(() => decodeFlac(bytes, "x.flac")).toThrow(/hours/);
   });
-});
-
-test("an ID3 tag in front is skipped", () => {
-  const tag = Uint8Array.from([0x49, 0x44, 0x33, 4, 0, 0, 0, 0, 0, 5, 1, 2, 3, 4, 5]);
-  const plain = decodeFlac(fixtureBytes("mono-8bit.flac"), "a").channelSamples[0];
-  expect(decodeFlac(concat(tag, fixtureBytes("mono-8bit.flac")), "b").channelSamples[0]).toEqual(plain);
 });
 
 test("mono 16-bit samples are multiples of 1/32768 in [-1, 1)", () => {

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decodeBytes } from "../../src/audio/index.ts";
-import { decodeWav } from "../../src/audio/wav.ts";
+import { decodePcm } from "../../src/audio/pcm/decode.ts";
 import { StillwaveError } from "../../src/errors.ts";
 import { chunk, concat, fixtureBytes, wavFile } from "./signals.ts";
 
@@ -25,7 +25,7 @@ const s24 = (values: number[]) =>
 const s32 = (values: number[]) => packed(values, 4, (view, at, value) => view.setInt32(at, value, true));
 const f32 = (values: number[]) => packed(values, 4, (view, at, value) => view.setFloat32(at, value, true));
 const f64 = (values: number[]) => packed(values, 8, (view, at, value) => view.setFloat64(at, value, true));
-const mono = (bytes: Uint8Array) => [...decodeWav(bytes, "x.wav").channelSamples[0]];
+const mono = (bytes: Uint8Array) => [...decodePcm("wav", bytes, "x.wav").channelSamples[0]];
 
 describe("encodings", () => {
   test("8-bit unsigned", () =>

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { StillwaveError } from "../../errors.ts";
 import { type AudioHeader, checkedHeader, type DecodedAudio } from "../decoded.ts";
-import { id3Length, textAt } from "../format.ts";
+import { textAt } from "../format.ts";
 import { FlacFrameError } from "./bits.ts";
 import { decodeFlacFrame } from "./frame.ts";
 
@@ -12,20 +12,19 @@ export interface FlacHeader extends AudioHeader {
   readonly md5: string | undefined;
   /** Samples of every block but the last; undefined where they vary. */
   readonly blockSamples: number | undefined;
-  /** Where the stream starts: after an ID3 tag, if there is one. */
-  readonly offset: number;
 }
 
 const AGAIN = "fetch or convert it again";
+/** STREAMINFO's body comes first: behind "fLaC" and the block's own header. */
+const INFO_AT = 8;
+const INFO_BYTES = 34;
 
 /** @throws StillwaveError if the header is truncated or impossible. */
 export function parseFlacHeader(bytes: Uint8Array, path: string): FlacHeader {
-  const offset = id3Length(bytes);
-  const info = offset + 8;
-  if (!textAt(bytes, offset, "fLaC") || bytes.length < info + 34 || (bytes[offset + 4] & 0x7f) !== 0) {
-    throw new StillwaveError(`${path}: FLAC truncated or damaged in its first ${info + 34} bytes; ${AGAIN}`);
+  if (!textAt(bytes, 0, "fLaC") || bytes.length < INFO_AT + INFO_BYTES || (bytes[4] & 0x7f) !== 0) {
+    throw new StillwaveError(`${path}: FLAC truncated or damaged in its first ${INFO_AT + INFO_BYTES} bytes; ${AGAIN}`);
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset + info, 34);
+  const view = new DataView(bytes.buffer, bytes.byteOffset + INFO_AT, INFO_BYTES);
   const packed = view.getUint32(10);
   const sampleRateHz = packed >>> 12;
   const channels = ((packed >>> 9) & 7) + 1;
@@ -37,10 +36,10 @@ export function parseFlacHeader(bytes: Uint8Array, path: string): FlacHeader {
       `${path}: FLAC of ${bitsPerSample} bits a sample; 4 to 24 are read, convert it to 24 or 16 first`,
     );
   }
-  const digest = Buffer.from(bytes.buffer, bytes.byteOffset + info + 18, 16).toString("hex");
+  const digest = Buffer.from(bytes.buffer, bytes.byteOffset + INFO_AT + 18, 16).toString("hex");
   const md5 = /^0+$/.test(digest) ? undefined : digest;
   const blockSamples = view.getUint16(0) === view.getUint16(2) ? view.getUint16(0) : undefined;
-  return { samples, sampleRateHz, channels, bitsPerSample, md5, blockSamples, offset };
+  return { samples, sampleRateHz, channels, bitsPerSample, md5, blockSamples };
 }
 
 /**
@@ -53,11 +52,9 @@ export function decodeFlac(bytes: Uint8Array, path: string): DecodedAudio {
   const scale = 2 ** -(bitsPerSample - 1);
   const frames: (readonly Int32Array[])[] = [];
   const hash = header.md5 === undefined ? undefined : createHash("md5");
-  let at = afterMetadata(bytes, header.offset, path);
+  let at = afterMetadata(bytes, path);
   let samples = 0;
   while (at < bytes.length && (header.samples === 0 || samples < header.samples)) {
-    // an ID3v1 tag behind the last frame of a file that does not say how many samples it has
-    if (header.samples === 0 && bytes.length - at === 128 && textAt(bytes, at, "TAG")) break;
     const frame = readFrame(bytes, at, samples, header, path);
     at += frame.bytes;
     samples += frame.channelSamples[0].length;
@@ -83,8 +80,8 @@ export function decodeFlac(bytes: Uint8Array, path: string): DecodedAudio {
   return { channelSamples, sampleRateHz };
 }
 
-function afterMetadata(bytes: Uint8Array, offset: number, path: string): number {
-  let at = offset + 4;
+function afterMetadata(bytes: Uint8Array, path: string): number {
+  let at = 4;
   for (;;) {
     if (at + 4 > bytes.length) throw new StillwaveError(`${path}: FLAC truncated in its metadata; ${AGAIN}`);
     const isLast = (bytes[at] & 0x80) !== 0;

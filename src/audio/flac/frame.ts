@@ -45,13 +45,15 @@ export function decodeFlacFrame(bytes: Uint8Array, stream: FlacStreamValues): Fl
   return { channelSamples, blockSamples, bytes: body + 2, number, hasVariableBlocks };
 }
 
-/** Whether `bytes` begin with the header of a frame of this stream: in other data one in 2^23 places looks like it. */
-export function startsFrame(bytes: Uint8Array, stream: FlacStreamValues): boolean {
+/**
+ * Samples of the frame of this stream whose header `bytes` begin with; undefined if they do not: in other data one in 2^23
+ * places looks like one.
+ */
+export function frameSamples(bytes: Uint8Array, stream: FlacStreamValues): number | undefined {
   try {
-    readHeader(new FrameBits(bytes), stream);
-    return true;
+    return readHeader(new FrameBits(bytes), stream).blockSamples;
   } catch (error) {
-    if (error instanceof FlacFrameError) return false;
+    if (error instanceof FlacFrameError) return undefined;
     throw error;
   }
 }

@@ -5,7 +5,7 @@ import type { DecodedAudio } from "../decoded.ts";
 import { checkInside, type Segment } from "../segment.ts";
 import { FlacFrameError } from "./bits.ts";
 import { type FlacHeader, parseFlacHeader } from "./flac.ts";
-import { decodeFlacFrame, type FlacFrame, startsFrame } from "./frame.ts";
+import { decodeFlacFrame, type FlacFrame, frameSamples } from "./frame.ts";
 
 /** Bytes read at once; a range this small is decoded through rather than divided further. */
 const CHUNK_BYTES = 64 * 1024;
@@ -92,7 +92,7 @@ class FrameFile {
 
   /** Where the first frame begins; undefined if the metadata does not end. */
   async afterMetadata(): Promise<number | undefined> {
-    for (let at = this.header.offset + 4; at + 4 <= this.bytes; ) {
+    for (let at = 4; at + 4 <= this.bytes; ) {
       const [kind, high, middle, low] = await this.file.read(at, 4);
       at += 4 + ((high << 16) | (middle << 8) | low);
       if (kind & 0x80) return at;
@@ -113,7 +113,7 @@ class FrameFile {
       // the frame may go on behind what was read
       if (at + bytes.length >= this.bytes || count > MAX_FRAME_BYTES) return undefined;
       bytes = await this.read(at, count);
-      if (!startsFrame(bytes, this.header)) return undefined;
+      if (frameSamples(bytes, this.header) === undefined) return undefined;
     }
   }
 
@@ -132,7 +132,7 @@ class FrameFile {
       const bytes = await this.read(base, CHUNK_BYTES);
       const last = Math.min(bytes.length, to - base, CHUNK_BYTES - MAX_HEADER_BYTES);
       for (let i = bytes.indexOf(0xff); i >= 0 && i < last; i = bytes.indexOf(0xff, i + 1)) {
-        const found = startsFrame(bytes.subarray(i), this.header) ? await this.frameAt(base + i) : undefined;
+        const found = frameSamples(bytes.subarray(i), this.header) ? await this.frameAt(base + i) : undefined;
         if (found) return found;
       }
     }

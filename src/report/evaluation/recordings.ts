@@ -1,7 +1,8 @@
 // Recordings for a report to play: embedded as data: URIs where a browser plays them as they are and they are small enough.
 import { readFileSync, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
-import { type AudioFormat, detectFormat } from "../../audio/format.ts";
+import type { AudioFormat } from "../../audio/format.ts";
+import { findAudio } from "../../audio/tags.ts";
 import { StillwaveError } from "../../errors.ts";
 import { formatBytes } from "../../log/format.ts";
 import type { Prediction } from "../../metrics/predictions.ts";
@@ -13,15 +14,18 @@ const MAX_FILE_BYTES = 400_000;
 /** Of all data: URIs together, which are a third longer than the files. */
 export const MAX_URI_CHARACTERS = 3_000_000;
 
-const MIME: Readonly<Record<AudioFormat, string>> = {
+const MIME: Readonly<Partial<Record<AudioFormat, string>>> = {
   flac: "audio/flac",
   wav: "audio/wav",
   "ogg-opus": "audio/ogg",
   "ogg-vorbis": "audio/ogg",
   "ogg-flac": "audio/ogg",
   mp3: "audio/mpeg",
+  aac: "audio/aac",
   mp4: "audio/mp4",
 };
+
+const NOT_PLAYED: Recording = { reason: "it is in no format that browsers play" };
 
 /**
  * Reads the recording of each row until the page is full. Paths are absolute, or relative to `root`. What cannot be embedded
@@ -52,9 +56,10 @@ function embed(audio: string | undefined, root: string, left: number): Recording
     }
     if ((4 * info.size) / 3 + 50 > left) return { reason: "the page holds as much audio as it can" };
     const bytes = readFileSync(path);
-    return { uri: `data:${MIME[detectFormat(bytes, path)]};base64,${bytes.toString("base64")}` };
+    const mime = MIME[findAudio(bytes, path).format];
+    return mime ? { uri: `data:${mime};base64,${bytes.toString("base64")}` } : NOT_PLAYED;
   } catch (error) {
-    if (error instanceof StillwaveError) return { reason: "it is in no format that browsers play" };
+    if (error instanceof StillwaveError) return NOT_PLAYED;
     const { code = "bad path" } = error as NodeJS.ErrnoException;
     const isGone = code === "ENOENT" || code === "ENOTDIR";
     return { reason: isGone ? "the file is not there (any more)" : `it cannot be read (${code})` };
