@@ -6,7 +6,8 @@ import { checkedHeader, type DecodedAudio, downmix } from "./decoded.ts";
 import { decodeFlac } from "./flac/flac.ts";
 import { type AudioFormat, FORMAT_REMEDY } from "./format.ts";
 import { checkMp3Length } from "./mp3.ts";
-import { flacOf, isOgg, type OggFormat, plainOgg, readOgg } from "./ogg/stream.ts";
+import { decodeOpus } from "./ogg/opus.ts";
+import { flacOf, isOgg, plainOgg, readOgg } from "./ogg/stream.ts";
 import { decodePcm, isPcm } from "./pcm/decode.ts";
 import { type FoundAudio, findAudio } from "./tags.ts";
 
@@ -26,10 +27,11 @@ export interface MonoAudio {
 
 /**
  * Decodes from memory any of the formats that are read. `path` is used in messages only.
+ * @param wantedHz the rate that is wanted in the end: Opus is decoded at it where its decoder can; all else has its own rate
  * @throws StillwaveError if it is in another format, truncated, damaged, or holds NaN or infinite samples.
  */
-export async function decodeBytes(bytes: Uint8Array, path: string): Promise<MonoAudio> {
-  return monoOf(await decodeAs(findAudio(bytes, path), path), path);
+export async function decodeBytes(bytes: Uint8Array, path: string, wantedHz?: number): Promise<MonoAudio> {
+  return monoOf(await decodeAs(findAudio(bytes, path), path, wantedHz), path);
 }
 
 /**
@@ -47,23 +49,24 @@ export function monoOf({ channelSamples, sampleRateHz, note }: DecodedAudio, pat
   return { samples, sampleRateHz, channels, note };
 }
 
-async function decodeAs({ format, audio, tagBytesBehind }: FoundAudio, path: string): Promise<DecodedAudio> {
+async function decodeAs(found: FoundAudio, path: string, wantedHz?: number): Promise<DecodedAudio> {
+  const { format, audio, tagBytesBehind } = found;
   if (isPcm(format)) return decodePcm(format, audio, path);
   if (format === "flac") return decodeFlac(audio, path);
+  if (format === "ogg-opus") return decodeOpus(readOgg(format, audio, path), path, wantedHz);
   if (isOgg(format)) return decodeOgg(format, audio, path);
   if (format === "mp3") checkMp3Length(audio, tagBytesBehind, path);
   return decodeWithLibrary(audio, format, path);
 }
 
 /** Decodes all packets of the stream, then cuts to the samples that its pages count. */
-async function decodeOgg(format: OggFormat, bytes: Uint8Array, path: string): Promise<DecodedAudio> {
+async function decodeOgg(format: "ogg-vorbis" | "ogg-flac", bytes: Uint8Array, path: string): Promise<DecodedAudio> {
   const stream = readOgg(format, bytes, path);
   const { header } = stream;
   if (header.samples === 0) throw new StillwaveError(`${path}: holds no samples`);
   const { channelSamples, sampleRateHz } =
     format === "ogg-flac" ? decodeFlac(flacOf(stream), path) : await decodeWithLibrary(plainOgg(stream), format, path);
-  // the Opus decoder leaves the pre-skip out itself
-  const skip = format === "ogg-opus" ? 0 : stream.skip;
+  const { skip } = stream;
   const held = channelSamples[0].length - skip;
   if (held < header.samples) {
     throw new StillwaveError(
@@ -75,11 +78,7 @@ async function decodeOgg(format: OggFormat, bytes: Uint8Array, path: string): Pr
 }
 
 async function decodeWithLibrary(bytes: Uint8Array, format: AudioFormat, path: string): Promise<DecodedAudio> {
-  if (bytes.length > MAX_LOSSY_BYTES) {
-    throw new StillwaveError(
-      `${path}: ${bytes.length} bytes of ${format}; up to ${MAX_LOSSY_BYTES} are decoded at once, cut it first`,
-    );
-  }
+  checkLossySize(bytes, format, path);
   let decoded: { channelData: Float32Array[]; sampleRate: number };
   try {
     decoded = await decodeOther(bytes);
@@ -94,7 +93,15 @@ async function decodeWithLibrary(bytes: Uint8Array, format: AudioFormat, path: s
   return { channelSamples: channelData, sampleRateHz };
 }
 
+/** @throws StillwaveError for more compressed bytes than a recording of some hours has */
+export function checkLossySize({ length }: Uint8Array, format: AudioFormat, path: string): void {
+  if (length > MAX_LOSSY_BYTES)
+    throw new StillwaveError(
+      `${path}: ${length} bytes of ${format}; up to ${MAX_LOSSY_BYTES} are decoded at once, cut it first`,
+    );
+}
+
 /** `decodeBytes` of a file. */
-export async function decodeAudio(path: string): Promise<MonoAudio> {
-  return decodeBytes(await readAudioFile(path), path);
+export async function decodeAudio(path: string, wantedHz?: number): Promise<MonoAudio> {
+  return decodeBytes(await readAudioFile(path), path, wantedHz);
 }

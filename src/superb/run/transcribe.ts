@@ -6,7 +6,13 @@ import { createRuntime } from "../../runtime/node/index.ts";
 import type { Device } from "../../runtime/runtime.ts";
 import { openUpstream } from "../../upstream/open.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
-import { isLong, WHOLE_SECONDS, type WindowOptions, type WindowSettings, windowSettings } from "../../upstream/windows/plan.ts";
+import {
+  isLong,
+  WHOLE_SECONDS,
+  type WindowOptions,
+  type WindowSettings,
+  windowSettings,
+} from "../../upstream/windows/plan.ts";
 import { Head, type HeadOutput } from "../heads/step.ts";
 import type { DecodingSettings } from "../recipe/schema.ts";
 import { createDecoding, type Decoding } from "../tasks/decoding.ts";
