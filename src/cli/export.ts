@@ -34,7 +34,7 @@ export function exportVerb(program: Command, output: Output, finish: (code: numb
     .option("--no-heads", "leave out the heads of a student; with --dtype int8 --compact, the smallest file")
     .option("--sum-of <what>", "with weighted-sum: hidden-states or heads")
     .option("--weights <list>", "with weighted-sum: JSON list of weights, or a file that holds one (default: uniform)")
-    .option("--opset <n>", "version of ONNX's operators, 17 to 23", wholeNumber, 21)
+    .option("--opset <n>", "version of ONNX's operators, 17 (ONNX Runtime 1.12 and later) to 23 (default: 20, 1.17 and later)", wholeNumber)
     .option("--fuse", "attention as one operator of ONNX Runtime, where no layer reuses its map; for ONNX Runtime only")
     .option("--external-data", "weights in <file>.data beside the model (always above 2 GB)")
     .option("--isolate", "hidden states of an item do not depend on its batch (GroupNorm models; differs from the original tools); int8 rounds activations over the whole batch, so there they do even then") // biome-ignore format: one line
@@ -46,6 +46,7 @@ export function exportVerb(program: Command, output: Output, finish: (code: numb
       "after",
       "\nInputs of the file: waveform float32 [batch, samples] (16 kHz), lengths int64 [batch] (samples of each item).\n" +
         "Outputs: hidden_states.<k>, heads.<k>, last_hidden_state or features, [batch, frames, dim]; valid_frames int64 [batch].\n" +
+        "The lowest ONNX Runtime that runs it is printed, and in its metadata as stillwave.onnxruntime_lowest.\n" +
         "\nExample:\n  $ stillwave export runs/arm-s/best --format onnx --dtype int8 --out student.onnx",
     )
     .action(async (model: string, options: Options) => {
@@ -139,8 +140,8 @@ function formatExport(result: ExportResult): string {
   const megabytes = (result.bytes / 1e6).toFixed(2);
   const measure = result.measure === "maxRelative" ? "the largest value" : "the norm";
   return [
-    `${result.file}${result.dataFile ? ` and ${result.dataFile}` : ""}: ${megabytes} MB, ${result.dtype}, opset ${result.opset}, ` +
-      `${result.parameters.toLocaleString("en-US")} parameters in the model`,
+    `${result.file}${result.dataFile ? ` and ${result.dataFile}` : ""}: ${megabytes} MB, ${result.dtype}, opset ${result.opset} ` +
+      `(ONNX Runtime ${result.lowestRuntime} or later), ${result.parameters.toLocaleString("en-US")} parameters in the model`,
     ...result.warnings.map((warning) => `note: ${warning}`),
     `drift from the source model (limit ${result.limit} of ${measure}):`,
     formatTable(["output", "max absolute", "of the largest", "relative L2", ""], rows, [0, 4]),

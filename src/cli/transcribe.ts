@@ -70,6 +70,7 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
   const sources = await namingFlags(() => listSources(audio, { onBadFile }));
   for (const { path, reason } of sources.badFiles) output.note(`left out: ${path}: ${reason}`);
   const onNote = (text: string) => output.note(text);
+  sources.notes.forEach(onNote);
   const transcriber = await openTranscriber({ run, device, threads, decoding, upstream, window, overlap, onNote });
   try {
     for (const source of sources.utterances) {

@@ -1,6 +1,6 @@
 // stillwave verify: replays recorded cases and compares every number.
 import type { Command } from "commander";
-import type { CaseResult } from "../verify/index.ts";
+import type { CaseResult, Difference } from "../verify/index.ts";
 import type { Output } from "./output.ts";
 import { formatTable } from "./table.ts";
 
@@ -27,8 +27,10 @@ export function verifyVerb(program: Command, output: Output, finish: (code: numb
       const { json, ...rest } = options;
       const results = await verifyCases(folders, undefined, rest);
       const passed = results.every((result) => result.passed || result.skipped !== undefined);
+      const unreadable = results.flatMap(({ error }) => (error === undefined ? [] : [error]));
       if (json) output.json({ passed, cases: results });
-      else output.print(formatCases(results));
+      else if (unreadable.length < results.length) output.print(formatCases(results));
+      else for (const error of unreadable) output.note(`stillwave: ${error}`);
       finish(passed ? 0 : 1);
     });
 }
@@ -38,7 +40,8 @@ const MEASURES = { l2: "of the norm", largest: "of the largest", share: "of the 
 /** One table per case, and a last line that sums up. */
 export function formatCases(results: readonly CaseResult[]): string {
   const head = ["tensors", "count", "max absolute", "max relative", "tolerance", "relative", "worst", ""];
-  const blocks = results.map(({ folder, kind, passed, differences, skipped, notes = [] }) => {
+  const blocks = results.map(({ folder, kind, passed, differences, skipped, error, notes = [] }) => {
+    if (error !== undefined) return `${folder}: FAILED, it cannot be replayed: ${error}`;
     if (skipped !== undefined) return `${folder} (${kind}): skipped: ${skipped}`;
     const rows = differences.map((difference) => [
       difference.kind,
@@ -51,10 +54,20 @@ export function formatCases(results: readonly CaseResult[]): string {
       difference.passed ? "" : "FAILED",
     ]);
     const verdict = `${folder} (${kind}): ${passed ? "passed" : "FAILED"}`;
-    return [verdict, formatTable(head, rows, [0, 5, 6, 7]), ...notes].join("\n");
+    return [verdict, formatTable(head, rows, [0, 5, 6, 7]), ...differences.flatMap(formatFailed), ...notes].join("\n");
   });
   const skipped = results.filter((result) => result.skipped !== undefined).length;
   const failed = results.filter(({ passed }) => !passed).length - skipped;
   const summary = `${results.length - failed - skipped} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ""}`;
   return [...blocks, summary].join("\n\n");
+}
+
+/** Every tensor beyond the tolerance, a line each. */
+function formatFailed({ kind, failed, tolerance, measure }: Difference): string[] {
+  if (failed.length === 0) return [];
+  const lines = failed.map(
+    ({ name, maxAbsolute, relative }) =>
+      `  ${name}: ${relative.toExponential(2)} ${MEASURES[measure]}, at most ${maxAbsolute.toExponential(2)}`,
+  );
+  return [`${kind} beyond ${tolerance.toExponential(0)}, ${failed.length}:`, ...lines];
 }

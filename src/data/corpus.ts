@@ -6,6 +6,7 @@ import { type AudioProbe, MIN_SAMPLES, probeHeader, resampledLength, SAMPLE_RATE
 import { StillwaveError, UsageError, unknownName } from "../errors.ts";
 import { BadFiles, type OnBadFile, reasonOf } from "./bad-files.ts";
 import type { Corpus, CorpusKind, CorpusSource, Listed, Utterance } from "./corpus.types.ts";
+import { describeNotes } from "./file-notes.ts";
 import { IndexCache } from "./index-cache.ts";
 import { detectSource, listFolder, listLibrispeech } from "./list/folders.ts";
 import { listManifest } from "./list/manifest.ts";
@@ -70,7 +71,11 @@ export async function openCorpus(source: CorpusSource, options: OpenCorpusOption
   }
   const { kind, path: root } = detected;
   const totalSeconds = totalSamples / SAMPLE_RATE_HZ;
-  return { kind, root, utterances, badFiles, fingerprint: hash.digest("hex"), totalSeconds, warnings: cache.warnings };
+  const notes = [...probed].flatMap(([path, { probe }]) =>
+    probe.note === undefined ? [] : { path, note: probe.note },
+  );
+  const warnings = [...cache.warnings, ...describeNotes(notes)];
+  return { kind, root, utterances, badFiles, fingerprint: hash.digest("hex"), totalSeconds, warnings };
 }
 
 function list(source: CorpusSource & { kind: CorpusKind }): Promise<Listed[]> {

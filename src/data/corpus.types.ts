@@ -55,7 +55,7 @@ export interface Corpus {
   /** SHA-256 over ids, file sizes, lengths and segments: equal wherever the same files lie, under whatever root. */
   readonly fingerprint: string;
   readonly totalSeconds: number;
-  /** What the user should know but need not act on, e.g. an index cache that had to be made again. */
+  /** What the user should know but need not act on, e.g. files whose end may be missing. */
   readonly warnings: readonly string[];
 }
 

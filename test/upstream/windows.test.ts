@@ -91,10 +91,10 @@ const VARIANTS: readonly [string, Partial<ModelConfig>][] = [
   ["an odd positional convolution", { posConv: { kernel: 5, groups: 3 } }],
 ];
 
-/** Speech-like only in that its loudness and its mean change. */
+/** Speech-like only in that its loudness changes. */
 function recording(samples: number): Float32Array {
   const random = new Random(3, "recording");
-  return Float32Array.from({ length: samples }, (_, i) => 0.05 + (0.1 + 0.1 * Math.sin(i / 9000)) * random.normal());
+  return Float32Array.from({ length: samples }, (_, i) => 0.005 + (0.1 + 0.1 * Math.sin(i / 9000)) * random.normal());
 }
 const piecesOf = (wave: Float32Array, size = 7001) =>
   async function* () {
@@ -152,9 +152,7 @@ describe("numbers", () => {
     const { rows, windows } = await inWindows(base, 11);
     expect(windows).toBe(3);
     expect(worst(rows[0], whole.hiddenStates[0].data)).toBeLessThan(2e-4);
-    const last = worst(rows[4], whole.hiddenStates[4].data);
-    expect(last).toBeGreaterThan(2e-4);
-    expect(last).toBeLessThan(0.1);
+    expect(worst(rows[4], whole.hiddenStates[4].data)).toBeLessThan(5e-3);
     await model.dispose();
   });
 
