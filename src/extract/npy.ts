@@ -13,18 +13,27 @@ const MAX_ELEMENTS = 2 ** 28;
 
 type NpyDtype = "float32" | "float16";
 
-/** The bytes of a .npy file. Values must be finite where they are stored as float16: beyond 65504 is the caller's to check. */
-export function encodeNpy({ shape, data }: HostArray, dtype: NpyDtype = "float32"): Uint8Array {
+/** What stands before the numbers of a .npy file. */
+export function npyHead(shape: readonly number[], dtype: NpyDtype): Uint8Array {
   const tuple = `(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
   const text = `{'descr': '${dtype === "float16" ? "<f2" : "<f4"}', 'fortran_order': False, 'shape': ${tuple}, }`;
   const start = Math.ceil((10 + text.length + 1) / 64) * 64;
+  const bytes = new Uint8Array(start);
+  bytes.set(MAGIC);
+  bytes.set([1, 0], 6);
+  new DataView(bytes.buffer).setUint16(8, start - 10, true);
+  bytes.set(new TextEncoder().encode(`${text.padEnd(start - 11)}\n`), 10);
+  return bytes;
+}
+
+/** The bytes of a .npy file. Values must be finite where they are stored as float16: beyond 65504 is the caller's to check. */
+export function encodeNpy({ shape, data }: HostArray, dtype: NpyDtype = "float32"): Uint8Array {
+  const head = npyHead(shape, dtype);
+  const start = head.length;
   const size = dtype === "float16" ? 2 : 4;
   const bytes = new Uint8Array(start + data.length * size);
   const view = new DataView(bytes.buffer);
-  bytes.set(MAGIC);
-  bytes.set([1, 0], 6);
-  view.setUint16(8, start - 10, true);
-  bytes.set(new TextEncoder().encode(`${text.padEnd(start - 11)}\n`), 10);
+  bytes.set(head);
   if (dtype === "float16") {
     const halves = floatsToHalves(data);
     for (let i = 0; i < halves.length; i++) view.setUint16(start + 2 * i, halves[i], true);

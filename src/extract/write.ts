@@ -9,7 +9,7 @@ import type { Extraction, Model } from "../upstream/model.ts";
 import { stateOf } from "../upstream/states.ts";
 import type { ExtractRecord } from "./manifest.ts";
 import { encodeNpy } from "./npy.ts";
-import type { Intent, Settings } from "./settings.ts";
+import { type Intent, type Settings, settingsFor } from "./settings.ts";
 import type { Source } from "./sources.ts";
 
 export const fileOf = ({ id }: Source, { format }: Intent) => `${id}.${format}`;
@@ -54,7 +54,7 @@ export async function writeStates(
   intent: Intent,
 ): Promise<ExtractRecord> {
   const { format, settings } = intent;
-  const { id, path, segment, samples } = source;
+  const { id, samples } = source;
   const { heads, dtype, layers } = settings;
   const file = fileOf(source, intent);
   const target = join(outDir, file);
@@ -67,7 +67,30 @@ export async function writeStates(
     const named = arrays.map((array, i): [string, HostArray] => [`${heads ? "head" : "layer"}.${layers[i]}`, array]);
     await writeSafetensors(target, named, { dtype, metadata: { id, samples: String(samples) } });
   }
-  const { size: bytes } = await stat(target);
+  return recordOf(outDir, source, intent, [frames, dim]);
+}
+
+/** What the manifest says of a file that has been written. */
+export async function recordOf(
+  outDir: string,
+  source: Source,
+  intent: Intent,
+  [frames, dim]: readonly [number, number],
+): Promise<ExtractRecord> {
+  const { id, path, segment, samples } = source;
+  const file = fileOf(source, intent);
+  const { size: bytes } = await stat(join(outDir, file));
   const from = { bytes: source.bytes, mtimeMs: source.mtimeMs };
-  return { id, path, ...(segment && { segment }), file, samples, frames, dim, bytes, source: from, ...settings };
+  return {
+    id,
+    path,
+    ...(segment && { segment }),
+    file,
+    samples,
+    frames,
+    dim,
+    bytes,
+    source: from,
+    ...settingsFor(intent, samples),
+  };
 }
