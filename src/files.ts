@@ -1,31 +1,91 @@
-// Atomic file writes: temporary file in the same folder, fsync, rename, fsync of the folder.
-import { mkdir, open, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+// Writes: files that appear whole or not at all, folders, and what the file system's refusals mean to the user.
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { StillwaveError } from "./errors.ts";
 
-let counter = 0;
+/** Why the file system refuses: what is wrong, and what the user does about it. */
+const REFUSALS: ReadonlyMap<string, readonly [problem: string, remedy: string]> = new Map([
+  ["ENOSPC", ["no room is left on its disk", "make room on the disk or write elsewhere"]],
+  ["EDQUOT", ["the disk quota is used up", "make room on the disk or write elsewhere"]],
+  [
+    "EFBIG",
+    ["the file grew larger than its file system or the process's limit takes", "write elsewhere or raise ulimit -f"],
+  ],
+  ["EROFS", ["its file system is read-only", "write elsewhere"]],
+  ["EACCES", ["permission denied", "change its permissions or use another place"]],
+  ["EPERM", ["permission denied", "change its permissions or use another place"]],
+  ["EMFILE", ["this process has too many open files", "raise the limit (ulimit -n) and try again"]],
+  ["ENFILE", ["this machine has too many open files", "close some programs and try again"]],
+  ["EIO", ["its disk reports an error", "check the disk, or use another"]],
+  ["ENAMETOOLONG", ["its name is too long for the file system", "use a shorter name or path"]],
+  ["ENOENT", ["its folder is gone, or its file system makes none", "write elsewhere"]],
+  ["EEXIST", ["something of that name is there", "remove it or write elsewhere"]],
+  ["ENOTDIR", ["a file stands where a folder is needed", "write elsewhere"]],
+  ["EISDIR", ["a folder stands where a file is needed", "remove it or write elsewhere"]],
+  ["ELOOP", ["symbolic links lead round in a circle", "mend them or write elsewhere"]],
+]);
 
-/** Writes `chunks` to `path` so that a reader (or a crash) sees the old file or the whole new one, never a part. */
+let counter = 0;
+/** Characters of a file's name in that of its temporary file, which may not become too long. */
+const TEMPORARY_CHARACTERS = 48;
+
+/**
+ * Writes `chunks` to `path` so that a reader (or a crash) sees the old file or the whole new one, never a part.
+ * @throws StillwaveError naming the path where the file system refuses
+ */
 export async function writeFileAtomic(
   path: string,
   chunks: string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const folder = dirname(path);
-  await mkdir(folder, { recursive: true });
-  const temporary = join(folder, `.${basename(path)}.${process.pid}.${counter++}.tmp`);
-  const file = await open(temporary, "w");
+  await makeFolder(folder);
+  const name = basename(path).slice(0, TEMPORARY_CHARACTERS);
+  const temporary = join(folder, `.${name}.${process.pid}.${counter++}.tmp`);
+  // what fails while chunks are made is not the fault of this file
+  const guarded = <T>(written: Promise<T>): Promise<T> =>
+    written.catch((error: unknown) => {
+      throw diskError(error, path);
+    });
+  const file = await guarded(open(temporary, "w"));
   try {
-    if (typeof chunks === "string" || chunks instanceof Uint8Array) await file.writeFile(chunks);
-    else for await (const chunk of chunks) await file.writeFile(chunk);
-    await file.sync();
-    await file.close();
-    await rename(temporary, path);
+    if (typeof chunks === "string" || chunks instanceof Uint8Array) await guarded(file.writeFile(chunks));
+    else for await (const chunk of chunks) await guarded(file.writeFile(chunk));
+    await guarded(file.sync());
+    await guarded(file.close());
+    await guarded(rename(temporary, path));
   } catch (error) {
     await file.close().catch(() => {});
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => {});
     throw error;
   }
   await syncFolder(folder);
+}
+
+/**
+ * Makes a folder and those above it, one by one: Node's own way never ends below /proc, and hides why a file system refuses.
+ * Resolves to the first that was made; undefined: it was there.
+ * @throws StillwaveError naming the folder that cannot be made
+ */
+export async function makeFolder(path: string): Promise<string | undefined> {
+  const missing: string[] = [];
+  for (let at = resolve(path); !(await isFolder(at)); at = dirname(at)) missing.unshift(at);
+  for (const folder of missing)
+    await mkdir(folder).catch(async (error: NodeJS.ErrnoException) => {
+      // somebody else has just made it
+      if (error.code !== "EEXIST" || !(await isFolder(folder))) throw diskError(error, folder);
+    });
+  return missing[0];
+}
+
+/** False where nothing is there. @throws StillwaveError where something else is, or that cannot be told */
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    if ((await stat(path)).isDirectory()) return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT" && dirname(path) !== path) return false;
+    throw diskError(error, path);
+  }
+  throw new StillwaveError(`${path}: a file, where a folder is needed; write elsewhere`);
 }
 
 /** Makes a rename in `folder` durable. Platforms that cannot open folders ignore it. */
@@ -36,19 +96,30 @@ export async function syncFolder(folder: string): Promise<void> {
   await handle.close();
 }
 
-/** What a user does about a write that the file system refused; `otherwise`: where the disk is not full. */
-export function diskRemedy(error: unknown, otherwise: string): string {
-  const { code } = error as NodeJS.ErrnoException;
-  return code === "ENOSPC" || code === "EDQUOT" ? "make room on the disk" : otherwise;
+/** The refusal of the file system that an error is, or that it was made of. */
+export function refusalOf(error: unknown): NodeJS.ErrnoException | undefined {
+  const isRefusal = (one: unknown): one is NodeJS.ErrnoException =>
+    one instanceof Error && typeof (one as NodeJS.ErrnoException).code === "string" && "syscall" in one;
+  if (isRefusal(error)) return error;
+  return error instanceof StillwaveError && isRefusal(error.cause) ? error.cause : undefined;
 }
 
-/**
- * A failure of the file system, which names no remedy, as a user's error; others as they are. `otherwise`: what to do where
- * the disk is not full, `then` after either.
- */
-export function explainDiskError(error: unknown, place: string, otherwise: string, then = ""): unknown {
-  if (!(error instanceof Error) || error instanceof StillwaveError) return error;
-  const { code, syscall, message } = error as NodeJS.ErrnoException;
-  if (!code || !syscall) return error;
-  return new StillwaveError(`${place}: ${message}; ${diskRemedy(error, otherwise)}${then}`, { cause: error });
+/** Whether a refusal says that the disk is full. */
+export const isDiskFull = (error: unknown): boolean => ["ENOSPC", "EDQUOT"].includes(refusalOf(error)?.code ?? "");
+
+/** A refusal of the file system as a user's error that names `place`, followed by `then`; other errors as they are. */
+export function diskError(error: unknown, place: string, then = ""): unknown {
+  if (error instanceof StillwaveError) return error;
+  const refusal = refusalOf(error);
+  if (!refusal) return error;
+  const { code = "", message } = refusal;
+  const [problem, remedy] = REFUSALS.get(code) ?? [message.replace(`${code}: `, ""), "see that it can be written"];
+  return new StillwaveError(`${place}: ${problem} (${code}); ${remedy}${then}`, { cause: refusal });
+}
+
+/** A refusal met where nobody expected it as a user's error; other errors, and a file that is not there, as they are: bugs. */
+export function unexpectedDiskError(error: unknown): unknown {
+  const refusal = refusalOf(error);
+  if (!refusal?.code || refusal.code === "ENOENT" || !REFUSALS.has(refusal.code)) return error;
+  return diskError(error, refusal.path ?? `a ${refusal.syscall}`);
 }

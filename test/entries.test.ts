@@ -23,7 +23,7 @@ const NAMES: Readonly<Record<string, string>> = {
   "stillwave/data": `
     BadFile Batch closeDecodingThreads Corpus CorpusKind CorpusSource EpochPlanOptions folder librispeech manifest
     OnBadFile openCorpus OpenCorpusOptions planEpoch PlannedBatch PlannedItem prefetchBatches PrefetchedBatch
-    PrefetchOptions Utterance
+    PrefetchOptions Segment Utterance
   `,
   "stillwave/superb": `
     BenchmarkScores CompareOptions compareRuns Comparison evaluate EvaluateEvent Evaluation EvaluationOptions

@@ -1,9 +1,9 @@
 // Decodes one audio file of any format that is read, by content, to samples in [-1, 1].
-import { readFile, stat } from "node:fs/promises";
 import decodeOther from "audio-decode";
 import { StillwaveError } from "../errors.ts";
-import { checkedHeader, type DecodedAudio, downmix, MAX_FILE_BYTES } from "./decoded.ts";
-import { decodeFlac } from "./flac.ts";
+import { readAudioFile } from "./audio-file.ts";
+import { checkedHeader, type DecodedAudio, downmix } from "./decoded.ts";
+import { decodeFlac } from "./flac/flac.ts";
 import { type AudioFormat, FORMAT_REMEDY } from "./format.ts";
 import { checkMp3Length } from "./mp3.ts";
 import { decodeOpus } from "./ogg/opus.ts";
@@ -25,47 +25,28 @@ export interface MonoAudio {
   readonly note?: string;
 }
 
-/** The size of a file that can be read whole. @throws StillwaveError for others. */
-export function checkedSize(info: { readonly size: number; isFile(): boolean }, path: string): number {
-  if (!info.isFile()) throw new StillwaveError(`${path}: not a file`);
-  if (info.size > MAX_FILE_BYTES)
-    throw new StillwaveError(`${path}: ${info.size} bytes; files up to 2 GiB are read, cut it first`);
-  return info.size;
-}
-
-/** Reads `path` whole. @throws StillwaveError, in the user's terms, if that is not possible. */
-export async function readAudioFile(path: string): Promise<Uint8Array> {
-  try {
-    checkedSize(await stat(path), path);
-    return await readFile(path);
-  } catch (error) {
-    throw readError(error, path);
-  }
-}
-
-/** Turns an error of the file system into one that a user understands. */
-export function readError(error: unknown, path: string): StillwaveError {
-  if (error instanceof StillwaveError) return error;
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === "ENOENT") return new StillwaveError(`${path}: no such file`);
-  if (code === "EACCES" || code === "EPERM") return new StillwaveError(`${path}: no permission to read it`);
-  return new StillwaveError(`${path}: cannot be read (${(error as Error).message})`);
-}
-
 /**
  * Decodes from memory any of the formats that are read. `path` is used in messages only.
  * @param wantedHz the rate that is wanted in the end: Opus is decoded at it where its decoder can; all else has its own rate
  * @throws StillwaveError if it is in another format, truncated, damaged, or holds NaN or infinite samples.
  */
 export async function decodeBytes(bytes: Uint8Array, path: string, wantedHz?: number): Promise<MonoAudio> {
-  const decoded = await decodeAs(findAudio(bytes, path), path, wantedHz);
-  const channels = decoded.channelSamples.length;
-  if (channels === 0 || decoded.channelSamples[0].length === 0) throw new StillwaveError(`${path}: holds no samples`);
-  const samples = downmix(decoded.channelSamples);
+  return monoOf(await decodeAs(findAudio(bytes, path), path, wantedHz), path);
+}
+
+/**
+ * The mean of the channels.
+ * @param first which sample of the file they begin with
+ * @throws StillwaveError where there are none, or one is no finite number.
+ */
+export function monoOf({ channelSamples, sampleRateHz, note }: DecodedAudio, path: string, first = 0): MonoAudio {
+  const channels = channelSamples.length;
+  if (channels === 0 || channelSamples[0].length === 0) throw new StillwaveError(`${path}: holds no samples`);
+  const samples = downmix(channelSamples);
   for (let i = 0; i < samples.length; i++)
     if (!Number.isFinite(samples[i]))
-      throw new StillwaveError(`${path}: sample ${i} is ${samples[i]}; repair or remove the file`);
-  return { samples, sampleRateHz: decoded.sampleRateHz, channels, note: decoded.note };
+      throw new StillwaveError(`${path}: sample ${first + i} is ${samples[i]}; repair or remove the file`);
+  return { samples, sampleRateHz, channels, note };
 }
 
 async function decodeAs(found: FoundAudio, path: string, wantedHz?: number): Promise<DecodedAudio> {

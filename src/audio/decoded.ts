@@ -14,7 +14,7 @@ export interface AudioHeader {
   readonly samples: number;
   readonly sampleRateHz: number;
   readonly channels: number;
-  /** What the user should know, though the file is read, e.g. that its end may be missing. */
+  /** As in `DecodedAudio`. */
   readonly note?: string;
 }
 

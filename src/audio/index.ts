@@ -3,5 +3,6 @@ export { SAMPLE_RATE_HZ } from "../models/config.ts";
 export { decodeAudio, decodeBytes } from "./decode.ts";
 export { fbank, mfcc, SUPERB_FBANK, SUPERB_MFCC } from "./features/features.ts";
 export { AUDIO_EXTENSIONS } from "./format.ts";
-export { type AudioProbe, loadAudio, MIN_SAMPLES, probeAudio, probeByDecoding, probeHeader } from "./load.ts";
+export { type AudioProbe, asProbe, loadAudio, MIN_SAMPLES, probeAudio, probeByDecoding, probeHeader } from "./load.ts";
+export { checkInside, describeSegment, type Segment } from "./segment.ts";
 export { Resampler, resample, resampledLength } from "./signal/resample.ts";

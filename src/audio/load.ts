@@ -4,6 +4,8 @@ import { SAMPLE_RATE_HZ } from "../models/config.ts";
 import { decodeAudio } from "./decode.ts";
 import type { AudioHeader } from "./decoded.ts";
 import { readHeader } from "./header.ts";
+import { decodeSegment } from "./read-segment.ts";
+import type { Segment } from "./segment.ts";
 import { resample, resampledLength } from "./signal/resample.ts";
 
 /** Fewest samples from which the usual conv front end (receptive field 400 samples) makes one frame. */
@@ -13,6 +15,8 @@ export const MIN_SAMPLES = 400;
 export interface AudioProbe {
   /** Samples that `loadAudio` will return. */
   readonly samples16k: number;
+  /** At the file's own rate. */
+  readonly samples: number;
   readonly sampleRateHz: number;
   readonly channels: number;
   /** What the user should know, though the file is read, e.g. that its end may be missing. */
@@ -20,11 +24,13 @@ export interface AudioProbe {
 }
 
 /**
- * One file as 16 kHz mono, [samples]: channels averaged, resampled where the rate differs.
- * @throws StillwaveError naming the file if it cannot be read.
+ * One file, or a segment of it, as 16 kHz mono, [samples]: channels averaged, resampled where the rate differs.
+ * @throws StillwaveError naming the file if it cannot be read, or does not hold the segment.
  */
-export async function loadAudio(path: string): Promise<Float32Array> {
-  const { samples, sampleRateHz } = await decodeAudio(path, SAMPLE_RATE_HZ);
+export async function loadAudio(path: string, segment?: Segment): Promise<Float32Array> {
+  const { samples, sampleRateHz } = await (segment
+    ? decodeSegment(path, segment, SAMPLE_RATE_HZ)
+    : decodeAudio(path, SAMPLE_RATE_HZ));
   if (sampleRateHz === SAMPLE_RATE_HZ) return samples;
   let wave: Float32Array;
   try {
@@ -58,6 +64,8 @@ export async function probeByDecoding(path: string): Promise<AudioProbe> {
   return asProbe({ ...rest, samples: samples.length });
 }
 
-function asProbe({ samples, sampleRateHz, channels, note }: AudioHeader): AudioProbe {
-  return { samples16k: resampledLength(samples, sampleRateHz, SAMPLE_RATE_HZ), sampleRateHz, channels, note };
+/** The lengths that follow from a header. */
+export function asProbe({ samples, sampleRateHz, channels, note }: AudioHeader): AudioProbe {
+  const samples16k = resampledLength(samples, sampleRateHz, SAMPLE_RATE_HZ);
+  return { samples16k, samples, sampleRateHz, channels, note };
 }

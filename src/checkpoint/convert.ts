@@ -2,7 +2,7 @@
 import { readFile, rmdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { unknownName } from "../errors.ts";
-import { explainDiskError } from "../files.ts";
+import { diskError } from "../files.ts";
 import { sizeOf } from "../graph/array.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { parameterSpecs } from "../models/parameters.ts";
@@ -59,7 +59,7 @@ export async function convertCheckpoint(
     return await convert(source, folder, format, dtype, loading);
   } catch (error) {
     if (made) await rmdir(folder).catch(() => {});
-    throw explainDiskError(error, folder, "see that it can be written");
+    throw diskError(error, folder);
   }
 }
 

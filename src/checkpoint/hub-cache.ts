@@ -3,13 +3,14 @@
 // unchecked, tells no progress and prints on stdout.
 import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { copyFile, mkdir, readFile, rename, rm, symlink } from "node:fs/promises";
+import { copyFile, readFile, rename, rm, symlink } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ListFileEntry } from "@huggingface/hub";
 import { StillwaveError } from "../errors.ts";
+import { diskError, makeFolder } from "../files.ts";
 import { exists, findWeights } from "./read/folder.ts";
 
 /** A place in the folder that all of Hugging Face's programs share. */
@@ -56,8 +57,8 @@ export async function store(
   if (!name || !/^[0-9a-f]{40,64}$/.test(name))
     throw new StillwaveError(`${entry.path}: the hub gives no content hash`);
   const target = join(storage, "blobs", name);
-  await mkdir(dirname(target), { recursive: true });
-  await mkdir(dirname(pointer), { recursive: true });
+  await makeFolder(dirname(target));
+  await makeFolder(dirname(pointer));
   const partial = `${target}.${process.pid}.incomplete`;
   try {
     let bytes = 0;
@@ -80,9 +81,13 @@ export async function store(
       throw new StillwaveError(`${entry.path}: what arrived is damaged (SHA-256 differs); try again`);
     await rename(partial, target);
   } catch (error) {
-    await rm(partial, { force: true });
-    throw error;
+    await rm(partial, { force: true }).catch(() => {});
+    throw diskError(error, target);
   }
-  await rm(pointer, { force: true });
-  await symlink(relative(dirname(pointer), target), pointer).catch(() => copyFile(target, pointer));
+  try {
+    await rm(pointer, { force: true });
+    await symlink(relative(dirname(pointer), target), pointer).catch(() => copyFile(target, pointer));
+  } catch (error) {
+    throw diskError(error, pointer);
+  }
 }

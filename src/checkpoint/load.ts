@@ -8,7 +8,7 @@ import { openTorch } from "./formats/torch.ts";
 import { exists, findLoneCheckpoint, findWeights, noCheckpoint, sniff } from "./read/folder.ts";
 import { openHuggingFace } from "./read/huggingface.ts";
 import { readPlan } from "./read/plan.ts";
-import { isStateDict } from "./read/state-dict.ts";
+import { folderWeights, isStateDict } from "./read/state-dict.ts";
 import { openTorchModel } from "./read/torch-model.ts";
 
 /** Opens a checkpoint without reading tensors. Close it when done. */
@@ -27,15 +27,15 @@ export async function openCheckpoint(path: string, options: LoadOptions = {}): P
   const content = await sniff(path);
   if (content === "other") throw await noCheckpoint(path);
   const bare =
-    content === "torch" && (await exists(join(dirname(path), "config.json"))) && (await holdsOnlyWeights(path));
+    content === "torch" && (await exists(join(dirname(path), "config.json"))) && (await holdsFolderWeights(path));
   return content === "safetensors" || bare ? openHuggingFace(path, [path], options) : openTorchModel(path, options);
 }
 
-/** Whether a torch file is a state dict and nothing else, as pytorch_model.bin is. */
-async function holdsOnlyWeights(path: string): Promise<boolean> {
+/** Whether a torch file holds weights for the config.json beside it: a state dict, or a trainer's state with one. */
+async function holdsFolderWeights(path: string): Promise<boolean> {
   const file = await RandomAccessFile.open(path);
   try {
-    return isStateDict((await openTorch(file)).root);
+    return isStateDict(folderWeights((await openTorch(file)).root).weights);
   } finally {
     await file.close();
   }

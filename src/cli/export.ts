@@ -94,7 +94,7 @@ async function runExport(path: string, options: Options): Promise<ExportResult> 
   const { exportOnnx, shippedSpeech } = await import("../export/index.ts");
   const { loadCheckpoint } = await import("../checkpoint/index.ts");
   const { loadAudio } = await import("../audio/index.ts");
-  const speech = audio ? await Promise.all(audio.map(loadAudio)) : await shippedSpeech();
+  const speech = audio ? await Promise.all(audio.map((path) => loadAudio(path))) : await shippedSpeech();
   const model = await loadCheckpoint(path, { reuse: reuseOf(options) });
   const result = await exportOnnx(model, { ...options, out, name: basename(path), weights, speech });
   return { ...result, warnings: [...model.info.notes, ...result.warnings] };

@@ -1,12 +1,14 @@
 // What an error means to whoever typed the command: exit code, one message, and the stack only when asked for.
 import { CommanderError } from "commander";
 import { InternalError, StillwaveError, UsageError } from "../errors.ts";
+import { unexpectedDiskError } from "../files.ts";
 import type { Output } from "./output.ts";
 
 const EXIT_CODES = { ok: 0, failed: 1, misused: 2 } as const;
 
 /** Prints the error (JSON on stdout too where asked for) and returns the exit code. */
-export function reportFailure(error: unknown, output: Output, json: boolean): number {
+export function reportFailure(caught: unknown, output: Output, json: boolean): number {
+  const error = unexpectedDiskError(caught);
   if (error instanceof CommanderError) return reportParsing(error, output, json);
   const kind = error instanceof UsageError ? "misused" : error instanceof StillwaveError ? "failed" : "bug";
   const message = error instanceof Error ? error.message : String(error);

@@ -27,8 +27,10 @@ export async function main(args: readonly string[], output: Output = processOutp
   } catch (error) {
     code = reportFailure(error, output, args.includes("--json"));
   }
-  await output.flush();
-  return code;
+  return output.flush().then(
+    () => code,
+    (error: unknown) => reportFailure(error, output, false),
+  );
 }
 
 /** A verb adds its command to the program; `finish` takes its exit code. */

@@ -1,4 +1,5 @@
 // Where a verb prints: results on stdout, messages on stderr; a reader that goes away (`| head`) is no error.
+import { diskError } from "../files.ts";
 import { strictJson } from "../log/format.ts";
 
 export interface Output {
@@ -10,14 +11,14 @@ export interface Output {
   json(value: unknown): void;
   /** One JSON document on one line: an event, an error. */
   jsonLine(value: unknown): void;
-  /** Resolves once everything printed so far is written. */
+  /** Resolves once everything printed so far is written. @throws StillwaveError once where it was not: a full disk */
   flush(): Promise<void>;
 }
 
 /** Output on the process's own streams. */
 export function processOutput(): Output {
-  const stdout = writer(process.stdout);
-  const stderr = writer(process.stderr);
+  const stdout = writer(process.stdout, "standard output");
+  const stderr = writer(process.stderr, "standard error");
   return {
     print: (text) => stdout.write(`${text}\n`),
     note: (text) => stderr.write(`${text}\n`),
@@ -27,16 +28,22 @@ export function processOutput(): Output {
   };
 }
 
-function writer(stream: NodeJS.WriteStream) {
+function writer(stream: NodeJS.WriteStream, name: string) {
   let closed = false;
+  let failure: unknown;
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE" && error.code !== "ERR_STREAM_DESTROYED") throw error;
     closed = true;
+    if (error.code !== "EPIPE" && error.code !== "ERR_STREAM_DESTROYED") failure ??= diskError(error, name);
   });
   return {
     write(text: string) {
       if (!closed) stream.write(text);
     },
-    flush: () => new Promise<void>((done) => (closed ? done() : stream.write("", () => done()))),
+    async flush() {
+      if (!closed) await new Promise<void>((done) => stream.write("", () => done()));
+      const lost = failure;
+      failure = undefined;
+      if (lost) throw lost;
+    },
   };
 }

@@ -64,15 +64,18 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
   if (nbest > 1 && !decoding) throw new UsageError("--nbest: greedy decoding has one answer; add --beam <n> or --lm");
   const sources = await namingFlags(() => listSources(audio, { onBadFile }));
   for (const { path, reason } of sources.badFiles) output.note(`left out: ${path}: ${reason}`);
-  const transcriber = await openTranscriber({ run, device, threads, decoding, upstream });
+  const onNote = (text: string) => output.note(text);
+  const transcriber = await openTranscriber({ run, device, threads, decoding, upstream, onNote });
   try {
     for (const { path, samples } of sources.utterances) {
       try {
         const results = await transcriber.transcribe(await loadAudio(path), nbest);
         print(path, samples / SAMPLE_RATE_HZ, results, flags, output);
       } catch (error) {
-        if (!(error instanceof StillwaveError) || onBadFile === "stop") throw error;
-        output.note(`left out: ${error.message.startsWith(path) ? error.message : `${path}: ${error.message}`}`);
+        if (!(error instanceof StillwaveError)) throw error;
+        const named = error.message.startsWith(path) ? error.message : `${path}: ${error.message}`;
+        if (onBadFile === "stop") throw new StillwaveError(named);
+        output.note(`left out: ${named}`);
       }
     }
   } finally {

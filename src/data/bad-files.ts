@@ -1,8 +1,11 @@
 // Files that cannot be used: collected with their reason, reported together in one error.
+import type { Segment } from "../audio/index.ts";
 import { StillwaveError } from "../errors.ts";
 
 export interface BadFile {
   readonly path: string;
+  /** The part that cannot be used, where it is not the whole. */
+  readonly segment?: Segment;
   readonly reason: string;
 }
 

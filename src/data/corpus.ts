@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { type AudioProbe, MIN_SAMPLES, probeHeader, SAMPLE_RATE_HZ } from "../audio/index.ts";
+import { type AudioProbe, MIN_SAMPLES, probeHeader, resampledLength, SAMPLE_RATE_HZ } from "../audio/index.ts";
 import { StillwaveError, UsageError, unknownName } from "../errors.ts";
 import { BadFiles, type OnBadFile, reasonOf } from "./bad-files.ts";
 import type { Corpus, CorpusKind, CorpusSource, Listed, Utterance } from "./corpus.types.ts";
@@ -10,6 +10,7 @@ import { IndexCache } from "./index-cache.ts";
 import { detectSource, listFolder, listLibrispeech } from "./list/folders.ts";
 import { listManifest } from "./list/manifest.ts";
 import { probeInWorkers } from "./pool.ts";
+import { declaredProblem, segmentOf } from "./span.ts";
 
 export interface OpenCorpusOptions {
   /** `stop`: any bad file is an error; `skip`: they are left out and listed in `badFiles`. */
@@ -43,20 +44,22 @@ export async function openCorpus(source: CorpusSource, options: OpenCorpusOption
   const minSamples = options.minSamples ?? MIN_SAMPLES;
   const cache = await IndexCache.open(options.cacheFile);
   const bad = new BadFiles();
-  const probed = await probeAll(listed, options, cache, bad);
+  const probed = await probeAll([...new Set(listed.map(({ path }) => path))], options, cache, bad);
   const utterances: Utterance[] = [];
   const hash = createHash("sha256");
   let totalSamples = 0;
-  for (const [i, { declaredSamples, ...entry }] of listed.entries()) {
-    const found = probed[i];
+  for (const entry of listed) {
+    const found = probed.get(entry.path);
     if (!found) continue;
-    const { samples16k: samples, channels, sampleRateHz } = found.probe;
-    const problem = lengthProblem(samples, minSamples, declaredSamples, sampleRateHz);
-    if (problem) bad.add(entry.path, problem);
+    const utterance = fitting(entry, found.probe, minSamples);
+    if (typeof utterance === "string") bad.add(entry.path, utterance);
     else {
-      utterances.push({ ...entry, samples });
+      const { samples, segment } = utterance;
+      const { channels, sampleRateHz } = found.probe;
+      const part = segment ? ` ${segment.start}+${segment.samples}` : "";
+      utterances.push(utterance);
       totalSamples += samples;
-      hash.update(`${JSON.stringify(entry.id)} ${found.bytes} ${samples} ${channels} ${sampleRateHz}\n`);
+      hash.update(`${JSON.stringify(entry.id)} ${found.bytes} ${samples} ${channels} ${sampleRateHz}${part}\n`);
     }
   }
   await cache.save();
@@ -80,15 +83,16 @@ function list(source: CorpusSource & { kind: CorpusKind }): Promise<Listed[]> {
   throw unknownName("kind of corpus", String(kind), ["librispeech", "folder", "manifest"]);
 }
 
-function lengthProblem(
-  samples: number,
-  minSamples: number,
-  declared: number | undefined,
-  rateHz: number,
-): string | undefined {
-  if (samples < minSamples) return `too short: ${samples} samples at 16 kHz, at least ${minSamples} are needed`;
-  if (declared === undefined || rateHz !== SAMPLE_RATE_HZ || declared === samples) return undefined;
-  return `the manifest says ${declared} samples, the file has ${samples}; make the manifest again`;
+/** The utterance of an entry whose file holds what `probe` says; a text says why there is none, and where a list has it. */
+function fitting(entry: Listed, probe: AudioProbe, minSamples: number): Utterance | string {
+  const { span, declared, place, problem, ...recording } = entry;
+  const segment = problem === undefined && span ? segmentOf(span, probe) : undefined;
+  const wrong = problem ?? (typeof segment === "string" ? segment : declared && declaredProblem(declared, probe));
+  if (wrong !== undefined || typeof segment === "string") return `${wrong} (${place})`;
+  const samples = segment ? resampledLength(segment.samples, segment.sampleRateHz, SAMPLE_RATE_HZ) : probe.samples16k;
+  const short = `too short: ${samples} samples at 16 kHz, at least ${minSamples} are needed`;
+  if (samples < minSamples) return span ? `${short} (${place})` : short;
+  return { ...recording, samples, ...(segment && { segment }) };
 }
 
 interface Probed {
@@ -96,20 +100,19 @@ interface Probed {
   readonly bytes: number;
 }
 
-/** Lengths of all files, in order; undefined where a file is bad. */
+/** Lengths of all files; none of those that are bad. */
 async function probeAll(
-  listed: readonly Listed[],
+  paths: readonly string[],
   options: OpenCorpusOptions,
   cache: IndexCache,
   bad: BadFiles,
-): Promise<(Probed | undefined)[]> {
-  const probed: (Probed | undefined)[] = new Array(listed.length);
-  const undecided: { index: number; bytes: number; mtimeMs: number }[] = [];
+): Promise<Map<string, Probed>> {
+  const probed = new Map<string, Probed>();
+  const undecided: { path: string; bytes: number; mtimeMs: number }[] = [];
   let next = 0;
   let done = 0;
-  const progress = () => options.onProgress?.(++done, listed.length);
-  const one = async (index: number) => {
-    const { path } = listed[index];
+  const progress = () => options.onProgress?.(++done, paths.length);
+  const one = async (path: string) => {
     const info = await stat(path).catch((error: NodeJS.ErrnoException) =>
       bad.add(path, error.code === "ENOENT" ? "no such file" : error.message),
     );
@@ -118,28 +121,31 @@ async function probeAll(
     try {
       const known = cache.get(path, bytes, mtimeMs);
       const probe = known ?? (await probeHeader(path));
-      if (!probe) return void undecided.push({ index, bytes, mtimeMs });
+      if (!probe) return void undecided.push({ path, bytes, mtimeMs });
       if (!known) cache.set(path, bytes, mtimeMs, probe);
-      probed[index] = { probe, bytes };
+      probed.set(path, { probe, bytes });
     } catch (error) {
       bad.add(path, reasonOf(error, path));
     }
     progress();
   };
   const lane = async () => {
-    while (next < listed.length) await one(next++);
+    while (next < paths.length) await one(paths[next++]);
   };
-  await Promise.all(Array.from({ length: Math.min(PARALLEL_PROBES, listed.length) }, lane));
+  await Promise.all(Array.from({ length: Math.min(PARALLEL_PROBES, paths.length) }, lane));
   if (undecided.length > 0) {
     const workers = options.workers ?? Math.max(1, availableParallelism() - 1);
-    const paths = undecided.map(({ index }) => listed[index].path);
-    const results = await probeInWorkers(paths, workers, progress);
-    for (const [i, { index, bytes, mtimeMs }] of undecided.entries()) {
+    const results = await probeInWorkers(
+      undecided.map(({ path }) => path),
+      workers,
+      progress,
+    );
+    for (const [i, { path, bytes, mtimeMs }] of undecided.entries()) {
       const result = results[i];
-      if ("reason" in result) bad.add(paths[i], result.reason);
+      if ("reason" in result) bad.add(path, result.reason);
       else {
-        probed[index] = { probe: result, bytes };
-        cache.set(paths[i], bytes, mtimeMs, result);
+        probed.set(path, { probe: result, bytes });
+        cache.set(path, bytes, mtimeMs, result);
       }
     }
   }

@@ -1,9 +1,10 @@
 // What a corpus, its plan and its batches are made of: types alone, shared by listing, planning and the decoding threads.
-import type { AudioProbe } from "../audio/index.ts";
+import type { AudioProbe, Segment } from "../audio/index.ts";
 import type { BadFile } from "./bad-files.ts";
 import type { Batch } from "./batch.ts";
+import type { DeclaredLength, Span } from "./span.ts";
 
-/** How files are laid out: `<split>/<speaker>/<chapter>/`, any folder, or a list in a file. */
+/** How files are laid out: `<split>/<speaker>/<chapter>/`, any folder, or a list in a file or Kaldi's folder. */
 export type CorpusKind = "librispeech" | "folder" | "manifest";
 
 /** A corpus by reference: cheap to make, serialisable, opened with `openCorpus`. */
@@ -26,13 +27,21 @@ interface Recording {
 
 /** One file that a listing found, not opened yet. */
 export interface Listed extends Recording {
-  /** What a manifest says the file holds, in samples at the file's own rate. */
-  readonly declaredSamples?: number;
+  /** The part of the file that is meant; the whole if left out. */
+  readonly span?: Span;
+  /** What the list says the whole file holds. */
+  readonly declared?: DeclaredLength;
+  /** `list.tsv:12`: where a list names it. */
+  readonly place?: string;
+  /** Why the list's entry cannot be used. */
+  readonly problem?: string;
 }
 
-/** One recording of a corpus. */
+/** One recording of a corpus, or a part of one. */
 export interface Utterance extends Recording {
-  /** Length after resampling to 16 kHz, in samples. */
+  /** The part of the file that is meant; the whole if left out. */
+  readonly segment?: Segment;
+  /** Length after resampling to 16 kHz, in samples: of the segment where there is one. */
   readonly samples: number;
 }
 
@@ -43,7 +52,7 @@ export interface Corpus {
   /** Sorted by id. */
   readonly utterances: readonly Utterance[];
   readonly badFiles: readonly BadFile[];
-  /** SHA-256 over ids, file sizes and lengths: equal wherever the same files lie, under whatever root. */
+  /** SHA-256 over ids, file sizes, lengths and segments: equal wherever the same files lie, under whatever root. */
   readonly fingerprint: string;
   readonly totalSeconds: number;
   /** What the user should know but need not act on, e.g. an index cache that had to be made again. */
@@ -54,11 +63,13 @@ export interface Corpus {
 export interface PlannedItem {
   readonly id: string;
   readonly path: string;
-  /** First sample of the crop, at 16 kHz; 0 for a whole utterance. */
+  /** The part of the file that the utterance is; the whole if left out. */
+  readonly segment?: Segment;
+  /** First sample of the crop in the utterance, at 16 kHz; 0 for a whole one. */
   readonly start: number;
   /** Length of the crop in samples at 16 kHz. */
   readonly samples: number;
-  /** Length of the whole file in samples at 16 kHz, which its decoding must confirm. */
+  /** Length of the whole utterance in samples at 16 kHz, which its decoding must confirm. */
   readonly fileSamples: number;
 }
 

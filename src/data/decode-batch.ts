@@ -13,15 +13,16 @@ export async function decodeBatch(plan: PlannedBatch): Promise<DecodedBatch> {
   const kept: { item: PlannedItem; wave: Float32Array }[] = [];
   for (const item of plan.items) {
     try {
-      const samples = await loadAudio(item.path);
+      const samples = await loadAudio(item.path, item.segment);
       if (samples.length !== item.fileSamples) {
         bad.push({
           path: item.path,
+          segment: item.segment,
           reason: `its header said ${item.fileSamples} samples at 16 kHz, decoding gave ${samples.length}: the header is wrong or the file changed`,
         });
       } else kept.push({ item, wave: samples.subarray(item.start, item.start + item.samples) });
     } catch (error) {
-      bad.push({ path: item.path, reason: reasonOf(error, item.path) });
+      bad.push({ path: item.path, segment: item.segment, reason: reasonOf(error, item.path) });
     }
   }
   const paddedSamples = kept.reduce((longest, { wave }) => Math.max(longest, wave.length), 0);

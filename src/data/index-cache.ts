@@ -1,12 +1,12 @@
 // Remembers the lengths of files between runs, so that opening a large corpus again reads no headers.
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import type { AudioProbe } from "../audio/index.ts";
+import { type AudioProbe, asProbe } from "../audio/index.ts";
 import { writeFileAtomic } from "../files.ts";
 
-const VERSION = 1;
+const VERSION = 2;
 
-/** path -> [bytes, modified (ms), samples at 16 kHz, rate, channels] */
+/** path -> [bytes, modified (ms), samples, rate, channels], the samples at the file's own rate */
 const schema = z.object({
   version: z.literal(VERSION),
   files: z.record(z.string(), z.tuple([z.number(), z.number(), z.int().min(0), z.int().min(1), z.int().min(1)])),
@@ -41,11 +41,11 @@ export class IndexCache {
   get(path: string, bytes: number, mtimeMs: number): AudioProbe | undefined {
     const row = this.rows.get(path);
     if (!row || row[0] !== bytes || row[1] !== mtimeMs) return undefined;
-    return { samples16k: row[2], sampleRateHz: row[3], channels: row[4] };
+    return asProbe({ samples: row[2], sampleRateHz: row[3], channels: row[4] });
   }
 
   set(path: string, bytes: number, mtimeMs: number, probe: AudioProbe): void {
-    this.rows.set(path, [bytes, mtimeMs, probe.samples16k, probe.sampleRateHz, probe.channels]);
+    this.rows.set(path, [bytes, mtimeMs, probe.samples, probe.sampleRateHz, probe.channels]);
     this.changed = true;
   }
 

@@ -1,4 +1,5 @@
 // Corpora of speech: opened from folders and manifests, planned into batches, read ahead in threads.
+export type { Segment } from "../audio/segment.ts";
 export type { BadFile, OnBadFile } from "./bad-files.ts";
 export type { Batch } from "./batch.ts";
 export { type OpenCorpusOptions, openCorpus } from "./corpus.ts";

@@ -16,28 +16,74 @@ export interface Line {
  * @throws StillwaveError if it is missing, empty, binary or larger than 256 MiB.
  */
 export async function readLines(file: string, purpose: string): Promise<Line[]> {
-  const info = await stat(file).catch(() => undefined);
-  if (!info?.isFile()) throw new StillwaveError(`${file}: no such ${purpose} file`);
-  if (info.size > MAX_BYTES) throw new StillwaveError(`${file}: ${info.size} bytes are too many for a ${purpose} file`);
-  const bytes = await readFile(file);
-  if (bytes.includes(0))
-    throw new StillwaveError(`${file}: holds zero bytes, so it is no text file; expected a ${purpose}`);
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new StillwaveError(`${file}: not UTF-8 text; expected a ${purpose}, convert it with iconv`);
-  }
-  const lines = numberedLines(text);
+  const lines = numberedLines(await readText(file, purpose));
   if (lines.length === 0) throw new StillwaveError(`${file}: the ${purpose} file is empty`);
   return lines;
 }
 
-/** Non-blank lines of `text`, counted from 1. */
+/** Bytes of the whole lines at the beginning of `bytes` that are UTF-8: all of them, or up to the first line that is not. */
+export function soundLines(bytes: Uint8Array): number {
+  const isText = (part: Uint8Array) => {
+    try {
+      new TextDecoder("utf-8", { fatal: true }).decode(part);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  if (isText(bytes)) return bytes.length;
+  let from = 0;
+  for (;;) {
+    const newline = bytes.indexOf(0x0a, from);
+    if (newline < 0 || !isText(bytes.subarray(from, newline))) return from;
+    from = newline + 1;
+  }
+}
+
+/**
+ * A UTF-8 text file without its byte order mark.
+ * @param purpose what the file is, for messages: `lexicon`
+ * @throws StillwaveError if it is missing, in another encoding, binary or larger than `mostBytes`.
+ */
+export async function readText(file: string, purpose: string, mostBytes = MAX_BYTES): Promise<string> {
+  const info = await stat(file).catch(() => undefined);
+  if (!info?.isFile()) throw new StillwaveError(`${file}: no such ${purpose} file`);
+  if (info.size > mostBytes) throw new StillwaveError(`${file}: ${info.size} bytes are too many for a ${purpose} file`);
+  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+    throw new StillwaveError(`${file}: cannot be read (${error.code})`);
+  });
+  const encoding = wideEncoding(bytes);
+  if (encoding)
+    throw new StillwaveError(
+      `${file}: ${encoding} text, which is not read; convert it with iconv -f ${encoding} -t UTF-8`,
+    );
+  if (bytes.includes(0)) throw new StillwaveError(`${file}: not a text file: holds zero bytes; expected a ${purpose}`);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    const line = bytes.subarray(0, soundLines(bytes)).toString().split("\n").length;
+    throw new StillwaveError(`${file}:${line}: not UTF-8 text; expected a ${purpose}, convert it with iconv`);
+  }
+}
+
+/** UTF-32 or UTF-16, told by the byte order mark, or by zeros in every other byte of the beginning. */
+function wideEncoding(bytes: Uint8Array): string | undefined {
+  const [a, b, c, d] = bytes;
+  if ((a === 0xff && b === 0xfe && c === 0 && d === 0) || (a === 0 && b === 0 && c === 0xfe && d === 0xff))
+    return "UTF-32";
+  if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff)) return "UTF-16";
+  const zeros = [0, 0];
+  const half = Math.min(512, bytes.length >> 1);
+  for (let i = 0; i < 2 * half; i++) if (bytes[i] === 0) zeros[i & 1]++;
+  if (half < 2 || Math.max(...zeros) < 0.9 * half || Math.min(...zeros) > 0.1 * half) return undefined;
+  return zeros[1] > zeros[0] ? "UTF-16LE" : "UTF-16BE";
+}
+
+/** Non-blank lines of `text`, counted from 1. A byte order mark may begin any of them, where files were joined. */
 export function numberedLines(text: string): Line[] {
   return text
-    .split(/\r?\n/)
-    .map((content, i): Line => ({ number: i + 1, text: content }))
+    .split(/\r\n?|\n/)
+    .map((content, i): Line => ({ number: i + 1, text: content.replace(/^\uFEFF/, "") }))
     .filter((line) => line.text.trim() !== "");
 }
 

@@ -35,10 +35,10 @@ export function planEpoch(corpus: Pick<Corpus, "utterances">, options: EpochPlan
   if (!Number.isInteger(batchSize) && batchSize !== Number.POSITIVE_INFINITY) {
     throw new UsageError(`batchSize: expected an integer, got ${batchSize}`);
   }
-  const items = corpus.utterances.map(({ id, path, samples: fileSamples }): PlannedItem => {
+  const items = corpus.utterances.map(({ id, path, segment, samples: fileSamples }): PlannedItem => {
     const samples = Math.min(fileSamples, maxSamples);
     const start = samples < fileSamples ? new Random(seed, "crop", epoch, id).integer(fileSamples - samples + 1) : 0;
-    return { id, path, start, samples, fileSamples };
+    return { id, path, segment, start, samples, fileSamples };
   });
   // the plan must not depend on the order in which a caller lists the utterances
   items.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));

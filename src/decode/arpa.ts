@@ -4,6 +4,7 @@ import { createReadStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
+import { soundLines } from "../data/lines.ts";
 import { StillwaveError } from "../errors.ts";
 import { NgramBuilder, NgramModel, SENTENCE_END, SENTENCE_START } from "./ngram.ts";
 
@@ -13,11 +14,37 @@ export interface ReadArpaOptions {
 }
 
 const MAX_ORDER = 12;
-const MAX_LINE_CHARACTERS = 2 ** 20;
+const MAX_LINE_BYTES = 2 ** 20;
 const MAX_NGRAMS = 2 ** 29;
 /** Stays finite in float32, however many are added up. */
 const LARGEST_NUMBER = 1e6;
 const PROGRESS_EVERY = 200_000;
+const NEWLINE = 0x0a;
+/** Enough to know a format by. */
+const HEAD_BYTES = 64;
+
+const giveArpa = (what: string) => `${what}; give the ARPA file that it was made of`;
+const unpack = (what: string, command: string) => `packed with ${what}; unpack it (${command}) or pack it with gzip`;
+
+/** How files begin, in Latin-1, that are given for ARPA files and are none. */
+const FOREIGN: readonly [magic: string, what: string][] = [
+  ["mmap lm http://kheafield.com/code", giveArpa("a KenLM binary")],
+  ["blmt", giveArpa("an IRSTLM binary")],
+  ["Qblmt", giveArpa("an IRSTLM binary")],
+  ["SRILM_BINARY", giveArpa("an SRILM binary")],
+  ["\xd6\xfd\xb2\x7e", giveArpa("an OpenFst file")],
+  ["BZh", unpack("bzip2", "bunzip2")],
+  ["\xfd7zXZ\x00", unpack("xz", "unxz")],
+  ["\x5d\x00\x00", unpack("lzma", "unlzma")],
+  ["PK\x03\x04", unpack("zip", "unzip")],
+  ["\x04\x22\x4d\x18", unpack("lz4", "unlz4")],
+  ["\x28\xb5\x2f\xfd", unpack("zstd", "unzstd")],
+  ["7z\xbc\xaf\x27\x1c", unpack("7-Zip", "7z x")],
+  ["\x1f\x9d", unpack("compress", "uncompress")],
+  ["\x1f\x8b", unpack("gzip twice", "gunzip")],
+  ["\xff\xfe", "UTF-16 text; convert it to UTF-8 with iconv"],
+  ["\xfe\xff", "UTF-16 text; convert it to UTF-8 with iconv"],
+];
 
 /**
  * Reads an ARPA file (`.arpa`, or gzipped under any name).
@@ -26,46 +53,77 @@ const PROGRESS_EVERY = 200_000;
  */
 export async function readArpa(file: string, options: ReadArpaOptions = {}): Promise<NgramModel> {
   const info = await stat(file).catch(() => undefined);
+  if (info?.isDirectory()) throw new StillwaveError(`${file}: a folder; name the ARPA file in it`);
   if (!info?.isFile()) throw new StillwaveError(`${file}: no such language model file`);
-  const zipped = await isGzip(file);
+  const head = await firstBytes(file);
+  const zipped = head[0] === 0x1f && head[1] === 0x8b;
   // what the header announces is believed as far as the file's size allows
   const parser = new ArpaParser(file, (info.size * (zipped ? 20 : 1)) / 8, options.onProgress);
   const ahead = (problem: string) => new StillwaveError(`${file}:${parser.lineNumber + 1}: ${problem}`);
-  const parse = async (chunks: AsyncIterable<Uint8Array>) => {
-    const decoder = new TextDecoder("utf-8", { fatal: true });
-    let rest = "";
-    for await (const chunk of chunks) {
-      try {
-        rest += decoder.decode(chunk, { stream: true });
-      } catch {
-        throw ahead("not UTF-8 text");
-      }
-      const lines = rest.split("\n");
-      rest = lines.pop()!;
-      for (const line of lines) parser.line(line);
-      if (rest.length > MAX_LINE_CHARACTERS)
-        throw ahead(`a line of over ${MAX_LINE_CHARACTERS} characters; is it an ARPA file?`);
-    }
-    if (rest !== "") parser.line(rest);
-  };
+  let failure: unknown;
+  const parse = (chunks: AsyncIterable<Uint8Array>) =>
+    parseChunks(file, chunks, parser, ahead).catch((error: unknown) => {
+      failure = error;
+      throw error;
+    });
   try {
     const source = createReadStream(file);
     await (zipped ? pipeline(source, createGunzip(), parse) : pipeline(source, parse));
   } catch (error) {
-    if (error instanceof StillwaveError) throw error;
-    throw ahead(`cannot be read on (${(error as Error).message}); is the file whole?`);
+    // the pipeline may report that it was aborted, and not why
+    const cause = failure ?? error;
+    if (cause instanceof StillwaveError) throw cause;
+    throw ahead(`cannot be read on (${(cause as Error).message}); is the file whole?`);
   }
   return parser.finish();
 }
 
-async function isGzip(file: string): Promise<boolean> {
+async function parseChunks(
+  file: string,
+  chunks: AsyncIterable<Uint8Array>,
+  parser: ArpaParser,
+  ahead: (problem: string) => StillwaveError,
+): Promise<void> {
+  let rest: Uint8Array = new Uint8Array(0);
+  let isFirst = true;
+  for await (const chunk of chunks) {
+    rest = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
+    if (isFirst && rest.length < HEAD_BYTES) continue;
+    if (isFirst) refuseForeign(file, rest);
+    isFirst = false;
+    const end = rest.lastIndexOf(NEWLINE) + 1;
+    parseLines(rest.subarray(0, end), parser, ahead);
+    rest = rest.subarray(end);
+    if (rest.length > MAX_LINE_BYTES) throw ahead(`a line of over ${MAX_LINE_BYTES} bytes; is it an ARPA file?`);
+  }
+  if (isFirst) refuseForeign(file, rest);
+  parseLines(rest, parser, ahead);
+}
+
+/** Parses whole lines; those before one that is no UTF-8 are parsed first, so that the message has its number. */
+function parseLines(bytes: Uint8Array, parser: ArpaParser, ahead: (problem: string) => StillwaveError): void {
+  if (bytes.length === 0) return;
+  const sound = soundLines(bytes);
+  const text = new TextDecoder().decode(bytes.subarray(0, sound));
+  if (text !== "") for (const line of text.replace(/\n$/, "").split("\n")) parser.line(line);
+  if (sound < bytes.length) throw ahead("not UTF-8 text; convert it with iconv");
+}
+
+async function firstBytes(file: string): Promise<Uint8Array> {
   const handle = await open(file, "r");
   try {
-    const { buffer, bytesRead } = await handle.read(new Uint8Array(2), 0, 2, 0);
-    return bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b;
+    const { buffer, bytesRead } = await handle.read(new Uint8Array(HEAD_BYTES), 0, HEAD_BYTES, 0);
+    return buffer.subarray(0, bytesRead);
   } finally {
     await handle.close();
   }
+}
+
+/** @throws StillwaveError naming what a file is that begins as other formats do. */
+function refuseForeign(file: string, head: Uint8Array): void {
+  const text = Buffer.from(head.subarray(0, HEAD_BYTES)).toString("latin1");
+  const found = FOREIGN.find(([magic]) => text.startsWith(magic));
+  if (found) throw new StillwaveError(`${file}: ${found[1]}`);
 }
 
 class ArpaParser {

@@ -9,4 +9,4 @@ export * from "./lexicon-beam.ts";
 export * from "./lexicon-trie.ts";
 export { LN_PER_LOG10, type NgramModel } from "./ngram.ts";
 export * from "./prefix-beam.ts";
-export * from "./spellings.ts";
+export { readSpellings, type SpellOptions, spellWords } from "./spellings.ts";

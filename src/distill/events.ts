@@ -12,7 +12,7 @@ export interface StepEvent {
   readonly kind: "step";
   readonly step: number;
   readonly totalSteps: number;
-  /** `masked` and `unmasked`: hint layers and last layer together, unweighted. */
+  /** `masked` and `unmasked`: hint layers and last layer as the loss weighs them, so that their sum is `total`. */
   readonly loss: StepLosses & { readonly masked: number; readonly unmasked: number };
   readonly row: TrainRow;
 }
@@ -25,8 +25,10 @@ export type TrainingEvent =
       readonly step: number;
       readonly loss: number;
       readonly row: ValidationRow;
-      /** The lowest so far (always false before the first update). */
+      /** The lowest after an update so far, and not diverged. */
       readonly best: boolean;
+      /** Above 1.5 times the loss before the first update. */
+      readonly diverged: boolean;
     }
   | { readonly kind: "checkpoint"; readonly step: number; readonly folder: string };
 
@@ -37,7 +39,10 @@ export interface DistillSummary {
   /** Validation loss before the first update and after the last; null without a validation set. */
   readonly initialValidation: number | null;
   readonly finalValidation: number | null;
+  /** The lowest after an update. */
   readonly best: Scored | null;
+  /** The last validation loss is above 1.5 times that before the first update. */
+  readonly diverged: boolean;
   /** Model folders, relative to the run folder; `best` is null without a validation set. */
   readonly models: { readonly last: string; readonly best: string | null };
   /** SHA-256 over the final weights, parameter by parameter: equal runs have equal hashes. */
@@ -118,6 +123,11 @@ export function stepEvent(
     maskedFraction: frames > 0 ? total(({ mask }) => mask) / frames : 0,
     rssBytes: process.memoryUsage.rss(),
   };
-  const loss = { ...losses, masked: hintMasked + lastMasked, unmasked: hintUnmasked + lastUnmasked };
+  const { hintWeight, lastWeight } = plan.loss;
+  const loss = {
+    ...losses,
+    masked: hintWeight * hintMasked + lastWeight * lastMasked,
+    unmasked: hintWeight * hintUnmasked + lastWeight * lastUnmasked,
+  };
   return { kind: "step", step, totalSteps: plan.totalSteps, loss, row };
 }

@@ -43,7 +43,6 @@ export interface DistillRecord extends RunRecord {
 
 export const DISTILLATION: RunKind<DistillRecord> = {
   errors: {
-    cannotBeMade: (code) => `run folder cannot be made (${code}); give another outDir`,
     used: "holds a run already; go on with it by --resume (resume: true), or give another run.outDir",
     foreign: "not empty and not a run folder (no run.json); give another outDir",
   },
@@ -64,12 +63,13 @@ export const DISTILLATION: RunKind<DistillRecord> = {
   },
 };
 
-/** Settings that leave the weights as they would have been: where and how fast to compute, what to keep and to log. */
+/** Settings that leave the weights as they would have been: where and how fast to compute, when to stop, what to keep. */
 const CHANGEABLE: readonly string[] = [
   "run.device",
   "run.threads",
   "run.outDir",
   "run.logEverySteps",
+  "run.stopOnDivergence",
   "run.checkpointEverySteps",
   "run.keepEvery",
   "data.workers",

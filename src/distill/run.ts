@@ -2,7 +2,7 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { StillwaveError } from "../errors.ts";
-import { explainDiskError, writeFileAtomic } from "../files.ts";
+import { diskError, writeFileAtomic } from "../files.ts";
 import type { Parameters } from "../graph/array.ts";
 import { type AdamWState, createAdamWState } from "../optim/adamw.ts";
 import { checkpointName, listCheckpoints, restoreLast, restoreWeights } from "../training/checkpoints.ts";
@@ -17,7 +17,7 @@ import { distillPlan } from "./plan.ts";
 import type { Prepare, PreparedRun } from "./prepare.ts";
 import type { Recipe } from "./recipe/schema.ts";
 import { DISTILL_FILES, DISTILLATION, type DistillRecord, notesOnChanges, recordStart } from "./record.ts";
-import { freshState, isRunState, type RunState } from "./state.ts";
+import { freshState, hasDiverged, isRunState, type RunState } from "./state.ts";
 import type { DistillStep } from "./step.ts";
 import { StudentTrainer } from "./train.ts";
 
@@ -62,7 +62,7 @@ async function* run(options: DistillRunOptions, note: Note): Run {
     prepared = await options.prepare(recipe, { outDir: path, note });
     yield* trainAndFinish(folder, prepared, options, note);
   } catch (error) {
-    throw explainDiskError(error, path, "see that the run folder can be written", " and go on with --resume");
+    throw diskError(error, path, ", and go on with --resume");
   } finally {
     try {
       await prepared?.dispose();
@@ -97,6 +97,7 @@ async function* trainAndFinish(
     yield { kind: "start", step: start.step, totalSteps, batchesPerEpoch, epochs, folder: path };
     trainer = new StudentTrainer({ plan, step, optimizer, start, speech, writeRow: log.write, signal });
     const end = yield* runTraining(trainer, { start, checkpoints, signal, savesWhenLeft: true });
+    if (end.step < totalSteps && recipe.run.stopOnDivergence && hasDiverged(end)) throw divergence(end, checkpoints);
     const isValidated = speech.validation === null || end.validatedStep === totalSteps;
     if (end.step < totalSteps || (!isValidated && signal?.aborted)) {
       const remedy = `checkpoint of step ${end.step} is in ${checkpoints}; go on with --resume (resume: true)`;
@@ -109,6 +110,15 @@ async function* trainAndFinish(
     await trainer?.close();
     log.close();
   }
+}
+
+function divergence({ step, initialValidation, lastValidation }: RunState, checkpoints: string): StillwaveError {
+  const [before, now] = [initialValidation, lastValidation?.loss ?? null].map((loss) => loss?.toPrecision(4));
+  return new StillwaveError(
+    `step ${step}: the validation loss is ${now} and was ${before} before the first update: the run has diverged and stops, as ` +
+      `run.stopOnDivergence says. Its last checkpoint is in ${checkpoints}. Begin another run with a lower optimizer.peakLr or ` +
+      "with optimizer.clipNorm; --resume with run.stopOnDivergence=false goes on with this one",
+  );
 }
 
 /** Brings weights and moments to the last whole checkpoint; undefined where there is none: the run begins again. */
@@ -168,6 +178,7 @@ async function finish(
     initialValidation,
     finalValidation,
     best,
+    diverged: hasDiverged(end),
     models: { last: DISTILL_FILES.last, best: best ? DISTILL_FILES.best : null },
     weightsSha256: hashOf(step.parameters),
   };

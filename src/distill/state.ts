@@ -13,7 +13,7 @@ const runState = z
     /** Validation before the first update. */
     initialValidation: z.number().nullable(),
     lastValidation: scored.nullable(),
-    /** Step with the lowest validation loss so far, and that loss; null before the first validation. */
+    /** Step with the lowest validation loss after an update so far, and that loss; null before there is one. */
     best: scored.nullable(),
     /** Steps of the checkpoints that are kept for good (every k-th), as the settings of their time had it. */
     kept: z.array(z.int()).readonly(),
@@ -39,6 +39,13 @@ export const freshState = (totalSteps: number): RunState => ({
   kept: [],
   seconds: 0,
 });
+
+/** A validation loss above so many times the one before the first update is that of a run that has diverged. */
+export const DIVERGENCE = 1.5;
+
+/** Whether the last validation was that of a run that has diverged. */
+export const hasDiverged = ({ initialValidation, lastValidation }: RunState): boolean =>
+  initialValidation !== null && lastValidation !== null && lastValidation.loss > DIVERGENCE * initialValidation;
 
 /** Whether a checkpoint's state has everything a run goes on from. */
 export const isRunState = (state: CheckpointState): state is RunState => runState.safeParse(state).success;

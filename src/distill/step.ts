@@ -5,6 +5,7 @@ import type { Parameters } from "../graph/array.ts";
 import type { Graph } from "../graph/graph.ts";
 import * as g from "../graph/ops.ts";
 import { input, type Value } from "../graph/value.ts";
+import { memoryLimit } from "../memory.ts";
 import { frameCount, type ModelConfig, validFrames } from "../models/config.ts";
 import { flatten } from "../models/flat.ts";
 import { type DropoutRates, encode, extractFeatures, maskFeatures } from "../models/forward.ts";
@@ -58,7 +59,7 @@ export interface StepOptions extends StudentOptions {
 }
 
 /** Memory of the process above which sessions are made anew. */
-const RECYCLE_ABOVE_BYTES = 4 * 2 ** 30;
+const RECYCLE_ABOVE_BYTES = Math.min(4 * 2 ** 30, memoryLimit().bytes / 2);
 
 /**
  * The teacher's graph: `target.<k>` [batch, time, dim] for each of its `layers`, masked frames from the full pass, unmasked

@@ -10,7 +10,7 @@ import type { Outcome, Trainer } from "../training/loop.ts";
 import { type Learned, stepEvent, type TrainingEvent } from "./events.ts";
 import { checkMaskOptions, maskProbAt, spanMasks } from "./masks.ts";
 import { type EpochBatch, epochBatches, type RunSpeech } from "./speech.ts";
-import type { RunState } from "./state.ts";
+import { hasDiverged, type RunState } from "./state.ts";
 import { notFinite, type ValidationParts, validateIfDue } from "./validate.ts";
 
 export interface StudentTrainerParts extends ValidationParts {
@@ -96,7 +96,10 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
 
   evaluate = (state: RunState) => validateIfDue(this.parts, state, this.seconds);
   seconds = () => this.parts.start.seconds + (performance.now() - this.began) / 1000;
-  isFinished = ({ step }: RunState) => step >= this.parts.plan.totalSteps;
+  isFinished = (state: RunState) => {
+    const { totalSteps, run } = this.parts.plan;
+    return state.step >= totalSteps || (run.stopOnDivergence && hasDiverged(state));
+  };
   isCheckpointDue = ({ step }: RunState) => step % this.parts.plan.run.checkpointEverySteps === 0;
   keeps = ({ kept }: RunState, step: number) => kept.includes(step);
   checkpointEvent = (step: number, folder: string): TrainingEvent => ({ kind: "checkpoint", step, folder });

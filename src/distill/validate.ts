@@ -8,7 +8,7 @@ import { epochsDone, type TrainingEvent } from "./events.ts";
 import { meanLosses, type StepLosses } from "./loss.ts";
 import type { DistillPlan } from "./plan.ts";
 import type { RunSpeech, ValidationSpeech } from "./speech.ts";
-import type { RunState } from "./state.ts";
+import { hasDiverged, type RunState } from "./state.ts";
 import type { DistillStep } from "./step.ts";
 
 export interface ValidationParts {
@@ -35,7 +35,7 @@ export async function validateIfDue(
   const losses = await validationLosses(parts, speech.validation, step);
   if (!losses) return undefined;
   const loss = losses.total;
-  const best = step > 0 && (state.best === null || loss < state.best.loss);
+  const isLowest = step > 0 && (state.best === null || loss < state.best.loss);
   const row: ValidationRow = {
     kind: "validation",
     step,
@@ -51,9 +51,10 @@ export async function validateIfDue(
     validatedStep: step,
     initialValidation: step === 0 ? loss : state.initialValidation,
     lastValidation: { step, loss },
-    best: best ? { step, loss } : state.best,
+    best: isLowest ? { step, loss } : state.best,
   };
-  return { state: validated, event: { kind: "validation", step, loss, row, best } };
+  const diverged = hasDiverged(validated);
+  return { state: validated, event: { kind: "validation", step, loss, row, best: isLowest && !diverged, diverged } };
 }
 
 /**

@@ -60,7 +60,7 @@ export function exportGraph(
   const wave = config.normalizeWaveform ? normalizeWaveform(silent, own, lengths) : silent;
   const features = extractFeatures(config, lookup, wave, {
     features: "channels-first",
-    lengths: isolate && config.convNorm === "group" ? lengths : null,
+    normaliseOver: isolate && config.convNorm === "group" ? lengths : null,
   });
   const frames: Dim = outputFrames(config);
   const mask = entriesBefore(frameCounts(config, lengths, isolate), frames);

@@ -1,8 +1,8 @@
 // Models as ONNX files that run anywhere: written, run, compared with their source, and only then put in place.
-import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { StillwaveError, UsageError } from "../errors.ts";
-import { syncFolder } from "../files.ts";
+import { diskError, makeFolder, refusalOf, syncFolder } from "../files.ts";
 import { sizeOf } from "../graph/array.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { checkModelConfig, receptiveField, SAMPLE_RATE_HZ, samplesPerFrame } from "../models/config.ts";
@@ -134,7 +134,7 @@ export async function exportOnnx(model: ModelWeights, options: ExportOptions): P
   const staging = join(folder, `.${basename(out)}.${process.pid}.tmp`);
   const { limit, measure } = LIMITS[dtype];
   try {
-    await mkdir(staging, { recursive: true });
+    await makeFolder(staging);
     const names = await writeOnnx(onnx, staging, basename(out), external);
     const open = () => openOnnxFile(join(staging, basename(out)));
     const drift = await measureDrift(open, model, choice, padWaveforms(speech), { runtime, isolate });
@@ -168,9 +168,7 @@ export async function exportOnnx(model: ModelWeights, options: ExportOptions): P
       warnings: warningsFor(model.config, options),
     };
   } catch (error) {
-    const { code, syscall } = error as NodeJS.ErrnoException;
-    if (code && syscall) throw new StillwaveError(`${options.out}: cannot be written (${code})`);
-    throw error;
+    throw diskError(refusalOf(error) ?? error, options.out);
   } finally {
     await rm(staging, { recursive: true, force: true }).catch(() => {});
   }

@@ -2,7 +2,7 @@
 import { type FileHandle, lstat, open, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { StillwaveError } from "../errors.ts";
-import { writeFileAtomic } from "../files.ts";
+import { diskError, writeFileAtomic } from "../files.ts";
 import type { Settings } from "./settings.ts";
 import type { Source } from "./sources.ts";
 
@@ -105,11 +105,14 @@ export class ExtractManifest {
   }
 
   private async append(line: ExtractRecord | Claim): Promise<void> {
-    if (!this.file) {
-      await this.rewrite();
-      this.file = await open(join(this.folder, MANIFEST_NAME), "a");
+    const path = join(this.folder, MANIFEST_NAME);
+    if (!this.file) await this.rewrite();
+    try {
+      this.file ??= await open(path, "a");
+      await this.file.appendFile(`${JSON.stringify(line)}\n`);
+    } catch (error) {
+      throw diskError(error, path);
     }
-    await this.file.appendFile(`${JSON.stringify(line)}\n`);
   }
 
   /** Writes the whole manifest, sorted by id, one line an utterance. */

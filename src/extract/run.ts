@@ -1,11 +1,14 @@
 // Extracts hidden states of many utterances to files: batched by length, padded frames cut off, resumable, atomic.
-import { mkdir } from "node:fs/promises";
 import { SAMPLE_RATE_HZ } from "../audio/index.ts";
 import { type BadFile, closeDecodingThreads, type PlannedBatch, prefetchBatches } from "../data/index.ts";
 import { StillwaveError } from "../errors.ts";
+import { makeFolder } from "../files.ts";
+import type { HostArray } from "../graph/array.ts";
 import { receptiveField } from "../models/config.ts";
+import { type PaddedWaveforms, padWaveforms } from "../models/waveform.ts";
 import { memoryProblem } from "../upstream/batches.ts";
 import { createModel, type Model } from "../upstream/model.ts";
+import { runSound } from "../upstream/unsound.ts";
 import { batchNotes, planBatches } from "./batches.ts";
 import { ExtractManifest, type ExtractRecord } from "./manifest.ts";
 import { type ExtractFilesOptions, type Intent, intentOf } from "./settings.ts";
@@ -70,9 +73,12 @@ export async function* extractFiles(options: ExtractFilesOptions): AsyncGenerato
       yield { kind: "file", record, done: skipped + written, total: utterances, seconds };
     }
   } finally {
-    await manifest.close();
-    await model.dispose();
-    await closeDecodingThreads();
+    try {
+      await manifest.close();
+    } finally {
+      await model.dispose();
+      await closeDecodingThreads();
+    }
   }
   const kind = signal?.aborted && todo.size > 0 ? "interrupted" : "done";
   yield { kind, outDir, written, skipped, badFiles };
@@ -106,9 +112,7 @@ async function prepare(options: ExtractFilesOptions): Promise<Job> {
         ...tooLong.slice(0, 10).map((file) => `  ${describe(file)}`),
       ].join("\n"),
     );
-  await mkdir(outDir, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
-    throw new StillwaveError(`${outDir}: cannot be made or is no folder (${error.code})`);
-  });
+  await makeFolder(outDir);
   const manifest = await ExtractManifest.open(outDir);
   const todo = new Map<string, Source>();
   for (const source of fitting) if (!(await manifest.isFinished(source, hash))) todo.set(source.id, source);
@@ -129,16 +133,21 @@ async function* extractBatches(
       if (signal?.aborted) return;
       badFiles.push(...bad);
       yield* bad.map((file) => ({ bad: file }));
-      if (batch.samples.length === 0) continue;
-      const out = await model.extract(batch, { isolate: intent.settings.isolate });
-      for (const [item, id] of batch.ids.entries()) {
-        const source = todo.get(id);
+      const items = batch.ids.map((_, item) => item);
+      const { sound, unsound } = await runSound(items, (some) => statesOf(model, someOf(batch, some), intent));
+      for (const { item, error } of unsound) {
+        const file = { path: batch.paths[item], reason: error.message };
+        if (onBadFile === "stop") throw new StillwaveError(describe(file));
+        badFiles.push(file);
+        yield { bad: file };
+      }
+      for (const { item, result: arrays } of sound) {
+        const source = todo.get(batch.ids[item]);
         if (!source) continue;
-        const arrays = checkedStates(model, out, item, source, intent);
         await manifest.claim(fileOf(source, intent));
         const record = await writeStates(outDir, source, arrays, intent);
         await manifest.add(record);
-        todo.delete(id);
+        todo.delete(source.id);
         yield { record };
       }
       if (signal?.aborted) return;
@@ -146,6 +155,22 @@ async function* extractBatches(
   } catch (error) {
     if (!signal?.aborted || error instanceof StillwaveError) throw error;
   }
+}
+
+/** The chosen states of every item of a batch, or what is wrong with them. */
+async function statesOf(
+  model: Model,
+  batch: PaddedWaveforms,
+  intent: Intent,
+): Promise<(HostArray[] | StillwaveError)[]> {
+  const out = await model.extract(batch, { isolate: intent.settings.isolate });
+  return batch.samples.map((_, item) => checkedStates(model, out, item, intent));
+}
+
+/** Items of a batch, padded to the longest of them. */
+function someOf({ wave, paddedSamples, samples }: PaddedWaveforms, items: readonly number[]): PaddedWaveforms {
+  if (items.length === samples.length) return { wave, paddedSamples, samples };
+  return padWaveforms(items.map((item) => wave.subarray(item * paddedSamples, item * paddedSamples + samples[item])));
 }
 
 const describe = ({ path, reason }: BadFile) => `${path}: ${reason}`;

@@ -9,36 +9,41 @@ import type { Extraction, Model } from "../upstream/model.ts";
 import { stateOf } from "../upstream/states.ts";
 import type { ExtractRecord } from "./manifest.ts";
 import { encodeNpy } from "./npy.ts";
-import type { Intent } from "./settings.ts";
+import type { Intent, Settings } from "./settings.ts";
 import type { Source } from "./sources.ts";
 
 export const fileOf = ({ id }: Source, { format }: Intent) => `${id}.${format}`;
 
 /**
- * The chosen states of item `item` without its padded frames, each [frames, dim].
- * @throws StillwaveError for a value that the format cannot hold, or that is no number
+ * The chosen states of item `item` without its padded frames, each [frames, dim]; an error, not thrown, for a value that the
+ * format cannot hold, or that is no number.
  */
 export function checkedStates(
   { config }: Pick<Model, "config">,
   out: Extraction,
   item: number,
-  { path }: Source,
   { states, settings }: Intent,
-): HostArray[] {
+): HostArray[] | StillwaveError {
   const frames = out.validFrames[item];
-  const limit = settings.dtype === "float16" ? 65519 : Number.MAX_VALUE;
-  return states.map((state) => {
+  const arrays: HostArray[] = [];
+  for (const state of states) {
     const { shape, data: all } = stateOf(config, out, state);
     const [, time, dim] = shape as [number, number, number];
     const start = item * time * dim;
     const data = all.subarray(start, start + frames * dim);
-    const bad = data.find((value) => !(Math.abs(value) <= limit));
-    if (bad !== undefined)
-      throw new StillwaveError(
-        `${path}: layer ${state.number} holds ${bad}${Number.isFinite(bad) ? ", beyond float16; extract float32" : "; the model or the audio is damaged"}`,
-      );
-    return { shape: [frames, dim], data };
-  });
+    const problem = valueProblem(data, settings);
+    if (problem) return new StillwaveError(`layer ${state.number} holds ${problem}`);
+    arrays.push({ shape: [frames, dim], data });
+  }
+  return arrays;
+}
+
+/** The first value that cannot be stored, and why. */
+export function valueProblem(data: Float32Array, { dtype }: Pick<Settings, "dtype">): string | undefined {
+  const limit = dtype === "float16" ? 65519 : Number.MAX_VALUE;
+  const bad = data.find((value) => !(Math.abs(value) <= limit));
+  if (bad === undefined) return undefined;
+  return `${bad}${Number.isFinite(bad) ? ", beyond float16; extract float32" : "; the audio (samples far too large) or the model is damaged"}`;
 }
 
 /** Writes `arrays` of `source` into `outDir`; returns what the manifest shall say. */

@@ -12,7 +12,7 @@ import {
 import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { StillwaveError } from "../errors.ts";
-import { writeFileAtomic } from "../files.ts";
+import { diskError, writeFileAtomic } from "../files.ts";
 import { strictJson } from "./format.ts";
 import type { MetricsRow } from "./metrics.types.ts";
 import { parseMetricsRow } from "./metrics-row.ts";
@@ -37,7 +37,7 @@ export function openMetrics(path: string): MetricsWriter {
     try {
       return action();
     } catch (error) {
-      throw new StillwaveError(`${path}: cannot write metrics: ${(error as Error).message}`, { cause: error });
+      throw diskError(error, path);
     }
   };
   const file = guard(() => {

@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { StillwaveError } from "../errors.ts";
+import { diskError } from "../files.ts";
 import type { MetricsRow } from "./metrics.types.ts";
 
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
@@ -100,7 +101,7 @@ export function openEventWriter(folder: string, options: EventWriterOptions = {}
     try {
       writeFileSync(file, bytes);
     } catch (error) {
-      throw new StillwaveError(`${path}: cannot write events: ${(error as Error).message}`, { cause: error });
+      throw diskError(error, path);
     }
   };
   const scalars: EventWriter["scalars"] = (step, values) =>
@@ -129,14 +130,18 @@ export function openEventWriter(folder: string, options: EventWriterOptions = {}
 
 /** A restart within the same second gets `.1`, `.2`, ... appended, which TensorBoard reads after the first. */
 function createNew(folder: string, name: string): { file: number; path: string } {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw diskError(error, folder);
+  }
   for (let attempt = 0; ; attempt++) {
     const path = join(folder, attempt ? `${name}.${attempt}` : name);
     try {
-      mkdirSync(folder, { recursive: true });
       return { file: openSync(path, "wx"), path };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "EEXIST" && attempt < 1000) continue;
-      throw new StillwaveError(`${path}: cannot create an event file: ${(error as Error).message}`, { cause: error });
+      throw diskError(error, path);
     }
   }
 }

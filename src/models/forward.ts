@@ -12,8 +12,10 @@ import {
 } from "../nn/attention.ts";
 import { channelsFirstFeatures } from "../nn/features/channels-first.ts";
 import { channelsLastFeatures } from "../nn/features/channels-last.ts";
+import type { NormalisedOver } from "../nn/features/first-layer.ts";
 import { layerNorm, linear } from "../nn/linear.ts";
 import { positionalConv } from "../nn/positional-conv.ts";
+import type { Rows } from "../nn/query-blocks.ts";
 import { relativePositionBias } from "../nn/relative-position.ts";
 import { type Dropout, noDropout, type ParameterLookup, within } from "../nn/scope.ts";
 import { layerShape, type ModelConfig } from "./config.ts";
@@ -32,12 +34,14 @@ export interface DropoutRates {
 export interface ForwardOptions {
   /** Native convolutions (no gradient) or matrix products (trainable). Both give the same numbers. */
   readonly features?: "channels-first" | "channels-last";
-  /** int64 [batch], samples: GroupNorm statistics over each item's own samples. Absent or null: over padding too. */
-  readonly lengths?: Value | null;
+  /** What the first GroupNorm normalises over. Absent or null: padding too. */
+  readonly normaliseOver?: NormalisedOver;
   readonly dropout?: Dropout;
   readonly rates?: DropoutRates;
   /** Multiply the gradient that layer i passes on by (N-i)/(N-i+1), and its head's by what is left (method of ARMHuBERT). */
   readonly layerGradientScale?: boolean;
+  /** Blocks of queries that attention maps are made in, at least; default 1. More need less memory, and give the same numbers. */
+  readonly queryBlocks?: number;
 }
 
 /** Which frames are masked and which exist. */
@@ -56,7 +60,7 @@ export interface EncoderOutputs {
   readonly encoderInput: Value;
   /** Output of every layer, [batch, time, dim], before any final norm. */
   readonly layers: readonly Value[];
-  /** Attention maps of the layers that compute one, [batch, heads, query, key]. */
+  /** Attention maps of the layers that compute one, [batch, heads, query, key]; none where they are made in blocks. */
   readonly maps: ReadonlyMap<number, Value>;
   /** Head outputs, [batch, time, headDim], one per entry of `headLayers`. */
   readonly heads: readonly Value[];
@@ -68,7 +72,7 @@ export interface EncoderOutputs {
 export function extractFeatures(config: ModelConfig, p: ParameterLookup, wave: Value, options: ForwardOptions = {}) {
   const extract =
     options.features === "channels-first" && config.convNorm === "group" ? channelsFirstFeatures : channelsLastFeatures;
-  const raw = extract(within(p, "feature_extractor"), wave, config, options.lengths); // [batch, time, channels]
+  const raw = extract(within(p, "feature_extractor"), wave, config, options.normaliseOver); // [batch, time, channels]
   const conv = config.channelScale ? g.mul(raw, p("feature_extractor.channel_scale")) : raw;
   const [batch, time, channels] = conv.shape;
   const rows = g.reshape(conv, [mulDims(batch, time), channels]);
@@ -106,27 +110,45 @@ export function encode(
   valid: Value | null,
   options: ForwardOptions = {},
 ): EncoderOutputs {
-  const { dropout = noDropout, rates = NO_DROPOUT } = options;
-  const { layers: count, relativePosition: relative } = config;
+  const { posConv, encoderInput } = addPositions(config, p, features);
+  return { posConv, encoderInput, ...encodeLayers(config, p, encoderInput, valid, options) };
+}
+
+/** What layer 0 reads of masked features, [batch, time, dim] both. */
+export function addPositions(config: ModelConfig, p: ParameterLookup, features: Value) {
   const [batch, time] = features.shape;
+  const rows = g.reshape(features, [mulDims(batch, time), config.dim]);
+  const posConv = positionalConv(within(p, "encoder.pos_conv_embed.conv"), rows, batch, time, config.posConv);
+  const positioned = g.add(rows, posConv);
+  const encoderInput = config.normFirst
+    ? positioned
+    : layerNorm(p, "encoder.layer_norm", positioned, config.layerNormEps);
+  return { posConv: g.reshape(posConv, features.shape), encoderInput: g.reshape(encoderInput, features.shape) };
+}
+
+/** The layers, from what the first of them reads, [batch, time, dim]. */
+export function encodeLayers(
+  config: ModelConfig,
+  p: ParameterLookup,
+  encoderInput: Value,
+  valid: Value | null,
+  options: ForwardOptions = {},
+): Omit<EncoderOutputs, "posConv" | "encoderInput"> {
+  const { dropout = noDropout, rates = NO_DROPOUT, queryBlocks: blocks = 1 } = options;
+  const { layers: count, relativePosition: relative } = config;
+  const [batch, time] = encoderInput.shape;
   const bias: ScoreBias = {
     keys: keyBias(valid),
     positions: relative && relativePositionBias(p("encoder.layers.0.attention.rel_attn_embed.weight"), time, relative),
   };
   const inTime = (x: Value) => g.reshape(x, [batch, time, x.shape[1]]);
-  const norm = (x: Value) => layerNorm(p, "encoder.layer_norm", x, config.layerNormEps);
 
-  const rows = g.reshape(features, [mulDims(batch, time), config.dim]);
-  const posConv = positionalConv(within(p, "encoder.pos_conv_embed.conv"), rows, batch, time, config.posConv);
-  const positioned = g.add(rows, posConv);
-  const encoderInput = config.normFirst ? positioned : norm(positioned);
-
-  let x = dropout(encoderInput, "encoder", rates.residual);
+  let x = dropout(g.reshape(encoderInput, [mulDims(batch, time), config.dim]), "encoder", rates.residual);
   const [layers, heads]: [Value[], Value[]] = [[], []];
-  const maps = new Map<number, Value>();
-  const readings = new Map<number, Value>();
+  const maps = new Map<number, Rows>();
+  const readings = new Map<number, Rows>();
   /** The map of layer `source` as reusing layers read it; the official reading is computed once for all of them. */
-  const reusedMap = (source: number, shape: AttentionShape): Value => {
+  const reusedMap = (source: number, shape: AttentionShape): Rows => {
     const map = maps.get(source)!;
     if (config.reuse === "exact") return map;
     const reading = readings.get(source) ?? officialReusedMap(map, shape, bias);
@@ -139,7 +161,9 @@ export function encode(
     const source = config.attentionFrom[i];
     const reused = source === i ? null : reusedMap(source, shape);
     const drop: LayerOptions["drop"] = (value, place, rate) => dropout(value, `layer${i}.${place}`, rates[rate]);
-    const layer = encoderLayer(config, within(p, `encoder.layers.${i}`), x, { shape, ffnDim, bias, reused, drop });
+    // No two layers in like blocks: the engine would take equal rows for one value, and hold it from layer to layer.
+    const inBlocks = { bias, reused, blocks: blocks === 1 ? 1 : blocks + i };
+    const layer = encoderLayer(config, within(p, `encoder.layers.${i}`), x, { shape, ffnDim, drop, ...inBlocks });
     if (layer.map) maps.set(i, layer.map);
     layers.push(inTime(layer.output));
     const share = options.layerGradientScale ? (count - i) / (count - i + 1) : 1;
@@ -147,8 +171,9 @@ export function encode(
     if (config.headLayers.includes(i) && config.headDim !== null)
       heads.push(inTime(linear(p, `heads.${i}`, options.layerGradientScale ? g.scaleGradient(x, 1 - share) : x)));
   }
-  const last = inTime(config.normFirst ? norm(x) : x);
-  return { posConv: inTime(posConv), encoderInput: inTime(encoderInput), layers, maps, heads, last };
+  const last = inTime(config.normFirst ? layerNorm(p, "encoder.layer_norm", x, config.layerNormEps) : x);
+  const whole = blocks === 1 ? [...maps].map(([i, map]): [number, Value] => [i, map(0, time)]) : [];
+  return { layers, maps: new Map(whole), heads, last };
 }
 
 /** Without heads there is no attention block, with `ffnDim` 0 no feed-forward block. */

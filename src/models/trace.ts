@@ -3,6 +3,7 @@ import { InternalError } from "../errors.ts";
 import { type Dim, symbol } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
 import { input, int64Scalar, type Value } from "../graph/value.ts";
+import type { WindowMoments } from "../nn/features/first-layer.ts";
 import { frameDim } from "../nn/features/frames.ts";
 import { entriesBefore, windowCounts } from "../nn/features/lengths.ts";
 import type { ParameterLookup } from "../nn/scope.ts";
@@ -39,6 +40,12 @@ export function validInput(frames: Dim, name = "validFrames"): Value {
 
 /** Samples of every item before its padding: int64 input `lengths` [batch]. */
 export const lengthsInput = (): Value => input("lengths", [BATCH], "int64");
+
+/** Moments of the first convolution's windows, known beforehand: inputs `centre` and `covariance`. */
+export function momentsInput({ conv }: ModelConfig): WindowMoments {
+  const [{ kernel }] = conv;
+  return { centre: input("centre", [BATCH, 1, kernel]), covariance: input("covariance", [BATCH, kernel, kernel]) };
+}
 
 /**
  * `validFrames` of every item inside the graph: int64 [batch] from its samples, int64 [batch]. Not cut to the frames

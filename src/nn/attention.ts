@@ -1,8 +1,9 @@
 // Self-attention that computes its map, or takes over the map of an earlier layer.
-import { type Dim, fixedDim, mulDims } from "../graph/dim.ts";
+import { type Dim, fixedDim, mulDims, subDims } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
 import { constant, type Value } from "../graph/value.ts";
 import { linear } from "./linear.ts";
+import { queryBlocks, type Rows, rowsOf } from "./query-blocks.ts";
 import type { ParameterLookup } from "./scope.ts";
 
 export interface AttentionShape {
@@ -20,7 +21,7 @@ export interface ScoreBias {
   /** 0 at valid keys, very negative at padded ones: [batch, 1, time, 1]. */
   readonly keys: Value | null;
   /** WavLM's relative position bias before gating: [1, heads, query, key]. */
-  readonly positions: Value | null;
+  readonly positions: Rows | null;
 }
 
 /** Scores below this never survive a softmax in float32. */
@@ -38,7 +39,8 @@ const mergeHeads = (x: Value, { batch, time, heads, headDim }: AttentionShape): 
  * The attention map softmax(Q K^T / sqrt(headDim) + bias), [batch, heads, query, key]. The key bias rides in the product
  * as one more column of Q (ones) and K (the bias), so the map-sized tensor is not passed over again for it.
  */
-function attentionMap(p: ParameterLookup, x: Value, shape: AttentionShape, bias: ScoreBias): Value {
+function attentionMap(p: ParameterLookup, x: Value, shape: AttentionShape, bias: ScoreBias): Rows {
+  const { positions } = bias;
   const alpha = 1 / Math.sqrt(shape.headDim);
   let query = splitHeads(linear(p, "q_proj", x), shape);
   let key = splitHeads(linear(p, "k_proj", x), shape);
@@ -47,12 +49,14 @@ function attentionMap(p: ParameterLookup, x: Value, shape: AttentionShape, bias:
     query = g.concat([query, g.broadcast(g.dimension(1), column)], 3);
     key = g.concat([key, g.broadcast(g.mul(bias.keys, 1 / alpha), column)], 3);
   }
-  const scores = g.matmul(query, key, { transB: true, alpha });
-  if (!bias.positions) return g.softmax(scores);
+  const scores: Rows = (start, end) => g.matmul(g.slice(query, 2, start, end), key, { transB: true, alpha });
+  if (!positions) return rowsOf(shape.time, (start, end) => g.softmax(scores(start, end)));
   const { biasHeads } = shape;
   const own = (value: Value) => (biasHeads ? g.gather(value, int64List(biasHeads), 1) : value);
-  const gate = positionGate(p, x, { ...shape, heads: fixedDim(bias.positions.shape[1]) });
-  return g.softmax(g.add(scores, g.mul(own(bias.positions), own(gate))));
+  const gate = positionGate(p, x, { ...shape, heads: fixedDim(p("gru_rel_pos_const").shape[1]) });
+  return rowsOf(shape.time, (start, end) =>
+    g.softmax(g.add(scores(start, end), g.mul(own(positions(start, end)), own(g.slice(gate, 2, start, end))))),
+  );
 }
 
 const int64List = (numbers: readonly number[]): Value =>
@@ -73,32 +77,39 @@ function positionGate(p: ParameterLookup, x: Value, shape: AttentionShape): Valu
  * The map as the released code's reusing layer sees it: [head, batch] read as [batch, head], and softmax applied again,
  * with the padded keys of the item it now stands for masked out.
  */
-export function officialReusedMap(map: Value, { batch, time, heads }: AttentionShape, bias: ScoreBias): Value {
-  const swapped = g.reshape(g.transpose(map, [1, 0, 2, 3]), [batch, heads, time, time]);
-  return g.softmax(bias.keys ? g.add(swapped, g.reshape(bias.keys, [batch, 1, 1, time])) : swapped);
+export function officialReusedMap(map: Rows, { batch, time, heads }: AttentionShape, bias: ScoreBias): Rows {
+  return rowsOf(time, (start, end) => {
+    const rows = g.transpose(map(start, end), [1, 0, 2, 3]);
+    const swapped = g.reshape(rows, [batch, heads, subDims(end, start), time]);
+    return g.softmax(bias.keys ? g.add(swapped, g.reshape(bias.keys, [batch, 1, 1, time])) : swapped);
+  });
 }
 
-/** out_proj(map V): [rows, dim]. The map's dropout is the caller's. */
-function applyMap(p: ParameterLookup, x: Value, map: Value, shape: AttentionShape): Value {
+/** out_proj(map V): [rows, dim], the map made and used in `blocks` blocks of queries. The map's dropout is the caller's. */
+function applyMap(p: ParameterLookup, x: Value, map: Rows, shape: AttentionShape, blocks: number): Value {
   const values = splitHeads(linear(p, "v_proj", x), shape);
-  return linear(p, "out_proj", mergeHeads(g.matmul(map, values), shape));
+  const parts = queryBlocks(shape.time, blocks).map(([start, end]) => g.matmul(map(start, end), values));
+  return linear(p, "out_proj", mergeHeads(g.concat(parts, 2), shape));
 }
 
 export interface AttentionOptions {
   readonly shape: AttentionShape;
   readonly bias: ScoreBias;
   /** The map to take over, already in this layer's reading; null: compute one. */
-  readonly reused: Value | null;
+  readonly reused: Rows | null;
+  /** Blocks of queries that the map is made in; 1: the whole at once. */
+  readonly blocks: number;
 }
 
 /** Attention of one layer, its own map dropped out, and that map as it was computed: null where it reused one. */
 export function selfAttention(
   p: ParameterLookup,
   x: Value,
-  { shape, bias, reused }: AttentionOptions,
+  { shape, bias, reused, blocks }: AttentionOptions,
   dropout: (map: Value) => Value,
-): { output: Value; map: Value | null } {
-  if (reused) return { output: applyMap(p, x, reused, shape), map: null };
+): { output: Value; map: Rows | null } {
+  if (reused) return { output: applyMap(p, x, reused, shape, blocks), map: null };
   const map = attentionMap(p, x, shape, bias);
-  return { output: applyMap(p, x, dropout(map), shape), map };
+  const dropped: Rows = (start, end) => dropout(map(start, end));
+  return { output: applyMap(p, x, dropped, shape, blocks), map };
 }

@@ -1,11 +1,11 @@
 // Checkpoints of a training: written beside, made durable, renamed into place; the last whole one is found again.
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { readSafetensors, writeSafetensors } from "../checkpoint/formats/safetensors.ts";
 import { StillwaveError } from "../errors.ts";
-import { diskRemedy, syncFolder, writeFileAtomic } from "../files.ts";
+import { diskError, makeFolder, refusalOf, syncFolder, writeFileAtomic } from "../files.ts";
 import type { HostArray, Parameters } from "../graph/array.ts";
 import type { AdamWState } from "../optim/adamw.ts";
 
@@ -69,7 +69,7 @@ export async function writeCheckpoint(
     if (existing) await writeState(target, state, existing.files);
     else {
       await rm(temporary, { recursive: true, force: true });
-      await mkdir(temporary, { recursive: true });
+      await makeFolder(temporary);
       await writeSafetensors(join(temporary, WEIGHTS_NAME), training.parameters);
       const metadata = { t: String(training.optimizer.t) };
       await writeSafetensors(join(temporary, OPTIMIZER_NAME), moments(training), { metadata });
@@ -82,13 +82,8 @@ export async function writeCheckpoint(
     return target;
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => {});
-    if (error instanceof StillwaveError) throw error;
-    const { code, message } = error as NodeJS.ErrnoException;
-    const remedy = diskRemedy(error, "see that the folder is writable");
-    throw new StillwaveError(
-      `${target}: checkpoint cannot be written (${code ?? message}); earlier checkpoints are untouched: ${remedy} and resume`,
-      { cause: error },
-    );
+    const refusal = refusalOf(error);
+    throw refusal ? diskError(refusal, target, ", and resume: earlier checkpoints are untouched") : error;
   }
 }
 

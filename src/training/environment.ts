@@ -1,5 +1,6 @@
 // Versions and machine of a training, for its records.
-import { cpus, totalmem } from "node:os";
+import { cpus } from "node:os";
+import { memoryLimit } from "../memory.ts";
 import { packageVersion } from "../package.ts";
 import { loadEngine } from "../runtime/node/engine.ts";
 
@@ -11,6 +12,7 @@ export interface Environment {
   readonly platform: string;
   readonly cpu: string;
   readonly cores: number;
+  /** What this process may use. */
   readonly memoryBytes: number;
 }
 
@@ -23,6 +25,6 @@ export function environment(): Environment {
     platform: `${process.platform} ${process.arch}`,
     cpu: processors[0]?.model ?? "unknown",
     cores: processors.length,
-    memoryBytes: totalmem(),
+    memoryBytes: memoryLimit().bytes,
   };
 }

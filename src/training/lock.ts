@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { StillwaveError } from "../errors.ts";
+import { diskError } from "../files.ts";
 
 export const LOCK_NAME = "run.lock";
 
@@ -81,10 +82,9 @@ async function create(path: string, text: string): Promise<boolean> {
     }
     return true;
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "EEXIST") return false;
-    if (made) await rm(path, { force: true });
-    throw new StillwaveError(`${path}: cannot be written (${code ?? message}); the run folder must be writable`);
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    if (made) await rm(path, { force: true }).catch(() => {});
+    throw diskError(error, path);
   }
 }
 

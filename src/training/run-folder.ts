@@ -1,8 +1,8 @@
 // The folder of a run: who may write into it, whether a run can begin or go on there, and run.json, its record.
-import { mkdir, readdir, readFile, rm, rmdir } from "node:fs/promises";
+import { readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { StillwaveError } from "../errors.ts";
-import { writeFileAtomic } from "../files.ts";
+import { makeFolder, writeFileAtomic } from "../files.ts";
 import { type Environment, environment } from "./environment.ts";
 import { LOCK_NAME, lockFolder } from "./lock.ts";
 
@@ -21,7 +21,6 @@ export interface RunRecord {
 /** A kind of run, as its folders tell it from others. The texts of errors come after `<folder>: `. */
 export interface RunKind<Record extends RunRecord> {
   readonly errors: {
-    cannotBeMade(code: string): string;
     readonly used: string;
     readonly foreign: string;
   };
@@ -55,9 +54,7 @@ export async function openRunFolder<Record extends RunRecord>(
   kind: RunKind<Record>,
 ): Promise<RunFolder<Record>> {
   const { errors, nothingToResume } = kind;
-  const made = await mkdir(path, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
-    throw new StillwaveError(`${path}: ${errors.cannotBeMade(error.code ?? error.message)}`);
-  });
+  const made = await makeFolder(path);
   const lock = await lockFolder(path);
   const isLeftover = (name: string) => name.startsWith(LOCK_NAME) || kind.isLeftover(name);
   const close = async () => {

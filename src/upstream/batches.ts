@@ -1,9 +1,9 @@
 // Which utterances may share a batch, and which are too long for this machine.
-import { totalmem } from "node:os";
 import { SAMPLE_RATE_HZ } from "../audio/index.ts";
+import { describeLimit, gib, memoryLimit } from "../memory.ts";
 import { frameCount, type ModelConfig } from "../models/config.ts";
 
-/** Attention maps of one layer, with room for a second copy, may take this share of the machine's memory. */
+/** Attention maps of one layer, with room for a second copy, may take this share of the memory there is. */
 const MEMORY_SHARE = 0.5;
 
 /** Under official semantics utterances of a batch see each other's maps (arXiv:2305.11685, released code). */
@@ -12,11 +12,16 @@ export const mixesUtterances = ({ reuse, attentionFrom }: ModelConfig) =>
 
 /**
  * What keeps `items` waveforms padded to `samples` from running here, or undefined: attention needs memory with the square
- * of the length.
+ * of the length. `remedy`: what the message advises.
  */
-export function memoryProblem({ conv, heads }: ModelConfig, samples: number, items = 1): string | undefined {
+export function memoryProblem(
+  { conv, heads }: ModelConfig,
+  samples: number,
+  { items = 1, remedy = "cut it first" } = {},
+): string | undefined {
   const bytes = 2 * 4 * items * heads * frameCount(conv, samples) ** 2;
-  if (bytes <= MEMORY_SHARE * totalmem()) return undefined;
-  const gib = (count: number) => `${(count / 2 ** 30).toFixed(0)} GiB`;
-  return `${(samples / SAMPLE_RATE_HZ).toFixed(0)} s: its attention maps need ${gib(bytes)}, this machine has ${gib(totalmem())}; cut it first`;
+  const limit = memoryLimit();
+  if (bytes <= MEMORY_SHARE * limit.bytes) return undefined;
+  const seconds = `${(samples / SAMPLE_RATE_HZ).toFixed(0)} s`;
+  return `${seconds}: its attention maps need ${gib(bytes)}, ${describeLimit(limit)} (half of it is for maps); ${remedy}`;
 }

@@ -47,7 +47,10 @@ export async function loadedUpstream(
   };
   const run = async (waves: readonly Float32Array[]) => {
     const longest = waves.reduce((most, { length }) => Math.max(most, length), 0);
-    const problem = memoryProblem(config, longest, waves.length);
+    const problem = memoryProblem(config, longest, {
+      items: waves.length,
+      remedy: "cut it first (extract and transcribe read long recordings in windows)",
+    });
     if (problem) throw new StillwaveError(problem);
     const extraction = await model.extract(waves, { isolate: true });
     return { arrays: states.map((state) => stateOf(config, extraction, state)), frames: extraction.validFrames };

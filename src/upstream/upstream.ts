@@ -2,25 +2,23 @@
 import type { LoadOptions } from "../checkpoint/index.ts";
 import { StillwaveError } from "../errors.ts";
 import type { Device } from "../runtime/runtime.ts";
-import { type BatchStates, framesOfSamples, joinStates, type UtteranceStates } from "./frames.ts";
+import { type BatchStates, type Framing, framesOfSamples, joinStates, type UtteranceStates } from "./frames.ts";
 import type { StateChoice } from "./states.ts";
 
 /** A frozen upstream: waveforms in, hidden states out. The states of an utterance do not depend on what it is batched with. */
-export interface Upstream {
+export interface Upstream extends Framing {
   /** As the user gave it: a folder, a file, a Hugging Face id, `fbank`, `mfcc`. */
   readonly name: string;
   readonly kind: "model" | "onnx" | "fbank" | "mfcc";
   /** SHA-256 over weights (or algorithm) and every option that the numbers depend on. */
   readonly fingerprint: string;
+  /** Gain of the waves before the model, in dB, where a task has one. The fingerprint, by which tasks know an upstream, leaves it out. */
+  readonly gainDb?: number;
   /** A name for each hidden state, in order: `input`, `layer 1`, ..., or `head 1`, or `fbank`. */
   readonly layers: readonly string[];
   readonly dim: number;
-  /** 320 for HuBERT and its like, 160 for filterbanks. */
-  readonly samplesPerFrame: number;
   /** Parameters of the model; null where that says nothing (filterbanks) or is not known (ONNX). */
   readonly parameters: number | null;
-  /** Shortest waveform that gives a frame, in samples. */
-  readonly minSamples: number;
   /** Most seconds of audio, padding included, that `extract` should be given at once; 0: one waveform at a time. */
   readonly batchSeconds: number;
   /**
@@ -51,7 +49,7 @@ export function upstreamOf(
   run: (waves: readonly Float32Array[]) => Promise<BatchStates>,
   dispose: () => Promise<void> = async () => {},
 ): Upstream {
-  const { name, minSamples, samplesPerFrame, layers } = facts;
+  const { name, minSamples, layers } = facts;
   return {
     ...facts,
     async extract(waves) {
@@ -63,7 +61,7 @@ export function upstreamOf(
       if (waves.length === 0) return [];
       const batch = await run(waves);
       return waves.map(({ length }, item) =>
-        joinStates(batch, item, { frames: framesOfSamples(length, samplesPerFrame), layers }),
+        joinStates(batch, item, { frames: framesOfSamples(length, facts), layers }),
       );
     },
     dispose,

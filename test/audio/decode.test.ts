@@ -87,6 +87,7 @@ describe("lengths from headers", () => {
       const decoded = await decodeAudio(fixture(name));
       expect(probe).toEqual({
         samples16k: (await loadAudio(fixture(name))).length,
+        samples: decoded.samples.length,
         sampleRateHz: decoded.sampleRateHz,
         channels: decoded.channels,
       });

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decodeFlac, parseFlacHeader } from "../../src/audio/flac.ts";
+import { decodeFlac, parseFlacHeader } from "../../src/audio/flac/flac.ts";
 import { StillwaveError } from "../../src/errors.ts";
 import { fixtureBytes, fromS16, speechFolder } from "./signals.ts";
 

@@ -10,6 +10,7 @@ const summary = {
   initialValidation: 1.25,
   finalValidation: 0.5,
   best: { step: 10, loss: 0.4 },
+  diverged: false,
   models: { last: "last", best: "best" },
   weightsSha256: "00",
 };
@@ -22,7 +23,7 @@ const begin: DistillEvent = {
   epochs: 2,
   folder: "runs/x",
 };
-const validation = { kind: "validation", step: 10, loss: 0.4, best: true, row: {} } as DistillEvent;
+const validation = { kind: "validation", step: 10, loss: 0.4, best: true, diverged: false, row: {} } as DistillEvent;
 const done: DistillEvent = { kind: "done", step: 20, folder: "runs/x", already: false, summary };
 
 async function follow(events: DistillEvent[], json = false) {
@@ -50,6 +51,18 @@ describe("followRun", () => {
     expect(printed).toContain("runs/x: done, 20 steps in 1:23");
     expect(printed).toContain("1.250 before, 0.5000 after; best 0.4000 at step 10");
     expect(printed).toMatch(/^model +runs.x.last \(best: runs.x.best\)$/m);
+  });
+
+  test("followRun says that a validation or a run has diverged, and does not call it the best", async () => {
+    const { printed, noted } = await follow([
+      { ...validation, best: false, diverged: true } as DistillEvent,
+      { ...done, summary: { ...summary, diverged: true } },
+    ]);
+    expect(noted.join("\n")).toContain(
+      "step 10: validation loss 0.4000; above 1.5 times the loss before the first update",
+    );
+    expect(noted.join("\n")).not.toContain("best so far");
+    expect(printed).toContain("diverged; lower optimizer.peakLr");
   });
 
   test("followRun says when a run was done before, or has no validation", async () => {

@@ -125,6 +125,12 @@ describe("ARPA model", () => {
     );
   });
 
+  test("an ARPA file that comes in small pieces, with a byte order mark and no last newline, is read", async () => {
+    const long = trigrams.replace("made for this test", `é${"x".repeat(200_000)}\nö`);
+    expect((await read(`\uFEFF${long}`)).sentence(["a", "b"])).toBeCloseTo(-0.3 - 0.15 - 0.05, 6);
+    expect((await read(trigrams.trimEnd())).sentence(["a", "b"])).toBeCloseTo(-0.3 - 0.15 - 0.05, 6);
+  });
+
   test.each([
     ["", "no \\data\\ line"],
     ["hello\n".repeat(10), "no \\data\\ line"],
@@ -144,7 +150,24 @@ describe("ARPA model", () => {
     [trigrams.replaceAll("<s>", "<z>"), "no unigram <s>"],
     [gzipSync(trigrams).subarray(0, 120), "cannot be read on"],
     ["x".repeat(2 ** 20 + 100), "a line of over"],
-    [Uint8Array.of(0x5c, 0xff, 0xfe, 0x0a), "not UTF-8"],
+    [Uint8Array.of(0x5c, 0xff, 0xfe, 0x0a), "bad.arpa:1: not UTF-8"],
+    [Buffer.from(trigrams.replace("-0.9\tb", "-0.9\tb\xe9"), "latin1"), "bad.arpa:13: not UTF-8 text"],
+    [gzipSync(Buffer.from(trigrams.replace("-0.05\ta", "-0.05\t\xe9"), "latin1")), "bad.arpa:23: not UTF-8 text"],
+    // a fault before the bad bytes comes first
+    [
+      Buffer.from(trigrams.replace("-0.6\ta", "0.6\ta").replace("-0.9\tb", "-0.9\t\xe9"), "latin1"),
+      "arpa:12: log prob",
+    ],
+    [Buffer.concat([Buffer.from(trigrams), Buffer.of(0xc3)]), "bad.arpa:26: not UTF-8 text"],
+    ["mmap lm http://kheafield.com/code format version 5\n\0", "a KenLM binary; give the ARPA file"],
+    [gzipSync("mmap lm http://kheafield.com/code format version 5\n\0"), "a KenLM binary; give the ARPA file"],
+    ["BZh91AY&SY", "packed with bzip2; unpack it (bunzip2)"],
+    [Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0, 4), "packed with xz"],
+    ["PK\x03\x04\x14\0", "packed with zip"],
+    [Uint8Array.of(0x04, 0x22, 0x4d, 0x18, 0x64), "packed with lz4"],
+    [Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x24), "packed with zstd"],
+    [gzipSync(gzipSync(trigrams)), "packed with gzip twice"],
+    [Buffer.from(`\uFEFF${trigrams}`, "utf16le"), "UTF-16 text"],
   ])("damaged ARPA files are refused (%#)", async (content, message) => {
     await expect(read(content, "bad.arpa")).rejects.toThrow(message);
   });

@@ -216,9 +216,17 @@ describe("lexicon trie", () => {
   test("words are spelled, and all that cannot be are listed", () => {
     const symbols = new Map(["|", "A", "'"].map((symbol, i) => [symbol, i + 4]));
     expect(spellWords(["<s>", "A'A", "<unk>"], symbols)).toEqual([{ word: "A'A", symbols: [5, 6, 5, 4] }]);
+    expect(() => spellWords(["a", "'a"], symbols)).toThrow(
+      "none of the 2 words can be spelled with this head's letters (A); is the model in lower case?",
+    );
     expect(() => spellWords(["A", "B1", "", "AÉ"], symbols)).toThrow("3 words cannot be spelled");
     expect(() => spellWords(["A", "B1", "AÉ"], symbols)).toThrow("B1, AÉ");
-    expect(spellWords(["A", "B1"], symbols, { unspellable: "skip" }).map(({ word }) => word)).toEqual(["A"]);
+    const left: string[] = [];
+    const found = spellWords(["A", "<noise>", "B1", "", "</s>"], symbols, {
+      onUnspellable: (words) => left.push(...words),
+    });
+    expect(found.map(({ word }) => word)).toEqual(["A"]);
+    expect(left).toEqual(["B1", ""]);
     expect(() => new LexiconTrie([], 4)).toThrow("empty");
     expect(() => new LexiconTrie([spellings[0], spellings[0]], vocab)).toThrow('"a" is there twice');
     expect(() => new LexiconTrie([{ word: "x", symbols: [7] }], vocab)).toThrow("symbol 7");
@@ -231,6 +239,19 @@ describe("lexicon trie", () => {
     expect(await readSpellings(file, symbols)).toEqual([
       { word: "ABA", symbols: [5, 6, 5, 4] },
       { word: "ABA", symbols: [5, 5, 4] },
+    ]);
+    await writeFile(file, "# comment\n;;; another\nABA(2) A B A | # two\n");
+    expect(await readSpellings(file, symbols)).toEqual([{ word: "ABA", symbols: [5, 6, 5, 4] }]);
+    await writeFile(file, "# nothing\n");
+    await expect(readSpellings(file, symbols)).rejects.toThrow("nothing but comments");
+    await writeFile(file, "A A |\n\nA(2) A |\n");
+    await expect(readSpellings(file, symbols)).rejects.toThrow('lexicon.txt:3: "A" was spelled so on line 1 already');
+    await writeFile(file, "A A |\nB 0.5 B |\n");
+    await expect(readSpellings(file, symbols)).rejects.toThrow('lexicon.txt:2: "0.5" behind "B" is a probability');
+    // a head may well spell with digits and #
+    await writeFile(file, "7 7 # |\n");
+    expect(await readSpellings(file, new Map(["7", "#", "|"].map((symbol, i) => [symbol, i])))).toEqual([
+      { word: "7", symbols: [0, 1, 2] },
     ]);
     await writeFile(file, "A A |\nB\n");
     await expect(readSpellings(file, symbols)).rejects.toThrow('lexicon.txt:2: "B" has no spelling');

@@ -118,6 +118,75 @@ test("accumulated micro-batches equal one big batch", async () => {
   }
 });
 
+describe("divergence", () => {
+  /** As good as it gets before the first update: everything later is worse. */
+  const perfect = (step: DistillStep): DistillStep => {
+    step.weights.set([-1.5, -0.5, 0.5, 1.5, 2.5, 0.3]);
+    return step;
+  };
+  const fake: FakeOptions = { wrap: perfect };
+  const validationsOf = (all: readonly DistillEvent[]) =>
+    all.flatMap((event) => (event.kind === "validation" ? [event] : []));
+
+  test("a validation loss above 1.5 times the first is told, and is never the best so far", async () => {
+    const all = await events(start(fresh(), { fake }));
+    const [first, ...later] = validationsOf(all);
+    expect(first).toMatchObject({ step: 0, best: false, diverged: false });
+    expect(later.every(({ loss }) => loss > 1.5 * first.loss)).toBe(true);
+    expect(later.map(({ best, diverged }) => [best, diverged])).toEqual(later.map(() => [false, true]));
+    const { summary } = doneOf(all);
+    const lowest = later.toSorted((a, b) => a.loss - b.loss)[0];
+    expect(summary.best).toEqual({ step: lowest.step, loss: lowest.loss });
+    expect(summary.diverged).toBe(true);
+  });
+
+  test("a run that learns has not diverged, and its best validation is one after an update", async () => {
+    const all = await events(start(fresh()));
+    expect(validationsOf(all).map(({ diverged }) => diverged)).toEqual([false, false, false, false]);
+    expect(doneOf(all).summary).toMatchObject({ diverged: false });
+    const { summary } = doneOf(await events(start(fresh(), { fake })));
+    expect(summary.best!.step).toBeGreaterThan(0);
+    expect(summary.best!.loss).toBeGreaterThan(summary.initialValidation!);
+  });
+
+  test("stopOnDivergence stops at the first such validation, and a resume without it ends as a run that never stopped", async () => {
+    const whole = doneOf(await events(start(fresh(), { fake }))).summary;
+    const outDir = fresh();
+    const set = ["run.stopOnDivergence=true"];
+    const seen: DistillEvent[] = [];
+    const run = async (options: Parameters<typeof start>[1]) => {
+      for await (const event of start(outDir, options)) seen.push(event);
+    };
+    await expect(run({ fake, set })).rejects.toThrow(
+      /step 3: the validation loss is .* the run has diverged and stops/,
+    );
+    expect(seen.at(-1)).toMatchObject({ kind: "checkpoint", step: 3 });
+    await expect(run({ fake, set, resume: true })).rejects.toThrow(/step 3: the validation loss/);
+    expect(seen.filter(({ kind }) => kind === "step")).toHaveLength(3);
+    const { summary } = doneOf(await events(start(outDir, { fake, resume: true })));
+    expect({ ...summary, seconds: 0 }).toEqual({ ...whole, seconds: 0 });
+  });
+
+  test("stopOnDivergence without a validation set is refused", () => {
+    expect(() =>
+      start(fresh(), { set: ["run.stopOnDivergence=true", "data.validation=null"] })[Symbol.asyncIterator](),
+    ).toThrow("needs data.validation");
+  });
+});
+
+test("the masked and the unmasked loss of a step add up to its total, weighted as the recipe says", async () => {
+  const losses = { hintMasked: 3, hintUnmasked: 5, lastMasked: 7, lastUnmasked: 11, total: 0.25 * 8 + 2 * 18 };
+  const wrap = (step: DistillStep): DistillStep => ({
+    ...step,
+    accumulate: async (...args) => ({ ...(await step.accumulate(...args)), ...losses }),
+  });
+  const set = ["loss.hintWeight=0.25", "loss.lastWeight=2", "run.epochs=1"];
+  for await (const { loss } of start(fresh(), { fake: { wrap }, set }).steps()) {
+    expect(loss).toMatchObject({ masked: 0.25 * 3 + 2 * 7, unmasked: 0.25 * 5 + 2 * 11 });
+    expect(loss.masked + loss.unmasked).toBe(loss.total);
+  }
+});
+
 test("validation weighs batches by their valid frames", async () => {
   const parts = [fakeBatch("a", [9600, 3200]), fakeBatch("b", [1600])];
   const all = await events(start(fresh(), { fake: { validation: parts } }));

@@ -119,6 +119,8 @@ describe("refusals", () => {
     await expect(events(failing)).rejects.toThrow(/2 epochs of 1 batches are less than one update of 3/);
     expect(existsSync(outDir)).toBe(false);
     writeFileSync(join(root, "file"), "");
-    await expect(events(start(join(root, "file", "run")))).rejects.toThrow(/run folder cannot be made \(ENOTDIR\)/);
+    await expect(events(start(join(root, "file", "run")))).rejects.toThrow(
+      /a file stands where a folder is needed \(ENOTDIR\)/,
+    );
   });
 });

@@ -73,6 +73,7 @@ describe("the example", () => {
       expect(step).toBe(losses.push(loss.total));
       expect(loss.masked).toBeGreaterThan(0);
       expect(loss.unmasked).toBeGreaterThan(0);
+      expect(loss.masked + loss.unmasked).toBeCloseTo(loss.total, 5);
     }
     expect(losses).toHaveLength(3);
     expect(losses.every(Number.isFinite)).toBe(true);

@@ -33,6 +33,7 @@ export function memorySource(
     layers: Array.from({ length: layers }, (_, i) => `layer ${i}`),
     dim,
     samplesPerFrame: 320,
+    minSamples: 400,
     dtype,
     asked,
     onBatch: () => {},

@@ -22,7 +22,7 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 const kind: RunKind<RunRecord> = {
-  errors: { cannotBeMade: (code) => `cannot be made (${code})`, used: "used", foreign: "foreign" },
+  errors: { used: "used", foreign: "foreign" },
   nothingToResume: "nothing to resume",
   isLeftover: (name) => name.startsWith("cache."),
   folders: ["best"],
@@ -56,7 +56,9 @@ describe("openRunFolder", () => {
     writeFileSync(join(root, "thesis.txt"), "precious");
     for (const resume of [true, false]) await expect(open(root, resume)).rejects.toThrow(`${root}: foreign`);
     expect(readdirSync(root)).toEqual(["thesis.txt"]);
-    await expect(open(join(root, "thesis.txt", "run"))).rejects.toThrow("cannot be made (ENOTDIR)");
+    await expect(open(join(root, "thesis.txt", "run"))).rejects.toThrow(
+      "a file stands where a folder is needed (ENOTDIR)",
+    );
   });
 
   test("openRunFolder goes on only where it is asked to, without what cut-off writes left", async () => {

@@ -1,5 +1,7 @@
 // How many samples the packets of an Ogg stream hold, told from their first bytes without decoding them.
 import { StillwaveError } from "../../errors.ts";
+import type { FlacHeader } from "../flac/flac.ts";
+import { frameSamples } from "../flac/frame.ts";
 import { FORMAT_REMEDY } from "../format.ts";
 
 /** Samples of the next audio packet; packets are given in order. */
@@ -19,17 +21,11 @@ export const opusSamples: PacketSamples = (packet) => {
   return frames * OPUS_FRAME_SAMPLES[packet[0] >> 3];
 };
 
-/** Block sizes by the code in a FLAC frame's header; 6 and 7 say that they stand behind the frame's number. */
-const FLAC_BLOCK_SAMPLES = [0, 192, 576, 1152, 2304, 4608, 0, 0, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768];
-
-export const flacSamples: PacketSamples = (packet) => {
-  if (packet.length < 8) return 0;
-  const code = packet[2] >> 4;
-  if (code !== 6 && code !== 7) return FLAC_BLOCK_SAMPLES[code];
-  // the frame's number is in a code like UTF-8: as many bytes as its first one has leading ones, at least one
-  const behind = 4 + Math.max(1, Math.clz32(~(packet[4] << 24)));
-  return code === 6 ? (packet[behind] ?? 0) + 1 : (((packet[behind] ?? 0) << 8) | (packet[behind + 1] ?? 0)) + 1;
-};
+/** Of a FLAC stream, whose frames are packets. @param info its STREAMINFO */
+export const flacSamples =
+  (info: FlacHeader): PacketSamples =>
+  (packet) =>
+    frameSamples(packet, info) ?? 0;
 
 /**
  * Of a Vorbis stream, whose blocks have two lengths and give half of each of two neighbours: the first packet gives nothing.

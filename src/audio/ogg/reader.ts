@@ -1,7 +1,7 @@
 // Joins the pages of an Ogg stream to packets and keeps its time: where it starts, how many samples it has, what is missing.
 import { StillwaveError } from "../../errors.ts";
 import { type AudioHeader, checkedHeader } from "../decoded.ts";
-import { parseFlacHeader } from "../flac.ts";
+import { parseFlacHeader } from "../flac/flac.ts";
 import { flacSamples, opusSamples, type PacketSamples, vorbisSamples } from "./durations.ts";
 import type { OggPage } from "./pages.ts";
 
@@ -9,6 +9,9 @@ export type OggFormat = "ogg-opus" | "ogg-vorbis" | "ogg-flac";
 
 /** What to do about a file that is not whole. */
 export const AGAIN = "fetch or convert it again";
+
+/** "\x7fFLAC", version and number of header packets, before the native stream begins. */
+export const FLAC_MAPPING_BYTES = 9;
 
 /** Takes the pages of one stream in their order. */
 export class OggReader {
@@ -61,7 +64,10 @@ export class OggReader {
     const [first] = this.headers;
     if (!first) throw new StillwaveError(`${this.path}: Ogg truncated in its first page`);
     const samples = Math.max(0, end - start);
-    if (this.format === "ogg-flac") return checkedHeader({ ...rateOfFlac(first, this.path), samples }, this.path);
+    if (this.format === "ogg-flac") {
+      const { sampleRateHz, channels } = flacInfo(first, this.path);
+      return checkedHeader({ samples, sampleRateHz, channels }, this.path);
+    }
     if (first.length < (this.format === "ogg-opus" ? 19 : 30))
       throw new StillwaveError(`${this.path}: Ogg whose first packet is cut; ${AGAIN}`);
     const view = new DataView(first.buffer, first.byteOffset, first.byteLength);
@@ -85,9 +91,9 @@ export class OggReader {
     let skip = this.preSkip;
     if (start < 0) {
       // a stream of one page may be shortened at its end; a longer one, in Vorbis alone, at its beginning (Vorbis I, A.2)
-      if (this.audioPages > 1 && this.format === "ogg-vorbis") skip -= start;
-      else if (this.audioPages > 1)
-        this.fail(`its first page of audio ends at sample ${this.total + start}, before the samples it holds`);
+      if (this.audioPages > 1 && this.format !== "ogg-vorbis")
+        this.fail("its first page of audio counts fewer samples than it holds");
+      if (this.audioPages > 1) skip -= start;
       start = 0;
     }
     const header = this.header(start, this.end);
@@ -132,8 +138,8 @@ export class OggReader {
   private get hasHeaders(): boolean {
     if (this.format !== "ogg-flac") return this.headers.length === (this.format === "ogg-opus" ? 2 : 3);
     const last = this.headers.at(-1);
-    // metadata of FLAC: the first bit of the last block is set; the first packet has 13 bytes before its block
-    return last !== undefined && ((this.headers.length === 1 ? last[13] : last[0]) & 0x80) !== 0;
+    // the first bit of FLAC's last block of metadata is set; in the first packet the mapping and "fLaC" stand before it
+    return last !== undefined && (last[this.headers.length === 1 ? FLAC_MAPPING_BYTES + 4 : 0] & 0x80) !== 0;
   }
 
   /** The packets that end on a page. */
@@ -168,12 +174,10 @@ export class OggReader {
 
   private countSamples(): PacketSamples {
     if (this.format === "ogg-opus") return opusSamples;
-    if (this.format === "ogg-flac") return flacSamples;
+    if (this.format === "ogg-flac") return flacSamples(flacInfo(this.headers[0], this.path));
     return vorbisSamples(this.headers[0], this.headers[2], this.path);
   }
 }
 
-const rateOfFlac = (first: Uint8Array, path: string) => {
-  const { sampleRateHz, channels } = parseFlacHeader(first.subarray(9), path);
-  return { sampleRateHz, channels };
-};
+/** STREAMINFO, behind the header of the mapping. */
+const flacInfo = (first: Uint8Array, path: string) => parseFlacHeader(first.subarray(FLAC_MAPPING_BYTES), path);

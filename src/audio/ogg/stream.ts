@@ -3,7 +3,7 @@
 import { StillwaveError } from "../../errors.ts";
 import type { AudioHeader } from "../decoded.ts";
 import { endOfPage, isPageAt, type OggPage, readPage, writePages } from "./pages.ts";
-import { AGAIN, type OggFormat, OggReader } from "./reader.ts";
+import { AGAIN, FLAC_MAPPING_BYTES, type OggFormat, OggReader } from "./reader.ts";
 
 export type { OggFormat } from "./reader.ts";
 
@@ -43,7 +43,7 @@ export const plainOgg = ({ headers, packets }: OggStream): Uint8Array => writePa
 
 /** The native FLAC stream inside: its packets one after another, without the header of the mapping. */
 export const flacOf = ({ headers: [first, ...others], packets }: OggStream): Uint8Array =>
-  Buffer.concat([first.subarray(9), ...others, ...packets]);
+  Buffer.concat([first.subarray(FLAC_MAPPING_BYTES), ...others, ...packets]);
 
 /**
  * Length, rate and channels from the first pages of a file and its last ones. Undefined where these do not tell.

@@ -10,5 +10,5 @@ export interface StoredTensor {
   read(): Promise<Float32Array>;
 }
 
-/** Name in the file -> tensor, in the order of the file. */
+/** Tensors by name (in the file, or without the wrappers around a model), in the order of the file. */
 export type StoredTensors = Map<string, StoredTensor>;

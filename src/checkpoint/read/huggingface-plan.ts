@@ -7,6 +7,7 @@ import { configFromHuggingFace } from "./config/huggingface.ts";
 import { parseModelConfig } from "./config/stillwave.ts";
 import { canonicalFromHuggingFace } from "./names.ts";
 import { planModel } from "./plan.ts";
+import { modelRoot, withoutWrappers } from "./wrappers.ts";
 
 export interface FolderContent {
   /** The folder or weights file, and its config.json, for errors. */
@@ -23,36 +24,31 @@ export interface FolderContent {
 
 /** Matches the tensors with the model that config.json describes. */
 export function planFolder(content: FolderContent, options: LoadOptions = {}): ModelPlan {
-  const { path, where, fields, tensors } = content;
+  const { path, where, fields } = content;
   const stillwave = isFields(fields.stillwave) ? fields.stillwave : undefined;
   const base = stillwave ? parseModelConfig(stillwave.model, where) : configFromHuggingFace(fields, where);
   const held = base.family === "student" ? "student" : "teacher";
-  if (options.part && options.part !== held)
+  const tensors = withoutWrappers(content.tensors, path);
+  const root = modelRoot(tensors, path, options.part);
+  if (root.part === undefined && options.part && options.part !== held)
     throw new StillwaveError(`${path}: holds a ${held} model; there is no ${options.part} in it`);
   const config = options.reuse ? { ...base, reuse: options.reuse } : base;
-  const prefix = modelPrefix(tensors);
   return planModel({
     path,
     fileBytes: content.bytes,
     config,
     tensors,
-    canonical: (name) => canonicalName(name, prefix, !config.featureProjection),
+    prefix: root.prefix,
+    canonical: (name) => canonicalName(name, !config.featureProjection),
     unknown: "error",
     notes: normalizationNotes(config.normalizeWaveform, content.preprocessor),
+    part: root.part,
   });
 }
 
-/** Models with a head on top keep the model itself under its own name. */
-function modelPrefix(tensors: StoredTensors): string {
-  for (const prefix of ["hubert.", "wav2vec2.", "wavlm."])
-    for (const name of tensors.keys()) if (name.startsWith(`${prefix}encoder.`)) return prefix;
-  return "";
-}
-
 /** Without a feature projection of its own, a model folder holds an identity one for Hugging Face's sake. */
-function canonicalName(name: string, prefix: string, skipProjection: boolean): string | undefined {
-  if (!name.startsWith(prefix)) return undefined;
-  const canonical = canonicalFromHuggingFace(name.slice(prefix.length));
+function canonicalName(name: string, skipProjection: boolean): string | undefined {
+  const canonical = canonicalFromHuggingFace(name);
   return skipProjection && canonical.startsWith("feature_projection.projection.") ? undefined : canonical;
 }
 

@@ -9,7 +9,8 @@ import { openTorch } from "../formats/torch.ts";
 import { isFields } from "./config/fields.ts";
 import { noCheckpoint, readJson, sniff } from "./folder.ts";
 import { planFolder } from "./huggingface-plan.ts";
-import { stateDict, withoutWrapper } from "./state-dict.ts";
+import { outsideModel } from "./outside.ts";
+import { folderWeights, stateDict } from "./state-dict.ts";
 
 /** Opens the model whose weights are in `files`, with the configuration that lies beside them. */
 export async function openHuggingFace(
@@ -69,8 +70,10 @@ async function openFiles(files: readonly string[]): Promise<{
           shard.push({ name, dtype, shape, read: async () => (await file.read(name)).data });
       } else {
         const torch = await openTorch(file);
-        const state = stateDict(torch, torch.root, path);
+        const { weights, key } = folderWeights(torch.root);
+        const state = stateDict(torch, weights, path);
         others.push(...state.others);
+        if (key !== undefined && torch.root instanceof Map) others.push(...outsideModel(torch.root, key));
         shard.push(...state.tensors.values());
       }
       for (const tensor of shard) {
@@ -83,5 +86,5 @@ async function openFiles(files: readonly string[]): Promise<{
     await close();
     throw error;
   }
-  return { kind, tensors: withoutWrapper(tensors), others, bytes, close };
+  return { kind, tensors, others, bytes, close };
 }

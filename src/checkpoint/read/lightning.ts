@@ -4,24 +4,21 @@ import { type ModelConfig, noReuse, type ReuseSemantics } from "../../models/con
 import type { LoadOptions, OpenCheckpoint } from "../checkpoint.types.ts";
 import { plain } from "../formats/pickle.types.ts";
 import type { StoredTensors } from "../formats/tensors.ts";
-import { configFromFairseq, configFromOfficialStudent } from "./config/fairseq.ts";
+import { configFromFairseq, configFromOfficialStudent, officialStudentOf } from "./config/fairseq.ts";
 import { type Fields, isFields } from "./config/fields.ts";
 import { type FoundSettings, findSettings } from "./config/lightning-settings.ts";
 import { canonicalFromFairseq } from "./names.ts";
 import { openStateDict, stateDict, type TorchContent } from "./state-dict.ts";
+import { modelRoot } from "./wrappers.ts";
 
-const STUDENT_PREFIX = "student_model.";
-const TEACHER_PREFIX = "teacher_model.model.";
-
-export async function openLightning(content: TorchContent, options: LoadOptions): Promise<OpenCheckpoint> {
+/** `modelKey` is where the state dict lies: `state_dict`, or `module` where DeepSpeed wrote it. */
+export async function openLightning(
+  content: TorchContent,
+  modelKey: string,
+  options: LoadOptions,
+): Promise<OpenCheckpoint> {
   const { path, root, torch } = content;
-  const state = stateDict(torch, root.get("state_dict"), path);
-  const { tensors } = state;
-  const names = [...tensors.keys()];
-  if (!names.some((name) => name.startsWith(STUDENT_PREFIX) || name.startsWith(TEACHER_PREFIX)))
-    throw new StillwaveError(
-      `${path}: a state_dict with neither student_model nor teacher_model tensors; first: ${names.slice(0, 3).join(", ")}`,
-    );
+  const state = stateDict(torch, root.get(modelKey), path);
   const hyper = plain(root.get("hyper_parameters"));
   const part = options.part ?? "student";
   const found = part === "student" ? await findSettings(path, hyper) : undefined;
@@ -30,31 +27,32 @@ export async function openLightning(content: TorchContent, options: LoadOptions)
     settings: found?.settings ?? null,
     settings_source: found?.source ?? null,
   };
-  return openStateDict(content, state, { format: "lightning", modelKey: "state_dict", metadata }, () =>
-    found ? matchStudent(path, tensors, found, options) : matchTeacher(path, tensors, options),
-  );
+  return openStateDict(content, state, { format: "lightning", modelKey, metadata }, (tensors) => {
+    const { prefix, own } = modelRoot(tensors, path, part);
+    const match = found ? matchStudent(path, own, found, options) : matchTeacher(path, own, options);
+    return { prefix, ...match };
+  });
 }
 
-type Match = ReturnType<Parameters<typeof openStateDict>[3]>;
+type Match = Omit<ReturnType<Parameters<typeof openStateDict>[3]>, "prefix">;
 
+/** `own` are the student's tensors. */
 function matchStudent(
   path: string,
-  tensors: StoredTensors,
+  own: StoredTensors,
   { settings, source, notes }: FoundSettings,
   options: LoadOptions,
 ): Match {
   const fields = settings.distiller as Fields;
-  const name = typeof settings.model === "string" ? settings.model : fields.reuse_pattern ? "armhubert" : "maskhubert";
+  const name = typeof settings.model === "string" ? settings.model : officialStudentOf(fields);
   const reuse = options.reuse ?? recordedReuse(settings);
   const full = configFromOfficialStudent(fields, name, { where: `${path}: ${source}: distiller`, reuse });
-  const { config, last } = withHeadsOf(full, tensors, path);
+  const { config, last } = withHeadsOf(full, own, path);
   return {
     config,
     canonical(name) {
-      if (!name.startsWith(STUDENT_PREFIX)) return undefined;
-      const own = name.slice(STUDENT_PREFIX.length);
-      const head = last ? /^final_proj\.lin_proj\.(.*)$/.exec(own) : null;
-      return head ? `heads.${config.layers - 1}.${head[1]}` : canonicalFromFairseq(own);
+      const head = last ? /^final_proj\.lin_proj\.(.*)$/.exec(name) : null;
+      return head ? `heads.${config.layers - 1}.${head[1]}` : canonicalFromFairseq(name);
     },
     unknown: "ignore",
     part: "student",
@@ -69,15 +67,11 @@ function recordedReuse({ stillwave }: Fields): ReuseSemantics | undefined {
 }
 
 /** `delete_projections` keeps the last head only, under another name; without layer-wise heads there are none. */
-function withHeadsOf(
-  config: ModelConfig,
-  tensors: StoredTensors,
-  path: string,
-): { config: ModelConfig; last: boolean } {
+function withHeadsOf(config: ModelConfig, own: StoredTensors, path: string): { config: ModelConfig; last: boolean } {
   const { headDim, layers } = config;
   if (headDim === null) return { config, last: false };
-  const present = noReuse(layers).filter((i) => tensors.has(`${STUDENT_PREFIX}proj_head.${i}.lin_proj.weight`));
-  const last = present.length === 0 && tensors.has(`${STUDENT_PREFIX}final_proj.lin_proj.weight`);
+  const present = noReuse(layers).filter((i) => own.has(`proj_head.${i}.lin_proj.weight`));
+  const last = present.length === 0 && own.has("final_proj.lin_proj.weight");
   if (last) return { config: { ...config, headLayers: [layers - 1] }, last };
   if (present.length === 0) return { config: { ...config, headDim: null, headLayers: [] }, last };
   if (present.length < layers)
@@ -88,19 +82,13 @@ function withHeadsOf(
 }
 
 /** The teacher's settings are not in the file: its architecture follows from the shapes, given the published conv strides. */
-function matchTeacher(path: string, tensors: StoredTensors, options: LoadOptions): Match {
+function matchTeacher(path: string, own: StoredTensors, options: LoadOptions): Match {
   const where = `${path}: teacher`;
-  const own = new Map(
-    [...tensors].flatMap(([name, tensor]) =>
-      name.startsWith(TEACHER_PREFIX) ? [[name.slice(TEACHER_PREFIX.length), tensor.shape] as const] : [],
-    ),
-  );
   const wavlm = own.has("encoder.layers.0.self_attn.grep_a");
   const config = configFromFairseq(teacherFields(own, wavlm, where, options), wavlm ? "wavlm" : "hubert", { where });
   return {
     config: { ...config, featureProjection: own.has("post_extract_proj.weight") },
-    canonical: (name) =>
-      name.startsWith(TEACHER_PREFIX) ? canonicalFromFairseq(name.slice(TEACHER_PREFIX.length)) : undefined,
+    canonical: canonicalFromFairseq,
     unknown: "error",
     part: "teacher",
     notes: [
@@ -112,37 +100,32 @@ function matchTeacher(path: string, tensors: StoredTensors, options: LoadOptions
 const CONV_STRIDES: Readonly<Record<number, number>> = { 10: 5, 3: 2, 2: 2 };
 const TEACHER_HEADS: Readonly<Record<number, number>> = { 768: 12, 1024: 16, 1280: 16 };
 
-/** fairseq's fields of the teacher whose tensors have these shapes. */
-function teacherFields(
-  shapes: ReadonlyMap<string, readonly number[]>,
-  wavlm: boolean,
-  where: string,
-  options: LoadOptions,
-): Fields {
+/** fairseq's fields of the teacher whose tensors these are. */
+function teacherFields(own: StoredTensors, wavlm: boolean, where: string, options: LoadOptions): Fields {
   const fail = (text: string): never => {
     throw new StillwaveError(`${where}: ${text}`);
   };
-  const shape = (name: string) => shapes.get(name) ?? fail(`no tensor "${TEACHER_PREFIX}${name}"`);
+  const shape = (name: string) => own.get(name)?.shape ?? fail(`no tensor "${name}"`);
   const conv: unknown[] = [];
-  for (let i = 0; shapes.has(`feature_extractor.conv_layers.${i}.0.weight`); i++) {
+  for (let i = 0; own.has(`feature_extractor.conv_layers.${i}.0.weight`); i++) {
     const [channels, , kernel] = shape(`feature_extractor.conv_layers.${i}.0.weight`);
     const stride = CONV_STRIDES[kernel] ?? fail(`the stride of conv layer ${i} with kernel ${kernel} is unknown`);
     conv.push([channels, kernel, stride]);
   }
   const dim = shape("mask_emb")[0] ?? 0;
   let layers = 0;
-  while (shapes.has(`encoder.layers.${layers}.fc1.weight`)) layers++;
+  while (own.has(`encoder.layers.${layers}.fc1.weight`)) layers++;
   const heads = wavlm
     ? shape("encoder.layers.0.self_attn.grep_a")[1]
     : (options.teacherHeads ?? TEACHER_HEADS[dim] ?? fail("its attention heads are not recorded; give teacherHeads"));
-  const large = shapes.has("feature_extractor.conv_layers.1.2.1.weight");
+  const large = own.has("feature_extractor.conv_layers.1.2.1.weight");
   const [, perGroup, kernel] = shape("encoder.pos_conv.0.weight_v");
   const fields = {
     extractor_mode: large ? "layer_norm" : "default",
     layer_norm_first: large,
     normalize: large,
     conv_feature_layers: conv,
-    conv_bias: shapes.has("feature_extractor.conv_layers.0.0.bias"),
+    conv_bias: own.has("feature_extractor.conv_layers.0.0.bias"),
     encoder_embed_dim: dim,
     encoder_layers: layers,
     encoder_ffn_embed_dim: shape("encoder.layers.0.fc1.weight")[0],

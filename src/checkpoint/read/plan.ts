@@ -13,8 +13,11 @@ export interface PlanInput {
   /** Size of the files: no model can have more parameters than the files have bytes. */
   readonly fileBytes: number;
   readonly config: ModelConfig;
+  /** By their names without wrappers. */
   readonly tensors: StoredTensors;
-  /** Our name of a tensor in the file; undefined for tensors of other parts. */
+  /** What the names of the model's tensors begin with; others are not looked at. */
+  readonly prefix: string;
+  /** Our name of what follows the prefix; undefined for tensors of other parts. */
   readonly canonical: (name: string) => string | undefined;
   /** Unknown tensors inside the model: an error, or ignored with a note (official students carry unused modules). */
   readonly unknown: "error" | "ignore";
@@ -30,8 +33,8 @@ export function planModel(input: PlanInput): ModelPlan {
   const notes = [...(input.notes ?? [])];
   const found = new Map<string, StoredTensor>();
   const ignored: string[] = [];
-  for (const tensor of input.tensors.values()) {
-    const name = input.canonical(tensor.name);
+  for (const [bare, tensor] of input.tensors) {
+    const name = bare.startsWith(input.prefix) ? input.canonical(bare.slice(input.prefix.length)) : undefined;
     if (name === undefined) ignored.push(tensor.name);
     else if (found.has(name))
       throw new StillwaveError(`${path}: "${tensor.name}" and "${found.get(name)?.name}" are both "${name}"`);

@@ -7,6 +7,7 @@ import type { StoredTensors } from "../formats/tensors.ts";
 import type { TorchFile } from "../formats/torch.ts";
 import { outsideModel, pickledObject } from "./outside.ts";
 import { type PlanInput, planModel } from "./plan.ts";
+import { bareName, withoutWrappers } from "./wrappers.ts";
 
 /** What the top level of a torch file holds, before it is known which model it is. */
 export interface TorchContent {
@@ -23,14 +24,14 @@ export interface StateDict {
 }
 
 /**
- * A torch file whose model is the state dict under `modelKey`. `match` says which model that is. It is called when the
- * model is planned, so that a checkpoint without a usable model can still be inspected.
+ * A torch file whose model is the state dict under `modelKey`. `match` says which model its tensors, by names without
+ * wrappers, are. It is called when the model is planned, so that a checkpoint without a usable model can be inspected.
  */
 export function openStateDict(
   { path, file, root }: TorchContent,
   { tensors, others }: StateDict,
   found: { format: CheckpointFormat; modelKey: string; metadata: Record<string, unknown> },
-  match: () => Omit<PlanInput, "path" | "fileBytes" | "tensors">,
+  match: (tensors: StoredTensors) => Omit<PlanInput, "path" | "fileBytes" | "tensors">,
 ): OpenCheckpoint {
   const { format, modelKey, metadata } = found;
   return {
@@ -39,7 +40,8 @@ export function openStateDict(
     tensors,
     metadata,
     plan() {
-      const plan = planModel({ path, fileBytes: file.size, tensors, ...match() });
+      const bare = withoutWrappers(tensors, path);
+      const plan = planModel({ path, fileBytes: file.size, tensors: bare, ...match(bare) });
       return { ...plan, ignored: [...plan.ignored, ...others, ...outsideModel(root, modelKey)] };
     },
     close: () => file.close(),
@@ -57,21 +59,24 @@ export function isStateDict(value: unknown): value is Map<string, unknown> {
   return tensors * 2 > value.size;
 }
 
-/** What DataParallel and DistributedDataParallel put before every name of the model that they wrap. */
-const WRAPPER = "module.";
-/** Nested wrappers: DistributedDataParallel around another one. */
-const MAX_WRAPPERS = 2;
+/** Where trainers put a model's weights among the rest of their state. */
+const TRAINER_KEYS = ["state_dict", "model_state_dict", "module", "model"] as const;
 
-/** Tensors under their names in the model itself, where all of them carry the name of the wrapper that trained it. */
-export function withoutWrapper(tensors: StoredTensors): StoredTensors {
-  let bare = tensors;
-  for (let i = 0; i < MAX_WRAPPERS; i++) {
-    if (![...bare.keys()].every((name) => name.startsWith(WRAPPER))) break;
-    const renamed = Array.from(bare.values(), (tensor) => ({ ...tensor, name: tensor.name.slice(WRAPPER.length) }));
-    bare = new Map(renamed.map((tensor) => [tensor.name, tensor]));
-  }
-  return bare;
+/**
+ * The weights in a torch file that config.json lies beside: all of it, or what a trainer saved under `key` with names
+ * of Hugging Face's. `weights` is the whole where there are none.
+ */
+export function folderWeights(root: unknown): { readonly weights: unknown; readonly key?: string } {
+  if (isStateDict(root) || !(root instanceof Map)) return { weights: root };
+  const key = TRAINER_KEYS.find((name) => {
+    const inner: unknown = root.get(name);
+    return isStateDict(inner) && [...inner.keys()].some((tensor) => HUGGING_FACE.test(bareName(tensor)));
+  });
+  return key === undefined ? { weights: root } : { weights: root.get(key), key };
 }
+
+/** A name that fairseq, WavLM and torchaudio spell otherwise. */
+const HUGGING_FACE = /(^|\.)encoder\.pos_conv_embed\./;
 
 /** Sorts the entries of a state dict. A weight that is an unknown object is an error. */
 export function stateDict(torch: TorchFile, value: unknown, path: string): StateDict {
@@ -90,5 +95,5 @@ export function stateDict(torch: TorchFile, value: unknown, path: string): State
       others.push(object ? `${name} (${object})` : name);
     }
   }
-  return { tensors: others.every((name) => name.startsWith(WRAPPER)) ? withoutWrapper(tensors) : tensors, others };
+  return { tensors, others };
 }

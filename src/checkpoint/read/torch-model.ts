@@ -12,6 +12,7 @@ import { canonicalFromFairseq } from "./names.ts";
 import { MAX_LISTED, tensorPaths } from "./outside.ts";
 import { isStateDict, openStateDict, stateDict, type TorchContent } from "./state-dict.ts";
 import { isTorchaudio, openTorchaudio } from "./torchaudio.ts";
+import { modelRoot } from "./wrappers.ts";
 
 /** Opens a torch file that is a checkpoint of its own (its configuration is inside or in a YAML beside it). */
 export async function openTorchModel(path: string, options: LoadOptions): Promise<OpenCheckpoint> {
@@ -24,7 +25,8 @@ export async function openTorchModel(path: string, options: LoadOptions): Promis
     const other = knownOther(content);
     if (other) return openUnknown(content, other);
     const torchaudio = isTorchaudio(root);
-    if (!torchaudio && isStateDict(root.get("state_dict"))) return await openLightning(content, options);
+    const lightning = ["state_dict", "module"].find((key) => isStateDict(root.get(key)));
+    if (!torchaudio && lightning) return await openLightning(content, lightning, options);
     if (options.part === "student") throw new StillwaveError(`${path}: holds one model; there is no student in it`);
     if (torchaudio) return openTorchaudio(content);
     if (root.has("model_weight") && root.has("model_cfg")) return openS3prl(content);
@@ -68,9 +70,6 @@ function openUnknown({ path, file, torch, root }: TorchContent, reason: string):
   };
 }
 
-/** Where fine-tuned CTC models keep the model they started from. */
-const CTC_PREFIX = "w2v_encoder.w2v_model.";
-
 function open(
   content: TorchContent,
   format: CheckpointFormat,
@@ -80,17 +79,12 @@ function open(
 ): OpenCheckpoint {
   const { path, torch, root } = content;
   const state = stateDict(torch, root.get(modelKey), path);
-  const { tensors } = state;
-  const prefix = [...tensors.keys()].some((name) => name.startsWith(CTC_PREFIX)) ? CTC_PREFIX : "";
-  return openStateDict(content, state, { format, modelKey, metadata }, () => {
+  return openStateDict(content, state, { format, modelKey, metadata }, (tensors) => {
+    const { prefix, own } = modelRoot(tensors, path);
     const { kind, fields, task, where } = build(tensors);
     const config = configFromFairseq(fields, kind, { where, task });
-    const projected = tensors.has(`${prefix}post_extract_proj.weight`);
-    return {
-      config: { ...config, featureProjection: config.featureProjection || projected },
-      canonical: (name) => (name.startsWith(prefix) ? canonicalFromFairseq(name.slice(prefix.length)) : undefined),
-      unknown: "error",
-    };
+    const featureProjection = config.featureProjection || own.has("post_extract_proj.weight");
+    return { config: { ...config, featureProjection }, prefix, canonical: canonicalFromFairseq, unknown: "error" };
   });
 }
 

@@ -15,6 +15,7 @@ import {
 } from "./config/fields.ts";
 import { canonicalFromHuggingFace } from "./names.ts";
 import { isStateDict, openStateDict, stateDict, type TorchContent } from "./state-dict.ts";
+import { modelRoot } from "./wrappers.ts";
 
 /** Whether a torch file holds `state_dict` and the arguments of torchaudio's model factory as `config`. */
 export function isTorchaudio(root: Map<unknown, unknown>): boolean {
@@ -28,11 +29,12 @@ export function openTorchaudio(content: TorchContent): OpenCheckpoint {
   const state = stateDict(torch, root.get("state_dict"), path);
   const fields = plain(root.get("config"));
   const found = { format: "dphubert", modelKey: "state_dict", metadata: { config: fields } } as const;
-  return openStateDict(content, state, found, () => {
+  return openStateDict(content, state, found, (tensors) => {
     const where = `${path}: config of a DPHuBERT style checkpoint`;
     if (!isFields(fields)) throw new StillwaveError(`${where} is no dict`);
-    const { config, notes } = configFromTorchaudio(fields, state.tensors, where);
-    return { config, canonical: (name) => canonicalName(name, config), unknown: "error", notes };
+    const { prefix, own } = modelRoot(tensors, path);
+    const { config, notes } = configFromTorchaudio(fields, own, where);
+    return { config, prefix, canonical: (name) => canonicalName(name, config), unknown: "error", notes };
   });
 }
 

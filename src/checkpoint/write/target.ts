@@ -1,7 +1,8 @@
 // The folder that a conversion writes into: checked before anything is read, its failures in the user's terms.
-import { mkdir, readdir, realpath, stat } from "node:fs/promises";
+import { readdir, realpath, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { StillwaveError } from "../../errors.ts";
+import { makeFolder } from "../../files.ts";
 
 /** Refuses before anything is loaded or downloaded. Says whether the folder is new. */
 export async function openTarget(folder: string, force: boolean): Promise<boolean> {
@@ -15,10 +16,7 @@ export async function openTarget(folder: string, force: boolean): Promise<boolea
     throw new StillwaveError(
       `${folder}: not empty (${some}); give another folder, or --force (force: true) to write into it`,
     );
-  const made = await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
-    throw new StillwaveError(`${folder}: cannot be made (${error.code})`);
-  });
-  return made !== undefined;
+  return (await makeFolder(folder)) !== undefined;
 }
 
 /** A model must not be written over the files it was read from. */

@@ -5,6 +5,9 @@ import { InternalError } from "../../errors.ts";
 import { formatDuration, formatNumber, type Progress, startProgress } from "../../log/index.ts";
 import type { Output } from "../output.ts";
 
+const DIVERGED =
+  "above 1.5 times the loss before the first update: diverged; lower optimizer.peakLr or set optimizer.clipNorm";
+
 /** Iterates the run to its end and returns the event that ended it. */
 export async function followRun(events: AsyncIterable<DistillEvent>, output: Output, json: boolean): Promise<EndEvent> {
   let ended: EndEvent | undefined;
@@ -43,7 +46,7 @@ function noteText(event: Exclude<DistillEvent, { kind: "step" | "done" }>): stri
     case "note":
       return event.text;
     case "validation":
-      return `step ${event.step}: validation loss ${formatNumber(event.loss)}${event.best ? ", the best so far" : ""}`;
+      return `step ${event.step}: validation loss ${formatNumber(event.loss)}${judged(event)}`;
     case "checkpoint":
       return `step ${event.step}: checkpoint ${event.folder}`;
     case "interrupted":
@@ -51,8 +54,13 @@ function noteText(event: Exclude<DistillEvent, { kind: "step" | "done" }>): stri
   }
 }
 
+function judged({ best, diverged }: Extract<DistillEvent, { kind: "validation" }>): string {
+  if (diverged) return `; ${DIVERGED}`;
+  return best ? ", the best so far" : "";
+}
+
 function doneText({ step, folder, already, summary }: Extract<DistillEvent, { kind: "done" }>): string {
-  const { initialValidation: before, finalValidation: after, best, models, seconds } = summary;
+  const { initialValidation: before, finalValidation: after, best, diverged, models, seconds } = summary;
   const lines = [
     already
       ? `${folder}: was done before, ${step} steps`
@@ -63,6 +71,7 @@ function doneText({ step, folder, already, summary }: Extract<DistillEvent, { ki
       `validation loss  ${formatNumber(before)} before, ${formatNumber(after)} after` +
         (best ? `; best ${formatNumber(best.loss)} at step ${best.step}` : ""),
     );
+  if (diverged) lines.push(`                 ${DIVERGED}`);
   lines.push(
     `model            ${join(folder, models.last)}${models.best ? ` (best: ${join(folder, models.best)})` : ""}`,
   );

@@ -1,10 +1,12 @@
 // Lists folders: LibriSpeech's layout, and any tree of audio files.
 import type { Dirent } from "node:fs";
-import { readdir, readFile, realpath, stat } from "node:fs/promises";
+import { readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { AUDIO_EXTENSIONS } from "../../audio/index.ts";
 import { StillwaveError } from "../../errors.ts";
 import type { CorpusKind, CorpusSource, Listed } from "../corpus.types.ts";
+import { numberedLines, readText } from "../lines.ts";
+import { KALDI_LIST } from "./kaldi.ts";
 import { checkSplits, sortedById } from "./source.ts";
 
 interface Entry {
@@ -50,14 +52,15 @@ async function holdsSpeakers(path: string): Promise<boolean> {
   return false;
 }
 
-/** Says what lies at `source.path`: a split of LibriSpeech given by itself becomes its parent with that one split. */
+/** Says what lies at `source.path`: a folder with a wav.scp is Kaldi's; a split of LibriSpeech given by itself becomes its parent with that one split. */
 export async function detectSource(source: CorpusSource): Promise<CorpusSource & { kind: CorpusKind }> {
   const path = resolve(source.path);
   if (source.kind) return { ...source, path, kind: source.kind };
   const info = await stat(path).catch(() => undefined);
   if (!info)
     throw new StillwaveError(`${source.path}: no such file or folder; give a folder of speech or a manifest file`);
-  if (info.isFile()) return { ...source, path, kind: "manifest" };
+  const isKaldi = async () => (await stat(join(path, KALDI_LIST)).catch(() => undefined))?.isFile();
+  if (info.isFile() || (await isKaldi())) return { ...source, path, kind: "manifest" };
   for (const split of await foldersOf(path))
     if (await holdsSpeakers(split.path)) return { ...source, path, kind: "librispeech" };
   if (!source.splits && (await holdsSpeakers(path))) {
@@ -90,20 +93,27 @@ export async function listLibrispeech(root: string, splits: readonly string[] | 
 
 async function listChapter(chapter: Entry, speaker: string, split: string): Promise<Listed[]> {
   const files = (await entriesOf(chapter.path)).filter((entry) => !entry.isFolder);
-  const transcripts = new Map<string, string>();
-  for (const file of files.filter(({ name }) => name.endsWith(".trans.txt"))) {
-    for (const line of (await readFile(file.path, "utf8")).split(/\r?\n/)) {
-      const space = line.indexOf(" ");
-      if (space > 0) transcripts.set(line.slice(0, space), line.slice(space + 1).trim());
-    }
-  }
+  const transcripts = await readTranscripts(files.filter(({ name }) => name.endsWith(".trans.txt")));
   return files
     .filter(({ name }) => isAudioName(name))
     .map(({ name, path }): Listed => {
       const id = basename(name, extname(name));
-      const transcript = transcripts.get(id);
-      return { id, path, speaker, split, transcript };
+      return { id, path, speaker, split, transcript: transcripts.get(id)?.text };
     });
+}
+
+/** `<id> <words>` a line, parted by spaces or tabs. @throws StillwaveError with file and line for an id that is there twice. */
+async function readTranscripts(files: readonly Entry[]) {
+  const transcripts = new Map<string, { readonly text: string; readonly place: string }>();
+  for (const { path } of files) {
+    for (const { number, text: line } of numberedLines(await readText(path, "transcript"))) {
+      const [, id, text] = /^(\S+)\s*(.*)$/.exec(line.trim()) ?? ["", "", ""];
+      const [place, earlier] = [`${path}:${number}`, transcripts.get(id)];
+      if (earlier) throw new StillwaveError(`${place}: "${id}" has a transcript at ${earlier.place} already`);
+      transcripts.set(id, { text, place });
+    }
+  }
+  return transcripts;
 }
 
 /** Lists every audio file under `root` (or under the given sub-folders); the id is the relative path without extension. */

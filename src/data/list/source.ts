@@ -12,20 +12,20 @@ export function folder(root: string, splits?: readonly string[]): CorpusSource {
   return { kind: "folder", path: root, splits };
 }
 
-/** The files that a TSV or JSONL manifest names. */
+/** The recordings that a manifest or Kaldi's folder names (docs/manifests.md). */
 export function manifest(file: string, splits?: readonly string[]): CorpusSource {
   return { kind: "manifest", path: file, splits };
 }
 
-/** Sorts by id (code units, the same everywhere) and refuses two files with one id. */
+/** Sorts by id (code units, the same everywhere) and refuses two recordings with one id. */
 export function sortedById(listed: Listed[]): Listed[] {
   listed.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : a.path < b.path ? -1 : 1));
   for (let i = 1; i < listed.length; i++) {
-    if (listed[i].id === listed[i - 1].id) {
-      throw new StillwaveError(
-        `two files have the utterance id "${listed[i].id}": ${listed[i - 1].path} and ${listed[i].path}; rename or remove one of them`,
-      );
-    }
+    if (listed[i].id !== listed[i - 1].id) continue;
+    const [one, other] = [listed[i - 1], listed[i]].map(({ path, place }) => (place ? `${path} (${place})` : path));
+    throw new StillwaveError(
+      `two files have the utterance id "${listed[i].id}": ${one} and ${other}; rename or remove one of them`,
+    );
   }
   return listed;
 }

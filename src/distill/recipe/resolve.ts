@@ -100,6 +100,8 @@ function choiceProblems(recipe: Recipe): RecipeProblem[] {
   if (run.epochs !== null && run.steps !== null)
     bad(["run", "steps"], "epochs is given too; give one and set the other to null");
   if (run.epochs === null && run.steps === null) bad(["run"], "missing: give epochs or steps, how long to train");
+  if (run.stopOnDivergence && data.validation === null)
+    bad(["run", "stopOnDivergence"], "needs data.validation: divergence is seen by the validation loss");
   if (loss.hintWeight === 0 && loss.lastWeight === 0)
     bad(["loss", "lastWeight"], "hintWeight and lastWeight are both 0: nothing to learn");
   const places: [RecipePath, string | undefined][] = [

@@ -167,6 +167,10 @@ export const recipeSchema = objectOf({
     seed: seed.default(0).describe("Masks and dropout"),
     validateEverySteps: count(1e9).default(1000),
     validationUtterances: count(1e9).nullable().default(null).describe("At most so many; null: all"),
+    stopOnDivergence: z
+      .boolean()
+      .default(false)
+      .describe("Stop where the validation loss is above 1.5 times the one before the first update"),
     checkpointEverySteps: count(1e9).default(1000),
     keepEvery: count(1e9).nullable().default(null).describe("Keep every k-th checkpoint for good; null: best and last"),
     logEverySteps: count(1e9).default(10),

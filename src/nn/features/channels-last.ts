@@ -4,7 +4,7 @@ import * as g from "../../graph/ops.ts";
 import { int64Scalar, type Value } from "../../graph/value.ts";
 import { layerNorm } from "../linear.ts";
 import { type ParameterLookup, within } from "../scope.ts";
-import { foldGroupNorm, sampleWindows, windowsWithOnes } from "./first-layer.ts";
+import { foldGroupNorm, type NormalisedOver, sampleWindows, windowsWithOnes } from "./first-layer.ts";
 import { frameDim, paddedDims, type Window } from "./frames.ts";
 
 export interface ConvStack {
@@ -16,18 +16,18 @@ export interface ConvStack {
 
 /**
  * wave [batch, samples] -> features [batch, frames, channels]. `p` looks up `conv_layers.<i>...`. Convolutions have no
- * padding; GELU (erf) after each. `lengths`: see `foldGroupNorm`. Frames past the true ones are carried along and dropped once, at the end.
+ * padding; GELU (erf) after each. `over`: see `foldGroupNorm`. Frames past the true ones are carried along and dropped once, at the end.
  */
 export function channelsLastFeatures(
   p: ParameterLookup,
   wave: Value,
   stack: ConvStack,
-  lengths: Value | null = null,
+  over: NormalisedOver = null,
 ): Value {
   const [batch, samples] = wave.shape;
   const frames = frameDim(stack.conv, samples);
   const padded = paddedDims(stack.conv, frames);
-  let x = firstLayer(within(p, "conv_layers.0"), wave, stack, padded[0], lengths);
+  let x = firstLayer(within(p, "conv_layers.0"), wave, stack, padded[0], over);
   for (let i = 1; i < stack.conv.length; i++) {
     const layer = within(p, `conv_layers.${i}`);
     const y = convolveRows(x, layer("conv.weight"), stack.conv[i], mulDims(batch, padded[i]), bias(layer, stack));
@@ -40,11 +40,11 @@ export function channelsLastFeatures(
 const bias = (p: ParameterLookup, stack: ConvStack): Value | undefined => (stack.convBias ? p("conv.bias") : undefined);
 
 /** The first layer, [batch * frames, channels], normalised and activated. */
-function firstLayer(p: ParameterLookup, wave: Value, stack: ConvStack, frames: Dim, lengths: Value | null): Value {
+function firstLayer(p: ParameterLookup, wave: Value, stack: ConvStack, frames: Dim, over: NormalisedOver): Value {
   const window = stack.conv[0];
   const rows = mulDims(wave.shape[0], frames);
   if (stack.convNorm === "group") {
-    const y = g.matmul(windowsWithOnes(wave, window, frames), foldGroupNorm(p, wave, window, lengths));
+    const y = g.matmul(windowsWithOnes(wave, window, frames), foldGroupNorm(p, wave, window, over));
     return g.gelu(g.reshape(y, [rows, window.channels]));
   }
   const windows = g.reshape(sampleWindows(wave, window, frames), [rows, window.kernel]);

@@ -6,6 +6,17 @@ import type { ParameterLookup } from "../scope.ts";
 import { type Window, windowCount } from "./frames.ts";
 import { entriesBefore, windowCounts } from "./lengths.ts";
 
+/** What the first GroupNorm's statistics follow from: mean and covariance of the windows that the convolution reads. */
+export interface WindowMoments {
+  /** [batch, 1, kernel] */
+  readonly centre: Value;
+  /** [batch, kernel, kernel] */
+  readonly covariance: Value;
+}
+
+/** Over what GroupNorm normalises: int64 [batch], the own samples of every item; moments known beforehand; null: all there is. */
+export type NormalisedOver = Value | WindowMoments | null;
+
 /** Epsilon of GroupNorm in all published models. */
 const GROUP_NORM_EPSILON = 1e-5;
 
@@ -23,18 +34,14 @@ export function sampleWindows(wave: Value, { kernel, stride }: Window, count: Di
 /**
  * Weights of every item that compute convolution and GroupNorm (one group a channel, over all true frames) in one
  * product: [batch, kernel + 1, channels], the last row the shift. The convolution is linear in its window, so its mean
- * and variance are w mean(X) and w cov(X) w. With `lengths` (int64 [batch], samples) the statistics are those of each
- * item's own windows, as if it were alone; without, padding counts like speech, as in the published models' code.
+ * and variance are w mean(X) and w cov(X) w. Over `lengths` (int64 [batch], samples) the statistics are those of each
+ * item's own windows, as if it were alone; over null, padding counts like speech, as in the published models' code.
  */
-export function foldGroupNorm(p: ParameterLookup, wave: Value, window: Window, lengths: Value | null = null): Value {
+export function foldGroupNorm(p: ParameterLookup, wave: Value, window: Window, over: NormalisedOver = null): Value {
   const weight = p("conv.weight"); // [channels, 1, kernel]
   const channels = fixedDim(weight.shape[0]);
   const taps = g.reshape(weight, [channels, window.kernel]);
-  const count = windowCount(wave.shape[1], window);
-  const windows = sampleWindows(wave, window, count);
-  const { centre, covariance } = lengths
-    ? ownMoments(windows, windowCounts(lengths, window))
-    : moments(windows, g.dimension(count));
+  const { centre, covariance } = over && "centre" in over ? over : momentsOf(wave, window, over);
   const variance = g.sum(g.mul(g.matmul(taps, covariance), taps), [2]); // [batch, channels]
   const scale = g.div(p("layer_norm.weight"), g.sqrt(g.add(variance, GROUP_NORM_EPSILON)));
   const scaleRow = g.reshape(scale, [wave.shape[0], 1, channels]);
@@ -43,15 +50,21 @@ export function foldGroupNorm(p: ParameterLookup, wave: Value, window: Window, l
   return g.concat([g.mul(g.transpose(taps, [1, 0]), scaleRow), shift], 1);
 }
 
-/** Mean [batch, 1, kernel] and covariance [batch, kernel, kernel] over all windows [batch, count, kernel]. */
-function moments(windows: Value, count: Value) {
+function momentsOf(wave: Value, window: Window, lengths: Value | null): WindowMoments {
+  const count = windowCount(wave.shape[1], window);
+  const windows = sampleWindows(wave, window, count);
+  return lengths ? ownMoments(windows, windowCounts(lengths, window)) : moments(windows, g.dimension(count));
+}
+
+/** Over all windows [batch, count, kernel]. */
+function moments(windows: Value, count: Value): WindowMoments {
   const centre = g.mean(windows, [1], true);
   const centred = g.sub(windows, centre);
   return { centre, covariance: g.div(g.matmul(centred, centred, { transA: true }), count) };
 }
 
 /** The same over the first `counts` (int64 [batch]) windows of every item. */
-function ownMoments(windows: Value, counts: Value) {
+function ownMoments(windows: Value, counts: Value): WindowMoments {
   const [batch, count] = windows.shape;
   const own = g.reshape(entriesBefore(counts, count), [batch, count, 1]);
   const total = g.reshape(g.cast(g.clip(counts, 1, 2 ** 40), "float32"), [batch, 1, 1]);

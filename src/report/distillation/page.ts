@@ -16,7 +16,7 @@ import { table } from "../kit/table.ts";
 import { attentionCards } from "./attention.ts";
 import { headCharts, lossCharts, optimiserCharts } from "./figures.ts";
 import type { ReportData, ReportModel, RunReportData } from "./report.types.ts";
-import { type RunSummary, splitMetrics, summarise } from "./summary.ts";
+import { type RunSummary, splitMetrics, summarise, type ValidationSummary } from "./summary.ts";
 
 const MAX_RECIPE_CHARACTERS = 200_000;
 const MAX_BAD_FILES = 100;
@@ -49,14 +49,21 @@ function validationFigure(validation: RunSummary["validation"]): [value: Content
     html`<small>${formatNumber(before.loss)} →</small> ${formatNumber(after.loss)}`,
     before === after
       ? `at step ${formatCount(after.step)}, the only one so far`
-      : `${change}, best ${formatNumber(best.loss)} at step ${formatCount(best.step)}`,
+      : `${change}${best ? `, best ${formatNumber(best.loss)} at step ${formatCount(best.step)}` : ""}`,
   ];
 }
 
-function remarks({ data, totalSteps }: RunReportData, { brokenSteps: broken, steps }: RunSummary): Content {
+function divergence({ before, diverged: [first, ...more] }: ValidationSummary): string | false {
+  if (!first) return false;
+  const also = more.length > 0 ? `, and at ${plural(more.length, "later validation")}` : "";
+  return `The run has diverged: the validation loss was ${formatNumber(first.loss)} at step ${formatCount(first.step)}${also}, more than 1.5 times the ${formatNumber(before.loss)} before the first update.`;
+}
+
+function remarks({ data, totalSteps }: RunReportData, { brokenSteps: broken, steps, validation }: RunSummary): Content {
   const listed = broken.slice(0, 5).map(formatCount).join(", ");
   const more = broken.length > 5 ? ` and ${formatCount(broken.length - 5)} more` : "";
   return notices([
+    validation && divergence(validation),
     broken.length > 0 &&
       `The loss or the gradient was not finite at ${plural(broken.length, "step")}: ${listed}${more}. Those values are gaps in the charts.`,
     totalSteps !== undefined &&

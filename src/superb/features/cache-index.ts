@@ -1,8 +1,8 @@
 // What a cache folder holds: its description, its whole shards, and what of it is of no use any more.
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { StillwaveError } from "../../errors.ts";
-import { writeFileAtomic } from "../../files.ts";
+import { makeFolder, writeFileAtomic } from "../../files.ts";
 import { type AudioSource, type CacheEntry, contentKey, type Shard } from "./cache.types.ts";
 import type { CacheFacts } from "./layout.ts";
 import { readShard, removeShard, shardNumber } from "./shard.ts";
@@ -49,9 +49,7 @@ async function list(folder: string): Promise<string[]> {
 
 /** Makes the folder and its description. Needs no lock: whoever writes it writes the same. Returns notes. */
 export async function describeFolder(folder: string, facts: CacheFacts): Promise<string[]> {
-  await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
-    throw new StillwaveError(`${folder}: cannot be made (${error.code}); give another folder with --cache`);
-  });
+  await makeFolder(folder);
   const path = join(folder, DESCRIPTION_NAME);
   const text = await readFile(path, "utf8").catch(() => undefined);
   const found = text === undefined ? undefined : parse(text);

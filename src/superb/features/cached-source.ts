@@ -43,7 +43,7 @@ export interface CachedSourceOptions {
 /** A source over a filled cache. One batch at a time. */
 export function cachedSource(options: CachedSourceOptions): FeatureSource {
   const { folder, facts, files, repair } = options;
-  const { layers, dim, samplesPerFrame } = facts.upstream;
+  const { layers, dim, samplesPerFrame, minSamples } = facts.upstream;
   const prepare = batchMemory(layers.length, dim, facts.dtype);
   const shards = new OpenShards(folder);
   let { index } = options;
@@ -58,6 +58,7 @@ export function cachedSource(options: CachedSourceOptions): FeatureSource {
     layers,
     dim,
     samplesPerFrame,
+    minSamples,
     dtype: facts.dtype,
     framesOf: (id) => locate(id).entry.frames,
     async batch(items) {

@@ -3,6 +3,7 @@ import { type BadFile, type OnBadFile, type PlannedBatch, prefetchBatches } from
 import { StillwaveError } from "../../errors.ts";
 import { planBatches } from "../../extract/batches.ts";
 import type { UtteranceStates } from "../../upstream/frames.ts";
+import { runSound } from "../../upstream/unsound.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import type { AudioSource } from "./cache.types.ts";
 
@@ -41,29 +42,39 @@ export async function* extractBatches(
     for await (const { batch, bad } of prefetchBatches(plan, options)) {
       if (signal?.aborted) return;
       const { wave, paddedSamples, samples, paths } = batch;
-      const waves = samples.map((count, item) => wave.subarray(item * paddedSamples, item * paddedSamples + count));
-      const states = await extractNaming(upstream, waves, paths);
-      yield { items: states.map((own, i) => ({ path: paths[i], states: own })), bad };
+      const waves = samples.map((count, item) => ({
+        path: paths[item],
+        wave: wave.subarray(item * paddedSamples, item * paddedSamples + count),
+      }));
+      const { sound, unsound } = await runSound(waves, (some) => statesOf(upstream, some));
+      if (unsound.length > 0 && options.onBadFile === "stop") throw named(unsound[0]);
+      yield {
+        items: sound.map(({ item, result }) => ({ path: item.path, states: result })),
+        bad: [...bad, ...unsound.map(({ item: { path }, error }) => ({ path, reason: error.message }))],
+      };
     }
   } catch (error) {
     if (!signal?.aborted || error instanceof StillwaveError) throw error;
   }
 }
 
-/** States of waveforms; an error names the file that it comes from, found by giving them to the upstream one at a time. */
-async function extractNaming(
+interface NamedWave {
+  readonly path: string;
+  readonly wave: Float32Array;
+}
+
+const named = ({ item, error }: { readonly item: NamedWave; readonly error: StillwaveError }) =>
+  new StillwaveError(`${item.path}: ${error.message}`);
+
+/** States of waveforms. An upstream does not say which of them it fails on. */
+async function statesOf(
   upstream: Upstream,
-  waves: readonly Float32Array[],
-  paths: readonly string[],
-): Promise<UtteranceStates[]> {
+  waves: readonly NamedWave[],
+): Promise<(UtteranceStates | StillwaveError)[]> {
   try {
-    return waves.length === 0 ? [] : await upstream.extract(waves);
+    return waves.length === 0 ? [] : await upstream.extract(waves.map(({ wave }) => wave));
   } catch (error) {
-    if (!(error instanceof StillwaveError)) throw error;
-    for (const [i, wave] of waves.entries())
-      await upstream.extract([wave]).catch((own: Error) => {
-        throw own instanceof StillwaveError ? new StillwaveError(`${paths[i]}: ${own.message}`) : own;
-      });
-    throw new StillwaveError(`${paths.join(", ")}, together: ${error.message}`);
+    if (error instanceof StillwaveError) return waves.map(() => error);
+    throw error;
   }
 }

@@ -1,4 +1,5 @@
 // What downstream heads train on: hidden states of utterances by id, from a cache on disk or made as they are asked for.
+import type { Framing } from "../../upstream/frames.ts";
 
 /** One utterance of a batch, or a crop of it. */
 export interface FeatureItem {
@@ -18,12 +19,11 @@ export interface FeatureBatch {
 }
 
 /** Hidden states of a fixed set of utterances. */
-export interface FeatureSource {
+export interface FeatureSource extends Framing {
   readonly layers: readonly string[];
   readonly dim: number;
-  readonly samplesPerFrame: number;
   readonly dtype: "float16" | "float32";
-  /** Frames of a whole utterance: round(samples / samplesPerFrame). */
+  /** Frames of a whole utterance. */
   framesOf(id: string): number;
   /** Reads (or makes) a batch. The arrays are the caller's until the next call. */
   batch(items: readonly FeatureItem[]): Promise<FeatureBatch>;

@@ -1,9 +1,11 @@
 // Fills a cache: states of the files that are missing, extracted batch by batch, written shard by shard.
-import { mkdir, statfs } from "node:fs/promises";
+import { statfs } from "node:fs/promises";
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import type { BadFile, OnBadFile } from "../../data/index.ts";
 import { StillwaveError } from "../../errors.ts";
+import { diskError, isDiskFull, makeFolder } from "../../files.ts";
 import { lockFolder } from "../../training/lock.ts";
+import type { UtteranceStates } from "../../upstream/frames.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import { type AudioSource, contentKey, type FeatureEvent, type FeatureOptions } from "./cache.types.ts";
 import { type CacheIndex, cleanFolder, readIndex } from "./cache-index.ts";
@@ -42,7 +44,7 @@ export interface Filled {
  */
 export async function* fillCache(job: CacheJob, drop?: number): AsyncGenerator<FeatureEvent, Filled, undefined> {
   const { folder, facts, sources } = job;
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const lock = await lockFolder(folder);
   const bad: BadFile[] = [];
   try {
@@ -60,7 +62,9 @@ export async function* fillCache(job: CacheJob, drop?: number): AsyncGenerator<F
     }
     return { index: await readIndex(folder, facts), bad };
   } catch (error) {
-    throw written(error, folder);
+    if (isDiskFull(error))
+      throw new StillwaveError(`${folder}: no room is left on its disk; ${REMEDIES}`, { cause: error });
+    throw diskError(error, folder, "; --cache <folder> puts the states elsewhere");
   } finally {
     await lock.release();
   }
@@ -118,17 +122,24 @@ async function* writeShards(
   };
   try {
     for await (const batch of extractBatches(upstream, planExtraction(missing, upstream.batchSeconds), job)) {
-      bad.push(...batch.bad);
-      for (const { path, reason } of batch.bad) yield { kind: "note", text: `left out: ${path}: ${reason}` };
+      const leftOut = [...batch.bad];
       for (const { path, states } of batch.items) {
         const source = byPath.get(path)!;
-        const encoded = encodeNaming(path, () => encodeStates(states, facts));
+        const encoded = tryEncoding(states, facts);
+        if (encoded instanceof StillwaveError) {
+          const reason = encoded.message;
+          if (job.onBadFile === "stop") throw new StillwaveError(`${path}: ${reason}`);
+          leftOut.push({ path, reason });
+          continue;
+        }
         writer ??= new ShardWriter(folder, number++);
         writer.add(source, states.frames, encoded);
         files++;
         samples += source.samples;
         bytes += encoded.length;
       }
+      bad.push(...leftOut);
+      for (const { path, reason } of leftOut) yield { kind: "note", text: `left out: ${path}: ${reason}` };
       if (writer && writer.bytes >= shardBytes) await flush();
       const seconds = samples / SAMPLE_RATE_HZ;
       const audioSecondsPerSecond = seconds / Math.max(1e-3, (performance.now() - began) / 1000);
@@ -143,20 +154,12 @@ async function* writeShards(
   return bad;
 }
 
-function encodeNaming(path: string, encode: () => Uint8Array): Uint8Array {
+/** The states as the cache holds them, or why it cannot. */
+function tryEncoding(states: UtteranceStates, facts: CacheFacts): Uint8Array | StillwaveError {
   try {
-    return encode();
+    return encodeStates(states, facts);
   } catch (error) {
-    throw error instanceof StillwaveError ? new StillwaveError(`${path}: ${error.message}`) : error;
+    if (error instanceof StillwaveError) return error;
+    throw error;
   }
-}
-
-/** Failures of the file system as the user's errors. */
-function written(error: unknown, folder: string): unknown {
-  const { code, syscall } = error as NodeJS.ErrnoException;
-  if (code === "ENOSPC" || code === "EDQUOT")
-    return new StillwaveError(`${folder}: no room is left on its disk; ${REMEDIES}`);
-  if (code && syscall)
-    return new StillwaveError(`${folder}: cannot be written (${code}); give another folder with --cache`);
-  return error;
 }

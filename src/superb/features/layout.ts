@@ -8,7 +8,7 @@ import type { Upstream } from "../../upstream/upstream.ts";
 import type { FeatureDtype } from "./cache.types.ts";
 
 /** Raised when caches of an earlier version cannot be read. */
-const CACHE_FORMAT = 1;
+const CACHE_FORMAT = 2;
 
 export const BYTES_OF: Record<FeatureDtype, number> = { float16: 2, float32: 4 };
 
@@ -20,7 +20,7 @@ export interface CacheFacts {
   readonly dtype: FeatureDtype;
   readonly upstream: Pick<
     Upstream,
-    "name" | "kind" | "fingerprint" | "layers" | "dim" | "samplesPerFrame" | "parameters"
+    "name" | "kind" | "fingerprint" | "layers" | "dim" | "samplesPerFrame" | "minSamples" | "parameters"
   >;
 }
 
@@ -32,13 +32,14 @@ export function defaultCacheRoot(env: Readonly<Record<string, string | undefined
 }
 
 export function cacheFacts(upstream: Upstream, dtype: FeatureDtype): CacheFacts {
-  const { name, kind, layers, dim, samplesPerFrame, parameters } = upstream;
-  const depends = { format: CACHE_FORMAT, upstream: upstream.fingerprint, layers, dim, samplesPerFrame, dtype };
+  const { name, kind, fingerprint, gainDb, layers, dim, samplesPerFrame, minSamples, parameters } = upstream;
+  const framing = { samplesPerFrame, minSamples };
+  const depends = { format: CACHE_FORMAT, upstream: fingerprint, gainDb, layers, dim, ...framing, dtype };
   return {
     format: CACHE_FORMAT,
     fingerprint: createHash("sha256").update(JSON.stringify(depends)).digest("hex"),
     dtype,
-    upstream: { name, kind, fingerprint: upstream.fingerprint, layers, dim, samplesPerFrame, parameters },
+    upstream: { name, kind, fingerprint, layers, dim, ...framing, parameters },
   };
 }
 
@@ -47,6 +48,6 @@ export const cacheFolder = (root: string, { fingerprint }: CacheFacts): string =
 
 /** Bytes of the states of a file of `samples`. */
 export function stateBytes({ upstream, dtype }: CacheFacts, samples: number): number {
-  const { layers, dim, samplesPerFrame } = upstream;
-  return layers.length * framesOfSamples(samples, samplesPerFrame) * dim * BYTES_OF[dtype];
+  const { layers, dim } = upstream;
+  return layers.length * framesOfSamples(samples, upstream) * dim * BYTES_OF[dtype];
 }

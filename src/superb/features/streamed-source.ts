@@ -20,7 +20,7 @@ export function streamFeatures(
   utterances: readonly FeatureUtterance[],
   { workers = 1 }: { readonly workers?: number } = {},
 ): FeatureSource {
-  const { layers, dim, samplesPerFrame } = upstream;
+  const { layers, dim, samplesPerFrame, minSamples } = upstream;
   const byId = new Map(utterances.map((utterance) => [utterance.id, utterance]));
   const prepare = batchMemory(layers.length, dim, "float32");
   const find = (id: string): FeatureUtterance => {
@@ -28,11 +28,12 @@ export function streamFeatures(
     if (!found) throw new InternalError(`features: no utterance "${id}" here`);
     return found;
   };
-  const framesOf = (id: string) => framesOfSamples(find(id).samples, samplesPerFrame);
+  const framesOf = (id: string) => framesOfSamples(find(id).samples, upstream);
   return {
     layers,
     dim,
     samplesPerFrame,
+    minSamples,
     dtype: "float32",
     framesOf,
     async batch(items) {
@@ -44,9 +45,10 @@ export function streamFeatures(
       const { batch, places } = prepare(spans.map(({ frames }) => frames));
       for (const [i, { frames, data }] of states.entries())
         for (const [layer, place] of places[i].entries()) {
-          // samples before the crop, where it alone would be too short
-          const lead = Math.min(spans[i].start - Math.round(planned[i].start / samplesPerFrame), frames - 1);
-          placeRows(place, data.subarray(layer * frames * dim, (layer + 1) * frames * dim), lead, dim);
+          const from = layer * frames * dim;
+          new Float32Array(place.buffer, place.byteOffset, place.byteLength / 4).set(
+            data.subarray(from, from + spans[i].frames * dim),
+          );
         }
       return batch;
     },
@@ -54,24 +56,15 @@ export function streamFeatures(
   };
 }
 
-/** The samples of a span; more, where they would be fewer than the upstream needs. */
+/** The samples that the frames of a span are made of, in whole frame shifts. */
 function cropOf(utterance: FeatureUtterance, span: Span, upstream: Upstream): PlannedItem {
   const { id, path, samples: fileSamples } = utterance;
   const { samplesPerFrame, minSamples } = upstream;
-  const whole = span.start === 0 && span.frames === framesOfSamples(fileSamples, samplesPerFrame);
-  if (whole) return { id, path, start: 0, samples: fileSamples, fileSamples };
-  const earliest = Math.floor(Math.max(0, fileSamples - minSamples) / samplesPerFrame) * samplesPerFrame;
-  const start = Math.min(span.start * samplesPerFrame, earliest);
-  const end = Math.max((span.start + span.frames) * samplesPerFrame, start + minSamples);
-  return { id, path, start, samples: Math.min(end, fileSamples) - start, fileSamples };
-}
-
-/** Rows from `lead` on; where they are too few the last one is repeated, as for whole utterances. */
-function placeRows(place: Uint8Array, data: Float32Array, lead: number, dim: number): void {
-  const target = new Float32Array(place.buffer, place.byteOffset, place.byteLength / 4);
-  const taken = Math.min(data.length - lead * dim, target.length);
-  target.set(data.subarray(lead * dim, lead * dim + taken));
-  for (let from = taken; from < target.length; from += dim) target.copyWithin(from, taken - dim, taken);
+  if (span.start === 0 && span.frames === framesOfSamples(fileSamples, upstream))
+    return { id, path, start: 0, samples: fileSamples, fileSamples };
+  const start = span.start * samplesPerFrame;
+  const shifts = span.frames - 1 + Math.ceil(minSamples / samplesPerFrame);
+  return { id, path, start, samples: Math.min(shifts * samplesPerFrame, fileSamples - start), fileSamples };
 }
 
 /** Neighbours that may go through the upstream together. */

@@ -3,6 +3,7 @@ import { COTANGENT, splitBackward } from "../../autodiff/cut.ts";
 import { InternalError } from "../../errors.ts";
 import type { Parameters } from "../../graph/array.ts";
 import { mulDims } from "../../graph/dim.ts";
+import { memoryLimit } from "../../memory.ts";
 import { flatten } from "../../models/flat.ts";
 import { specInputs } from "../../models/trace.ts";
 import type { LstmTraces } from "../../nn/lstm.ts";
@@ -49,7 +50,7 @@ interface Compiled {
 }
 
 /** Memory of the process above which sessions are made anew. */
-const RECYCLE_ABOVE_BYTES = 5 * 2 ** 30;
+const RECYCLE_ABOVE_BYTES = Math.min(5 * 2 ** 30, memoryLimit().bytes / 2);
 
 export class Head {
   readonly config: HeadConfig;

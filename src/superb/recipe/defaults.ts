@@ -19,6 +19,8 @@ export interface TaskRecipe {
   readonly halveAboveSamples?: number;
   /** Longer utterances are cropped in training. */
   readonly cropSeconds?: number;
+  /** Gain of the waves of every split before the upstream, in dB. */
+  readonly gainDb?: number;
   readonly specAugment: boolean;
 }
 

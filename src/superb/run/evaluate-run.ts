@@ -1,9 +1,11 @@
 // One evaluation from its settings to its result: corpus, upstream, hidden states, heads, test, files.
 
 import { StillwaveError } from "../../errors.ts";
+import { diskError, refusalOf } from "../../files.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { withNotes } from "../../training/notes.ts";
+import { withGain } from "../../upstream/gain.ts";
 import { openUpstream } from "../../upstream/open.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import { openFeatures } from "../features/open.ts";
@@ -61,8 +63,11 @@ async function* evaluateNoting(
     const { device, threads } = asked.run;
     const { model, ...options } = asked.upstream;
     upstream = await openUpstream(model, { ...options, device, threads, onNote: note });
+    if (task.recipe.gainDb !== undefined) upstream = withGain(upstream, task.recipe.gainDb);
     const runtime = await createRuntime({ device, threads });
     yield* evaluateWith({ asked, force, signal, folder, task, data, upstream, runtime, note });
+  } catch (error) {
+    throw diskError(error, refusalOf(error)?.path ?? folder.path, ", and go on with --resume");
   } finally {
     await upstream?.dispose();
     await folder.close();
@@ -77,7 +82,7 @@ async function* evaluateWith(opened: Opened): Evaluation {
   const settings = trainingOf(opened);
   const config = task.head(objective.outputs, asked.head);
   const { spec } = objective;
-  const decodings = spec.kind === "ctc" && asked.decoding ? [await createDecoding(spec, asked.decoding)] : [];
+  const decodings = spec.kind === "ctc" && asked.decoding ? [await createDecoding(spec, asked.decoding, note)] : [];
   const identity = identityOf(opened, settings, config);
   for (const text of await recordEvaluation(folder, task.name, identity, force)) note(text);
   const already = folder.record && (await finishedResult(folder.path));
@@ -133,8 +138,7 @@ function samplerOf(
   { batchSize, seed }: Pick<Training, "batchSize" | "seed">,
 ): Sampler {
   const { batching, halveAboveSamples, cropSeconds } = task.recipe;
-  const { samplesPerFrame } = upstream;
-  return new Sampler(utterances, { batching, halveAboveSamples, cropSeconds, batchSize, seed, samplesPerFrame });
+  return new Sampler(utterances, { batching, halveAboveSamples, cropSeconds, batchSize, seed, framing: upstream });
 }
 
 const trainingOf = (opened: Opened): Training =>
@@ -147,7 +151,12 @@ const trainingOf = (opened: Opened): Training =>
 function identityOf({ asked, data, upstream }: Opened, settings: Training, head: HeadConfig): Record<string, unknown> {
   const { cache, dtype = "float32" } = asked.features;
   return {
-    upstream: { fingerprint: upstream.fingerprint, layers: upstream.layers.length, dim: upstream.dim },
+    upstream: {
+      fingerprint: upstream.fingerprint,
+      gainDb: upstream.gainDb ?? 0,
+      layers: upstream.layers.length,
+      dim: upstream.dim,
+    },
     data: { fingerprint: data.fingerprint },
     settings,
     head,

@@ -74,6 +74,7 @@ function headSettings({ name, config, input, data, asked, upstream }: PreparedEv
       options: Object.fromEntries(options),
       fingerprint: upstream.fingerprint,
       samplesPerFrame: upstream.samplesPerFrame,
+      gainDb: upstream.gainDb,
     },
   };
 }
@@ -110,7 +111,13 @@ function resultOf(
     },
     data: { root: data.root, fingerprint: data.fingerprint, ...facts },
     protocol,
-    options: { ...numbers, ...sizes, outputs: config.outputs, features: prepared.source.dtype },
+    options: {
+      ...numbers,
+      ...sizes,
+      outputs: config.outputs,
+      gainDb: upstream.gainDb ?? 0,
+      features: prepared.source.dtype,
+    },
     metric: headline.metric,
     dev: measured.dev,
     decodings: measured.results,

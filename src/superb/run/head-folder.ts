@@ -1,5 +1,5 @@
 // A trained head on disk: weights as safetensors, and as JSON what it reads, what it answers and which upstream it belongs to.
-import { mkdir, readFile, stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { readSafetensors, writeSafetensors } from "../../checkpoint/formats/safetensors.ts";
@@ -27,13 +27,14 @@ const schema = z.object({
     options: z.record(z.string(), z.union([z.string(), z.number()])),
     fingerprint: z.string(),
     samplesPerFrame: z.int().min(1).max(1_000_000),
+    /** Gain of the waves before the upstream, in dB. */
+    gainDb: z.number().optional(),
   }),
 });
 
 export type HeadSettings = Frozen<z.infer<typeof schema>>;
 
 export async function writeHead(folder: string, settings: HeadSettings, parameters: Parameters): Promise<void> {
-  await mkdir(folder, { recursive: true });
   await writeSafetensors(join(folder, HEAD_FILES.weights), parameters);
   await writeFileAtomic(join(folder, HEAD_FILES.settings), `${JSON.stringify(settings, null, 2)}\n`);
 }

@@ -39,7 +39,6 @@ export type EvaluationFolder = RunFolder<EvaluationRecord>;
 
 const EVALUATION: RunKind<EvaluationRecord> = {
   errors: {
-    cannotBeMade: (code) => `cannot be made (${code}); give another folder with --out`,
     used: "holds an evaluation already; go on with it by --resume, or give another --out",
     foreign: "not empty and no evaluation (no run.json); give another --out",
   },

@@ -21,6 +21,8 @@ export interface TranscriberOptions {
   readonly upstream?: string;
   readonly device?: Device | "auto";
   readonly threads?: number;
+  /** Takes what the user should know, as words of a language model that the head cannot spell. */
+  readonly onNote?: (text: string) => void;
 }
 
 /** A word or phone, or what a classifier says of the whole recording. */
@@ -54,7 +56,7 @@ export async function openTranscriber(options: TranscriberOptions): Promise<Tran
   const { objective: spec, config, input } = settings;
   if (spec.kind === "classes" && options.decoding)
     throw new StillwaveError(`${run}: its answers are classes; there is nothing to decode by beam search`);
-  const decoding = spec.kind === "ctc" ? await createDecoding(spec, options.decoding) : undefined;
+  const decoding = spec.kind === "ctc" ? await createDecoding(spec, options.decoding, options.onNote) : undefined;
   const where = { device, threads };
   const name = options.upstream ?? settings.upstream.spec;
   const upstream = await openUpstream(name, { ...settings.upstream.options, ...where }).catch((error: unknown) => {

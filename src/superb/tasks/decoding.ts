@@ -1,13 +1,15 @@
 // Logits to text: greedily, by prefix beam search, or by words of a lexicon with a language model; n best, words timed.
 import { basename } from "node:path";
+import { listSome } from "../../data/lines.ts";
 import { readArpa } from "../../decode/arpa.ts";
 import { logSoftmax } from "../../decode/emissions.ts";
 import { greedyDecode, type TimedSymbol } from "../../decode/greedy.ts";
 import { lexiconBeamSearch, smearScores } from "../../decode/lexicon-beam.ts";
-import { LexiconTrie } from "../../decode/lexicon-trie.ts";
+import { LexiconTrie, type Spelling } from "../../decode/lexicon-trie.ts";
+import type { NgramModel } from "../../decode/ngram.ts";
 import { prefixBeamSearch } from "../../decode/prefix-beam.ts";
-import { readSpellings, spellWords } from "../../decode/spellings.ts";
-import { UsageError } from "../../errors.ts";
+import { lettersOf, readSpellings, spellWords } from "../../decode/spellings.ts";
+import { StillwaveError, UsageError } from "../../errors.ts";
 import { Vocabulary } from "../labels/vocabulary.ts";
 import type { DecodingSettings } from "../recipe/schema.ts";
 import { type CtcSpec, textOf } from "./objective.ts";
@@ -35,10 +37,18 @@ export interface Decoding {
   decode(logits: Float32Array, count?: number): Transcription[];
 }
 
-/** @throws StillwaveError for unreadable files; UsageError for options that do not fit. */
-export async function createDecoding(spec: CtcSpec, options: DecodingSettings = {}): Promise<Decoding> {
+/**
+ * @param onNote takes what the user should know, as words that can never be recognised
+ * @throws StillwaveError for unreadable files, or words of which none can be recognised; UsageError for options that do not fit.
+ */
+export async function createDecoding(
+  spec: CtcSpec,
+  options: DecodingSettings = {},
+  onNote: (text: string) => void = () => {},
+): Promise<Decoding> {
   const vocabulary = new Vocabulary(spec.symbols, spec.special);
-  if (options.lm !== undefined || options.lexicon !== undefined) return lexiconDecoding(spec, vocabulary, options);
+  if (options.lm !== undefined || options.lexicon !== undefined)
+    return lexiconDecoding(spec, vocabulary, options, onNote);
   const alone = (["lmWeight", "wordScore"] as const).find((name) => options[name] !== undefined);
   if (alone) throw new UsageError(`${alone} means nothing without a language model or a lexicon`);
   const { beam, tokenBeam = vocabulary.size, threshold = 25 } = options;
@@ -65,7 +75,12 @@ export async function createDecoding(spec: CtcSpec, options: DecodingSettings = 
   };
 }
 
-async function lexiconDecoding(spec: CtcSpec, vocabulary: Vocabulary, options: DecodingSettings): Promise<Decoding> {
+async function lexiconDecoding(
+  spec: CtcSpec,
+  vocabulary: Vocabulary,
+  options: DecodingSettings,
+  onNote: (text: string) => void,
+): Promise<Decoding> {
   const { lm, lexicon, beam = 5, tokenBeam = 32, threshold = 25, lmWeight = 2, wordScore = -1 } = options;
   const silence = vocabulary.ids.get("|");
   if (spec.text !== "characters" || silence === undefined)
@@ -75,8 +90,9 @@ async function lexiconDecoding(spec: CtcSpec, vocabulary: Vocabulary, options: D
   const model = lm === undefined ? undefined : await readArpa(lm);
   const spellings =
     lexicon === undefined
-      ? spellWords(model!.words.keys(), vocabulary.ids, { unspellable: "skip" })
+      ? spelledWords(lm!, model!, vocabulary, onNote)
       : await readSpellings(lexicon, vocabulary.ids);
+  if (lexicon !== undefined && model) checkKnown({ lexicon, lm: lm!, spellings, model }, onNote);
   const vocab = vocabulary.size;
   const trie = new LexiconTrie(spellings, vocab, smearScores(model));
   const search = { vocab, silence, beam, tokenBeam, threshold, lmWeight, wordScore };
@@ -96,6 +112,44 @@ async function lexiconDecoding(spec: CtcSpec, vocabulary: Vocabulary, options: D
       }));
     },
   };
+}
+
+/** Words of a model that the head can write. */
+function spelledWords(lm: string, { words }: NgramModel, { ids }: Vocabulary, onNote: (text: string) => void) {
+  const unspellable: string[] = [];
+  try {
+    const spellings = spellWords(words.keys(), ids, { onUnspellable: (words) => unspellable.push(...words) });
+    if (spellings.length === 0) throw new StillwaveError("no words but <s>, </s> and the like");
+    if (unspellable.length > 0)
+      onNote(
+        `${lm}: ${unspellable.length} of ${spellings.length + unspellable.length} words are left out, which cannot be spelled with this head's letters (${lettersOf(ids)}): ${listSome(unspellable, 5)}`,
+      );
+    return spellings;
+  } catch (error) {
+    if (error instanceof StillwaveError) error.message = `${lm}: ${error.message}`;
+    throw error;
+  }
+}
+
+interface Words {
+  readonly lexicon: string;
+  readonly lm: string;
+  readonly spellings: readonly Spelling[];
+  readonly model: NgramModel;
+}
+
+/** Words of a lexicon that the model does not know are scored as <unk>: said, and an error where it knows none. */
+function checkKnown({ lexicon, lm, spellings, model }: Words, onNote: (text: string) => void): void {
+  const words = [...new Set(spellings.map(({ word }) => word))];
+  const unknown = words.filter((word) => !model.words.has(word));
+  if (unknown.length === words.length)
+    throw new StillwaveError(
+      `${lexicon}: ${lm} knows none of the ${words.length} words (${listSome(unknown, 5)}); is one of the files in lower case?`,
+    );
+  if (unknown.length > 0)
+    onNote(
+      `${lexicon}: ${unknown.length} of ${words.length} words are not in ${lm} and count as unknown to it: ${listSome(unknown, 5)}`,
+    );
 }
 
 /** Phones as they are; characters joined to words between the marks. */

@@ -45,6 +45,7 @@ export const ks = classification({
     evaluateEvery: 5000,
     warmup: 1400,
     batching: "balanced",
+    gainDb: -3,
     specAugment: false,
   },
   corpus: async (data, columns) => (await speechCommands(data)) ?? readLabels(data.root, columns, "keyword"),

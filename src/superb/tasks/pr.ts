@@ -24,8 +24,8 @@ async function phonesOf(data: DataSettings, utterances: readonly Utterance[]) {
         `${root}: no transcript of ${listUtterances(mute)}; a lexicon needs <chapter>.trans.txt`,
       );
     const spoken = utterances.map(({ id, transcript }) => ({ id, transcript: transcript! }));
-    const phones = pronounce(spoken, await readLexicon(lexicon), stress ?? "stressed");
-    return { phones, vocabulary: phoneVocabulary(stress ?? "stressed") };
+    const vocabulary = phoneVocabulary(stress ?? "stressed");
+    return { phones: pronounce(spoken, await readLexicon(lexicon), vocabulary, stress ?? "stressed"), vocabulary };
   }
   const file =
     data.phones ?? join(root.endsWith(".tsv") || root.endsWith(".jsonl") ? dirname(root) : root, "phones.txt");

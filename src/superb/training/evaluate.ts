@@ -50,12 +50,7 @@ export async function* inferAll(
     await setImmediate();
     if (signal?.aborted) return;
     const items = batch.map((utterance) =>
-      cropped(
-        utterance,
-        utterance.randomCropSeconds,
-        source.samplesPerFrame,
-        () => new Random(0, "evaluate", utterance.id),
-      ),
+      cropped(utterance, utterance.randomCropSeconds, source, () => new Random(0, "evaluate", utterance.id)),
     );
     const features: FeatureBatch = await source.batch(items);
     yield { utterances: batch, output: await head.infer(features) };

@@ -2,7 +2,7 @@
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { UsageError } from "../../errors.ts";
 import { Random } from "../../random.ts";
-import { framesOfSamples } from "../../upstream/frames.ts";
+import { type Framing, framesOfSamples } from "../../upstream/frames.ts";
 import type { FeatureItem } from "../features/features.types.ts";
 import { inverseClassFrequency } from "../labels/classes.ts";
 import type { TaskRecipe } from "../recipe/defaults.ts";
@@ -16,7 +16,7 @@ export interface SampledBatch {
 export interface SamplerOptions
   extends Pick<TaskRecipe, "batching" | "batchSize" | "halveAboveSamples" | "cropSeconds"> {
   readonly seed: number;
-  readonly samplesPerFrame: number;
+  readonly framing: Framing;
 }
 
 /** Batches by micro-step, epoch after epoch without end. */
@@ -70,9 +70,9 @@ export class Sampler {
   }
 
   private itemOf(utterance: TaskUtterance, micro: number, place: number): FeatureItem {
-    const { cropSeconds, samplesPerFrame, seed } = this.options;
+    const { cropSeconds, framing, seed } = this.options;
     const seconds = utterance.randomCropSeconds ?? cropSeconds;
-    return cropped(utterance, seconds, samplesPerFrame, () => new Random(seed, "crop", micro, place));
+    return cropped(utterance, seconds, framing, () => new Random(seed, "crop", micro, place));
   }
 }
 
@@ -80,12 +80,12 @@ export class Sampler {
 export function cropped(
   { id, samples }: Pick<TaskUtterance, "id" | "samples">,
   seconds: number | undefined,
-  samplesPerFrame: number,
+  framing: Framing,
   random: () => Random,
 ): FeatureItem {
   if (seconds === undefined) return { id };
-  const whole = framesOfSamples(samples, samplesPerFrame);
-  const frames = Math.round((seconds * SAMPLE_RATE_HZ) / samplesPerFrame);
+  const whole = framesOfSamples(samples, framing);
+  const frames = framesOfSamples(Math.round(seconds * SAMPLE_RATE_HZ), framing);
   if (frames >= whole) return { id };
   return { id, crop: { startFrame: random().integer(whole - frames + 1), frames } };
 }

@@ -3,14 +3,8 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import {
-  inspectCheckpoint,
-  loadModel,
-  readSafetensors,
-  writeModelFolder,
-  writeSafetensors,
-} from "../../../src/checkpoint/index.ts";
-import type { HostArray, Parameters } from "../../../src/graph/array.ts";
+import { inspectCheckpoint, loadModel, readSafetensors, writeModelFolder } from "../../../src/checkpoint/index.ts";
+import type { Parameters } from "../../../src/graph/array.ts";
 import { sizeOf } from "../../../src/graph/array.ts";
 import { type ModelConfig, noReuse, reuseEvery } from "../../../src/models/config.ts";
 import { parameterSpecs } from "../../../src/models/parameters.ts";
@@ -137,18 +131,6 @@ describe("writeModelFolder", () => {
       expect((await loadModel(join(folder, name), { part: held })).config.layers).toBe(4);
       await expect(loadModel(join(folder, name), { part: other })).rejects.toThrow(`there is no ${other} in it`);
     }
-  });
-
-  test("names under DataParallel's module are those of the model", async () => {
-    const path = join(folder, "wrapped");
-    const parameters = randomParameters(student);
-    await writeModelFolder(path, { config: student, parameters });
-    const wrapped = [...parameters].map(([name, array]): [string, HostArray] => [`module.${name}`, array]);
-    await writeSafetensors(join(path, "model.safetensors"), wrapped);
-    expect((await loadModel(path)).parameters).toEqual(parameters);
-    wrapped.push(["other", { shape: [1], data: Float32Array.of(1) }]);
-    await writeSafetensors(join(path, "model.safetensors"), wrapped);
-    await expect(loadModel(path)).rejects.toThrow("is missing");
   });
 
   test("writeModelFolder refuses weights whose header says integers", async () => {

@@ -72,6 +72,18 @@ describe("a whole run", () => {
 
 describe("hostile and odd input", () => {
   const evil = `<script>alert(1)</script>"'&<img src=x onerror=alert(1)></style></title>\u0000\ud800`;
+  test("a run that has diverged is said to have, and its best validation is never the one before the first update", () => {
+    const losses = [1, 1.4, 1.6, 1.2, 9];
+    const metrics = losses.map((loss, i) => validationRow(10 * i, { loss, perLayer: Array<number>(12).fill(loss) }));
+    const text = textOf(writeRunReport(runOf(0, { metrics })));
+    expect(text).toContain("best 1.200 at step 30");
+    expect(text).toContain(
+      "The run has diverged: the validation loss was 1.600 at step 20, and at 1 later validation, more than 1.5 times the 1.000 before the first update.",
+    );
+    expect(textOf(writeRunReport(runOf(300)))).not.toContain("diverged");
+    expect(textOf(writeRunReport(runOf(0, { metrics: metrics.slice(0, 1) })))).not.toContain("best ");
+  });
+
   test("every text is escaped", () => {
     const run = runOf(3);
     const page = writeRunReport({

@@ -23,11 +23,11 @@ afterAll(async () => {
 
 const shardsOf = (folder: string) => readdirSync(folder).filter((file) => file.endsWith(".bin"));
 const shardBytes = 20_000;
-/** float32 states of every layer, a frame every `samplesPerFrame`. */
-const bytesOf = (
-  { layers, dim, samplesPerFrame }: ReturnType<typeof fakeUpstream>,
-  some: readonly { readonly samples: number }[],
-) => some.reduce((sum, { samples }) => sum + 4 * layers.length * dim * framesOfSamples(samples, samplesPerFrame), 0);
+/** float32 states of every layer. */
+const bytesOf = (upstream: ReturnType<typeof fakeUpstream>, some: readonly { readonly samples: number }[]) => {
+  const { layers, dim } = upstream;
+  return some.reduce((sum, { samples }) => sum + 4 * layers.length * dim * framesOfSamples(samples, upstream), 0);
+};
 
 describe("filling", () => {
   test("filling is announced to the byte, and done once", async () => {
@@ -227,6 +227,6 @@ describe("what cannot be done", () => {
     await expect(drive({ upstream: fakeUpstream(), utterances, cacheRoot })).rejects.toThrow("another upstream");
     appendFileSync(join(root, "file"), "");
     const blocked = drive({ upstream: fakeUpstream(), utterances, cacheRoot: join(root, "file") });
-    await expect(blocked).rejects.toThrow(/cannot be made \(ENOTDIR\)/);
+    await expect(blocked).rejects.toThrow(/a file stands where a folder is needed \(ENOTDIR\)/);
   });
 });

@@ -53,7 +53,7 @@ export function fakeUpstream(
       batches.push(waves.length);
       await wait(delayMs);
       return waves.map((wave) => {
-        const frames = framesOfSamples(wave.length, 320);
+        const frames = framesOfSamples(wave.length, { samplesPerFrame: 320, minSamples: 400 });
         const data = Float32Array.from({ length: 3 * frames * 4 }, (_, i) => {
           const t = Math.floor(i / 4) % frames;
           const sum = wave.subarray(t * 320, t * 320 + 320).reduce((a, b) => a + b, 0);

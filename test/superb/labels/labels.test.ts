@@ -70,13 +70,14 @@ describe("lexicon", () => {
     const first = await write("a.lex", ";;; comment\nREAD\tR EH1 D\nread(2)  R IY1 D\nTHE DH AH0\n");
     const second = await write("b.lex", "READ X\nbook B UH1 K\n");
     const lexicon = await readLexicon([first, second]);
-    const spoken = pronounce([{ id: "1", transcript: "read the BOOK" }], lexicon);
+    const spoken = pronounce([{ id: "1", transcript: "read the BOOK" }], lexicon, phoneVocabulary());
     expect(spoken.get("1")).toEqual("R EH1 D DH AH0 B UH1 K".split(" "));
-    expect(pronounce([{ id: "1", transcript: "the" }], lexicon, "folded").get("1")).toEqual(["DH", "AH"]);
+    const folded = pronounce([{ id: "1", transcript: "the" }], lexicon, phoneVocabulary("folded"), "folded");
+    expect(folded.get("1")).toEqual(["DH", "AH"]);
     const words = Array.from({ length: 300 }, (_, i) => `W${i}`);
     const transcripts = [{ id: "1", transcript: `READ ${words.join(" ")} W7` }];
     try {
-      pronounce(transcripts, lexicon);
+      pronounce(transcripts, lexicon, phoneVocabulary());
       expect.unreachable();
     } catch (error) {
       const { message } = error as Error;
@@ -85,6 +86,39 @@ describe("lexicon", () => {
     }
     await expect(readLexicon([await write("c.lex", "A AH0\nB\n")])).rejects.toThrow(
       'c.lex:2: "B" has no pronunciation',
+    );
+  });
+
+  test("a lexicon's comments are dropped, from # on as in cmudict.dict and lines of ;;;", async () => {
+    const text = "# comment\n  ;;; another\nGOOD G UH1 D # note\nC# S IY1 # a key\nDAY D EY1#x\nday(2) D IY1\n";
+    const lexicon = await readLexicon([await write("cmu.txt", text)]);
+    expect(Object.fromEntries([...lexicon].map(([word, { phones }]) => [word, phones.join(" ")]))).toEqual({
+      GOOD: "G UH1 D",
+      "C#": "S IY1",
+      DAY: "D EY1",
+    });
+    await expect(readLexicon([await write("bare.txt", "GOOD # note\n")])).rejects.toThrow(
+      'bare.txt:1: "GOOD" has no pronunciation',
+    );
+  });
+
+  test.each(["0.9 G UH1 D", "1.0 G UH1 D", "1 G UH1 D", ".5\tG UH1 D", "0.99 0.2 1.1 1.0 G UH1 D", "1e-3 G UH1 D"])(
+    "a lexicon with the probability columns %j is refused with file and line",
+    async (columns) => {
+      const file = await write("lexiconp.txt", `BYE B AY1\nGOOD ${columns}\n`);
+      await expect(readLexicon([file])).rejects.toThrow(/lexiconp\.txt:2: "[^"]+" behind "GOOD" is a probability/);
+    },
+  );
+
+  test("phones that the vocabulary lacks are named with file and line, where the corpus uses them", async () => {
+    const file = await write("pos.txt", "HELLO HH_B AH0_I L_I OW1_E\nBYE B AY1\nNOISE NSN\n");
+    const lexicon = await readLexicon([file]);
+    expect(pronounce([{ id: "1", transcript: "bye" }], lexicon, phoneVocabulary()).get("1")).toEqual(["B", "AY1"]);
+    expect(() => pronounce([{ id: "1", transcript: "hello" }], lexicon, phoneVocabulary())).toThrow(
+      `${file}:1: "HELLO" has HH_B, AH0_I, L_I, OW1_E; take the positions in the word (_B, _I, _E, _S) off`,
+    );
+    expect(() => pronounce([{ id: "1", transcript: "noise" }], lexicon, phoneVocabulary())).toThrow(
+      `phones that are not in the vocabulary of 74 symbols: ${file}:3: "NOISE" has NSN; it takes ARPAbet`,
     );
   });
 

@@ -48,6 +48,23 @@ describe("other tasks and ways", () => {
     expect(new Set(answers.map(({ reference }) => reference)).size).toBe(3);
   });
 
+  test("ks waves pass the benchmark's gain of -3 dB, those of other tasks none; their states are kept apart", async () => {
+    const cacheOf = async (task: "ks" | "sid") => {
+      const out = folder();
+      const labelColumns = task === "sid" ? ["label"] : undefined;
+      const data = { root: tonesCorpus(), onBadFile: "stop" as const, labelColumns };
+      const training = { steps: 1, evaluateEvery: 1, learningRates: [1e-2] };
+      const events = await evaluate(optionsFor(out, { task, upstream: "fbank", data, training }));
+      const head = JSON.parse(readFileSync(join(out, "head", "head.json"), "utf8"));
+      const caches = events.flatMap((event) => (event.kind === "cache-start" ? [event.folder] : []));
+      return { options: doneOf(events).result.options.gainDb, head: head.upstream.gainDb, caches };
+    };
+    const [ks, sid] = [await cacheOf("ks"), await cacheOf("sid")];
+    expect(ks).toMatchObject({ options: -3, head: -3 });
+    expect(sid).toMatchObject({ options: 0, head: undefined });
+    expect(new Set([...ks.caches, ...sid.caches]).size).toBe(2);
+  });
+
   test("without a cache nothing is cached, and training is the same but for rounding", async () => {
     const [streamed, cached] = [folder(), folder()];
     const elsewhere = join(root, "unused cache");

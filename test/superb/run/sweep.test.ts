@@ -47,7 +47,7 @@ function partsOf(task: MadeUp, at: string, choices: TrainingSettings, stopAt?: n
     input: task.input,
     objective: createObjective(task.objective),
     source,
-    sampler: new Sampler(task.train, { batching: task.batching, batchSize, seed, samplesPerFrame: 320 }),
+    sampler: new Sampler(task.train, { batching: task.batching, batchSize, seed, framing: source }),
     dev: task.dev,
     runtime,
     signal: controller.signal,

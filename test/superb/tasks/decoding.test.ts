@@ -209,6 +209,45 @@ describe("words with a language model", () => {
   });
 });
 
+describe("words that cannot be recognised", () => {
+  const arpaOf = (...words: string[]) =>
+    ["\\data\\", `ngram 1=${words.length + 3}`, "", "\\1-grams:", "-1\t<unk>", "-99\t<s>", "-1.2\t</s>"]
+      .concat(words.map((word) => `-0.8\t${word}`))
+      .concat("", "\\end\\", "")
+      .join("\n");
+  async function notesOf(lm: string, lexicon?: string): Promise<string[]> {
+    const notes: string[] = [];
+    const file = join(folder, "words.arpa");
+    writeFileSync(file, lm);
+    const spellings = lexicon === undefined ? undefined : join(folder, "words.txt");
+    if (spellings) writeFileSync(spellings, lexicon ?? "");
+    await createDecoding(spelled, { lm: file, lexicon: spellings }, (text) => notes.push(text));
+    return notes.map((note) => note.replaceAll(`${folder}/`, ""));
+  }
+
+  test("a model without a word of the head's letters is refused with the likely reason", async () => {
+    await expect(notesOf(arpaOf("hello", "world"))).rejects.toThrow(
+      "words.arpa: none of the 2 words can be spelled with this head's letters (A-Z); is the model in lower case?",
+    );
+    await expect(notesOf(arpaOf("привет"))).rejects.toThrow("is the model of this language? It has привет");
+    await expect(notesOf(arpaOf())).rejects.toThrow("words.arpa: no words but <s>, </s> and the like");
+  });
+
+  test("words of a model that cannot be spelled are counted with examples, marks are not", async () => {
+    expect(await notesOf(arpaOf("HELLO", "<noise>", "world", "CAFÉ"))).toEqual([
+      "words.arpa: 2 of 3 words are left out, which cannot be spelled with this head's letters (A-Z): world, CAFÉ",
+    ]);
+    expect(await notesOf(arpaOf("HELLO", "I'M"))).toEqual([]);
+  });
+
+  test("words of a lexicon that the model does not know are counted, and refused where it knows none", async () => {
+    expect(await notesOf(arpaOf("HELLO"), "HELLO H E L L O |\nSEA S E A |\n")).toEqual([
+      "words.txt: 1 of 2 words are not in words.arpa and count as unknown to it: SEA",
+    ]);
+    await expect(notesOf(arpaOf("hello"), "HELLO H E L L O |\n")).rejects.toThrow("knows none of the 1 words (HELLO)");
+  });
+});
+
 describe("wrong uses", () => {
   test.each([
     [spelled, { lmWeight: 2 }, "lmWeight means nothing without a language model or a lexicon"],

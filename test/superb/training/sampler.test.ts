@@ -20,11 +20,13 @@ const corpus = (count: number, seed = 1) => {
   return Array.from({ length: count }, (_, i) => utterance(`u${i}`, 16_000 * (1 + random.integer(35))));
 };
 
+const FRAMING = { samplesPerFrame: 320, minSamples: 400 };
+
 const options = (rest: Partial<SamplerOptions>): SamplerOptions => ({
   batching: "length",
   batchSize: 4,
   seed: 7,
-  samplesPerFrame: 320,
+  framing: FRAMING,
   ...rest,
 });
 const idsAt = (sampler: Sampler, micro: number) => sampler.at(micro).utterances.map(({ id }) => id);
@@ -147,9 +149,10 @@ describe("crops", () => {
         fc.double({ min: 0.1, max: 12, noNaN: true }),
         fc.nat(),
         (samples, samplesPerFrame, seconds, seed) => {
-          const { crop } = cropped({ id: "a", samples }, seconds, samplesPerFrame, () => new Random(seed));
-          const whole = framesOfSamples(samples, samplesPerFrame);
-          const wanted = Math.round((seconds * 16_000) / samplesPerFrame);
+          const framing = { samplesPerFrame, minSamples: 400 };
+          const { crop } = cropped({ id: "a", samples }, seconds, framing, () => new Random(seed));
+          const whole = framesOfSamples(samples, framing);
+          const wanted = framesOfSamples(Math.round(seconds * 16_000), framing);
           expect(crop?.frames ?? whole).toBe(Math.min(wanted, whole));
           if (crop) expect(crop.startFrame >= 0 && crop.startFrame + crop.frames <= whole).toBe(true);
         },
@@ -158,11 +161,10 @@ describe("crops", () => {
     );
   });
 
-  test("crops end with the last frame also where half a frame is left over", () => {
-    // 400.5 frames are 400, as the features round
-    const samples = 400 * 320 + 160;
-    expect(framesOfSamples(samples, 320)).toBe(400);
-    expect(cropped({ id: "a", samples }, 8, 320, () => new Random(1))).toEqual({ id: "a" });
+  test("a crop has the frames that a waveform of its length has", () => {
+    // the convolutions make 399 frames of 8 s; 128,079 samples are the most that make no more
+    expect(cropped({ id: "a", samples: 128_079 }, 8, FRAMING, () => new Random(1))).toEqual({ id: "a" });
+    expect(cropped({ id: "a", samples: 128_080 }, 8, FRAMING, () => new Random(1)).crop?.frames).toBe(399);
   });
 
   test("crops come from everywhere, another one at each place, the same one again", () => {
@@ -172,7 +174,7 @@ describe("crops", () => {
     for (let micro = 0; micro < 800; micro++) {
       const { items } = sampler.at(micro);
       for (const { id, crop } of items) {
-        expect(crop?.frames).toBe(id === "long" ? 400 : undefined);
+        expect(crop?.frames).toBe(id === "long" ? 399 : undefined);
         if (crop) starts.add(crop.startFrame);
       }
       expect(sampler.at(micro).items).toEqual(items);
@@ -183,7 +185,7 @@ describe("crops", () => {
   test("an utterance's own length goes first", () => {
     const noise = { ...utterance("noise", 160_000), randomCropSeconds: 1 };
     const sampler = new Sampler([noise], options({ batching: "balanced", cropSeconds: 8 }));
-    expect(sampler.at(0).items[0].crop!.frames).toBe(50);
+    expect(sampler.at(0).items[0].crop!.frames).toBe(49);
   });
 });
 

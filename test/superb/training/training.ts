@@ -60,7 +60,7 @@ export async function prepare(
     start: found?.state ?? FRESH_HEAD_STATE,
     objective,
     source,
-    sampler: new Sampler(train, { batching, batchSize, seed: made.seed, samplesPerFrame: 320 }),
+    sampler: new Sampler(train, { batching, batchSize, seed: made.seed, framing: source }),
     isHigherBetter,
     folder,
     async evaluateDev() {

@@ -74,7 +74,28 @@ export function configFromFairseq(
   return checkedConfig(config, reader.where);
 }
 
-export type OfficialStudent = "armhubert" | "maskhubert" | "starhubert";
+/**
+ * Students by the names that the released code knows them by: its registry's, and STaR's (arXiv:2312.09040), which it
+ * has as an upstream only. Those that reuse maps say so in `reuse_pattern`; the others have no such setting. STaR's have
+ * no time-reduction layer to be turned off.
+ */
+const OFFICIAL_STUDENTS = {
+  armhubert: { reuses: true, timeReduction: true },
+  armwavlm: { reuses: true, timeReduction: true },
+  maskhubert: { reuses: false, timeReduction: true },
+  starhubert: { reuses: false, timeReduction: false },
+  starwavlm: { reuses: false, timeReduction: false },
+} as const;
+
+export type OfficialStudent = keyof typeof OFFICIAL_STUDENTS;
+
+const isOfficial = (name: string): name is OfficialStudent => Object.hasOwn(OFFICIAL_STUDENTS, name);
+
+/** The name of a student whose settings leave it out; the released code records every setting that a student has. */
+export function officialStudentOf(fields: Fields): OfficialStudent {
+  if (fields.reuse_pattern) return "armhubert";
+  return fields.enable_tr_layer === undefined && fields.layerwise_proj === undefined ? "starhubert" : "maskhubert";
+}
 
 /**
  * The configuration of a student of the official code (`distiller` section of its YAML). `reuse` is `official` unless
@@ -85,21 +106,20 @@ export function configFromOfficialStudent(
   modelName: string,
   options: { reuse?: ReuseSemantics; where?: string } = {},
 ): ModelConfig {
-  const valid: OfficialStudent[] = ["armhubert", "maskhubert", "starhubert"];
-  if (!valid.includes(modelName as OfficialStudent)) throw unknownValue("official student", modelName, valid);
+  if (!isOfficial(modelName)) throw unknownValue("official student", modelName, Object.keys(OFFICIAL_STUDENTS));
+  const { reuses, timeReduction } = OFFICIAL_STUDENTS[modelName];
   const reader = new FieldReader(fields, options.where ?? `${modelName} configuration`);
-  if (reader.flag("enable_tr_layer", modelName !== "starhubert"))
+  if (reader.flag("enable_tr_layer", timeReduction))
     reader.fail("enable_tr_layer", "is true: students with a time-reduction layer are not supported");
   const base = common(reader);
-  const pattern = modelName === "armhubert" ? fields.reuse_pattern : undefined;
+  const attentionFrom = parseReusePattern(fields.reuse_pattern, base.layers, `${reader.where}: reuse_pattern`);
+  if (!reuses && attentionFrom.some((source, layer) => source !== layer))
+    reader.fail("reuse_pattern", `names maps to reuse, but ${modelName} students compute all of theirs`);
   const heads = reader.flag("layerwise_proj", false);
   const config: ModelConfig = {
     family: "student",
     ...base,
-    attentionFrom:
-      pattern === undefined || pattern === null
-        ? base.attentionFrom
-        : parseReusePattern(pattern, base.layers, `${reader.where}: reuse_pattern`),
+    attentionFrom,
     reuse: options.reuse ?? "official",
     normalizeWaveform: false,
     relativePosition: null,

@@ -103,11 +103,11 @@ export function parseConvLayers(value: unknown, where: string): ConvLayer[] {
 
 /**
  * The official reuse pattern, one entry a layer (True: computes its map, False: takes over the last one computed; None:
- * all compute), as `attentionFrom`. Text or a list already.
+ * or absent: all compute), as `attentionFrom`. Text or a list already.
  */
 export function parseReusePattern(value: unknown, layers: number, where: string): number[] {
   const list = typeof value === "string" ? parseLiteral(value, where) : value;
-  if (list === null) return noReuse(layers);
+  if (list === null || list === undefined) return noReuse(layers);
   if (!Array.isArray(list) || !list.every((item) => typeof item === "boolean"))
     throw new StillwaveError(`${where}: expected a list of True and False, got ${shown(value)}`);
   if (list.length !== layers)

@@ -1,15 +1,17 @@
 // Reads FLAC: the STREAMINFO block, and exact samples checked against the count and the MD5 that it declares.
 import { createHash } from "node:crypto";
-import { StillwaveError } from "../errors.ts";
-import { type AudioHeader, checkedHeader, type DecodedAudio } from "./decoded.ts";
-import { FlacFrameError } from "./flac-bits.ts";
-import { decodeFlacFrame } from "./flac-frame.ts";
-import { textAt } from "./format.ts";
+import { StillwaveError } from "../../errors.ts";
+import { type AudioHeader, checkedHeader, type DecodedAudio } from "../decoded.ts";
+import { textAt } from "../format.ts";
+import { FlacFrameError } from "./bits.ts";
+import { decodeFlacFrame } from "./frame.ts";
 
 /** STREAMINFO (RFC 9639 section 8.2). `samples` is 0 and `md5` undefined where the encoder did not know them. */
-interface FlacHeader extends AudioHeader {
+export interface FlacHeader extends AudioHeader {
   readonly bitsPerSample: number;
   readonly md5: string | undefined;
+  /** Samples of every block but the last; undefined where they vary. */
+  readonly blockSamples: number | undefined;
 }
 
 const AGAIN = "fetch or convert it again";
@@ -35,7 +37,9 @@ export function parseFlacHeader(bytes: Uint8Array, path: string): FlacHeader {
     );
   }
   const digest = Buffer.from(bytes.buffer, bytes.byteOffset + INFO_AT + 18, 16).toString("hex");
-  return { samples, sampleRateHz, channels, bitsPerSample, md5: /^0+$/.test(digest) ? undefined : digest };
+  const md5 = /^0+$/.test(digest) ? undefined : digest;
+  const blockSamples = view.getUint16(0) === view.getUint16(2) ? view.getUint16(0) : undefined;
+  return { samples, sampleRateHz, channels, bitsPerSample, md5, blockSamples };
 }
 
 /**

@@ -2,7 +2,7 @@
 // Not @wasm-audio-decoders/flac 0.2.11: its decodeFile loses, without an error, the last block of four files of a small
 // LibriSpeech, among them 121-127105-0019 (53,248 of 56,400 samples) and 260-123288-0009 (53,248 of 54,960), and reports
 // no flipped byte. Its decodeFrames is exact, but needs the frames found first: most of what stands here.
-import { crc8, crc16, FlacFrameError, FrameBits } from "./flac-bits.ts";
+import { crc8, crc16, FlacFrameError, FrameBits } from "./bits.ts";
 
 /** What the stream's header says, for frames that refer to it. */
 interface FlacStreamValues {
@@ -11,11 +11,15 @@ interface FlacStreamValues {
   readonly bitsPerSample: number;
 }
 
-interface FlacFrame {
+export interface FlacFrame {
   /** [channels][blockSamples] */
   readonly channelSamples: readonly Int32Array[];
+  readonly blockSamples: number;
   /** Length of the frame in bytes. */
   readonly bytes: number;
+  /** The number in its header: of its first sample where block sizes vary, of the frame where they do not. */
+  readonly number: number;
+  readonly hasVariableBlocks: boolean;
 }
 
 const BLOCK_SAMPLES = [0, 192, 576, 1152, 2304, 4608, 0, 0, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768];
@@ -27,7 +31,7 @@ const FIXED = [[], [1], [2, -1], [3, -3, 1], [4, -6, 4, -1]];
 /** Decodes the frame that `bytes` starts with. @throws FlacFrameError if it is damaged, cut, or contradicts the stream's header. */
 export function decodeFlacFrame(bytes: Uint8Array, stream: FlacStreamValues): FlacFrame {
   const bits = new FrameBits(bytes);
-  const { blockSamples, assignment, channels } = readHeader(bits, stream);
+  const { blockSamples, assignment, channels, number, hasVariableBlocks } = readHeader(bits, stream);
   const channelSamples: Int32Array[] = [];
   for (let c = 0; c < channels; c++) {
     const isSide = (assignment === 8 && c === 1) || (assignment === 9 && c === 0) || (assignment === 10 && c === 1);
@@ -38,12 +42,25 @@ export function decodeFlacFrame(bytes: Uint8Array, stream: FlacStreamValues): Fl
   if (crc16(bytes, body) !== ((bytes[body] << 8) | bytes[body + 1]))
     throw new FlacFrameError("checksum of a frame is wrong");
   if (assignment >= 8) undoStereo(channelSamples[0], channelSamples[1], assignment);
-  return { channelSamples, bytes: body + 2 };
+  return { channelSamples, blockSamples, bytes: body + 2, number, hasVariableBlocks };
+}
+
+/**
+ * Samples of the frame of this stream whose header `bytes` begin with; undefined if they do not: in other data one in 2^23
+ * places looks like one.
+ */
+export function frameSamples(bytes: Uint8Array, stream: FlacStreamValues): number | undefined {
+  try {
+    return readHeader(new FrameBits(bytes), stream).blockSamples;
+  } catch (error) {
+    if (error instanceof FlacFrameError) return undefined;
+    throw error;
+  }
 }
 
 function readHeader(bits: FrameBits, stream: FlacStreamValues) {
   if (bits.unsigned(15) !== 0x7ffc) throw new FlacFrameError("no frame where one should begin");
-  bits.unsigned(1);
+  const hasVariableBlocks = bits.unsigned(1) === 1;
   const blockCode = bits.unsigned(4);
   const rateCode = bits.unsigned(4);
   const assignment = bits.unsigned(4);
@@ -51,11 +68,7 @@ function readHeader(bits: FrameBits, stream: FlacStreamValues) {
   if (bits.unsigned(1) !== 0 || blockCode === 0 || rateCode === 15 || assignment > 10 || depthCode === 3) {
     throw new FlacFrameError("header of a frame is damaged");
   }
-  // the frame or sample number, in a UTF-8 like code: its length is the number of leading ones
-  const first = bits.unsigned(8);
-  const ones = Math.clz32(~(first << 24));
-  if (ones === 1 || ones > 7) throw new FlacFrameError("header of a frame is damaged");
-  bits.bit += 8 * Math.max(0, ones - 1);
+  const number = readNumber(bits);
   const blockSamples =
     blockCode === 6 ? bits.unsigned(8) + 1 : blockCode === 7 ? bits.unsigned(16) + 1 : BLOCK_SAMPLES[blockCode];
   const rate =
@@ -74,7 +87,17 @@ function readHeader(bits: FrameBits, stream: FlacStreamValues) {
       `a frame has ${channels} channels of ${depth} bits at ${rate || stream.sampleRateHz} Hz, unlike the file's header`,
     );
   }
-  return { blockSamples, assignment, channels };
+  return { blockSamples, assignment, channels, number, hasVariableBlocks };
+}
+
+/** The frame or sample number, in a UTF-8 like code: its length in bytes is the number of leading ones. */
+function readNumber(bits: FrameBits): number {
+  const first = bits.unsigned(8);
+  const ones = Math.clz32(~(first << 24));
+  if (ones === 1 || ones > 7) throw new FlacFrameError("header of a frame is damaged");
+  let number = ones === 0 ? first : first & (0x7f >> ones);
+  for (let i = 1; i < ones; i++) number = number * 64 + (bits.unsigned(8) & 63);
+  return number;
 }
 
 function readSubframe(bits: FrameBits, blockSamples: number, depthWithWaste: number): Int32Array {

@@ -1,0 +1,59 @@
+// Reads an audio file, whole or in parts as headers and segments need it.
+import { open, readFile, stat } from "node:fs/promises";
+import { StillwaveError } from "../errors.ts";
+import { MAX_FILE_BYTES } from "./decoded.ts";
+
+export interface AudioFile {
+  /** For messages. */
+  readonly path: string;
+  readonly bytes: number;
+  /** `count` bytes from `position` on; fewer where the file ends. */
+  read(position: number, count: number): Promise<Uint8Array>;
+}
+
+/** Opens `path` for `use` and closes it after. @throws StillwaveError, in the user's terms, if it cannot be read. */
+export async function withAudioFile<T>(path: string, use: (file: AudioFile) => Promise<T>): Promise<T> {
+  let handle: Awaited<ReturnType<typeof open>> | undefined;
+  try {
+    handle = await open(path, "r");
+    const opened = handle;
+    const bytes = checkedSize(await opened.stat(), path);
+    const read = async (position: number, count: number) => {
+      const length = Math.max(0, Math.min(count, bytes - position));
+      const { buffer, bytesRead } = await opened.read(Buffer.alloc(length), 0, length, position);
+      return new Uint8Array(buffer.buffer, buffer.byteOffset, bytesRead);
+    };
+    return await use({ path, bytes, read });
+  } catch (error) {
+    throw readError(error, path);
+  } finally {
+    await handle?.close();
+  }
+}
+
+/** The size of a file that can be read whole. @throws StillwaveError for others. */
+function checkedSize(info: { readonly size: number; isFile(): boolean }, path: string): number {
+  if (!info.isFile()) throw new StillwaveError(`${path}: not a file`);
+  if (info.size > MAX_FILE_BYTES)
+    throw new StillwaveError(`${path}: ${info.size} bytes; files up to 2 GiB are read, cut it first`);
+  return info.size;
+}
+
+/** Reads `path` whole. @throws StillwaveError, in the user's terms, if that is not possible. */
+export async function readAudioFile(path: string): Promise<Uint8Array> {
+  try {
+    checkedSize(await stat(path), path);
+    return await readFile(path);
+  } catch (error) {
+    throw readError(error, path);
+  }
+}
+
+/** Turns an error of the file system into one that a user understands. */
+function readError(error: unknown, path: string): StillwaveError {
+  if (error instanceof StillwaveError) return error;
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === "ENOENT") return new StillwaveError(`${path}: no such file`);
+  if (code === "EACCES" || code === "EPERM") return new StillwaveError(`${path}: no permission to read it`);
+  return new StillwaveError(`${path}: cannot be read (${(error as Error).message})`);
+}

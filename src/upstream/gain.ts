@@ -1,0 +1,9 @@
+// An upstream behind a gain: the benchmark attenuates the waves of some tasks before any model sees them.
+import type { Upstream } from "./upstream.ts";
+
+/** `upstream` with its waves scaled by `gainDb` decibels first, as SoX's `gain` does. */
+export function withGain(upstream: Upstream, gainDb: number): Upstream {
+  const factor = 10 ** (gainDb / 20);
+  const attenuated = (wave: Float32Array) => wave.map((sample) => sample * factor);
+  return { ...upstream, gainDb, extract: (waves) => upstream.extract(waves.map(attenuated)) };
+}

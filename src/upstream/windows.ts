@@ -1,0 +1,98 @@
+// How a long recording is cut into overlapping windows, and which frames of each are kept: their middles, without a gap.
+import { SAMPLE_RATE_HZ } from "../audio/index.ts";
+import { UsageError } from "../errors.ts";
+import type { HostArray } from "../graph/array.ts";
+
+/** How long recordings are read. Both in seconds. */
+export interface WindowOptions {
+  /** What attention sees at a time; `off`: whole recordings, as far as memory goes. Default 240. */
+  readonly window?: number | "off";
+  /** Shared by neighbouring windows, which keep half of it each. Default 4. */
+  readonly overlap?: number;
+}
+
+/** Recordings up to this are always taken whole. */
+export const WHOLE_SECONDS = 60;
+export const WINDOW_SECONDS = 240;
+/** Of upstreams that make whole attention maps: exported files. */
+export const SHORT_WINDOW_SECONDS = 30;
+export const OVERLAP_SECONDS = 4;
+const LONGEST_SECONDS = 4 * 3600;
+
+/** Checked and complete. */
+export interface WindowSettings {
+  readonly windowSeconds: number;
+  readonly overlapSeconds: number;
+}
+
+/** Frames [start, end) are computed together, of which [keepFrom, keepTo) count. */
+export interface WindowSpan {
+  readonly start: number;
+  readonly end: number;
+  readonly keepFrom: number;
+  readonly keepTo: number;
+}
+
+/** States of a span, [1, end - start, dim] each. */
+export interface WindowStates {
+  readonly span: WindowSpan;
+  readonly arrays: readonly HostArray[];
+}
+
+/**
+ * The settings that `options` mean; undefined: whole recordings.
+ * @throws UsageError for lengths that leave nothing to keep
+ */
+export function windowSettings(
+  { window = WINDOW_SECONDS, overlap = OVERLAP_SECONDS }: WindowOptions,
+  context: { readonly seconds: number; readonly what: string },
+): WindowSettings | undefined {
+  if (window === "off") return undefined;
+  const least = 2 * context.seconds;
+  if (!(overlap >= least))
+    throw new UsageError(
+      `overlap: ${overlap} s; at least ${least.toFixed(2)} are needed: ${context.what} ${context.seconds.toFixed(2)} s on either side`,
+    );
+  if (!(window >= 4 * overlap && window >= 10 && window <= LONGEST_SECONDS))
+    throw new UsageError(
+      `window: ${window} s; expected at least 10 and four times the overlap of ${overlap} s, at most ${LONGEST_SECONDS}, or off`,
+    );
+  return { windowSeconds: window, overlapSeconds: overlap };
+}
+
+/** Whether a recording of `samples` samples is read in windows. */
+export const isLong = (samples: number, settings: WindowSettings | undefined): boolean =>
+  settings !== undefined && samples > WHOLE_SECONDS * SAMPLE_RATE_HZ;
+
+/**
+ * Windows over `frames` frames of `samplesPerFrame` samples, all of one length, the last one moved back to the end. They
+ * start, and are cut, at multiples of `multiple` frames.
+ */
+export function planWindows(
+  frames: number,
+  { windowSeconds, overlapSeconds }: WindowSettings,
+  samplesPerFrame: number,
+  multiple = 1,
+): WindowSpan[] {
+  const inFrames = (seconds: number) => Math.round((seconds * SAMPLE_RATE_HZ) / samplesPerFrame / multiple) * multiple;
+  const length = inFrames(windowSeconds);
+  const margin = Math.max(multiple, inFrames(overlapSeconds / 2));
+  const spans: WindowSpan[] = [];
+  for (let keepFrom = 0; keepFrom < frames; ) {
+    const wanted = Math.max(0, keepFrom - margin);
+    const isLast = wanted + length >= frames;
+    const start = isLast ? Math.min(wanted, Math.floor(Math.max(0, frames - length) / multiple) * multiple) : wanted;
+    const end = isLast ? frames : start + length;
+    const keepTo = isLast ? frames : end - margin;
+    spans.push({ start, end, keepFrom, keepTo });
+    keepFrom = keepTo;
+  }
+  return spans;
+}
+
+/** The frames that count, [keepTo - keepFrom, dim], of a state of the span. */
+export function keptRows({ span, arrays }: WindowStates, state: number): Float32Array {
+  const { shape, data } = arrays[state];
+  const dim = shape[2];
+  return data.subarray((span.keepFrom - span.start) * dim, (span.keepTo - span.start) * dim);
+}

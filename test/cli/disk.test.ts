@@ -1,0 +1,75 @@
+// Verbs on file systems that refuse: full, read-only, /proc, and too few open files; each ends with the user's error.
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { command, repository, stillwave } from "./run.ts";
+
+const model = "examples/hubert-tiny-libri";
+const speech = "examples/speech/dev";
+const FULL = /no room is left on its disk/;
+
+let root = "";
+let small: string | undefined;
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), "stillwave-cli-disk-"));
+  mkdirSync(join(root, "small"));
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=300k", "tmpfs", join(root, "small")], { stdio: "ignore" });
+    small = join(root, "small");
+  } catch {
+    // not root: the tests that need it skip themselves
+  }
+});
+afterAll(() => {
+  if (small) execFileSync("umount", [small]);
+  rmSync(root, { recursive: true, force: true });
+});
+
+describe("a file system that refuses is the user's error", () => {
+  test.each([
+    ["extract", (out: string) => ["extract", model, speech, "--out", out]],
+    ["convert", (out: string) => ["convert", model, out]],
+    ["export", (out: string) => ["export", model, "--out", join(out, "model.onnx")]],
+    ["distill", (out: string) => ["distill", "quickstart", "--set", "run.steps=1", "--out", out]],
+  ])("%s on a full disk, and on a read-only one", async (verb, args) => {
+    if (!small) return;
+    const full = await stillwave(args(join(small, verb)));
+    expect(full.stderr).toMatch(FULL);
+    expect(full.stderr).toContain(join(small, verb));
+    expect(full.stderr).not.toMatch(/bug in Stillwave|internal/);
+    expect(full.code).toBe(1);
+    rmSync(join(small, verb), { recursive: true, force: true });
+    execFileSync("mount", ["-o", "remount,ro", small]);
+    try {
+      const readOnly = await stillwave(args(join(small, verb, "below")));
+      expect(readOnly.stderr).toMatch(/^stillwave: .*: its file system is read-only \(EROFS\); write elsewhere$/m);
+      expect(readOnly.stderr).toContain(join(small, verb));
+      expect(readOnly.code).toBe(1);
+    } finally {
+      execFileSync("mount", ["-o", "remount,rw", small]);
+    }
+  });
+
+  test.skipIf(process.platform !== "linux")("extract into /proc ends at once", async () => {
+    const { code, stderr } = await stillwave(["extract", model, speech, "--out", "/proc/features/x"]);
+    expect(stderr).toContain("/proc/features: its folder is gone, or its file system makes none (ENOENT)");
+    expect(code).toBe(1);
+  });
+
+  test.skipIf(process.platform !== "linux")("standard output on a full disk", async () => {
+    const shell = `"${process.execPath}" bin/stillwave.js inspect quickstart > /dev/full`;
+    const { code, stderr } = await command("sh", ["-c", shell], { cwd: repository });
+    expect(stderr).toContain("stillwave: standard output: no room is left on its disk (ENOSPC)");
+    expect(code).toBe(1);
+  });
+
+  test.skipIf(process.platform !== "linux")("too few open files", async () => {
+    const shell = `ulimit -n 24; "${process.execPath}" bin/stillwave.js extract ${model} ${speech} --out ${join(root, "few")} --on-bad-file skip`;
+    const { code, stderr } = await command("sh", ["-c", shell], { cwd: repository });
+    expect(stderr).toMatch(/too many open files|EMFILE/);
+    expect(stderr).not.toContain("bug in Stillwave");
+    expect(code).toBe(1);
+  });
+});
