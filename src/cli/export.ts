@@ -4,8 +4,10 @@ import type { Command } from "commander";
 import type { Conversion } from "../checkpoint/index.ts";
 import { UsageError, unknownName } from "../errors.ts";
 import type { ExportDtype, ExportOptions, ExportResult } from "../export/index.ts";
+import { printable } from "../log/format.ts";
 import type { ReuseSemantics } from "../models/config.ts";
 import { printConversion } from "./convert.ts";
+import { threadsOption } from "./flags.ts";
 import { numberList, wholeNumber } from "./numbers.ts";
 import type { Output } from "./output.ts";
 import { formatTable } from "./table.ts";
@@ -34,18 +36,20 @@ export function exportVerb(program: Command, output: Output, finish: (code: numb
     .option("--no-heads", "leave out the heads of a student; with --dtype int8 --compact, the smallest file")
     .option("--sum-of <what>", "with weighted-sum: hidden-states or heads")
     .option("--weights <list>", "with weighted-sum: JSON list of weights, or a file that holds one (default: uniform)")
-    .option("--opset <n>", "version of ONNX's operators, 17 to 23", wholeNumber, 21)
+    .option("--opset <n>", "version of ONNX's operators, 17 (ONNX Runtime 1.12 and later) to 23 (default: 20, 1.17 and later)", wholeNumber)
     .option("--fuse", "attention as one operator of ONNX Runtime, where no layer reuses its map; for ONNX Runtime only")
     .option("--external-data", "weights in <file>.data beside the model (always above 2 GB)")
     .option("--isolate", "hidden states of an item do not depend on its batch (GroupNorm models; differs from the original tools); int8 rounds activations over the whole batch, so there they do even then") // biome-ignore format: one line
     .option("--reuse <semantics>", "exact or official, where the checkpoint leaves it open")
     .option("--force", "keep the file even if it differs too much from its source")
     .option("--audio <file...>", "speech to compare on (default: utterances that come with Stillwave)")
+    .addOption(threadsOption())
     .option("--json", "print the result as JSON")
     .addHelpText(
       "after",
       "\nInputs of the file: waveform float32 [batch, samples] (16 kHz), lengths int64 [batch] (samples of each item).\n" +
         "Outputs: hidden_states.<k>, heads.<k>, last_hidden_state or features, [batch, frames, dim]; valid_frames int64 [batch].\n" +
+        "The lowest ONNX Runtime that runs it is printed, and in its metadata as stillwave.onnxruntime_lowest.\n" +
         "\nExample:\n  $ stillwave export runs/arm-s/best --format onnx --dtype int8 --out student.onnx",
     )
     .action(async (model: string, options: Options) => {
@@ -63,7 +67,17 @@ export function exportVerb(program: Command, output: Output, finish: (code: numb
 }
 
 /** Options that say something about ONNX files only. */
-const ONNX_ONLY = ["compact", "layers", "sumOf", "weights", "fuse", "externalData", "isolate", "audio"] as const;
+const ONNX_ONLY = [
+  "compact",
+  "layers",
+  "sumOf",
+  "weights",
+  "fuse",
+  "externalData",
+  "isolate",
+  "audio",
+  "threads",
+] as const;
 
 /** The same as `convert --format lightning`, under the verb that writes models for elsewhere. */
 async function runLightning(path: string, options: Options): Promise<Conversion> {
@@ -139,8 +153,8 @@ function formatExport(result: ExportResult): string {
   const megabytes = (result.bytes / 1e6).toFixed(2);
   const measure = result.measure === "maxRelative" ? "the largest value" : "the norm";
   return [
-    `${result.file}${result.dataFile ? ` and ${result.dataFile}` : ""}: ${megabytes} MB, ${result.dtype}, opset ${result.opset}, ` +
-      `${result.parameters.toLocaleString("en-US")} parameters in the model`,
+    `${printable(result.file)}${result.dataFile ? ` and ${printable(result.dataFile)}` : ""}: ${megabytes} MB, ${result.dtype}, opset ${result.opset} ` +
+      `(ONNX Runtime ${result.lowestRuntime} or later), ${result.parameters.toLocaleString("en-US")} parameters in the model`,
     ...result.warnings.map((warning) => `note: ${warning}`),
     `drift from the source model (limit ${result.limit} of ${measure}):`,
     formatTable(["output", "max absolute", "of the largest", "relative L2", ""], rows, [0, 4]),

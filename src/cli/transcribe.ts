@@ -1,7 +1,8 @@
 // stillwave transcribe: a trained speech or phoneme recognition head on new audio.
 import { type Command, Option } from "commander";
+import { printable } from "../log/format.ts";
 import type { TimedTranscript } from "../superb/run/transcribe.ts";
-import { namingFlags } from "./flags.ts";
+import { namingFlags, threadsOption } from "./flags.ts";
 import { countingNumber, finiteNumber } from "./numbers.ts";
 import type { Output } from "./output.ts";
 import { OVERLAP_FLAG, WINDOW_FLAG } from "./windows.ts";
@@ -45,7 +46,7 @@ export function transcribeVerb(program: Command, output: Output, finish: (code: 
     .addOption(
       new Option("--device <name>", "where models run").choices(["cpu", "cuda", "webgpu", "auto"]).default("cpu"),
     )
-    .option("--threads <n>", "threads inside one operation (default: all cores)", countingNumber)
+    .addOption(threadsOption())
     .option("--json", "one JSON object a file: path, seconds, text, parts with times, alternatives")
     .addHelpText(
       "after",
@@ -68,8 +69,9 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
   const decoding = decodingOf(flags);
   if (nbest > 1 && !decoding) throw new UsageError("--nbest: greedy decoding has one answer; add --beam <n> or --lm");
   const sources = await namingFlags(() => listSources(audio, { onBadFile }));
-  for (const { path, reason } of sources.badFiles) output.note(`left out: ${path}: ${reason}`);
+  for (const { path, reason } of sources.badFiles) output.note(printable(`left out: ${path}: ${reason}`));
   const onNote = (text: string) => output.note(text);
+  sources.notes.forEach(onNote);
   const transcriber = await openTranscriber({ run, device, threads, decoding, upstream, window, overlap, onNote });
   try {
     for (const source of sources.utterances) {
@@ -81,7 +83,7 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
         if (!(error instanceof StillwaveError)) throw error;
         const named = error.message.startsWith(path) ? error.message : `${path}: ${error.message}`;
         if (onBadFile === "stop") throw new StillwaveError(named);
-        output.note(`left out: ${named}`);
+        output.note(printable(`left out: ${named}`));
       }
     }
   } finally {
@@ -102,9 +104,9 @@ function print(path: string, seconds: number, results: readonly TimedTranscript[
     output.jsonLine({ path, seconds, text, score, parts, alternatives });
     return;
   }
-  output.print(`${path}\t${text}`);
-  for (const { text, score } of alternatives) output.print(`\t${text}\t${score?.toFixed(3)}`);
+  output.print(`${printable(path)}\t${printable(text)}`);
+  for (const { text, score } of alternatives) output.print(`\t${printable(text)}\t${score?.toFixed(3)}`);
   if (flags.times)
     for (const { text, startSeconds, endSeconds } of parts)
-      output.print(`\t${startSeconds.toFixed(2)}\t${endSeconds.toFixed(2)}\t${text}`);
+      output.print(`\t${startSeconds.toFixed(2)}\t${endSeconds.toFixed(2)}\t${printable(text)}`);
 }

@@ -1,8 +1,16 @@
 // stillwave verify: replays recorded cases and compares every number.
 import type { Command } from "commander";
-import type { CaseResult } from "../verify/index.ts";
+import { printable } from "../log/format.ts";
+import type { CaseResult, Difference } from "../verify/index.ts";
+import { threadsOption } from "./flags.ts";
 import type { Output } from "./output.ts";
 import { formatTable } from "./table.ts";
+
+interface Options {
+  readonly json?: boolean;
+  readonly model?: string;
+  readonly threads?: number;
+}
 
 export function verifyVerb(program: Command, output: Output, finish: (code: number) => void): void {
   program
@@ -10,6 +18,7 @@ export function verifyVerb(program: Command, output: Output, finish: (code: numb
     .description("replay recorded cases (distillation steps, checkpoints with hidden states) and compare")
     .argument("<case-folder...>", "folders of recorded cases")
     .option("--model <path|id>", "the model of published outputs (default: facebook/hubert-base-ls960)")
+    .addOption(threadsOption())
     .option("--json", "print the result as JSON")
     .addHelpText(
       "after",
@@ -22,13 +31,16 @@ export function verifyVerb(program: Command, output: Output, finish: (code: numb
         "A case that needs weights which are not here is skipped, and says how to get them.",
       ].join("\n"),
     )
-    .action(async (folders: string[], options: { readonly json?: boolean; readonly model?: string }) => {
+    .action(async (folders: string[], options: Options) => {
       const { verifyCases } = await import("../verify/index.ts");
-      const { json, ...rest } = options;
-      const results = await verifyCases(folders, undefined, rest);
+      const { createRuntime } = await import("../runtime/node/index.ts");
+      const { json, threads, ...rest } = options;
+      const results = await verifyCases(folders, await createRuntime({ threads }), rest);
       const passed = results.every((result) => result.passed || result.skipped !== undefined);
+      const unreadable = results.flatMap(({ error }) => (error === undefined ? [] : [error]));
       if (json) output.json({ passed, cases: results });
-      else output.print(formatCases(results));
+      else if (unreadable.length < results.length) output.print(formatCases(results));
+      else for (const error of unreadable) output.note(`stillwave: ${error}`);
       finish(passed ? 0 : 1);
     });
 }
@@ -38,8 +50,10 @@ const MEASURES = { l2: "of the norm", largest: "of the largest", share: "of the 
 /** One table per case, and a last line that sums up. */
 export function formatCases(results: readonly CaseResult[]): string {
   const head = ["tensors", "count", "max absolute", "max relative", "tolerance", "relative", "worst", ""];
-  const blocks = results.map(({ folder, kind, passed, differences, skipped, notes = [] }) => {
-    if (skipped !== undefined) return `${folder} (${kind}): skipped: ${skipped}`;
+  const blocks = results.map(({ folder, kind, passed, differences, skipped, error, notes = [] }) => {
+    const name = printable(folder);
+    if (error !== undefined) return `${name}: FAILED, it cannot be replayed: ${error}`;
+    if (skipped !== undefined) return `${name} (${kind}): skipped: ${skipped}`;
     const rows = differences.map((difference) => [
       difference.kind,
       String(difference.tensors),
@@ -50,11 +64,21 @@ export function formatCases(results: readonly CaseResult[]): string {
       difference.worst,
       difference.passed ? "" : "FAILED",
     ]);
-    const verdict = `${folder} (${kind}): ${passed ? "passed" : "FAILED"}`;
-    return [verdict, formatTable(head, rows, [0, 5, 6, 7]), ...notes].join("\n");
+    const verdict = `${name} (${kind}): ${passed ? "passed" : "FAILED"}`;
+    return [verdict, formatTable(head, rows, [0, 5, 6, 7]), ...differences.flatMap(formatFailed), ...notes].join("\n");
   });
   const skipped = results.filter((result) => result.skipped !== undefined).length;
   const failed = results.filter(({ passed }) => !passed).length - skipped;
   const summary = `${results.length - failed - skipped} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ""}`;
   return [...blocks, summary].join("\n\n");
+}
+
+/** Every tensor beyond the tolerance, a line each. */
+function formatFailed({ kind, failed, tolerance, measure }: Difference): string[] {
+  if (failed.length === 0) return [];
+  const lines = failed.map(
+    ({ name, maxAbsolute, relative }) =>
+      `  ${name}: ${relative.toExponential(2)} ${MEASURES[measure]}, at most ${maxAbsolute.toExponential(2)}`,
+  );
+  return [`${kind} beyond ${tolerance.toExponential(0)}, ${failed.length}:`, ...lines];
 }

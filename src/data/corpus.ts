@@ -6,6 +6,7 @@ import { type AudioProbe, MIN_SAMPLES, probeHeader, resampledLength, SAMPLE_RATE
 import { StillwaveError, UsageError, unknownName } from "../errors.ts";
 import { BadFiles, type OnBadFile, reasonOf } from "./bad-files.ts";
 import type { Corpus, CorpusKind, CorpusSource, Listed, Utterance } from "./corpus.types.ts";
+import { describeNotes } from "./file-notes.ts";
 import { IndexCache } from "./index-cache.ts";
 import { detectSource, listFolder, listLibrispeech } from "./list/folders.ts";
 import { listManifest } from "./list/manifest.ts";
@@ -21,6 +22,8 @@ export interface OpenCorpusOptions {
   readonly maxUtterances?: number;
   /** Threads for files whose length only decoding tells (MP3, M4A); default one less than the cores; 0: none. */
   readonly workers?: number;
+  /** Order of the utterances: by id (default), or as the list has them. */
+  readonly order?: "id" | "listed";
   readonly onProgress?: (done: number, total: number) => void;
   /** File that remembers lengths, by path, size and modification time. */
   readonly cacheFile?: string;
@@ -62,6 +65,10 @@ export async function openCorpus(source: CorpusSource, options: OpenCorpusOption
       hash.update(`${JSON.stringify(entry.id)} ${found.bytes} ${samples} ${channels} ${sampleRateHz}${part}\n`);
     }
   }
+  if (options.order === "listed") {
+    const positions = new Map(listed.map(({ id, position = 0 }) => [id, position]));
+    utterances.sort((a, b) => (positions.get(a.id) ?? 0) - (positions.get(b.id) ?? 0));
+  }
   await cache.save();
   const badFiles = bad.sorted();
   if (options.onBadFile === "stop") bad.throwIfAny(listed.length);
@@ -70,7 +77,11 @@ export async function openCorpus(source: CorpusSource, options: OpenCorpusOption
   }
   const { kind, path: root } = detected;
   const totalSeconds = totalSamples / SAMPLE_RATE_HZ;
-  return { kind, root, utterances, badFiles, fingerprint: hash.digest("hex"), totalSeconds, warnings: cache.warnings };
+  const notes = [...probed].flatMap(([path, { probe }]) =>
+    probe.note === undefined ? [] : { path, note: probe.note },
+  );
+  const warnings = [...cache.warnings, ...describeNotes(notes)];
+  return { kind, root, utterances, badFiles, fingerprint: hash.digest("hex"), totalSeconds, warnings };
 }
 
 function list(source: CorpusSource & { kind: CorpusKind }): Promise<Listed[]> {
@@ -85,7 +96,7 @@ function list(source: CorpusSource & { kind: CorpusKind }): Promise<Listed[]> {
 
 /** The utterance of an entry whose file holds what `probe` says; a text says why there is none, and where a list has it. */
 function fitting(entry: Listed, probe: AudioProbe, minSamples: number): Utterance | string {
-  const { span, declared, place, problem, ...recording } = entry;
+  const { span, declared, place, position, problem, ...recording } = entry;
   const segment = problem === undefined && span ? segmentOf(span, probe) : undefined;
   const wrong = problem ?? (typeof segment === "string" ? segment : declared && declaredProblem(declared, probe));
   if (wrong !== undefined || typeof segment === "string") return `${wrong} (${place})`;

@@ -33,6 +33,8 @@ export interface Listed extends Recording {
   readonly declared?: DeclaredLength;
   /** `list.tsv:12`: where a list names it. */
   readonly place?: string;
+  /** Where it stands among the others, as they were found. */
+  readonly position?: number;
   /** Why the list's entry cannot be used. */
   readonly problem?: string;
 }
@@ -55,7 +57,7 @@ export interface Corpus {
   /** SHA-256 over ids, file sizes, lengths and segments: equal wherever the same files lie, under whatever root. */
   readonly fingerprint: string;
   readonly totalSeconds: number;
-  /** What the user should know but need not act on, e.g. an index cache that had to be made again. */
+  /** What the user should know but need not act on, e.g. files whose end may be missing. */
   readonly warnings: readonly string[];
 }
 

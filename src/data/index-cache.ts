@@ -44,7 +44,9 @@ export class IndexCache {
     return asProbe({ samples: row[2], sampleRateHz: row[3], channels: row[4] });
   }
 
+  /** A file with a note is not remembered: it is read again, and the note told again. */
   set(path: string, bytes: number, mtimeMs: number, probe: AudioProbe): void {
+    if (probe.note !== undefined) return;
     this.rows.set(path, [bytes, mtimeMs, probe.samples, probe.sampleRateHz, probe.channels]);
     this.changed = true;
   }

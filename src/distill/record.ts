@@ -46,7 +46,6 @@ export const DISTILLATION: RunKind<DistillRecord> = {
     used: "holds a run already; go on with it by --resume (resume: true), or give another run.outDir",
     foreign: "not empty and not a run folder (no run.json); give another outDir",
   },
-  nothingToResume: "no run to resume here, beginning one",
   isLeftover: (name) => name.endsWith(".tmp") || name.startsWith(`${DISTILL_FILES.index}.`),
   folders: [DISTILL_FILES.best, DISTILL_FILES.last],
   readRecord(value, path) {

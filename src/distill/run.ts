@@ -27,7 +27,7 @@ export interface DistillRunOptions {
   readonly prepare: Prepare;
   /** Default: the recipe's run.outDir. */
   readonly outDir?: string;
-  /** Go on from the last checkpoint; begins a run where there is none. */
+  /** Go on from the last checkpoint; an error where there is no run. */
   readonly resume?: boolean;
   /** Resume although recipe, data or teacher differ from those the run began with. */
   readonly force?: boolean;

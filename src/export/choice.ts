@@ -3,15 +3,14 @@ import { UsageError, unknownName } from "../errors.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { allStates, chooseStates, outputName, type State, type States, stateOf } from "../upstream/states.ts";
 import type { ExportDtype, ExportOptions, ExportOutput, OutputChoice } from "./export.types.ts";
+import { DEFAULT_OPSET, OPSETS } from "./opset.ts";
 
 const DTYPES: readonly ExportDtype[] = ["fp32", "fp16", "int8"];
 const OUTPUTS: readonly ExportOutput[] = ["hidden-states", "last", "weighted-sum"];
-/** LayerNormalization came with 17; the runtimes that we test on know 23. */
-const OPSETS = { first: 17, last: 23 } as const;
 
 /** @throws UsageError that says what is valid */
 export function checkOptions(options: ExportOptions): void {
-  const { dtype = "fp32", output = "hidden-states", opset = 21 } = options;
+  const { dtype = "fp32", output = "hidden-states", opset = DEFAULT_OPSET } = options;
   if (!DTYPES.includes(dtype)) throw unknownName("dtype", String(dtype), DTYPES);
   if (!OUTPUTS.includes(output)) throw unknownName("output", String(output), OUTPUTS);
   if (!Number.isInteger(opset) || opset < OPSETS.first || opset > OPSETS.last)

@@ -6,6 +6,8 @@ export type ExportDtype = "fp32" | "fp16" | "int8";
 export type ExportOutput = "hidden-states" | "last" | "weighted-sum";
 
 export interface ExportOptions {
+  /** Threads inside one operation while the file is compared with its source; default: all cores. */
+  readonly threads?: number;
   /** The file to write. */
   readonly out: string;
   /**
@@ -25,7 +27,7 @@ export interface ExportOptions {
   readonly sumOf?: "hidden-states" | "heads";
   /** One weight per summed state, used as they are; uniform unless given. */
   readonly weights?: readonly number[];
-  /** Version of ONNX's standard operators, 17 to 23. Default 21. */
+  /** Version of ONNX's standard operators, 17 to 23. Default 20, which ONNX Runtime 1.17 and later load. */
   readonly opset?: number;
   /**
    * Attention whose map no other layer reads as one operator of ONNX Runtime's own: no other runtime has it. On a CPU it
@@ -66,6 +68,8 @@ export interface ExportResult {
   readonly parameters: number;
   readonly dtype: ExportDtype;
   readonly opset: number;
+  /** The lowest version of ONNX Runtime that runs the file: `1.17`. Also in its metadata. */
+  readonly lowestRuntime: string;
   readonly isolate: boolean;
   readonly outputs: readonly string[];
   readonly drift: readonly Drift[];

@@ -19,6 +19,7 @@ import type { Drift, ExportDtype, ExportOptions, ExportResult, OutputChoice } fr
 import { fuseAttention } from "./fuse.ts";
 import { exportGraph } from "./graph.ts";
 import { storeAsHalf } from "./half.ts";
+import { DEFAULT_OPSET, lowestRuntime } from "./opset.ts";
 import { quantizeLinears } from "./quantize.ts";
 import { shippedSpeech } from "./speech.ts";
 import { needsExternalData, writeOnnx } from "./write.ts";
@@ -51,6 +52,7 @@ function metadataOf(config: ModelConfig, options: ExportOptions, runtimeVersion:
     "stillwave.dtype": options.dtype ?? "fp32",
     "stillwave.version": packageVersion(),
     "stillwave.onnxruntime": runtimeVersion,
+    "stillwave.onnxruntime_lowest": lowestRuntime(options.opset ?? DEFAULT_OPSET, options.fuse),
   };
 }
 
@@ -78,7 +80,7 @@ function exportedModel(
   choice: OutputChoice,
   runtimeVersion: string,
 ): OnnxModel {
-  const { dtype = "fp32", opset = 21 } = options;
+  const { dtype = "fp32", opset = DEFAULT_OPSET } = options;
   const { outputs, constantNames } = exportGraph(model, choice, Boolean(options.isolate), options.fuse);
   const plain = toOnnx({ name: "stillwave", outputs }, { opset, standard: true, constantNames });
   const named: OnnxModel = {
@@ -125,8 +127,8 @@ export async function exportOnnx(model: ModelWeights, options: ExportOptions): P
   const choice = resolveOutputs(model.config, options);
   const speech = options.speech ?? (await shippedSpeech());
   checkWaveforms(model.config, speech);
-  const { dtype = "fp32", opset = 21, isolate = false } = options;
-  const runtime = await createRuntime();
+  const { dtype = "fp32", opset = DEFAULT_OPSET, isolate = false, threads } = options;
+  const runtime = await createRuntime({ threads });
   const onnx = exportedModel(model, options, choice, runtime.version);
   const external = options.externalData || needsExternalData(onnx);
   const out = resolve(options.out);
@@ -136,7 +138,7 @@ export async function exportOnnx(model: ModelWeights, options: ExportOptions): P
   try {
     await makeFolder(staging);
     const names = await writeOnnx(onnx, staging, basename(out), external);
-    const open = () => openOnnxFile(join(staging, basename(out)));
+    const open = () => openOnnxFile(join(staging, basename(out)), threads);
     const drift = await measureDrift(open, model, choice, padWaveforms(speech), { runtime, isolate });
     const worst = worstOf(drift, measure);
     const withinLimit = worst[measure] <= limit;
@@ -159,6 +161,7 @@ export async function exportOnnx(model: ModelWeights, options: ExportOptions): P
       parameters: [...model.parameters.values()].reduce((total, { shape }) => total + sizeOf(shape), 0),
       dtype,
       opset,
+      lowestRuntime: lowestRuntime(opset, options.fuse),
       isolate,
       outputs: onnx.outputs.map(({ name }) => name),
       drift,

@@ -55,8 +55,8 @@ export async function* extractFiles(options: ExtractFilesOptions): AsyncGenerato
   const { outDir, signal } = options;
   const job = await prepare(options);
   const { fitting, todo, badFiles, manifest } = job;
-  const notes = badFiles.length > 0 ? [`${badFiles.length} bad files left out, first ${describe(badFiles[0])}`] : [];
-  for (const text of [...notes, ...batchNotes(options.model.config, job.intent.settings, job.plan)])
+  const leftOut = badFiles.length > 0 ? [`${badFiles.length} bad files left out, first ${describe(badFiles[0])}`] : [];
+  for (const text of [...leftOut, ...job.notes, ...batchNotes(options.model.config, job.intent.settings, job.plan)])
     yield { kind: "note", text };
   const [utterances, skipped] = [fitting.length, fitting.length - todo.size];
   yield {
@@ -100,6 +100,8 @@ interface Job {
   readonly todo: Map<string, Source>;
   readonly plan: readonly PlannedBatch[];
   readonly badFiles: BadFile[];
+  /** What is worth knowing about files that are used. */
+  readonly notes: readonly string[];
 }
 
 /** What there is to do, once it is clear that it can and may be done. */
@@ -107,7 +109,9 @@ async function prepare(options: ExtractFilesOptions): Promise<Job> {
   const { outDir, onBadFile = "stop", force = false } = options;
   const { config } = options.model;
   const intent = intentOf(options);
-  const sources = await listSources(options.inputs, { onBadFile, minSamples: receptiveField(config.conv) });
+  const listed = await listSources(options.inputs, { onBadFile, minSamples: receptiveField(config.conv) });
+  // batches, and so the numbers, do not depend on the order of the inputs
+  const sources = { ...listed, utterances: listed.utterances.toSorted((a, b) => (a.id < b.id ? -1 : 1)) };
   // An utterance that cannot fit into memory is a bad file, not a crash hours into a run.
   const problems = sources.utterances.map(({ samples }) =>
     isLong(samples, intent.windows) ? undefined : memoryProblem(config, samples, { remedy: REMEDY }),
@@ -132,7 +136,8 @@ async function prepare(options: ExtractFilesOptions): Promise<Job> {
   const plan = planBatches(short, intent.settings.batchSeconds).filter(({ items }) =>
     items.some(({ id }) => todo.has(id)),
   );
-  return { intent, manifest, fitting, todo, plan, badFiles: [...sources.badFiles, ...tooLong] };
+  const badFiles = [...sources.badFiles, ...tooLong];
+  return { intent, manifest, fitting, todo, plan, badFiles, notes: sources.notes };
 }
 
 interface Step extends Partial<LongProgress> {

@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import { basename, extname, resolve } from "node:path";
 import { AUDIO_EXTENSIONS, MIN_SAMPLES, probeAudio } from "../audio/index.ts";
 import { BadFiles, type OnBadFile, reasonOf } from "../data/bad-files.ts";
+import { describeNotes, type FileNote } from "../data/file-notes.ts";
 import { type BadFile, openCorpus, type Utterance } from "../data/index.ts";
 import { StillwaveError, UsageError } from "../errors.ts";
 
@@ -13,9 +14,11 @@ export interface Source extends Utterance {
 }
 
 interface Sources {
-  /** Sorted by id. */
+  /** In the order of the inputs; those of a manifest in its order, those of a folder sorted by id. */
   readonly utterances: readonly Source[];
   readonly badFiles: readonly BadFile[];
+  /** What is worth knowing about files that are used. */
+  readonly notes: readonly string[];
 }
 
 const MANIFEST_EXTENSIONS = [".tsv", ".jsonl", ".json"];
@@ -32,29 +35,41 @@ export async function listSources(
   const { onBadFile, minSamples = MIN_SAMPLES } = options;
   const bad = new BadFiles();
   const found: Utterance[] = [];
+  const fileNotes: FileNote[] = [];
+  const notes: string[] = [];
   for (const input of inputs) {
     const info = await stat(input).catch(() => undefined);
     if (!info) throw new StillwaveError(`${input}: no such file or folder; give audio files, folders or a manifest`);
     if (!info.isDirectory() && !MANIFEST_EXTENSIONS.includes(extname(input).toLowerCase())) {
       const one = await probeFile(resolve(input), minSamples, bad);
-      if (one) found.push(one);
+      if (one) found.push(one.utterance);
+      if (one?.note) fileNotes.push({ path: input, note: one.note });
       continue;
     }
     const kind = info.isDirectory() ? "folder" : "manifest";
-    const corpus = await openCorpus({ kind, path: input }, { onBadFile, minSamples });
+    const corpus = await openCorpus(
+      { kind, path: input },
+      { onBadFile, minSamples, order: kind === "folder" ? "id" : "listed" },
+    );
     const prefix = inputs.length > 1 && kind === "folder" ? `${basename(resolve(input))}/` : "";
     for (const utterance of corpus.utterances) found.push({ ...utterance, id: prefix + checkedId(utterance) });
     for (const { path, reason } of corpus.badFiles) bad.add(path, reason);
+    notes.push(...corpus.warnings);
   }
   if (onBadFile === "stop") bad.throwIfAny(found.length + bad.count);
   if (found.length === 0) throw new StillwaveError(`none of the files can be used\n${bad.describe()}`);
-  return { utterances: await withTimes(unique(found)), badFiles: bad.sorted() };
+  notes.unshift(...describeNotes(fileNotes));
+  return { utterances: await withTimes(unique(found)), badFiles: bad.sorted(), notes };
 }
 
-async function probeFile(path: string, minSamples: number, bad: BadFiles): Promise<Utterance | undefined> {
+async function probeFile(
+  path: string,
+  minSamples: number,
+  bad: BadFiles,
+): Promise<{ readonly utterance: Utterance; readonly note?: string } | undefined> {
   try {
-    const { samples16k: samples } = await probeAudio(path);
-    if (samples >= minSamples) return { id: basename(path, extensionOf(path)), path, samples };
+    const { samples16k: samples, note } = await probeAudio(path);
+    if (samples >= minSamples) return { utterance: { id: basename(path, extensionOf(path)), path, samples }, note };
     bad.add(path, `too short: ${samples} samples at 16 kHz, at least ${minSamples} are needed`);
   } catch (error) {
     bad.add(path, reasonOf(error, path));
@@ -87,7 +102,7 @@ function unique(found: Utterance[]): Utterance[] {
       );
     byId.set(utterance.id, utterance);
   }
-  return [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  return [...byId.values()];
 }
 
 async function withTimes(utterances: readonly Utterance[]): Promise<Source[]> {

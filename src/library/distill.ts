@@ -54,7 +54,7 @@ export interface DistillOptions {
   readonly semantics?: "exact" | "official";
   /** Everything else that a recipe can say. */
   readonly recipe?: RecipeSections;
-  /** Go on from the last checkpoint in `outDir`; begins a run where there is none. */
+  /** Go on from the last checkpoint in `outDir`; an error where there is no run. */
   readonly resume?: boolean;
   /** Resume although options, data or teacher differ. */
   readonly force?: boolean;

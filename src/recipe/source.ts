@@ -32,6 +32,8 @@ export interface RecipeProblem {
   readonly path: RecipePath;
   readonly message: string;
   readonly atKey?: boolean;
+  /** Values that contradict the one at `path`: where an override set one of them, that is the mistake. */
+  readonly against?: readonly RecipePath[];
 }
 
 /** A value that the command line gives in place of the recipe's. */
@@ -67,10 +69,11 @@ export class RecipeSource {
   /** `recipe.yaml:2:11 student.layers: message`, one line per problem, in the order of the file. */
   error(problems: readonly RecipeProblem[]): StillwaveError {
     const placed = problems.map((problem) => {
-      const override = this.overrideOf(problem.path);
+      const overridden = [problem.path, ...(problem.against ?? [])].find((path) => this.overrideOf(path));
+      const override = overridden && this.overrideOf(overridden);
       const offset = override ? Number.POSITIVE_INFINITY : this.offsetOf(problem.path, problem.atKey ?? false);
       const place = override ? `${override.by}:` : this.position(offset);
-      const path = override?.isFlag ? "" : formatPath(problem.path);
+      const path = override?.isFlag ? "" : formatPath(overridden ?? problem.path);
       return { offset, override, text: `${place} ${path ? `${path}: ` : ""}${problem.message}` };
     });
     placed.sort((a, b) => (a.offset === b.offset ? 0 : a.offset - b.offset));

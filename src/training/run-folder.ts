@@ -1,6 +1,6 @@
 // The folder of a run: who may write into it, whether a run can begin or go on there, and run.json, its record.
 import { readdir, readFile, rm, rmdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { StillwaveError } from "../errors.ts";
 import { makeFolder, writeFileAtomic } from "../files.ts";
 import { type Environment, environment } from "./environment.ts";
@@ -24,8 +24,6 @@ export interface RunKind<Record extends RunRecord> {
     readonly used: string;
     readonly foreign: string;
   };
-  /** Of a resume that finds nothing, if it is worth a note. */
-  readonly nothingToResume?: string;
   /** What else a start that was cut off can leave before run.json. */
   isLeftover(name: string): boolean;
   /** Folders in the run's whose files are written atomically. */
@@ -53,7 +51,7 @@ export async function openRunFolder<Record extends RunRecord>(
   resume: boolean,
   kind: RunKind<Record>,
 ): Promise<RunFolder<Record>> {
-  const { errors, nothingToResume } = kind;
+  const { errors } = kind;
   const made = await makeFolder(path);
   const lock = await lockFolder(path);
   const isLeftover = (name: string) => name.startsWith(LOCK_NAME) || kind.isLeftover(name);
@@ -62,15 +60,19 @@ export async function openRunFolder<Record extends RunRecord>(
     if (made !== undefined && left.every(isLeftover))
       for (const name of left) if (name !== LOCK_NAME) await rm(join(path, name), { recursive: true, force: true });
     await lock.release();
-    if (made !== undefined) await rmdir(path).catch(() => {});
+    if (made === undefined) return;
+    for (let at = resolve(path); at.startsWith(made); at = dirname(at)) await rmdir(at).catch(() => {});
   };
   try {
     const record = await readRunRecord(path, kind);
     if (record && !resume) throw new StillwaveError(`${path}: ${errors.used}`);
     if (!record && !(await readdir(path)).every(isLeftover)) throw new StillwaveError(`${path}: ${errors.foreign}`);
+    if (!record && resume)
+      throw new StillwaveError(
+        `${path}: no run there to resume (no ${RECORD_NAME}); mend the folder's name, or begin a run without --resume (resume: true)`,
+      );
     if (record) for (const folder of ["", ...kind.folders]) await removeRemains(join(path, folder));
     const notes = lock.takenOver === undefined ? [] : [`${path}: took over ${lock.takenOver}`];
-    if (resume && !record && nothingToResume) notes.push(`${path}: ${nothingToResume}`);
     return { path, record, notes, close };
   } catch (error) {
     await close();

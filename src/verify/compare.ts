@@ -3,7 +3,7 @@ import { StillwaveError } from "../errors.ts";
 import { type HostArray, sizeOf } from "../graph/array.ts";
 import { differenceOf } from "../upstream/difference.ts";
 
-/** Differences of one kind of tensor (hidden states, gradients, ...): the largest over its tensors. */
+/** Differences of one kind of tensor (hidden states, gradients, ...): the largest over its tensors, and all that fail. */
 export interface Difference {
   readonly kind: string;
   readonly tensors: number;
@@ -14,6 +14,15 @@ export interface Difference {
   readonly worst: string;
   readonly tolerance: number;
   readonly passed: boolean;
+  /** Every tensor beyond the tolerance, in the order of the case. */
+  readonly failed: readonly TensorDifference[];
+}
+
+export interface TensorDifference {
+  readonly name: string;
+  readonly maxAbsolute: number;
+  /** As `measure` of its kind says. */
+  readonly relative: number;
 }
 
 /** `l2`: |a - b| / |b|. `largest`: max |a - b| / max |b|. `share`: how many of the entries differ. */
@@ -25,23 +34,33 @@ export interface Pair {
   readonly recorded: HostArray;
 }
 
-/** The worst difference over tensors of one kind, in a list; an empty one where the case records none of that kind. */
+/**
+ * The differences of tensors of one kind, in a list; an empty one where the case records none of that kind.
+ * @throws StillwaveError naming every tensor of another shape than recorded
+ */
 export function compareKind(
   kind: string,
   pairs: readonly Pair[],
   measure: "l2" | "largest",
   tolerance: number,
 ): Difference[] {
-  const found = pairs.map(({ name, computed, recorded }) => {
-    if (computed.shape.join() !== recorded.shape.join())
-      throw new StillwaveError(
-        `${name}: computed [${computed.shape.join(", ")}], recorded [${recorded.shape.join(", ")}]`,
-      );
+  const misshapen = pairs.filter(({ computed, recorded }) => computed.shape.join() !== recorded.shape.join());
+  if (misshapen.length > 0)
+    throw new StillwaveError(
+      misshapen
+        .map(
+          ({ name, computed, recorded }) =>
+            `${name}: computed [${computed.shape.join(", ")}], recorded [${recorded.shape.join(", ")}]`,
+        )
+        .join("; "),
+    );
+  const found = pairs.map(({ name, computed, recorded }): TensorDifference => {
     const { maxAbsolute, maxRelative, relativeL2 } = differenceOf(computed, recorded);
     return { name, maxAbsolute, relative: measure === "l2" ? relativeL2 : maxRelative };
   });
   if (found.length === 0) return [];
   const worst = found.reduce((most, one) => (one.relative > most.relative ? one : most));
+  const failed = found.filter(({ relative }) => !(relative <= tolerance));
   return [
     {
       kind,
@@ -51,7 +70,8 @@ export function compareKind(
       measure,
       worst: worst.name,
       tolerance,
-      passed: worst.relative <= tolerance,
+      passed: failed.length === 0,
+      failed,
     },
   ];
 }

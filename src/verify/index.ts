@@ -13,9 +13,12 @@ export type { Difference } from "./compare.ts";
 
 export interface CaseResult {
   readonly folder: string;
-  readonly kind: "distillation step" | "checkpoint" | "published output";
+  /** null where the case cannot be read. */
+  readonly kind: "distillation step" | "checkpoint" | "published output" | null;
   readonly passed: boolean;
   readonly differences: readonly Difference[];
+  /** Why the case cannot be read or replayed; it has failed. */
+  readonly error?: string;
   /** Why the case could not be replayed here: what it needs and how to get it. Neither passed nor failed. */
   readonly skipped?: string;
   readonly notes?: readonly string[];
@@ -61,16 +64,30 @@ function caseError(folder: string, error: unknown): unknown {
   return new StillwaveError(message.includes(folder) ? message : `${folder}: ${message}`, { cause: error });
 }
 
-/** Replays case folders in order. */
+/** Replays case folders in order. A case that cannot be read is a result too, so that the others are reported. */
 export async function verifyCases(
   folders: readonly string[],
   runtime?: Runtime,
   options: VerifyOptions = {},
 ): Promise<CaseResult[]> {
-  if (options.model !== undefined && !(await Promise.all(folders.map(findGolden))).some(Boolean))
+  const isGolden = (folder: string) => findGolden(folder).then(Boolean, () => true);
+  if (options.model !== undefined && !(await Promise.all(folders.map(isGolden))).some(Boolean))
     throw new UsageError("model: none of these cases is a published output; the others bring their models with them");
   const engine = runtime ?? (await createRuntime());
   const results: CaseResult[] = [];
-  for (const folder of folders) results.push(await verifyCase(folder, engine, options));
+  for (const folder of folders)
+    try {
+      results.push(await verifyCase(folder, engine, options));
+    } catch (error) {
+      results.push({ folder, kind: null, passed: false, differences: [], error: unreadable(folder, error) });
+    }
   return results;
+}
+
+/** What is wrong with a case; whatever else went wrong is thrown on. */
+function unreadable(folder: string, error: unknown): string {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (code !== undefined && syscall !== undefined) return `${folder}: cannot be read (${(error as Error).message})`;
+  if (!(error instanceof StillwaveError)) throw error;
+  return error.message;
 }

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { loadAudio } from "../../src/audio/index.ts";
 import { type Corpus, folder, librispeech, manifest, openCorpus } from "../../src/data/index.ts";
-import { wav16, wavFile } from "../audio/signals.ts";
+import { concat, wav16, wavFile } from "../audio/signals.ts";
 import { corpusOf, fixture, speechFolder, temporaryFolder } from "./corpora.ts";
 
 const ids = (corpus: Corpus) => corpus.utterances.map(({ id }) => id);
@@ -262,6 +262,20 @@ describe("index cache and threads", () => {
       expect(again.warnings[0]).toContain("index.json");
       expect((await openCorpus({ path: root }, { ...stop, cacheFile })).warnings).toEqual([]);
     }
+  });
+  test("what is odd about a file that is used is told each time the corpus is opened", async () => {
+    const tail = concat(new Uint8Array(readFileSync(fixture("speech.ogg"))), new Uint8Array(64));
+    const root = corpusOf({ "a.wav": 1000, "b.ogg": tail });
+    const cacheFile = join(temporaryFolder(), "index.json");
+    for (let i = 0; i < 2; i++) {
+      const { warnings, badFiles } = await openCorpus({ path: root }, { ...stop, cacheFile });
+      expect(warnings).toEqual([`${join(root, "b.ogg")}: 64 bytes behind its last Ogg page are not read`]);
+      expect(badFiles).toEqual([]);
+    }
+    writeFileSync(join(root, "c.ogg"), tail);
+    expect((await openCorpus({ path: root }, { ...stop, cacheFile })).warnings).toEqual([
+      `2 files are not quite whole, first ${join(root, "b.ogg")}: 64 bytes behind its last Ogg page are not read`,
+    ]);
   });
   test.each([0, 2])("MP3 lengths with %d threads", async (workers) => {
     const mp3 = new Uint8Array(readFileSync(fixture("speech.mp3")));

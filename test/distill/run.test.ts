@@ -284,9 +284,9 @@ describe("resuming", () => {
     expect(doneOf(all).summary.finalValidation).not.toBeNull();
   });
 
-  test("resuming begins where there is nothing to resume", async () => {
-    const all = await events(start(fresh(), { resume: true }));
-    expect(notesOf(all).join()).toMatch(/no run to resume/);
-    expect(doneOf(all).step).toBe(9);
+  test("resuming where there is no run is an error, and makes no folder", async () => {
+    const outDir = fresh();
+    await expect(events(start(outDir, { resume: true }))).rejects.toThrow(`${outDir}: no run there to resume`);
+    expect(existsSync(outDir)).toBe(false);
   });
 });

@@ -26,7 +26,7 @@ import { initParameters } from "../../src/models/init.ts";
 import { Random } from "../../src/random.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/node/index.ts";
 import { createModel } from "../../src/upstream/model.ts";
-import { wav16 } from "../audio/signals.ts";
+import { concat, fixtureBytes, wav16 } from "../audio/signals.ts";
 
 const config: ModelConfig = {
   family: "student",
@@ -313,6 +313,20 @@ describe("bad input", () => {
     expect(end).toMatchObject({ kind: "done", written: 1 });
     expect(end.badFiles.map(({ path }) => path.replace(/.*\//, ""))).toEqual(["empty.flac", "short.wav", "text.mp3"]);
     await expect(run(fresh(), { inputs: [join(folder, "empty.flac")] })).rejects.toThrow(/empty\.flac/);
+  });
+
+  test("files that are not quite whole are used, with a note", async () => {
+    const folder = join(root, "odd");
+    mkdirSync(folder);
+    for (const name of ["a.ogg", "b.ogg"])
+      writeFileSync(join(folder, name), concat(fixtureBytes("speech.ogg"), new Uint8Array(64)));
+    const what = "64 bytes behind its last Ogg page are not read";
+    const notes = (events: ExtractEvent[]) => events.flatMap((event) => (event.kind === "note" ? event.text : []));
+    const [a, b] = [join(folder, "a.ogg"), join(folder, "b.ogg")];
+    const whole = await run(fresh(), { inputs: [folder] });
+    expect(notes(whole)).toContain(`2 files are not quite whole, first ${a}: ${what}`);
+    expect(endOf(whole)).toMatchObject({ kind: "done", written: 2 });
+    expect(notes(await run(fresh(), { inputs: [b] }))).toContain(`${b}: ${what}`);
   });
 
   test("files that would be written to one place, or out of the folder", async () => {

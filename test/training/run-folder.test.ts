@@ -23,7 +23,6 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 const kind: RunKind<RunRecord> = {
   errors: { used: "used", foreign: "foreign" },
-  nothingToResume: "nothing to resume",
   isLeftover: (name) => name.startsWith("cache."),
   folders: ["best"],
   readRecord(value, path) {
@@ -48,10 +47,14 @@ describe("openRunFolder", () => {
     expect(readdirSync(path)).toEqual(["run.json"]);
   });
 
+  test("openRunFolder makes nothing where there is no run to resume", async () => {
+    await expect(open(join(root, "typo", "run"), true)).rejects.toThrow("no run there to resume");
+    expect(readdirSync(root)).toEqual([]);
+  });
+
   test("openRunFolder leaves a folder that was there, and one that holds something else", async () => {
-    const folder = await open(root, true);
-    expect(folder.notes).toEqual([`${root}: nothing to resume`]);
-    await folder.close();
+    await (await open(root)).close();
+    await expect(open(root, true)).rejects.toThrow(`${root}: no run there to resume (no run.json)`);
     expect(readdirSync(root)).toEqual([]);
     writeFileSync(join(root, "thesis.txt"), "precious");
     for (const resume of [true, false]) await expect(open(root, resume)).rejects.toThrow(`${root}: foreign`);

@@ -65,7 +65,8 @@ export function readPage(bytes: Uint8Array, at: number, path: string): OggPage {
     isContinued: (flags & CONTINUED) !== 0,
     isFirst: (flags & FIRST) !== 0,
     isLast: (flags & LAST) !== 0,
-    granule: granule < 0 ? undefined : granule,
+    // some writers end a stream with an empty page at position 0
+    granule: granule < 0 || (granule === 0 && pieces.length === 0) ? undefined : granule,
     serial: view.getUint32(14, true),
     sequence: view.getUint32(18, true),
     pieces,

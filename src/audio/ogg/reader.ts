@@ -65,7 +65,11 @@ export class OggReader {
     if (!first) throw new StillwaveError(`${this.path}: Ogg truncated in its first page`);
     const samples = Math.max(0, end - start);
     if (this.format === "ogg-flac") {
-      const { sampleRateHz, channels } = flacInfo(first, this.path);
+      const { sampleRateHz, channels, samples: declared } = flacInfo(first, this.path);
+      if (samples < declared)
+        throw new StillwaveError(
+          `${this.path}: truncated: the header says ${declared} samples, its pages count ${samples}; ${AGAIN}`,
+        );
       return checkedHeader({ samples, sampleRateHz, channels }, this.path);
     }
     if (first.length < (this.format === "ogg-opus" ? 19 : 30))

@@ -2,13 +2,14 @@
 import { StillwaveError } from "../../errors.ts";
 import { FORMAT_REMEDY, textAt } from "../format.ts";
 import { isChunks, layOut } from "./extent.ts";
-import { bytesPerFrame, integerOf, type PcmEncoding, type PcmFormat, type PcmLayout } from "./samples.ts";
+import { integerOf, type PcmEncoding, type PcmFormat, type PcmLayout } from "./samples.ts";
 
 /** Compression types of AIFF-C that fix the encoding; NONE, twos and sowt are integers of as many bits as COMM says. */
 const COMPRESSIONS: Readonly<Record<string, readonly [encoding: PcmEncoding, isLittleEndian?: boolean]>> = {
   "raw ": ["u8"],
   in24: ["s24"],
   in32: ["s32"],
+  "42n1": ["s24", true],
   "42ni": ["s24", true],
   "23ni": ["s32", true],
   fl32: ["f32"],
@@ -21,22 +22,17 @@ const COMPRESSIONS: Readonly<Record<string, readonly [encoding: PcmEncoding, isL
   ALAW: ["alaw"],
 };
 
-interface Common {
-  readonly format: PcmFormat;
-  readonly frames: number;
-}
-
 /** As `parseWavHeader`. @throws StillwaveError naming `path` for anything malformed, truncated or not read. */
 export function parseAiffHeader(bytes: Uint8Array, fileBytes: number, path: string): PcmLayout | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const isCompressed = textAt(bytes, 8, "AIFC");
-  let common: Common | undefined;
+  let format: PcmFormat | undefined;
   let sound: { readonly body: number; readonly size: number } | undefined;
-  for (let offset = 12; !common || !sound; ) {
+  for (let offset = 12; !format || !sound; ) {
     const body = offset + 8;
     if (body > bytes.length) {
       if (body <= fileBytes) return undefined;
-      const missing = common ? "sound (SSND)" : "COMM";
+      const missing = format ? "sound (SSND)" : "COMM";
       throw new StillwaveError(
         `${path}: AIFF without a ${missing} chunk (the file ends at byte ${fileBytes}); it is truncated`,
       );
@@ -48,19 +44,18 @@ export function parseAiffHeader(bytes: Uint8Array, fileBytes: number, path: stri
         if (body + size <= fileBytes) return undefined;
         throw new StillwaveError(`${path}: AIFF truncated in its header, at byte ${fileBytes}`);
       }
-      common = parseCommon(new DataView(bytes.buffer, bytes.byteOffset + body, size), isCompressed, path);
+      format = parseCommon(new DataView(bytes.buffer, bytes.byteOffset + body, size), isCompressed, path);
     }
     offset = body + size + (size & 1);
   }
-  return soundData(view, { ...sound, ...common }, fileBytes, path);
+  return soundData(view, { ...sound, format }, fileBytes, path);
 }
 
-function parseCommon(view: DataView, isCompressed: boolean, path: string): Common {
+function parseCommon(view: DataView, isCompressed: boolean, path: string): PcmFormat {
   const needed = isCompressed ? 22 : 18;
   if (view.byteLength < needed)
     throw new StillwaveError(`${path}: AIFF COMM chunk of ${view.byteLength} bytes; at least ${needed} are needed`);
   const channels = view.getUint16(0);
-  const frames = view.getUint32(2);
   const bits = view.getUint16(6);
   const sampleRateHz = extended(view, 8);
   const kind = isCompressed ? String.fromCharCode(...[18, 19, 20, 21].map((at) => view.getUint8(at))) : "NONE";
@@ -72,7 +67,7 @@ function parseCommon(view: DataView, isCompressed: boolean, path: string): Commo
     const name = isInteger ? `${bits}-bit integers` : JSON.stringify(kind);
     throw new StillwaveError(`${path}: AIFF stored as ${name}, which is not read; ${FORMAT_REMEDY}`);
   }
-  return { format: { encoding, isBigEndian: !isLittleEndian, channels, sampleRateHz }, frames };
+  return { encoding, isBigEndian: !isLittleEndian, channels, sampleRateHz };
 }
 
 /** An 80-bit float of SANE, rounded to a whole number: sign and exponent, then 64 bits with the leading one written out. */
@@ -81,10 +76,16 @@ function extended(view: DataView, at: number): number {
   return Math.round((view.getUint32(at + 2) * 2 ** 32 + view.getUint32(at + 6)) * 2 ** exponent);
 }
 
-/** The samples behind SSND's own two words, as many as COMM counts where it counts any. */
+interface Sound {
+  readonly format: PcmFormat;
+  readonly body: number;
+  readonly size: number;
+}
+
+/** The samples behind SSND's own two words. As others do, COMM's count of them is not believed. */
 function soundData(
   view: DataView,
-  { format, frames, body, size }: Common & { readonly body: number; readonly size: number },
+  { format, body, size }: Sound,
   fileBytes: number,
   path: string,
 ): PcmLayout | undefined {
@@ -93,13 +94,8 @@ function soundData(
     throw new StillwaveError(`${path}: AIFF truncated in its header, at byte ${fileBytes}`);
   }
   const dataOffset = body + 8 + view.getUint32(body);
-  const held = Math.max(0, body + size - dataOffset);
-  const isFollowed = held === 0 ? isChunks(view, body + size, fileBytes, true) : false;
+  const declaredBytes = Math.max(0, body + size - dataOffset);
+  const isFollowed = declaredBytes === 0 ? isChunks(view, body + size, fileBytes, true) : false;
   if (isFollowed === undefined) return undefined;
-  const counted = frames * bytesPerFrame(format);
-  if (counted > held && held > 0)
-    throw new StillwaveError(
-      `${path}: AIFF whose COMM chunk counts ${frames} samples, while its SSND chunk has ${held} bytes; ${FORMAT_REMEDY}`,
-    );
-  return layOut(format, { dataOffset, declaredBytes: counted || held, fileBytes, isFollowed }, path);
+  return layOut(format, { dataOffset, declaredBytes, fileBytes, isFollowed }, path);
 }

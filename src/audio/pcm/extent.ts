@@ -40,22 +40,26 @@ export function layOut(format: PcmFormat, data: DeclaredData, path: string): Pcm
 /** Bytes of a chunk's header: four letters and a size. */
 const CHUNK_HEADER_BYTES = 8;
 
+/** Chunks that programs put behind the samples of WAV and AIFF files. */
+const CHUNKS_BEHIND: ReadonlySet<string> = new Set([
+  ...["LIST", "id3 ", "ID3 ", "bext", "cue ", "fact", "PEAK", "JUNK", "junk", "PAD ", "FLLR", "smpl", "inst", "plst"],
+  ...["iXML", "axml", "chna", "_PMX", "DISP", "cart", "acid", "afsp", "umid", "levl", "qlty", "strc", "note", "labl"],
+  ...["ANNO", "COMT", "NAME", "AUTH", "(c) ", "MARK", "INST", "MIDI", "APPL", "AESD", "CHAN", "SAXL", "COMM", "FVER"],
+]);
+
 /**
- * Whether only chunks lie from `at` to the end of the file, at least one: four printable letters, a size, so many bytes,
- * padded to an even number. Undefined if `bytes`, the start of the file, does not reach far enough to tell.
+ * Whether chunks and no audio lie from `at` on: one of the usual names, or four printable letters, a size and so many bytes,
+ * padded to an even number, up to the end of the file. Undefined if `bytes`, the start of the file, ends before that is clear.
  */
 export function isChunks(view: DataView, at: number, fileBytes: number, isBigEndian: boolean): boolean | undefined {
-  if (at >= fileBytes) return false;
-  for (let offset = at; offset < fileBytes; ) {
-    if (offset + CHUNK_HEADER_BYTES > fileBytes) return false;
+  let offset = at;
+  while (offset + CHUNK_HEADER_BYTES <= fileBytes) {
     if (offset + CHUNK_HEADER_BYTES > view.byteLength) return undefined;
-    for (let i = 0; i < 4; i++) {
-      const letter = view.getUint8(offset + i);
-      if (letter < 0x20 || letter > 0x7e) return false;
-    }
-    const size = view.getUint32(offset + 4, !isBigEndian);
-    if (offset + CHUNK_HEADER_BYTES + size > fileBytes) return false;
-    offset += CHUNK_HEADER_BYTES + size + (size & 1);
+    const name = String.fromCharCode(...[0, 1, 2, 3].map((i) => view.getUint8(offset + i)));
+    if (CHUNKS_BEHIND.has(name)) return true;
+    const end = offset + CHUNK_HEADER_BYTES + view.getUint32(offset + 4, !isBigEndian);
+    if (!/^[ -~]{4}$/.test(name) || end > fileBytes) return false;
+    offset = end + (end & 1);
   }
-  return true;
+  return offset > at;
 }

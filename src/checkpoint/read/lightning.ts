@@ -7,7 +7,7 @@ import type { StoredTensors } from "../formats/tensors.ts";
 import { configFromFairseq, configFromOfficialStudent, officialStudentOf } from "./config/fairseq.ts";
 import { type Fields, isFields } from "./config/fields.ts";
 import { type FoundSettings, findSettings } from "./config/lightning-settings.ts";
-import { canonicalFromFairseq } from "./names.ts";
+import { canonicalFromFairseq, canonicalOf } from "./names.ts";
 import { openStateDict, stateDict, type TorchContent } from "./state-dict.ts";
 import { modelRoot } from "./wrappers.ts";
 
@@ -88,7 +88,7 @@ function matchTeacher(path: string, own: StoredTensors, options: LoadOptions): M
   const config = configFromFairseq(teacherFields(own, wavlm, where, options), wavlm ? "wavlm" : "hubert", { where });
   return {
     config: { ...config, featureProjection: own.has("post_extract_proj.weight") },
-    canonical: canonicalFromFairseq,
+    canonical: canonicalOf(config),
     unknown: "error",
     part: "teacher",
     notes: [
@@ -119,7 +119,8 @@ function teacherFields(own: StoredTensors, wavlm: boolean, where: string, option
     ? shape("encoder.layers.0.self_attn.grep_a")[1]
     : (options.teacherHeads ?? TEACHER_HEADS[dim] ?? fail("its attention heads are not recorded; give teacherHeads"));
   const large = own.has("feature_extractor.conv_layers.1.2.1.weight");
-  const [, perGroup, kernel] = shape("encoder.pos_conv.0.weight_v");
+  const batchNorm = own.has("encoder.pos_conv.0.running_var");
+  const [, perGroup, kernel] = shape(batchNorm ? "encoder.pos_conv.1.weight" : "encoder.pos_conv.0.weight_v");
   const fields = {
     extractor_mode: large ? "layer_norm" : "default",
     layer_norm_first: large,
@@ -132,6 +133,7 @@ function teacherFields(own: StoredTensors, wavlm: boolean, where: string, option
     encoder_attention_heads: heads,
     conv_pos: kernel,
     conv_pos_groups: dim / perGroup,
+    conv_pos_batch_norm: batchNorm,
   };
   if (!wavlm) return fields;
   const [buckets] = shape("encoder.layers.0.self_attn.relative_attention_bias.weight");

@@ -18,7 +18,8 @@ export function manifest(file: string, splits?: readonly string[]): CorpusSource
 }
 
 /** Sorts by id (code units, the same everywhere) and refuses two recordings with one id. */
-export function sortedById(listed: Listed[]): Listed[] {
+export function sortedById(entries: readonly Listed[]): Listed[] {
+  const listed = entries.map((entry, position): Listed => ({ ...entry, position }));
   listed.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : a.path < b.path ? -1 : 1));
   for (let i = 1; i < listed.length; i++) {
     if (listed[i].id !== listed[i - 1].id) continue;

@@ -62,33 +62,49 @@ function attentionSources(from: RecipeInput["student"]["attentionFrom"], layers:
 
 function studentProblems(student: StudentRecipe): RecipeProblem[] {
   const problems: RecipeProblem[] = [];
-  const bad = (key: string, message: string, ...inside: string[]) =>
-    problems.push({ path: ["student", key, ...inside], message });
+  const bad = (key: string, message: string, ...against: string[]) =>
+    problems.push({
+      path: ["student", ...key.split(".")],
+      message,
+      against: against.map((other) => ["student", ...other.split(".")]),
+    });
   try {
     checkModelConfig(studentShape(student, { dim: student.dim, normalizeWaveform: false }));
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     const message = error.message.replace(/^model config: /, "");
     const field = /^\w+/.exec(message)?.[0] ?? "";
-    bad(Object.hasOwn(student, field) ? field : "conv", message);
+    if (field === "dim") bad(misfit(student), message, "dim", "heads", "posConv.groups");
+    else bad(Object.hasOwn(student, field) ? field : "conv", message, "layers", "dim", "featureProjection");
   }
   const { headLayers, layers } = student;
   const heads = [...new Set(headLayers)].sort((a, b) => a - b);
   if (heads.length !== headLayers.length || heads.some((layer, i) => layer !== headLayers[i]))
     bad("headLayers", "layers must be listed once each, lowest first");
   if (!headLayers.includes(layers - 1))
-    bad("headLayers", `the last layer, ${layers - 1}, needs a head: its loss is the main one`);
+    bad("headLayers", `the last layer, ${layers - 1}, needs a head: its loss is the main one`, "layers");
   const { teacherLayers } = student;
   if (teacherLayers && teacherLayers.length !== headLayers.length)
-    bad("teacherLayers", `needs an entry for each of the ${headLayers.length} heads, got ${teacherLayers.length}`);
+    bad(
+      "teacherLayers",
+      `needs an entry for each of the ${headLayers.length} heads, got ${teacherLayers.length}`,
+      "headLayers",
+      "layers",
+    );
   const conv = student.conv.map(([channels, kernel, stride]) => ({ channels, kernel, stride }));
   const longest = 10 * SAMPLE_RATE_HZ;
   if (samplesPerFrame(conv) > SAMPLE_RATE_HZ || receptiveField(conv) > longest || frameCount(conv, longest) < 1)
     bad("conv", `one frame would cover ${receptiveField(conv)} samples; published models use 400`);
   const { copyConv } = student.initialise;
   if (typeof copyConv === "number" && copyConv > conv.length)
-    bad("initialise", `too big: conv has ${conv.length} layers, got ${copyConv}`, "copyConv");
+    bad("initialise.copyConv", `too big: conv has ${conv.length} layers, got ${copyConv}`, "conv");
   return problems;
+}
+
+/** Which of the widths that do not divide each other is the odd one: the one that another contradicts too, else the divisor. */
+function misfit({ dim, heads, posConv: { groups } }: StudentRecipe): string {
+  if (dim % heads && dim % groups) return "dim";
+  return dim % heads ? "heads" : "posConv.groups";
 }
 
 function choiceProblems(recipe: Recipe): RecipeProblem[] {

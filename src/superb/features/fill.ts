@@ -4,7 +4,7 @@ import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import type { BadFile, OnBadFile } from "../../data/index.ts";
 import { StillwaveError } from "../../errors.ts";
 import { diskError, isDiskFull, makeFolder } from "../../files.ts";
-import { lockFolder } from "../../training/lock.ts";
+import { lockWhenFree, type RunLock } from "../../training/lock.ts";
 import type { UtteranceStates } from "../../upstream/frames.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import { type AudioSource, contentKey, type FeatureEvent, type FeatureOptions } from "./cache.types.ts";
@@ -45,7 +45,8 @@ export interface Filled {
 export async function* fillCache(job: CacheJob, drop?: number): AsyncGenerator<FeatureEvent, Filled, undefined> {
   const { folder, facts, sources } = job;
   await makeFolder(folder);
-  const lock = await lockFolder(folder);
+  const lock = yield* waitingForLock(job);
+  if (!lock) return { index: await readIndex(folder, facts), bad: [] };
   const bad: BadFile[] = [];
   try {
     if (lock.takenOver) yield { kind: "note", text: `${folder}: took over ${lock.takenOver}` };
@@ -67,6 +68,24 @@ export async function* fillCache(job: CacheJob, drop?: number): AsyncGenerator<F
     throw diskError(error, folder, "; --cache <folder> puts the states elsewhere");
   } finally {
     await lock.release();
+  }
+}
+
+/** The lock of the folder as soon as nobody else fills it; undefined where the signal came first. */
+async function* waitingForLock({
+  folder,
+  signal,
+}: CacheJob): AsyncGenerator<FeatureEvent, RunLock | undefined, undefined> {
+  const waiting = lockWhenFree(folder, signal);
+  for (;;) {
+    const { done, value } = await waiting.next();
+    if (done) return value;
+    const { pid, host, since } = value;
+    const when = since ? ` since ${since.replace("T", " ").slice(0, 16)} UTC` : "";
+    yield {
+      kind: "note",
+      text: `${folder}: process ${pid} on ${host} has been filling this cache${when}; waiting for it (Ctrl-C stops)`,
+    };
   }
 }
 

@@ -16,9 +16,11 @@ import {
 } from "./cache.types.ts";
 import { describeFolder, readIndex } from "./cache-index.ts";
 import { cachedSource } from "./cached-source.ts";
+import type { FeatureSource } from "./features.types.ts";
 import { type CacheJob, fillCache } from "./fill.ts";
 import { cacheFacts, cacheFolder, defaultCacheRoot } from "./layout.ts";
 import { streamFeatures } from "./streamed-source.ts";
+import { markUse } from "./uses.ts";
 
 const PARALLEL_STATS = 64;
 
@@ -49,6 +51,31 @@ export async function* openFeatures(
   const sources = [...new Map([...files.values()].map((file) => [file.path, file])).values()];
   const { shardBytes, freeBytes } = options;
   const job: CacheJob = { folder, facts, upstream, sources, onBadFile, workers, signal, shardBytes, freeBytes };
+  const release = await markUse(folder);
+  let source: FeatureSource | undefined;
+  try {
+    source = yield* openCached(job, { files, bad, options, release });
+  } finally {
+    if (!source) await release();
+  }
+  return source && { source, leftOut: leftOut(options.utterances, bad), folder };
+}
+
+interface Wanted {
+  readonly files: ReadonlyMap<string, AudioSource>;
+  /** Grows by what cannot be extracted. */
+  readonly bad: BadFile[];
+  readonly options: FeatureOptions;
+  /** Called when the source is closed. */
+  readonly release: () => Promise<void>;
+}
+
+/** The source over a cache that is filled first; undefined where the signal stopped it. */
+async function* openCached(
+  job: CacheJob,
+  { files, bad, options, release }: Wanted,
+): AsyncGenerator<FeatureEvent, FeatureSource | undefined, undefined> {
+  const { folder, facts, sources, signal } = job;
   let index = await readIndex(folder, facts);
   if (sources.some((source) => !index.entries.has(contentKey(source)))) {
     const filled = yield* fillCache(job);
@@ -61,7 +88,13 @@ export async function* openFeatures(
   if (missing) throw new InternalError(`features: ${folder} lacks states that were extracted`);
   const readable = new Map([...files].filter(([, file]) => index.entries.has(contentKey(file))));
   const source = cachedSource({ folder, facts, files: readable, index, repair: repairing(job, readable, options) });
-  return { source, leftOut: leftOut(options.utterances, bad), folder };
+  return {
+    ...source,
+    async close() {
+      await source.close();
+      await release();
+    },
+  };
 }
 
 /** Makes a damaged shard again, with the files of this source. */

@@ -1,5 +1,6 @@
 // Every setting of an evaluation: its type, its bounds, and the line that help, editors and recipes say of it.
 import { z } from "zod";
+import { MAX_THREADS } from "../../runtime/runtime.ts";
 
 const count = z.int().min(1);
 const natural = z.int().min(0);
@@ -86,7 +87,7 @@ const features = z.strictObject({
 const run = z.strictObject({
   outDir: open(text, "folder of the run (default: runs/superb-<task>-<upstream>)"),
   device: z.enum(["cpu", "cuda", "webgpu", "auto"]).default("cpu").describe("where models and heads run"),
-  threads: open(count, "threads inside one operation (default: all cores)"),
+  threads: open(count.max(MAX_THREADS), "threads inside one operation (default: all cores)"),
 });
 
 /** The settings as a user gives them, in code, in a recipe or by flags. What is left open, task and protocol decide. */

@@ -8,6 +8,7 @@ import type { SweepParts } from "./sweep.ts";
 
 /** The settings of a recipe, and how to go on where there is a run already. */
 export interface EvaluationOptions extends EvaluationInput {
+  /** Go on with the run in run.outDir; an error where there is none. */
   readonly resume?: boolean;
   /** Resume although settings, data or upstream differ. */
   readonly force?: boolean;

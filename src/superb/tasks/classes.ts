@@ -1,6 +1,7 @@
 // Tasks that tell classes apart: lengths read, a dev split held out where there is none, labels as numbers.
 import { MIN_SAMPLES, probeAudio } from "../../audio/index.ts";
 import { BadFiles, type OnBadFile, reasonOf } from "../../data/bad-files.ts";
+import { describeNotes, type FileNote } from "../../data/file-notes.ts";
 import { InternalError, StillwaveError } from "../../errors.ts";
 import type { LabelledCorpus, LabelledFile, Split } from "../labels/classes.ts";
 import type { DataSettings } from "../recipe/schema.ts";
@@ -28,6 +29,7 @@ function withDev(files: readonly LabelledFile[]): { files: readonly LabelledFile
 async function lengthsOf(files: readonly LabelledFile[], onBadFile: OnBadFile) {
   const bad = new BadFiles();
   const lengths = new Map<string, number>();
+  const fileNotes: FileNote[] = [];
   // background noises are in train and in dev
   const paths = [...new Set(files.map(({ path }) => path))];
   let next = 0;
@@ -35,7 +37,8 @@ async function lengthsOf(files: readonly LabelledFile[], onBadFile: OnBadFile) {
     while (next < paths.length) {
       const path = paths[next++];
       try {
-        const { samples16k } = await probeAudio(path);
+        const { samples16k, note } = await probeAudio(path);
+        if (note !== undefined) fileNotes.push({ path, note });
         if (samples16k >= MIN_SAMPLES) lengths.set(path, samples16k);
         else bad.add(path, `too short: ${samples16k} samples at 16 kHz, at least ${MIN_SAMPLES} are needed`);
       } catch (error) {
@@ -45,13 +48,13 @@ async function lengthsOf(files: readonly LabelledFile[], onBadFile: OnBadFile) {
   };
   await Promise.all(Array.from({ length: Math.min(PARALLEL_PROBES, paths.length) }, lane));
   if (onBadFile === "stop") bad.throwIfAny(paths.length);
-  return { lengths, badFiles: bad.sorted() };
+  return { lengths, badFiles: bad.sorted(), fileNotes: describeNotes(fileNotes) };
 }
 
 /** @throws StillwaveError naming bad files under `stop`, or a split without files. */
 export async function classData(root: string, corpus: LabelledCorpus, onBadFile: OnBadFile): Promise<TaskData> {
   const { files, heldOut } = withDev(corpus.files);
-  const { lengths, badFiles } = await lengthsOf(files, onBadFile);
+  const { lengths, badFiles, fileNotes } = await lengthsOf(files, onBadFile);
   const places = corpus.slots.map(({ values }) => new Map(values.map((value, i) => [value, i])));
   const utterances: Record<Split, TaskUtterance[]> = { train: [], dev: [], test: [] };
   for (const { id, path, split, labels, randomCropSeconds } of files) {
@@ -71,7 +74,8 @@ export async function classData(root: string, corpus: LabelledCorpus, onBadFile:
         `${root}: no files of the split ${split}; train, test and (or held out of train) dev are needed`,
       );
   const objective = { kind: "classes", slots: corpus.slots } as const;
-  const notes = heldOut ? [`${root} has no dev split: a tenth of train is held out for choices`] : [];
+  const heldOutNote = heldOut ? [`${root} has no dev split: a tenth of train is held out for choices`] : [];
+  const notes = [...fileNotes, ...heldOutNote];
   const names = { train: heldOut ? `train ${LEFT_IN_TRAIN}` : "train", dev: heldOut ? HELD_OUT_SOURCE : "dev" };
   return taskData({ root, utterances, objective, badFiles, notes }, { ...names, test: "test" });
 }

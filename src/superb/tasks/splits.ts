@@ -80,16 +80,18 @@ async function openSplits(options: DataSettings): Promise<CorpusSplits> {
   const chosen = await chooseSplits(options);
   const kind = (await stat(root)).isFile() ? "manifest" : "librispeech";
   const badFiles: BadFile[] = [];
+  const notes: string[] = [];
   const utterances: Record<Split, readonly Utterance[]> = { train: [], dev: [], test: [] };
   for (const split of SPLITS) {
     if (chosen[split].length === 0) continue;
     const corpus = await openCorpus({ kind, path: root, splits: chosen[split] }, { onBadFile });
     utterances[split] = corpus.utterances;
     badFiles.push(...corpus.badFiles);
+    notes.push(...corpus.warnings);
   }
   refuseShared(root, utterances);
   const names = perSplit((split) => chosen[split].join(" + "));
-  if (chosen.dev.length > 0) return { utterances, names, badFiles, notes: [] };
+  if (chosen.dev.length > 0) return { utterances, names, badFiles, notes };
   const held = utterances.train.filter(({ id }) => isHeldOut(id));
   if (held.length === 0 || held.length === utterances.train.length)
     throw new StillwaveError(
@@ -99,7 +101,7 @@ async function openSplits(options: DataSettings): Promise<CorpusSplits> {
     utterances: { ...utterances, train: utterances.train.filter(({ id }) => !isHeldOut(id)), dev: held },
     names: { ...names, train: `${names.train} ${LEFT_IN_TRAIN}`, dev: HELD_OUT_SOURCE },
     badFiles,
-    notes: [`${root}: no dev split beside ${names.test}: a tenth of ${names.train} is held out for choices`],
+    notes: [...notes, `${root}: no dev split beside ${names.test}: a tenth of ${names.train} is held out for choices`],
   };
 }
 

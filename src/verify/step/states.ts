@@ -3,6 +3,7 @@ import { studentGraph } from "../../distill/step.ts";
 import { teacherPasses } from "../../distill/targets.ts";
 import type { HostArray } from "../../graph/array.ts";
 import type { Value } from "../../graph/value.ts";
+import type { ModelConfig } from "../../models/config.ts";
 import type { EncoderOutputs } from "../../models/forward.ts";
 import type { ModelWeights } from "../../models/parameters.ts";
 import { isPadded } from "../../models/waveform.ts";
@@ -11,8 +12,9 @@ import { createModel } from "../../upstream/model.ts";
 import { numbered, type Pair, swapAxes } from "../compare.ts";
 import { feedsOf, pairsOf, type RecordedStep } from "./recorded.ts";
 
-/** Our intermediates under the recorded names. */
+/** Our intermediates under the recorded names. The encoder's norm comes last in pre-LN models, first in the others. */
 function intermediates(
+  { normFirst }: ModelConfig,
   features: { readonly conv: Value; readonly normed: Value; readonly projected: Value },
   encoded: EncoderOutputs,
   prefix = "",
@@ -22,7 +24,7 @@ function intermediates(
     feat_ln: features.normed,
     post_extract_proj: features.projected,
     pos_conv: encoded.posConv,
-    enc_ln: encoded.encoderInput,
+    enc_ln: normFirst ? encoded.last : encoded.encoderInput,
     ...numbered("layer", encoded.layers),
     ...numbered("proj", encoded.heads),
   };
@@ -44,8 +46,8 @@ async function run(
 export async function teacherPairs(runtime: Runtime, recorded: RecordedStep): Promise<Pair[]> {
   const { teacher, batch } = recorded;
   const { features, full, masked } = teacherPasses(teacher.config, { training: true, padded: isPadded(batch) });
-  const outputs = intermediates(features, full, "teacher_u.");
-  if (masked) outputs.push(...intermediates(features, masked, "teacher_m."));
+  const outputs = intermediates(teacher.config, features, full, "teacher_u.");
+  if (masked) outputs.push(...intermediates(teacher.config, features, masked, "teacher_m."));
   return pairsOf(recorded, "", await run(runtime, recorded, teacher, outputs));
 }
 
@@ -56,7 +58,10 @@ export async function studentPairs(runtime: Runtime, recorded: RecordedStep) {
   const variant = { training: true, padded: isPadded(batch) };
   const { features, encoded } = studentGraph(student.config, options, variant);
   const maps = [...encoded.maps].map(([layer, map]): [string, Value] => [`map.${layer}`, map]);
-  const computed = await run(runtime, recorded, student, [...intermediates(features, encoded), ...maps]);
+  const computed = await run(runtime, recorded, student, [
+    ...intermediates(student.config, features, encoded),
+    ...maps,
+  ]);
   const lastHead = computed[`proj.${encoded.heads.length - 1}`];
   return {
     states: pairsOf(recorded, "student_fwd.", { ...computed, ...(lastHead ? { x: lastHead } : {}) }),

@@ -158,6 +158,11 @@ describe("overrides", () => {
     ["=3", /expected a dotted path and a value/],
     ["student.dim=[", /the value is not YAML/],
     ["student.dim=97", /^--set student\.dim=97: student\.dim: dim 97 is not divisible by 6 heads$/],
+    ["student.heads=5", /^--set student\.heads=5: student\.heads: dim 96 is not divisible by 5 heads$/],
+    // 102 is divisible by the heads, not by the groups, and still it is what was set
+    ["student.dim=102", /^--set student\.dim=102: student\.dim: dim 102 is not divisible by posConv\.groups 16$/],
+    ["student.posConv.groups=7", /^--set student\.posConv\.groups=7: student\.posConv\.groups: dim 96/],
+    ["student.attentionFrom=[0, 0]", /^--set student\.attentionFrom=\[0, 0\]: .*needs 6 entries, got 2$/],
     ["student.dim=x", /^--set student\.dim=x: student\.dim: expected a number, got "x"$/],
     ["masking.probability.from=0.1", /^--set masking\.probability\.from=0\.1: masking\.probability: expected/],
   ])("%s is misuse", (set, message) => {
@@ -167,6 +172,15 @@ describe("overrides", () => {
   });
 });
 
+test("an override that contradicts a line of the recipe is to blame, not the line", () => {
+  const own = text.replace("  heads: 6", "  heads: 6\n  attentionFrom: [0, 0, 2, 2, 4, 4]\n  headLayers: [1, 5]");
+  const blamed = (set: string) => failure(own, [set]).message.split("\n");
+  for (const line of blamed("student.layers=4")) expect(line).toMatch(/^--set student\.layers=4: student\.layers: /);
+  expect(blamed("student.teacherLayers=[1, 2, 3]")[0]).toMatch(/^--set student\.teacherLayers=/);
+  const deep = own.replace("headLayers: [1, 5]", "headLayers: [1, 5]\n  teacherLayers: [3, 11]");
+  expect(failure(deep, ["student.headLayers=[5]"]).message).toMatch(/^--set student\.headLayers=\[5\]: /);
+});
+
 describe("errors in a recipe", () => {
   test.each<[string, string, RegExp]>([
     ["  layers: 6", "  layers: 0", /^recipe\.yaml:3:11 student\.layers: too small: at least 1, got 0$/],
@@ -174,6 +188,7 @@ describe("errors in a recipe", () => {
     ["  layers: 6", "  layers: 6.5", /^recipe\.yaml:3:11 student\.layers: expected an integer, got 6\.5$/],
     ["  layers: 6", "  layers: .nan", /^recipe\.yaml:3:11 student\.layers: expected a number, got NaN$/],
     ["  dim: 96", "  dim: 97", /^recipe\.yaml:4:8 student\.dim: dim 97 is not divisible by 6 heads$/],
+    ["  heads: 6", "  heads: 5", /^recipe\.yaml:6:10 student\.heads: dim 96 is not divisible by 5 heads$/],
     ["  ffnDim: 192", "  ffndim: 192", /recipe\.yaml:5:3 student\.ffndim: unknown key; did you mean "ffnDim"\?/],
     ["  ffnDim: 192", "  ffndim: 192", /recipe\.yaml:3:3 student\.ffnDim: missing: expected a number/],
     [
@@ -220,7 +235,7 @@ describe("errors in a recipe", () => {
     [
       "  heads: 6",
       "  heads: 6\n  posConv: {groups: 5}",
-      /^recipe\.yaml:4:8 student\.dim: dim 96 is not divisible by posConv\.groups 5/,
+      /^recipe\.yaml:7:21 student\.posConv\.groups: dim 96 is not divisible by posConv\.groups 5/,
     ],
     [
       "  heads: 6",

@@ -154,9 +154,10 @@ describe("a resume", () => {
     await expect(evaluate({ ...other, resume: true })).rejects.toThrow(/or force it \(--force\)$/);
   });
 
-  test("of nothing begins", async () => {
-    const events = await evaluate({ ...optionsFor(folder(), { training: { steps: 1 } }), resume: true });
-    expect(doneOf(events).already).toBe(false);
+  test("of nothing is an error, and makes no folder", async () => {
+    const out = folder();
+    await expect(evaluate({ ...optionsFor(out), resume: true })).rejects.toThrow(`${out}: no run there to resume`);
+    expect(existsSync(out)).toBe(false);
   });
 });
 
