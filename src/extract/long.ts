@@ -39,7 +39,7 @@ export async function* writeLong(
   const { config } = model;
   const frames = frameCount(config.conv, source.samples);
   const dim = intent.settings.heads && config.headDim !== null ? config.headDim : config.dim;
-  const recording = { samples: source.samples, pieces: () => streamAudio(source.path) };
+  const recording = { samples: source.samples, pieces: () => streamAudio(source.path, source.segment) };
   const totalSeconds = source.samples / SAMPLE_RATE_HZ;
   yield* reporting<LongProgress>(async (report) => {
     const states = model.states(recording, intent.states, target.windows);
