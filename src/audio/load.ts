@@ -29,7 +29,9 @@ export interface AudioProbe {
  * @throws StillwaveError naming the file if it cannot be read, or does not hold the segment.
  */
 export async function loadAudio(path: string, segment?: Segment): Promise<Float32Array> {
-  const { samples, sampleRateHz } = await (segment ? decodeSegment(path, segment) : decodeAudio(path, SAMPLE_RATE_HZ));
+  const { samples, sampleRateHz } = await (segment
+    ? decodeSegment(path, segment, SAMPLE_RATE_HZ)
+    : decodeAudio(path, SAMPLE_RATE_HZ));
   if (sampleRateHz === SAMPLE_RATE_HZ) return samples;
   let wave: Float32Array;
   try {

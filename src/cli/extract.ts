@@ -88,7 +88,7 @@ async function run(source: string, inputs: readonly string[], options: Options, 
   const { runStoppable } = await import("../training/signals.ts");
   const model = await loadCheckpoint(source, { part, reuse, teacherHeads });
   for (const note of model.info.notes) output.note(`${printable(source)}: ${printable(note)}`);
-  const runtime = await createRuntime({ device, threads, arena: false });
+  const runtime = await createRuntime({ device, threads });
   const stopping = () => output.note("stopping after this batch; press again to stop at once");
   return runStoppable(stopping, async (signal) => {
     const events = extractFiles({ model, runtime, inputs, outDir, ...rest, signal });

@@ -7,7 +7,7 @@ import { makeFolder } from "../files.ts";
 import type { HostArray } from "../graph/array.ts";
 import { receptiveField } from "../models/config.ts";
 import { type PaddedWaveforms, padWaveforms } from "../models/waveform.ts";
-import { memoryProblem } from "../upstream/batches.ts";
+import { hasGrown, memoryProblem } from "../upstream/batches.ts";
 import { createModel, type Model } from "../upstream/model.ts";
 import { runSound } from "../upstream/unsound.ts";
 import { ModelWindows } from "../upstream/windows/layers.ts";
@@ -67,7 +67,7 @@ export async function* extractFiles(options: ExtractFilesOptions): AsyncGenerato
     seconds: secondsOf(fitting),
     remainingSeconds: secondsOf(todo.values()),
   };
-  const model = createModel(options.model, options.runtime);
+  const model = createModel(options.model, options.runtime, hasGrown);
   let written = 0;
   let seconds = 0;
   try {
@@ -157,6 +157,7 @@ async function* extractAll(
   const { signal } = options;
   try {
     yield* extractBatches(options, job, model);
+    await model.dispose();
     if (!signal?.aborted) yield* extractLong(options, job);
   } catch (error) {
     if (!signal?.aborted || error instanceof StillwaveError) throw error;

@@ -6,7 +6,7 @@ import { sizeOf } from "../graph/array.ts";
 import { receptiveField, samplesPerFrame } from "../models/config.ts";
 import type { ModelWeights } from "../models/parameters.ts";
 import { createRuntime } from "../runtime/node/index.ts";
-import { memoryProblem, mixesUtterances } from "./batches.ts";
+import { hasGrown, memoryProblem, mixesUtterances } from "./batches.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { createModel } from "./model.ts";
 import { allStates, hasHeads, resolveStates, stateLabel, stateOf } from "./states.ts";
@@ -35,8 +35,8 @@ export async function loadedUpstream(
   const { device = "cpu", threads } = options;
   const choice = resolveStates(options.states ?? "auto", hasHeads(config), name);
   const states = allStates(config, choice === "all" ? "hidden-states" : choice);
-  const runtime = await createRuntime({ device, arena: false, optimize: "all", threads });
-  const model = createModel(weights, runtime);
+  const runtime = await createRuntime({ device, optimize: "all", threads });
+  const model = createModel(weights, runtime, hasGrown);
   const inWindows = new ModelWindows(weights, runtime);
   const facts = {
     name,

@@ -76,7 +76,7 @@ export function* flacBlocks(bytes: Uint8Array, path: string): Generator<Float32A
     samples += frame.channelSamples[0].length;
     checkedHeader({ samples, sampleRateHz, channels }, path);
     hash?.update(interleaved(frame.channelSamples, bitsPerSample));
-    yield frame.channelSamples.map((channel) => Float32Array.from(channel, (value) => value * scale));
+    yield frame.channelSamples.map((channel) => scaled(channel, scale));
   }
   if (header.samples > 0 && samples !== header.samples) {
     const what = samples < header.samples ? "truncated" : "damaged";
@@ -87,6 +87,12 @@ export function* flacBlocks(bytes: Uint8Array, path: string): Generator<Float32A
   if (hash && samples > 0 && hash.digest("hex") !== header.md5) {
     throw new StillwaveError(`${path}: damaged: the samples do not have the MD5 that the header declares; ${AGAIN}`);
   }
+}
+
+function scaled(integers: Int32Array, scale: number): Float32Array {
+  const floats = new Float32Array(integers.length);
+  for (let i = 0; i < floats.length; i++) floats[i] = integers[i] * scale;
+  return floats;
 }
 
 function afterMetadata(bytes: Uint8Array, path: string): number {

@@ -16,7 +16,7 @@ export const WHOLE_SECONDS = 60;
 export const WINDOW_SECONDS = 240;
 /** Of upstreams that make whole attention maps: exported files. */
 export const SHORT_WINDOW_SECONDS = 30;
-export const OVERLAP_SECONDS = 4;
+const OVERLAP_SECONDS = 4;
 const LEAST_OVERLAP_SECONDS = 2.6;
 const LONGEST_SECONDS = 4 * 3600;
 
