@@ -9,7 +9,7 @@ import { type Fields, isFields } from "./config/fields.ts";
 import { type FoundSettings, findSettings } from "./config/lightning-settings.ts";
 import { canonicalFromFairseq, canonicalOf } from "./names.ts";
 import { openStateDict, stateDict, type TorchContent } from "./state-dict.ts";
-import { modelRoot } from "./wrappers.ts";
+import { modelRoot, partOf } from "./wrappers.ts";
 
 /** `modelKey` is where the state dict lies: `state_dict`, or `module` where DeepSpeed wrote it. */
 export async function openLightning(
@@ -19,6 +19,12 @@ export async function openLightning(
 ): Promise<OpenCheckpoint> {
   const { path, root, torch } = content;
   const state = stateDict(torch, root.get(modelKey), path);
+  const names = [...state.tensors.keys()];
+  if (!names.some(partOf))
+    throw new StillwaveError(
+      `${path}: a state dict with neither a student nor a teacher; put the config.json of the model beside it, if it is one ` +
+        `of Hugging Face's; first names: ${names.slice(0, 3).join(", ")}`,
+    );
   const hyper = plain(root.get("hyper_parameters"));
   const part = options.part ?? "student";
   const found = part === "student" ? await findSettings(path, hyper) : undefined;

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decodeAudio, decodeBytes, probeAudio, probeHeader } from "../../../src/audio/index.ts";
+import { isOgg, probeOgg, readOgg } from "../../../src/audio/ogg/stream.ts";
+import { findAudio } from "../../../src/audio/tags.ts";
 import { StillwaveError } from "../../../src/errors.ts";
 import { concat, fixture, fixtureBytes, fromS16, temporaryFolder } from "../signals.ts";
 import { oggOf, type Page, pagesOf } from "./pages.ts";
@@ -74,6 +76,25 @@ describe("the same samples as of the file as it was, by decoding and by its page
       expect(await decodeAudio(path)).toEqual({ ...expected, note });
       expect(await probeHeader(path)).toMatchObject({ samples: expected.samples.length, channels: 1 });
       expect((await probeHeader(path))?.note).toBe(note);
+    },
+  );
+  // of a long file the first and the last pages are read alone
+  test.each(FIXTURES.flatMap((name) => variants.map(([what, change]) => [name, what, change] as const)))(
+    "%s: %s, by parts of the file",
+    (name, _, change) => {
+      const bytes = written(name, change);
+      const { format } = findAudio(bytes, name);
+      if (!isOgg(format)) throw new Error("no Ogg");
+      const { header } = readOgg(format, bytes, name);
+      let told = 0;
+      for (const headBytes of [100, 900, 4500, 5000, 6000])
+        for (const tailBytes of [10, 100, 400, 2000, 5000]) {
+          const probed = probeOgg(format, bytes.subarray(0, headBytes), bytes.subarray(-tailBytes), name);
+          if (!probed) continue;
+          expect(probed).toEqual(header);
+          told++;
+        }
+      expect(told).toBeGreaterThan(2);
     },
   );
   // a position that counts less than its page holds shortens the end where there is one page of audio

@@ -28,6 +28,13 @@ test.each<[string, Buffer, string]>([
   ]);
 });
 
+test("formats that are read, but that browsers do not play, are left out by that reason", async () => {
+  for (const start of [".snd", "FORM\0\0\0\0AIFFCOMM", "\xff\xfd\x80\xc4"]) {
+    await writeFile(join(root, "x.bin"), latin(start));
+    expect(embedRecordings([{ audio: "x.bin" }], root)).toEqual([{ reason: "it is in no format that browsers play" }]);
+  }
+});
+
 test("a recording in Ogg has the media type of Ogg, whatever its codec", async () => {
   for (const codec of ["OpusHead", "\x01vorbis"]) {
     await writeFile(join(root, "x.ogg"), ogg(codec));

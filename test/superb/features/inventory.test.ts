@@ -77,7 +77,7 @@ describe("the list of caches", () => {
     expect(existsSync(first!)).toBe(false);
   });
 
-  test("marks and locks of processes that have ended do not hold a cache; those of other machines do", async () => {
+  test("marks and locks of processes that have ended do not hold a cache; those of other machines do while they are touched", async () => {
     const cacheRoot = join(root, "marked");
     const [first, second] = await threeCaches(cacheRoot);
     const mark = (folder: string, name: string, host: string) =>
@@ -88,6 +88,9 @@ describe("the list of caches", () => {
     const { removed, kept } = await pruneCaches(cacheRoot, {});
     expect(kept.map(({ folder, users }) => [folder, users])).toEqual([[second, [`process ${2 ** 30} on elsewhere`]]]);
     expect(removed).toHaveLength(2);
+    const silent = new Date(Date.now() - 3_600_000);
+    utimesSync(join(second!, "use-1-0.json"), silent, silent);
+    expect((await pruneCaches(cacheRoot, {})).removed.map(({ folder }) => folder)).toEqual([second]);
   });
 
   test("a damaged description is said and removed, files of others stay", async () => {
