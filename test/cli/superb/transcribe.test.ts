@@ -2,7 +2,8 @@
 import { cpSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { wavFile } from "../../audio/signals.ts";
+import { loadAudio } from "../../../src/audio/index.ts";
+import { wav16, wavFile } from "../../audio/signals.ts";
 import { temporaryFolder } from "../../data/corpora.ts";
 import { speechCorpus } from "../../superb/speech.ts";
 import { repository, stillwave } from "../run.ts";
@@ -86,6 +87,25 @@ describe("transcribe", () => {
     shown.push(join(root, "d.flac"), join(root, "b.flac"), join(root, "c.flac"), join(audio, "good.flac"));
     expect(lines.map((line) => line.split("\t")[0])).toEqual(shown);
     expect(lines.every((line) => line.split("\t").length === 2)).toBe(true);
+  });
+
+  test("parts of a recording that a list names are transcribed as files of their own would be", async () => {
+    const file = join(audio, "good.flac");
+    const wave = await loadAudio(file);
+    writeFileSync(join(root, "cut.wav"), wav16(wave.subarray(3200, 16_000)));
+    writeFileSync(join(root, "parts.csv"), `audio_filepath,offset,duration\n${file},0.2,0.8\n${file},0,\n`);
+    const json = async (input: string) => {
+      const { stdout } = await stillwave(["transcribe", run, join(root, input), "--threads", "1", "--json"]);
+      return stdout
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line));
+    };
+    const [[part, whole], [alone]] = [await json("parts.csv"), await json("cut.wav")];
+    expect(part).toEqual({ ...alone, path: file, segment: { start: 3200, samples: 12_800, sampleRateHz: 16_000 } });
+    expect([whole.segment, whole.seconds]).toEqual([undefined, wave.length / 16_000]);
+    const { stdout } = await stillwave(["transcribe", run, join(root, "parts.csv"), "--threads", "1"]);
+    expect(stdout.split("\n")[0]).toBe(`${file} (0.2 to 1 s)\t${alone.text}`);
   });
 
   test("an upstream that has moved is asked for", async () => {
