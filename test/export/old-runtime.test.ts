@@ -66,27 +66,31 @@ const variants: [name: string, options: Partial<ExportOptions>, limit: number][]
 ];
 
 describe.skipIf(!present)("ONNX Runtime 1.17 runs", () => {
-  test.each(Object.entries(kinds))("%s", async (kind, changes) => {
-    const model = tinyModel(changes);
-    const tried = kind === "student, exact reuse" ? variants : variants.slice(0, 2);
-    const files = tried.map(([name]) => join(folder, `${kind}-${name}.onnx`.replace(/[ ,]+/g, "-")));
-    for (const [i, [, options]] of tried.entries())
-      await exportOnnx(model, { out: files[i], speech: waveforms(1, 2000, 1500), force: true, ...options });
-    const outputs = await inOldRuntime(files);
-    for (const [i, [name, , limit]] of tried.entries()) {
-      const file = await openOnnxFile(files[i]);
-      const results = await file.run(feedsOf(batch));
-      await file.dispose();
-      const frames = validFramesOf(results);
-      expect(outputs[i].valid_frames.data).toEqual(frames);
-      for (const [output, { shape, data }] of Object.entries(results))
-        if (output !== "valid_frames")
-          expect(
-            relativeDifference(outputs[i][output], { shape, data: data as Float32Array }, frames),
-            `${name}, ${output}`,
-          ).toBeLessThan(limit);
-    }
-  }, 300_000);
+  test.each(Object.entries(kinds))(
+    "%s",
+    async (kind, changes) => {
+      const model = tinyModel(changes);
+      const tried = kind === "student, exact reuse" ? variants : variants.slice(0, 2);
+      const files = tried.map(([name]) => join(folder, `${kind}-${name}.onnx`.replace(/[ ,]+/g, "-")));
+      for (const [i, [, options]] of tried.entries())
+        await exportOnnx(model, { out: files[i], speech: waveforms(1, 2000, 1500), force: true, ...options });
+      const outputs = await inOldRuntime(files);
+      for (const [i, [name, , limit]] of tried.entries()) {
+        const file = await openOnnxFile(files[i]);
+        const results = await file.run(feedsOf(batch));
+        await file.dispose();
+        const frames = validFramesOf(results);
+        expect(outputs[i].valid_frames.data).toEqual(frames);
+        for (const [output, { shape, data }] of Object.entries(results))
+          if (output !== "valid_frames")
+            expect(
+              relativeDifference(outputs[i][output], { shape, data: data as Float32Array }, frames),
+              `${name}, ${output}`,
+            ).toBeLessThan(limit);
+      }
+    },
+    300_000,
+  );
 });
 
 describe("what a file says of itself", () => {
