@@ -1,5 +1,5 @@
 // Writes: files that appear whole or not at all, folders, and what the file system's refusals mean to the user.
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { StillwaveError } from "./errors.ts";
 
@@ -25,6 +25,12 @@ const REFUSALS: ReadonlyMap<string, readonly [problem: string, remedy: string]> 
   ["ELOOP", ["symbolic links lead round in a circle", "mend them or write elsewhere"]],
 ]);
 
+/** Bytes that belong at a place of the file, which need not be written in order. */
+export interface PlacedBytes {
+  readonly at: number;
+  readonly bytes: Uint8Array;
+}
+
 let counter = 0;
 /** Characters of a file's name in that of its temporary file, which may not become too long. */
 const TEMPORARY_CHARACTERS = 48;
@@ -35,7 +41,7 @@ const TEMPORARY_CHARACTERS = 48;
  */
 export async function writeFileAtomic(
   path: string,
-  chunks: string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  chunks: string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array | PlacedBytes>,
 ): Promise<void> {
   const folder = dirname(path);
   await makeFolder(folder);
@@ -49,7 +55,7 @@ export async function writeFileAtomic(
   const file = await guarded(open(temporary, "w"));
   try {
     if (typeof chunks === "string" || chunks instanceof Uint8Array) await guarded(file.writeFile(chunks));
-    else for await (const chunk of chunks) await guarded(file.writeFile(chunk));
+    else for await (const chunk of chunks) await guarded(writeChunk(file, chunk));
     await guarded(file.sync());
     await guarded(file.close());
     await guarded(rename(temporary, path));
@@ -59,6 +65,13 @@ export async function writeFileAtomic(
     throw error;
   }
   await syncFolder(folder);
+}
+
+async function writeChunk(file: FileHandle, chunk: Uint8Array | PlacedBytes): Promise<void> {
+  if (chunk instanceof Uint8Array) return file.writeFile(chunk);
+  const { at, bytes } = chunk;
+  for (let done = 0; done < bytes.length; )
+    done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten;
 }
 
 /**

@@ -1,4 +1,5 @@
 // The package's entry for browsers (`stillwave/web`): models from URLs or files, inference on WASM or WebGPU.
+export { Resampler, resample } from "./audio/signal/resample.ts";
 export type { LoadOptions } from "./checkpoint/checkpoint.types.ts";
 export { StillwaveError, UsageError } from "./errors.ts";
 export type { HostArray, Parameters } from "./graph/array.ts";

@@ -49,7 +49,7 @@ const NAMES: Readonly<Record<string, string>> = {
   "stillwave/web": `
     availableThreads createRuntime Executable Extraction ExtractOptions Feed Feeds HostArray loadModelFromFiles
     loadModelFromUrl LoadOptions Model ModelConfig ModelFiles OnnxFile OnnxOutput OnnxPort PaddedWaveforms
-    padWaveforms Parameters Runtime StillwaveError UsageError WebDevice WebRuntime WebRuntimeOptions
+    padWaveforms Parameters resample Resampler Runtime StillwaveError UsageError WebDevice WebRuntime WebRuntimeOptions
   `,
 };
 

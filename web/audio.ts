@@ -1,4 +1,6 @@
-// Audio as models want it: 16 kHz mono, from a file or the microphone, decoded and resampled by the browser.
+// Audio as models want it: 16 kHz mono, from a file or the microphone, decoded by the browser, resampled as in training.
+import { resample } from "../src/audio/signal/resample.ts";
+import { rateOf } from "./rate.ts";
 
 export const SAMPLE_RATE_HZ = 16_000;
 /** Longest audio that is taken: attention grows with the square of the length. */
@@ -14,20 +16,20 @@ export interface Recording {
 
 /** Decodes any format that the browser knows; channels are averaged. */
 export async function decode(bytes: ArrayBuffer): Promise<Recording> {
-  // a context of 16 kHz resamples what it decodes
-  const context = new OfflineAudioContext(1, 1, SAMPLE_RATE_HZ);
+  // a context resamples what it decodes to its own rate, unless that is the file's
+  const context = new OfflineAudioContext(1, 1, rateOf(new Uint8Array(bytes)));
   const buffer = await context.decodeAudioData(bytes).catch(() => {
     throw new Error("this browser cannot decode the file; WAV, FLAC, MP3 and Ogg usually work");
   });
-  const length = Math.min(buffer.length, MAX_SECONDS * SAMPLE_RATE_HZ);
-  if (length < MIN_SAMPLES)
-    throw new Error(`only ${buffer.length} samples; at least ${MIN_SAMPLES} (25 ms) are needed`);
-  const wave = new Float32Array(length);
+  const mono = new Float32Array(buffer.length);
   for (let channel = 0; channel < buffer.numberOfChannels; channel++) {
     const samples = buffer.getChannelData(channel);
-    for (let i = 0; i < length; i++) wave[i] += samples[i] / buffer.numberOfChannels;
+    for (let i = 0; i < mono.length; i++) mono[i] += samples[i] / buffer.numberOfChannels;
   }
-  return { wave, cut: buffer.length > length };
+  const wave = resample(mono, buffer.sampleRate, SAMPLE_RATE_HZ);
+  const length = Math.min(wave.length, MAX_SECONDS * SAMPLE_RATE_HZ);
+  if (length < MIN_SAMPLES) throw new Error(`only ${wave.length} samples; at least ${MIN_SAMPLES} (25 ms) are needed`);
+  return { wave: wave.slice(0, length), cut: wave.length > length };
 }
 
 /** Starts the microphone. The promise inside resolves when `stop` was called or the time is over. */

@@ -78,11 +78,7 @@ async function decodeOgg(format: "ogg-vorbis" | "ogg-flac", bytes: Uint8Array, p
 }
 
 async function decodeWithLibrary(bytes: Uint8Array, format: AudioFormat, path: string): Promise<DecodedAudio> {
-  if (bytes.length > MAX_LOSSY_BYTES) {
-    throw new StillwaveError(
-      `${path}: ${bytes.length} bytes of ${format}; up to ${MAX_LOSSY_BYTES} are decoded at once, cut it first`,
-    );
-  }
+  checkLossySize(bytes, format, path);
   let decoded: { channelData: Float32Array[]; sampleRate: number };
   try {
     decoded = await decodeOther(bytes);
@@ -95,6 +91,14 @@ async function decodeWithLibrary(bytes: Uint8Array, format: AudioFormat, path: s
     throw new StillwaveError(`${path}: nothing in this ${format} file could be decoded; fetch or convert it again`);
   checkedHeader({ samples, sampleRateHz, channels: channelData.length }, path);
   return { channelSamples: channelData, sampleRateHz };
+}
+
+/** @throws StillwaveError for more compressed bytes than a recording of some hours has */
+export function checkLossySize({ length }: Uint8Array, format: AudioFormat, path: string): void {
+  if (length > MAX_LOSSY_BYTES)
+    throw new StillwaveError(
+      `${path}: ${length} bytes of ${format}; up to ${MAX_LOSSY_BYTES} are decoded at once, cut it first`,
+    );
 }
 
 /** `decodeBytes` of a file. */

@@ -1,9 +1,10 @@
 // What training needs of a file: its samples at 16 kHz, and how many there are without decoding it where that is possible.
 import { StillwaveError } from "../errors.ts";
 import { SAMPLE_RATE_HZ } from "../models/config.ts";
-import { decodeAudio } from "./decode.ts";
+import { decodeAudio, monoOf } from "./decode.ts";
 import type { AudioHeader } from "./decoded.ts";
 import { readHeader } from "./header.ts";
+import { decodePieces } from "./pieces.ts";
 import { decodeSegment } from "./read-segment.ts";
 import type { Segment } from "./segment.ts";
 import { resample, resampledLength } from "./signal/resample.ts";
@@ -28,7 +29,9 @@ export interface AudioProbe {
  * @throws StillwaveError naming the file if it cannot be read, or does not hold the segment.
  */
 export async function loadAudio(path: string, segment?: Segment): Promise<Float32Array> {
-  const { samples, sampleRateHz } = await (segment ? decodeSegment(path, segment) : decodeAudio(path, SAMPLE_RATE_HZ));
+  const { samples, sampleRateHz } = await (segment
+    ? decodeSegment(path, segment, SAMPLE_RATE_HZ)
+    : decodeAudio(path, SAMPLE_RATE_HZ));
   if (sampleRateHz === SAMPLE_RATE_HZ) return samples;
   let wave: Float32Array;
   try {
@@ -58,8 +61,14 @@ export async function probeHeader(path: string): Promise<AudioProbe | undefined>
 
 /** `probeAudio` by decoding the file. */
 export async function probeByDecoding(path: string): Promise<AudioProbe> {
-  const { samples, ...rest } = await decodeAudio(path);
-  return asProbe({ ...rest, samples: samples.length });
+  let header: AudioHeader | undefined;
+  for await (const piece of decodePieces(path)) {
+    const before = header?.samples ?? 0;
+    const { samples, ...rest } = monoOf(piece, path, before);
+    header = { ...rest, channels: Math.max(header?.channels ?? 0, rest.channels), samples: before + samples.length };
+  }
+  if (!header) throw new StillwaveError(`${path}: holds no samples`);
+  return asProbe(header);
 }
 
 /** The lengths that follow from a header. */

@@ -12,14 +12,15 @@ import { resampledLength } from "./signal/resample.ts";
 
 /**
  * Decodes a part of a file. Of Ogg, MP3, AAC and M4A files the whole is decoded.
+ * @param wantedHz as `decodeBytes` takes it
  * @throws UsageError for a segment that is none, StillwaveError if it is not inside the recording or cannot be read.
  */
-export async function decodeSegment(path: string, segment: Segment): Promise<MonoAudio> {
+export async function decodeSegment(path: string, segment: Segment, wantedHz?: number): Promise<MonoAudio> {
   const { start, samples, sampleRateHz } = segment;
   if (!(Number.isSafeInteger(start) && start >= 0 && Number.isSafeInteger(samples) && samples > 0))
     throw new UsageError(`${path}: no segment: ${samples} samples from ${start} on; give whole numbers, not negative`);
   const decoded = await withAudioFile(path, (file) => readPart(file, segment));
-  if (!decoded) return cut(await decodeBytes(await readAudioFile(path), path), segment, path);
+  if (!decoded) return cut(await decodeBytes(await readAudioFile(path), path, wantedHz), segment, path);
   if (decoded.sampleRateHz !== sampleRateHz) throw otherRate(decoded.sampleRateHz, segment, path);
   return monoOf(decoded, path, start);
 }

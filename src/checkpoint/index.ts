@@ -1,8 +1,8 @@
 // Checkpoints in and model folders out.
 export type { LoadedModel, LoadOptions } from "./checkpoint.types.ts";
 export { type Conversion, type ConvertFormat, convertCheckpoint } from "./convert.ts";
-export { floatsToHalves, littleEndianHost } from "./formats/dtypes.ts";
-export { readAllSafetensors, readSafetensors, writeSafetensors } from "./formats/safetensors.ts";
+export { encodeFloats, floatsToHalves, littleEndianHost } from "./formats/dtypes.ts";
+export { readAllSafetensors, readSafetensors, safetensorsHead, writeSafetensors } from "./formats/safetensors.ts";
 export { type HubOptions, loadCheckpoint, ModelUnavailableError } from "./hub.ts";
 export { type CheckpointReport, inspectCheckpoint } from "./inspect.ts";
 export { loadModel, openCheckpoint } from "./load.ts";

@@ -7,12 +7,22 @@ import type { Device } from "../runtime/runtime.ts";
 import { namingFlags, threadsOption } from "./flags.ts";
 import { countingNumber, numberList } from "./numbers.ts";
 import type { Output } from "./output.ts";
+import { OVERLAP_FLAG, WINDOW_FLAG } from "./windows.ts";
 
 interface Options
   extends LoadOptions,
     Pick<
       ExtractFilesOptions,
-      "format" | "layers" | "heads" | "dtype" | "batchSeconds" | "isolate" | "onBadFile" | "force"
+      | "format"
+      | "layers"
+      | "heads"
+      | "dtype"
+      | "batchSeconds"
+      | "isolate"
+      | "window"
+      | "overlap"
+      | "onBadFile"
+      | "force"
     > {
   readonly out: string;
   readonly device: Device | "auto";
@@ -39,6 +49,8 @@ export function extractVerb(program: Command, output: Output, finish: (code: num
     .addOption(choice("--dtype <type>", "how numbers are stored", ["float32", "float16"]).default("float32"))
     .option("--batch-seconds <n>", "most seconds in a batch, 0: one utterance at a time (default: 60)", seconds)
     .option("--isolate", "an utterance's numbers do not depend on its batch (GroupNorm over its own samples)")
+    .option(...WINDOW_FLAG)
+    .option(...OVERLAP_FLAG)
     .addOption(choice("--on-bad-file <what>", "stop, or go on without bad files", ["stop", "skip"]).default("stop"))
     .addOption(choice("--part <part>", "which model of a distillation checkpoint", ["student", "teacher"]))
     .option(
@@ -76,7 +88,7 @@ async function run(source: string, inputs: readonly string[], options: Options, 
   const { runStoppable } = await import("../training/signals.ts");
   const model = await loadCheckpoint(source, { part, reuse, teacherHeads });
   for (const note of model.info.notes) output.note(`${printable(source)}: ${printable(note)}`);
-  const runtime = await createRuntime({ device, threads, arena: false });
+  const runtime = await createRuntime({ device, threads });
   const stopping = () => output.note("stopping after this batch; press again to stop at once");
   return runStoppable(stopping, async (signal) => {
     const events = extractFiles({ model, runtime, inputs, outDir, ...rest, signal });
@@ -96,6 +108,8 @@ async function follow(events: AsyncIterable<ExtractEvent>, output: Output, json:
       if (event.kind === "interrupted") interrupted = true;
       if (json) output.jsonLine(event);
       else if (event.kind === "note") note(event.text);
+      else if (event.kind === "window")
+        note(`${event.path}: ${formatDuration(event.seconds)} of ${formatDuration(event.totalSeconds)}`);
       else if (event.kind === "start") {
         const left = event.utterances - event.finished;
         output.note(

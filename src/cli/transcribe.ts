@@ -6,6 +6,7 @@ import type { TimedTranscript } from "../superb/run/transcribe.ts";
 import { namingFlags, threadsOption } from "./flags.ts";
 import { countingNumber, finiteNumber } from "./numbers.ts";
 import type { Output } from "./output.ts";
+import { OVERLAP_FLAG, WINDOW_FLAG } from "./windows.ts";
 
 interface Flags {
   readonly upstream?: string;
@@ -19,6 +20,8 @@ interface Flags {
   readonly onBadFile: "stop" | "skip";
   readonly device: "cpu" | "cuda" | "webgpu" | "auto";
   readonly threads?: number;
+  readonly window?: number | "off";
+  readonly overlap?: number;
   readonly json?: boolean;
 }
 
@@ -36,6 +39,8 @@ export function transcribeVerb(program: Command, output: Output, finish: (code: 
     .option("--word-score <x>", "added for each word (default: -1)", finiteNumber)
     .option("--nbest <n>", "transcripts to print, best first, of a beam search", countingNumber, 1)
     .option("--times", "also print when each word or phone is said")
+    .option(...WINDOW_FLAG)
+    .option(...OVERLAP_FLAG)
     .addOption(
       new Option("--on-bad-file <action>", "stop, or skip and go on").choices(["stop", "skip"]).default("stop"),
     )
@@ -59,21 +64,21 @@ export function transcribeVerb(program: Command, output: Output, finish: (code: 
 async function transcribe(run: string, audio: readonly string[], flags: Flags, output: Output): Promise<number> {
   const { openTranscriber } = await import("../superb/run/transcribe.ts");
   const { listSources } = await import("../extract/sources.ts");
-  const { loadAudio, SAMPLE_RATE_HZ } = await import("../audio/index.ts");
+  const { SAMPLE_RATE_HZ } = await import("../audio/index.ts");
   const { StillwaveError, UsageError } = await import("../errors.ts");
-  const { upstream, device, threads, onBadFile, nbest } = flags;
+  const { upstream, device, threads, onBadFile, nbest, window, overlap } = flags;
   const decoding = decodingOf(flags);
   if (nbest > 1 && !decoding) throw new UsageError("--nbest: greedy decoding has one answer; add --beam <n> or --lm");
   const sources = await namingFlags(() => listSources(audio, { onBadFile }));
   for (const file of sources.badFiles) output.note(printable(`left out: ${nameOf(file)}: ${file.reason}`));
   const onNote = (text: string) => output.note(printable(text));
   sources.notes.forEach(onNote);
-  const transcriber = await openTranscriber({ run, device, threads, decoding, upstream, onNote });
+  const transcriber = await openTranscriber({ run, device, threads, decoding, upstream, window, overlap, onNote });
   try {
     for (const source of sources.utterances) {
-      const { path, segment, samples } = source;
+      const { path, samples } = source;
       try {
-        const results = await transcriber.transcribe(await loadAudio(path, segment), nbest);
+        const results = await transcriber.transcribeFile(source, nbest);
         print(source, samples / SAMPLE_RATE_HZ, results, flags, output);
       } catch (error) {
         if (!(error instanceof StillwaveError)) throw error;

@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Segment } from "../audio/index.ts";
 import { StillwaveError } from "../errors.ts";
 import { diskError, writeFileAtomic } from "../files.ts";
-import type { Settings } from "./settings.ts";
+import { type Intent, type Settings, settingsFor } from "./settings.ts";
 import type { Source } from "./sources.ts";
 
 /** One line. `frames` and `dim` are those of every state in `file`. */
@@ -64,9 +64,11 @@ export class ExtractManifest {
     return new ExtractManifest(folder, records, claims);
   }
 
-  /** What was made with other options than `options` names. */
-  madeOtherwise(options: string): ExtractRecord[] {
-    return [...this.records.values()].filter((record) => record.options !== options);
+  /** What was made with other options than `intent` has for a recording of its length. */
+  madeOtherwise(intent: Intent): ExtractRecord[] {
+    return [...this.records.values()].filter(
+      ({ options, samples }) => options !== settingsFor(intent, samples).options,
+    );
   }
 
   /** Files that earlier runs wrote, or were about to. */
@@ -75,8 +77,8 @@ export class ExtractManifest {
   }
 
   /** Removes what `madeOtherwise` names, files first: cut off in between, the lines still tell whose the others are. */
-  async removeOthers(options: string): Promise<void> {
-    const others = this.madeOtherwise(options);
+  async removeOthers(intent: Intent): Promise<void> {
+    const others = this.madeOtherwise(intent);
     if (others.length === 0) return;
     for (const { id, file } of others) {
       const path = join(this.folder, file);

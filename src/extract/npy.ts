@@ -1,7 +1,7 @@
 // NumPy's .npy files (version 1.0, little-endian, row-major): float32 and float16 out, any float in.
 // Ours because the format is one line of header before raw numbers, and npyjs reads no Buffer of Node's.
 import { open } from "node:fs/promises";
-import { DTYPE_BYTES, type Dtype, decodeInto, floatsToHalves } from "../checkpoint/formats/dtypes.ts";
+import { DTYPE_BYTES, type Dtype, decodeInto, encodeFloats } from "../checkpoint/formats/dtypes.ts";
 import { StillwaveError } from "../errors.ts";
 import type { HostArray } from "../graph/array.ts";
 import { sizeOf } from "../graph/array.ts";
@@ -13,23 +13,23 @@ const MAX_ELEMENTS = 2 ** 28;
 
 type NpyDtype = "float32" | "float16";
 
-/** The bytes of a .npy file. Values must be finite where they are stored as float16: beyond 65504 is the caller's to check. */
-export function encodeNpy({ shape, data }: HostArray, dtype: NpyDtype = "float32"): Uint8Array {
+/** What stands before the numbers of a .npy file. */
+export function npyHead(shape: readonly number[], dtype: NpyDtype): Uint8Array {
   const tuple = `(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
   const text = `{'descr': '${dtype === "float16" ? "<f2" : "<f4"}', 'fortran_order': False, 'shape': ${tuple}, }`;
   const start = Math.ceil((10 + text.length + 1) / 64) * 64;
-  const size = dtype === "float16" ? 2 : 4;
-  const bytes = new Uint8Array(start + data.length * size);
-  const view = new DataView(bytes.buffer);
+  const bytes = new Uint8Array(start);
   bytes.set(MAGIC);
   bytes.set([1, 0], 6);
-  view.setUint16(8, start - 10, true);
+  new DataView(bytes.buffer).setUint16(8, start - 10, true);
   bytes.set(new TextEncoder().encode(`${text.padEnd(start - 11)}\n`), 10);
-  if (dtype === "float16") {
-    const halves = floatsToHalves(data);
-    for (let i = 0; i < halves.length; i++) view.setUint16(start + 2 * i, halves[i], true);
-  } else for (let i = 0; i < data.length; i++) view.setFloat32(start + 4 * i, data[i], true);
   return bytes;
+}
+
+/** The bytes of a .npy file. @throws StillwaveError where float16 cannot hold a value */
+export function encodeNpy({ shape, data }: HostArray, dtype: NpyDtype = "float32"): Uint8Array {
+  const values = encodeFloats(data, dtype === "float16" ? "F16" : "F32", "the states hold");
+  return Buffer.concat([npyHead(shape, dtype), values]);
 }
 
 /**

@@ -1,18 +1,21 @@
 // Extracts hidden states of many utterances to files: batched by length, padded frames cut off, resumable, atomic.
 import { SAMPLE_RATE_HZ } from "../audio/index.ts";
-import { describeBad } from "../data/bad-files.ts";
+import { describeBad, reasonOf } from "../data/bad-files.ts";
 import { type BadFile, closeDecodingThreads, type PlannedBatch, prefetchBatches } from "../data/index.ts";
 import { StillwaveError } from "../errors.ts";
 import { makeFolder } from "../files.ts";
 import type { HostArray } from "../graph/array.ts";
 import { receptiveField } from "../models/config.ts";
 import { type PaddedWaveforms, padWaveforms } from "../models/waveform.ts";
-import { memoryProblem } from "../upstream/batches.ts";
+import { hasGrown, memoryProblem } from "../upstream/batches.ts";
 import { createModel, type Model } from "../upstream/model.ts";
 import { runSound } from "../upstream/unsound.ts";
+import { ModelWindows } from "../upstream/windows/layers.ts";
+import { isLong } from "../upstream/windows/plan.ts";
 import { batchNotes, planBatches } from "./batches.ts";
+import { type LongProgress, writeLong } from "./long.ts";
 import { ExtractManifest, type ExtractRecord } from "./manifest.ts";
-import { type ExtractFilesOptions, type Intent, intentOf } from "./settings.ts";
+import { type ExtractFilesOptions, type Intent, intentOf, settingsFor } from "./settings.ts";
 import { listSources, type Source } from "./sources.ts";
 import { checkTarget } from "./target.ts";
 import { checkedStates, fileOf, writeStates } from "./write.ts";
@@ -26,6 +29,7 @@ export type ExtractEvent =
       readonly remainingSeconds: number;
     }
   | { readonly kind: "note"; readonly text: string }
+  | ({ readonly kind: "window" } & LongProgress["window"])
   | {
       readonly kind: "file";
       readonly record: ExtractRecord;
@@ -63,12 +67,13 @@ export async function* extractFiles(options: ExtractFilesOptions): AsyncGenerato
     seconds: secondsOf(fitting),
     remainingSeconds: secondsOf(todo.values()),
   };
-  const model = createModel(options.model, options.runtime);
+  const model = createModel(options.model, options.runtime, hasGrown);
   let written = 0;
   let seconds = 0;
   try {
-    for await (const { record, bad } of extractBatches(options, job, model)) {
+    for await (const { record, bad, window } of extractAll(options, job, model)) {
       if (bad) yield { kind: "note", text: `left out: ${describeBad(bad)}` };
+      if (window) yield { kind: "window", ...window };
       if (!record) continue;
       written++;
       seconds += record.samples / SAMPLE_RATE_HZ;
@@ -85,6 +90,8 @@ export async function* extractFiles(options: ExtractFilesOptions): AsyncGenerato
   const kind = signal?.aborted && todo.size > 0 ? "interrupted" : "done";
   yield { kind, outDir, written, skipped, badFiles };
 }
+
+const REMEDY = "leave --window off out (window: off) to read it in windows, or cut it";
 
 interface Job {
   readonly intent: Intent;
@@ -103,12 +110,13 @@ async function prepare(options: ExtractFilesOptions): Promise<Job> {
   const { outDir, onBadFile = "stop", force = false } = options;
   const { config } = options.model;
   const intent = intentOf(options);
-  const { batchSeconds, options: hash } = intent.settings;
   const listed = await listSources(options.inputs, { onBadFile, minSamples: receptiveField(config.conv) });
   // batches, and so the numbers, do not depend on the order of the inputs
   const sources = { ...listed, utterances: listed.utterances.toSorted((a, b) => (a.id < b.id ? -1 : 1)) };
   // An utterance that cannot fit into memory is a bad file, not a crash hours into a run.
-  const problems = sources.utterances.map(({ samples }) => memoryProblem(config, samples));
+  const problems = sources.utterances.map(({ samples }) =>
+    isLong(samples, intent.windows) ? undefined : memoryProblem(config, samples, { remedy: REMEDY }),
+  );
   const fitting = sources.utterances.filter((_, i) => !problems[i]);
   const tooLong = problems.flatMap((reason, i) =>
     reason ? { path: sources.utterances[i].path, segment: sources.utterances[i].segment, reason } : [],
@@ -123,46 +131,95 @@ async function prepare(options: ExtractFilesOptions): Promise<Job> {
   await makeFolder(outDir);
   const manifest = await ExtractManifest.open(outDir);
   const todo = new Map<string, Source>();
-  for (const source of fitting) if (!(await manifest.isFinished(source, hash))) todo.set(source.id, source);
+  for (const source of fitting)
+    if (!(await manifest.isFinished(source, settingsFor(intent, source.samples).options))) todo.set(source.id, source);
   const files = [...todo.values()].map((source) => fileOf(source, intent));
   await checkTarget(outDir, manifest, intent, files, force);
-  const plan = planBatches(fitting, batchSeconds).filter(({ items }) => items.some(({ id }) => todo.has(id)));
+  const short = fitting.filter(({ samples }) => !isLong(samples, intent.windows));
+  const plan = planBatches(short, intent.settings.batchSeconds).filter(({ items }) =>
+    items.some(({ id }) => todo.has(id)),
+  );
   const badFiles = [...sources.badFiles, ...tooLong];
   return { intent, manifest, fitting, todo, plan, badFiles, notes: sources.notes };
 }
 
-/** Runs the batches and writes what is to do of them; ends quietly where the signal ended the reading. */
+interface Step extends Partial<LongProgress> {
+  readonly record?: ExtractRecord;
+  readonly bad?: BadFile;
+}
+
+/** Runs the batches, then long recordings one by one, and writes what is to do; ends quietly where the signal ended it. */
+async function* extractAll(
+  options: ExtractFilesOptions,
+  job: Job,
+  model: Model,
+): AsyncGenerator<Step, void, undefined> {
+  const { signal } = options;
+  try {
+    yield* extractBatches(options, job, model);
+    await model.dispose();
+    if (!signal?.aborted) yield* extractLong(options, job);
+  } catch (error) {
+    if (!signal?.aborted || error instanceof StillwaveError) throw error;
+  }
+}
+
+async function* extractLong(options: ExtractFilesOptions, job: Job): AsyncGenerator<Step, void, undefined> {
+  const { outDir, onBadFile = "stop", signal } = options;
+  const { intent, manifest, todo, badFiles } = job;
+  const { windows } = intent;
+  const long = [...todo.values()].filter(({ samples }) => isLong(samples, windows));
+  if (!windows || long.length === 0) return;
+  const model = new ModelWindows(options.model, options.runtime);
+  try {
+    for (const source of long) {
+      await manifest.claim(fileOf(source, intent));
+      try {
+        const record = yield* writeLong(model, source, { outDir, intent, windows, signal });
+        await manifest.add(record);
+        todo.delete(source.id);
+        yield { record };
+      } catch (error) {
+        const bad = { path: source.path, segment: source.segment, reason: reasonOf(error, source.path) };
+        if (onBadFile === "stop") throw new StillwaveError(describeBad(bad));
+        badFiles.push(bad);
+        yield { bad };
+      }
+      if (signal?.aborted) return;
+    }
+  } finally {
+    await model.dispose();
+  }
+}
+
+/** Runs the batches and writes what is to do of them. */
 async function* extractBatches(
   { outDir, onBadFile = "stop", workers = 1, signal }: ExtractFilesOptions,
   { intent, manifest, todo, plan, badFiles }: Job,
   model: Model,
-): AsyncGenerator<{ readonly record?: ExtractRecord; readonly bad?: BadFile }, void, undefined> {
-  try {
-    for await (const { batch, bad } of prefetchBatches(plan, { onBadFile, workers, signal })) {
-      if (signal?.aborted) return;
-      badFiles.push(...bad);
-      yield* bad.map((file) => ({ bad: file }));
-      const items = batch.ids.map((_, item) => item);
-      const { sound, unsound } = await runSound(items, (some) => statesOf(model, someOf(batch, some), intent));
-      for (const { item, error } of unsound) {
-        const file = { path: batch.paths[item], segment: todo.get(batch.ids[item])?.segment, reason: error.message };
-        if (onBadFile === "stop") throw new StillwaveError(describeBad(file));
-        badFiles.push(file);
-        yield { bad: file };
-      }
-      for (const { item, result: arrays } of sound) {
-        const source = todo.get(batch.ids[item]);
-        if (!source) continue;
-        await manifest.claim(fileOf(source, intent));
-        const record = await writeStates(outDir, source, arrays, intent);
-        await manifest.add(record);
-        todo.delete(source.id);
-        yield { record };
-      }
-      if (signal?.aborted) return;
+): AsyncGenerator<Step, void, undefined> {
+  for await (const { batch, bad } of prefetchBatches(plan, { onBadFile, workers, signal })) {
+    if (signal?.aborted) return;
+    badFiles.push(...bad);
+    yield* bad.map((file) => ({ bad: file }));
+    const items = batch.ids.map((_, item) => item);
+    const { sound, unsound } = await runSound(items, (some) => statesOf(model, someOf(batch, some), intent));
+    for (const { item, error } of unsound) {
+      const file = { path: batch.paths[item], segment: todo.get(batch.ids[item])?.segment, reason: error.message };
+      if (onBadFile === "stop") throw new StillwaveError(describeBad(file));
+      badFiles.push(file);
+      yield { bad: file };
     }
-  } catch (error) {
-    if (!signal?.aborted || error instanceof StillwaveError) throw error;
+    for (const { item, result: arrays } of sound) {
+      const source = todo.get(batch.ids[item]);
+      if (!source) continue;
+      await manifest.claim(fileOf(source, intent));
+      const record = await writeStates(outDir, source, arrays, intent);
+      await manifest.add(record);
+      todo.delete(source.id);
+      yield { record };
+    }
+    if (signal?.aborted) return;
   }
 }
 

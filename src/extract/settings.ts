@@ -7,6 +7,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { mixesUtterances } from "../upstream/batches.ts";
 import { fingerprintOf } from "../upstream/fingerprint.ts";
 import { chooseStates, type NumberChoice, type State } from "../upstream/states.ts";
+import { isLong, type WindowOptions, type WindowSettings, windowSettings } from "../upstream/windows/plan.ts";
 
 export interface ExtractFilesOptions {
   readonly model: ModelWeights;
@@ -25,6 +26,9 @@ export interface ExtractFilesOptions {
   readonly batchSeconds?: number;
   /** Statistics of an utterance over its own samples only, whatever it is batched with. */
   readonly isolate?: boolean;
+  /** How recordings longer than a minute are read: windows of `window` seconds (default 240) that share `overlap` (default 4), or whole (`off`). */
+  readonly window?: WindowOptions["window"];
+  readonly overlap?: WindowOptions["overlap"];
   readonly onBadFile?: OnBadFile;
   /** Start over in a folder that holds features made otherwise, and replace files that extract did not write. */
   readonly force?: boolean;
@@ -43,6 +47,9 @@ export interface Settings {
   readonly isolate: boolean;
   /** The last state of a pre-LN model is among them, after the final norm; folders that do not say so hold it before. */
   readonly finalNorm?: true;
+  /** Of recordings that were read in windows. */
+  readonly windowSeconds?: number;
+  readonly overlapSeconds?: number;
   /** SHA-256 of the model's configuration and weights. */
   readonly model: string;
   /** SHA-256 of the format, the model and all of these: files with another one are made again. */
@@ -54,7 +61,14 @@ export interface Intent {
   readonly format: "npy" | "safetensors";
   readonly states: readonly State[];
   readonly settings: Settings;
+  /** How long recordings are read, and their settings; undefined: like others. */
+  readonly windows: WindowSettings | undefined;
+  readonly longSettings: Settings;
 }
+
+/** The settings of a file that holds the states of so many samples. */
+export const settingsFor = ({ settings, longSettings, windows }: Intent, samples: number): Settings =>
+  isLong(samples, windows) ? longSettings : settings;
 
 /** @throws UsageError for options that make no sense, or that the model does not fit */
 export function intentOf(options: ExtractFilesOptions): Intent {
@@ -69,10 +83,10 @@ export function intentOf(options: ExtractFilesOptions): Intent {
   const finalNorm = (config.normFirst && !heads && layers.at(-1) === config.layers) || undefined;
   const choices = { layers, heads, dtype, batchSeconds, isolate, finalNorm };
   const model = fingerprintOf(options.model);
-  const text = JSON.stringify({ format, ...choices, model });
-  return {
-    format,
-    states,
-    settings: { ...choices, model, options: createHash("sha256").update(text).digest("hex") },
+  const windows = windowSettings(options);
+  const hashed = <T extends object>(chosen: T) => {
+    const text = JSON.stringify({ format, ...chosen, model });
+    return { ...chosen, model, options: createHash("sha256").update(text).digest("hex") };
   };
+  return { format, states, settings: hashed(choices), windows, longSettings: hashed({ ...choices, ...windows }) };
 }

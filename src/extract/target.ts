@@ -3,7 +3,7 @@ import { lstat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { StillwaveError, UsageError } from "../errors.ts";
 import type { ExtractManifest, ExtractRecord } from "./manifest.ts";
-import type { Intent } from "./settings.ts";
+import { type Intent, settingsFor } from "./settings.ts";
 
 const REMEDY = "give another folder, or --force (force: true)";
 const SHOWN = 3;
@@ -19,7 +19,7 @@ export async function checkTarget(
   files: readonly string[],
   force: boolean,
 ): Promise<void> {
-  const others = manifest.madeOtherwise(intent.settings.options);
+  const others = manifest.madeOtherwise(intent);
   if (others.length > 0 && !force)
     throw new UsageError(
       `${folder}: holds features made otherwise: ${differences(others[0], intent)}; ${REMEDY} to remove them and start over`,
@@ -37,11 +37,13 @@ export async function checkTarget(
       `${folder}: ${foreign.slice(0, SHOWN).join(", ")}${foreign.length > SHOWN ? `, and ${foreign.length - SHOWN} more` : ""}: ` +
         `there already, and not written by extract; ${REMEDY} to replace ${foreign.length === 1 ? "it" : "them"}`,
     );
-  if (force) await manifest.removeOthers(intent.settings.options);
+  if (force) await manifest.removeOthers(intent);
 }
 
 /** `layers 0,1 (now 1), another model`: a record against what would be made now. */
-function differences(record: ExtractRecord, { format, settings }: Intent): string {
+function differences(record: ExtractRecord, intent: Intent): string {
+  const { format } = intent;
+  const settings = settingsFor(intent, record.samples);
   const compared: [string, unknown, unknown][] = [
     ["format", extname(record.file).slice(1), format],
     ["layers", String(record.layers), String(settings.layers)],
@@ -49,6 +51,8 @@ function differences(record: ExtractRecord, { format, settings }: Intent): strin
     ["dtype", record.dtype, settings.dtype],
     ["batch-seconds", record.batchSeconds, settings.batchSeconds],
     ["isolate", record.isolate, settings.isolate],
+    ["window", record.windowSeconds ?? "off", settings.windowSeconds ?? "off"],
+    ["overlap", record.overlapSeconds ?? "none", settings.overlapSeconds ?? "none"],
   ];
   const found = compared
     .filter(([, before, now]) => before !== undefined && before !== now)

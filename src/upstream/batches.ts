@@ -6,6 +6,12 @@ import { frameCount, type ModelConfig } from "../models/config.ts";
 /** Attention maps of one layer, with room for a second copy, may take this share of the memory there is. */
 const MEMORY_SHARE = 0.5;
 
+/** Memory of the process above which what is compiled for inference is made anew. */
+const RECYCLE_ABOVE_BYTES = Math.min(2 * 2 ** 30, memoryLimit().bytes / 2);
+
+/** Whether this process has grown so large that arenas should be freed. */
+export const hasGrown = () => process.memoryUsage.rss() >= RECYCLE_ABOVE_BYTES;
+
 /** Under official semantics utterances of a batch see each other's maps (arXiv:2305.11685, released code). */
 export const mixesUtterances = ({ reuse, attentionFrom }: ModelConfig) =>
   reuse === "official" && attentionFrom.some((source, layer) => source !== layer);

@@ -62,10 +62,11 @@ export function joinStates(
   return { frames, data };
 }
 
-function checkFinite(data: Float32Array, perLayer: number, layers: readonly string[]): void {
+/** @throws StillwaveError naming the layer of a value that is not finite, of so many values each */
+export function checkFinite(data: Float32Array, perLayer: number, layers: readonly string[]): void {
   for (let i = 0; i < data.length; i++)
     if (!Number.isFinite(data[i]))
       throw new StillwaveError(
-        `state "${layers[Math.floor(i / perLayer)]}" holds ${data[i]}; the model or the audio is damaged`,
+        `state "${layers[Math.floor(i / perLayer)]}" holds ${data[i]}; the audio (samples far too large) or the model is damaged`,
       );
 }

@@ -5,5 +5,15 @@ import type { Upstream } from "./upstream.ts";
 export function withGain(upstream: Upstream, gainDb: number): Upstream {
   const factor = 10 ** (gainDb / 20);
   const attenuated = (wave: Float32Array) => wave.map((sample) => sample * factor);
-  return { ...upstream, gainDb, extract: (waves) => upstream.extract(waves.map(attenuated)) };
+  return {
+    ...upstream,
+    gainDb,
+    extract: (waves) => upstream.extract(waves.map(attenuated)),
+    windows({ samples, pieces }, settings, multiple) {
+      const attenuatedPieces = async function* () {
+        for await (const piece of pieces()) yield attenuated(piece);
+      };
+      return upstream.windows({ samples, pieces: attenuatedPieces }, settings, multiple);
+    },
+  };
 }

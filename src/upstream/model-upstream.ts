@@ -6,11 +6,13 @@ import { sizeOf } from "../graph/array.ts";
 import { receptiveField, samplesPerFrame } from "../models/config.ts";
 import type { ModelWeights } from "../models/parameters.ts";
 import { createRuntime } from "../runtime/node/index.ts";
-import { memoryProblem, mixesUtterances } from "./batches.ts";
+import { hasGrown, memoryProblem, mixesUtterances } from "./batches.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { createModel } from "./model.ts";
 import { allStates, hasHeads, resolveStates, stateLabel, stateOf } from "./states.ts";
 import { BATCH_SECONDS, type Upstream, type UpstreamOptions, upstreamOf } from "./upstream.ts";
+import { ModelWindows } from "./windows/layers.ts";
+import { WINDOW_SECONDS } from "./windows/plan.ts";
 
 /** Raised when the numbers that the same weights and options give change. */
 const ALGORITHM_VERSION = 1;
@@ -33,7 +35,9 @@ export async function loadedUpstream(
   const { device = "cpu", threads } = options;
   const choice = resolveStates(options.states ?? "auto", hasHeads(config), name);
   const states = allStates(config, choice === "all" ? "hidden-states" : choice);
-  const model = createModel(weights, await createRuntime({ device, arena: false, optimize: "all", threads }));
+  const runtime = await createRuntime({ device, optimize: "all", threads });
+  const model = createModel(weights, runtime, hasGrown);
+  const inWindows = new ModelWindows(weights, runtime);
   const facts = {
     name,
     kind: "model" as const,
@@ -44,6 +48,7 @@ export async function loadedUpstream(
     parameters: [...parameters.values()].reduce((total, { shape }) => total + sizeOf(shape), 0),
     minSamples: receptiveField(config.conv),
     batchSeconds: mixesUtterances(config) ? 0 : BATCH_SECONDS,
+    windowSeconds: WINDOW_SECONDS,
   };
   const run = async (waves: readonly Float32Array[]) => {
     const longest = waves.reduce((most, { length }) => Math.max(most, length), 0);
@@ -55,7 +60,13 @@ export async function loadedUpstream(
     const extraction = await model.extract(waves, { isolate: true });
     return { arrays: states.map((state) => stateOf(config, extraction, state)), frames: extraction.validFrames };
   };
-  return upstreamOf(facts, run, () => model.dispose());
+  return upstreamOf(facts, run, {
+    windows: (recording, settings, multiple) => inWindows.states(recording, states, settings, multiple),
+    async dispose() {
+      await model.dispose();
+      await inWindows.dispose();
+    },
+  });
 }
 
 function modelFingerprint(weights: ModelWeights, states: string): string {

@@ -10,7 +10,7 @@ import type { ModelWeights } from "../models/parameters.ts";
 import type { RecordingStatistics } from "../models/recording.ts";
 import { lengthsInput, momentsInput, outputFrames, parameterInputs, validInput, waveInput } from "../models/trace.ts";
 import { isPadded, normalizeWaveforms, type PaddedWaveforms, padWaveforms, waveFeeds } from "../models/waveform.ts";
-import type { Executable, Feed, Runtime } from "../runtime/runtime.ts";
+import type { Feed, Runtime } from "../runtime/runtime.ts";
 import { SessionCache } from "../runtime/sessions.ts";
 import { hiddenStates, type States } from "./states.ts";
 
@@ -115,16 +115,21 @@ function extractionOf(outputs: Record<string, HostArray>, frames: readonly numbe
 /** Of weights that were read from nowhere. */
 export const NO_FILE: ModelInfo = { path: "in memory", format: "unknown", storedDtype: "F32", ignored: [], notes: [] };
 
-/** A Model of a configuration and its weights. `runtime` is for calls of `extract` that name none. */
+/**
+ * A Model of a configuration and its weights. `runtime` is for calls of `extract` that name none. `isLarge`: whether this
+ * process has grown so large that what is compiled, whose arenas only grow, shall be made anew; default: never. With it,
+ * one call at a time.
+ */
 export function createModel(
   { config, parameters, info = NO_FILE }: ModelWeights & { readonly info?: ModelInfo },
   runtime: Runtime | (() => Promise<Runtime>),
+  isLarge?: () => boolean,
 ): Model {
   const compiled = new Map<Runtime, SessionCache>();
-  const executable = (on: Runtime, variant: Variant): Promise<Executable> => {
-    const sessions = compiled.get(on) ?? new SessionCache(on);
+  const sessionsOn = (on: Runtime): SessionCache => {
+    const sessions = compiled.get(on) ?? new SessionCache(on, isLarge);
     compiled.set(on, sessions);
-    return sessions.get(JSON.stringify(variant), (compile) => compile(inferenceGraph(config, variant)));
+    return sessions;
   };
   return {
     config,
@@ -145,13 +150,19 @@ export function createModel(
       else if (padded && isolate && config.convNorm === "group")
         feeds.lengths = { shape: [samples.length], data: BigInt64Array.from(samples, BigInt) };
       const on = wanted ?? (typeof runtime === "function" ? await runtime() : runtime);
-      const session = await executable(on, {
+      const variant: Variant = {
         padded,
         maps,
         isolate: padded && isolate && !moments,
         moments: moments !== undefined,
-      });
-      return extractionOf(await session.run(feeds), frames);
+      };
+      const sessions = sessionsOn(on);
+      const session = await sessions.get(JSON.stringify(variant), (compile) =>
+        compile(inferenceGraph(config, variant)),
+      );
+      const outputs = await session.run(feeds);
+      await sessions.used();
+      return extractionOf(outputs, frames);
     },
     async dispose() {
       for (const sessions of compiled.values()) await sessions.release();

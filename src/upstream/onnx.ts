@@ -13,6 +13,7 @@ import type { BatchStates } from "./frames.ts";
 import { type OnnxHeader, readOnnxHeader } from "./onnx-header.ts";
 import { outputName, resolveStates, type StateChoice, stateLabel, statesOfOutputs } from "./states.ts";
 import { BATCH_SECONDS, type Upstream, type UpstreamOptions, upstreamOf } from "./upstream.ts";
+import { SHORT_WINDOW_SECONDS } from "./windows/plan.ts";
 
 /** Raised when the numbers that the same file and options give change. */
 const ALGORITHM_VERSION = 1;
@@ -45,9 +46,10 @@ export async function onnxUpstream(path: string, options: UpstreamOptions = {}):
       layers: outputs.map(({ layer }) => layer),
       parameters: null,
       batchSeconds: keepsItemsApart(header) ? BATCH_SECONDS : 0,
+      windowSeconds: SHORT_WINDOW_SECONDS,
       ...(await measure(path, run, header, outputs)),
     };
-    return upstreamOf(facts, run, () => file.dispose());
+    return upstreamOf(facts, run, { dispose: () => file.dispose() });
   } catch (error) {
     await file.dispose();
     throw error;

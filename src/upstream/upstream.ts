@@ -4,6 +4,8 @@ import { StillwaveError } from "../errors.ts";
 import type { Device } from "../runtime/runtime.ts";
 import { type BatchStates, type Framing, framesOfSamples, joinStates, type UtteranceStates } from "./frames.ts";
 import type { StateChoice } from "./states.ts";
+import type { LongRecording, WindowSettings, WindowStates } from "./windows/plan.ts";
+import { waveWindows } from "./windows/waves.ts";
 
 /** A frozen upstream: waveforms in, hidden states out. The states of an utterance do not depend on what it is batched with. */
 export interface Upstream extends Framing {
@@ -26,6 +28,14 @@ export interface Upstream extends Framing {
    * @throws StillwaveError for one that is too short to give a frame, or whose states are not finite
    */
   extract(waves: readonly Float32Array[]): Promise<UtteranceStates[]>;
+  /** Seconds of a window, where the user names none. */
+  readonly windowSeconds: number;
+  /** States of a long recording, window by window; windows start, and are cut, at multiples of `multiple` frames. */
+  windows(
+    recording: LongRecording,
+    settings: WindowSettings,
+    multiple: number,
+  ): AsyncGenerator<WindowStates, void, undefined>;
   dispose(): Promise<void>;
 }
 
@@ -43,15 +53,16 @@ export interface UpstreamOptions extends LoadOptions {
 /** Most seconds in a batch of an upstream that keeps utterances apart. */
 export const BATCH_SECONDS = 60;
 
-/** An upstream whose states `run` computes. */
+/** An upstream whose states `run` computes. `own`: how it ends, and reads windows, where not as others do. */
 export function upstreamOf(
-  facts: Omit<Upstream, "extract" | "dispose">,
+  facts: Omit<Upstream, "extract" | "dispose" | "windows">,
   run: (waves: readonly Float32Array[]) => Promise<BatchStates>,
-  dispose: () => Promise<void> = async () => {},
+  own: Partial<Pick<Upstream, "dispose" | "windows">> = {},
 ): Upstream {
   const { name, minSamples, layers } = facts;
   return {
     ...facts,
+    windows: (recording, settings, multiple) => waveWindows(run, facts, recording, settings, multiple),
     async extract(waves) {
       for (const { length } of waves)
         if (length < minSamples)
@@ -64,6 +75,7 @@ export function upstreamOf(
         joinStates(batch, item, { frames: framesOfSamples(length, facts), layers }),
       );
     },
-    dispose,
+    dispose: async () => {},
+    ...own,
   };
 }

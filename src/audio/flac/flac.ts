@@ -47,10 +47,26 @@ export function parseFlacHeader(bytes: Uint8Array, path: string): FlacHeader {
  * @throws StillwaveError if anything is missing or damaged.
  */
 export function decodeFlac(bytes: Uint8Array, path: string): DecodedAudio {
+  const { channels, sampleRateHz } = parseFlacHeader(bytes, path);
+  const blocks = [...flacBlocks(bytes, path)];
+  const samples = blocks.reduce((sum, block) => sum + block[0].length, 0);
+  const channelSamples = Array.from({ length: channels }, (_, c) => {
+    const joined = new Float32Array(samples);
+    let to = 0;
+    for (const { [c]: channel } of blocks) {
+      joined.set(channel, to);
+      to += channel.length;
+    }
+    return joined;
+  });
+  return { channelSamples, sampleRateHz };
+}
+
+/** The same block by block, each an array a channel; what only the end shows is thrown at the end. */
+export function* flacBlocks(bytes: Uint8Array, path: string): Generator<Float32Array[], void, undefined> {
   const header = parseFlacHeader(bytes, path);
   const { channels, bitsPerSample, sampleRateHz } = header;
   const scale = 2 ** -(bitsPerSample - 1);
-  const frames: (readonly Int32Array[])[] = [];
   const hash = header.md5 === undefined ? undefined : createHash("md5");
   let at = afterMetadata(bytes, path);
   let samples = 0;
@@ -59,8 +75,8 @@ export function decodeFlac(bytes: Uint8Array, path: string): DecodedAudio {
     at += frame.bytes;
     samples += frame.channelSamples[0].length;
     checkedHeader({ samples, sampleRateHz, channels }, path);
-    frames.push(frame.channelSamples);
     hash?.update(interleaved(frame.channelSamples, bitsPerSample));
+    yield frame.channelSamples.map((channel) => scaled(channel, scale));
   }
   if (header.samples > 0 && samples !== header.samples) {
     const what = samples < header.samples ? "truncated" : "damaged";
@@ -71,13 +87,12 @@ export function decodeFlac(bytes: Uint8Array, path: string): DecodedAudio {
   if (hash && samples > 0 && hash.digest("hex") !== header.md5) {
     throw new StillwaveError(`${path}: damaged: the samples do not have the MD5 that the header declares; ${AGAIN}`);
   }
-  const channelSamples = Array.from({ length: channels }, (_, c) => {
-    const joined = new Float32Array(samples);
-    let to = 0;
-    for (const { [c]: channel } of frames) for (let i = 0; i < channel.length; i++) joined[to++] = channel[i] * scale;
-    return joined;
-  });
-  return { channelSamples, sampleRateHz };
+}
+
+function scaled(integers: Int32Array, scale: number): Float32Array {
+  const floats = new Float32Array(integers.length);
+  for (let i = 0; i < floats.length; i++) floats[i] = integers[i] * scale;
+  return floats;
 }
 
 function afterMetadata(bytes: Uint8Array, path: string): number {

@@ -20,11 +20,27 @@ const PACKETS_AT_ONCE = 1000;
  * @throws StillwaveError naming `path` if a packet is damaged, or fewer samples come than the pages count
  */
 export async function decodeOpus(stream: OggStream, path: string, wantedHz?: number): Promise<DecodedAudio> {
-  const { headers, packets, header, skip } = stream;
+  const { header, skip } = stream;
+  const sampleRateHz = rateOf(wantedHz, skip);
+  const samples = Math.ceil((header.samples * sampleRateHz) / OPUS_RATE_HZ);
+  const channelSamples = Array.from({ length: header.channels }, () => new Float32Array(samples));
+  let at = 0;
+  for await (const part of opusPieces(stream, path, wantedHz)) {
+    for (const [c, channel] of part.channelSamples.entries()) channelSamples[c].set(channel, at);
+    at += part.channelSamples[0].length;
+  }
+  return { channelSamples, sampleRateHz, note: header.note };
+}
+
+/** The same in pieces of some seconds; what only the end shows is thrown at the end. */
+export async function* opusPieces(
+  { headers, packets, header, skip }: OggStream,
+  path: string,
+  wantedHz?: number,
+): AsyncGenerator<DecodedAudio, void, undefined> {
   const sampleRateHz = rateOf(wantedHz, skip);
   const shrink = OPUS_RATE_HZ / sampleRateHz;
   const [first, samples] = [skip / shrink, Math.ceil(header.samples / shrink)];
-  const channelSamples = Array.from({ length: header.channels }, () => new Float32Array(samples));
   const decoder = await createOpusDecoder();
   let decoded = 0;
   try {
@@ -32,7 +48,14 @@ export async function decodeOpus(stream: OggStream, path: string, wantedHz?: num
     for (let from = 0; from < packets.length; from += PACKETS_AT_ONCE) {
       const part = decoder.decodeFrames(packets.slice(from, from + PACKETS_AT_ONCE));
       if (part.errors.length > 0) throw new Error(part.errors[0].message);
-      for (const [c, channel] of part.channelData.entries()) place(channel, channelSamples[c], decoded - first);
+      // what lies before the first sample that counts, or behind the last, is left out
+      const [start, end] = [Math.max(0, first - decoded), Math.max(0, first + samples - decoded)];
+      if (start < Math.min(end, part.samplesDecoded))
+        yield {
+          channelSamples: part.channelData.map((channel) => channel.subarray(start, end)),
+          sampleRateHz,
+          note: header.note,
+        };
       decoded += part.samplesDecoded;
     }
   } catch (error) {
@@ -46,18 +69,11 @@ export async function decodeOpus(stream: OggStream, path: string, wantedHz?: num
     throw new StillwaveError(
       `${path}: damaged: its pages count ${header.samples} samples, the last ${missing * shrink} could not be decoded; ${AGAIN}`,
     );
-  return { channelSamples, sampleRateHz, note: header.note };
 }
 
 function rateOf(wantedHz: number | undefined, skip: number): DecoderRate {
   const known = DECODER_RATES_HZ.find((rate) => rate === wantedHz);
   return known && skip % (OPUS_RATE_HZ / known) === 0 ? known : OPUS_RATE_HZ;
-}
-
-/** Copies `part` to where it belongs in `whole`: before its beginning and behind its end nothing is kept. */
-function place(part: Float32Array, whole: Float32Array, at: number): void {
-  const kept = part.subarray(Math.max(0, -at), Math.max(0, whole.length - at));
-  whole.set(kept, Math.min(whole.length, Math.max(0, at)));
 }
 
 /**

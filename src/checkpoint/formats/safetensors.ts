@@ -2,7 +2,7 @@
 // Ours because nothing on npm checks a header against its file, or writes one.
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
-import type { HostArray } from "../../graph/array.ts";
+import { type HostArray, sizeOf } from "../../graph/array.ts";
 import { DTYPE_BYTES, encodeFloats } from "./dtypes.ts";
 import { RandomAccessFile } from "./file.ts";
 import { readSafetensorsHeader, type SafetensorsEntry } from "./safetensors-header.ts";
@@ -63,25 +63,40 @@ export async function writeSafetensors(
 ): Promise<void> {
   const dtype = options.dtype === "float16" ? "F16" : "F32";
   const entries = [...tensors];
+  for (const [name, { shape, data }] of entries)
+    if (sizeOf(shape) !== data.length)
+      throw new StillwaveError(`${path}: "${name}" has shape [${shape}] but ${data.length} values`);
+  const padded = safetensorsHead(
+    path,
+    entries.map(([name, { shape }]) => [name, shape]),
+    options,
+  );
+  function* content(): Generator<Uint8Array> {
+    yield padded;
+    for (const [name, { data }] of entries) yield encodeFloats(data, dtype, `${path}: "${name}" holds`);
+  }
+  await writeFileAtomic(path, content());
+}
+
+/** What stands before the tensors, which follow one another in the order given. */
+export function safetensorsHead(
+  path: string,
+  tensors: readonly (readonly [name: string, shape: readonly number[]])[],
+  options: { dtype?: "float32" | "float16"; metadata?: Record<string, string> } = {},
+): Uint8Array {
+  const dtype = options.dtype === "float16" ? "F16" : "F32";
   const header: Record<string, unknown> = Object.create(null);
   header.__metadata__ = { format: "pt", ...options.metadata };
   let position = 0;
-  for (const [name, array] of entries) {
+  for (const [name, shape] of tensors) {
     if (name in header) throw new StillwaveError(`${path}: two tensors are called "${name}"`);
-    const count = array.shape.reduce((product, dim) => product * dim, 1);
-    if (count !== array.data.length)
-      throw new StillwaveError(`${path}: "${name}" has shape [${array.shape}] but ${array.data.length} values`);
-    const bytes = count * DTYPE_BYTES[dtype];
-    header[name] = { dtype, shape: array.shape, data_offsets: [position, position + bytes] };
+    const bytes = sizeOf(shape) * DTYPE_BYTES[dtype];
+    header[name] = { dtype, shape, data_offsets: [position, position + bytes] };
     position += bytes;
   }
   const json = new TextEncoder().encode(JSON.stringify(header));
   const padded = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
   new DataView(padded.buffer).setBigUint64(0, BigInt(padded.length - 8), true);
   padded.set(json, 8);
-  function* content(): Generator<Uint8Array> {
-    yield padded;
-    for (const [name, { data }] of entries) yield encodeFloats(data, dtype, `${path}: "${name}" holds`);
-  }
-  await writeFileAtomic(path, content());
+  return padded;
 }

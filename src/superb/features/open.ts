@@ -20,7 +20,7 @@ import { cachedSource } from "./cached-source.ts";
 import type { FeatureSource } from "./features.types.ts";
 import { type CacheJob, fillCache } from "./fill.ts";
 import { cacheFacts, cacheFolder, defaultCacheRoot } from "./layout.ts";
-import { streamFeatures } from "./streamed-source.ts";
+import { streamFeatures, unusableFiles } from "./streamed-source.ts";
 import { markUse } from "./uses.ts";
 
 const PARALLEL_STATS = 64;
@@ -41,8 +41,15 @@ export async function* openFeatures(
   for (const file of bad) yield { kind: "note", text: `left out: ${describeBad(file)}` };
   const usable = options.utterances.filter(({ id }) => files.has(id));
   if (options.cacheRoot === null) {
-    const source = streamFeatures(upstream, usable, { workers });
-    return { source, leftOut: leftOut(options.utterances, bad), folder: null };
+    // what is left out must be known before anything is trained: every file is gone through once
+    const unusable =
+      onBadFile === "skip" ? await unusableFiles(upstream, [...files.values()], { workers, signal }) : [];
+    if (signal?.aborted) return undefined;
+    for (const file of unusable) yield { kind: "note", text: `left out: ${describeBad(file)}` };
+    const keys = new Set(unusable.map(recordingKey));
+    const sound = usable.filter((utterance) => !keys.has(absoluteKey(utterance)));
+    const source = streamFeatures(upstream, sound, { workers });
+    return { source, leftOut: leftOut(options.utterances, [...bad, ...unusable]), folder: null };
   }
   if (!littleEndianHost)
     throw new StillwaveError("caches of features need a little-endian machine; go without one (--no-cache)");

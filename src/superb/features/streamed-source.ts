@@ -2,14 +2,14 @@
 
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { describeBad } from "../../data/bad-files.ts";
-import type { PlannedItem } from "../../data/index.ts";
+import type { BadFile, PlannedItem } from "../../data/index.ts";
 import { InternalError, StillwaveError } from "../../errors.ts";
 import type { UtteranceStates } from "../../upstream/frames.ts";
 import { framesOfSamples } from "../../upstream/frames.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import { batchMemory, type Span, spanOf } from "./assemble.ts";
-import type { FeatureUtterance } from "./cache.types.ts";
-import { extractBatches } from "./extraction.ts";
+import type { AudioSource, FeatureUtterance } from "./cache.types.ts";
+import { extractBatches, planExtraction } from "./extraction.ts";
 import type { FeatureSource } from "./features.types.ts";
 
 /**
@@ -55,6 +55,18 @@ export function streamFeatures(
     },
     async close() {},
   };
+}
+
+/** The files that cannot be read, or give states that are no numbers. */
+export async function unusableFiles(
+  upstream: Upstream,
+  sources: readonly AudioSource[],
+  options: { readonly workers: number; readonly signal?: AbortSignal },
+): Promise<BadFile[]> {
+  const found: BadFile[] = [];
+  const plan = planExtraction(sources, upstream.batchSeconds);
+  for await (const { bad } of extractBatches(upstream, plan, { onBadFile: "skip", ...options })) found.push(...bad);
+  return found;
 }
 
 /** The samples that the frames of a span are made of, in whole frame shifts. */

@@ -1,19 +1,27 @@
 // A trained head on new audio: its upstream opened again, logits decoded, words and phones with their times.
 import { join } from "node:path";
-import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
+import { loadAudio, SAMPLE_RATE_HZ, type Segment, streamAudio } from "../../audio/index.ts";
 import { StillwaveError } from "../../errors.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Device } from "../../runtime/runtime.ts";
 import { openUpstream } from "../../upstream/open.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
-import { Head } from "../heads/step.ts";
+import {
+  isLong,
+  WHOLE_SECONDS,
+  type WindowOptions,
+  type WindowSettings,
+  windowSettings,
+} from "../../upstream/windows/plan.ts";
+import { Head, type HeadOutput } from "../heads/step.ts";
 import type { DecodingSettings } from "../recipe/schema.ts";
 import { createDecoding, type Decoding } from "../tasks/decoding.ts";
 import { createObjective, logitsOf } from "../tasks/objective.ts";
 import { type HeadSettings, readHead } from "./head-folder.ts";
 import { EVALUATION_FILES } from "./record.ts";
+import { inferLong } from "./windowed-head.ts";
 
-export interface TranscriberOptions {
+export interface TranscriberOptions extends WindowOptions {
   /** Folder of a finished evaluation. */
   readonly run: string;
   readonly decoding?: DecodingSettings;
@@ -45,7 +53,16 @@ export interface Transcriber {
   readonly decoding: string;
   /** The `count` best transcripts of a 16 kHz mono waveform, best first. */
   transcribe(wave: Float32Array, count?: number): Promise<TimedTranscript[]>;
+  /** The same of a file of `samples` samples at 16 kHz, read in windows where it is longer than a minute (unless `window` is off). */
+  transcribeFile(file: AudioFileSpan, count?: number): Promise<TimedTranscript[]>;
   dispose(): Promise<void>;
+}
+
+/** A file, or a part of one, with its length after resampling to 16 kHz. */
+export interface AudioFileSpan {
+  readonly path: string;
+  readonly samples: number;
+  readonly segment?: Segment;
 }
 
 /** @throws StillwaveError for a run without a head, or an upstream that is not the one the head was trained on. */
@@ -68,7 +85,8 @@ export async function openTranscriber(options: TranscriberOptions): Promise<Tran
     checkUpstream(upstream, settings, run);
     const runtime = await createRuntime(where);
     const head = new Head({ config, input, dtype: "float32", parameters, runtime });
-    return transcriberOf(settings, upstream, head, decoding);
+    const windows = windowSettings(options, upstream.windowSeconds);
+    return transcriberOf({ settings, upstream, head, decoding, windows, onNote: options.onNote });
   } catch (error) {
     await upstream.dispose();
     throw error;
@@ -86,37 +104,53 @@ function checkUpstream(upstream: Upstream, { upstream: wanted, input }: HeadSett
   );
 }
 
-function transcriberOf(
-  settings: HeadSettings,
-  upstream: Upstream,
-  head: Head,
-  decoding: Decoding | undefined,
-): Transcriber {
+interface TranscriberParts extends Pick<TranscriberOptions, "onNote"> {
+  readonly settings: HeadSettings;
+  readonly upstream: Upstream;
+  readonly head: Head;
+  readonly decoding: Decoding | undefined;
+  readonly windows: WindowSettings | undefined;
+}
+
+function transcriberOf({ settings, upstream, head, decoding, windows, onNote }: TranscriberParts): Transcriber {
   const objective = createObjective(settings.objective);
   const { config } = settings;
   const frameSeconds = (upstream.samplesPerFrame * (config.kind === "bilstm" ? config.stack : 1)) / SAMPLE_RATE_HZ;
+  const transcripts = (output: HeadOutput, samples: number, count: number): TimedTranscript[] => {
+    const endSeconds = samples / SAMPLE_RATE_HZ;
+    if (!decoding) {
+      const [text] = objective.predict(output);
+      return [{ text, score: null, parts: [{ text, startSeconds: 0, endSeconds }] }];
+    }
+    return decoding.decode(logitsOf(output, 0), count).map(({ text, score, parts }) => ({
+      text,
+      score,
+      parts: parts.map((part) => ({
+        text: part.text,
+        startSeconds: part.startFrame * frameSeconds,
+        endSeconds: Math.min(endSeconds, part.endFrame * frameSeconds),
+      })),
+    }));
+  };
+  const transcribe = async (wave: Float32Array, count = 1) => {
+    const [{ frames, data }] = await upstream.extract([wave]);
+    const shape = [upstream.layers.length, 1, frames, upstream.dim] as const;
+    return transcripts(await head.infer({ data, shape, frames: [frames] }), wave.length, count);
+  };
+  let noted = false;
   return {
     settings,
     decoding: decoding?.name ?? "largest logit",
-    async transcribe(wave, count = 1) {
-      const [states] = await upstream.extract([wave]);
-      const { frames, data } = states;
-      const shape = [upstream.layers.length, 1, frames, upstream.dim] as const;
-      const output = await head.infer({ data, shape, frames: [frames] });
-      const endSeconds = wave.length / SAMPLE_RATE_HZ;
-      if (!decoding) {
-        const [text] = objective.predict(output);
-        return [{ text, score: null, parts: [{ text, startSeconds: 0, endSeconds }] }];
-      }
-      return decoding.decode(logitsOf(output, 0), count).map(({ text, score, parts }) => ({
-        text,
-        score,
-        parts: parts.map((part) => ({
-          text: part.text,
-          startSeconds: part.startFrame * frameSeconds,
-          endSeconds: Math.min(endSeconds, part.endFrame * frameSeconds),
-        })),
-      }));
+    transcribe,
+    async transcribeFile({ path, samples, segment }, count = 1) {
+      if (!windows || !isLong(samples, windows)) return transcribe(await loadAudio(path, segment), count);
+      if (upstream.kind !== "model" && !noted)
+        onNote?.(
+          `${upstream.name}: recordings above ${WHOLE_SECONDS} s are read in windows of ${windows.windowSeconds} s, each normalised by itself: ${upstream.kind === "onnx" ? "an exported file" : "a filterbank"} takes no statistics of the whole`,
+        );
+      noted = true;
+      const recording = { samples, pieces: () => streamAudio(path, segment) };
+      return transcripts(await inferLong(upstream, head, recording, windows), samples, count);
     },
     async dispose() {
       await head.release();

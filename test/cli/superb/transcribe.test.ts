@@ -34,6 +34,29 @@ describe("transcribe", () => {
     expect(JSON.parse(skipped.stdout)).toMatchObject({ path: join(audio, "good.flac"), score: null });
   });
 
+  test("enormous samples, and a long recording in windows", async () => {
+    const own = join(root, "of a HuBERT");
+    expect((await superb(join(repository, "examples/hubert-tiny-libri"), own)).code).toBe(0);
+    const folder = join(root, "hours");
+    mkdirSync(folder);
+    const wave = Float32Array.from({ length: 62 * 16000 }, (_, i) => Math.sin(i / 7) * Math.sin(i / 3000) * 0.3);
+    writeFileSync(join(folder, "long.wav"), floatWave(wave));
+    writeFileSync(join(folder, "huge.wav"), floatWave(wave.subarray(0, 16000).map((x) => x * 1e38)));
+    const stopped = await stillwave(["transcribe", own, folder]);
+    expect(stopped.code).toBe(1);
+    expect(stopped.stderr).toMatch(/huge\.wav: state "input" holds NaN/);
+    const skip = ["transcribe", own, folder, "--on-bad-file", "skip", "--threads", "1", "--json"];
+    const whole = await stillwave([...skip, "--window", "off"]);
+    const windows = await stillwave(skip);
+    for (const { code, stderr } of [whole, windows]) {
+      expect(code).toBe(0);
+      expect(stderr).toMatch(/left out: .*huge\.wav: state "input" holds NaN/);
+    }
+    expect(JSON.parse(windows.stdout)).toMatchObject({ seconds: 62 });
+    expect(JSON.parse(windows.stdout)).toEqual(JSON.parse(whole.stdout));
+    expect((await stillwave([...skip, "--window", "5"])).code).toBe(2);
+  });
+
   test("n best of a beam search; greedy decoding has one", async () => {
     const file = join(audio, "good.flac");
     const { code, stdout } = await stillwave(["transcribe", run, file, "--beam", "4", "--nbest", "3", "--json"]);
@@ -78,8 +101,8 @@ describe("transcribe", () => {
   });
 });
 
+const floatWave = (wave: Float32Array) => wavFile({ code: 3, bits: 32, data: new Uint8Array(wave.slice().buffer) });
+
 /** float32 WAV of 2000 samples, NaN from 1000 on. */
-function nanWave(): Uint8Array {
-  const wave = Float32Array.from({ length: 2000 }, (_, i) => (i < 1000 ? Math.sin(i / 10) / 10 : Number.NaN));
-  return wavFile({ code: 3, bits: 32, data: new Uint8Array(wave.buffer) });
-}
+const nanWave = (): Uint8Array =>
+  floatWave(Float32Array.from({ length: 2000 }, (_, i) => (i < 1000 ? Math.sin(i / 10) / 10 : Number.NaN)));

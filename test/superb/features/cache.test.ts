@@ -243,6 +243,32 @@ describe("what cannot be done", () => {
     await expect(drive({ ...options, utterances: [some[0], some[0]] })).rejects.toThrow(UsageError);
   });
 
+  test("files whose states are no numbers, or beyond float16, are left out under skip, with a cache and without", async () => {
+    const { StillwaveError } = await import("../../../src/errors.ts");
+    const real = fakeUpstream();
+    const few = utterances.slice(0, 6);
+    const [bad] = [...few].sort((a, b) => b.samples - a.samples);
+    const upstream = fakeUpstream({
+      extract: async (waves) => {
+        if (waves.some(({ length }) => length === bad.samples)) throw new StillwaveError('state "input" holds NaN');
+        return real.extract(waves);
+      },
+    });
+    for (const cacheRoot of [join(root, "unsound"), null]) {
+      const options = { upstream, utterances: few, cacheRoot, onBadFile: "skip" } as const;
+      const { opened, events } = await drive(options);
+      expect(opened!.leftOut).toEqual([{ id: bad.id, path: bad.path, reason: 'state "input" holds NaN' }]);
+      expect(notes(events)).toContain(`left out: ${bad.path}: state "input" holds NaN`);
+      const others = few.filter(({ id }) => id !== bad.id).map(({ id }) => ({ id }));
+      expect((await numbers(opened!, others)).length).toBeGreaterThan(0);
+      await opened!.source.close();
+    }
+    const loud = fakeUpstream({ scale: 1e6 });
+    const { opened } = await drive({ upstream: loud, utterances: few, dtype: "float16", onBadFile: "skip", cacheRoot: join(root, "loud") }); // biome-ignore format: one line
+    expect(opened!.leftOut.length).toBeGreaterThan(0);
+    expect(opened!.leftOut[0].reason).toMatch(/beyond float16/);
+  });
+
   test("an upstream's failure names the file", async () => {
     const real = fakeUpstream();
     const longest = [...utterances].sort((a, b) => a.samples - b.samples).at(-2)!;

@@ -49,6 +49,10 @@ export function fakeUpstream(
     parameters: 0,
     minSamples: 400,
     batchSeconds: 30,
+    windowSeconds: 240,
+    windows: () => {
+      throw new Error("nothing here is read in windows");
+    },
     async extract(waves) {
       batches.push(waves.length);
       await wait(delayMs);

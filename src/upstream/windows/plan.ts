@@ -1,7 +1,7 @@
 // How a long recording is cut into overlapping windows, and which frames of each are kept: their middles, without a gap.
-import { SAMPLE_RATE_HZ } from "../audio/index.ts";
-import { UsageError } from "../errors.ts";
-import type { HostArray } from "../graph/array.ts";
+import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
+import { StillwaveError, UsageError } from "../../errors.ts";
+import type { HostArray } from "../../graph/array.ts";
 
 /** How long recordings are read. Both in seconds. */
 export interface WindowOptions {
@@ -16,7 +16,8 @@ export const WHOLE_SECONDS = 60;
 export const WINDOW_SECONDS = 240;
 /** Of upstreams that make whole attention maps: exported files. */
 export const SHORT_WINDOW_SECONDS = 30;
-export const OVERLAP_SECONDS = 4;
+const OVERLAP_SECONDS = 4;
+const LEAST_OVERLAP_SECONDS = 2.6;
 const LONGEST_SECONDS = 4 * 3600;
 
 /** Checked and complete. */
@@ -44,14 +45,17 @@ export interface WindowStates {
  * @throws UsageError for lengths that leave nothing to keep
  */
 export function windowSettings(
-  { window = WINDOW_SECONDS, overlap = OVERLAP_SECONDS }: WindowOptions,
-  context: { readonly seconds: number; readonly what: string },
+  { window, overlap = OVERLAP_SECONDS }: WindowOptions,
+  defaultSeconds = WINDOW_SECONDS,
 ): WindowSettings | undefined {
   if (window === "off") return undefined;
-  const least = 2 * context.seconds;
-  if (!(overlap >= least))
+  return checkedSettings(window ?? defaultSeconds, overlap);
+}
+
+function checkedSettings(window: number, overlap: number): WindowSettings {
+  if (!(overlap >= LEAST_OVERLAP_SECONDS))
     throw new UsageError(
-      `overlap: ${overlap} s; at least ${least.toFixed(2)} are needed: ${context.what} ${context.seconds.toFixed(2)} s on either side`,
+      `overlap: ${overlap} s; expected at least ${LEAST_OVERLAP_SECONDS}: the positional convolution reads 1.28 s on either side`,
     );
   if (!(window >= 4 * overlap && window >= 10 && window <= LONGEST_SECONDS))
     throw new UsageError(
@@ -89,6 +93,21 @@ export function planWindows(
   }
   return spans;
 }
+
+/** Reads a recording from its start: 16 kHz mono pieces of any lengths. */
+export type ReadPieces = () => AsyncIterable<Float32Array>;
+
+/** A recording that is read in windows. */
+export interface LongRecording {
+  readonly samples: number;
+  readonly pieces: ReadPieces;
+}
+
+/** @throws StillwaveError: decoding gave other than the samples that were expected */
+export const changedLength = (samples: number) =>
+  new StillwaveError(
+    `its header said ${samples} samples at 16 kHz, decoding gave others: the header is wrong or the file changed`,
+  );
 
 /** The frames that count, [keepTo - keepFrom, dim], of a state of the span. */
 export function keptRows({ span, arrays }: WindowStates, state: number): Float32Array {

@@ -1,18 +1,19 @@
 // A model over a long recording: its front end piece by piece, exactly as of the whole, its layers window by window.
-import { InternalError, StillwaveError } from "../errors.ts";
-import type { HostArray } from "../graph/array.ts";
-import { symbol } from "../graph/dim.ts";
-import type { Graph } from "../graph/graph.ts";
-import { input, type Value } from "../graph/value.ts";
-import { frameCount, type ModelConfig, receptiveField, samplesPerFrame } from "../models/config.ts";
-import { addPositions, encodeLayers, extractFeatures } from "../models/forward.ts";
-import type { ModelWeights } from "../models/parameters.ts";
-import { RecordingPass, type RecordingStatistics, readsWholeRecording } from "../models/recording.ts";
-import { BATCH, momentsInput, parameterInputs, waveInput } from "../models/trace.ts";
-import type { Feed, Runtime } from "../runtime/runtime.ts";
-import { SessionCache } from "../runtime/sessions.ts";
-import { hiddenStates, type State, stateOf } from "./states.ts";
-import { planWindows, type WindowSettings, type WindowStates } from "./windows.ts";
+import { InternalError } from "../../errors.ts";
+import type { HostArray } from "../../graph/array.ts";
+import { symbol } from "../../graph/dim.ts";
+import type { Graph } from "../../graph/graph.ts";
+import { input, type Value } from "../../graph/value.ts";
+import { frameCount, type ModelConfig, receptiveField, samplesPerFrame } from "../../models/config.ts";
+import { addPositions, encodeLayers, extractFeatures } from "../../models/forward.ts";
+import type { ModelWeights } from "../../models/parameters.ts";
+import { RecordingPass, type RecordingStatistics, readsWholeRecording } from "../../models/recording.ts";
+import { BATCH, momentsInput, parameterInputs, waveInput } from "../../models/trace.ts";
+import type { Feed, Runtime } from "../../runtime/runtime.ts";
+import { SessionCache } from "../../runtime/sessions.ts";
+import { hiddenStates, type State, stateOf } from "../states.ts";
+import { changedLength, type LongRecording, planWindows, type WindowSettings, type WindowStates } from "./plan.ts";
+import { FrameRows, SampleQueue } from "./queues.ts";
 
 /** Frames that the front end makes at a time, 20 s of HuBERT's. */
 const FRONT_FRAMES = 1000;
@@ -20,15 +21,6 @@ const FRONT_FRAMES = 1000;
 const MAP_BYTES = 2 ** 27;
 
 const TIME = symbol("time");
-
-/** Reads a recording from its start: 16 kHz mono pieces of any lengths. */
-export type ReadPieces = () => AsyncIterable<Float32Array>;
-
-/** A recording to go through a model. */
-export interface LongRecording {
-  readonly samples: number;
-  readonly pieces: ReadPieces;
-}
 
 /** wave, and moments where the model normalises over time -> what layer 0 reads. */
 function frontGraph(config: ModelConfig): Graph {
@@ -52,10 +44,12 @@ function layersGraph(config: ModelConfig, queryBlocks: number): Graph {
 
 /** Runs `weights` over windows of long recordings. What it compiles is kept until `dispose`. */
 export class ModelWindows {
+  readonly config: ModelConfig;
   private readonly weights: ModelWeights;
   private readonly sessions: SessionCache;
 
   constructor(weights: ModelWeights, runtime: Runtime) {
+    this.config = weights.config;
     this.weights = weights;
     this.sessions = new SessionCache(runtime);
   }
@@ -70,7 +64,7 @@ export class ModelWindows {
     settings: WindowSettings,
     multiple = 1,
   ): AsyncGenerator<WindowStates, void, undefined> {
-    const { config } = this.weights;
+    const { config } = this;
     const statistics = readsWholeRecording(config) ? await statisticsOf(config, recording) : undefined;
     const frames = frameCount(config.conv, recording.samples);
     const spans = planWindows(frames, settings, samplesPerFrame(config.conv), multiple);
@@ -93,7 +87,7 @@ export class ModelWindows {
     frames: number,
     statistics: RecordingStatistics | undefined,
   ): AsyncGenerator<Float32Array, void, undefined> {
-    const { conv, posConv, dim } = this.weights.config;
+    const { conv, posConv, dim } = this.config;
     const [shift, field] = [samplesPerFrame(conv), receptiveField(conv)];
     const context = Math.floor(posConv.kernel / 2);
     const wave = new SampleQueue(pieces());
@@ -102,7 +96,7 @@ export class ModelWindows {
         const to = Math.min(frames, from + FRONT_FRAMES);
         const [start, end] = [Math.max(0, from - context), Math.min(frames, to + context)];
         const own = await wave.range(start * shift, (end - 1) * shift + field);
-        if (!own) throw changed(samples);
+        if (!own) throw changedLength(samples);
         const data = await this.frontOf(own, statistics);
         yield data.subarray((from - start) * dim, (to - start) * dim);
       }
@@ -112,7 +106,10 @@ export class ModelWindows {
   }
 
   private async frontOf(wave: Float32Array, statistics: RecordingStatistics | undefined): Promise<Float32Array> {
-    const { config, parameters } = this.weights;
+    const {
+      config,
+      weights: { parameters },
+    } = this;
     const front = await this.sessions.get("front", (compile) => compile(frontGraph(config)));
     const { mean = 0, scale = 1, centre, covariance } = statistics ?? {};
     const fed = config.normalizeWaveform ? wave.map((x) => (x - mean) * scale) : wave;
@@ -127,7 +124,10 @@ export class ModelWindows {
 
   /** The states of frames that layer 0 reads, [1, count, dim]. */
   private async layers(frames: HostArray, states: readonly State[]): Promise<HostArray[]> {
-    const { config, parameters } = this.weights;
+    const {
+      config,
+      weights: { parameters },
+    } = this;
     const count = frames.shape[1];
     const blocks = Math.min(count, Math.max(2, Math.ceil((4 * config.heads * count ** 2) / MAP_BYTES)));
     const session = await this.sessions.get(`layers.${blocks}`, (compile) => compile(layersGraph(config, blocks)));
@@ -151,11 +151,6 @@ export class ModelWindows {
   }
 }
 
-const changed = (samples: number) =>
-  new StillwaveError(
-    `its header said ${samples} samples at 16 kHz, decoding gave others: the header is wrong or the file changed`,
-  );
-
 async function statisticsOf(config: ModelConfig, { samples, pieces }: LongRecording): Promise<RecordingStatistics> {
   const pass = new RecordingPass(config);
   let count = 0;
@@ -163,74 +158,6 @@ async function statisticsOf(config: ModelConfig, { samples, pieces }: LongRecord
     pass.add(piece);
     count += piece.length;
   }
-  if (count !== samples) throw changed(samples);
+  if (count !== samples) throw changedLength(samples);
   return pass.finish();
-}
-
-/** Samples of a recording by position, read once and in order; what lies before the last range asked for is forgotten. */
-class SampleQueue {
-  private readonly pieces: AsyncIterator<Float32Array>;
-  private held: Float32Array = new Float32Array(0);
-  private start = 0;
-
-  constructor(pieces: AsyncIterable<Float32Array>) {
-    this.pieces = pieces[Symbol.asyncIterator]();
-  }
-
-  /** Samples from to `end`, a copy; undefined where there are not so many. */
-  async range(from: number, end: number): Promise<Float32Array | undefined> {
-    const parts = [this.held.subarray(Math.min(this.held.length, from - this.start))];
-    let have = this.start + this.held.length;
-    while (have < end) {
-      const { done, value } = await this.pieces.next();
-      if (done) return undefined;
-      parts.push(value.subarray(Math.max(0, Math.min(value.length, from - have))));
-      have += value.length;
-    }
-    const joined = new Float32Array(have - from);
-    let at = 0;
-    for (const part of parts) {
-      joined.set(part, at);
-      at += part.length;
-    }
-    [this.held, this.start] = [joined, from];
-    return joined.slice(0, end - from);
-  }
-
-  async close(): Promise<void> {
-    await this.pieces.return?.();
-  }
-}
-
-/** Rows of frames in order; what lies before the last window taken is forgotten. */
-class FrameRows {
-  private readonly dim: number;
-  private readonly parts: Float32Array[] = [];
-  private start = 0;
-  /** Frames that have been added. */
-  end = 0;
-
-  constructor(dim: number) {
-    this.dim = dim;
-  }
-
-  add(rows: Float32Array): void {
-    this.parts.push(rows);
-    this.end += rows.length / this.dim;
-  }
-
-  /** Frames from `start` to `end`, [1, end - start, dim]. */
-  take(start: number, end: number): HostArray {
-    const { dim, parts } = this;
-    while (parts.length > 0 && this.start + parts[0].length / dim <= start)
-      this.start += (parts.shift()?.length ?? 0) / dim;
-    const data = new Float32Array((end - start) * dim);
-    let at = this.start;
-    for (const part of parts) {
-      const [from, to] = [Math.max(start, at), Math.min(end, at + part.length / dim)];
-      if (from < to) data.set(part.subarray((from - at) * dim, (to - at) * dim), (from - start) * dim);
-      at += part.length / dim;
-    }
-    return { shape: [1, end - start, dim], data };
-  }
 }
