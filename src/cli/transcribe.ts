@@ -71,7 +71,7 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
   if (nbest > 1 && !decoding) throw new UsageError("--nbest: greedy decoding has one answer; add --beam <n> or --lm");
   const sources = await namingFlags(() => listSources(audio, { onBadFile }));
   for (const file of sources.badFiles) output.note(printable(`left out: ${nameOf(file)}: ${file.reason}`));
-  const onNote = (text: string) => output.note(text);
+  const onNote = (text: string) => output.note(printable(text));
   sources.notes.forEach(onNote);
   const transcriber = await openTranscriber({ run, device, threads, decoding, upstream, window, overlap, onNote });
   try {
