@@ -29,6 +29,7 @@ const KNOWN_BUT_REFUSED: readonly (readonly [start: string, what: string])[] = [
   ["FORM", "an IFF file other than AIFF"],
   ["caff", "Core Audio (CAF)"],
   ["NIST", "NIST SPHERE"],
+  ["Creative Voice File", "Creative Voice (VOC)"],
   ["#!AMR", "AMR"],
   ["ADIF", "AAC in an ADIF file"],
   ["MPCK", "Musepack"],

@@ -162,6 +162,8 @@ describe("manifests", () => {
     ["path\ttext\naudio/a.wav\n", /list\.tsv:2: 1 columns, the header line has 2/],
     ["path\ttext\n\tx\n", /list\.tsv:2: no path/],
     ["foo\tbar\n", /list\.tsv:1: neither JSON/],
+    ["a.flac\n", /list\.tsv:1: neither JSON/],
+    ["a.flac|hello\n", /list\.tsv:1: neither JSON/],
     ['{"path":"audio/a.wav"}\n{"path":\n', /list\.tsv:2: not valid JSON/],
     ['{"path":"audio/a.wav"}\n[1]\n', /list\.tsv:2: expected a JSON object|list\.tsv:2/],
     ['{"text":"x"}\n', /list\.tsv:1: no path/],

@@ -5,8 +5,8 @@ import { checkedHeader } from "../decoded.ts";
 import { bytesPerFrame, type PcmFormat, type PcmLayout } from "./samples.ts";
 
 /**
- * The least size of data that stands for "unknown": programs write some value just below 2 GiB (sox 0x7f000000 for AIFF and
- * 0x7ffff000 for WAV, in whole frames) or up to 4 GiB. Files that are read are smaller than 2 GiB, and a size below this one
+ * The least size of data that stands for "unknown", before it is cut to whole frames: programs write some value just below
+ * 2 GiB (sox 0x7f000000 for AIFF and 0x7ffff000 for WAV) or up to 4 GiB. Files that are read are smaller than 2 GiB, and a size below this one
  * that the file does not hold means that its end is missing.
  */
 const LEAST_UNKNOWN_BYTES = 0x7f000000;
@@ -25,7 +25,10 @@ export interface DeclaredData {
 export function layOut(format: PcmFormat, data: DeclaredData, path: string): PcmLayout {
   const { dataOffset, declaredBytes, fileBytes, isFollowed = false } = data;
   const available = Math.max(0, fileBytes - dataOffset);
-  const isUnknown = declaredBytes === 0 ? !isFollowed : declaredBytes >= LEAST_UNKNOWN_BYTES;
+  const isUnknown =
+    declaredBytes === 0
+      ? !isFollowed
+      : declaredBytes >= LEAST_UNKNOWN_BYTES - (LEAST_UNKNOWN_BYTES % bytesPerFrame(format));
   if (declaredBytes > available && !isUnknown) {
     throw new StillwaveError(
       `${path}: truncated: the header says ${declaredBytes} bytes of samples, the file holds ${available}; fetch or convert it again`,

@@ -24,7 +24,7 @@ export function readEntries(text: string, file: string): Table | undefined {
   const isJson = first.startsWith("[") || first.startsWith("{");
   if (isJson) return ofEntries(first.startsWith("[") ? jsonArray(text, file) : jsonObjects(text, lines, file));
   // a root folder of fairseq's may be called like a column ("audio"): what follows tells
-  const isRoot = !first.includes("\t") && (lines.length === 1 || lines[1].text.includes("\t"));
+  const isRoot = !first.includes("\t") && lines[1]?.text.includes("\t");
   if (!isRoot && namesPaths(splitTabs(lines[0].text)))
     return table(
       lines.map(({ number, text }) => ({ number, cells: splitTabs(text) })),

@@ -40,14 +40,14 @@ export async function listManifest(file: string, splits: readonly string[] | und
 }
 
 async function readList(file: string): Promise<Item[]> {
-  if ((await stat(file).catch(() => undefined))?.isDirectory()) return listKaldi(file);
+  if (await isFolder(file)) return listKaldi(file);
   if (basename(file) === KALDI_LIST) return listKaldi(dirname(file));
   const text = await readText(file, "manifest", MAX_MANIFEST_BYTES);
   const table = readEntries(text, file);
   if (table) return itemsOf(table.entries, file);
   const lines = numberedLines(text);
   if (looksLikeScp(lines)) return listScp(lines, file);
-  if (isFairseq(lines)) return parseFairseq(lines, file);
+  if (await isFairseq(lines, file)) return parseFairseq(lines, file);
   throw new StillwaveError(
     `${file}:${lines[0].number}: neither JSON, nor a root folder (fairseq), nor a Kaldi wav.scp, nor a header line with a column named ${PATH_NAMES.join(", ")}`,
   );
@@ -76,8 +76,13 @@ export function itemsOf(entries: readonly Entry[], file: string): Item[] {
 const baseOf = (folder: string, name: string): string =>
   !existsSync(resolve(folder, name)) && existsSync(resolve(folder, CLIPS, name)) ? join(folder, CLIPS) : folder;
 
-const isFairseq = (lines: readonly Line[]): boolean =>
-  !lines[0].text.includes("\t") && (lines.length === 1 || lines[1].text.includes("\t"));
+/** A root without files is one only where it is there: a lone line may as well be a path, or anything. */
+async function isFairseq([first, second]: readonly Line[], file: string): Promise<boolean> {
+  if (first.text.includes("\t")) return false;
+  return second ? second.text.includes("\t") : isFolder(resolve(dirname(file), first.text.trim()));
+}
+
+const isFolder = async (path: string) => (await stat(path).catch(() => undefined))?.isDirectory() === true;
 
 function parseFairseq(lines: readonly Line[], file: string): Item[] {
   const root = resolve(dirname(file), lines[0].text.trim());

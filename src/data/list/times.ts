@@ -16,7 +16,7 @@ const NAMES: Readonly<Record<Unit, Readonly<Record<Role, readonly string[]>>>> =
   samples: {
     start: ["start_frame", "start_sample", "frame_offset"],
     end: ["end_frame", "end_sample", "stop_frame", "stop_sample"],
-    length: ["frames", "num_frames", "samples", "num_samples"],
+    length: ["frames", "num_frames", "n_frames", "nframes", "samples", "num_samples", "n_samples", "nsamples"],
   },
 };
 const ACCEPTED =
@@ -45,8 +45,9 @@ interface Given {
  * @throws StillwaveError naming a column that looks like a time and is not one of those that are read.
  */
 export function timesOf({ place, fields }: Entry): Times {
+  const pair = pairOf(fields);
   for (const [name, value] of fields)
-    if (!READ.has(name) && looksLikeTime(name, value))
+    if (!READ.has(name) && (name === pair || looksLikeTime(name, value)))
       throw new StillwaveError(
         `${place}: the column "${name}" (${shown(value)}) looks like a time and is not read; times are ${ACCEPTED}: rename it, or remove it`,
       );
@@ -126,30 +127,68 @@ function numberOf(value: unknown): number | undefined {
 
 /** Words that mean a time wherever they stand in a name, and those that do as a word of their own. */
 const ANYWHERE = /start|begin|stop|onset|offset|duration/;
-const ALONE = /^(end|ends|from|to|dur|times?|timestamps?|t0|t1|tmin|tmax|xmin|xmax)$/;
+const ALONE = /^(end|ends|from|to|dur|times?|timestamps?|t0|t1|tmin|tmax|xmin|xmax|secs?|seconds|ms|msecs?|seek)$/;
 const TIMED_END = /^(seg|segment|utt|utterance|clip|chunk)?end(time|sec|secs|seconds|ms|frame|sample|pos)?$/;
+const EDGE = /^(first|last|left|right|lower|upper)(sample|frame|pos|position)s?$/;
+const LENGTH = /^(audio|wav|file|speech|utt|utterance|seg|segment|clip|chunk)?(len|length)$/;
+/** Words of calendars: what is called like them says when, not where. */
+const CALENDAR = /^(dates?|years?|months?|days?)$/;
 /** Names that hold a pair of times, or several. */
-const PAIR = /^(segments?|spans?|intervals?|range|window|region|chunk|clip|cut)$/;
+const PAIR =
+  /^(segments?|spans?|intervals?|range|window|region|chunk|clip|cut|bounds|boundary|boundaries|trim|crop|slice|excerpt|extent|timings?|vad|supervisions?)$/;
+/** Keys of an object, such as `"meta": {"start": 1, "end": 2}`. */
+const NESTED_START = /start|begin|onset|offset|^from$/i;
+/** Names that are times only together. */
+const COUPLES = [
+  ["in", "out"],
+  ["s", "e"],
+  ["left", "right"],
+  ["first", "last"],
+  ["low", "high"],
+  ["lo", "hi"],
+] as const;
+/** A time that is no plain whole number; and two of them in one text. */
+const PLACE = String.raw`(?:\d+(?::\d+)+(?:[.,]\d+)?|\d+(?:\.\d+)?\s*(?:ms|msecs?|s|secs?|seconds|milliseconds)|\d+\.\d+)`;
+const TIME = new RegExp(`^\\s*${PLACE}\\s*$`, "i");
+const RANGE = new RegExp(`^[\\s[(]*${PLACE}(?:\\s*(?:-+>?|[,;:/]|to|\\.\\.)\\s*|\\s+)${PLACE}[\\s\\])]*$`, "i");
 /** Seconds since 1970 are above this, places in a recording below. */
 const EPOCH = 1e8;
 
-function looksLikeTime(name: string, value: unknown): boolean {
-  const words = name.split(/[^a-z0-9]+/);
-  if (ANYWHERE.test(name) || TIMED_END.test(words.join("")) || words.some((word) => ALONE.test(word)))
-    return isTime(value) || holdsTimes(value);
-  return words.some((word) => PAIR.test(word)) && holdsTimes(value);
+/** The first of two columns that give a part's begin and end together. */
+function pairOf(fields: Entry["fields"]): string | undefined {
+  const couple = COUPLES.find(([from, to]) => {
+    const [start, end] = [from, to].map((name) => numberOf(fields.get(name)));
+    return start !== undefined && end !== undefined && start >= 0 && start < end;
+  });
+  return couple?.[0];
 }
 
-/** A number, or a clock's time such as 00:01:02.5. */
+function looksLikeTime(name: string, value: unknown): boolean {
+  const words = name.split(/[^a-z0-9]+/).filter((word) => word !== "");
+  if (words.some((word) => CALENDAR.test(word))) return false;
+  const joined = words.join("");
+  if (
+    ANYWHERE.test(name) ||
+    [TIMED_END, EDGE, LENGTH].some((known) => known.test(joined)) ||
+    words.some((word) => ALONE.test(word))
+  )
+    return isTime(value) || isRange(value) || holdsTimes(value);
+  if (words.some((word) => PAIR.test(word))) return isRange(value) || holdsTimes(value);
+  return isObject(value) && Object.entries(value).some(([key, inner]) => NESTED_START.test(key) && isTime(inner));
+}
+
+/** A number, with a unit or without, or a clock's time such as 00:01:02.5. */
 function isTime(value: unknown): boolean {
-  if (typeof value === "string" && /^\s*\d+(:\d+)+([.,]\d+)?\s*$/.test(value)) return true;
+  if (typeof value === "string" && TIME.test(value)) return true;
   const number = numberOf(value);
   return number !== undefined && Math.abs(number) < EPOCH;
 }
 
+/** Two times in one text: `1.0-2.0`, `00:01 --> 00:02`, `[0.5, 1.5]`. */
+const isRange = (value: unknown): boolean => typeof value === "string" && RANGE.test(value);
+
+const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
+
 /** A list of times, or an object with one in it. */
 const holdsTimes = (value: unknown, depth = 4): boolean =>
-  typeof value === "object" &&
-  value !== null &&
-  depth > 0 &&
-  Object.values(value).some((inner) => isTime(inner) || holdsTimes(inner, depth - 1));
+  isObject(value) && depth > 0 && Object.values(value).some((inner) => isTime(inner) || holdsTimes(inner, depth - 1));

@@ -107,6 +107,13 @@ describe("structure", () => {
     ["AIFF: COMM counts fewer", aiff(comm(16, 2), sound(BIG16))],
     ["AIFF: COMM counts more", aiff(comm(16, 9), sound(BIG16))],
     ["AIFF from sox's pipe", aiff(comm(16, 0x3f800000), sound(BIG16, 0x7f000008))],
+    [
+      "AIFF of 24 bits from sox's pipe: a size cut to whole frames",
+      aiff(
+        comm(24, 0x2a555555),
+        sound(concat(...[0, 2, 4, 6].map((at) => concat(BIG16.subarray(at, at + 2), big(0, 1)))), 0x7effffff + 8),
+      ),
+    ],
     ["AIFF from ffmpeg's pipe", aiff(comm(16, 0), sound(BIG16, 0))],
     ["AIFF of an unknown size", aiff(comm(16, 0), sound(BIG16, 0xffffffff))],
     ["AU with a comment", au(BIG16, { offset: 44 })],

@@ -58,6 +58,11 @@ test.each([
     "columns that are no times",
     ',"gender":1,"sender":2,"age":30,"segment":"","segment_id":4,"start_word":"yes","time":1700000000',
   ],
+  [
+    "columns of dates, counts and places of other kinds",
+    ',"start_date":"2020","sample_rate":16000,"text_length":5,"segment":"0001","left":7,"meta":{"duration":9},"out":"no"',
+  ],
+  ["as many samples as there are", ',"n_samples":48000'],
   ["empty cells", ',"start":"","end":null'],
 ])("%s means the whole file", async (_, fields) => {
   expect((await open("l.jsonl", `{"path":"a.wav"${fields}}\n`)).utterances).toEqual([
@@ -69,11 +74,18 @@ test.each([
 test.each([
   ["onset", "0.5"], ["startTime", "0.5"], ["start_ms", "500"], ["end_sec", "1.5"], ["segment_end", '"2"'], ["from", "0"],
   ["timestamp", "[0.5, 1.5]"], ["segment", '{"start":1,"end":2}'], ["t0", "1"], ["duration_ms", "3000"], ["begin_at", '"00:00:01.5"'],
-  ["chunk", "[[0, 1]]"], ["endTime", "2"],
+  ["chunk", "[[0, 1]]"], ["endTime", "2"], ["begin_sec", '"1.0s"'], ["time", '"00:00:01-00:00:02"'], ["time_range", '"1.0-2.0"'],
+  ["segment", '"1.5 2.5"'], ["bounds", "[1, 2]"], ["vad", "[[0, 1], [2, 3]]"], ["first_sample", "1600"], ["last_frame", "3200"],
+  ["meta", '{"start":1,"end":2}'], ["supervisions", '[{"start":1,"duration":2}]'], ["len", "2"], ["seconds", '"2"'], ["seek", "1.2"],
 ])("a column %s of %s is refused by name", async (name, value) => {
   await expect(open("l.jsonl", `{"path":"a.wav"}\n{"path":"a.wav","${name}":${value}}\n`)).rejects.toThrow(
     new RegExp(`l\\.jsonl:2: the column "${name.toLowerCase()}" .* looks like a time and is not read; times are start and end, `),
   );
+}); // biome-ignore format: a table
+
+test.each([["in", "out"], ["s", "e"], ["left", "right"], ["lo", "hi"]])("%s beside %s is refused by name", async (start, end) => {
+  const entry = JSON.stringify({ path: "a.wav", [start]: 0.5, [end]: "1.5" });
+  await expect(open("l.jsonl", entry)).rejects.toThrow(`l.jsonl:1: the column "${start}" (0.5) looks like a time and is not read`);
 }); // biome-ignore format: a table
 
 test.each([
@@ -94,6 +106,7 @@ test.each([
   [{ offset: 1, num_frames: 500 }, /"offset" in seconds and "num_frames" in samples/],
   [{ start_frame: 0, num_frames: 48_001 }, /runs past the end/],
   [{ duration: 1 }, /the manifest says 1 s, the file has 3 s/],
+  [{ n_frames: 16_000 }, /the manifest says 16000 samples, the file has 48000/],
   [{ num_samples: 47_999 }, /the manifest says 47999 samples, the file has 48000/],
 ])("%j is an error with its line, or left out", async (fields, message) => {
   const text = `{"path":"a.wav","id":"whole"}\n${JSON.stringify({ path: "a.wav", id: "part", ...fields })}\n`;
