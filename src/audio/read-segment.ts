@@ -7,8 +7,7 @@ import { readFlacSegment } from "./flac/seek.ts";
 import { beginning, readLayout } from "./header.ts";
 import { isPcm } from "./pcm/decode.ts";
 import { bytesPerFrame, convertSamples, type PcmLayout } from "./pcm/samples.ts";
-import { checkInside, type Segment } from "./segment.ts";
-import { resampledLength } from "./signal/resample.ts";
+import { checkInside, type Segment, segmentAt } from "./segment.ts";
 
 /**
  * Decodes a part of a file. Of Ogg, MP3, AAC and M4A files the whole is decoded.
@@ -45,13 +44,10 @@ async function readPcmSegment(file: AudioFile, layout: PcmLayout, segment: Segme
 /** The segment of a whole recording, which a decoder may have given at another rate than its header's. */
 function cut(whole: MonoAudio, segment: Segment, path: string): MonoAudio {
   const { sampleRateHz: rate } = whole;
-  const ratio = rate / segment.sampleRateHz;
-  const start = Math.round(segment.start * ratio);
-  const samples = resampledLength(segment.samples, segment.sampleRateHz, rate);
-  // rounding may put the end of a segment one sample behind that of the recording
+  const wanted = segmentAt(segment, rate);
+  const { start, samples } = wanted;
   const spare = rate === segment.sampleRateHz ? 0 : 1;
-  if (start + samples > whole.samples.length + spare)
-    checkInside({ start, samples, sampleRateHz: rate }, whole.samples.length, path);
+  if (start + samples > whole.samples.length + spare) checkInside(wanted, whole.samples.length, path);
   const part = new Float32Array(samples);
   part.set(whole.samples.subarray(start, start + samples));
   return { ...whole, samples: part };

@@ -1,5 +1,6 @@
 // A part of a recording: where it begins and how long it is, and whether a recording has it.
 import { StillwaveError } from "../errors.ts";
+import { resampledLength } from "./signal/resample.ts";
 
 /** A part of a recording. */
 export interface Segment {
@@ -8,6 +9,13 @@ export interface Segment {
   readonly samples: number;
   /** Rate that both are counted at: the file's own, as `probeAudio` gives it. */
   readonly sampleRateHz: number;
+}
+
+/** The segment in a recording that was decoded at another rate than its header's. Rounding may put its end one sample too far. */
+export function segmentAt({ start, samples, sampleRateHz: from }: Segment, sampleRateHz: number): Segment {
+  if (from === sampleRateHz) return { start, samples, sampleRateHz };
+  const begin = Math.round((start * sampleRateHz) / from);
+  return { start: begin, samples: resampledLength(samples, from, sampleRateHz), sampleRateHz };
 }
 
 /** `1.5 to 2.25 s`, for messages. */

@@ -3,7 +3,7 @@ import { StillwaveError } from "../errors.ts";
 import { SAMPLE_RATE_HZ } from "../models/config.ts";
 import { monoOf } from "./decode.ts";
 import { decodePieces } from "./pieces.ts";
-import type { Segment } from "./segment.ts";
+import { type Segment, segmentAt } from "./segment.ts";
 import { Resampler } from "./signal/resample.ts";
 
 /**
@@ -13,19 +13,24 @@ import { Resampler } from "./signal/resample.ts";
  */
 export async function* streamAudio(path: string, segment?: Segment): AsyncGenerator<Float32Array, void, undefined> {
   let resampler: Resampler | undefined;
+  let wanted: Segment | undefined;
   let at = 0;
-  for await (const piece of decodePieces(path, segment ? undefined : SAMPLE_RATE_HZ)) {
+  for await (const piece of decodePieces(path, SAMPLE_RATE_HZ)) {
     const { samples, sampleRateHz } = monoOf(piece, path, at);
-    const part = partOf(samples, at, segment);
+    wanted = segment && segmentAt(segment, sampleRateHz);
+    const part = partOf(samples, at, wanted);
     at += samples.length;
     if (sampleRateHz === SAMPLE_RATE_HZ) yield part;
     else {
       resampler ??= resamplerFor(path, sampleRateHz);
       yield checked(resampler.push(part), path);
     }
-    if (segment && at >= segment.start + segment.samples) break;
+    if (wanted && at >= wanted.start + wanted.samples) break;
   }
   if (at === 0) throw new StillwaveError(`${path}: holds no samples`);
+  // the sample that rounding puts behind the end, which loadAudio takes for zero as well
+  if (wanted && wanted.sampleRateHz !== segment?.sampleRateHz && at < wanted.start + wanted.samples)
+    yield new Float32Array(1);
   if (resampler) yield checked(resampler.end(), path);
 }
 

@@ -3,7 +3,7 @@ import { SAMPLE_RATE_HZ } from "../audio/index.ts";
 import { describeBad, reasonOf } from "../data/bad-files.ts";
 import { type BadFile, closeDecodingThreads, type PlannedBatch, prefetchBatches } from "../data/index.ts";
 import { StillwaveError } from "../errors.ts";
-import { makeFolder } from "../files.ts";
+import { makeFolder, refusalOf } from "../files.ts";
 import type { HostArray } from "../graph/array.ts";
 import { receptiveField } from "../models/config.ts";
 import { type PaddedWaveforms, padWaveforms } from "../models/waveform.ts";
@@ -180,6 +180,8 @@ async function* extractLong(options: ExtractFilesOptions, job: Job): AsyncGenera
         todo.delete(source.id);
         yield { record };
       } catch (error) {
+        // what the disk refuses is no fault of the recording
+        if (refusalOf(error)) throw error;
         const bad = { path: source.path, segment: source.segment, reason: reasonOf(error, source.path) };
         if (onBadFile === "stop") throw new StillwaveError(describeBad(bad));
         badFiles.push(bad);

@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { loadAudio, probeByDecoding, streamAudio } from "../../src/audio/index.ts";
+import { loadAudio, probeAudio, probeByDecoding, streamAudio } from "../../src/audio/index.ts";
 import { Random } from "../../src/random.ts";
 import { fixture, temporaryFolder, wav16, wavFile } from "./signals.ts";
 
@@ -44,6 +44,27 @@ describe("streamAudio", () => {
     expect(wave).toEqual(await loadAudio(path));
     const segment = { start: 2 ** 20 - 777, samples: 50_001, sampleRateHz: rate };
     expect((await joined(streamAudio(path, segment))).wave).toEqual(await loadAudio(path, segment));
+  });
+
+  test("parts of Opus: cut from what is decoded at 16 kHz, as loadAudio cuts them", async () => {
+    const path = fixture("speech.opus");
+    const [{ samples: total }, whole] = await Promise.all([probeAudio(path), loadAudio(path)]);
+    for (const [start, samples] of [
+      [0, 9000],
+      [4001, 9000],
+      [4000, 9001],
+      [total - 9001, 9001],
+      [total - 9002, 9002],
+      [total - 9003, 9003],
+    ]) {
+      const segment = { start, samples, sampleRateHz: 48000 };
+      const [{ wave }, loaded] = [await joined(streamAudio(path, segment)), await loadAudio(path, segment)];
+      expect(wave).toEqual(loaded);
+      const first = Math.round(start / 3);
+      const rest = whole.subarray(first, first + Math.ceil(samples / 3));
+      expect(wave.length).toBe(Math.ceil(samples / 3));
+      expect(wave.subarray(0, rest.length)).toEqual(rest);
+    }
   });
 
   test("a sample that is no number far into a file is named by its place", async () => {

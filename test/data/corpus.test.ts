@@ -65,6 +65,11 @@ describe("LibriSpeech layout", () => {
       expect(utterances.map(({ transcript }) => transcript)).toEqual(["HELLO  YOU", "BYE"]);
     }
   });
+  test("transcripts: separators of lines and paragraphs inside a text do not end it", async () => {
+    const files = { "s/1/2/1-2-0.wav": 1000, "s/1/2/1-2.trans.txt": "1-2-0 HELLO\u2028WORLD\u2029YES\n" };
+    const { utterances } = await openCorpus({ path: corpusOf(files) }, stop);
+    expect(utterances.map(({ transcript }) => transcript)).toEqual(["HELLO\u2028WORLD\u2029YES"]);
+  });
   test("transcripts: an id twice, UTF-16 and other encodings are errors with file and line", async () => {
     const open = (content: string | Uint8Array) =>
       openCorpus({ path: corpusOf({ "s/1/2/1-2-0.wav": 1000, "s/1/2/1-2.trans.txt": content }) }, stop);

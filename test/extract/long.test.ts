@@ -170,6 +170,25 @@ describe("long recordings", () => {
   });
 });
 
+test("what the disk refuses is no bad file: it ends the run under skip too", async () => {
+  const outDir = fresh();
+  const inputs = [join(root, "speech")];
+  const events = extractFiles({
+    model,
+    runtime,
+    inputs,
+    outDir,
+    workers: 0,
+    window: 20,
+    overlap: 3,
+    onBadFile: "skip",
+  });
+  const all = async () => {
+    for await (const event of events) if (event.kind === "window") rmSync(outDir, { recursive: true, force: true });
+  };
+  await expect(all()).rejects.toThrow(/out\d+.*: .*(folder is gone|ENOENT)/);
+});
+
 describe("files whose states are no numbers", () => {
   test("enormous samples: named under stop; left out under skip, and the others have the bits they have without", async () => {
     const [bad, good] = [join(root, "bad"), join(root, "good")];

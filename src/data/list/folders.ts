@@ -106,7 +106,7 @@ async function readTranscripts(files: readonly Entry[]) {
   const transcripts = new Map<string, { readonly text: string; readonly place: string }>();
   for (const { path } of files) {
     for (const { number, text: line } of numberedLines(await readText(path, "transcript"))) {
-      const [, id, text] = /^(\S+)\s*(.*)$/.exec(line.trim()) ?? ["", "", ""];
+      const [, id, text] = /^(\S+)\s*(.*)$/s.exec(line.trim()) ?? ["", "", ""];
       const [place, earlier] = [`${path}:${number}`, transcripts.get(id)];
       if (earlier) throw new StillwaveError(`${place}: "${id}" has a transcript at ${earlier.place} already`);
       transcripts.set(id, { text, place });

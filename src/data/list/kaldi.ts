@@ -76,7 +76,7 @@ function parseRows(lines: readonly Line[], file: string): Rows {
   const rows = new Map<string, { rest: string; place: string }>();
   for (const { number, text } of lines) {
     const place = `${file}:${number}`;
-    const [, id, rest] = /^(\S+)\s*(.*)$/.exec(text.trim()) ?? ["", "", ""];
+    const [, id, rest] = /^(\S+)\s*(.*)$/s.exec(text.trim()) ?? ["", "", ""];
     const earlier = rows.get(id);
     if (earlier) throw new StillwaveError(`${place}: "${id}" was at ${earlier.place} already`);
     rows.set(id, { rest, place });
