@@ -14,7 +14,7 @@ const { bytes, outputs, drift } = await exportOnnx(model, {
 console.log(`${(bytes / 1e6).toFixed(2)} MB, outputs ${outputs.join(", ")}`);
 for (const { output, relativeL2 } of drift) console.log(`${output}: drift ${(100 * relativeL2).toFixed(2)} %`);
 
-// Any ONNX Runtime reads it; here the one of browsers. Lengths in samples say what of a padded batch is speech.
+// ONNX Runtime 1.17 and later read it; here the one of browsers. Lengths in samples say what of a padded batch is speech.
 const { InferenceSession, Tensor } = await import("onnxruntime-web");
 const session = await InferenceSession.create("runs/hubert.int8.onnx");
 const wave = Float32Array.from({ length: 16000 }, (_, i) => 0.1 * Math.sin(i / 8));

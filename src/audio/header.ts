@@ -25,16 +25,19 @@ const OGG_TAIL_BYTES = 2 * MAX_PAGE_BYTES;
 export function readHeader(path: string): Promise<AudioHeader | undefined> {
   return withAudioFile(path, async (file) => {
     const begun = await beginning(file);
-    if (!begun) return undefined;
-    const { format, audio, head } = begun;
-    if (isPcm(format)) return readLayout(format, audio);
-    if (format === "flac") {
-      const header = parseFlacHeader(head, path);
-      return header.samples > 0 ? header : undefined;
-    }
-    // the headers of MP3, AAC and M4A do not say the length reliably
-    return isOgg(format) ? readOggHeader(format, audio) : undefined;
+    const header = begun && (await headerOf(begun));
+    if (header?.samples === 0) throw new StillwaveError(`${path}: holds no samples`);
+    return header;
   });
+}
+
+async function headerOf({ format, audio, head }: Beginning): Promise<AudioHeader | undefined> {
+  if (isPcm(format)) return readLayout(format, audio);
+  if (isOgg(format)) return readOggHeader(format, audio);
+  // the headers of MP3, AAC and M4A do not say the length reliably
+  if (format !== "flac") return undefined;
+  const header = parseFlacHeader(head, audio.path);
+  return header.samples > 0 ? header : undefined;
 }
 
 /** Where the audio of a file begins. */

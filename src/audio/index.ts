@@ -4,6 +4,6 @@ export { decodeAudio, decodeBytes } from "./decode.ts";
 export { fbank, mfcc, SUPERB_FBANK, SUPERB_MFCC } from "./features/features.ts";
 export { AUDIO_EXTENSIONS } from "./format.ts";
 export { type AudioProbe, asProbe, loadAudio, MIN_SAMPLES, probeAudio, probeByDecoding, probeHeader } from "./load.ts";
-export { checkInside, describeSegment, type Segment } from "./segment.ts";
+export type { Segment } from "./segment.ts";
 export { Resampler, resample, resampledLength } from "./signal/resample.ts";
 export { streamAudio } from "./stream.ts";

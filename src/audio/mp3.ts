@@ -10,6 +10,8 @@ import { textAt } from "./format.ts";
  * @throws StillwaveError if that frame counts more bytes than there are.
  */
 export function checkMp3Length(bytes: Uint8Array, tagBytesBehind: number, path: string): void {
+  if (bytes.length < 4)
+    throw new StillwaveError(`${path}: truncated inside the tag before its audio; fetch or convert it again`);
   const isVersion1 = ((bytes[1] >> 3) & 3) === 3;
   const isMono = bytes[3] >> 6 === 3;
   const sideBytes = isVersion1 ? (isMono ? 17 : 32) : isMono ? 9 : 17;

@@ -1,5 +1,4 @@
 // Tags that programs put before and behind the audio itself, in formats that have a place for them and in those that have none.
-import { StillwaveError } from "../errors.ts";
 import { type AudioFormat, detectFormat, textAt } from "./format.ts";
 
 /** Header and footer of an APE tag have the same size. */
@@ -30,14 +29,13 @@ export interface FoundAudio {
 
 /**
  * Finds the audio in a whole file.
- * @throws StillwaveError naming `path` if nothing but tags is there, or no format that is read.
+ * @throws StillwaveError naming `path` if it is of no format that is read.
  */
 export function findAudio(bytes: Uint8Array, path: string): FoundAudio {
   const start = bytesBeforeAudio(bytes);
-  if (start > 0 && start >= bytes.length)
-    throw new StillwaveError(`${path}: truncated inside the tag before its audio; fetch or convert it again`);
   const audio = bytes.subarray(start);
-  const format = detectFormat(audio, path);
+  // a tag alone is most likely what is left of an MP3 file
+  const format = start > 0 && audio.length === 0 ? "mp3" : detectFormat(audio, path);
   const found = HAS_TAGS_BEHIND.has(format) ? withoutTagsBehind(audio) : audio;
   return { format, audio: found, tagBytesBehind: audio.length - found.length };
 }

@@ -1,6 +1,7 @@
 // stillwave convert: any checkpoint in, a model folder (or the released code's files) out.
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Conversion, ConvertFormat } from "../checkpoint/index.ts";
+import { printable } from "../log/format.ts";
 import { namingFlags } from "./flags.ts";
 import type { Output } from "./output.ts";
 
@@ -65,25 +66,25 @@ export function convertVerb(program: Command, output: Output, finish: (code: num
 
 /** The result of a conversion for people, warnings apart. */
 export function printConversion(conversion: Conversion, output: Output): void {
-  for (const warning of conversion.warnings) output.note(`warning: ${warning}`);
+  for (const warning of conversion.warnings) output.note(`warning: ${printable(warning)}`);
   output.print(describe(conversion));
 }
 
 function describe({ source, folder, format, dtype, files, config, parameters }: Conversion): string {
   const lines = [
-    `${folder}: ${files.join(", ")} (read back and compared)`,
-    `  from      ${source.path}: ${source.format}${source.part ? `, its ${source.part}` : ""}, ${source.storedDtype}`,
+    `${printable(folder)}: ${files.join(", ")} (read back and compared)`,
+    `  from      ${printable(source.path)}: ${source.format}${source.part ? `, its ${source.part}` : ""}, ${source.storedDtype}`,
     `  model     ${config.family}, ${config.layers} layers, width ${config.dim}, ${parameters.toLocaleString("en-US")} parameters, ${dtype}`,
   ];
   if (config.attentionFrom.some((from, layer) => from !== layer)) lines.push(`  reuse     ${config.reuse}`);
   if (source.ignored.length > 0)
     lines.push(
-      `  left out  ${source.ignored.slice(0, 6).join(", ")}${source.ignored.length > 6 ? `, and ${source.ignored.length - 6} more` : ""}`,
+      `  left out  ${printable(source.ignored.slice(0, 6).join(", "))}${source.ignored.length > 6 ? `, and ${source.ignored.length - 6} more` : ""}`,
     );
-  for (const note of source.notes) lines.push(`  note      ${note}`);
+  for (const note of source.notes) lines.push(`  note      ${printable(note)}`);
   if (format === "lightning")
     lines.push(
-      `  use       run_downstream.py -u ${config.attentionFrom.some((from, layer) => from !== layer) ? "armhubert" : "maskhubert"} -k ${folder}/${files[0]} -g ${folder}/${files[1]}`,
+      `  use       run_downstream.py -u ${config.attentionFrom.some((from, layer) => from !== layer) ? "armhubert" : "maskhubert"} -k ${printable(folder)}/${files[0]} -g ${printable(folder)}/${files[1]}`,
     );
   return lines.join("\n");
 }

@@ -4,8 +4,10 @@ import type { Command } from "commander";
 import type { Conversion } from "../checkpoint/index.ts";
 import { UsageError, unknownName } from "../errors.ts";
 import type { ExportDtype, ExportOptions, ExportResult } from "../export/index.ts";
+import { printable } from "../log/format.ts";
 import type { ReuseSemantics } from "../models/config.ts";
 import { printConversion } from "./convert.ts";
+import { threadsOption } from "./flags.ts";
 import { numberList, wholeNumber } from "./numbers.ts";
 import type { Output } from "./output.ts";
 import { formatTable } from "./table.ts";
@@ -41,6 +43,7 @@ export function exportVerb(program: Command, output: Output, finish: (code: numb
     .option("--reuse <semantics>", "exact or official, where the checkpoint leaves it open")
     .option("--force", "keep the file even if it differs too much from its source")
     .option("--audio <file...>", "speech to compare on (default: utterances that come with Stillwave)")
+    .addOption(threadsOption())
     .option("--json", "print the result as JSON")
     .addHelpText(
       "after",
@@ -64,7 +67,17 @@ export function exportVerb(program: Command, output: Output, finish: (code: numb
 }
 
 /** Options that say something about ONNX files only. */
-const ONNX_ONLY = ["compact", "layers", "sumOf", "weights", "fuse", "externalData", "isolate", "audio"] as const;
+const ONNX_ONLY = [
+  "compact",
+  "layers",
+  "sumOf",
+  "weights",
+  "fuse",
+  "externalData",
+  "isolate",
+  "audio",
+  "threads",
+] as const;
 
 /** The same as `convert --format lightning`, under the verb that writes models for elsewhere. */
 async function runLightning(path: string, options: Options): Promise<Conversion> {
@@ -140,7 +153,7 @@ function formatExport(result: ExportResult): string {
   const megabytes = (result.bytes / 1e6).toFixed(2);
   const measure = result.measure === "maxRelative" ? "the largest value" : "the norm";
   return [
-    `${result.file}${result.dataFile ? ` and ${result.dataFile}` : ""}: ${megabytes} MB, ${result.dtype}, opset ${result.opset} ` +
+    `${printable(result.file)}${result.dataFile ? ` and ${printable(result.dataFile)}` : ""}: ${megabytes} MB, ${result.dtype}, opset ${result.opset} ` +
       `(ONNX Runtime ${result.lowestRuntime} or later), ${result.parameters.toLocaleString("en-US")} parameters in the model`,
     ...result.warnings.map((warning) => `note: ${warning}`),
     `drift from the source model (limit ${result.limit} of ${measure}):`,

@@ -4,7 +4,7 @@ import type { LoadOptions } from "../checkpoint/index.ts";
 import type { ExtractEvent } from "../extract/run.ts";
 import type { ExtractFilesOptions } from "../extract/settings.ts";
 import type { Device } from "../runtime/runtime.ts";
-import { namingFlags } from "./flags.ts";
+import { namingFlags, threadsOption } from "./flags.ts";
 import { countingNumber, numberList } from "./numbers.ts";
 import type { Output } from "./output.ts";
 import { OVERLAP_FLAG, WINDOW_FLAG } from "./windows.ts";
@@ -26,6 +26,7 @@ interface Options
     > {
   readonly out: string;
   readonly device: Device | "auto";
+  readonly threads?: number;
   readonly json?: boolean;
 }
 
@@ -35,7 +36,7 @@ export function extractVerb(program: Command, output: Output, finish: (code: num
     .command("extract")
     .description("write hidden states of audio files, one file an utterance")
     .argument("<model>", "model folder, checkpoint or Hugging Face id")
-    .argument("<audio...>", "audio files, folders, TSV or JSONL manifests")
+    .argument("<audio...>", "audio files, folders, manifests (JSONL, JSON, CSV, TSV, Kaldi)")
     .requiredOption("--out <dir>", "folder to write into; a later run with the same options goes on there")
     .addOption(
       choice("--format <name>", "npy [layers, frames, dim] or safetensors with named tensors", [
@@ -59,6 +60,7 @@ export function extractVerb(program: Command, output: Output, finish: (code: num
     )
     .addOption(choice("--reuse <semantics>", "how reusing layers apply a map", ["exact", "official"]))
     .addOption(choice("--device <name>", "where to run", ["cpu", "cuda", "webgpu", "auto"]).default("cpu"))
+    .addOption(threadsOption())
     .option("--force", "start over where the folder holds features made otherwise; replace files that are in the way")
     .option("--json", "print what happens as JSON, one event a line")
     .addHelpText(
@@ -79,13 +81,14 @@ export function extractVerb(program: Command, output: Output, finish: (code: num
 
 async function run(source: string, inputs: readonly string[], options: Options, output: Output): Promise<number> {
   const { extractFiles } = await import("../extract/run.ts");
-  const { out: outDir, part, reuse, teacherHeads, device, json = false, ...rest } = options;
+  const { out: outDir, part, reuse, teacherHeads, device, threads, json = false, ...rest } = options;
   const { loadCheckpoint } = await import("../checkpoint/index.ts");
   const { createRuntime } = await import("../runtime/node/index.ts");
+  const { printable } = await import("../log/index.ts");
   const { runStoppable } = await import("../training/signals.ts");
   const model = await loadCheckpoint(source, { part, reuse, teacherHeads });
-  for (const note of model.info.notes) output.note(`${source}: ${note}`);
-  const runtime = await createRuntime({ device, arena: false });
+  for (const note of model.info.notes) output.note(`${printable(source)}: ${printable(note)}`);
+  const runtime = await createRuntime({ device, threads, arena: false });
   const stopping = () => output.note("stopping after this batch; press again to stop at once");
   return runStoppable(stopping, async (signal) => {
     const events = extractFiles({ model, runtime, inputs, outDir, ...rest, signal });
@@ -95,11 +98,11 @@ async function run(source: string, inputs: readonly string[], options: Options, 
 
 /** Shows the run; true if it was interrupted. */
 async function follow(events: AsyncIterable<ExtractEvent>, output: Output, json: boolean): Promise<boolean> {
-  const { formatDuration, startProgress } = await import("../log/index.ts");
+  const { formatDuration, printable, startProgress } = await import("../log/index.ts");
   let progress: ReturnType<typeof startProgress> | undefined;
   let interrupted = false;
   let began = performance.now();
-  const note = (text: string) => (progress ? progress.note(text) : output.note(text));
+  const note = (text: string) => (progress ? progress.note(text) : output.note(printable(text)));
   try {
     for await (const event of events) {
       if (event.kind === "interrupted") interrupted = true;
@@ -128,7 +131,7 @@ async function follow(events: AsyncIterable<ExtractEvent>, output: Output, json:
         const { outDir, written, skipped, badFiles } = event;
         const bad = badFiles.length > 0 ? `, ${badFiles.length} bad files left out` : "";
         const again = event.kind === "interrupted" ? "; interrupted: the same command goes on" : "";
-        output.print(`${outDir}: ${written} files written, ${skipped} were there${bad}${again}`);
+        output.print(`${printable(outDir)}: ${written} files written, ${skipped} were there${bad}${again}`);
       }
     }
   } finally {

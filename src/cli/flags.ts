@@ -1,5 +1,11 @@
-// Messages of the library name its options; a user of the command line needs the flags.
+// Flags that several verbs have, and messages of the library, which name its options, with the flags of the command line.
+import { Option } from "commander";
 import { StillwaveError } from "../errors.ts";
+import { threadCount } from "./numbers.ts";
+
+/** One meaning in every verb that computes; threads that decode audio are counted apart. */
+export const threadsOption = () =>
+  new Option("--threads <n>", "threads inside one operation (default: all cores)").argParser(threadCount);
 
 const FLAGS: readonly (readonly [option: RegExp, flag: string])[] = [
   [/\bgive teacherHeads\b/g, "give --teacher-heads <n> (teacherHeads)"],

@@ -1,6 +1,7 @@
 // The command line: parses, hands over to one verb, turns every ending into an exit code (0 ok, 1 failed, 2 misused).
 import { Command } from "commander";
 import { packageVersion } from "../package.ts";
+import { cacheVerb } from "./cache.ts";
 import { convertVerb } from "./convert.ts";
 import { distillVerb } from "./distill/distill.ts";
 import { exportVerb } from "./export.ts";
@@ -46,6 +47,7 @@ const VERBS: readonly Verb[] = [
   exportVerb,
   superbVerb,
   transcribeVerb,
+  cacheVerb,
 ];
 
 function createProgram(output: Output, finish: (code: number) => void): Command {

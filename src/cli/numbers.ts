@@ -1,5 +1,6 @@
 // Numbers on the command line: parsers for commander's options, each with what it expects.
 import { InvalidArgumentError } from "commander";
+import { MAX_THREADS } from "../runtime/runtime.ts";
 
 export function finiteNumber(text: string): number {
   const value = Number(text);
@@ -25,6 +26,13 @@ export function wholeNumber(text: string): number {
 export function countingNumber(text: string): number {
   const value = wholeNumber(text);
   if (value === 0) throw new InvalidArgumentError("expected a whole number, 1 or more.");
+  return value;
+}
+
+/** As many threads as a recipe's run.threads may name. */
+export function threadCount(text: string): number {
+  const value = countingNumber(text);
+  if (value > MAX_THREADS) throw new InvalidArgumentError(`expected a whole number, 1 to ${MAX_THREADS}.`);
   return value;
 }
 

@@ -1,6 +1,6 @@
 // Where a verb prints: results on stdout, messages on stderr; a reader that goes away (`| head`) is no error.
 import { diskError } from "../files.ts";
-import { strictJson } from "../log/format.ts";
+import { printableLines, strictJson } from "../log/format.ts";
 
 export interface Output {
   /** A line of the result. */
@@ -20,8 +20,8 @@ export function processOutput(): Output {
   const stdout = writer(process.stdout, "standard output");
   const stderr = writer(process.stderr, "standard error");
   return {
-    print: (text) => stdout.write(`${text}\n`),
-    note: (text) => stderr.write(`${text}\n`),
+    print: (text) => stdout.write(`${printableLines(text)}\n`),
+    note: (text) => stderr.write(`${printableLines(text)}\n`),
     json: (value) => stdout.write(`${strictJson(value, 2)}\n`),
     jsonLine: (value) => stdout.write(`${strictJson(value)}\n`),
     flush: async () => void (await Promise.all([stdout.flush(), stderr.flush()])),

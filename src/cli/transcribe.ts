@@ -1,7 +1,9 @@
 // stillwave transcribe: a trained speech or phoneme recognition head on new audio.
 import { type Command, Option } from "commander";
+import { nameOf, type RecordingPart } from "../data/recording.ts";
+import { printable } from "../log/format.ts";
 import type { TimedTranscript } from "../superb/run/transcribe.ts";
-import { namingFlags } from "./flags.ts";
+import { namingFlags, threadsOption } from "./flags.ts";
 import { countingNumber, finiteNumber } from "./numbers.ts";
 import type { Output } from "./output.ts";
 import { OVERLAP_FLAG, WINDOW_FLAG } from "./windows.ts";
@@ -28,7 +30,7 @@ export function transcribeVerb(program: Command, output: Output, finish: (code: 
     .command("transcribe")
     .description("write down what audio files say, with a head that `superb asr` or `superb pr` has trained")
     .argument("<run>", "folder of a finished evaluation")
-    .argument("<audio...>", "audio files, folders, TSV or JSONL manifests")
+    .argument("<audio...>", "audio files, folders, manifests (JSONL, JSON, CSV, TSV, Kaldi)")
     .option("--upstream <model>", "where the upstream lies now (default: where it lay in training)")
     .option("--beam <n>", "beam search with so many hypotheses (default: greedy)", countingNumber)
     .option("--lm <file>", "ARPA n-gram model of words, plain or gzipped")
@@ -45,7 +47,7 @@ export function transcribeVerb(program: Command, output: Output, finish: (code: 
     .addOption(
       new Option("--device <name>", "where models run").choices(["cpu", "cuda", "webgpu", "auto"]).default("cpu"),
     )
-    .option("--threads <n>", "threads inside one operation (default: all cores)", countingNumber)
+    .addOption(threadsOption())
     .option("--json", "one JSON object a file: path, seconds, text, parts with times, alternatives")
     .addHelpText(
       "after",
@@ -68,7 +70,7 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
   const decoding = decodingOf(flags);
   if (nbest > 1 && !decoding) throw new UsageError("--nbest: greedy decoding has one answer; add --beam <n> or --lm");
   const sources = await namingFlags(() => listSources(audio, { onBadFile }));
-  for (const { path, reason } of sources.badFiles) output.note(`left out: ${path}: ${reason}`);
+  for (const file of sources.badFiles) output.note(printable(`left out: ${nameOf(file)}: ${file.reason}`));
   const onNote = (text: string) => output.note(text);
   sources.notes.forEach(onNote);
   const transcriber = await openTranscriber({ run, device, threads, decoding, upstream, window, overlap, onNote });
@@ -77,12 +79,12 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
       const { path, samples } = source;
       try {
         const results = await transcriber.transcribeFile(source, nbest);
-        print(path, samples / SAMPLE_RATE_HZ, results, flags, output);
+        print(source, samples / SAMPLE_RATE_HZ, results, flags, output);
       } catch (error) {
         if (!(error instanceof StillwaveError)) throw error;
         const named = error.message.startsWith(path) ? error.message : `${path}: ${error.message}`;
         if (onBadFile === "stop") throw new StillwaveError(named);
-        output.note(`left out: ${named}`);
+        output.note(printable(`left out: ${named}`));
       }
     }
   } finally {
@@ -96,16 +98,23 @@ function decodingOf({ beam, lm, spellings: lexicon, lmWeight, wordScore }: Flags
   return given.length > 0 ? Object.fromEntries(given) : undefined;
 }
 
-function print(path: string, seconds: number, results: readonly TimedTranscript[], flags: Flags, output: Output): void {
+function print(
+  source: RecordingPart,
+  seconds: number,
+  results: readonly TimedTranscript[],
+  flags: Flags,
+  output: Output,
+): void {
+  const { path, segment } = source;
   const [best, ...alternatives] = results;
   const { text = "", score = null, parts = [] } = best ?? {};
   if (flags.json) {
-    output.jsonLine({ path, seconds, text, score, parts, alternatives });
+    output.jsonLine({ path, ...(segment && { segment }), seconds, text, score, parts, alternatives });
     return;
   }
-  output.print(`${path}\t${text}`);
-  for (const { text, score } of alternatives) output.print(`\t${text}\t${score?.toFixed(3)}`);
+  output.print(`${printable(nameOf(source))}\t${printable(text)}`);
+  for (const { text, score } of alternatives) output.print(`\t${printable(text)}\t${score?.toFixed(3)}`);
   if (flags.times)
     for (const { text, startSeconds, endSeconds } of parts)
-      output.print(`\t${startSeconds.toFixed(2)}\t${endSeconds.toFixed(2)}\t${text}`);
+      output.print(`\t${startSeconds.toFixed(2)}\t${endSeconds.toFixed(2)}\t${printable(text)}`);
 }

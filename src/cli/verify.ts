@@ -1,8 +1,16 @@
 // stillwave verify: replays recorded cases and compares every number.
 import type { Command } from "commander";
+import { printable } from "../log/format.ts";
 import type { CaseResult, Difference } from "../verify/index.ts";
+import { threadsOption } from "./flags.ts";
 import type { Output } from "./output.ts";
 import { formatTable } from "./table.ts";
+
+interface Options {
+  readonly json?: boolean;
+  readonly model?: string;
+  readonly threads?: number;
+}
 
 export function verifyVerb(program: Command, output: Output, finish: (code: number) => void): void {
   program
@@ -10,6 +18,7 @@ export function verifyVerb(program: Command, output: Output, finish: (code: numb
     .description("replay recorded cases (distillation steps, checkpoints with hidden states) and compare")
     .argument("<case-folder...>", "folders of recorded cases")
     .option("--model <path|id>", "the model of published outputs (default: facebook/hubert-base-ls960)")
+    .addOption(threadsOption())
     .option("--json", "print the result as JSON")
     .addHelpText(
       "after",
@@ -22,10 +31,11 @@ export function verifyVerb(program: Command, output: Output, finish: (code: numb
         "A case that needs weights which are not here is skipped, and says how to get them.",
       ].join("\n"),
     )
-    .action(async (folders: string[], options: { readonly json?: boolean; readonly model?: string }) => {
+    .action(async (folders: string[], options: Options) => {
       const { verifyCases } = await import("../verify/index.ts");
-      const { json, ...rest } = options;
-      const results = await verifyCases(folders, undefined, rest);
+      const { createRuntime } = await import("../runtime/node/index.ts");
+      const { json, threads, ...rest } = options;
+      const results = await verifyCases(folders, await createRuntime({ threads }), rest);
       const passed = results.every((result) => result.passed || result.skipped !== undefined);
       const unreadable = results.flatMap(({ error }) => (error === undefined ? [] : [error]));
       if (json) output.json({ passed, cases: results });
@@ -41,8 +51,9 @@ const MEASURES = { l2: "of the norm", largest: "of the largest", share: "of the 
 export function formatCases(results: readonly CaseResult[]): string {
   const head = ["tensors", "count", "max absolute", "max relative", "tolerance", "relative", "worst", ""];
   const blocks = results.map(({ folder, kind, passed, differences, skipped, error, notes = [] }) => {
-    if (error !== undefined) return `${folder}: FAILED, it cannot be replayed: ${error}`;
-    if (skipped !== undefined) return `${folder} (${kind}): skipped: ${skipped}`;
+    const name = printable(folder);
+    if (error !== undefined) return `${name}: FAILED, it cannot be replayed: ${error}`;
+    if (skipped !== undefined) return `${name} (${kind}): skipped: ${skipped}`;
     const rows = differences.map((difference) => [
       difference.kind,
       String(difference.tensors),
@@ -53,7 +64,7 @@ export function formatCases(results: readonly CaseResult[]): string {
       difference.worst,
       difference.passed ? "" : "FAILED",
     ]);
-    const verdict = `${folder} (${kind}): ${passed ? "passed" : "FAILED"}`;
+    const verdict = `${name} (${kind}): ${passed ? "passed" : "FAILED"}`;
     return [verdict, formatTable(head, rows, [0, 5, 6, 7]), ...differences.flatMap(formatFailed), ...notes].join("\n");
   });
   const skipped = results.filter((result) => result.skipped !== undefined).length;

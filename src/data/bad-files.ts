@@ -1,11 +1,10 @@
 // Files that cannot be used: collected with their reason, reported together in one error.
-import type { Segment } from "../audio/index.ts";
+import type { Segment } from "../audio/segment.ts";
 import { StillwaveError } from "../errors.ts";
+import { nameOf, type RecordingPart } from "./recording.ts";
 
-export interface BadFile {
-  readonly path: string;
-  /** The part that cannot be used, where it is not the whole. */
-  readonly segment?: Segment;
+/** A file, or the part of it, that cannot be used. */
+export interface BadFile extends RecordingPart {
   readonly reason: string;
 }
 
@@ -24,12 +23,15 @@ export function reasonOf(error: unknown, path: string): string {
   return error.message.startsWith(`${path}: `) ? error.message.slice(path.length + 2) : error.message;
 }
 
+/** A bad file in a line. */
+export const describeBad = (file: BadFile): string => `${nameOf(file)}: ${file.reason}`;
+
 /** A collection of bad files. */
 export class BadFiles {
   private readonly files: BadFile[] = [];
 
-  add(path: string, reason: string): void {
-    this.files.push({ path, reason });
+  add(path: string, reason: string, segment?: Segment): void {
+    this.files.push(segment ? { path, segment, reason } : { path, reason });
   }
 
   get count(): number {
@@ -45,7 +47,7 @@ export class BadFiles {
   describe(): string {
     const lines = this.sorted()
       .slice(0, NAMED)
-      .map(({ path, reason }) => `  ${path}: ${reason}`);
+      .map((file) => `  ${describeBad(file)}`);
     if (this.files.length > NAMED) lines.push(`  and ${this.files.length - NAMED} more`);
     return lines.join("\n");
   }

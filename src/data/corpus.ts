@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { type AudioProbe, MIN_SAMPLES, probeHeader, resampledLength, SAMPLE_RATE_HZ } from "../audio/index.ts";
+import { type AudioProbe, MIN_SAMPLES, probeHeader, SAMPLE_RATE_HZ } from "../audio/index.ts";
 import { StillwaveError, UsageError, unknownName } from "../errors.ts";
 import { BadFiles, type OnBadFile, reasonOf } from "./bad-files.ts";
 import type { Corpus, CorpusKind, CorpusSource, Listed, Utterance } from "./corpus.types.ts";
@@ -11,7 +11,7 @@ import { IndexCache } from "./index-cache.ts";
 import { detectSource, listFolder, listLibrispeech } from "./list/folders.ts";
 import { listManifest } from "./list/manifest.ts";
 import { probeInWorkers } from "./pool.ts";
-import { declaredProblem, segmentOf } from "./span.ts";
+import { fitTo } from "./span.ts";
 
 export interface OpenCorpusOptions {
   /** `stop`: any bad file is an error; `skip`: they are left out and listed in `badFiles`. */
@@ -22,6 +22,8 @@ export interface OpenCorpusOptions {
   readonly maxUtterances?: number;
   /** Threads for files whose length only decoding tells (MP3, M4A); default one less than the cores; 0: none. */
   readonly workers?: number;
+  /** Order of the utterances: by id (default), or as the list has them. */
+  readonly order?: "id" | "listed";
   readonly onProgress?: (done: number, total: number) => void;
   /** File that remembers lengths, by path, size and modification time. */
   readonly cacheFile?: string;
@@ -52,16 +54,21 @@ export async function openCorpus(source: CorpusSource, options: OpenCorpusOption
   for (const entry of listed) {
     const found = probed.get(entry.path);
     if (!found) continue;
-    const utterance = fitting(entry, found.probe, minSamples);
-    if (typeof utterance === "string") bad.add(entry.path, utterance);
+    const fit = fitTo(entry, found.probe, minSamples);
+    if (typeof fit === "string") bad.add(entry.path, fit);
     else {
-      const { samples, segment } = utterance;
+      const { samples, segment } = fit;
+      const { span, declared, place, position, problem, ...recording } = entry;
       const { channels, sampleRateHz } = found.probe;
       const part = segment ? ` ${segment.start}+${segment.samples}` : "";
-      utterances.push(utterance);
+      utterances.push({ ...recording, ...fit });
       totalSamples += samples;
       hash.update(`${JSON.stringify(entry.id)} ${found.bytes} ${samples} ${channels} ${sampleRateHz}${part}\n`);
     }
+  }
+  if (options.order === "listed") {
+    const positions = new Map(listed.map(({ id, position = 0 }) => [id, position]));
+    utterances.sort((a, b) => (positions.get(a.id) ?? 0) - (positions.get(b.id) ?? 0));
   }
   await cache.save();
   const badFiles = bad.sorted();
@@ -86,18 +93,6 @@ function list(source: CorpusSource & { kind: CorpusKind }): Promise<Listed[]> {
   if (kind === "folder") return listFolder(path, splits);
   if (kind === "manifest") return listManifest(path, splits);
   throw unknownName("kind of corpus", String(kind), ["librispeech", "folder", "manifest"]);
-}
-
-/** The utterance of an entry whose file holds what `probe` says; a text says why there is none, and where a list has it. */
-function fitting(entry: Listed, probe: AudioProbe, minSamples: number): Utterance | string {
-  const { span, declared, place, problem, ...recording } = entry;
-  const segment = problem === undefined && span ? segmentOf(span, probe) : undefined;
-  const wrong = problem ?? (typeof segment === "string" ? segment : declared && declaredProblem(declared, probe));
-  if (wrong !== undefined || typeof segment === "string") return `${wrong} (${place})`;
-  const samples = segment ? resampledLength(segment.samples, segment.sampleRateHz, SAMPLE_RATE_HZ) : probe.samples16k;
-  const short = `too short: ${samples} samples at 16 kHz, at least ${minSamples} are needed`;
-  if (samples < minSamples) return span ? `${short} (${place})` : short;
-  return { ...recording, samples, ...(segment && { segment }) };
 }
 
 interface Probed {

@@ -2,7 +2,7 @@
 import type { AudioProbe, Segment } from "../audio/index.ts";
 import type { BadFile } from "./bad-files.ts";
 import type { Batch } from "./batch.ts";
-import type { DeclaredLength, Span } from "./span.ts";
+import type { ListedPart } from "./span.ts";
 
 /** How files are laid out: `<split>/<speaker>/<chapter>/`, any folder, or a list in a file or Kaldi's folder. */
 export type CorpusKind = "librispeech" | "folder" | "manifest";
@@ -25,16 +25,10 @@ interface Recording {
   readonly split?: string;
 }
 
-/** One file that a listing found, not opened yet. */
-export interface Listed extends Recording {
-  /** The part of the file that is meant; the whole if left out. */
-  readonly span?: Span;
-  /** What the list says the whole file holds. */
-  readonly declared?: DeclaredLength;
-  /** `list.tsv:12`: where a list names it. */
-  readonly place?: string;
-  /** Why the list's entry cannot be used. */
-  readonly problem?: string;
+/** One file that a listing found, or a part of it, not opened yet. */
+export interface Listed extends Recording, ListedPart {
+  /** Where it stands among the others, as they were found. */
+  readonly position?: number;
 }
 
 /** One recording of a corpus, or a part of one. */

@@ -1,5 +1,6 @@
 // Reads small text files (labels, lexicons, predictions) as numbered lines and tables; every error names file and line.
-import { readFile, stat } from "node:fs/promises";
+import { isUtf8 } from "node:buffer";
+import { open, readFile, stat } from "node:fs/promises";
 import { StillwaveError } from "../errors.ts";
 
 /** Far above any label or prediction file; a file past it is something else. */
@@ -19,25 +20,6 @@ export async function readLines(file: string, purpose: string): Promise<Line[]> 
   const lines = numberedLines(await readText(file, purpose));
   if (lines.length === 0) throw new StillwaveError(`${file}: the ${purpose} file is empty`);
   return lines;
-}
-
-/** Bytes of the whole lines at the beginning of `bytes` that are UTF-8: all of them, or up to the first line that is not. */
-export function soundLines(bytes: Uint8Array): number {
-  const isText = (part: Uint8Array) => {
-    try {
-      new TextDecoder("utf-8", { fatal: true }).decode(part);
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  if (isText(bytes)) return bytes.length;
-  let from = 0;
-  for (;;) {
-    const newline = bytes.indexOf(0x0a, from);
-    if (newline < 0 || !isText(bytes.subarray(from, newline))) return from;
-    from = newline + 1;
-  }
 }
 
 /**
@@ -63,6 +45,31 @@ export async function readText(file: string, purpose: string, mostBytes = MAX_BY
   } catch {
     const line = bytes.subarray(0, soundLines(bytes)).toString().split("\n").length;
     throw new StillwaveError(`${file}:${line}: not UTF-8 text; expected a ${purpose}, convert it with iconv`);
+  }
+}
+
+/** Bytes of the whole lines at the beginning of `bytes` that are UTF-8: all of them, or up to the first line that is not. */
+export function soundLines(bytes: Uint8Array): number {
+  if (isUtf8(bytes)) return bytes.length;
+  let from = 0;
+  for (;;) {
+    const newline = bytes.indexOf(0x0a, from);
+    if (newline < 0 || !isUtf8(bytes.subarray(from, newline))) return from;
+    from = newline + 1;
+  }
+}
+
+/** Whether the beginning of a file is text, in UTF-8 or an encoding that `readText` names. */
+export async function beginsAsText(file: string): Promise<boolean> {
+  const handle = await open(file, "r");
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(4096), 0, 4096, 0);
+    const bytes = buffer.subarray(0, bytesRead);
+    if (wideEncoding(bytes)) return true;
+    const lines = bytes.lastIndexOf(0x0a) + 1;
+    return bytesRead > 0 && !bytes.includes(0) && isUtf8(lines > 0 ? bytes.subarray(0, lines) : bytes);
+  } finally {
+    await handle.close();
   }
 }
 

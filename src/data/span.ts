@@ -1,5 +1,5 @@
 // Parts of recordings as lists give them, in seconds or samples, and what they are once the file's rate and length are known.
-import type { AudioProbe, Segment } from "../audio/index.ts";
+import { type AudioProbe, resampledLength, SAMPLE_RATE_HZ, type Segment } from "../audio/index.ts";
 
 /** A part of a recording. */
 export interface Span {
@@ -18,6 +18,18 @@ export interface DeclaredLength {
   readonly length: number;
 }
 
+/** What a list says of an entry's length and part. */
+export interface ListedPart {
+  /** The part of the file that is meant; the whole if left out. */
+  readonly span?: Span;
+  /** What the list says the whole file holds. */
+  readonly declared?: DeclaredLength;
+  /** `list.tsv:12`: where a list names it. */
+  readonly place?: string;
+  /** Why the list's entry cannot be used. */
+  readonly problem?: string;
+}
+
 /** How far past the recording's end a part may run: times are written with two or three decimals. */
 const OVERSHOOT_SECONDS = 0.01;
 /** How far a declared length may be off, beside a hundredth of it: decoders of lossy files pad them differently. */
@@ -27,8 +39,23 @@ type Length = Pick<AudioProbe, "samples" | "sampleRateHz">;
 
 const seconds = (value: number): string => `${Number(value.toFixed(6))} s`;
 
+/** What an entry is of the file that `probe` describes; a text says why it cannot be used, and where the list has it. */
+export function fitTo(
+  { span, declared, place, problem }: ListedPart,
+  probe: AudioProbe,
+  minSamples: number,
+): { readonly samples: number; readonly segment?: Segment } | string {
+  const segment = problem === undefined && span ? segmentOf(span, probe) : undefined;
+  const wrong = problem ?? (typeof segment === "string" ? segment : declared && declaredProblem(declared, probe));
+  if (wrong !== undefined || typeof segment === "string") return `${wrong} (${place})`;
+  const samples = segment ? resampledLength(segment.samples, segment.sampleRateHz, SAMPLE_RATE_HZ) : probe.samples16k;
+  const short = `too short: ${samples} samples at 16 kHz, at least ${minSamples} are needed`;
+  if (samples < minSamples) return span ? `${short} (${place})` : short;
+  return segment ? { samples, segment } : { samples };
+}
+
 /** The part in samples, undefined where it is the whole; a text says why there is none. */
-export function segmentOf(span: Span, { samples, sampleRateHz }: Length): Segment | undefined | string {
+function segmentOf(span: Span, { samples, sampleRateHz }: Length): Segment | undefined | string {
   const count = (value: number) => (span.unit === "seconds" ? Math.round(value * sampleRateHz) : value);
   const start = count(span.start);
   const wanted = span.end === undefined ? samples : count(span.end);
@@ -53,7 +80,7 @@ function unitHint({ unit, start, end = start }: Span, samples: number): string {
 }
 
 /** Why a file is not what the list declares; undefined if it is. */
-export function declaredProblem({ unit, length }: DeclaredLength, probe: AudioProbe): string | undefined {
+function declaredProblem({ unit, length }: DeclaredLength, probe: AudioProbe): string | undefined {
   const { samples, samples16k, sampleRateHz } = probe;
   if (unit === "samples") {
     // lossless files are as long as they say; some lists count after resampling

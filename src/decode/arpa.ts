@@ -23,7 +23,7 @@ const NEWLINE = 0x0a;
 /** Enough to know a format by. */
 const HEAD_BYTES = 64;
 
-const giveArpa = (what: string) => `${what}; give the ARPA file that it was made of`;
+const giveArpa = (what: string) => `${what}, give the ARPA file that it was made of`;
 const unpack = (what: string, command: string) => `packed with ${what}; unpack it (${command}) or pack it with gzip`;
 
 /** How files begin, in Latin-1, that are given for ARPA files and are none. */

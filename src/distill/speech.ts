@@ -1,6 +1,6 @@
 // Training and validation speech as the training loop takes it: batches by epoch and index, in a fixed order.
+import { describeBad } from "../data/bad-files.ts";
 import {
-  type BadFile,
   type Batch,
   type Corpus,
   closeDecodingThreads,
@@ -9,6 +9,9 @@ import {
   planEpoch,
   prefetchBatches,
 } from "../data/index.ts";
+import { listSome } from "../data/lines.ts";
+import { MissingSplitError } from "../data/list/source.ts";
+import { recordingKey, sharing } from "../data/recording.ts";
 import { InternalError, StillwaveError } from "../errors.ts";
 import type { Recipe } from "./recipe/schema.ts";
 
@@ -60,7 +63,10 @@ export async function openSpeech(
   const open = async ({ path, splits }: Recipe["data"]["train"], name: string, maxUtterances?: number) => {
     const cache = cacheFile === undefined ? undefined : `${cacheFile}.${name}.json`;
     const source = { path, splits: splits.length > 0 ? splits : undefined };
-    const corpus = await openCorpus(source, { onBadFile, minSamples, maxUtterances, cacheFile: cache });
+    const options = { onBadFile, minSamples, maxUtterances, cacheFile: cache };
+    const corpus = await openCorpus(source, options).catch((error) => {
+      throw error instanceof MissingSplitError ? withRemedy(error, name) : error;
+    });
     for (const warning of corpus.warnings) onNote(warning);
     const [first] = corpus.badFiles;
     if (first) onNote(`data.${name}: ${corpus.badFiles.length} bad files left out, first ${describeBad(first)}`);
@@ -69,6 +75,7 @@ export async function openSpeech(
   const train = await open(data.train, "train");
   const validation =
     data.validation && (await open(data.validation, "validation", run.validationUtterances ?? undefined));
+  if (validation) refuseShared(train, validation);
   const sizes = {
     batchSize: data.batchSize ?? undefined,
     batchSeconds: data.batchSeconds ?? undefined,
@@ -77,8 +84,8 @@ export async function openSpeech(
   const seen = new Set<string>();
   const read = async function* (plan: readonly PlannedBatch[], from: number) {
     for await (const { batch, bad } of prefetchBatches(plan, { onBadFile, workers, from })) {
-      for (const file of bad) if (!seen.has(file.path)) onNote(`left out: ${describeBad(file)}`);
-      for (const file of bad) seen.add(file.path);
+      for (const file of bad) if (!seen.has(recordingKey(file))) onNote(`left out: ${describeBad(file)}`);
+      for (const file of bad) seen.add(recordingKey(file));
       yield batch;
     }
   };
@@ -97,6 +104,26 @@ export async function openSpeech(
     records: { train: recordOf(train), validation: validation && recordOf(validation) },
     close: async () => closeDecodingThreads(),
   };
+}
+
+const withRemedy = ({ message }: MissingSplitError, name: string): StillwaveError =>
+  new StillwaveError(
+    `data.${name}: ${message}; the recipe's data.${name}.splits asks for it: name others, or take all of it with --set data.${name}.splits=[]`,
+  );
+
+/** @throws StillwaveError where validation has speech of the training set: its loss would say nothing of other speech. */
+function refuseShared(train: Corpus, validation: Corpus): void {
+  // equal fingerprints: the same files under another path
+  const isCopy = train.fingerprint === validation.fingerprint;
+  const shared = isCopy ? validation.utterances : sharing(train.utterances, validation.utterances);
+  if (shared.length === 0) return;
+  const names = listSome(
+    shared.map(({ id }) => id),
+    5,
+  );
+  throw new StillwaveError(
+    `data.validation: ${shared.length} of its ${validation.utterances.length} utterances are in data.train too (${names}); a loss on them says nothing of other speech: name another folder or split, or set data.validation=null`,
+  );
 }
 
 /** A batch and the epoch it belongs to (from 0). */
@@ -121,8 +148,6 @@ export async function* epochBatches(
       throw new InternalError(`epoch ${epoch} ended after ${index} of ${batchesPerEpoch} batches`);
   }
 }
-
-const describeBad = ({ path, reason }: BadFile): string => `${path}: ${reason}`;
 
 function recordOf(corpus: Corpus): CorpusRecord {
   if (corpus.utterances.length === 0) throw new StillwaveError(`${corpus.root}: no utterances`);

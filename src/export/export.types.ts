@@ -6,6 +6,8 @@ export type ExportDtype = "fp32" | "fp16" | "int8";
 export type ExportOutput = "hidden-states" | "last" | "weighted-sum";
 
 export interface ExportOptions {
+  /** Threads inside one operation while the file is compared with its source; default: all cores. */
+  readonly threads?: number;
   /** The file to write. */
   readonly out: string;
   /**

@@ -127,8 +127,8 @@ export async function exportOnnx(model: ModelWeights, options: ExportOptions): P
   const choice = resolveOutputs(model.config, options);
   const speech = options.speech ?? (await shippedSpeech());
   checkWaveforms(model.config, speech);
-  const { dtype = "fp32", opset = DEFAULT_OPSET, isolate = false } = options;
-  const runtime = await createRuntime();
+  const { dtype = "fp32", opset = DEFAULT_OPSET, isolate = false, threads } = options;
+  const runtime = await createRuntime({ threads });
   const onnx = exportedModel(model, options, choice, runtime.version);
   const external = options.externalData || needsExternalData(onnx);
   const out = resolve(options.out);
@@ -138,7 +138,7 @@ export async function exportOnnx(model: ModelWeights, options: ExportOptions): P
   try {
     await makeFolder(staging);
     const names = await writeOnnx(onnx, staging, basename(out), external);
-    const open = () => openOnnxFile(join(staging, basename(out)));
+    const open = () => openOnnxFile(join(staging, basename(out)), threads);
     const drift = await measureDrift(open, model, choice, padWaveforms(speech), { runtime, isolate });
     const worst = worstOf(drift, measure);
     const withinLimit = worst[measure] <= limit;

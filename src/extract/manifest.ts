@@ -1,6 +1,8 @@
 // manifest.jsonl of an output folder: one line per finished utterance; what a later run need not do again.
 import { type FileHandle, lstat, open, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import type { Segment } from "../audio/index.ts";
 import { StillwaveError } from "../errors.ts";
 import { diskError, writeFileAtomic } from "../files.ts";
 import { type Intent, type Settings, settingsFor } from "./settings.ts";
@@ -11,6 +13,8 @@ export interface ExtractRecord extends Settings {
   readonly id: string;
   /** The audio. */
   readonly path: string;
+  /** The part of it, where it is not the whole. */
+  readonly segment?: Segment;
   /** Relative to the manifest. */
   readonly file: string;
   readonly samples: number;
@@ -88,6 +92,7 @@ export class ExtractManifest {
   async isFinished(source: Source, options: string): Promise<boolean> {
     const record = this.records.get(source.id);
     if (!record || record.options !== options || record.samples !== source.samples) return false;
+    if (!isDeepStrictEqual(record.segment, source.segment)) return false;
     if (record.source.bytes !== source.bytes || record.source.mtimeMs !== source.mtimeMs) return false;
     const info = await stat(join(this.folder, record.file)).catch(() => undefined);
     return info?.isFile() === true && info.size === record.bytes;

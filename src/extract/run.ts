@@ -1,6 +1,6 @@
 // Extracts hidden states of many utterances to files: batched by length, padded frames cut off, resumable, atomic.
 import { SAMPLE_RATE_HZ } from "../audio/index.ts";
-import { reasonOf } from "../data/bad-files.ts";
+import { describeBad, reasonOf } from "../data/bad-files.ts";
 import { type BadFile, closeDecodingThreads, type PlannedBatch, prefetchBatches } from "../data/index.ts";
 import { StillwaveError } from "../errors.ts";
 import { makeFolder } from "../files.ts";
@@ -55,7 +55,8 @@ export async function* extractFiles(options: ExtractFilesOptions): AsyncGenerato
   const { outDir, signal } = options;
   const job = await prepare(options);
   const { fitting, todo, badFiles, manifest } = job;
-  const leftOut = badFiles.length > 0 ? [`${badFiles.length} bad files left out, first ${describe(badFiles[0])}`] : [];
+  const leftOut =
+    badFiles.length > 0 ? [`${badFiles.length} bad files left out, first ${describeBad(badFiles[0])}`] : [];
   for (const text of [...leftOut, ...job.notes, ...batchNotes(options.model.config, job.intent.settings, job.plan)])
     yield { kind: "note", text };
   const [utterances, skipped] = [fitting.length, fitting.length - todo.size];
@@ -71,7 +72,7 @@ export async function* extractFiles(options: ExtractFilesOptions): AsyncGenerato
   let seconds = 0;
   try {
     for await (const { record, bad, window } of extractAll(options, job, model)) {
-      if (bad) yield { kind: "note", text: `left out: ${describe(bad)}` };
+      if (bad) yield { kind: "note", text: `left out: ${describeBad(bad)}` };
       if (window) yield { kind: "window", ...window };
       if (!record) continue;
       written++;
@@ -109,18 +110,22 @@ async function prepare(options: ExtractFilesOptions): Promise<Job> {
   const { outDir, onBadFile = "stop", force = false } = options;
   const { config } = options.model;
   const intent = intentOf(options);
-  const sources = await listSources(options.inputs, { onBadFile, minSamples: receptiveField(config.conv) });
+  const listed = await listSources(options.inputs, { onBadFile, minSamples: receptiveField(config.conv) });
+  // batches, and so the numbers, do not depend on the order of the inputs
+  const sources = { ...listed, utterances: listed.utterances.toSorted((a, b) => (a.id < b.id ? -1 : 1)) };
   // An utterance that cannot fit into memory is a bad file, not a crash hours into a run.
   const problems = sources.utterances.map(({ samples }) =>
     isLong(samples, intent.windows) ? undefined : memoryProblem(config, samples, { remedy: REMEDY }),
   );
   const fitting = sources.utterances.filter((_, i) => !problems[i]);
-  const tooLong = problems.flatMap((reason, i) => (reason ? { path: sources.utterances[i].path, reason } : []));
+  const tooLong = problems.flatMap((reason, i) =>
+    reason ? { path: sources.utterances[i].path, segment: sources.utterances[i].segment, reason } : [],
+  );
   if (tooLong.length > 0 && onBadFile === "stop")
     throw new StillwaveError(
       [
         `${tooLong.length} files are too long for this machine; cut them, or go on without them (onBadFile: skip)`,
-        ...tooLong.slice(0, 10).map((file) => `  ${describe(file)}`),
+        ...tooLong.slice(0, 10).map((file) => `  ${describeBad(file)}`),
       ].join("\n"),
     );
   await makeFolder(outDir);
@@ -174,8 +179,8 @@ async function* extractLong(options: ExtractFilesOptions, job: Job): AsyncGenera
         todo.delete(source.id);
         yield { record };
       } catch (error) {
-        const bad = { path: source.path, reason: reasonOf(error, source.path) };
-        if (onBadFile === "stop") throw new StillwaveError(describe(bad));
+        const bad = { path: source.path, segment: source.segment, reason: reasonOf(error, source.path) };
+        if (onBadFile === "stop") throw new StillwaveError(describeBad(bad));
         badFiles.push(bad);
         yield { bad };
       }
@@ -199,8 +204,8 @@ async function* extractBatches(
     const items = batch.ids.map((_, item) => item);
     const { sound, unsound } = await runSound(items, (some) => statesOf(model, someOf(batch, some), intent));
     for (const { item, error } of unsound) {
-      const file = { path: batch.paths[item], reason: error.message };
-      if (onBadFile === "stop") throw new StillwaveError(describe(file));
+      const file = { path: batch.paths[item], segment: todo.get(batch.ids[item])?.segment, reason: error.message };
+      if (onBadFile === "stop") throw new StillwaveError(describeBad(file));
       badFiles.push(file);
       yield { bad: file };
     }
@@ -232,8 +237,6 @@ function someOf({ wave, paddedSamples, samples }: PaddedWaveforms, items: readon
   if (items.length === samples.length) return { wave, paddedSamples, samples };
   return padWaveforms(items.map((item) => wave.subarray(item * paddedSamples, item * paddedSamples + samples[item])));
 }
-
-const describe = ({ path, reason }: BadFile) => `${path}: ${reason}`;
 
 const secondsOf = (sources: Iterable<Source>) =>
   [...sources].reduce((sum, { samples }) => sum + samples, 0) / SAMPLE_RATE_HZ;

@@ -5,6 +5,9 @@ import { AUDIO_EXTENSIONS, MIN_SAMPLES, probeAudio } from "../audio/index.ts";
 import { BadFiles, type OnBadFile, reasonOf } from "../data/bad-files.ts";
 import { describeNotes, type FileNote } from "../data/file-notes.ts";
 import { type BadFile, openCorpus, type Utterance } from "../data/index.ts";
+import { beginsAsText } from "../data/lines.ts";
+import { kaldiFolders } from "../data/list/kaldi.ts";
+import { nameOf, recordingKey } from "../data/recording.ts";
 import { StillwaveError, UsageError } from "../errors.ts";
 
 /** An utterance whose file was there when it was listed: size and time tell whether it has changed since. */
@@ -14,17 +17,17 @@ export interface Source extends Utterance {
 }
 
 interface Sources {
-  /** Sorted by id. */
+  /** In the order of the inputs; those of a manifest in its order, those of a folder sorted by id. */
   readonly utterances: readonly Source[];
   readonly badFiles: readonly BadFile[];
   /** What is worth knowing about files that are used. */
   readonly notes: readonly string[];
 }
 
-const MANIFEST_EXTENSIONS = [".tsv", ".jsonl", ".json"];
+const MANIFEST_EXTENSIONS = [".tsv", ".jsonl", ".json", ".csv", ".scp"];
 
 /**
- * Lists inputs. The id of a file in a folder is its path there without extension (below the folder's name where there
+ * Lists inputs: audio files, folders of them, manifests and Kaldi folders. The id of a file in a folder is its path there without extension (below the folder's name where there
  * are several inputs), that of a lone file its name. Two files with one id are an error.
  */
 export async function listSources(
@@ -40,23 +43,32 @@ export async function listSources(
   for (const input of inputs) {
     const info = await stat(input).catch(() => undefined);
     if (!info) throw new StillwaveError(`${input}: no such file or folder; give audio files, folders or a manifest`);
-    if (!info.isDirectory() && !MANIFEST_EXTENSIONS.includes(extname(input).toLowerCase())) {
+    const kind = await kindOf(input, info.isDirectory());
+    if (kind === "audio") {
       const one = await probeFile(resolve(input), minSamples, bad);
       if (one) found.push(one.utterance);
       if (one?.note) fileNotes.push({ path: input, note: one.note });
       continue;
     }
-    const kind = info.isDirectory() ? "folder" : "manifest";
-    const corpus = await openCorpus({ kind, path: input }, { onBadFile, minSamples });
+    const order = kind === "folder" ? "id" : "listed";
+    const corpus = await openCorpus({ kind, path: input }, { onBadFile, minSamples, order });
     const prefix = inputs.length > 1 && kind === "folder" ? `${basename(resolve(input))}/` : "";
     for (const utterance of corpus.utterances) found.push({ ...utterance, id: prefix + checkedId(utterance) });
-    for (const { path, reason } of corpus.badFiles) bad.add(path, reason);
+    for (const { path, reason, segment } of corpus.badFiles) bad.add(path, reason, segment);
     notes.push(...corpus.warnings);
   }
   if (onBadFile === "stop") bad.throwIfAny(found.length + bad.count);
   if (found.length === 0) throw new StillwaveError(`none of the files can be used\n${bad.describe()}`);
   notes.unshift(...describeNotes(fileNotes));
   return { utterances: await withTimes(unique(found)), badFiles: bad.sorted(), notes };
+}
+
+/** What to take an input for. Lists are also told by their content; a file named like audio is never one. */
+async function kindOf(input: string, isFolder: boolean): Promise<"audio" | "folder" | "manifest"> {
+  if (isFolder) return kaldiFolders(input).length > 0 ? "manifest" : "folder";
+  const extension = extname(input).toLowerCase();
+  if (MANIFEST_EXTENSIONS.includes(extension)) return "manifest";
+  return !AUDIO_EXTENSIONS.includes(extension) && (await beginsAsText(input)) ? "manifest" : "audio";
 }
 
 async function probeFile(
@@ -93,13 +105,13 @@ function unique(found: Utterance[]): Utterance[] {
   const byId = new Map<string, Utterance>();
   for (const utterance of found) {
     const other = byId.get(utterance.id);
-    if (other && other.path !== utterance.path)
+    if (other && recordingKey(other) !== recordingKey(utterance))
       throw new StillwaveError(
-        `${other.path} and ${utterance.path} would both be written as "${utterance.id}"; extract them into two folders, or rename one`,
+        `${nameOf(other)} and ${nameOf(utterance)} would both be written as "${utterance.id}"; extract them into two folders, or rename one`,
       );
     byId.set(utterance.id, utterance);
   }
-  return [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  return [...byId.values()];
 }
 
 async function withTimes(utterances: readonly Utterance[]): Promise<Source[]> {

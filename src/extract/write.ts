@@ -77,9 +77,20 @@ export async function recordOf(
   intent: Intent,
   [frames, dim]: readonly [number, number],
 ): Promise<ExtractRecord> {
-  const { id, path, samples } = source;
+  const { id, path, segment, samples } = source;
   const file = fileOf(source, intent);
   const { size: bytes } = await stat(join(outDir, file));
   const from = { bytes: source.bytes, mtimeMs: source.mtimeMs };
-  return { id, path, file, samples, frames, dim, bytes, source: from, ...settingsFor(intent, samples) };
+  return {
+    id,
+    path,
+    ...(segment && { segment }),
+    file,
+    samples,
+    frames,
+    dim,
+    bytes,
+    source: from,
+    ...settingsFor(intent, samples),
+  };
 }

@@ -82,8 +82,20 @@ function details(state: ProgressState): string[] {
   ].filter((part) => part !== undefined);
 }
 
-/** Control characters in a label or note (a path, a recipe's name) must not reach the terminal. */
-export const printable = (text: string) => text.replace(/\p{Cc}/gu, "?");
+const ESCAPES: ReadonlyMap<string, string> = new Map([
+  ["\n", "\\n"],
+  ["\r", "\\r"],
+  ["\t", "\\t"],
+]);
+
+const escaped = (character: string) =>
+  ESCAPES.get(character) ?? `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+
+/** A name (a path, an id, a label) as it stands in a line of text: line ends, tabs and what moves a cursor are escaped. */
+export const printable = (name: string): string => name.replace(/\p{Cc}|[\u2028\u2029]/gu, escaped);
+
+/** Text of several lines, in which nothing may move the cursor of a terminal. */
+export const printableLines = (text: string): string => text.replace(/(?![\n\t])\p{Cc}/gu, escaped);
 
 /** The line for a terminal of `columns`: parts are left out from the right until it fits, the bar first. */
 export function formatTerminalLine(label: string, state: ProgressState, columns: number): string {

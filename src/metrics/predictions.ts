@@ -10,6 +10,8 @@ export interface Prediction {
   readonly hypothesis: string;
   /** The recording, for reports that play it; kept in JSONL only. */
   readonly audio?: string;
+  /** The part of it that was said, in samples at its own rate; kept in JSONL only. */
+  readonly segment?: { readonly start: number; readonly samples: number; readonly sampleRateHz: number };
 }
 
 const COLUMNS = ["id", "reference", "hypothesis"] as const;
@@ -52,7 +54,14 @@ function parseJson(text: string, place: string): Prediction {
     if (typeof fields[name] !== "string") throw new StillwaveError(`${place}: "${name}" must be text`);
   }
   const { id, reference, hypothesis } = fields as unknown as Prediction;
-  return { id, reference, hypothesis, audio: typeof fields.audio === "string" ? fields.audio : undefined };
+  const audio = typeof fields.audio === "string" ? fields.audio : undefined;
+  return { id, reference, hypothesis, audio, segment: segmentIn(fields.segment) };
+}
+
+function segmentIn(value: unknown): Prediction["segment"] {
+  const { start, samples, sampleRateHz } = (value ?? {}) as Record<string, unknown>;
+  if (typeof start !== "number" || typeof samples !== "number" || typeof sampleRateHz !== "number") return undefined;
+  return { start, samples, sampleRateHz };
 }
 
 /**
@@ -62,8 +71,8 @@ function parseJson(text: string, place: string): Prediction {
 export async function writePredictions(file: string, predictions: readonly Prediction[]): Promise<void> {
   const kind = extname(file).toLowerCase();
   if (kind === ".jsonl") {
-    const lines = predictions.map(({ id, reference, hypothesis, audio }) =>
-      JSON.stringify({ id, reference, hypothesis, audio }),
+    const lines = predictions.map(({ id, reference, hypothesis, audio, segment }) =>
+      JSON.stringify({ id, reference, hypothesis, audio, segment }),
     );
     return writeFileAtomic(file, lines.map((line) => `${line}\n`).join(""));
   }

@@ -17,6 +17,14 @@ export interface RelativePosition {
   readonly maxDistance: number;
 }
 
+/** Weight-normed, unless its input goes through a BatchNorm with the statistics of its training (fairseq's newer HuBERTs). */
+export interface PositionalConv {
+  readonly kernel: number;
+  readonly groups: number;
+  /** Default false. */
+  readonly batchNorm?: boolean;
+}
+
 /** What pruning left of one encoder layer. */
 export interface LayerShape {
   /** Attention heads; 0: the layer has no attention block. */
@@ -55,8 +63,8 @@ export interface ModelConfig {
   readonly layerShapes?: readonly LayerShape[];
   /** The extractor's output is scaled channel by channel (what pruning leaves of the last layer's gates). Default false. */
   readonly channelScale?: boolean;
-  /** Grouped, weight-normed convolution over time that encodes positions. */
-  readonly posConv: { readonly kernel: number; readonly groups: number };
+  /** Grouped convolution over time that encodes positions. */
+  readonly posConv: PositionalConv;
   /** true: pre-LN layers and a final encoder LayerNorm (large models). false: post-LN, encoder LayerNorm before layer 0. */
   readonly normFirst: boolean;
   /** The waveform is brought to zero mean and unit variance before the model (large models). */

@@ -118,7 +118,7 @@ export function encode(
 export function addPositions(config: ModelConfig, p: ParameterLookup, features: Value) {
   const [batch, time] = features.shape;
   const rows = g.reshape(features, [mulDims(batch, time), config.dim]);
-  const posConv = positionalConv(within(p, "encoder.pos_conv_embed.conv"), rows, batch, time, config.posConv);
+  const posConv = positionalConv(within(p, "encoder.pos_conv_embed"), rows, batch, time, config.posConv);
   const positioned = g.add(rows, posConv);
   const encoderInput = config.normFirst
     ? positioned

@@ -37,8 +37,8 @@ function fill(data: Float32Array, name: string, shape: readonly number[], config
   };
   if (name === "masked_spec_embed") for (let i = 0; i < data.length; i++) data[i] = random.uniform();
   else if (name.endsWith("gru_rel_pos_const") || name.endsWith("channel_scale")) data.fill(1);
-  else if (name.endsWith(".bias")) data.fill(0);
-  else if (name.endsWith("norm.weight")) data.fill(1);
+  else if (/\.(bias|running_mean)$/.test(name)) data.fill(0);
+  else if (/norm\.weight$|\.running_var$/.test(name)) data.fill(1);
   else if (name.endsWith("pos_conv_embed.conv.weight_v")) normal(Math.sqrt(4 / (config.posConv.kernel * config.dim)));
   else if (name.endsWith(".conv.weight")) normal(Math.sqrt(2 / (shape[1] * shape[2])));
   else normal(LINEAR_DEVIATION);
@@ -46,8 +46,9 @@ function fill(data: Float32Array, name: string, shape: readonly number[], config
 
 /** weight_g such that the normed weight is the direction itself: |v| over [out, in] for each kernel position. */
 function setGain(parameters: Parameters): void {
-  const direction = parameters.get("encoder.pos_conv_embed.conv.weight_v")!;
-  const gain = parameters.get("encoder.pos_conv_embed.conv.weight_g")!;
+  const direction = parameters.get("encoder.pos_conv_embed.conv.weight_v");
+  const gain = parameters.get("encoder.pos_conv_embed.conv.weight_g");
+  if (!direction || !gain) return;
   const kernel = direction.shape[2];
   const squares = new Float64Array(kernel);
   for (let i = 0; i < direction.data.length; i++) squares[i % kernel] += direction.data[i] ** 2;

@@ -25,9 +25,25 @@ export interface ParameterSpec {
   readonly shape: readonly number[];
 }
 
+/** The positional convolution's parameters. */
+function positionSpecs(dim: number, { kernel, groups, batchNorm }: ModelConfig["posConv"]): ParameterSpec[] {
+  const [conv, norm] = ["encoder.pos_conv_embed.conv", "encoder.pos_conv_embed.batch_norm"];
+  const weight = [dim, dim / groups, kernel];
+  const bias = { name: `${conv}.bias`, shape: [dim] };
+  if (!batchNorm)
+    return [bias, { name: `${conv}.weight_g`, shape: [1, 1, kernel] }, { name: `${conv}.weight_v`, shape: weight }];
+  const statistics = ["weight", "bias", "running_mean", "running_var"];
+  return [
+    bias,
+    { name: `${conv}.weight`, shape: weight },
+    ...statistics.map((part) => ({ name: `${norm}.${part}`, shape: [dim] })),
+  ];
+}
+
 /**
  * All parameters of a model. Shapes are PyTorch's: linear [out, in], conv1d [out, in / groups, kernel].
- * The positional conv is weight-normed over dim 2: `weight_g` [1, 1, kernel], `weight_v` [dim, dim / groups, kernel].
+ * The positional conv is weight-normed over dim 2: `weight_g` [1, 1, kernel], `weight_v` [dim, dim / groups, kernel]; behind a
+ * BatchNorm, whose running statistics count as parameters, it is not.
  */
 export function parameterSpecs(config: ModelConfig): ParameterSpec[] {
   const specs: ParameterSpec[] = [{ name: "masked_spec_embed", shape: [config.dim] }];
@@ -54,9 +70,7 @@ export function parameterSpecs(config: ModelConfig): ParameterSpec[] {
   if (config.featureProjection) linear("feature_projection.projection", channels, config.dim);
 
   const { dim, posConv } = config;
-  add("encoder.pos_conv_embed.conv.bias", dim);
-  add("encoder.pos_conv_embed.conv.weight_g", 1, 1, posConv.kernel);
-  add("encoder.pos_conv_embed.conv.weight_v", dim, dim / posConv.groups, posConv.kernel);
+  specs.push(...positionSpecs(dim, posConv));
   norm("encoder.layer_norm", dim);
   for (let i = 0; i < config.layers; i++) {
     const layer = `encoder.layers.${i}`;

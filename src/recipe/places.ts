@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { soundLines } from "../data/lines.ts";
 import { StillwaveError } from "../errors.ts";
 import { PACKAGE_ROOT } from "../package.ts";
 import { suggestion } from "./closest.ts";
@@ -43,6 +44,7 @@ export async function readRecipe(path: string): Promise<string> {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw new StillwaveError(`${path}: not UTF-8 text; save the recipe as UTF-8`);
+    const line = bytes.subarray(0, soundLines(bytes)).toString().split("\n").length;
+    throw new StillwaveError(`${path}:${line}: not UTF-8 text; save the recipe as UTF-8`);
   }
 }

@@ -2,6 +2,9 @@
 import type { HostArray } from "../graph/array.ts";
 import type { Graph } from "../graph/graph.ts";
 
+/** More threads than any machine has cores are a mistake. */
+export const MAX_THREADS = 1024;
+
 /** One input of a run. int64 as BigInt64Array, uint8 and bool as Uint8Array, float16 as the bit patterns in a Uint16Array. */
 export interface Feed {
   readonly shape: readonly number[];

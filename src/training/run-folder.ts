@@ -69,7 +69,7 @@ export async function openRunFolder<Record extends RunRecord>(
     if (!record && !(await readdir(path)).every(isLeftover)) throw new StillwaveError(`${path}: ${errors.foreign}`);
     if (!record && resume)
       throw new StillwaveError(
-        `${path}: no run there to resume (no ${RECORD_NAME}); mend the folder's name, or begin a run without --resume (resume: true)`,
+        `${path}: no run there to resume (no ${RECORD_NAME}); mend the folder's name, or begin a run without --resume (in the library: resume)`,
       );
     if (record) for (const folder of ["", ...kind.folders]) await removeRemains(join(path, folder));
     const notes = lock.takenOver === undefined ? [] : [`${path}: took over ${lock.takenOver}`];

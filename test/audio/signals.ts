@@ -43,6 +43,8 @@ export interface WavParts {
   channels?: number;
   rate?: number;
   bits: number;
+  /** Written as the size of a block; what channels and bits make if left out. */
+  blockBytes?: number;
   data: Uint8Array;
   /** Chunks between fmt and data. */
   between?: Uint8Array;
@@ -55,7 +57,7 @@ export interface WavParts {
 /** A WAV file with exactly these fields, consistent or not. */
 export function wavFile(parts: WavParts): Uint8Array {
   const { code = 1, channels = 1, rate = 16000, bits, data } = parts;
-  const align = (channels * bits) / 8;
+  const align = parts.blockBytes ?? (channels * bits) / 8;
   const plain = [
     little(parts.extensible ? 0xfffe : code, 2),
     little(channels, 2),

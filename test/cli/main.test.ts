@@ -18,7 +18,7 @@ student:
 data: {train: {path: x}}
 run: {steps: 1}
 `;
-const verbs = ["distill", "inspect", "verify", "convert", "extract", "export", "report"];
+const verbs = ["distill", "inspect", "verify", "convert", "extract", "export", "report", "cache"];
 
 describe("help and version", () => {
   test("--version", async () => {
@@ -36,6 +36,28 @@ describe("help and version", () => {
     const { code, stdout } = await stillwave([verb, "--help"]);
     expect(code).toBe(0);
     expect(stdout).toMatch(new RegExp(`Examples?:\n  \\$ stillwave ${verb} `));
+  });
+});
+
+describe("--threads", () => {
+  const computing: [string, ...string[]][] = [
+    ["distill", "quickstart"],
+    ["extract", "model", "a.wav", "--out", "x"],
+    ["transcribe", "run", "a.wav"],
+    ["export", "model"],
+    ["verify", "case"],
+    ["report", "run"],
+    ["superb", "pr", "--upstream", "fbank", "--data", "x"],
+  ];
+  test.each(computing)("%s has the same --threads as all others, and checks it", async (...args) => {
+    const verb = args.slice(0, args[0] === "superb" ? 2 : 1);
+    const { stdout } = await stillwave([...verb, "--help"]);
+    expect(stdout.replace(/\s+/g, " ")).toContain("--threads <n> threads inside one operation (default: all cores)");
+    for (const value of ["0", "-1", "1.5", "x", "1025", ""]) {
+      const { code, stderr } = await stillwave([...args, "--threads", value]);
+      expect(stderr).toMatch(/threads/);
+      expect(code).toBe(2);
+    }
   });
 });
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { loadAudio } from "../../src/audio/index.ts";
 import { type Corpus, folder, librispeech, manifest, openCorpus } from "../../src/data/index.ts";
-import { wav16, wavFile } from "../audio/signals.ts";
+import { concat, wav16, wavFile } from "../audio/signals.ts";
 import { corpusOf, fixture, speechFolder, temporaryFolder } from "./corpora.ts";
 
 const ids = (corpus: Corpus) => corpus.utterances.map(({ id }) => id);
@@ -52,6 +52,27 @@ describe("LibriSpeech layout", () => {
       ["1-2-0", 1000],
       ["1-2-1", 8000],
     ]);
+  });
+  test("transcripts: a byte order mark, tabs, CRLF and joined files change nothing", async () => {
+    const files = { "s/1/2/1-2-0.wav": 1000, "s/1/2/1-2-1.wav": 1000 };
+    for (const text of [
+      "\uFEFF1-2-0 HELLO  YOU\n1-2-1 BYE\n",
+      "1-2-0\tHELLO  YOU\r\n1-2-1\t BYE \r\n\r\n",
+      "1-2-0 HELLO  YOU\n\uFEFF1-2-1\tBYE",
+      "  1-2-0 \t HELLO  YOU\n1-2-1 BYE",
+    ]) {
+      const { utterances } = await openCorpus({ path: corpusOf({ ...files, "s/1/2/1-2.trans.txt": text }) }, stop);
+      expect(utterances.map(({ transcript }) => transcript)).toEqual(["HELLO  YOU", "BYE"]);
+    }
+  });
+  test("transcripts: an id twice, UTF-16 and other encodings are errors with file and line", async () => {
+    const open = (content: string | Uint8Array) =>
+      openCorpus({ path: corpusOf({ "s/1/2/1-2-0.wav": 1000, "s/1/2/1-2.trans.txt": content }) }, stop);
+    await expect(open("1-2-0 A\n1-2-1 B\n1-2-0 C\n")).rejects.toThrow(
+      /1-2\.trans\.txt:3: "1-2-0" has a transcript at .*1-2\.trans\.txt:1 already/,
+    );
+    await expect(open(Buffer.from("1-2-0 A\n", "utf16le"))).rejects.toThrow(/1-2\.trans\.txt: UTF-16LE text/);
+    await expect(open(Buffer.from("1-2-0 A\n1-2-1 \xe9\n", "latin1"))).rejects.toThrow(/trans\.txt:2: not UTF-8 text/);
   });
   test("one id twice is an error naming both files", async () => {
     await expect(
@@ -262,6 +283,20 @@ describe("index cache and threads", () => {
       expect(again.warnings[0]).toContain("index.json");
       expect((await openCorpus({ path: root }, { ...stop, cacheFile })).warnings).toEqual([]);
     }
+  });
+  test("what is odd about a file that is used is told each time the corpus is opened", async () => {
+    const tail = concat(new Uint8Array(readFileSync(fixture("speech.ogg"))), new Uint8Array(64));
+    const root = corpusOf({ "a.wav": 1000, "b.ogg": tail });
+    const cacheFile = join(temporaryFolder(), "index.json");
+    for (let i = 0; i < 2; i++) {
+      const { warnings, badFiles } = await openCorpus({ path: root }, { ...stop, cacheFile });
+      expect(warnings).toEqual([`${join(root, "b.ogg")}: 64 bytes behind its last Ogg page are not read`]);
+      expect(badFiles).toEqual([]);
+    }
+    writeFileSync(join(root, "c.ogg"), tail);
+    expect((await openCorpus({ path: root }, { ...stop, cacheFile })).warnings).toEqual([
+      `2 files are not quite whole, first ${join(root, "b.ogg")}: 64 bytes behind its last Ogg page are not read`,
+    ]);
   });
   test.each([0, 2])("MP3 lengths with %d threads", async (workers) => {
     const mp3 = new Uint8Array(readFileSync(fixture("speech.mp3")));

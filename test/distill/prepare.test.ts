@@ -1,5 +1,5 @@
 // The parts of a run from a recipe: speech in a fixed order, bad files, teacher record, finished model folders.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -165,6 +165,48 @@ test("validationUtterances limits the validation set; a corpus smaller than a ba
   const speech = await openSpeech(recipe(["run.validationUtterances=1", "data.batchSize=50"]), { minSamples: 400 });
   expect(speech.validation!.utterances).toBe(1);
   expect(speech.train.batchesPerEpoch).toBe(1);
+  await speech.close();
+});
+
+test("a validation set that is trained on is refused: the same split, shared files, parts, a copy", async () => {
+  const list = (name: string, rows: readonly object[]) => {
+    writeFileSync(join(root, name), rows.map((row) => JSON.stringify(row)).join("\n"));
+    return join(root, name);
+  };
+  const at = (id: string, startFrame: number) => ({
+    id,
+    path: "speech/train/t0.wav",
+    start_frame: startFrame,
+    num_frames: 1000,
+  });
+  const open = (set: string[]) => openSpeech(recipe(set), { minSamples: 400 });
+  await expect(open(["data.validation.splits=[train]"])).rejects.toThrow(
+    /^data\.validation: 9 of its 9 utterances are in data\.train too \(train\/t0, .* and 4 more\); .* data\.validation=null/,
+  );
+  await expect(open(["data.train.splits=[train, dev]"])).rejects.toThrow(
+    /3 of its 3 utterances are in data\.train too/,
+  );
+  const [train, apart, shared] = [
+    list("train.jsonl", [at("a", 0), at("b", 1000)]),
+    list("apart.jsonl", [at("c", 2000)]),
+    list("shared.jsonl", [at("c", 2000), at("d", 1500)]),
+  ];
+  const lists = (validation: string) => [`data.train={path: "${train}"}`, `data.validation={path: "${validation}"}`];
+  await (await open(lists(apart))).close();
+  await expect(open(lists(shared))).rejects.toThrow(/1 of its 2 utterances are in data\.train too \(d\)/);
+  cpSync(join(root, "speech"), join(root, "copy"), { recursive: true });
+  await expect(open([`data.validation={path: "${join(root, "copy")}", splits: [train]}`])).rejects.toThrow(
+    /9 of its 9/,
+  );
+});
+
+test("a folder without the recipe's splits is told what to set", async () => {
+  const set = [`data.train.path="${join(root, "speech", "train")}"`];
+  await expect(openSpeech(recipe(set), { minSamples: 400 })).rejects.toThrow(
+    /^data\.train: .*train: no split "train"; there is none; .* --set data\.train\.splits=\[\]$/,
+  );
+  const speech = await openSpeech(recipe([...set, "data.train.splits=[]"]), { minSamples: 400 });
+  expect(speech.records.train.utterances).toBe(9);
   await speech.close();
 });
 

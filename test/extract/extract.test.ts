@@ -26,7 +26,7 @@ import { initParameters } from "../../src/models/init.ts";
 import { Random } from "../../src/random.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/node/index.ts";
 import { createModel } from "../../src/upstream/model.ts";
-import { wav16 } from "../audio/signals.ts";
+import { concat, fixtureBytes, wav16 } from "../audio/signals.ts";
 
 const config: ModelConfig = {
   family: "student",
@@ -125,6 +125,56 @@ describe("numbers", () => {
       expect([...data]).toEqual(expected);
     }
     await upstream.dispose();
+  });
+
+  test("parts of a file that a list names: the states of these samples, made again when the part changes", async () => {
+    const [path, outDir] = [join(speech, "a4.wav"), fresh()];
+    const list = join(root, "parts.csv");
+    const write = (end: number) =>
+      writeFileSync(list, `audio_filepath,start_frame,end_frame\n${path},100,4100\n${path},4100,${end}\n`);
+    write(9000);
+    await run(outDir, { inputs: [list], batchSeconds: 0 });
+    const wave = await loadAudio(path);
+    const upstream = createModel(model, runtime);
+    const records = manifestOf(outDir);
+    expect(records.map(({ id, segment }) => [id, segment.start, segment.samples])).toEqual([
+      ["a4_s000100-s004100", 100, 4000],
+      ["a4_s004100-s009000", 4100, 4900],
+    ]);
+    for (const { file, segment } of records) {
+      const out = await upstream.extract(wave.subarray(segment.start, segment.start + segment.samples));
+      expect([...(await readNpy(join(outDir, file))).data]).toEqual(
+        out.hiddenStates.flatMap((state) => [...state.data]),
+      );
+    }
+    await upstream.dispose();
+    const named = (start: number) =>
+      writeFileSync(list, `{"path":"${path}","id":"x","start_frame":${start},"num_frames":4000}\n`);
+    const again = fresh();
+    const ends: [number, number][] = [];
+    for (const start of [0, 0, 1]) {
+      named(start);
+      const { written, skipped } = endOf(await run(again, { inputs: [list] }));
+      ends.push([written, skipped]);
+    }
+    expect(ends).toEqual([
+      [1, 0],
+      [0, 1],
+      [1, 0],
+    ]);
+    expect(manifestOf(again)[0].segment).toEqual({ start: 1, samples: 4000, sampleRateHz: 16000 });
+  });
+
+  test("lists are told by their content: Kaldi folders, names without an extension", async () => {
+    const folder = join(root, "kaldi");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "wav.scp"), `u1 ${join(speech, "a0.wav")}\n`);
+    writeFileSync(join(root, "list"), `path\n${join(speech, "a1.wav")}\n`);
+    const outDir = fresh();
+    await run(outDir, { inputs: [folder, join(root, "list")] });
+    expect(files(outDir)).toEqual(["a1.npy", "u1.npy"]);
+    writeFileSync(join(folder, "wav.scp"), "u1 sox x.wav -t wav - |\n");
+    await expect(run(fresh(), { inputs: [folder] })).rejects.toThrow(/wav\.scp:1: a command .* never run/);
   });
 
   test("batched: padded frames are cut, --isolate gives the numbers of a file alone", async () => {
@@ -313,6 +363,20 @@ describe("bad input", () => {
     expect(end).toMatchObject({ kind: "done", written: 1 });
     expect(end.badFiles.map(({ path }) => path.replace(/.*\//, ""))).toEqual(["empty.flac", "short.wav", "text.mp3"]);
     await expect(run(fresh(), { inputs: [join(folder, "empty.flac")] })).rejects.toThrow(/empty\.flac/);
+  });
+
+  test("files that are not quite whole are used, with a note", async () => {
+    const folder = join(root, "odd");
+    mkdirSync(folder);
+    for (const name of ["a.ogg", "b.ogg"])
+      writeFileSync(join(folder, name), concat(fixtureBytes("speech.ogg"), new Uint8Array(64)));
+    const what = "64 bytes behind its last Ogg page are not read";
+    const notes = (events: ExtractEvent[]) => events.flatMap((event) => (event.kind === "note" ? event.text : []));
+    const [a, b] = [join(folder, "a.ogg"), join(folder, "b.ogg")];
+    const whole = await run(fresh(), { inputs: [folder] });
+    expect(notes(whole)).toContain(`2 files are not quite whole, first ${a}: ${what}`);
+    expect(endOf(whole)).toMatchObject({ kind: "done", written: 2 });
+    expect(notes(await run(fresh(), { inputs: [b] }))).toContain(`${b}: ${what}`);
   });
 
   test("files that would be written to one place, or out of the folder", async () => {

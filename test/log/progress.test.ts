@@ -78,7 +78,7 @@ describe("formatting", () => {
   });
 
   test("control characters of a label do not reach the terminal", () => {
-    expect(formatTerminalLine("a\x1b[2Jb\n", state, 80)).toMatch(/^a\?\[2Jb\? /);
+    expect(formatTerminalLine("a\x1b[2Jb\n", state, 80)).toMatch(/^a\\x1b\[2Jb\\n /);
   });
 });
 

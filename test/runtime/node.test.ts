@@ -1,4 +1,6 @@
 // The runtime of Node: devices, feeds, results in place, several sizes in one session, bitwise repetition.
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { gradients } from "../../src/autodiff/gradient.ts";
 import { decodeInto } from "../../src/checkpoint/formats/dtypes.ts";
@@ -9,6 +11,7 @@ import type { Value } from "../../src/graph/value.ts";
 import { constant, input } from "../../src/graph/value.ts";
 import { Random } from "../../src/random.ts";
 import { createRuntime, listDevices } from "../../src/runtime/node/index.ts";
+import { inWords } from "../../src/runtime/node/probe.ts";
 import type { Executable, Feed, Runtime } from "../../src/runtime/runtime.ts";
 
 const [B, T] = [symbol("batch"), symbol("time")];
@@ -267,4 +270,33 @@ test("scattered rows with repeated indices are summed by this runtime on one thr
   const data = Float32Array.of(1, 2, 10, 20, 5, 6, 100, 200);
   expect([...(await executable.run({ x: { shape: [4, 2], data } })).y!.data]).toEqual([5, 6, 111, 222, 0, 0]);
   await executable.dispose();
+});
+
+test("a device that is not there is our message alone: no line of a driver, no place in ONNX Runtime's source", async () => {
+  const working = await listDevices();
+  const index = fileURLToPath(new URL("../../src/runtime/node/index.ts", import.meta.url));
+  const program = `import { createRuntime } from ${JSON.stringify(index)};
+createRuntime({ device: process.argv[1] }).catch((error) => console.error(error.message));`;
+  for (const device of ["cuda", "webgpu"] as const) {
+    if (working.includes(device)) {
+      console.log(`${device} works here: its absence is not tested`);
+      continue;
+    }
+    const args = ["--import", "tsx", "--input-type=module", "-e", program, device];
+    const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+    expect(stdout).toBe("");
+    expect(stderr.trim().split("\n")).toHaveLength(1);
+    expect(stderr).toMatch(new RegExp(`^device "${device}" is not available: [A-Z]`));
+    expect(stderr).not.toContain("onnxruntime_src");
+  }
+});
+
+test("messages of ONNX Runtime without their place", () => {
+  const place =
+    "/onnxruntime_src/onnxruntime/core/providers/webgpu/webgpu_context.cc:136 onnxruntime::webgpu::Context(const C&)";
+  const condition = "::<lambda()> adapter_result.status == wgpu::Status::Success was false.";
+  expect(inWords(`${place}${condition} Failed to get a WebGPU adapter: No supported adapters.\nmore`)).toBe(
+    "Failed to get a WebGPU adapter: No supported adapters.",
+  );
+  expect(inWords("Failed to load shared library")).toBe("Failed to load shared library");
 });

@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readArpa } from "../../src/decode/arpa.ts";
+import { readSpellings } from "../../src/decode/spellings.ts";
 import { StillwaveError } from "../../src/errors.ts";
 import { readPredictions } from "../../src/metrics/predictions.ts";
 import { Random } from "../../src/random.ts";
-import { readLabelsTsv } from "../../src/superb/labels/classes.ts";
 import { readLexicon, readPhones } from "../../src/superb/labels/lexicon.ts";
+import { readLabelsTsv } from "../../src/superb/labels/table.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -26,6 +27,11 @@ const readers: [string, string, (file: string) => Promise<unknown>][] = [
   ["JSONL predictions", '{"id":"1","reference":"A","hypothesis":"B"}\n', readPredictions],
   ["labels", "file\tlabel\tsplit\na.wav\tx\ttrain\nb.wav\tx\ttest\n", (file) => readLabelsTsv(file)],
   ["lexicon", "A AH0\nB(2) B IY1\nC S IY1\n", (file) => readLexicon([file])],
+  [
+    "spellings",
+    "A A |\nB(2) B B | # twice\n;;; C\n",
+    (file) => readSpellings(file, new Map(["|", "A", "B"].map((symbol, i) => [symbol, i]))),
+  ],
   ["phones", "u-1 A B\nu-2 C\n", (file) => readPhones(file)],
 ];
 

@@ -49,7 +49,7 @@ export function planFolder(content: FolderContent, options: LoadOptions = {}): M
 /** Without a feature projection of its own, a model folder holds an identity one for Hugging Face's sake. */
 function canonicalName(name: string, skipProjection: boolean): string | undefined {
   const canonical = canonicalFromHuggingFace(name);
-  return skipProjection && canonical.startsWith("feature_projection.projection.") ? undefined : canonical;
+  return skipProjection && canonical?.startsWith("feature_projection.projection.") ? undefined : canonical;
 }
 
 /**

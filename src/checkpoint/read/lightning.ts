@@ -7,9 +7,9 @@ import type { StoredTensors } from "../formats/tensors.ts";
 import { configFromFairseq, configFromOfficialStudent, officialStudentOf } from "./config/fairseq.ts";
 import { type Fields, isFields } from "./config/fields.ts";
 import { type FoundSettings, findSettings } from "./config/lightning-settings.ts";
-import { canonicalFromFairseq } from "./names.ts";
+import { canonicalFromFairseq, canonicalOf } from "./names.ts";
 import { openStateDict, stateDict, type TorchContent } from "./state-dict.ts";
-import { modelRoot } from "./wrappers.ts";
+import { modelRoot, partOf } from "./wrappers.ts";
 
 /** `modelKey` is where the state dict lies: `state_dict`, or `module` where DeepSpeed wrote it. */
 export async function openLightning(
@@ -19,6 +19,12 @@ export async function openLightning(
 ): Promise<OpenCheckpoint> {
   const { path, root, torch } = content;
   const state = stateDict(torch, root.get(modelKey), path);
+  const names = [...state.tensors.keys()];
+  if (!names.some(partOf))
+    throw new StillwaveError(
+      `${path}: a state dict with neither a student nor a teacher; put the config.json of the model beside it, if it is one ` +
+        `of Hugging Face's; first names: ${names.slice(0, 3).join(", ")}`,
+    );
   const hyper = plain(root.get("hyper_parameters"));
   const part = options.part ?? "student";
   const found = part === "student" ? await findSettings(path, hyper) : undefined;
@@ -88,7 +94,7 @@ function matchTeacher(path: string, own: StoredTensors, options: LoadOptions): M
   const config = configFromFairseq(teacherFields(own, wavlm, where, options), wavlm ? "wavlm" : "hubert", { where });
   return {
     config: { ...config, featureProjection: own.has("post_extract_proj.weight") },
-    canonical: canonicalFromFairseq,
+    canonical: canonicalOf(config),
     unknown: "error",
     part: "teacher",
     notes: [
@@ -119,7 +125,8 @@ function teacherFields(own: StoredTensors, wavlm: boolean, where: string, option
     ? shape("encoder.layers.0.self_attn.grep_a")[1]
     : (options.teacherHeads ?? TEACHER_HEADS[dim] ?? fail("its attention heads are not recorded; give teacherHeads"));
   const large = own.has("feature_extractor.conv_layers.1.2.1.weight");
-  const [, perGroup, kernel] = shape("encoder.pos_conv.0.weight_v");
+  const batchNorm = own.has("encoder.pos_conv.0.running_var");
+  const [, perGroup, kernel] = shape(batchNorm ? "encoder.pos_conv.1.weight" : "encoder.pos_conv.0.weight_v");
   const fields = {
     extractor_mode: large ? "layer_norm" : "default",
     layer_norm_first: large,
@@ -132,6 +139,7 @@ function teacherFields(own: StoredTensors, wavlm: boolean, where: string, option
     encoder_attention_heads: heads,
     conv_pos: kernel,
     conv_pos_groups: dim / perGroup,
+    conv_pos_batch_norm: batchNorm,
   };
   if (!wavlm) return fields;
   const [buckets] = shape("encoder.layers.0.self_attn.relative_attention_bias.weight");

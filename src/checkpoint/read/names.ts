@@ -49,13 +49,17 @@ const SPELLING_RULES: Rules = [
   [/(layer_norm)\.beta$/, "$1.bias"],
 ];
 
+/** How many batches a BatchNorm has seen: of use in its training only. */
+const BATCHES_SEEN = "num_batches_tracked";
+
 function firstMatch(name: string, rules: Rules): string | undefined {
   for (const [pattern, replacement] of rules) if (pattern.test(name)) return name.replace(pattern, replacement);
   return undefined;
 }
 
-/** Our name of a Hugging Face or torchaudio tensor (without model prefix). */
-export function canonicalFromHuggingFace(name: string): string {
+/** Our name of a Hugging Face or torchaudio tensor (without model prefix); undefined for what only training reads. */
+export function canonicalFromHuggingFace(name: string): string | undefined {
+  if (name === `encoder.pos_conv_embed.batch_norm.${BATCHES_SEEN}`) return undefined;
   const renamed = firstMatch(name, TORCHAUDIO_RULES) ?? name;
   return firstMatch(renamed, SPELLING_RULES) ?? renamed;
 }
@@ -66,8 +70,26 @@ export function canonicalFromFairseq(name: string): string | undefined {
   return renamed === undefined ? undefined : canonicalFromHuggingFace(renamed);
 }
 
+/** What fairseq's names depend on. */
+type Naming = Pick<ModelConfig, "convNorm"> & Partial<Pick<ModelConfig, "posConv">>;
+
+/** Our name of a fairseq tensor of such a model: a BatchNorm before the positional convolution moves it one further. */
+export function canonicalOf({ posConv }: Partial<Naming>): (name: string) => string | undefined {
+  if (!posConv?.batchNorm) return canonicalFromFairseq;
+  return (name) => {
+    const [, place, rest] = /^encoder\.pos_conv\.([01])\.(.*)$/.exec(name) ?? [];
+    if (rest === undefined) return canonicalFromFairseq(name);
+    return rest === BATCHES_SEEN
+      ? undefined
+      : `encoder.pos_conv_embed.${place === "0" ? "batch_norm" : "conv"}.${rest}`;
+  };
+}
+
 /** The fairseq (WavLM, official student) name of one of our parameters. */
-export function fairseqName(name: string, config: Pick<ModelConfig, "convNorm">): string {
+export function fairseqName(name: string, config: Naming): string {
+  const positions = /^encoder\.pos_conv_embed\.(batch_norm|conv)\.(.*)$/.exec(name);
+  if (positions && config.posConv?.batchNorm)
+    return `encoder.pos_conv.${positions[1] === "conv" ? 1 : 0}.${positions[2]}`;
   const conv = /^(feature_extractor\.conv_layers\.\d+)\.layer_norm\.(.*)$/.exec(name);
   if (conv) return `${conv[1]}.2.${config.convNorm === "layer" ? "1." : ""}${conv[2]}`;
   return firstMatch(name, TO_FAIRSEQ) ?? name;
@@ -86,7 +108,7 @@ export function fromFairseqNames<T>(
   const found = new Map<string, T>();
   for (const [name, tensor] of tensors) {
     if (!name.startsWith(prefix)) continue;
-    const canonical = canonicalFromFairseq(name.slice(prefix.length));
+    const canonical = canonicalOf(config)(name.slice(prefix.length));
     if (canonical !== undefined) found.set(canonical, tensor);
   }
   const ordered = new Map<string, T>();
@@ -101,7 +123,7 @@ export function fromFairseqNames<T>(
 /** Renames our parameters to fairseq's names, in the same order, each with `prefix`. */
 export function toFairseqNames<T>(
   parameters: Iterable<readonly [string, T]>,
-  config: Pick<ModelConfig, "convNorm">,
+  config: Naming,
   prefix = "",
 ): Map<string, T> {
   return new Map(Array.from(parameters, ([name, value]) => [prefix + fairseqName(name, config), value]));

@@ -136,6 +136,7 @@ function isExtraLayer(name: string, config: ModelConfig): boolean {
 
 /** A positional conv with its weight norm removed: v is the weight itself and g its norm over channels, which is exact. */
 function foldedWeightNorm(config: ModelConfig, found: ReadonlyMap<string, StoredTensor>) {
+  if (config.posConv.batchNorm) return undefined;
   const conv = "encoder.pos_conv_embed.conv";
   const tensor = found.get(`${conv}.weight`);
   if (!tensor || found.has(`${conv}.weight_g`) || found.has(`${conv}.weight_v`)) return undefined;

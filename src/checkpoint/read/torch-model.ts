@@ -8,7 +8,7 @@ import { openTorch, pickleErrorIn } from "../formats/torch.ts";
 import { configFromFairseq, type TeacherKind } from "./config/fairseq.ts";
 import { type Fields, isFields } from "./config/fields.ts";
 import { openLightning } from "./lightning.ts";
-import { canonicalFromFairseq } from "./names.ts";
+import { canonicalOf } from "./names.ts";
 import { MAX_LISTED, tensorPaths } from "./outside.ts";
 import { isStateDict, openStateDict, stateDict, type TorchContent } from "./state-dict.ts";
 import { isTorchaudio, openTorchaudio } from "./torchaudio.ts";
@@ -82,9 +82,11 @@ function open(
   return openStateDict(content, state, { format, modelKey, metadata }, (tensors) => {
     const { prefix, own } = modelRoot(tensors, path);
     const { kind, fields, task, where } = build(tensors);
-    const config = configFromFairseq(fields, kind, { where, task });
-    const featureProjection = config.featureProjection || own.has("post_extract_proj.weight");
-    return { config: { ...config, featureProjection }, prefix, canonical: canonicalFromFairseq, unknown: "error" };
+    const said = configFromFairseq(fields, kind, { where, task });
+    const featureProjection = said.featureProjection || own.has("post_extract_proj.weight");
+    const batchNorm = said.posConv.batchNorm || own.has("encoder.pos_conv.0.running_var") || undefined;
+    const config = { ...said, featureProjection, posConv: { ...said.posConv, batchNorm } };
+    return { config, prefix, canonical: canonicalOf(config), unknown: "error" };
   });
 }
 

@@ -88,7 +88,8 @@ export function modelRoot(tensors: StoredTensors, path: string, part?: LoadOptio
   return { ...root, own: new Map(own) };
 }
 
-function partOf(prefix: string): LoadOptions["part"] {
+/** Whose a name says it is. */
+export function partOf(prefix: string): LoadOptions["part"] {
   if (STUDENT.test(prefix)) return "student";
   return TEACHER.test(prefix) ? "teacher" : undefined;
 }

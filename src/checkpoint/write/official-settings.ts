@@ -23,6 +23,7 @@ export function officialSettings(
   if (config.headDim === null || config.headLayers.length !== config.layers)
     fail(`it expects a head on each of the ${config.layers} layers, this student has ${config.headLayers.length}`);
   if (config.normalizeWaveform) fail("it never normalises waveforms, and this student expects normalised ones");
+  if (config.posConv.batchNorm) fail("its positional convolution is weight-normed, not behind a BatchNorm");
   if (config.relativePosition) fail("it has no relative position bias");
   if (config.layerNormEps !== 1e-5) fail(`its LayerNorms have eps 1e-5, this student's ${config.layerNormEps}`);
   if (config.frameRule !== "conv") fail("it counts the frames of padded items by the conv formula");

@@ -1,7 +1,9 @@
 // stillwave distill: trains the student of a recipe.
 import type { Command } from "commander";
 import { StillwaveError } from "../../errors.ts";
+import { printable } from "../../log/format.ts";
 import { collect } from "../collect.ts";
+import { threadsOption } from "../flags.ts";
 import type { Output } from "../output.ts";
 
 interface Options {
@@ -9,6 +11,7 @@ interface Options {
   readonly resume?: boolean;
   readonly force?: boolean;
   readonly out?: string;
+  readonly threads?: number;
   readonly json?: boolean;
 }
 
@@ -21,6 +24,7 @@ export function distillVerb(program: Command, output: Output, finish: (code: num
     .option("--resume", "go on from the last checkpoint of the run")
     .option("--force", "with --resume: although recipe, data or teacher have changed")
     .option("--out <dir>", "folder of the run (run.outDir of the recipe)")
+    .addOption(threadsOption())
     .option("--json", "print what happens as JSON, one event a line")
     .addHelpText(
       "after",
@@ -38,8 +42,10 @@ export function distillVerb(program: Command, output: Output, finish: (code: num
 
 async function run(name: string, options: Options, output: Output): Promise<number> {
   const { loadRecipe } = await import("../../distill/recipe/read.ts");
-  const out = options.out === undefined ? [] : [`run.outDir=${JSON.stringify(options.out)}`];
-  const recipe = await loadRecipe(name, [...(options.set ?? []), ...out]);
+  const { set = [], out, threads } = options;
+  const flags = Object.entries({ outDir: out, threads }).filter(([, value]) => value !== undefined);
+  const overrides = flags.map(([setting, value]) => `run.${setting}=${JSON.stringify(value)}`);
+  const recipe = await loadRecipe(name, [...set, ...overrides]);
   const { distillRun } = await import("../../distill/run.ts");
   const { prepareRun } = await import("../../distill/prepare.ts");
   const { runStoppable } = await import("../../training/signals.ts");
@@ -60,7 +66,7 @@ async function writeReport(folder: string, json: boolean, output: Output): Promi
   try {
     const { path, notes } = await reportRun(folder);
     if (json) output.jsonLine({ kind: "report", path, notes });
-    else output.print(`report           ${path}`);
+    else output.print(`report           ${printable(path)}`);
     for (const note of notes) output.note(note);
   } catch (error) {
     if (!(error instanceof StillwaveError)) throw error;

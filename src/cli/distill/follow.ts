@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { DistillEvent, EndEvent } from "../../distill/events.ts";
 import { InternalError } from "../../errors.ts";
-import { formatDuration, formatNumber, type Progress, startProgress } from "../../log/index.ts";
+import { formatDuration, formatNumber, type Progress, printable, startProgress } from "../../log/index.ts";
 import type { Output } from "../output.ts";
 
 const DIVERGED =
@@ -41,14 +41,14 @@ function noteText(event: Exclude<DistillEvent, { kind: "step" | "done" }>): stri
     case "start": {
       const { folder, totalSteps, step, epochs, batchesPerEpoch } = event;
       const from = step ? `, from step ${step}` : "";
-      return `run ${folder}: ${totalSteps} steps${from}; ${epochs} epochs of ${batchesPerEpoch} batches`;
+      return `run ${printable(folder)}: ${totalSteps} steps${from}; ${epochs} epochs of ${batchesPerEpoch} batches`;
     }
     case "note":
       return event.text;
     case "validation":
       return `step ${event.step}: validation loss ${formatNumber(event.loss)}${judged(event)}`;
     case "checkpoint":
-      return `step ${event.step}: checkpoint ${event.folder}`;
+      return `step ${event.step}: checkpoint ${printable(event.folder)}`;
     case "interrupted":
       return `stopped at step ${event.step} of ${event.totalSteps}: ${event.remedy}`;
   }
@@ -63,8 +63,8 @@ function doneText({ step, folder, already, summary }: Extract<DistillEvent, { ki
   const { initialValidation: before, finalValidation: after, best, diverged, models, seconds } = summary;
   const lines = [
     already
-      ? `${folder}: was done before, ${step} steps`
-      : `${folder}: done, ${step} steps in ${formatDuration(seconds)}`,
+      ? `${printable(folder)}: was done before, ${step} steps`
+      : `${printable(folder)}: done, ${step} steps in ${formatDuration(seconds)}`,
   ];
   if (before !== null && after !== null)
     lines.push(
@@ -73,7 +73,7 @@ function doneText({ step, folder, already, summary }: Extract<DistillEvent, { ki
     );
   if (diverged) lines.push(`                 ${DIVERGED}`);
   lines.push(
-    `model            ${join(folder, models.last)}${models.best ? ` (best: ${join(folder, models.best)})` : ""}`,
+    `model            ${printable(join(folder, models.last))}${models.best ? ` (best: ${printable(join(folder, models.best))})` : ""}`,
   );
   return lines.join("\n");
 }

@@ -1,6 +1,7 @@
 // What lies in a checkpoint, tensor by tensor, whether it makes up a model or not.
 import { existsSync } from "node:fs";
 import type { CheckpointReport } from "../../checkpoint/index.ts";
+import { printable } from "../../log/format.ts";
 import { formatTable } from "../table.ts";
 
 /** Unknown files may hold any number of tensors: text shows so many, --json and --tensors all. */
@@ -17,7 +18,12 @@ export async function contentsOf(subject: string): Promise<CheckpointReport | un
 export function formatTensors({ tensors }: CheckpointReport, limit = Number.POSITIVE_INFINITY): string {
   const rows = tensors
     .slice(0, limit)
-    .map(({ name, dtype, shape, used }) => [printable(name), dtype, `[${shape.join(", ")}]`, used ? "" : "not used"]);
+    .map(({ name, dtype, shape, used }) => [
+      name.slice(0, 200),
+      dtype,
+      `[${shape.join(", ")}]`,
+      used ? "" : "not used",
+    ]);
   const more = tensors.length > limit ? `\nand ${tensors.length - limit} more` : "";
   return formatTable(["tensor", "type", "shape", ""], rows, [0, 1, 2, 3]) + more;
 }
@@ -29,12 +35,7 @@ export function formatContents(report: CheckpointReport): string {
   );
   const metadata = keys.length > 0 ? `\n  found with it  ${printable(keys.join("; ")).slice(0, 200)}` : "";
   return (
-    `${report.path}: ${report.format}, ${report.tensors.length} tensors, no model that can be loaded${metadata}\n\n` +
+    `${printable(report.path)}: ${report.format}, ${report.tensors.length} tensors, no model that can be loaded${metadata}\n\n` +
     formatTensors({ ...report, tensors: report.tensors.map((tensor) => ({ ...tensor, used: true })) }, SHOWN)
   );
-}
-
-/** Names come from the file: nothing in them may move the cursor. */
-function printable(text: string): string {
-  return text.replace(/[^\x20-\x7e\u00a0-\uffff]/g, "?").slice(0, 200);
 }

@@ -1,4 +1,5 @@
 // An inspection as text for a terminal.
+import { printable } from "../../log/format.ts";
 import { layerShapesText, type ModelConfig } from "../../models/config.ts";
 import type { BlockProfile } from "../../models/profile.ts";
 import { formatTable } from "../table.ts";
@@ -14,7 +15,7 @@ export function formatInspection(inspection: Inspection): string {
   const { profile, reference, architecture } = inspection;
   const { parameters, macs, seconds, frames } = profile;
   const lines = [
-    `${inspection.subject}: ${KINDS[inspection.kind]}${inspection.format ? `, ${inspection.format}` : ""}`,
+    `${printable(inspection.subject)}: ${KINDS[inspection.kind]}${inspection.format ? `, ${inspection.format}` : ""}`,
     ...describeArchitecture(architecture).map((line) => `  ${line}`),
     ...describeRest(inspection).map((line) => `  ${line}`),
     "",
@@ -43,7 +44,7 @@ function describeArchitecture(config: ModelConfig): string[] {
     `family      ${config.family}: ${layers} layers, width ${dim}, FFN ${ffnDim}, ${heads} heads, ${config.normFirst ? "pre-LN" : "post-LN"}`,
     ...(config.layerShapes ? [`pruned      heads/FFN by layer: ${layerShapesText(config)}`] : []),
     `conv        ${conv}, ${config.convNorm === "group" ? "GroupNorm after the first" : "LayerNorm after each"}${config.convBias ? ", with bias" : ""}${config.channelScale ? ", channels scaled" : ""}${config.featureProjection ? ", then a projection" : ""}`,
-    `position    convolution of ${posConv.kernel} frames in ${posConv.groups} groups${position}`,
+    `position    convolution of ${posConv.kernel} frames in ${posConv.groups} groups${posConv.batchNorm ? ", behind a BatchNorm" : ""}${position}`,
     `attention   ${reuses ? `map of layer i from layer [${attentionFrom.join(", ")}]` : "every layer computes its own map"}`,
     ...(config.normalizeWaveform ? ["input       waveform brought to zero mean and unit variance"] : []),
     ...(config.headDim === null ? [] : [`heads       ${config.headLayers.length}, ${dim} -> ${config.headDim}`]),
@@ -59,8 +60,8 @@ function describeRest({ semantics, tensors, dtype, ignored, notes }: Inspection)
     );
   if (tensors) lines.push(`tensors     ${tensors.stored} in the file, ${tensors.used} used`);
   if (dtype) lines.push(`dtype       ${dtype}`);
-  if (ignored.length) lines.push(`ignored     ${ignored.slice(0, 8).join(", ")}${more(ignored.length - 8)}`);
-  for (const note of notes) lines.push(`note        ${note}`);
+  if (ignored.length) lines.push(`ignored     ${printable(ignored.slice(0, 8).join(", "))}${more(ignored.length - 8)}`);
+  for (const note of notes) lines.push(`note        ${printable(note)}`);
   return lines;
 }
 

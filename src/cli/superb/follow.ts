@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { InternalError } from "../../errors.ts";
 import type { EvaluateEvent } from "../../library/evaluate.ts";
-import { formatBytes, formatDuration, formatNumber, type Progress, startProgress } from "../../log/index.ts";
+import { formatBytes, formatDuration, formatNumber, type Progress, printable, startProgress } from "../../log/index.ts";
 import type { Output } from "../output.ts";
 
 type EventOf<Kind extends EvaluateEvent["kind"]> = Extract<EvaluateEvent, { kind: Kind }>;
@@ -41,7 +41,7 @@ function viewOn(output: Output) {
   };
   const show = (event: EvaluateEvent) => {
     const text = noteOf(event);
-    if (text !== undefined) (progress ?? output).note(text);
+    if (text !== undefined) (progress ?? output).note(printable(text));
     if (event.kind === "cache-start" && event.seconds > 0)
       begin({ label: "extract", total: event.utterances, startedAt: event.alreadyThere, unit: "file" });
     else if (event.kind === "cache-batch")
@@ -79,13 +79,13 @@ function noteOf(event: EvaluateEvent): string | undefined {
 function cacheText({ utterances, bytes, folder, alreadyThere, seconds }: EventOf<"cache-start">): string {
   const there = alreadyThere > 0 ? `, ${alreadyThere} are there` : "";
   const left = seconds > 0 ? `; ${formatDuration(seconds)} of speech to extract` : "";
-  return `hidden states of ${utterances} files: ${formatBytes(bytes)} in ${folder}${there}${left}`;
+  return `hidden states of ${utterances} files: ${formatBytes(bytes)} in ${printable(folder)}${there}${left}`;
 }
 
 function startText({ task, folder, upstream, layers, dim, headParameters, utterances }: EventOf<"start">): string {
   const { train, dev, test } = utterances;
   return (
-    `${task} of ${upstream} in ${folder}: ${layers} hidden states of ${dim}, a head of ${formatNumber(headParameters)} parameters; ` +
+    `${task} of ${printable(upstream)} in ${printable(folder)}: ${layers} hidden states of ${dim}, a head of ${formatNumber(headParameters)} parameters; ` +
     `${train} utterances to train, ${dev} dev, ${test} test`
   );
 }
@@ -100,12 +100,12 @@ function doneText({ folder, result, report, already }: EventOf<"done">): string 
   });
   const weights = layerWeights.map((weight, i) => `${upstream.layers[i]} ${weight.toFixed(3)}`).join(", ");
   return [
-    `${folder}: ${already ? "was done before" : "done"}`,
+    `${printable(folder)}: ${already ? "was done before" : "done"}`,
     ...lines.map((line, i) => `${i === 0 ? "test             " : "                 "}${line}`),
     `dev              ${dev.toFixed(2)} %, step ${chosen?.best?.step} at learning rate ${chosen ? formatRate(chosen.learningRate) : "?"}`,
     `layer weights    ${weights}`,
     `time             ${formatDuration(seconds.features)} hidden states, ${formatDuration(seconds.training)} training, ${formatDuration(seconds.testing)} testing`,
-    `files            ${join(folder, "result.json")}, ${join(folder, "predictions")}, ${join(folder, "head")}`,
-    `report           ${report}`,
+    `files            ${["result.json", "predictions", "head"].map((name) => printable(join(folder, name))).join(", ")}`,
+    `report           ${printable(report)}`,
   ].join("\n");
 }

@@ -4,6 +4,12 @@ import { type Line, numberedLines, splitTabs } from "../lines.ts";
 import { parseCsv } from "./csv.ts";
 import { type Entry, PATH_NAMES, shown } from "./entry.ts";
 
+/** The columns of a list (of the first entry, where each has its own), and its entries. */
+export interface Table {
+  readonly columns: readonly string[];
+  readonly entries: readonly Entry[];
+}
+
 /** How CSV may part its cells. */
 const SEPARATORS = [",", ";"];
 
@@ -11,12 +17,12 @@ const SEPARATORS = [",", ";"];
  * Entries of `text`; undefined where it is neither JSON nor has a header line that names the column of paths.
  * @throws StillwaveError with file and line for anything malformed.
  */
-export function readEntries(text: string, file: string): Entry[] | undefined {
+export function readEntries(text: string, file: string): Table | undefined {
   const lines = numberedLines(text);
   if (lines.length === 0) throw new StillwaveError(`${file}: the manifest is empty`);
   const first = lines[0].text.trimStart();
-  if (first.startsWith("[")) return jsonArray(text, file);
-  if (first.startsWith("{")) return jsonObjects(text, lines, file);
+  const isJson = first.startsWith("[") || first.startsWith("{");
+  if (isJson) return ofEntries(first.startsWith("[") ? jsonArray(text, file) : jsonObjects(text, lines, file));
   // a root folder of fairseq's may be called like a column ("audio"): what follows tells
   const isRoot = !first.includes("\t") && (lines.length === 1 || lines[1].text.includes("\t"));
   if (!isRoot && namesPaths(splitTabs(lines[0].text)))
@@ -36,10 +42,10 @@ const columnsOf = (cells: readonly string[]) => cells.map((name) => name.trim().
 
 const namesPaths = (cells: readonly string[]) => columnsOf(cells).some((name) => PATH_NAMES.includes(name));
 
-function table(rows: readonly { readonly number: number; readonly cells: readonly string[] }[], file: string): Entry[] {
+function table(rows: readonly { readonly number: number; readonly cells: readonly string[] }[], file: string): Table {
   const [header, ...others] = rows;
   const columns = columnsOf(header.cells);
-  return others.map(({ number, cells }): Entry => {
+  const entries = others.map(({ number, cells }): Entry => {
     if (cells.length !== columns.length)
       throw new StillwaveError(`${file}:${number}: ${cells.length} columns, the header line has ${columns.length}`);
     return entryOf(
@@ -47,7 +53,10 @@ function table(rows: readonly { readonly number: number; readonly cells: readonl
       columns.map((name, i) => [name, cells[i]]),
     );
   });
+  return { columns, entries };
 }
+
+const ofEntries = (entries: readonly Entry[]): Table => ({ columns: [...(entries[0]?.fields.keys() ?? [])], entries });
 
 function entryOf(place: string, values: readonly (readonly [string, unknown])[]): Entry {
   const fields = new Map<string, unknown>();
@@ -75,7 +84,7 @@ function jsonArray(text: string, file: string): Entry[] {
 
 /** One object a line, or one object whose keys are ids. */
 function jsonObjects(text: string, lines: readonly Line[], file: string): Entry[] {
-  const whole = lines.length === 1 || !isJson(lines[0].text) ? tryJson(text) : undefined;
+  const whole = lines.length === 1 || !parses(lines[0].text) ? tryJson(text) : undefined;
   const byId = whole && typeof whole === "object" ? Object.entries(whole) : [];
   const isById =
     byId.length > 0 &&
@@ -91,7 +100,7 @@ function jsonObjects(text: string, lines: readonly Line[], file: string): Entry[
     });
   }
   // an object over several lines that is no list
-  if (whole === undefined && lines.length > 1 && !isJson(lines[0].text)) parseJson(text, file, 1);
+  if (whole === undefined && lines.length > 1 && !parses(lines[0].text)) parseJson(text, file, 1);
   if (whole !== undefined && lines.length > 1)
     throw new StillwaveError(
       `${file}:1: a JSON object that is no list; expected one object a line, an array, or entries by id`,
@@ -99,7 +108,7 @@ function jsonObjects(text: string, lines: readonly Line[], file: string): Entry[
   return lines.map((line) => objectEntry(`${file}:${line.number}`, parseJson(line.text, file, line.number)));
 }
 
-const isJson = (text: string): boolean => tryJson(text) !== undefined;
+const parses = (text: string): boolean => tryJson(text) !== undefined;
 
 function tryJson(text: string): unknown {
   try {

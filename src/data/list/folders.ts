@@ -6,7 +6,7 @@ import { AUDIO_EXTENSIONS } from "../../audio/index.ts";
 import { StillwaveError } from "../../errors.ts";
 import type { CorpusKind, CorpusSource, Listed } from "../corpus.types.ts";
 import { numberedLines, readText } from "../lines.ts";
-import { KALDI_LIST } from "./kaldi.ts";
+import { kaldiFolders } from "./kaldi.ts";
 import { checkSplits, sortedById } from "./source.ts";
 
 interface Entry {
@@ -52,15 +52,14 @@ async function holdsSpeakers(path: string): Promise<boolean> {
   return false;
 }
 
-/** Says what lies at `source.path`: a folder with a wav.scp is Kaldi's; a split of LibriSpeech given by itself becomes its parent with that one split. */
+/** Says what lies at `source.path`: a folder with a wav.scp, or of such folders, is Kaldi's; a split of LibriSpeech given by itself becomes its parent with that one split. */
 export async function detectSource(source: CorpusSource): Promise<CorpusSource & { kind: CorpusKind }> {
   const path = resolve(source.path);
   if (source.kind) return { ...source, path, kind: source.kind };
   const info = await stat(path).catch(() => undefined);
   if (!info)
     throw new StillwaveError(`${source.path}: no such file or folder; give a folder of speech or a manifest file`);
-  const isKaldi = async () => (await stat(join(path, KALDI_LIST)).catch(() => undefined))?.isFile();
-  if (info.isFile() || (await isKaldi())) return { ...source, path, kind: "manifest" };
+  if (info.isFile() || kaldiFolders(path).length > 0) return { ...source, path, kind: "manifest" };
   for (const split of await foldersOf(path))
     if (await holdsSpeakers(split.path)) return { ...source, path, kind: "librispeech" };
   if (!source.splits && (await holdsSpeakers(path))) {

@@ -1,5 +1,5 @@
 // Reads a Kaldi data folder: wav.scp with plain paths, and segments, text and utt2spk where they are.
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { StillwaveError } from "../../errors.ts";
 import { type Line, numberedLines, readText, tokensOf } from "../lines.ts";
@@ -11,19 +11,45 @@ type Rows = ReadonlyMap<string, { readonly rest: string; readonly place: string 
 /** Name of the file that makes a folder one of Kaldi's. */
 export const KALDI_LIST = "wav.scp";
 
+/** Kaldi folders at `path`: itself, or those inside it, which are its splits. */
+export function kaldiFolders(path: string): { readonly folder: string; readonly split?: string }[] {
+  if (existsSync(join(path, KALDI_LIST))) return [{ folder: path }];
+  const folders = foldersIn(path).filter((name) => existsSync(join(path, name, KALDI_LIST)));
+  return folders.map((split) => ({ folder: join(path, split), split }));
+}
+
+/** None where `path` cannot be listed: whoever lists it in full says why. */
+function foldersIn(path: string): string[] {
+  try {
+    const entries = readdirSync(path, { withFileTypes: true }).filter((entry) => !entry.isFile());
+    return entries.map(({ name }) => name).sort();
+  } catch {
+    return [];
+  }
+}
+
+/** Utterances of the folders at `path`. */
+export async function listKaldi(path: string): Promise<Item[]> {
+  const folders = kaldiFolders(path);
+  if (folders.length === 0) throw new StillwaveError(`${path}: no ${KALDI_LIST} in it, nor in a folder of it`);
+  const lists = folders.map(async ({ folder, split }) =>
+    (await listFolder(folder)).map((item) => ({ ...item, split })),
+  );
+  return (await Promise.all(lists)).flat();
+}
+
 /** Utterances of a folder: its segments where it has them, else one a recording. */
-export async function listKaldi(folder: string): Promise<Item[]> {
+async function listFolder(folder: string): Promise<Item[]> {
   const read = (name: string) => rowsOf(join(folder, name));
   const [recordings, segments, text, speakers, channels] = await Promise.all(
     [KALDI_LIST, "segments", "text", "utt2spk", "reco2file_and_channel"].map(read),
   );
-  if (!recordings) throw new StillwaveError(`${join(folder, KALDI_LIST)}: no such file; a Kaldi data folder has one`);
   for (const { rest, place } of channels?.values() ?? [])
     if (!/\s[A1]$/.test(rest))
       throw new StillwaveError(
         `${place}: a channel other than the first; channels are averaged here, split the recordings first`,
       );
-  const items = scpItems(recordings, folder);
+  const items = scpItems(recordings ?? new Map(), folder);
   const spoken = segments ? cutItems(segments, items) : items;
   return spoken.map((item) => ({
     ...item,

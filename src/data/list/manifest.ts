@@ -43,11 +43,11 @@ async function readList(file: string): Promise<Item[]> {
   if ((await stat(file).catch(() => undefined))?.isDirectory()) return listKaldi(file);
   if (basename(file) === KALDI_LIST) return listKaldi(dirname(file));
   const text = await readText(file, "manifest", MAX_MANIFEST_BYTES);
-  const entries = readEntries(text, file);
-  if (entries) return itemsOf(entries, file);
+  const table = readEntries(text, file);
+  if (table) return itemsOf(table.entries, file);
   const lines = numberedLines(text);
-  if (isFairseq(lines)) return parseFairseq(lines, file);
   if (looksLikeScp(lines)) return listScp(lines, file);
+  if (isFairseq(lines)) return parseFairseq(lines, file);
   throw new StillwaveError(
     `${file}:${lines[0].number}: neither JSON, nor a root folder (fairseq), nor a Kaldi wav.scp, nor a header line with a column named ${PATH_NAMES.join(", ")}`,
   );

@@ -18,7 +18,8 @@ export function manifest(file: string, splits?: readonly string[]): CorpusSource
 }
 
 /** Sorts by id (code units, the same everywhere) and refuses two recordings with one id. */
-export function sortedById(listed: Listed[]): Listed[] {
+export function sortedById(entries: readonly Listed[]): Listed[] {
+  const listed = entries.map((entry, position): Listed => ({ ...entry, position }));
   listed.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : a.path < b.path ? -1 : 1));
   for (let i = 1; i < listed.length; i++) {
     if (listed[i].id !== listed[i - 1].id) continue;
@@ -30,10 +31,13 @@ export function sortedById(listed: Listed[]): Listed[] {
   return listed;
 }
 
-/** @throws StillwaveError if a wanted split is not among those present. */
+/** Splits that are asked for are not there: whoever asked can say where to ask otherwise. */
+export class MissingSplitError extends StillwaveError {}
+
+/** @throws MissingSplitError if a wanted split is not among those present. */
 export function checkSplits(wanted: readonly string[], present: readonly string[], where: string): void {
   const missing = wanted.filter((split) => !present.includes(split));
   if (missing.length === 0) return;
   const have = present.length > 0 ? `present: ${present.slice(0, 30).join(", ")}` : "there is none";
-  throw new StillwaveError(`${where}: no split ${missing.map((split) => `"${split}"`).join(", ")}; ${have}`);
+  throw new MissingSplitError(`${where}: no split ${missing.map((split) => `"${split}"`).join(", ")}; ${have}`);
 }

@@ -51,32 +51,25 @@ export function timesOf({ place, fields }: Entry): Times {
         `${place}: the column "${name}" (${shown(value)}) looks like a time and is not read; times are ${ACCEPTED}: rename it, or remove it`,
       );
   try {
-    return combine(
-      (unit, role) => given(fields, NAMES[unit][role], unit),
-      // `start` counts samples beside `frames` alone
-      given(fields, ["start", "begin"], "samples"),
-    );
+    return combine((unit, role) => given(fields, NAMES[unit][role], unit));
   } catch (error) {
     if (error instanceof StillwaveError) return { problem: error.message };
     throw error;
   }
 }
 
-function combine(find: (unit: Unit, role: Role) => Given | undefined, plainStart: Given | undefined): Times {
+function combine(find: (unit: Unit, role: Role) => Given | undefined): Times {
   const [inSeconds, inSamples] = (["seconds", "samples"] as const).map((unit) => ({
     start: find(unit, "start"),
     end: find(unit, "end"),
     length: find(unit, "length"),
   }));
   const part = ({ start, end }: typeof inSeconds) => start !== undefined || end !== undefined;
-  const startsWithFrames =
-    inSamples.length &&
-    !part(inSamples) &&
-    plainStart &&
-    inSeconds.start?.name === plainStart.name &&
-    !inSeconds.end &&
-    !inSeconds.length;
-  if (startsWithFrames) return spanOf("samples", { start: plainStart, end: undefined, length: inSamples.length });
+  // a plain start counts samples where frames alone stand beside it
+  const { start } = inSeconds;
+  const isPlain = start?.name === "start" || start?.name === "begin";
+  if (isPlain && inSamples.length && !part(inSamples) && !inSeconds.end && !inSeconds.length)
+    return spanOf("samples", { start, end: undefined, length: inSamples.length });
   if (part(inSeconds) && (part(inSamples) || inSamples.length)) {
     const named = [inSeconds.start ?? inSeconds.end, inSamples.start ?? inSamples.end ?? inSamples.length];
     throw new StillwaveError(

@@ -1,5 +1,6 @@
 // What a recipe file may say: every field with its type, bounds, default and a line of explanation for editors.
 import { z } from "zod";
+import { MAX_THREADS } from "../../runtime/runtime.ts";
 
 const count = (max: number) => z.int().min(1).max(max);
 const natural = (max: number) => z.int().min(0).max(max);
@@ -100,7 +101,9 @@ const studentSchema = objectOf({
 });
 
 const speech = objectOf({
-  path: path.describe("Folder (LibriSpeech layout or any) or TSV/JSONL manifest; package:... is inside the package"),
+  path: path.describe(
+    "Folder (LibriSpeech layout, Kaldi or any) or manifest (JSONL, JSON, CSV, TSV); package:... is inside the package",
+  ),
   splits: z.array(z.string().min(1)).max(64).default([]).describe("Sub-folders to use; empty: everything"),
 });
 
@@ -175,7 +178,7 @@ export const recipeSchema = objectOf({
     keepEvery: count(1e9).nullable().default(null).describe("Keep every k-th checkpoint for good; null: best and last"),
     logEverySteps: count(1e9).default(10),
     device: z.enum(["cpu", "cuda", "webgpu", "auto"]).default("cpu"),
-    threads: count(1024).nullable().default(null).describe("CPU threads of the engine; null: all cores"),
+    threads: count(MAX_THREADS).nullable().default(null).describe("CPU threads of the engine; null: all cores"),
   }),
 }).meta({ title: "Stillwave distillation recipe" });
 

@@ -30,8 +30,11 @@ export interface WrittenReport {
 /** Attention maps grow with the square of the length; a few seconds show what there is to see. */
 const ATTENTION_SECONDS = 5;
 
-/** Writes `report.html` into a run folder, finished or not, from what lies in it; loads the teacher again. */
-export async function reportRun(folder: string): Promise<WrittenReport> {
+/**
+ * Writes `report.html` into a run folder, finished or not, from what lies in it; loads the teacher again. `threads` inside one
+ * operation; default: the recipe's.
+ */
+export async function reportRun(folder: string, threads?: number): Promise<WrittenReport> {
   const record = await readRunRecord(folder, DISTILLATION);
   if (!record) throw new StillwaveError(`${folder}: not a run folder (no ${RECORD_NAME}); give the folder of a run`);
   const recipePath = join(folder, DISTILL_FILES.recipe);
@@ -39,9 +42,10 @@ export async function reportRun(folder: string): Promise<WrittenReport> {
     throw new StillwaveError(`${recipePath}: cannot be read (${error.code ?? error.message})`);
   });
   const recipe = parseRecipe(recipeText, recipePath);
+  const runtime = await createRuntime({ device: "cpu", threads: threads ?? recipe.run.threads ?? undefined });
   const teacher = await loadCheckpoint(recipe.teacher);
   const notes: string[] = [];
-  const attention = await compareAttention(folder, recipe, teacher).catch((error: unknown) => {
+  const attention = await compareAttention(folder, { recipe, teacher, runtime }).catch((error: unknown) => {
     if (!(error instanceof StillwaveError)) throw error;
     notes.push(`no attention maps in the report: ${error.message}`);
     return undefined;
@@ -86,7 +90,10 @@ function versionsOf({ environment, recipe, created }: DistillRecord): Record<str
 }
 
 /** Both models on the same utterance, unmasked. */
-async function compareAttention(folder: string, recipe: Recipe, teacher: LoadedModel): Promise<AttentionComparison> {
+async function compareAttention(
+  folder: string,
+  { recipe, teacher, runtime }: { readonly recipe: Recipe; readonly teacher: LoadedModel; readonly runtime: Runtime },
+): Promise<AttentionComparison> {
   const finished = [DISTILL_FILES.best, DISTILL_FILES.last]
     .map((name) => join(folder, name))
     .find((path) => existsSync(path));
@@ -94,7 +101,6 @@ async function compareAttention(folder: string, recipe: Recipe, teacher: LoadedM
   const student = await loadModel(finished);
   const shortest = Math.max(receptiveField(student.config.conv), receptiveField(teacher.config.conv));
   const { id, wave } = await firstUtterance(folder, recipe, shortest);
-  const runtime = await createRuntime({ device: "cpu", threads: recipe.run.threads ?? undefined });
   return {
     utterance: id,
     seconds: wave.length / SAMPLE_RATE_HZ,

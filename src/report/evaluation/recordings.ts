@@ -32,16 +32,23 @@ const NOT_PLAYED: Recording = { reason: "it is in no format that browsers play" 
  * gets a reason: a report never fails for a recording, and never embeds a file that is no audio.
  */
 export function embedRecordings(
-  rows: readonly Pick<Prediction, "audio">[],
+  rows: readonly Pick<Prediction, "audio" | "segment">[],
   root: string,
   budget = MAX_URI_CHARACTERS,
 ): Recording[] {
   let left = budget;
-  return rows.map(({ audio }) => {
+  return rows.map(({ audio, segment }) => {
     const recording = embed(audio, root, left);
-    if ("uri" in recording) left -= recording.uri.length;
-    return recording;
+    if (!("uri" in recording)) return recording;
+    left -= recording.uri.length;
+    return segment ? { uri: recording.uri + fragmentOf(segment) } : recording;
   });
+}
+
+/** The part of a recording that a player shall play. */
+function fragmentOf({ start, samples, sampleRateHz }: NonNullable<Prediction["segment"]>): string {
+  const [from, to] = [start, start + samples].map((value) => Number((value / sampleRateHz).toFixed(3)));
+  return `#t=${from},${to}`;
 }
 
 function embed(audio: string | undefined, root: string, left: number): Recording {

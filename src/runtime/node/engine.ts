@@ -41,9 +41,12 @@ function chooseEngine(wanted: string): Engine {
   }
 }
 
+/** Where the native engine's module is. */
+export const nativeEnginePath = (): string => require.resolve("onnxruntime-node");
+
 function nativeEngine(): Engine {
   const ort = require("onnxruntime-node") as Ort;
-  // Failures reach us as exceptions; without this the probe for CUDA also prints them. Read once, before the first session.
+  // Failures reach us as exceptions. Read once, before the first session.
   ort.env.logLevel = "fatal";
   return { kind: "native", version: ort.env.versions.node ?? ort.env.versions.common, ort };
 }

@@ -11,8 +11,9 @@ import { toOnnx } from "../../onnx/serialize.ts";
 import { createExecutable } from "../executable.ts";
 import { openSession } from "../onnx-file.ts";
 import type { OnnxFile } from "../onnx-file.types.ts";
-import type { Device, Executable, Runtime } from "../runtime.ts";
+import { type Device, type Executable, MAX_THREADS, type Runtime } from "../runtime.ts";
 import { type Engine, howToAdd, loadEngine, outOfMemory } from "./engine.ts";
+import { problemStarting } from "./probe.ts";
 
 export type { OnnxFile } from "../onnx-file.types.ts";
 export type { Device, Executable, Feed, Feeds, Runtime } from "../runtime.ts";
@@ -56,15 +57,7 @@ async function problemWith(device: Device): Promise<string | undefined> {
   const { ort } = engine;
   if (!ort.listSupportedBackends) return `it needs the native engine; ${howToAdd(engine)}`;
   if (!ort.listSupportedBackends().some(({ name }) => name === device)) return "not in this build of ONNX Runtime";
-  try {
-    const { scalar } = await import("../../graph/value.ts");
-    const probe: Graph = { name: "probe", outputs: new Map([["one", scalar(1)]]) };
-    const session = await ort.InferenceSession.create(encodeModel(toOnnx(probe)), { executionProviders: [device] });
-    await session.release();
-    return undefined;
-  } catch (error) {
-    return String((error as Error).message).split("\n")[0];
-  }
+  return problemStarting(device);
 }
 
 /** The devices that work here, in our names. Starts each once. */
@@ -95,12 +88,16 @@ function startEngine(threads: number): Engine {
   return engine;
 }
 
+function checkThreads(threads: number): void {
+  if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS)
+    throw new UsageError(`threads must be a whole number from 1 to ${MAX_THREADS}, got ${threads}`);
+}
+
 /** A runtime on one device. A device that is not there is an error that says what is; nothing falls back silently. */
 export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
   const { device: wanted = "cpu", threads = availableParallelism(), optimize = "none", arena = true } = options;
   const { spin = process.env.STILLWAVE_SPIN !== "0" } = options;
-  if (!Number.isInteger(threads) || threads < 1)
-    throw new UsageError(`threads must be a positive integer, got ${threads}`);
+  checkThreads(threads);
   const device = await chooseDevice(wanted);
   const engine = startEngine(threads);
   const { ort } = engine;
@@ -138,6 +135,7 @@ async function externalData(path: string): Promise<{ path: string; data: Uint8Ar
  * @throws StillwaveError where it is no model
  */
 export async function openOnnxFile(path: string, threads = availableParallelism()): Promise<OnnxFile> {
+  checkThreads(threads);
   const { kind, ort } = startEngine(threads);
   const options: InferenceSession.SessionOptions = {
     externalData: kind === "wasm" ? await externalData(path) : undefined,

@@ -1,13 +1,14 @@
 // What a cache folder holds: its description, its whole shards, and what of it is of no use any more.
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
+import { recordingKey } from "../../data/recording.ts";
 import { StillwaveError } from "../../errors.ts";
 import { makeFolder, writeFileAtomic } from "../../files.ts";
 import { type AudioSource, type CacheEntry, contentKey, type Shard } from "./cache.types.ts";
-import type { CacheFacts } from "./layout.ts";
+import { type CacheFacts, DESCRIPTION_NAME } from "./layout.ts";
 import { readShard, removeShard, shardNumber } from "./shard.ts";
-
-const DESCRIPTION_NAME = "cache.json";
+import { removeOldMarks } from "./uses.ts";
 
 /** An entry and the shard it lies in. */
 export interface Located {
@@ -52,7 +53,7 @@ export async function describeFolder(folder: string, facts: CacheFacts): Promise
   await makeFolder(folder);
   const path = join(folder, DESCRIPTION_NAME);
   const text = await readFile(path, "utf8").catch(() => undefined);
-  const found = text === undefined ? undefined : parse(text);
+  const found = parse(text);
   if (found?.fingerprint === facts.fingerprint) return [];
   if (found?.fingerprint !== undefined)
     throw new StillwaveError(`${path}: describes features of another upstream; remove or rename the folder`);
@@ -60,15 +61,38 @@ export async function describeFolder(folder: string, facts: CacheFacts): Promise
   return text === undefined ? [] : [`${path}: damaged, written again`];
 }
 
-function parse(text: string): { readonly fingerprint?: string } | undefined {
+/** What a folder says of itself; undefined where that is missing or damaged. */
+export async function readDescription(folder: string): Promise<CacheFacts | undefined> {
+  return parse(await readFile(join(folder, DESCRIPTION_NAME), "utf8").catch(() => undefined));
+}
+
+const description = z.object({
+  format: z.int(),
+  fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
+  dtype: z.enum(["float16", "float32"]),
+  upstream: z.object({
+    name: z.string(),
+    kind: z.enum(["model", "onnx", "fbank", "mfcc"]),
+    fingerprint: z.string(),
+    layers: z.array(z.string()),
+    dim: z.int(),
+    samplesPerFrame: z.int(),
+    // caches of format 1, which are listed and never read, lack it
+    minSamples: z.int().default(0),
+    parameters: z.int().nullable(),
+  }),
+});
+
+function parse(text = ""): CacheFacts | undefined {
   try {
-    const value = JSON.parse(text) as { fingerprint?: unknown } | null;
-    const fingerprint = value?.fingerprint;
-    return typeof fingerprint === "string" && /^[0-9a-f]{64}$/.test(fingerprint) ? { fingerprint } : undefined;
+    return description.parse(JSON.parse(text));
   } catch {
     return undefined;
   }
 }
+
+/** What a write that was cut off left. */
+export const isRemains = (file: string): boolean => /^\.(shard-|cache\.json|use-).*\.tmp$/.test(file);
 
 /**
  * Removes what no run will read again: damaged shards, what a killed run left half-written, and shards that hold nothing but
@@ -80,16 +104,21 @@ export async function cleanFolder(
   sources: readonly AudioSource[],
 ): Promise<CacheIndex> {
   const { shards, damaged } = await readIndex(folder, facts);
-  const current = new Map(sources.map((source) => [source.path, contentKey(source)]));
-  const outdated = ({ entries }: Shard) =>
-    entries.every((entry) => current.has(entry.path) && current.get(entry.path) !== contentKey(entry));
+  const stamp = ({ bytes, mtimeMs }: AudioSource) => `${bytes} ${mtimeMs}`;
+  const stamps = new Map(sources.map((source) => [source.path, stamp(source)]));
+  const current = new Map(sources.map((source) => [recordingKey(source), contentKey(source)]));
+  const differs = (found: string | undefined, own: string) => found !== undefined && found !== own;
+  const isOutdated = (entry: CacheEntry) =>
+    differs(stamps.get(entry.path), stamp(entry)) || differs(current.get(recordingKey(entry)), contentKey(entry));
+  const outdated = ({ entries }: Shard) => entries.every(isOutdated);
   for (const number of [...damaged.map(({ number }) => number), ...shards.filter(outdated).map(({ number }) => number)])
     await removeShard(folder, number);
+  await removeOldMarks(folder);
   const names = new Set(await list(folder));
   for (const file of names) {
     const number = shardNumber(file);
     const orphan = number !== undefined && !names.has(file.replace(/\.bin$/, ".json"));
-    if (orphan || /^\.(shard-|cache\.json).*\.tmp$/.test(file)) await rm(join(folder, file), { force: true });
+    if (orphan || isRemains(file)) await rm(join(folder, file), { force: true });
   }
   return readIndex(folder, facts);
 }

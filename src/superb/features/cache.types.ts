@@ -1,14 +1,14 @@
 // What features are opened from, what is told on the way, and what a cache remembers.
 import type { BadFile, OnBadFile } from "../../data/index.ts";
+import { type RecordingPart, recordingKey } from "../../data/recording.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import type { FeatureSource } from "./features.types.ts";
 
 export type FeatureDtype = "float16" | "float32";
 
 /** A recording by name. Two may lie in one file. */
-export interface FeatureUtterance {
+export interface FeatureUtterance extends RecordingPart {
   readonly id: string;
-  readonly path: string;
   /** Length at 16 kHz. */
   readonly samples: number;
 }
@@ -75,8 +75,8 @@ export interface OpenedFeatures {
   readonly folder: string | null;
 }
 
-/** An audio file as it was when it was looked at: with another size or time it is another recording. */
-export interface AudioSource {
+/** An audio file, or a part of it, as it was when it was looked at: with another size or time it is another recording. */
+export interface AudioSource extends RecordingPart {
   /** Absolute. */
   readonly path: string;
   readonly samples: number;
@@ -100,5 +100,5 @@ export interface Shard {
 }
 
 /** Changes when the file does. */
-export const contentKey = ({ path, samples, bytes, mtimeMs }: AudioSource): string =>
-  `${path}\0${samples}\0${bytes}\0${mtimeMs}`;
+export const contentKey = (source: AudioSource): string =>
+  `${recordingKey(source)}\0${source.samples}\0${source.bytes}\0${source.mtimeMs}`;

@@ -1,5 +1,7 @@
 // Runs an upstream over audio files: batches of like length, decoded in threads; a failure names its file.
+import { describeBad } from "../../data/bad-files.ts";
 import { type BadFile, type OnBadFile, type PlannedBatch, prefetchBatches } from "../../data/index.ts";
+import { type RecordingPart, recordingKey } from "../../data/recording.ts";
 import { StillwaveError } from "../../errors.ts";
 import { planBatches } from "../../extract/batches.ts";
 import type { UtteranceStates } from "../../upstream/frames.ts";
@@ -8,8 +10,8 @@ import type { Upstream } from "../../upstream/upstream.ts";
 import type { AudioSource } from "./cache.types.ts";
 
 export interface ExtractedBatch {
-  /** Paths and states, in order. */
-  readonly items: readonly { readonly path: string; readonly states: UtteranceStates }[];
+  /** Recordings and their states, in order. */
+  readonly items: readonly (RecordingPart & { readonly states: UtteranceStates })[];
   readonly bad: readonly BadFile[];
 }
 
@@ -24,7 +26,9 @@ interface ReadOptions {
  * alone. Without the files of some of its batches the plan is the same otherwise: what resumes gives the same numbers.
  */
 export function planExtraction(sources: readonly AudioSource[], batchSeconds: number): PlannedBatch[] {
-  const utterances = sources.map(({ path, samples }) => ({ id: path, path, samples }));
+  const utterances = sources.map(({ path, segment, samples }) => {
+    return { id: recordingKey({ path, segment }), path, segment, samples };
+  });
   return planBatches(utterances, batchSeconds).reverse();
 }
 
@@ -39,18 +43,21 @@ export async function* extractBatches(
 ): AsyncGenerator<ExtractedBatch, void, undefined> {
   const { signal } = options;
   try {
-    for await (const { batch, bad } of prefetchBatches(plan, options)) {
+    for await (const { index, batch, bad } of prefetchBatches(plan, options)) {
       if (signal?.aborted) return;
-      const { wave, paddedSamples, samples, paths } = batch;
+      const { wave, paddedSamples, samples, paths, ids } = batch;
+      const segments = new Map(plan[index].items.map(({ id, segment }) => [id, segment]));
       const waves = samples.map((count, item) => ({
         path: paths[item],
+        segment: segments.get(ids[item]),
         wave: wave.subarray(item * paddedSamples, item * paddedSamples + count),
       }));
       const { sound, unsound } = await runSound(waves, (some) => statesOf(upstream, some));
-      if (unsound.length > 0 && options.onBadFile === "stop") throw named(unsound[0]);
+      if (unsound.length > 0 && options.onBadFile === "stop")
+        throw new StillwaveError(describeBad(badFileOf(unsound[0])));
       yield {
-        items: sound.map(({ item, result }) => ({ path: item.path, states: result })),
-        bad: [...bad, ...unsound.map(({ item: { path }, error }) => ({ path, reason: error.message }))],
+        items: sound.map(({ item: { path, segment }, result }) => ({ path, segment, states: result })),
+        bad: [...bad, ...unsound.map(badFileOf)],
       };
     }
   } catch (error) {
@@ -58,13 +65,15 @@ export async function* extractBatches(
   }
 }
 
-interface NamedWave {
-  readonly path: string;
+interface NamedWave extends RecordingPart {
   readonly wave: Float32Array;
 }
 
-const named = ({ item, error }: { readonly item: NamedWave; readonly error: StillwaveError }) =>
-  new StillwaveError(`${item.path}: ${error.message}`);
+const badFileOf = ({ item, error }: { readonly item: NamedWave; readonly error: StillwaveError }): BadFile => ({
+  path: item.path,
+  segment: item.segment,
+  reason: error.message,
+});
 
 /** States of waveforms. An upstream does not say which of them it fails on. */
 async function statesOf(

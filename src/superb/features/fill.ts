@@ -1,10 +1,12 @@
 // Fills a cache: states of the files that are missing, extracted batch by batch, written shard by shard.
 import { statfs } from "node:fs/promises";
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
+import { describeBad } from "../../data/bad-files.ts";
 import type { BadFile, OnBadFile } from "../../data/index.ts";
+import { recordingKey } from "../../data/recording.ts";
 import { StillwaveError } from "../../errors.ts";
 import { diskError, isDiskFull, makeFolder } from "../../files.ts";
-import { lockFolder } from "../../training/lock.ts";
+import { lockWhenFree, type RunLock } from "../../training/lock.ts";
 import type { UtteranceStates } from "../../upstream/frames.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import { type AudioSource, contentKey, type FeatureEvent, type FeatureOptions } from "./cache.types.ts";
@@ -45,7 +47,8 @@ export interface Filled {
 export async function* fillCache(job: CacheJob, drop?: number): AsyncGenerator<FeatureEvent, Filled, undefined> {
   const { folder, facts, sources } = job;
   await makeFolder(folder);
-  const lock = await lockFolder(folder);
+  const lock = yield* waitingForLock(job);
+  if (!lock) return { index: await readIndex(folder, facts), bad: [] };
   const bad: BadFile[] = [];
   try {
     if (lock.takenOver) yield { kind: "note", text: `${folder}: took over ${lock.takenOver}` };
@@ -67,6 +70,24 @@ export async function* fillCache(job: CacheJob, drop?: number): AsyncGenerator<F
     throw diskError(error, folder, "; --cache <folder> puts the states elsewhere");
   } finally {
     await lock.release();
+  }
+}
+
+/** The lock of the folder as soon as nobody else fills it; undefined where the signal came first. */
+async function* waitingForLock({
+  folder,
+  signal,
+}: CacheJob): AsyncGenerator<FeatureEvent, RunLock | undefined, undefined> {
+  const waiting = lockWhenFree(folder, signal);
+  for (;;) {
+    const { done, value } = await waiting.next();
+    if (done) return value;
+    const { pid, host, since } = value;
+    const when = since ? ` since ${since.replace("T", " ").slice(0, 16)} UTC` : "";
+    yield {
+      kind: "note",
+      text: `${folder}: process ${pid} on ${host} has been filling this cache${when}; waiting for it (Ctrl-C stops)`,
+    };
   }
 }
 
@@ -108,7 +129,7 @@ async function* writeShards(
   first: number,
 ): AsyncGenerator<FeatureEvent, BadFile[], undefined> {
   const { folder, facts, upstream, sources, shardBytes = SHARD_BYTES } = job;
-  const byPath = new Map(missing.map((source) => [source.path, source]));
+  const byKey = new Map(missing.map((source) => [recordingKey(source), source]));
   const began = performance.now();
   const bad: BadFile[] = [];
   let number = first;
@@ -123,13 +144,13 @@ async function* writeShards(
   try {
     for await (const batch of extractBatches(upstream, planExtraction(missing, upstream.batchSeconds), job)) {
       const leftOut = [...batch.bad];
-      for (const { path, states } of batch.items) {
-        const source = byPath.get(path)!;
+      for (const { path, segment, states } of batch.items) {
+        const source = byKey.get(recordingKey({ path, segment }))!;
         const encoded = tryEncoding(states, facts);
         if (encoded instanceof StillwaveError) {
-          const reason = encoded.message;
-          if (job.onBadFile === "stop") throw new StillwaveError(`${path}: ${reason}`);
-          leftOut.push({ path, reason });
+          const file = { path, segment, reason: encoded.message };
+          if (job.onBadFile === "stop") throw new StillwaveError(describeBad(file));
+          leftOut.push(file);
           continue;
         }
         writer ??= new ShardWriter(folder, number++);
@@ -139,7 +160,7 @@ async function* writeShards(
         bytes += encoded.length;
       }
       bad.push(...leftOut);
-      for (const { path, reason } of leftOut) yield { kind: "note", text: `left out: ${path}: ${reason}` };
+      for (const file of leftOut) yield { kind: "note", text: `left out: ${describeBad(file)}` };
       if (writer && writer.bytes >= shardBytes) await flush();
       const seconds = samples / SAMPLE_RATE_HZ;
       const audioSecondsPerSecond = seconds / Math.max(1e-3, (performance.now() - began) / 1000);

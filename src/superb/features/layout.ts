@@ -10,6 +10,9 @@ import type { FeatureDtype } from "./cache.types.ts";
 /** Raised when caches of an earlier version cannot be read. */
 const CACHE_FORMAT = 2;
 
+/** A cache folder's description; its time is that of the last use. */
+export const DESCRIPTION_NAME = "cache.json";
+
 export const BYTES_OF: Record<FeatureDtype, number> = { float16: 2, float32: 4 };
 
 /** What the numbers of a cache have in common. */

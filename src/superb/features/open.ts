@@ -2,8 +2,9 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { littleEndianHost } from "../../checkpoint/index.ts";
-import { BadFiles } from "../../data/bad-files.ts";
+import { BadFiles, describeBad } from "../../data/bad-files.ts";
 import type { BadFile } from "../../data/index.ts";
+import { type RecordingPart, recordingKey } from "../../data/recording.ts";
 import { InternalError, StillwaveError, UsageError, unknownName } from "../../errors.ts";
 import {
   type AudioSource,
@@ -16,9 +17,11 @@ import {
 } from "./cache.types.ts";
 import { describeFolder, readIndex } from "./cache-index.ts";
 import { cachedSource } from "./cached-source.ts";
+import type { FeatureSource } from "./features.types.ts";
 import { type CacheJob, fillCache } from "./fill.ts";
 import { cacheFacts, cacheFolder, defaultCacheRoot } from "./layout.ts";
 import { streamFeatures, unusableFiles } from "./streamed-source.ts";
+import { markUse } from "./uses.ts";
 
 const PARALLEL_STATS = 64;
 
@@ -35,47 +38,80 @@ export async function* openFeatures(
   const { files, bad: unfit } = await lookAt(options.utterances, upstream.minSamples);
   if (onBadFile === "stop") unfit.throwIfAny(options.utterances.length);
   const bad = unfit.sorted();
-  for (const { path, reason } of bad) yield { kind: "note", text: `left out: ${path}: ${reason}` };
+  for (const file of bad) yield { kind: "note", text: `left out: ${describeBad(file)}` };
   const usable = options.utterances.filter(({ id }) => files.has(id));
   if (options.cacheRoot === null) {
     // what is left out must be known before anything is trained: every file is gone through once
     const unusable =
       onBadFile === "skip" ? await unusableFiles(upstream, [...files.values()], { workers, signal }) : [];
     if (signal?.aborted) return undefined;
-    for (const { path, reason } of unusable) yield { kind: "note", text: `left out: ${path}: ${reason}` };
-    const paths = new Set(unusable.map(({ path }) => path));
-    const sound = usable.filter(({ id }) => !paths.has(files.get(id)?.path ?? ""));
+    for (const file of unusable) yield { kind: "note", text: `left out: ${describeBad(file)}` };
+    const left = leftOut(options.utterances, [...bad, ...unusable]);
+    const sound = usable.filter(({ id }) => !left.some((other) => other.id === id));
     const source = streamFeatures(upstream, sound, { workers });
-    return { source, leftOut: leftOut(options.utterances, [...bad, ...unusable]), folder: null };
+    return { source, leftOut: left, folder: null };
   }
   if (!littleEndianHost)
     throw new StillwaveError("caches of features need a little-endian machine; go without one (--no-cache)");
   const facts = cacheFacts(upstream, dtype);
   const folder = cacheFolder(resolve(options.cacheRoot ?? defaultCacheRoot()), facts);
   for (const text of await describeFolder(folder, facts)) yield { kind: "note", text };
-  const sources = [...new Map([...files.values()].map((file) => [file.path, file])).values()];
+  const sources = [...new Map([...files.values()].map((file) => [recordingKey(file), file])).values()];
   const { shardBytes, freeBytes } = options;
   const job: CacheJob = { folder, facts, upstream, sources, onBadFile, workers, signal, shardBytes, freeBytes };
+  const release = await markUse(folder);
+  let source: FeatureSource | undefined;
+  try {
+    source = yield* openCached(job, { files, bad, options, release });
+  } finally {
+    if (!source) await release();
+  }
+  return source && { source, leftOut: leftOut(options.utterances, bad), folder };
+}
+
+interface Wanted {
+  readonly files: ReadonlyMap<string, AudioSource>;
+  /** Grows by what cannot be extracted. */
+  readonly bad: BadFile[];
+  readonly options: FeatureOptions;
+  /** Called when the source is closed. */
+  readonly release: () => Promise<void>;
+}
+
+/** The source over a cache that is filled first; undefined where the signal stopped it. */
+async function* openCached(
+  job: CacheJob,
+  { files, bad, options, release }: Wanted,
+): AsyncGenerator<FeatureEvent, FeatureSource | undefined, undefined> {
+  const { folder, facts, sources, signal } = job;
   let index = await readIndex(folder, facts);
   if (sources.some((source) => !index.entries.has(contentKey(source)))) {
     const filled = yield* fillCache(job);
     index = filled.index;
     bad.push(...filled.bad);
   }
-  const unusable = new Set(bad.map(({ path }) => resolve(path)));
-  const missing = sources.some((source) => !unusable.has(source.path) && !index.entries.has(contentKey(source)));
+  const unusable = new Set(bad.map(absoluteKey));
+  const missing = sources.some(
+    (source) => !unusable.has(recordingKey(source)) && !index.entries.has(contentKey(source)),
+  );
   if (missing && signal?.aborted) return undefined;
   if (missing) throw new InternalError(`features: ${folder} lacks states that were extracted`);
   const readable = new Map([...files].filter(([, file]) => index.entries.has(contentKey(file))));
   const source = cachedSource({ folder, facts, files: readable, index, repair: repairing(job, readable, options) });
-  return { source, leftOut: leftOut(options.utterances, bad), folder };
+  return {
+    ...source,
+    async close() {
+      await source.close();
+      await release();
+    },
+  };
 }
 
 /** Makes a damaged shard again, with the files of this source. */
 function repairing(job: CacheJob, files: ReadonlyMap<string, AudioSource>, { onNote }: FeatureOptions) {
   return async (shard: number, reason: string) => {
     onNote?.(`${job.folder}: shard ${shard} is damaged: ${reason}; its states are extracted again`);
-    const sources = [...new Map([...files.values()].map((file) => [file.path, file])).values()];
+    const sources = [...new Map([...files.values()].map((file) => [recordingKey(file), file])).values()];
     // a stopped source is closed by its owner; half a repair would only be noticed later
     const events = fillCache({ ...job, sources, onBadFile: "stop", signal: undefined }, shard);
     for (;;) {
@@ -100,25 +136,29 @@ async function lookAt(utterances: readonly FeatureUtterance[], minSamples: numbe
   for (let from = 0; from < utterances.length; from += PARALLEL_STATS) {
     const some = utterances.slice(from, from + PARALLEL_STATS);
     for (const { path } of some) if (!known.has(path)) known.set(path, look(path));
-    for (const { id, path, samples } of some) {
+    for (const { id, path, segment, samples } of some) {
       const found = (await known.get(path))!;
-      if ((lengths.get(path) ?? samples) !== samples)
-        throw new UsageError(`${path}: given as ${lengths.get(path)} and as ${samples} samples; it has one length`);
-      lengths.set(path, samples);
+      const key = recordingKey({ path, segment });
+      if ((lengths.get(key) ?? samples) !== samples)
+        throw new UsageError(`${path}: given as ${lengths.get(key)} and as ${samples} samples; it has one length`);
+      lengths.set(key, samples);
       if (files.has(id)) throw new UsageError(`features: two utterances have the id "${id}"; ids must be unique`);
-      if (typeof found === "string") bad.add(path, found);
+      if (typeof found === "string") bad.add(path, found, segment);
       else if (samples < minSamples)
-        bad.add(path, `too short: ${samples} samples at 16 kHz, at least ${minSamples} are needed`);
-      else files.set(id, { path: resolve(path), samples, bytes: found.size, mtimeMs: found.mtimeMs });
+        bad.add(path, `too short: ${samples} samples at 16 kHz, at least ${minSamples} are needed`, segment);
+      else files.set(id, { path: resolve(path), segment, samples, bytes: found.size, mtimeMs: found.mtimeMs });
     }
   }
   return { files, bad };
 }
 
 function leftOut(utterances: readonly FeatureUtterance[], bad: readonly BadFile[]): LeftOut[] {
-  const reasons = new Map(bad.map(({ path, reason }) => [resolve(path), reason]));
-  return utterances.flatMap(({ id, path }) => {
-    const reason = reasons.get(resolve(path));
-    return reason === undefined ? [] : [{ id, path, reason }];
+  const reasons = new Map(bad.map((file) => [absoluteKey(file), file.reason]));
+  return utterances.flatMap((utterance) => {
+    const { id, path, segment } = utterance;
+    const reason = reasons.get(absoluteKey(utterance));
+    return reason === undefined ? [] : [{ id, path, ...(segment && { segment }), reason }];
   });
 }
+
+const absoluteKey = ({ path, segment }: RecordingPart): string => recordingKey({ path: resolve(path), segment });

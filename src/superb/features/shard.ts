@@ -66,9 +66,18 @@ export class ShardWriter {
   }
 
   add(source: AudioSource, frames: number, bytes: Uint8Array): void {
-    const { path, samples, bytes: fileBytes, mtimeMs } = source;
+    const { path, segment, samples, bytes: fileBytes, mtimeMs } = source;
     const crc = checksum(bytes);
-    this.entries.push({ path, samples, bytes: fileBytes, mtimeMs, frames, offset: this.size, crc });
+    this.entries.push({
+      path,
+      ...(segment && { segment }),
+      samples,
+      bytes: fileBytes,
+      mtimeMs,
+      frames,
+      offset: this.size,
+      crc,
+    });
     this.chunks.push(bytes);
     this.size += bytes.length;
   }

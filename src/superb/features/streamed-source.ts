@@ -1,7 +1,8 @@
 // Hidden states without a cache: every batch is decoded and goes through the upstream when it is asked for.
 
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
-import type { BadFile, PlannedItem } from "../../data/index.ts";
+import { type BadFile, describeBad } from "../../data/bad-files.ts";
+import type { PlannedItem } from "../../data/index.ts";
 import { InternalError, StillwaveError } from "../../errors.ts";
 import type { UtteranceStates } from "../../upstream/frames.ts";
 import { framesOfSamples } from "../../upstream/frames.ts";
@@ -70,13 +71,13 @@ export async function unusableFiles(
 
 /** The samples that the frames of a span are made of, in whole frame shifts. */
 function cropOf(utterance: FeatureUtterance, span: Span, upstream: Upstream): PlannedItem {
-  const { id, path, samples: fileSamples } = utterance;
+  const { id, path, segment, samples: fileSamples } = utterance;
   const { samplesPerFrame, minSamples } = upstream;
   if (span.start === 0 && span.frames === framesOfSamples(fileSamples, upstream))
-    return { id, path, start: 0, samples: fileSamples, fileSamples };
+    return { id, path, segment, start: 0, samples: fileSamples, fileSamples };
   const start = span.start * samplesPerFrame;
   const shifts = span.frames - 1 + Math.ceil(minSamples / samplesPerFrame);
-  return { id, path, start, samples: Math.min(shifts * samplesPerFrame, fileSamples - start), fileSamples };
+  return { id, path, segment, start, samples: Math.min(shifts * samplesPerFrame, fileSamples - start), fileSamples };
 }
 
 /** Neighbours that may go through the upstream together. */
@@ -105,9 +106,8 @@ async function decodeAndExtract(
   const plan = [{ items, paddedSamples: Math.max(...items.map(({ samples }) => samples)) }];
   for await (const { bad, items: found } of extractBatches(upstream, plan, { onBadFile: "skip", workers })) {
     if (bad.length === 0) return found.map(({ states }) => states);
-    const [{ path, reason }] = bad;
     throw new StillwaveError(
-      `${path}: ${reason}; repair or remove it (without a cache a file is read when it is needed, and cannot be left out then)`,
+      `${describeBad(bad[0])}; repair or remove it (without a cache a file is read when it is needed, and cannot be left out then)`,
     );
   }
   return [];

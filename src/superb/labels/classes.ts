@@ -1,12 +1,12 @@
-// Files with class labels: what every corpus of keywords, speakers or intents is read into; and labels.tsv.
-import { dirname, extname, resolve } from "node:path";
-import { listSome, parseTable, readLines, splitTabs } from "../../data/lines.ts";
-import { StillwaveError, UsageError } from "../../errors.ts";
+// Files with class labels: what every corpus of keywords, speakers or intents is read into.
+import { listSome } from "../../data/lines.ts";
+import type { ListedPart } from "../../data/span.ts";
+import { StillwaveError } from "../../errors.ts";
 
 export const SPLITS = ["train", "dev", "test"] as const;
 export type Split = (typeof SPLITS)[number];
 
-export interface LabelledFile {
+export interface LabelledFile extends ListedPart {
   readonly id: string;
   readonly path: string;
   readonly split: Split;
@@ -25,42 +25,6 @@ export interface Slot {
 export interface LabelledCorpus {
   readonly slots: readonly Slot[];
   readonly files: readonly LabelledFile[];
-}
-
-/**
- * Reads `labels.tsv`: a header line with the columns file and split (train, dev or test) and one with the labels. Paths are
- * relative to the file. Classes are those of the training split, sorted.
- * @param columns the columns with the labels, one a slot, e.g. `label` or `speaker`
- * @throws StillwaveError with file and line for anything malformed, or listing labels that training never sees.
- */
-export async function readLabelsTsv(
-  file: string,
-  columns: string | readonly string[] = "label",
-): Promise<LabelledCorpus> {
-  const wanted = typeof columns === "string" ? [columns] : columns;
-  const { rows, columns: present } = parseTable(await readLines(file, "label"), file, splitTabs, ["file", "split"]);
-  for (const column of wanted) {
-    if (!present.includes(column))
-      throw new UsageError(`${file}: no column "${column}"; it has ${present.slice(0, 20).join(", ")}`);
-  }
-  const seen = new Map<string, number>();
-  const files = rows.map((row): LabelledFile => {
-    const place = `${file}:${row.number}`;
-    const [path, split] = ["file", "split"].map((name) => row.get(name) ?? "");
-    const labels = wanted.map((name) => row.get(name) ?? "");
-    const empty = path === "" ? "file" : wanted[labels.indexOf("")];
-    if (empty !== undefined) throw new StillwaveError(`${place}: the ${empty} is empty`);
-    const earlier = seen.get(path);
-    if (earlier !== undefined) throw new StillwaveError(`${place}: ${path} was on line ${earlier} already`);
-    seen.set(path, row.number);
-    return {
-      id: path.slice(0, path.length - extname(path).length),
-      path: resolve(dirname(file), path),
-      split: splitNamed(split, place),
-      labels,
-    };
-  });
-  return { slots: slotsOf(files, wanted, file, "sorted"), files };
 }
 
 /** @throws StillwaveError naming `place` for a name that is none of the splits. */

@@ -1,7 +1,7 @@
 // Fluent Speech Commands (Lugosch et al., arXiv:1904.03670): train, valid and test CSV with three slots.
-// CSV is split here because d3-dsv reads a quote that is not closed, and text behind a closing one, without an error.
 import { basename, extname, join } from "node:path";
-import { type Line, parseTable, readLines } from "../../data/lines.ts";
+import { readText } from "../../data/lines.ts";
+import { parseCsv } from "../../data/list/csv.ts";
 import { StillwaveError } from "../../errors.ts";
 import { type LabelledCorpus, type LabelledFile, slotsOf, splitNamed } from "./classes.ts";
 
@@ -16,13 +16,18 @@ export async function readFluentCommands(root: string): Promise<LabelledCorpus> 
   const files: LabelledFile[] = [];
   for (const name of ["train", "valid", "test"]) {
     const file = join(root, "data", `${name}_data.csv`);
-    const split0 = (text: string, line: Line) => splitCsv(text, `${file}:${line.number}`);
-    const { rows } = parseTable(await readLines(file, "intent label"), file, split0, ["path", ...INTENT_SLOTS]);
-    for (const row of rows) {
-      const path = row.get("path")!;
-      const labels = INTENT_SLOTS.map((slot) => row.get(slot)!);
-      if (path === "" || labels.includes(""))
-        throw new StillwaveError(`${file}:${row.number}: a path or slot is empty`);
+    const [header, ...rows] = parseCsv(await readText(file, "intent label"), file);
+    const columns = (header?.cells ?? []).map((column) => column.trim());
+    const missing = ["path", ...INTENT_SLOTS].filter((column) => !columns.includes(column));
+    if (missing.length > 0)
+      throw new StillwaveError(
+        `${file}:1: the header line has no column ${missing.join(", ")}; it has ${columns.join(", ")}`,
+      );
+    for (const { number, cells } of rows) {
+      if (cells.length !== columns.length)
+        throw new StillwaveError(`${file}:${number}: ${cells.length} columns, the header line has ${columns.length}`);
+      const [path, ...labels] = ["path", ...INTENT_SLOTS].map((column) => cells[columns.indexOf(column)]);
+      if (path === "" || labels.includes("")) throw new StillwaveError(`${file}:${number}: a path or slot is empty`);
       files.push({ id: basename(path, extname(path)), path: join(root, path), split: splitNamed(name, file), labels });
     }
   }
@@ -32,23 +37,4 @@ export async function readFluentCommands(root: string): Promise<LabelledCorpus> 
     seen.add(id);
   }
   return { slots: slotsOf(files, INTENT_SLOTS, root, "first seen"), files };
-}
-
-/** A cell, quoted or plain, and the comma or end behind it. */
-const CELL = /(?:"([^"]*(?:""[^"]*)*)"|([^",][^,]*)?)(,|$)/y;
-
-/** Cells of one CSV line; quoted cells may hold commas and doubled quotes, no line breaks. */
-export function splitCsv(text: string, place: string): string[] {
-  const cells: string[] = [];
-  for (let at = 0; ; at = CELL.lastIndex) {
-    CELL.lastIndex = at;
-    const match = CELL.exec(text);
-    if (!match) {
-      const closed = /^"[^"]*(?:""[^"]*)*"(?!")/.test(text.slice(at));
-      throw new StillwaveError(`${place}: ${closed ? "text after a closing quote" : "a quote is not closed"}`);
-    }
-    const [, quoted, plain = "", end] = match;
-    cells.push(quoted?.replaceAll('""', '"') ?? plain);
-    if (end === "") return cells;
-  }
 }

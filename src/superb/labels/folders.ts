@@ -4,7 +4,8 @@ import { readdir, realpath, stat } from "node:fs/promises";
 import { extname, join, relative, sep } from "node:path";
 import { AUDIO_EXTENSIONS } from "../../audio/index.ts";
 import { StillwaveError } from "../../errors.ts";
-import { type LabelledCorpus, type LabelledFile, readLabelsTsv, type Split, slotsOf } from "./classes.ts";
+import { type LabelledCorpus, type LabelledFile, type Split, slotsOf } from "./classes.ts";
+import { readLabelsTsv } from "./table.ts";
 
 const SPLIT_FOLDERS: Readonly<Record<string, Split>> = {
   train: "train",
@@ -30,13 +31,14 @@ async function audioBelow(folder: string, above: readonly string[] = []): Promis
   return found;
 }
 
-/** Labels of `columns` of `<root>/labels.tsv` where there is one, else folders, whose classes answer the question `slot`. */
+/** Labels of `columns` of `<root>/labels.tsv` where there is one, or of `root` where it is a list, else folders, whose classes answer the question `slot`. */
 export async function readLabels(
   root: string,
   columns: string | readonly string[],
   slot: string,
 ): Promise<LabelledCorpus> {
-  const table = join(root, "labels.tsv");
+  const isFile = (await stat(root).catch(() => undefined))?.isFile() === true;
+  const table = isFile ? root : join(root, "labels.tsv");
   return existsSync(table) ? readLabelsTsv(table, columns) : readLabelFolders(root, slot);
 }
 

@@ -1,5 +1,6 @@
 // Every setting of an evaluation: its type, its bounds, and the line that help, editors and recipes say of it.
 import { z } from "zod";
+import { MAX_THREADS } from "../../runtime/runtime.ts";
 
 const count = z.int().min(1);
 const natural = z.int().min(0);
@@ -35,7 +36,7 @@ const data = z.strictObject({
   lexicon: open(list, "pronunciations WORD P H O N E S (repeatable, in order)"),
   phones: open(text, "phones of every utterance (default: phones.txt of the corpus)"),
   stress: choice(["stressed", "folded"], "stress marks of vowels"),
-  labelColumns: open(list, "columns of labels.tsv"),
+  labelColumns: open(list, "columns of labels.tsv, or of the list that is the corpus"),
   testRoot: open(text, "the separate test archive of Speech Commands"),
   splitFile: open(text, "VoxCeleb1's official split file"),
   onBadFile: z.enum(["stop", "skip"]).default("stop").describe("stop, or skip and list"),
@@ -86,7 +87,7 @@ const features = z.strictObject({
 const run = z.strictObject({
   outDir: open(text, "folder of the run (default: runs/superb-<task>-<upstream>)"),
   device: z.enum(["cpu", "cuda", "webgpu", "auto"]).default("cpu").describe("where models and heads run"),
-  threads: open(count, "threads inside one operation (default: all cores)"),
+  threads: open(count.max(MAX_THREADS), "threads inside one operation (default: all cores)"),
 });
 
 /** The settings as a user gives them, in code, in a recipe or by flags. What is left open, task and protocol decide. */

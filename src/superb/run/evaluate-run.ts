@@ -1,7 +1,7 @@
 // One evaluation from its settings to its result: corpus, upstream, hidden states, heads, test, files.
 
 import { StillwaveError } from "../../errors.ts";
-import { diskError, refusalOf } from "../../files.ts";
+import { unexpectedDiskError } from "../../files.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { withNotes } from "../../training/notes.ts";
@@ -67,7 +67,7 @@ async function* evaluateNoting(
     const runtime = await createRuntime({ device, threads });
     yield* evaluateWith({ asked, force, signal, folder, task, data, upstream, runtime, note });
   } catch (error) {
-    throw diskError(error, refusalOf(error)?.path ?? folder.path, ", and go on with --resume");
+    throw unexpectedDiskError(error);
   } finally {
     await upstream?.dispose();
     await folder.close();

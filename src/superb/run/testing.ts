@@ -66,8 +66,8 @@ export async function* testHead(
   if (answers[0].size < utterances.length) return undefined;
   const results: DecodingResult[] = [];
   for (const [i, given] of answers.entries()) {
-    const predictions = utterances.map(({ id, reference, path }): Prediction => {
-      return { id, reference, hypothesis: given.get(id) ?? "", audio: path };
+    const predictions = utterances.map(({ id, reference, path, segment }): Prediction => {
+      return { id, reference, hypothesis: given.get(id) ?? "", audio: path, segment };
     });
     const file = join(EVALUATION_FILES.predictions, fileName(i));
     await writePredictions(join(folder, file), predictions);

@@ -12,7 +12,7 @@ const load = (data: DataSettings) =>
     const mute = utterances.filter(({ transcript }) => !transcript?.trim());
     if (mute.length > 0)
       throw new StillwaveError(
-        `${data.root}: no transcript of ${listUtterances(mute)}; expected <speaker>-<chapter>.trans.txt beside them`,
+        `${data.root}: no transcript of ${listUtterances(mute)}; expected <speaker>-<chapter>.trans.txt beside them, or a column text of the manifest`,
       );
     const vocabulary = characterVocabulary();
     return {

@@ -1,12 +1,13 @@
 // Tasks that tell classes apart: lengths read, a dev split held out where there is none, labels as numbers.
-import { MIN_SAMPLES, probeAudio } from "../../audio/index.ts";
+import { type AudioProbe, MIN_SAMPLES, probeAudio, type Segment } from "../../audio/index.ts";
 import { BadFiles, type OnBadFile, reasonOf } from "../../data/bad-files.ts";
 import { describeNotes, type FileNote } from "../../data/file-notes.ts";
+import { fitTo } from "../../data/span.ts";
 import { InternalError, StillwaveError } from "../../errors.ts";
 import type { LabelledCorpus, LabelledFile, Split } from "../labels/classes.ts";
 import type { DataSettings } from "../recipe/schema.ts";
 import { SLOT_SEPARATOR } from "./objective.ts";
-import { HELD_OUT_SOURCE, isHeldOut, LEFT_IN_TRAIN, taskData } from "./splits.ts";
+import { HELD_OUT_SOURCE, isHeldOut, LEFT_IN_TRAIN, perSplit, refuseShared, taskData } from "./splits.ts";
 import type { Task, TaskData, TaskUtterance } from "./task.types.ts";
 
 const PARALLEL_PROBES = 32;
@@ -26,9 +27,10 @@ function withDev(files: readonly LabelledFile[]): { files: readonly LabelledFile
   return { files: moved, heldOut: true };
 }
 
-async function lengthsOf(files: readonly LabelledFile[], onBadFile: OnBadFile) {
+/** Lengths and parts of the files that can be used. */
+async function fitsOf(files: readonly LabelledFile[], onBadFile: OnBadFile) {
   const bad = new BadFiles();
-  const lengths = new Map<string, number>();
+  const probes = new Map<string, AudioProbe>();
   const fileNotes: FileNote[] = [];
   // background noises are in train and in dev
   const paths = [...new Set(files.map(({ path }) => path))];
@@ -37,36 +39,45 @@ async function lengthsOf(files: readonly LabelledFile[], onBadFile: OnBadFile) {
     while (next < paths.length) {
       const path = paths[next++];
       try {
-        const { samples16k, note } = await probeAudio(path);
-        if (note !== undefined) fileNotes.push({ path, note });
-        if (samples16k >= MIN_SAMPLES) lengths.set(path, samples16k);
-        else bad.add(path, `too short: ${samples16k} samples at 16 kHz, at least ${MIN_SAMPLES} are needed`);
+        const probe = await probeAudio(path);
+        probes.set(path, probe);
+        if (probe.note !== undefined) fileNotes.push({ path, note: probe.note });
       } catch (error) {
         bad.add(path, reasonOf(error, path));
       }
     }
   };
   await Promise.all(Array.from({ length: Math.min(PARALLEL_PROBES, paths.length) }, lane));
-  if (onBadFile === "stop") bad.throwIfAny(paths.length);
-  return { lengths, badFiles: bad.sorted(), fileNotes: describeNotes(fileNotes) };
+  const fits = new Map<LabelledFile, { readonly samples: number; readonly segment?: Segment }>();
+  const reported = new Set<string>();
+  for (const file of files) {
+    const probe = probes.get(file.path);
+    const fit = probe && fitTo(file, probe, MIN_SAMPLES);
+    if (typeof fit === "object") fits.set(file, fit);
+    else if (fit !== undefined && !reported.has(file.path + fit)) bad.add(file.path, fit);
+    if (fit !== undefined) reported.add(file.path + fit);
+  }
+  if (onBadFile === "stop") bad.throwIfAny(files.length);
+  return { fits, badFiles: bad.sorted(), fileNotes: describeNotes(fileNotes) };
 }
 
 /** @throws StillwaveError naming bad files under `stop`, or a split without files. */
 export async function classData(root: string, corpus: LabelledCorpus, onBadFile: OnBadFile): Promise<TaskData> {
   const { files, heldOut } = withDev(corpus.files);
-  const { lengths, badFiles, fileNotes } = await lengthsOf(files, onBadFile);
+  const { fits, badFiles, fileNotes } = await fitsOf(files, onBadFile);
   const places = corpus.slots.map(({ values }) => new Map(values.map((value, i) => [value, i])));
   const utterances: Record<Split, TaskUtterance[]> = { train: [], dev: [], test: [] };
-  for (const { id, path, split, labels, randomCropSeconds } of files) {
-    const samples = lengths.get(path);
-    if (samples === undefined) continue;
+  for (const file of files) {
+    const { id, path, split, labels, randomCropSeconds } = file;
+    const fit = fits.get(file);
+    if (!fit) continue;
     const label = labels.map((value, slot) => {
       const place = places[slot].get(value);
       if (place === undefined) throw new InternalError(`label "${value}" is not among its slot's`);
       return place;
     });
     const crop = randomCropSeconds === undefined ? {} : { randomCropSeconds };
-    utterances[split].push({ id, path, samples, label, reference: labels.join(SLOT_SEPARATOR), ...crop });
+    utterances[split].push({ id, path, ...fit, label, reference: labels.join(SLOT_SEPARATOR), ...crop });
   }
   for (const [split, list] of Object.entries(utterances))
     if (list.length === 0)
@@ -98,6 +109,18 @@ export const classification = ({ score, corpus, ...task }: Classification): Task
     outputs,
     normalizeStates,
   }),
-  load: async (data) =>
-    classData(data.root, await corpus(data, data.labelColumns ?? task.labelColumns), data.onBadFile),
+  load: async (data) => {
+    const loaded = await classData(
+      data.root,
+      await corpus(data, data.labelColumns ?? task.labelColumns),
+      data.onBadFile,
+    );
+    // noise of which a random second is taken is in train and dev
+    const whole = (one: TaskUtterance) => one.randomCropSeconds === undefined;
+    refuseShared(
+      data.root,
+      perSplit((split) => loaded.utterances[split].filter(whole)),
+    );
+    return loaded;
+  },
 });

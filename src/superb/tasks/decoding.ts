@@ -33,7 +33,7 @@ export interface Transcription {
 export interface Decoding {
   /** `greedy`, `prefix beam 10`, `lexicon beam 5, 4-gram.arpa, weight 2, word score -1`. */
   readonly name: string;
-  /** The `count` best transcriptions of one utterance's logits, [frames, vocab], best first. */
+  /** The `count` best different transcriptions of one utterance's logits, [frames, vocab], best first. */
   decode(logits: Float32Array, count?: number): Transcription[];
 }
 
@@ -69,8 +69,13 @@ export async function createDecoding(
     name: `prefix beam ${beam}`,
     decode(logits, count = 1) {
       const emissions = logSoftmax(logits, vocab, new Float32Array(logits.length));
-      const results = prefixBeamSearch(emissions, search, count);
-      return results.map(({ symbols, logProbability }) => transcribed(symbols, logProbability));
+      const found = new Map<string, Transcription>();
+      // several prefixes say one text: with another silence between words, or an end
+      for (const { symbols, logProbability } of prefixBeamSearch(emissions, search, count > 1 ? beam : 1)) {
+        const one = transcribed(symbols, logProbability);
+        if (!found.has(one.text)) found.set(one.text, one);
+      }
+      return [...found.values()].slice(0, count);
     },
   };
 }
@@ -122,7 +127,7 @@ function spelledWords(lm: string, { words }: NgramModel, { ids }: Vocabulary, on
     if (spellings.length === 0) throw new StillwaveError("no words but <s>, </s> and the like");
     if (unspellable.length > 0)
       onNote(
-        `${lm}: ${unspellable.length} of ${spellings.length + unspellable.length} words are left out, which cannot be spelled with this head's letters (${lettersOf(ids)}): ${listSome(unspellable, 5)}`,
+        `${lm}: ${unspellable.length} of ${spellings.length + unspellable.length} words ${unspellable.length === 1 ? "is" : "are"} left out: not spelled with this head's letters (${lettersOf(ids)}): ${listSome(unspellable, 5)}`,
       );
     return spellings;
   } catch (error) {

@@ -1,5 +1,5 @@
 // PR, phoneme recognition: a linear head on every frame, trained with CTC, scored by the phone error rate.
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Utterance } from "../../data/index.ts";
 import { StillwaveError } from "../../errors.ts";
@@ -21,14 +21,14 @@ async function phonesOf(data: DataSettings, utterances: readonly Utterance[]) {
     const mute = utterances.filter(({ transcript }) => !transcript);
     if (mute.length > 0)
       throw new StillwaveError(
-        `${root}: no transcript of ${listUtterances(mute)}; a lexicon needs <chapter>.trans.txt`,
+        `${root}: no transcript of ${listUtterances(mute)}; a lexicon needs <chapter>.trans.txt, or a column text of the manifest`,
       );
     const spoken = utterances.map(({ id, transcript }) => ({ id, transcript: transcript! }));
     const vocabulary = phoneVocabulary(stress ?? "stressed");
     return { phones: pronounce(spoken, await readLexicon(lexicon), vocabulary, stress ?? "stressed"), vocabulary };
   }
-  const file =
-    data.phones ?? join(root.endsWith(".tsv") || root.endsWith(".jsonl") ? dirname(root) : root, "phones.txt");
+  const folder = statSync(root).isFile() ? dirname(root) : root;
+  const file = data.phones ?? join(folder, "phones.txt");
   if (!data.phones && !existsSync(file))
     throw new StillwaveError(`${file}: not there; give the corpus's phones with --phones <file> or --lexicon <file>`);
   const phones = await readPhones(file, stress ?? "stressed");

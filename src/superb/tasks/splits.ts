@@ -1,10 +1,14 @@
 // The splits of a speech corpus with transcripts: which folders are train, dev and test, and their utterances.
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { type BadFile, openCorpus, type Utterance } from "../../data/index.ts";
 import { listSome } from "../../data/lines.ts";
+import { KALDI_LIST, kaldiFolders } from "../../data/list/kaldi.ts";
 import { listManifest } from "../../data/list/manifest.ts";
+import { type RecordingPart, sharing } from "../../data/recording.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
 import { SPLITS, type Split } from "../labels/classes.ts";
 import type { DataSettings } from "../recipe/schema.ts";
@@ -47,8 +51,11 @@ const splitsOfManifest = async (file: string): Promise<string[]> => [
 async function chooseSplits({ root, splits = {} }: DataSettings): Promise<Record<Split, readonly string[]>> {
   const info = await stat(root).catch(() => undefined);
   if (!info)
-    throw new StillwaveError(`${root}: no such folder or manifest; --data is a corpus in LibriSpeech's layout`);
-  const present = info.isFile() ? await splitsOfManifest(root) : await foldersOf(root);
+    throw new StillwaveError(
+      `${root}: no such folder or manifest; --data is a corpus in LibriSpeech's layout, a manifest or a folder of Kaldi folders`,
+    );
+  const isList = info.isFile() || existsSync(join(root, KALDI_LIST));
+  const present = isList ? await splitsOfManifest(root) : await foldersOf(root);
   const taken = new Map<string, Split>();
   for (const split of SPLITS)
     for (const name of splits[split] ?? []) {
@@ -78,7 +85,8 @@ async function chooseSplits({ root, splits = {} }: DataSettings): Promise<Record
 async function openSplits(options: DataSettings): Promise<CorpusSplits> {
   const { root, onBadFile } = options;
   const chosen = await chooseSplits(options);
-  const kind = (await stat(root)).isFile() ? "manifest" : "librispeech";
+  const isList = (await stat(root)).isFile() || kaldiFolders(root).length > 0;
+  const kind = isList ? "manifest" : "librispeech";
   const badFiles: BadFile[] = [];
   const notes: string[] = [];
   const utterances: Record<Split, readonly Utterance[]> = { train: [], dev: [], test: [] };
@@ -105,17 +113,21 @@ async function openSplits(options: DataSettings): Promise<CorpusSplits> {
   };
 }
 
-/** @throws StillwaveError where a recording is in two splits. */
-function refuseShared(root: string, utterances: CorpusSplits["utterances"]): void {
-  const seen = new Map<string, Split>();
-  for (const split of SPLITS) {
-    const twice = utterances[split].map(({ id }) => id).filter((id) => seen.has(id));
-    if (twice.length > 0)
-      throw new StillwaveError(
-        `${root}: ${twice.length} utterances are in both ${seen.get(twice[0])} and ${split} (${listSome(twice, 5)}); a score on them means nothing`,
-      );
-    for (const { id } of utterances[split]) seen.set(id, split);
-  }
+/** @throws StillwaveError where an utterance, or speech that it shares with another, is in two splits. */
+export function refuseShared(
+  root: string,
+  utterances: PerSplit<readonly (RecordingPart & { readonly id: string })[]>,
+): void {
+  for (const [i, split] of SPLITS.entries())
+    for (const other of SPLITS.slice(0, i)) {
+      const ids = new Set(utterances[other].map(({ id }) => id));
+      const same = utterances[split].filter(({ id }) => ids.has(id));
+      const twice = same.length > 0 ? same : sharing(utterances[other], utterances[split]);
+      if (twice.length > 0)
+        throw new StillwaveError(
+          `${root}: ${twice.length} utterances are in both ${other} and ${split} (${named(twice)}); a score on them means nothing`,
+        );
+    }
 }
 
 /** What a result says about a split. */
@@ -128,8 +140,10 @@ export function factsOf(utterances: readonly { readonly samples: number }[], sou
 function fingerprintOf(utterances: TaskData["utterances"]): string {
   const hash = createHash("sha256");
   for (const split of SPLITS)
-    for (const { id, samples, label, reference, randomCropSeconds } of utterances[split])
-      hash.update(`${JSON.stringify([split, id, samples, label, reference, randomCropSeconds ?? null])}\n`);
+    for (const { id, segment, samples, label, reference, randomCropSeconds } of utterances[split]) {
+      const part = segment ? [segment.start, segment.samples] : [];
+      hash.update(`${JSON.stringify([split, id, samples, label, reference, randomCropSeconds ?? null, ...part])}\n`);
+    }
   return hash.digest("hex");
 }
 
@@ -160,7 +174,10 @@ export async function labelledSplits(
   const { utterances, names, badFiles, notes } = await openSplits(data);
   const { objective, of } = await labelsOf(everySplit(utterances));
   const labelled = perSplit((split) =>
-    utterances[split].map((one): TaskUtterance => ({ id: one.id, path: one.path, samples: one.samples, ...of(one) })),
+    utterances[split].map((one): TaskUtterance => {
+      const { id, path, segment, samples } = one;
+      return { id, path, ...(segment && { segment }), samples, ...of(one) };
+    }),
   );
   return taskData({ root: data.root, utterances: labelled, objective, badFiles, notes }, names);
 }
@@ -168,9 +185,11 @@ export async function labelledSplits(
 /** All splits, as one list. */
 export const everySplit = <T>(utterances: PerSplit<readonly T[]>): T[] => SPLITS.flatMap((split) => utterances[split]);
 
+const named = (list: readonly { readonly id: string }[]): string => {
+  const ids = list.map(({ id }) => id);
+  return listSome(ids, 5);
+};
+
 /** `3 utterances (a, b, c)`. */
 export const listUtterances = (list: readonly { readonly id: string }[]): string =>
-  `${list.length} utterances (${listSome(
-    list.map(({ id }) => id),
-    5,
-  )})`;
+  `${list.length} utterances (${named(list)})`;

@@ -1,5 +1,6 @@
 // What a task of the benchmark is: its recipe, its head, and how a corpus becomes labelled utterances.
 import type { BadFile } from "../../data/index.ts";
+import type { RecordingPart } from "../../data/recording.ts";
 import type { HeadConfig } from "../heads/config.ts";
 import type { Split } from "../labels/classes.ts";
 import type { TaskRecipe } from "../recipe/defaults.ts";
@@ -9,9 +10,8 @@ import type { Label, ObjectiveSpec } from "./objective.ts";
 
 export type PerSplit<T> = Readonly<Record<Split, T>>;
 
-export interface TaskUtterance {
+export interface TaskUtterance extends RecordingPart {
   readonly id: string;
-  readonly path: string;
   /** At 16 kHz. */
   readonly samples: number;
   readonly label: Label;

@@ -70,11 +70,12 @@ export async function evaluate(
     for (const [item, answer] of parts.objective.predict(output).entries()) answers.set(batch[item].id, answer);
   }
   if (answers.size < utterances.length) return undefined;
-  const predictions = utterances.map(({ id, reference, path }) => ({
+  const predictions = utterances.map(({ id, reference, path, segment }) => ({
     id,
     reference,
     hypothesis: answers.get(id)!,
     audio: path,
+    segment,
   }));
   return { loss: loss / utterances.length, predictions };
 }

@@ -141,7 +141,6 @@ describe("published configurations", () => {
       configFromHuggingFace({ model_type: "hubert", ...fields }, "config.json");
     expect(hf({ model_type: "wav2vec2-conformer" })).toThrow('unknown model_type of config.json "wav2vec2-conformer"');
     expect(hf({ feat_proj_layer_norm: false })).toThrow("feat_proj_layer_norm is false");
-    expect(hf({ conv_pos_batch_norm: true })).toThrow("conv_pos_batch_norm is true");
     expect(hf({ hidden_act: "relu" })).toThrow('hidden_act is "relu"');
     expect(hf({ conv_dim: [512] })).toThrow("must be of one length");
   });

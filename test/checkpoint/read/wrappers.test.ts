@@ -1,6 +1,6 @@
 // Names behind what compilers, parallel trainers and modules around a model put before and between them.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -143,6 +143,17 @@ describe.skipIf(!python)("a trainer's own file beside the model's config.json", 
     const { parameters: read, info } = await loadModel(path);
     expect(read).toEqual(parameters);
     expect(info.ignored).toEqual(key ? ["optimizer_states.0.exp_avg"] : []);
+  });
+
+  test("without a config.json beside it, that is what is missing", async () => {
+    await writeSafetensors(
+      weights,
+      renamed((name) => `model.${name}`),
+    );
+    const path = join(folder, "alone", "epoch=3.ckpt");
+    mkdirSync(join(folder, "alone"));
+    execFileSync(python!, ["-c", save, weights, path, "state_dict"], { stdio: "inherit" });
+    await expect(loadModel(path)).rejects.toThrow("put the config.json of the model beside it");
   });
 });
 

@@ -68,6 +68,26 @@ describe("transcribe", () => {
     expect(greedy).toMatchObject({ code: 2, stdout: "", stderr: expect.stringMatching(/--nbest: .*; add --beam <n>/) });
   });
 
+  test("files come in the order given, a folder's by name, each on a line of its own whatever its name", async () => {
+    const names = ["z.flac", "a.flac", "in\nter\tview\x1b[2J\u0085.flac"];
+    for (const name of names) cpSync(join(audio, "good.flac"), join(root, name));
+    mkdirSync(join(root, "more"));
+    for (const name of ["c.flac", "b.flac"]) cpSync(join(audio, "good.flac"), join(root, "more", name));
+    const list = ["d.flac", "b.flac", "c.flac"].map((name) => JSON.stringify({ path: name }));
+    cpSync(join(audio, "good.flac"), join(root, "d.flac"));
+    for (const name of ["b.flac", "c.flac"]) cpSync(join(audio, "good.flac"), join(root, name));
+    writeFileSync(join(root, "list.jsonl"), list.join("\n"));
+    const inputs = [...names, "more", "list.jsonl"].map((name) => join(root, name)).concat(join(audio, "good.flac"));
+    const { code, stdout } = await stillwave(["transcribe", run, ...inputs, "--threads", "1"]);
+    expect(code).toBe(0);
+    const lines = stdout.trimEnd().split("\n");
+    const shown = [join(root, "z.flac"), join(root, "a.flac"), join(root, "in\\nter\\tview\\x1b[2J\\x85.flac")];
+    shown.push(join(root, "more", "b.flac"), join(root, "more", "c.flac"));
+    shown.push(join(root, "d.flac"), join(root, "b.flac"), join(root, "c.flac"), join(audio, "good.flac"));
+    expect(lines.map((line) => line.split("\t")[0])).toEqual(shown);
+    expect(lines.every((line) => line.split("\t").length === 2)).toBe(true);
+  });
+
   test("an upstream that has moved is asked for", async () => {
     const [old, now, own] = [join(root, "old"), join(root, "now"), join(root, "of a model")];
     cpSync(join(repository, "examples/hubert-tiny-libri"), old, { recursive: true });

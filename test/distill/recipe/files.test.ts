@@ -141,8 +141,9 @@ describe("files", () => {
   });
 
   test.each([
-    ["utf16.yaml", Buffer.from("\ufeffteacher: x", "utf16le"), /utf16\.yaml: not UTF-8 text/],
-    ["binary.yaml", Uint8Array.of(0x74, 0xff, 0xfe, 0x80), /binary\.yaml: not UTF-8 text/],
+    ["utf16.yaml", Buffer.from("\ufeffteacher: x", "utf16le"), /utf16\.yaml:1: not UTF-8 text/],
+    ["binary.yaml", Uint8Array.of(0x74, 0xff, 0xfe, 0x80), /binary\.yaml:1: not UTF-8 text/],
+    ["latin1.yaml", Buffer.from("teacher: x\n# a\n# \xe9t\xe9\n", "latin1"), /latin1\.yaml:3: not UTF-8 text/],
     ["large.yaml", Buffer.alloc(300_000, "#"), /large\.yaml: 300000 bytes is too large for a recipe/],
     ["empty.yaml", "", /empty\.yaml:1:1 a recipe is a mapping/],
   ])("%s is refused", async (name, content, message) => {

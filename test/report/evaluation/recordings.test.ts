@@ -28,10 +28,24 @@ test.each<[string, Buffer, string]>([
   ]);
 });
 
+test("formats that are read, but that browsers do not play, are left out by that reason", async () => {
+  for (const start of [".snd", "FORM\0\0\0\0AIFFCOMM", "\xff\xfd\x80\xc4"]) {
+    await writeFile(join(root, "x.bin"), latin(start));
+    expect(embedRecordings([{ audio: "x.bin" }], root)).toEqual([{ reason: "it is in no format that browsers play" }]);
+  }
+});
+
 test("a recording in Ogg has the media type of Ogg, whatever its codec", async () => {
   for (const codec of ["OpusHead", "\x01vorbis"]) {
     await writeFile(join(root, "x.ogg"), ogg(codec));
     const [recording] = embedRecordings([{ audio: join(root, "x.ogg") }], "/");
     expect(recording).toHaveProperty("uri", expect.stringMatching(/^data:audio\/ogg;base64,/));
   }
+});
+
+test("of a part of a recording the player gets the times", async () => {
+  await writeFile(join(root, "x.bin"), latin("fLaC\x00\x00\x00\x22"));
+  const segment = { start: 24_000, samples: 12_000, sampleRateHz: 16_000 };
+  const [recording] = embedRecordings([{ audio: "x.bin", segment }], root);
+  expect(recording).toHaveProperty("uri", expect.stringMatching(/^data:audio\/flac;base64,.*#t=1\.5,2\.25$/));
 });

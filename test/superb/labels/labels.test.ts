@@ -5,10 +5,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { inverseClassFrequency, readLabelsTsv } from "../../../src/superb/labels/classes.ts";
-import { readFluentCommands, splitCsv } from "../../../src/superb/labels/fluent.ts";
+import { inverseClassFrequency } from "../../../src/superb/labels/classes.ts";
+import { readFluentCommands } from "../../../src/superb/labels/fluent.ts";
 import { pronounce, readLexicon, readPhones } from "../../../src/superb/labels/lexicon.ts";
 import { KEYWORDS, readSpeechCommands, splitByHash } from "../../../src/superb/labels/speech-commands.ts";
+import { readLabelsTsv } from "../../../src/superb/labels/table.ts";
 import {
   ARPABET,
   characterLabels,
@@ -169,6 +170,24 @@ describe("labels.tsv", () => {
   });
 });
 
+test("labels.tsv has the columns of manifests: any name of the path, parts, ids", async () => {
+  const table = "PATH\tsplit\tlabel\tstart\tend\nr.flac\ttrain\ta\t0\t1\nr.flac\tdev\ta\t1\t2\nr.flac\ttest\ta\t2\t3\n";
+  const { files } = await readLabelsTsv(await write("labels.tsv", table));
+  expect(files.map(({ id, span }) => [id, span?.start, span?.end])).toEqual([
+    ["r_000000-001000", 0, 1],
+    ["r_001000-002000", 1, 2],
+    ["r_002000-003000", 2, 3],
+  ]);
+  const json = '{"file":"a.wav","split":"train","label":"x","id":"one"}\n';
+  expect((await readLabelsTsv(await write("labels.jsonl", json))).files[0]).toMatchObject({ id: "one", labels: ["x"] });
+  await expect(readLabelsTsv(await write("labels.tsv", table.replace("start", "onset")))).rejects.toThrow(
+    /labels\.tsv:2: the column "onset" .* looks like a time/,
+  );
+  await expect(readLabelsTsv(await write("labels.tsv", table.replace("\t1\t2", "\t0\t1")))).rejects.toThrow(
+    /labels\.tsv:3: r\.flac was on line 2 already/,
+  );
+});
+
 /** sha1(name) mod 2^27, in percent of 2^27 - 1: below 10 dev, below 20 test. */
 const EXPECTED: Record<string, string> = {
   "0a7c2a8d": "train",
@@ -245,13 +264,6 @@ describe("Fluent Speech Commands", () => {
     await expect(readFluentCommands(join(folder, "fsc"))).rejects.toThrow("explode");
     await write("fsc/data/test_data.csv", head + row("a", "increase"));
     await expect(readFluentCommands(join(folder, "fsc"))).rejects.toThrow("a is listed twice");
-  });
-
-  test("CSV lines", () => {
-    expect(splitCsv('a,"b,""c""",,d', "x")).toEqual(["a", 'b,"c"', "", "d"]);
-    expect(splitCsv('"",a,', "x")).toEqual(["", "a", ""]);
-    expect(() => splitCsv('a,"b', "f.csv:3")).toThrow("f.csv:3: a quote is not closed");
-    expect(() => splitCsv('"a"b', "x")).toThrow("after a closing quote");
   });
 });
 

@@ -277,6 +277,23 @@ describe("intents", () => {
   });
 });
 
+test("parts of recordings in labels.tsv are used as such, and refused where splits share them", async () => {
+  const row = (split: string, label: string, start: number) => `r.wav\t${split}\t${label}\t${start}\t${start + 1}\n`;
+  const rows = (last: number) =>
+    ["train", "dev", "test"]
+      .map((split, i) => row(split, "a", 2 * i) + row(split, "b", i === 2 ? last : 2 * i + 1))
+      .join("");
+  const root = corpusOf({ "r.wav": 96_000, "labels.tsv": `path\tsplit\tlabel\tstart\tend\n${rows(5)}` });
+  const data = { root, onBadFile: "stop" } as const;
+  const { utterances } = await ks.load(data);
+  expect(utterances.test.map(({ id, segment, samples }) => [id, segment?.start, samples])).toEqual([
+    ["r_004000-005000", 64_000, 16_000],
+    ["r_005000-006000", 80_000, 16_000],
+  ]);
+  writeFileSync(join(root, "labels.tsv"), `path\tsplit\tlabel\tstart\tend\n${rows(2.5)}`);
+  await expect(ks.load(data)).rejects.toThrow(/1 utterances are in both dev and test \(r_002500-003500\)/);
+});
+
 describe("where there is no dev", () => {
   const tone = corpusOf({ "tone.wav": 8000 });
   const path = join(tone, "tone.wav");

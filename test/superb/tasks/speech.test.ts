@@ -314,6 +314,24 @@ describe("splits", () => {
       /: 5 utterances are in both train and test \(1995-1826-0004, .*\); a score on them means nothing/,
     );
   });
+
+  test("that share speech under other ids are refused, parts of one recording that do not are taken", async () => {
+    const list = (starts: readonly number[]) =>
+      ["train", "dev", "test"].map((split, i) =>
+        JSON.stringify({ id: split, path: "a.wav", split, start: starts[i], duration: 1, text: "A" }),
+      );
+    const files = { "a.wav": 48_000, "phones.txt": "train AH\ndev AH\ntest AH\n" };
+    const root = corpusOf({
+      ...files,
+      "apart.jsonl": list([0, 1, 2]).join("\n"),
+      "shared.jsonl": list([0, 1, 1.5]).join("\n"),
+    });
+    const data = await pr.load(options(join(root, "apart.jsonl")));
+    expect(data.utterances.dev).toMatchObject([{ segment: { start: 16_000, samples: 16_000 }, samples: 16_000 }]);
+    await expect(pr.load(options(join(root, "shared.jsonl")))).rejects.toThrow(
+      /1 utterances are in both dev and test \(test\); a score on them means nothing/,
+    );
+  });
 });
 
 test("bad files stop it, or are left out and listed", async () => {

@@ -38,7 +38,11 @@ function common(
     layers,
     heads: reader.size("encoder_attention_heads", 12),
     ffnDim: reader.size("encoder_ffn_embed_dim", 3072),
-    posConv: { kernel: reader.size("conv_pos", 128), groups: reader.size("conv_pos_groups", 16) },
+    posConv: {
+      kernel: reader.size("conv_pos", 128),
+      groups: reader.size("conv_pos_groups", 16),
+      batchNorm: reader.flag("conv_pos_batch_norm", false) || undefined,
+    },
     normFirst: reader.flag("layer_norm_first", false),
     layerNormEps: 1e-5,
     attentionFrom: noReuse(layers),
@@ -81,9 +85,9 @@ export function configFromFairseq(
  */
 const OFFICIAL_STUDENTS = {
   armhubert: { reuses: true, timeReduction: true },
-  armwavlm: { reuses: true, timeReduction: true },
   maskhubert: { reuses: false, timeReduction: true },
   starhubert: { reuses: false, timeReduction: false },
+  armwavlm: { reuses: true, timeReduction: true },
   starwavlm: { reuses: false, timeReduction: false },
 } as const;
 
@@ -112,14 +116,12 @@ export function configFromOfficialStudent(
   if (reader.flag("enable_tr_layer", timeReduction))
     reader.fail("enable_tr_layer", "is true: students with a time-reduction layer are not supported");
   const base = common(reader);
-  const attentionFrom = parseReusePattern(fields.reuse_pattern, base.layers, `${reader.where}: reuse_pattern`);
-  if (!reuses && attentionFrom.some((source, layer) => source !== layer))
-    reader.fail("reuse_pattern", `names maps to reuse, but ${modelName} students compute all of theirs`);
+  const pattern = reuses ? fields.reuse_pattern : undefined;
   const heads = reader.flag("layerwise_proj", false);
   const config: ModelConfig = {
     family: "student",
     ...base,
-    attentionFrom,
+    attentionFrom: parseReusePattern(pattern, base.layers, `${reader.where}: reuse_pattern`),
     reuse: options.reuse ?? "official",
     normalizeWaveform: false,
     relativePosition: null,

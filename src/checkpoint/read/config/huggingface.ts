@@ -13,7 +13,8 @@ export function configFromHuggingFace(fields: Fields, where: string): ModelConfi
   reader.only("hidden_act", "gelu");
   reader.only("feat_extract_activation", "gelu");
   reader.only("feat_proj_layer_norm", true);
-  reader.only("conv_pos_batch_norm", false);
+  if (family !== "hubert") reader.only("conv_pos_batch_norm", false);
+  reader.only("adapter_attn_dim", null);
   const norm = reader.text("feat_extract_norm", "group");
   if (norm !== "group" && norm !== "layer")
     throw unknownValue(`feat_extract_norm of ${where}`, norm, ["group", "layer"]);
@@ -36,6 +37,7 @@ export function configFromHuggingFace(fields: Fields, where: string): ModelConfi
     posConv: {
       kernel: reader.size("num_conv_pos_embeddings", 128),
       groups: reader.size("num_conv_pos_embedding_groups", 16),
+      batchNorm: reader.flag("conv_pos_batch_norm", false) || undefined,
     },
     normFirst: reader.flag("do_stable_layer_norm", false),
     normalizeWaveform: norm === "layer",
@@ -54,6 +56,7 @@ const ARCHITECTURES = { hubert: "HubertModel", wav2vec2: "Wav2Vec2Model", wavlm:
 /** The Hugging Face family that can hold this model (heads and mask apart), or undefined where none can. */
 export function huggingFaceFamily(config: ModelConfig): keyof typeof ARCHITECTURES | undefined {
   if (isPruned(config) || config.attentionFrom.some((source, layer) => source !== layer)) return undefined;
+  if (config.posConv.batchNorm && (config.family === "wav2vec2" || config.relativePosition)) return undefined;
   if (config.family === "student") return config.relativePosition ? "wavlm" : "hubert";
   if ((config.family === "wavlm") !== (config.relativePosition !== null)) return undefined;
   return config.family;
@@ -80,6 +83,7 @@ export function huggingFaceFields(config: ModelConfig): Record<string, unknown> 
     num_feat_extract_layers: config.conv.length,
     num_conv_pos_embeddings: config.posConv.kernel,
     num_conv_pos_embedding_groups: config.posConv.groups,
+    ...(config.posConv.batchNorm ? { conv_pos_batch_norm: true } : {}),
     do_stable_layer_norm: config.normFirst,
     feat_proj_layer_norm: true,
     layer_norm_eps: config.layerNormEps,

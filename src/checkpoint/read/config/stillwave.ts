@@ -26,7 +26,7 @@ const schema = z.strictObject({
     .max(MAX_LAYERS)
     .optional(),
   channelScale: z.boolean().optional(),
-  posConv: z.strictObject({ kernel: size, groups: size }),
+  posConv: z.strictObject({ kernel: size, groups: size, batchNorm: z.boolean().optional() }),
   normFirst: z.boolean(),
   normalizeWaveform: z.boolean(),
   layerNormEps: z.number().positive(),
