@@ -133,7 +133,7 @@ for name, entry in json.loads(raw[8:8 + size]).items():
 torch.save({key: state, "epoch": 3, "optimizer_states": [{"exp_avg": torch.zeros(2)}]} if key else state, target)
 `;
 describe.skipIf(!python)("a trainer's own file beside the model's config.json", () => {
-  test.each(["", "state_dict", "model_state_dict", "module", "model"])("weights under %j", async (key) => {
+  test.each(["", "state_dict", "model_state_dict", "module", "model", "net", "student"])("weights under %j", async (key) => {
     await writeSafetensors(
       weights,
       renamed((name) => `model._orig_mod.${name}`),
