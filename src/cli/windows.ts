@@ -16,7 +16,7 @@ function seconds(text: string): number {
 
 export const WINDOW_FLAG = [
   "--window <seconds>",
-  "recordings above 60 s are read in overlapping windows of so many seconds, or off: whole (default: 240; 30 of .onnx upstreams)",
+  "recordings above 60 s are read in overlapping windows of so many seconds, or off: whole (default: 720, less of large models; 30 of .onnx upstreams)",
   secondsOrOff,
 ] as const;
 export const OVERLAP_FLAG = [

@@ -7,7 +7,13 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { mixesUtterances } from "../upstream/batches.ts";
 import { fingerprintOf } from "../upstream/fingerprint.ts";
 import { chooseStates, type NumberChoice, type State } from "../upstream/states.ts";
-import { isLong, type WindowOptions, type WindowSettings, windowSettings } from "../upstream/windows/plan.ts";
+import {
+  isLong,
+  usualWindowSeconds,
+  type WindowOptions,
+  type WindowSettings,
+  windowSettings,
+} from "../upstream/windows/plan.ts";
 
 export interface ExtractFilesOptions {
   readonly model: ModelWeights;
@@ -26,7 +32,7 @@ export interface ExtractFilesOptions {
   readonly batchSeconds?: number;
   /** Statistics of an utterance over its own samples only, whatever it is batched with. */
   readonly isolate?: boolean;
-  /** How recordings longer than a minute are read: windows of `window` seconds (default 240) that share `overlap` (default 4), or whole (`off`). */
+  /** How recordings longer than a minute are read: windows of `window` seconds (default 720, less of large models) that share `overlap` (default 4), or whole (`off`). */
   readonly window?: WindowOptions["window"];
   readonly overlap?: WindowOptions["overlap"];
   readonly onBadFile?: OnBadFile;
@@ -83,7 +89,7 @@ export function intentOf(options: ExtractFilesOptions): Intent {
   const finalNorm = (config.normFirst && !heads && layers.at(-1) === config.layers) || undefined;
   const choices = { layers, heads, dtype, batchSeconds, isolate, finalNorm };
   const model = fingerprintOf(options.model);
-  const windows = windowSettings(options);
+  const windows = windowSettings(options, usualWindowSeconds(config));
   const hashed = <T extends object>(chosen: T) => {
     const text = JSON.stringify({ format, ...chosen, model });
     return { ...chosen, model, options: createHash("sha256").update(text).digest("hex") };

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { fbank, mfcc, SUPERB_FBANK, SUPERB_MFCC } from "../audio/index.ts";
 import { BATCH_SECONDS, type Upstream, upstreamOf } from "./upstream.ts";
-import { WINDOW_SECONDS } from "./windows/plan.ts";
+import { LONG_WINDOW_SECONDS } from "./windows/plan.ts";
 
 /** Raised when the numbers that the same options give change. */
 const ALGORITHM_VERSION = 1;
@@ -28,7 +28,7 @@ export function filterbankUpstream(name: "fbank" | "mfcc"): Upstream {
     parameters: null,
     minSamples: MIN_SAMPLES,
     batchSeconds: BATCH_SECONDS,
-    windowSeconds: WINDOW_SECONDS,
+    windowSeconds: LONG_WINDOW_SECONDS,
   };
   return upstreamOf(facts, async (waves) => {
     const computed = waves.map((wave) => compute(wave, options));

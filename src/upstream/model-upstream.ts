@@ -12,7 +12,7 @@ import { createModel } from "./model.ts";
 import { allStates, hasHeads, resolveStates, stateLabel, stateOf } from "./states.ts";
 import { BATCH_SECONDS, type Upstream, type UpstreamOptions, upstreamOf } from "./upstream.ts";
 import { ModelWindows } from "./windows/layers.ts";
-import { WINDOW_SECONDS } from "./windows/plan.ts";
+import { usualWindowSeconds } from "./windows/plan.ts";
 
 /** Raised when the numbers that the same weights and options give change. */
 const ALGORITHM_VERSION = 1;
@@ -48,7 +48,7 @@ export async function loadedUpstream(
     parameters: [...parameters.values()].reduce((total, { shape }) => total + sizeOf(shape), 0),
     minSamples: receptiveField(config.conv),
     batchSeconds: mixesUtterances(config) ? 0 : BATCH_SECONDS,
-    windowSeconds: WINDOW_SECONDS,
+    windowSeconds: usualWindowSeconds(config),
   };
   const run = async (waves: readonly Float32Array[]) => {
     const longest = waves.reduce((most, { length }) => Math.max(most, length), 0);

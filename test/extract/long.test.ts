@@ -105,7 +105,7 @@ describe("long recordings", () => {
       id: "long",
       samples: SAMPLES,
       frames: a.shape[1],
-      windowSeconds: 240,
+      windowSeconds: 720,
       overlapSeconds: 4,
     });
     expect(short.windowSeconds).toBeUndefined();
@@ -138,7 +138,7 @@ describe("long recordings", () => {
     expect(worst(a.data, b.data)).toBeLessThan(0.3);
     expect(endOf(await run(outDir, { window: 20, overlap: 3 }))).toMatchObject({ written: 0, skipped: 2 });
     await expect(run(outDir, { window: 30, overlap: 3 })).rejects.toThrow(/made otherwise: window 20 \(now 30\)/);
-    await expect(run(whole)).rejects.toThrow(/made otherwise: window off \(now 240\), overlap none \(now 4\)/);
+    await expect(run(whole)).rejects.toThrow(/made otherwise: window off \(now 720\), overlap none \(now 4\)/);
     await expect(run(outDir, { window: 5 })).rejects.toThrow(/window: 5 s; expected at least 10/);
   });
 

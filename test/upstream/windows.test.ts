@@ -4,13 +4,14 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { UsageError } from "../../src/errors.ts";
 import { type ModelConfig, noReuse, reuseEvery } from "../../src/models/config.ts";
 import { initParameters } from "../../src/models/init.ts";
+import { publishedArchitecture, REFERENCE_ID } from "../../src/models/published.ts";
 import { RecordingPass } from "../../src/models/recording.ts";
 import { Random } from "../../src/random.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/node/index.ts";
 import { createModel } from "../../src/upstream/model.ts";
 import { allStates, stateOf } from "../../src/upstream/states.ts";
 import { ModelWindows } from "../../src/upstream/windows/layers.ts";
-import { isLong, keptRows, planWindows, windowSettings } from "../../src/upstream/windows/plan.ts";
+import { isLong, keptRows, planWindows, usualWindowSeconds, windowSettings } from "../../src/upstream/windows/plan.ts";
 
 describe("plan", () => {
   test("every frame is kept once, in windows of one length that share the overlap", () => {
@@ -42,14 +43,22 @@ describe("plan", () => {
   });
 
   test("defaults, and what leaves nothing to keep", () => {
-    expect(windowSettings({})).toEqual({ windowSeconds: 240, overlapSeconds: 4 });
-    expect(windowSettings({ window: "off", overlap: 0 })).toBeUndefined();
-    const settings = windowSettings({ window: 30, overlap: 5 });
+    expect(windowSettings({}, 240)).toEqual({ windowSeconds: 240, overlapSeconds: 4 });
+    expect(windowSettings({ window: "off", overlap: 0 }, 240)).toBeUndefined();
+    const settings = windowSettings({ window: 30, overlap: 5 }, 240);
     expect(settings).toEqual({ windowSeconds: 30, overlapSeconds: 5 });
     expect([60, 61].map((seconds) => isLong(seconds * 16000, settings))).toEqual([false, true]);
     expect(isLong(1e9, undefined)).toBe(false);
     for (const wrong of [{ window: 15 }, { window: 9 }, { overlap: 1 }, { window: Number.NaN }, { window: 1e6 }])
-      expect(() => windowSettings(wrong)).toThrow(UsageError);
+      expect(() => windowSettings(wrong, 240)).toThrow(UsageError);
+  });
+
+  test("a window holds twelve minutes, or as many as 512 MiB of hidden states are", () => {
+    const conv = publishedArchitecture(REFERENCE_ID)?.conv ?? [];
+    expect(usualWindowSeconds({ layers: 6, dim: 192, conv })).toBe(720);
+    // 13 states of 768 floats, 50 a second: 1,996,800 bytes
+    expect(usualWindowSeconds({ layers: 12, dim: 768, conv })).toBe(268);
+    expect(usualWindowSeconds({ layers: 48, dim: 1280, conv })).toBe(42);
   });
 });
 

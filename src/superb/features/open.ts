@@ -46,10 +46,11 @@ export async function* openFeatures(
       onBadFile === "skip" ? await unusableFiles(upstream, [...files.values()], { workers, signal }) : [];
     if (signal?.aborted) return undefined;
     for (const file of unusable) yield { kind: "note", text: `left out: ${describeBad(file)}` };
-    const keys = new Set(unusable.map(recordingKey));
-    const sound = usable.filter((utterance) => !keys.has(absoluteKey(utterance)));
+    const left = leftOut(options.utterances, [...bad, ...unusable]);
+    const without = new Set(left.map(({ id }) => id));
+    const sound = usable.filter(({ id }) => !without.has(id));
     const source = streamFeatures(upstream, sound, { workers });
-    return { source, leftOut: leftOut(options.utterances, [...bad, ...unusable]), folder: null };
+    return { source, leftOut: left, folder: null };
   }
   if (!littleEndianHost)
     throw new StillwaveError("caches of features need a little-endian machine; go without one (--no-cache)");

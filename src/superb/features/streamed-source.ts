@@ -1,8 +1,8 @@
 // Hidden states without a cache: every batch is decoded and goes through the upstream when it is asked for.
 
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
-import { describeBad } from "../../data/bad-files.ts";
-import type { BadFile, PlannedItem } from "../../data/index.ts";
+import { type BadFile, describeBad } from "../../data/bad-files.ts";
+import type { PlannedItem } from "../../data/index.ts";
 import { InternalError, StillwaveError } from "../../errors.ts";
 import type { UtteranceStates } from "../../upstream/frames.ts";
 import { framesOfSamples } from "../../upstream/frames.ts";

@@ -2,10 +2,11 @@
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
 import type { HostArray } from "../../graph/array.ts";
+import { type ModelConfig, samplesPerFrame } from "../../models/config.ts";
 
 /** How long recordings are read. Both in seconds. */
 export interface WindowOptions {
-  /** What attention sees at a time; `off`: whole recordings, as far as memory goes. Default 240. */
+  /** What attention sees at a time; `off`: whole recordings, as far as memory goes. Default: `usualWindowSeconds`. */
   readonly window?: number | "off";
   /** Shared by neighbouring windows, which keep half of it each. Default 4. */
   readonly overlap?: number;
@@ -13,12 +14,21 @@ export interface WindowOptions {
 
 /** Recordings up to this are always taken whole. */
 export const WHOLE_SECONDS = 60;
-export const WINDOW_SECONDS = 240;
+/** Ten minutes and some: recordings up to this are one window, whose numbers are those of the whole. */
+export const LONG_WINDOW_SECONDS = 720;
+/** Hidden states of a window that are held at a time. */
+const WINDOW_BYTES = 2 ** 29;
 /** Of upstreams that make whole attention maps: exported files. */
 export const SHORT_WINDOW_SECONDS = 30;
 const OVERLAP_SECONDS = 4;
 const LEAST_OVERLAP_SECONDS = 2.6;
 const LONGEST_SECONDS = 4 * 3600;
+
+/** The window of a model: twelve minutes, or less where the hidden states of so many would take too much memory. */
+export function usualWindowSeconds({ layers, dim, conv }: Pick<ModelConfig, "layers" | "dim" | "conv">): number {
+  const bytesPerSecond = (4 * (layers + 1) * dim * SAMPLE_RATE_HZ) / samplesPerFrame(conv);
+  return Math.max(SHORT_WINDOW_SECONDS, Math.min(LONG_WINDOW_SECONDS, Math.floor(WINDOW_BYTES / bytesPerSecond)));
+}
 
 /** Checked and complete. */
 export interface WindowSettings {
@@ -42,14 +52,15 @@ export interface WindowStates {
 
 /**
  * The settings that `options` mean; undefined: whole recordings.
+ * @param usualSeconds the window where none is asked for
  * @throws UsageError for lengths that leave nothing to keep
  */
 export function windowSettings(
   { window, overlap = OVERLAP_SECONDS }: WindowOptions,
-  defaultSeconds = WINDOW_SECONDS,
+  usualSeconds: number,
 ): WindowSettings | undefined {
   if (window === "off") return undefined;
-  return checkedSettings(window ?? defaultSeconds, overlap);
+  return checkedSettings(window ?? usualSeconds, overlap);
 }
 
 function checkedSettings(window: number, overlap: number): WindowSettings {
@@ -69,16 +80,16 @@ export const isLong = (samples: number, settings: WindowSettings | undefined): b
   settings !== undefined && samples > WHOLE_SECONDS * SAMPLE_RATE_HZ;
 
 /**
- * Windows over `frames` frames of `samplesPerFrame` samples, all of one length, the last one moved back to the end. They
+ * Windows over `frames` frames of `shift` samples, all of one length, the last one moved back to the end. They
  * start, and are cut, at multiples of `multiple` frames.
  */
 export function planWindows(
   frames: number,
   { windowSeconds, overlapSeconds }: WindowSettings,
-  samplesPerFrame: number,
+  shift: number,
   multiple = 1,
 ): WindowSpan[] {
-  const inFrames = (seconds: number) => Math.round((seconds * SAMPLE_RATE_HZ) / samplesPerFrame / multiple) * multiple;
+  const inFrames = (seconds: number) => Math.round((seconds * SAMPLE_RATE_HZ) / shift / multiple) * multiple;
   const length = inFrames(windowSeconds);
   const margin = Math.max(multiple, inFrames(overlapSeconds / 2));
   const spans: WindowSpan[] = [];
