@@ -55,6 +55,7 @@ export async function readArpa(file: string, options: ReadArpaOptions = {}): Pro
   const info = await stat(file).catch(() => undefined);
   if (info?.isDirectory()) throw new StillwaveError(`${file}: a folder; name the ARPA file in it`);
   if (!info?.isFile()) throw new StillwaveError(`${file}: no such language model file`);
+  if (info.size === 0) throw new StillwaveError(`${file}: the language model file is empty`);
   const head = await firstBytes(file);
   const zipped = head[0] === 0x1f && head[1] === 0x8b;
   // what the header announces is believed as far as the file's size allows

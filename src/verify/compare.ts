@@ -59,7 +59,10 @@ export function compareKind(
     return { name, maxAbsolute, relative: measure === "l2" ? relativeL2 : maxRelative };
   });
   if (found.length === 0) return [];
-  const worst = found.reduce((most, one) => (one.relative > most.relative ? one : most));
+  // what is no number is worse than any
+  const worst = found.reduce((most, one) =>
+    one.relative <= most.relative || Number.isNaN(most.relative) ? most : one,
+  );
   const failed = found.filter(({ relative }) => !(relative <= tolerance));
   return [
     {

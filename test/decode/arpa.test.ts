@@ -132,7 +132,8 @@ describe("ARPA model", () => {
   });
 
   test.each([
-    ["", "no \\data\\ line"],
+    ["", "the language model file is empty"],
+    ["\n", "no \\data\\ line"],
     ["hello\n".repeat(10), "no \\data\\ line"],
     [trigrams.slice(0, -8), "the file ends before \\end\\"],
     [trigrams.replace("-0.4\ta b", "-0.4\ta c"), 'arpa:17: "c" is not among the 1-grams'],

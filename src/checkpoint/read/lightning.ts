@@ -50,7 +50,8 @@ function matchStudent(
   options: LoadOptions,
 ): Match {
   const fields = settings.distiller as Fields;
-  const name = typeof settings.model === "string" ? settings.model : officialStudentOf(fields);
+  const named = typeof settings.model === "string" && settings.model !== "" ? settings.model : undefined;
+  const name = named ?? officialStudentOf(fields);
   const reuse = options.reuse ?? recordedReuse(settings);
   const full = configFromOfficialStudent(fields, name, { where: `${path}: ${source}: distiller`, reuse });
   const { config, last } = withHeadsOf(full, own, path);

@@ -59,19 +59,22 @@ export function isStateDict(value: unknown): value is Map<string, unknown> {
   return tensors * 2 > value.size;
 }
 
-/** Where trainers put a model's weights among the rest of their state. */
+/** Where trainers put a model's weights among the rest of their state; averages of them may lie beside. */
 const TRAINER_KEYS = ["state_dict", "model_state_dict", "module", "model"] as const;
 
 /**
  * The weights in a torch file that config.json lies beside: all of it, or what a trainer saved under `key` with names
- * of Hugging Face's. `weights` is the whole where there are none.
+ * of Hugging Face's. A key that no trainer here is known by counts where it is the only one. `weights` is the whole
+ * where there are none.
  */
 export function folderWeights(root: unknown): { readonly weights: unknown; readonly key?: string } {
   if (isStateDict(root) || !(root instanceof Map)) return { weights: root };
-  const key = TRAINER_KEYS.find((name) => {
-    const inner: unknown = root.get(name);
-    return isStateDict(inner) && [...inner.keys()].some((tensor) => HUGGING_FACE.test(bareName(tensor)));
-  });
+  const models = [...root].flatMap(([key, inner]) =>
+    typeof key === "string" && isStateDict(inner) && [...inner.keys()].some((name) => HUGGING_FACE.test(bareName(name)))
+      ? [key]
+      : [],
+  );
+  const key = TRAINER_KEYS.find((name) => models.includes(name)) ?? (models.length === 1 ? models[0] : undefined);
   return key === undefined ? { weights: root } : { weights: root.get(key), key };
 }
 

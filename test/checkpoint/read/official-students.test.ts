@@ -74,4 +74,13 @@ describe("names of students", () => {
     for (const name of ["maskhubert", "starhubert", "starwavlm"])
       expect(configFromOfficialStudent(fields, name).attentionFrom).toEqual([0, 1, 2, 3]);
   });
+
+  test("frames filled up to a multiple count in the second softmax of a reused map: refused there alone", () => {
+    const filled = { ...fields, required_seq_len_multiple: 2 };
+    expect(() => configFromOfficialStudent(filled, "armhubert")).toThrow(
+      "required_seq_len_multiple is 2, which is not supported; supported: 1",
+    );
+    expect(configFromOfficialStudent(filled, "armhubert", { reuse: "exact" }).attentionFrom).toEqual([0, 0, 2, 2]);
+    expect(configFromOfficialStudent(filled, "maskhubert").attentionFrom).toEqual([0, 1, 2, 3]);
+  });
 });

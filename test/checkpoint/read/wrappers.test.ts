@@ -133,17 +133,20 @@ for name, entry in json.loads(raw[8:8 + size]).items():
 torch.save({key: state, "epoch": 3, "optimizer_states": [{"exp_avg": torch.zeros(2)}]} if key else state, target)
 `;
 describe.skipIf(!python)("a trainer's own file beside the model's config.json", () => {
-  test.each(["", "state_dict", "model_state_dict", "module", "model"])("weights under %j", async (key) => {
-    await writeSafetensors(
-      weights,
-      renamed((name) => `model._orig_mod.${name}`),
-    );
-    const path = join(folder, `epoch=3-${key}.ckpt`);
-    execFileSync(python!, ["-c", save, weights, path, key], { stdio: "inherit" });
-    const { parameters: read, info } = await loadModel(path);
-    expect(read).toEqual(parameters);
-    expect(info.ignored).toEqual(key ? ["optimizer_states.0.exp_avg"] : []);
-  });
+  test.each(["", "state_dict", "model_state_dict", "module", "model", "net", "student"])(
+    "weights under %j",
+    async (key) => {
+      await writeSafetensors(
+        weights,
+        renamed((name) => `model._orig_mod.${name}`),
+      );
+      const path = join(folder, `epoch=3-${key}.ckpt`);
+      execFileSync(python!, ["-c", save, weights, path, key], { stdio: "inherit" });
+      const { parameters: read, info } = await loadModel(path);
+      expect(read).toEqual(parameters);
+      expect(info.ignored).toEqual(key ? ["optimizer_states.0.exp_avg"] : []);
+    },
+  );
 
   test("without a config.json beside it, that is what is missing", async () => {
     await writeSafetensors(

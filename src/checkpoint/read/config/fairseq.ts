@@ -117,12 +117,17 @@ export function configFromOfficialStudent(
     reader.fail("enable_tr_layer", "is true: students with a time-reduction layer are not supported");
   const base = common(reader);
   const pattern = reuses ? fields.reuse_pattern : undefined;
+  const attentionFrom = parseReusePattern(pattern, base.layers, `${reader.where}: reuse_pattern`);
+  const reuse = options.reuse ?? "official";
+  // the second softmax of a reused map gives weight to the frames that fill up to the multiple
+  if (reuse === "official" && attentionFrom.some((source, layer) => source !== layer))
+    reader.only("required_seq_len_multiple", 1);
   const heads = reader.flag("layerwise_proj", false);
   const config: ModelConfig = {
     family: "student",
     ...base,
-    attentionFrom: parseReusePattern(pattern, base.layers, `${reader.where}: reuse_pattern`),
-    reuse: options.reuse ?? "official",
+    attentionFrom,
+    reuse,
     normalizeWaveform: false,
     relativePosition: null,
     frameRule: "conv",
