@@ -27,6 +27,8 @@ function noise(samples: number, rate: number, name: string): string {
   return path;
 }
 
+const bytesOf = (wave: Float32Array) => Buffer.from(wave.buffer, wave.byteOffset, wave.byteLength);
+
 const FIXTURES = ["mono-8bit.flac", "stereo-16bit.flac", "stereo-24bit.flac", "speech.m4a", "speech.mp3", "speech.oga", "speech.ogg", "speech.opus", "speech.wav"]; // biome-ignore format: one line
 
 describe("streamAudio", () => {
@@ -41,7 +43,8 @@ describe("streamAudio", () => {
     const path = noise(2 ** 21 + 12345, rate, `noise-${rate}.wav`);
     const { wave, count } = await joined(streamAudio(path));
     expect(count).toBeGreaterThan(2);
-    expect(wave).toEqual(await loadAudio(path));
+    // a matcher would take a minute for so many samples
+    expect(Buffer.compare(bytesOf(wave), bytesOf(await loadAudio(path)))).toBe(0);
     const segment = { start: 2 ** 20 - 777, samples: 50_001, sampleRateHz: rate };
     expect((await joined(streamAudio(path, segment))).wave).toEqual(await loadAudio(path, segment));
   });
