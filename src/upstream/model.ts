@@ -7,8 +7,7 @@ import type { Value } from "../graph/value.ts";
 import { type ModelConfig, receptiveField, validFrames } from "../models/config.ts";
 import { encode, extractFeatures, maskFeatures } from "../models/forward.ts";
 import type { ModelWeights } from "../models/parameters.ts";
-import type { RecordingStatistics } from "../models/recording.ts";
-import { lengthsInput, momentsInput, outputFrames, parameterInputs, validInput, waveInput } from "../models/trace.ts";
+import { lengthsInput, outputFrames, parameterInputs, validInput, waveInput } from "../models/trace.ts";
 import { isPadded, normalizeWaveforms, type PaddedWaveforms, padWaveforms, waveFeeds } from "../models/waveform.ts";
 import type { Feed, Runtime } from "../runtime/runtime.ts";
 import { SessionCache } from "../runtime/sessions.ts";
@@ -41,8 +40,6 @@ export interface ExtractOptions {
    * the convolutions' rule. The original tools do not do that: there padding counts in the statistics.
    */
   readonly isolate?: boolean;
-  /** The waveforms are windows of a recording with these statistics: they are normalised as the whole of it would be. */
-  readonly recording?: RecordingStatistics;
 }
 
 /** A teacher or student: what it is, its weights, where they come from, and its hidden states on any runtime. */
@@ -70,15 +67,12 @@ interface Variant {
   readonly padded: boolean;
   readonly maps: boolean;
   readonly isolate: boolean;
-  /** The statistics of the first GroupNorm are fed. */
-  readonly moments: boolean;
 }
 
 /** Outputs conv, normed, input (of layer 0), layer.<i>, head.<i>, map.<i> where asked for, and last where a norm follows. */
-function inferenceGraph(config: ModelConfig, { padded, maps, isolate, moments }: Variant): Graph {
+function inferenceGraph(config: ModelConfig, { padded, maps, isolate }: Variant): Graph {
   const { lookup } = parameterInputs(config);
-  const own = isolate && config.convNorm === "group" ? lengthsInput() : null;
-  const normaliseOver = moments ? momentsInput(config) : own;
+  const normaliseOver = isolate && config.convNorm === "group" ? lengthsInput() : null;
   const features = extractFeatures(config, lookup, waveInput(), { features: "channels-first", normaliseOver });
   const valid = padded ? validInput(outputFrames(config)) : null;
   const encoded = encode(config, lookup, maskFeatures(lookup, features.projected, { masked: null, valid }), valid);
@@ -135,27 +129,19 @@ export function createModel(
     config,
     parameters,
     info,
-    async extract(input, { runtime: wanted, maps = false, normalize = true, isolate = false, recording } = {}) {
+    async extract(input, { runtime: wanted, maps = false, normalize = true, isolate = false } = {}) {
       const { wave, paddedSamples, samples } = asPadded(input);
       checkLengths(config, samples);
       const rule = isolate ? { ...config, frameRule: "conv" as const } : config;
       const frames = samples.map((count) => validFrames(rule, count, paddedSamples));
       const padded = isPadded({ samples, paddedSamples });
-      const data =
-        config.normalizeWaveform && normalize ? normalised({ wave, paddedSamples, samples }, recording) : wave;
+      const data = config.normalizeWaveform && normalize ? normalizeWaveforms(wave, paddedSamples, samples) : wave;
       const feeds: Record<string, Feed> = Object.fromEntries(parameters);
       Object.assign(feeds, waveFeeds(rule, { wave: data, paddedSamples, samples }));
-      const moments = momentsFeeds(recording, samples.length);
-      if (moments) Object.assign(feeds, moments);
-      else if (padded && isolate && config.convNorm === "group")
+      if (padded && isolate && config.convNorm === "group")
         feeds.lengths = { shape: [samples.length], data: BigInt64Array.from(samples, BigInt) };
       const on = wanted ?? (typeof runtime === "function" ? await runtime() : runtime);
-      const variant: Variant = {
-        padded,
-        maps,
-        isolate: padded && isolate && !moments,
-        moments: moments !== undefined,
-      };
+      const variant: Variant = { padded, maps, isolate: padded && isolate };
       const sessions = sessionsOn(on);
       const session = await sessions.get(JSON.stringify(variant), (compile) =>
         compile(inferenceGraph(config, variant)),
@@ -169,29 +155,6 @@ export function createModel(
     },
   };
 }
-
-/** Each waveform by its own mean and variance, or all by those of the recording that they are windows of. */
-function normalised({ wave, paddedSamples, samples }: PaddedWaveforms, recording: RecordingStatistics | undefined) {
-  if (!recording) return normalizeWaveforms(wave, paddedSamples, samples);
-  const normal = new Float32Array(wave.length);
-  for (const [item, count] of samples.entries())
-    for (let i = item * paddedSamples; i < item * paddedSamples + count; i++)
-      normal[i] = (wave[i] - recording.mean) * recording.scale;
-  return normal;
-}
-
-function momentsFeeds(recording: RecordingStatistics | undefined, items: number): Record<string, Feed> | undefined {
-  if (!recording?.centre || !recording.covariance) return undefined;
-  const { centre, covariance } = recording;
-  const kernel = centre.length;
-  return {
-    centre: { shape: [items, 1, kernel], data: repeated(centre, items) },
-    covariance: { shape: [items, kernel, kernel], data: repeated(covariance, items) },
-  };
-}
-
-const repeated = (data: Float32Array, times: number): Float32Array =>
-  Float32Array.from({ length: times * data.length }, (_, i) => data[i % data.length]);
 
 function checkLengths({ conv }: ModelConfig, samples: readonly number[]): void {
   const shortest = receptiveField(conv);
