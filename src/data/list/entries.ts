@@ -5,7 +5,7 @@ import { parseCsv } from "./csv.ts";
 import { type Entry, PATH_NAMES, shown } from "./entry.ts";
 
 /** The columns of a list (of the first entry, where each has its own), and its entries. */
-export interface Table {
+export interface EntryTable {
   readonly columns: readonly string[];
   readonly entries: readonly Entry[];
 }
@@ -17,7 +17,7 @@ const SEPARATORS = [",", ";"];
  * Entries of `text`; undefined where it is neither JSON nor has a header line that names the column of paths.
  * @throws StillwaveError with file and line for anything malformed.
  */
-export function readEntries(text: string, file: string): Table | undefined {
+export function readEntries(text: string, file: string): EntryTable | undefined {
   const lines = numberedLines(text);
   if (lines.length === 0) throw new StillwaveError(`${file}: the manifest is empty`);
   const first = lines[0].text.trimStart();
@@ -42,7 +42,10 @@ const columnsOf = (cells: readonly string[]) => cells.map((name) => name.trim().
 
 const namesPaths = (cells: readonly string[]) => columnsOf(cells).some((name) => PATH_NAMES.includes(name));
 
-function table(rows: readonly { readonly number: number; readonly cells: readonly string[] }[], file: string): Table {
+function table(
+  rows: readonly { readonly number: number; readonly cells: readonly string[] }[],
+  file: string,
+): EntryTable {
   const [header, ...others] = rows;
   const columns = columnsOf(header.cells);
   const entries = others.map(({ number, cells }): Entry => {
@@ -56,7 +59,10 @@ function table(rows: readonly { readonly number: number; readonly cells: readonl
   return { columns, entries };
 }
 
-const ofEntries = (entries: readonly Entry[]): Table => ({ columns: [...(entries[0]?.fields.keys() ?? [])], entries });
+const ofEntries = (entries: readonly Entry[]): EntryTable => ({
+  columns: [...(entries[0]?.fields.keys() ?? [])],
+  entries,
+});
 
 function entryOf(place: string, values: readonly (readonly [string, unknown])[]): Entry {
   const fields = new Map<string, unknown>();
