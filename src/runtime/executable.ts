@@ -20,7 +20,7 @@ export const HOST_TYPE = {
 } as const;
 
 /** Sizes of the free symbols, read off the fed shapes; a feed that does not fit its input is an internal error. */
-function bindSymbols(inputs: ReadonlyMap<string, Value>, feeds: Feeds): Map<string, number> {
+export function bindSymbols(inputs: ReadonlyMap<string, Value>, feeds: Feeds): Map<string, number> {
   for (const [name, value] of inputs) {
     const feed = feeds[name];
     if (!feed) throw new InternalError(`input "${name}" was not fed`);
