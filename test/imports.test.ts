@@ -10,6 +10,7 @@ const ROOMS = [
   "graph",
   "autodiff",
   "onnx",
+  "stablehlo",
   "runtime",
   "nn",
   "optim",

@@ -22,11 +22,12 @@ export interface Executable {
   dispose(): Promise<void>;
 }
 
-export type Device = "cpu" | "cuda" | "webgpu";
+/** `xla`: whatever the PJRT plugin computes on that STILLWAVE_XLA_PLUGIN names. */
+export type Device = "cpu" | "cuda" | "webgpu" | "xla";
 
 export interface Runtime {
   readonly device: Device | "wasm";
-  /** ONNX Runtime's version, for run records. */
+  /** ONNX Runtime's version, or the XLA plugin's, for run records. */
   readonly version: string;
   compile(graph: Graph): Promise<Executable>;
 }

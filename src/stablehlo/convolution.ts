@@ -1,5 +1,5 @@
 // Convolutions over time. Grouped ones are one native convolution here; formulations by device go into this file.
-import { type Emitter, type Tensor } from "./emitter.ts";
+import type { Emitter, Tensor } from "./emitter.ts";
 import { HIGHEST } from "./product.ts";
 
 interface Convolution {

@@ -54,7 +54,13 @@ export class Emitter {
   private next = 0;
 
   /** One operation with one result. */
-  op(type: string, inputs: readonly Tensor[], result: Result, attributes = "", regions: readonly string[] = []): Tensor {
+  op(
+    type: string,
+    inputs: readonly Tensor[],
+    result: Result,
+    attributes = "",
+    regions: readonly string[] = [],
+  ): Tensor {
     return this.ops(type, inputs, [result], attributes, regions)[0];
   }
 
@@ -103,7 +109,13 @@ export class Emitter {
     return made;
   }
 
-  constant({ shape, data }: { readonly shape: readonly number[]; readonly data: Float32Array | BigInt64Array }): Tensor {
+  constant({
+    shape,
+    data,
+  }: {
+    readonly shape: readonly number[];
+    readonly data: Float32Array | BigInt64Array;
+  }): Tensor {
     const type = data instanceof Float32Array ? "f32" : "i64";
     const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
     const one = data instanceof Float32Array ? floatLiteral(data[0]) : String(data[0]);
@@ -193,10 +205,19 @@ export class Emitter {
 
   reduce(kind: "add" | "maximum", x: Tensor, axes: readonly number[], keepDims = false): Tensor {
     const shape = x.shape.filter((_, i) => !axes.includes(i));
-    const reduced = this.op("reduce", [x, this.neutral(kind, x.type)], { shape, type: x.type }, `dimensions = ${array(axes)}`, [
-      this.combiner(kind, x.type),
-    ]);
-    return keepDims ? this.reshape(reduced, x.shape.map((size, i) => (axes.includes(i) ? 1 : size))) : reduced;
+    const reduced = this.op(
+      "reduce",
+      [x, this.neutral(kind, x.type)],
+      { shape, type: x.type },
+      `dimensions = ${array(axes)}`,
+      [this.combiner(kind, x.type)],
+    );
+    return keepDims
+      ? this.reshape(
+          reduced,
+          x.shape.map((size, i) => (axes.includes(i) ? 1 : size)),
+        )
+      : reduced;
   }
 
   private neutral(kind: "add" | "maximum", type: ElementType): Tensor {

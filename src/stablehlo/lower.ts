@@ -96,7 +96,8 @@ const LOWERINGS: { readonly [K in OpName]: Lower<K> } = {
   },
   constant: ({ emit, node, shape }) => emit.constant({ shape, data: node.attributes.data }),
   iota: ({ emit, shape }) => emit.op("iota", [], { shape, type: "i64" }, "iota_dimension = 0 : i64"),
-  dimension: ({ emit, node: { attributes }, size }) => emit.scalar(size(attributes.size), ELEMENT_TYPE[attributes.dtype]),
+  dimension: ({ emit, node: { attributes }, size }) =>
+    emit.scalar(size(attributes.size), ELEMENT_TYPE[attributes.dtype]),
   add: binary("add"),
   sub: binary("subtract"),
   mul: binary("multiply"),

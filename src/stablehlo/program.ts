@@ -1,8 +1,9 @@
 // A graph with sizes filled in as a StableHLO module, text that any XLA plugin compiles.
-import { type Graph, graphInputs } from "../graph/graph.ts";
+
 import { evaluateShape } from "../graph/dim.ts";
+import { type Graph, graphInputs } from "../graph/graph.ts";
 import { reachableNodes, type Value } from "../graph/value.ts";
-import { ELEMENT_TYPE, Emitter, type ElementType, showResult, type Tensor } from "./emitter.ts";
+import { ELEMENT_TYPE, type ElementType, Emitter, showResult, type Tensor } from "./emitter.ts";
 import { lower } from "./lower.ts";
 
 /** An argument or a result of the program. */

@@ -1,4 +1,4 @@
-// The runtime of Node: ONNX Runtime's native build on CPU, CUDA or WebGPU, or its WebAssembly build on the CPU.
+// The runtime of Node: ONNX Runtime's native build on CPU, CUDA or WebGPU, its WebAssembly build on the CPU, or an XLA plugin.
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
@@ -12,6 +12,7 @@ import { createExecutable } from "../executable.ts";
 import { openSession } from "../onnx-file.ts";
 import type { OnnxFile } from "../onnx-file.types.ts";
 import { type Device, type Executable, MAX_THREADS, type Runtime } from "../runtime.ts";
+import { openXla, xlaProblem } from "../xla/index.ts";
 import { type Engine, howToAdd, loadEngine, outOfMemory } from "./engine.ts";
 import { problemStarting } from "./probe.ts";
 
@@ -41,18 +42,20 @@ export interface RuntimeOptions {
   readonly spin?: boolean;
 }
 
-const DEVICES: readonly Device[] = ["cpu", "cuda", "webgpu"];
+const DEVICES: readonly Device[] = ["cpu", "cuda", "webgpu", "xla"];
 
 const HOW_TO_ADD: Record<Exclude<Device, "cpu">, string> = {
   cuda:
     "the CUDA execution provider is not part of the npm package: run `ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install.js` " +
     "on a Linux machine with an NVIDIA driver and CUDA 12, or use `device: cpu`",
+  xla: "install a PJRT plugin (a shared library with the function GetPjrtApi) and name it in STILLWAVE_XLA_PLUGIN",
   webgpu: "this machine offers no WebGPU adapter (a Vulkan, Metal or D3D12 driver is needed), or use `device: cpu`",
 };
 
 /** What keeps a device from working here, or undefined. */
 async function problemWith(device: Device): Promise<string | undefined> {
   if (device === "cpu") return undefined;
+  if (device === "xla") return xlaProblem();
   const engine = loadEngine();
   const { ort } = engine;
   if (!ort.listSupportedBackends) return `it needs the native engine; ${howToAdd(engine)}`;
@@ -99,6 +102,7 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   const { spin = process.env.STILLWAVE_SPIN !== "0" } = options;
   checkThreads(threads);
   const device = await chooseDevice(wanted);
+  if (device === "xla") return openXla();
   const engine = startEngine(threads);
   const { ort } = engine;
   const sessionOptions: InferenceSession.SessionOptions = {

@@ -32,7 +32,9 @@ export class PjrtClient {
     const name = plugin.call("Client_PlatformName", { client });
     this.platform = plugin.read(name("platform_name"), Number(name("platform_name_size"))).toString();
     const version = plugin.call("Client_PlatformVersion", { client });
-    this.platformVersion = plugin.read(version("platform_version"), Number(version("platform_version_size"))).toString();
+    this.platformVersion = plugin
+      .read(version("platform_version"), Number(version("platform_version_size")))
+      .toString();
     const found = plugin.call("Client_AddressableDevices", { client });
     const count = Number(found("num_addressable_devices"));
     const pointers = plugin.read(found("addressable_devices"), 8 * count);

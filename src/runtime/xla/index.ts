@@ -1,20 +1,52 @@
 // The runtime of XLA devices: graphs become StableHLO for the sizes they are run with, compiled once for each.
-import { InternalError, unknownName } from "../../errors.ts";
+import { InternalError, StillwaveError, unknownName } from "../../errors.ts";
 import { type HostArray, sizeOf } from "../../graph/array.ts";
 import { type Graph, graphInputs } from "../../graph/graph.ts";
 import { toStableHlo } from "../../stablehlo/program.ts";
 import { bindSymbols } from "../executable.ts";
-import type { Executable, Feed, Feeds } from "../runtime.ts";
+import type { Executable, Feed, Feeds, Runtime } from "../runtime.ts";
 import { type Handle, PjrtClient } from "./client.ts";
 import { PjrtPlugin } from "./plugin.ts";
 
-export { PjrtClient } from "./client.ts";
-export { PjrtPlugin } from "./plugin.ts";
+/** Names the plugin: a shared library that exports GetPjrtApi. */
+const PLUGIN_VARIABLE = "STILLWAVE_XLA_PLUGIN";
+
+/** One client a process: a plugin is loaded once, and its devices serve every graph. */
+let opened: PjrtClient | undefined;
+
+/** The client of the plugin that the environment names. @throws StillwaveError where there is none, or it cannot be used */
+export function xlaClient(): PjrtClient {
+  const path = process.env[PLUGIN_VARIABLE];
+  if (!path) throw new StillwaveError(`no XLA plugin is named in ${PLUGIN_VARIABLE}`);
+  if (opened && opened.plugin.path !== path)
+    throw new StillwaveError(`${path}: this process has loaded the XLA plugin ${opened.plugin.path} already`);
+  opened ??= new PjrtClient(new PjrtPlugin(path));
+  return opened;
+}
+
+/** What keeps XLA from working here, or undefined. */
+export function xlaProblem(): string | undefined {
+  try {
+    xlaClient();
+    return undefined;
+  } catch (error) {
+    if (error instanceof StillwaveError) return error.message;
+    throw error;
+  }
+}
+
+/** The runtime of the plugin's first device. float32 throughout. */
+export function openXla(): Runtime {
+  const client = xlaClient();
+  const { plugin, platform, devices } = client;
+  const version = `PJRT ${plugin.version.join(".")} ${platform} ${client.deviceKind(devices[0])}`;
+  return { device: "xla", version, compile: async (graph) => xlaExecutable(client, graph) };
+}
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Feed["data"]) => new Uint8Array(buffer, byteOffset, byteLength);
 
 /** Compiles a graph for one client, anew for every set of sizes. */
-export function xlaExecutable(client: PjrtClient, graph: Graph): Executable {
+function xlaExecutable(client: PjrtClient, graph: Graph): Executable {
   const inputs = graphInputs(graph);
   const compiled = new Map<string, Promise<CompiledProgram>>();
   const programFor = (sizes: ReadonlyMap<string, number>) => {
