@@ -6,6 +6,7 @@ import { toStableHlo } from "../../stablehlo/program.ts";
 import { bindSymbols } from "../executable.ts";
 import type { Executable, Feed, Feeds, Runtime } from "../runtime.ts";
 import { type Handle, PjrtClient } from "./client.ts";
+import { compileKept } from "./kept-programs.ts";
 import { PjrtPlugin } from "./plugin.ts";
 
 /** Names the plugin: a shared library that exports GetPjrtApi. */
@@ -75,7 +76,7 @@ interface CompiledProgram extends Omit<ReturnType<typeof toStableHlo>, "text"> {
 
 async function compile(client: PjrtClient, graph: Graph, sizes: ReadonlyMap<string, number>): Promise<CompiledProgram> {
   const { text, ...ports } = toStableHlo(graph, sizes);
-  return { ...ports, executable: await client.compile(text) };
+  return { ...ports, executable: await compileKept(client, text) };
 }
 
 async function runProgram(
