@@ -26,6 +26,9 @@ export interface Library {
 
 let loaded: Koffi | undefined;
 
+/** Libraries stay loaded as long as the process runs: koffi closes one that nothing refers to any more. */
+const openLibraries: ReturnType<Koffi["load"]>[] = [];
+
 function loadKoffi(): Koffi {
   if (loaded) return loaded;
   try {
@@ -81,5 +84,6 @@ function entryOf(koffi: Koffi, path: string): bigint {
   } catch {
     throw new StillwaveError(`${path}: no PJRT plugin (it has no function GetPjrtApi)`);
   }
+  openLibraries.push(library);
   return BigInt(entry());
 }
