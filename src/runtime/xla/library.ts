@@ -26,9 +26,6 @@ export interface Library {
 
 let loaded: Koffi | undefined;
 
-/** Libraries stay loaded as long as the process runs: koffi closes one that nothing refers to any more. */
-const openLibraries: ReturnType<Koffi["load"]>[] = [];
-
 function loadKoffi(): Koffi {
   if (loaded) return loaded;
   try {
@@ -71,6 +68,18 @@ export function openLibrary(path: string): Library {
   };
 }
 
+/** RTLD_LAZY and RTLD_NODELETE of dlfcn.h. */
+const OPEN_FOREVER: Readonly<Partial<Record<NodeJS.Platform, number>>> = { linux: 0x1001, darwin: 0x81 };
+
+/**
+ * koffi closes a library that nothing refers to any more, and all of them when the process ends. Threads of a plugin run
+ * until then, and calls need it as long as there is a client.
+ */
+function keepLoaded(koffi: Koffi, path: string): void {
+  const mode = OPEN_FOREVER[process.platform];
+  if (mode !== undefined) koffi.load(null).func("dlopen", "void *", ["str", "int"])(path, mode);
+}
+
 function entryOf(koffi: Koffi, path: string): bigint {
   let library: ReturnType<Koffi["load"]>;
   try {
@@ -84,6 +93,6 @@ function entryOf(koffi: Koffi, path: string): bigint {
   } catch {
     throw new StillwaveError(`${path}: no PJRT plugin (it has no function GetPjrtApi)`);
   }
-  openLibraries.push(library);
+  keepLoaded(koffi, path);
   return BigInt(entry());
 }
