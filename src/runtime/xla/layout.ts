@@ -80,7 +80,19 @@ export const NAMED_VALUE = { size: 56, name: 16, name_size: 24, type: 32, value:
 export const NAMED_VALUE_TYPE = { int64: 1, bool: 4 } as const;
 
 /** `PJRT_Buffer_Type` of what programs take and give. */
-export const BUFFER_TYPE = { i1: 1, i32: 4, i64: 5, ui8: 6, f16: 10, f32: 11 } as const;
+export const BUFFER_TYPE = {
+  i1: 1,
+  i16: 3,
+  i32: 4,
+  i64: 5,
+  ui8: 6,
+  ui16: 7,
+  ui32: 8,
+  ui64: 9,
+  f16: 10,
+  f32: 11,
+  bf16: 13,
+} as const;
 
 /** `PJRT_HostBufferSemantics`: the host's bytes are read before the call returns, or until an event says so. */
 export const HOST_BUFFER = { duringCall: 0, untilTransferred: 1 } as const;
