@@ -35,12 +35,19 @@ export function xlaProblem(): string | undefined {
   }
 }
 
+/** A runtime whose client runs programs of more than one graph. */
+export interface XlaRuntime extends Runtime {
+  readonly client: PjrtClient;
+}
+
+export const isXla = (runtime: Runtime): runtime is XlaRuntime => "client" in runtime;
+
 /** The runtime of the plugin's first device. float32 throughout. */
-export function openXla(): Runtime {
+export function openXla(): XlaRuntime {
   const client = xlaClient();
   const { plugin, platform, devices } = client;
   const version = `PJRT ${plugin.version.join(".")} ${platform} ${client.deviceKind(devices[0])}`;
-  return { device: "xla", version, compile: async (graph) => xlaExecutable(client, graph) };
+  return { device: "xla", version, client, compile: async (graph) => xlaExecutable(client, graph) };
 }
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Feed["data"]) => new Uint8Array(buffer, byteOffset, byteLength);
