@@ -2,6 +2,7 @@
 import { InternalError } from "../../errors.ts";
 import type { Port, Program } from "../../stablehlo/program.ts";
 import type { Handle, PjrtClient } from "./client.ts";
+import { compileKept } from "./kept-programs.ts";
 
 /** A program that is compiled, without its text. */
 export interface CompiledProgram extends Omit<Program, "text"> {
@@ -40,7 +41,7 @@ export class Resident {
   }
 
   async compile({ text, ...ports }: Program): Promise<CompiledProgram> {
-    const executable = await this.client.compile(text, { replicas: this.replicas });
+    const executable = await compileKept(this.client, text, { replicas: this.replicas });
     this.programs.add(executable);
     return { ...ports, executable };
   }
