@@ -7,6 +7,7 @@ import { checkSchedule, warmupLinear } from "../optim/schedule.ts";
 import { Random } from "../random.ts";
 import type { TrainingState } from "../training/checkpoints.ts";
 import type { Outcome, Trainer } from "../training/loop.ts";
+import { Waiting } from "../training/waiting.ts";
 import { type Learned, stepEvent, type TrainingEvent } from "./events.ts";
 import { checkMaskOptions, maskProbAt, spanMasks } from "./masks.ts";
 import { type EpochBatch, epochBatches, type RunSpeech } from "./speech.ts";
@@ -31,6 +32,7 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
   private readonly adamw: AdamWOptions;
   private readonly batches: AsyncGenerator<EpochBatch, never, undefined>;
   private readonly began = performance.now();
+  private readonly waiting = new Waiting();
   /** Updates in a row that had no usable file. */
   private emptyUpdates = 0;
 
@@ -87,9 +89,18 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
     adamwUpdate(step.weights, step.gradients, optimizer, learningRate, this.adamw);
 
     const stepSeconds = (performance.now() - began) / 1000;
-    const facts = { learningRate, gradientNorm: norm, stepSeconds, seconds: this.seconds() };
+    const facts = {
+      learningRate,
+      gradientNorm: norm,
+      stepSeconds,
+      seconds: this.seconds(),
+      waitShare: this.waiting.shareAfter(stepSeconds),
+    };
     const event = stepEvent(plan, number, learned, facts);
-    if (number === 1 || number === totalSteps || number % run.logEverySteps === 0) writeRow(event.row);
+    if (number === 1 || number === totalSteps || number % run.logEverySteps === 0) {
+      writeRow(event.row);
+      this.waiting.restart();
+    }
     const period = (run.keepEvery ?? Number.POSITIVE_INFINITY) * run.checkpointEverySteps;
     return { state: number % period === 0 ? { ...state, kept: [...state.kept, number] } : state, event };
   }
@@ -115,7 +126,7 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
     // a turn of the event loop, so that a signal that came meanwhile is seen
     await setImmediate();
     if (signal?.aborted) return undefined;
-    const { value } = await this.batches.next();
+    const { value } = await this.waiting.during(this.batches.next());
     return signal?.aborted ? undefined : value;
   }
 
