@@ -1,7 +1,6 @@
 // Speech that stays decoded after it was read once: in memory, or in files of a folder.
 import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
-import { resolve } from "node:path";
 import { StillwaveError } from "../../errors.ts";
 import { makeFolder } from "../../files.ts";
 import { freeMemory, gib, holdMemory } from "../../memory.ts";
@@ -34,37 +33,49 @@ const MEMORY_SHARES: Readonly<Record<"auto" | "memory", number>> = { auto: 0.25,
  * @throws StillwaveError where `memory` or `disk` cannot hold the speech
  */
 export async function openKept(options: KeepOptions): Promise<KeptSpeech | undefined> {
-  const { mode, speech, folder, onNote } = options;
-  const samples = speech.reduce((sum, one) => sum + one.samples, 0);
-  const bytes = samples * Int16Array.BYTES_PER_ELEMENT;
+  const { mode, speech, onNote } = options;
+  const bytes = samplesIn(speech) * Int16Array.BYTES_PER_ELEMENT;
   if (mode === "none") return undefined;
-  if (mode === "disk") {
-    await makeFolder(folder);
-    const { bavail, bsize } = await statfs(folder);
-    const missing = speech.filter((one) => !existsSync(keptPath(folder, one)));
-    const needed = missing.reduce((sum, one) => sum + one.samples, 0) * Int16Array.BYTES_PER_ELEMENT;
-    const free = options.freeBytes ?? bavail * bsize;
-    if (needed > free)
-      throw new StillwaveError(
-        `${folder}: decoded speech needs ${gib(needed)} and ${gib(free)} are free; make room, set STILLWAVE_CACHE to another disk, or data.keepDecoded to none`,
-      );
-    const range = `${gib(bytes)} where its samples have 16 bits, ${gib(2 * bytes)} otherwise`;
-    onNote(
-      `decoded speech is kept in ${resolve(folder)}: ${range}; ${gib(bytes - needed)} are there; it may be removed after the run`,
-    );
-    return new KeptSpeech({ kind: "disk", folder: resolve(folder) }, onNote);
-  }
+  if (mode === "disk") return openDisk(options, bytes);
   const free = options.freeBytes ?? freeMemory();
   const budget = MEMORY_SHARES[mode] * free;
-  if (bytes <= budget) return new KeptSpeech({ kind: "memory", budget }, onNote);
+  if (bytes <= budget) return new KeptSpeech({ kind: "memory", budget, utterances: speech.length }, onNote);
   if (mode === "memory")
     throw new StillwaveError(
-      `data.keepDecoded: decoded, the speech takes at least ${gib(bytes)} and ${gib(budget)} of ${gib(free)} free memory may be used; set it to disk, auto or none`,
+      `data.keepDecoded: decoded, the speech takes at least ${size(bytes)} and ${size(budget)} of ${size(free)} free memory may be used; set it to disk, auto or none`,
     );
   return undefined;
 }
 
-type Place = { readonly kind: "memory"; readonly budget: number } | { readonly kind: "disk"; readonly folder: string };
+/** What is there already needs no room; its size is told before anything is written. */
+async function openDisk({ speech, folder, onNote, freeBytes }: KeepOptions, bytes: number): Promise<KeptSpeech> {
+  await makeFolder(folder);
+  const missing = speech.filter((one) => !existsSync(keptPath(folder, one)));
+  const needed = samplesIn(missing) * Int16Array.BYTES_PER_ELEMENT;
+  const { bavail, bsize } = await statfs(folder);
+  const free = freeBytes ?? bavail * bsize;
+  if (needed > free)
+    throw new StillwaveError(
+      `${folder}: decoded speech needs ${size(needed)} and ${size(free)} are free; make room, set STILLWAVE_CACHE to a folder on another disk, or data.keepDecoded to none`,
+    );
+  const there =
+    missing.length < speech.length
+      ? `, ${speech.length - missing.length} of ${speech.length} utterances are there`
+      : "";
+  onNote(
+    `decoded speech is kept in ${folder}: ${size(bytes)} where its samples have 16 bits, ${size(2 * bytes)} otherwise${there}; it may be removed after the run`,
+  );
+  return new KeptSpeech({ kind: "disk", folder }, onNote);
+}
+
+const samplesIn = (speech: KeepOptions["speech"]): number => speech.reduce((sum, one) => sum + one.samples, 0);
+
+/** `120 MiB`, `3.7 GiB`. */
+const size = (bytes: number): string => (bytes < 2 ** 30 ? `${Math.ceil(bytes / 2 ** 20)} MiB` : gib(bytes));
+
+type Place =
+  | { readonly kind: "memory"; readonly budget: number; readonly utterances: number }
+  | { readonly kind: "disk"; readonly folder: string };
 
 /** Fills while speech is read for the first time. What is read again is the same bit for bit. */
 export class KeptSpeech {
@@ -77,6 +88,11 @@ export class KeptSpeech {
   constructor(place: Place, onNote: (text: string) => void) {
     this.place = place;
     this.onNote = onNote;
+  }
+
+  /** Memory that is held. */
+  get heldBytes(): number {
+    return this.bytes;
   }
 
   /** What the thread that makes a batch is told. */
@@ -94,9 +110,9 @@ export class KeptSpeech {
       const key = recordingKey(items[i]);
       if (this.memory.has(key)) continue;
       if (this.bytes + samples.byteLength > this.place.budget) {
-        const kept = `${gib(this.bytes)} of decoded speech, ${this.memory.size} utterances,`;
+        const { utterances } = this.place;
         this.stop(
-          `${kept} are kept in memory: not all of it fits, for its samples have more than 16 bits; the rest is decoded again in every epoch`,
+          `${this.memory.size} of ${utterances} utterances are kept decoded: with more than 16 bits a sample not all of them fit; the others are decoded again in every epoch`,
         );
         return;
       }
