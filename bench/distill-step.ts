@@ -1,6 +1,8 @@
 // Seconds of one update of a distillation, on any device: whole updates of a real run, from files of noise to new weights.
 // Usage: npx tsx bench/distill-step.ts [--batch 2] [--seconds 5] [--steps 5] [--device cpu] [--precision float32]
-//        [--recipe armhubert-s-960] [--teacher facebook/hubert-base-ls960] [--set key=value ...] [--block 1] [--work folder]
+//        [--recipe armhubert-s-960] [--teacher facebook/hubert-base-ls960] [--set key=value ...] [--speech folder] [--block 1]
+//        [--work folder]
+// `--speech`: from real files of at least so many seconds (longer ones are cropped) instead of noise.
 // One line of JSON a length (`--seconds 5,15` takes both, in one process). Times are those between the events of updates, over
 // blocks of `--block` updates: a device may be behind within a block, but not at its end, where metrics are written.
 import { existsSync } from "node:fs";
@@ -31,6 +33,7 @@ const { values } = parseArgs({
     recipe: { type: "string", default: "armhubert-s-960" },
     teacher: { type: "string", default: "facebook/hubert-base-ls960" },
     set: { type: "string", multiple: true, default: [] },
+    speech: { type: "string" },
     work: { type: "string", default: join(tmpdir(), "stillwave-bench") },
   },
 });
@@ -100,11 +103,11 @@ function neededFlop(recipe: Recipe, seconds: number): number | null {
 async function measure(seconds: number) {
   const settings: Record<string, unknown> = {
     teacher: await teacherFolder(),
-    "data.train.path": await noiseFolder(seconds, BATCHES * items),
+    "data.train.path": values.speech ?? (await noiseFolder(seconds, BATCHES * items)),
     "data.train.splits": [],
     "data.validation": null,
     "data.batchSize": items,
-    "data.maxSeconds": null,
+    "data.maxSeconds": seconds,
     "optimizer.accumulate": 1,
     "run.epochs": null,
     "run.steps": block + steps,
@@ -121,12 +124,15 @@ async function measure(seconds: number) {
   const runtime = device === "cpu" ? await createRuntime() : undefined;
   const rates = runtime ? [await matrixRate(runtime)] : [];
   const losses: number[] = [];
+  let audio = 0;
   const ends: number[] = [];
   const began = now();
   let cpu = process.cpuUsage();
   for await (const event of distillRun({ recipe, prepare: prepareRun, outDir })) {
     if (event.kind === "note") console.error(event.text);
-    if (event.kind !== "step" || event.step % block !== 0) continue;
+    if (event.kind !== "step") continue;
+    if (event.step > block) audio += event.row.audioSecondsPerSecond * event.row.stepSeconds;
+    if (event.step % block !== 0) continue;
     ends.push(now());
     losses.push(event.row.loss);
     if (event.step === block) cpu = process.cpuUsage();
@@ -148,7 +154,7 @@ async function measure(seconds: number) {
     median_s: step,
     best_s: Math.min(...times),
     pipelined_s: whole,
-    audio_s_per_s: (items * seconds) / whole,
+    audio_s_per_s: audio / (whole * steps),
     host_cpu_s: (cpu.user + cpu.system) / 1e6 / steps,
     first_s: ends[0] - began,
     loss_first: losses[0],
