@@ -96,7 +96,7 @@ collect() {
   done <"$scratch/stdout"
 }
 wanted() { case " ${ACCELERATOR_PARTS:-verify step16 kernels quickstart step32 speech precisions} " in *" $1 "*) true ;; *) false ;; esac }
-table() { script accelerator-table "$results" >"$out/table.md" 2>>"$log"; }
+table() { script results-table "$results" >"$out/table.md" 2>>"$log"; }
 
 # The plugin that jax has installed, and the libraries that it needs: names of variables and values.
 find_plugin() {
@@ -192,7 +192,7 @@ part_verify() {
     # speed is not asked for here: the first kernel that computes it will do
     run verify 60 ours "--xla_gpu_autotune_level=0" stillwave verify "${case%/}" --device "$device" --json
     cat "$scratch/stdout" >>"$out/verify.json"
-    script accelerator-table --verify "$scratch/stdout" >"$scratch/lines" 2>>"$log"
+    script results-table --verify "$scratch/stdout" >"$scratch/lines" 2>>"$log"
     cp "$scratch/lines" "$scratch/stdout"
     collect verify "$(basename "$case")"
   done
@@ -228,9 +228,9 @@ part_quickstart() {
   if [ -z "$loss" ]; then
     local cpu=$scratch/quickstart-cpu
     run quickstart 400 stillwave distill quickstart "${steps[@]}" --set run.device=cpu --out "$cpu" --json &&
-      loss=$(script accelerator-table --loss "$cpu/summary.json" 2>>"$log")
+      loss=$(script results-table --loss "$cpu/summary.json" 2>>"$log")
   fi
-  emit "{\"part\":\"quickstart\",\"what\":\"quickstart\",\"name\":\"ours\",\"precision\":$(quoted "$precision"),\"seconds\":$((SECONDS - start)),\"loss\":$(script accelerator-table --loss "$run/summary.json" 2>>"$log"),\"cpu_loss\":${loss:-null}}"
+  emit "{\"part\":\"quickstart\",\"what\":\"quickstart\",\"name\":\"ours\",\"precision\":$(quoted "$precision"),\"seconds\":$((SECONDS - start)),\"loss\":$(script results-table --loss "$run/summary.json" 2>>"$log"),\"cpu_loss\":${loss:-null}}"
 }
 
 part_step32() { ratios step32 "${sizes32[@]}" 110 1 "" 60; }

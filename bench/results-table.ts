@@ -1,5 +1,5 @@
 // Tables of what bench/accelerator.sh and bench/step-ratios.sh measured, in Markdown.
-// Usage: npx tsx bench/accelerator-table.ts <results.jsonl> | --verify <verify.json> (a line a case) | --loss <summary.json>
+// Usage: npx tsx bench/results-table.ts <results.jsonl> | --verify <verify.json> (a line a case) | --loss <summary.json>
 import { readFileSync } from "node:fs";
 
 type Row = Readonly<Record<string, unknown>>;
@@ -54,7 +54,11 @@ function printUpdates(rows: readonly Row[]): void {
       const [{ batch, seconds: length }] = rounds;
       const gigaflop = medianOf(rounds, "gigaflop");
       const share = gigaflop && rate && seconds ? gigaflop / 1e3 / seconds / rate : undefined;
-      const to = (other: string) => (seconds && named.get(other) ? seconds / named.get(other)! : undefined);
+      // of rivals in several precisions the fastest counts
+      const to = (other: string) => {
+        const rivals = [...named].flatMap(([key, value]) => (value && key.startsWith(other) ? [value] : []));
+        return seconds && rivals.length > 0 ? seconds / Math.min(...rivals) : undefined;
+      };
       const best = Math.min(...numbers(rounds, "best_s"));
       table.push([
         part,
@@ -91,7 +95,7 @@ function printUpdates(rows: readonly Row[]): void {
 /** What 100 epochs of 960.9 h take at a measured rate. */
 function printCost(rows: readonly Row[]): void {
   const costs = rows.flatMap(({ what, part, name, audio_s_per_s: rate }) =>
-    what === "stillwave_step" && typeof rate === "number"
+    what === "stillwave_step" && /^(step|speech)/.test(String(part)) && typeof rate === "number"
       ? [[`${part}, ${name}`, shown(96_090 / (rate / 3600) / 3600)]]
       : [],
   );
