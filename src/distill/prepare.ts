@@ -7,16 +7,18 @@ import { initParameters } from "../models/init.ts";
 import { createRuntime } from "../runtime/node/index.ts";
 import { hashOf } from "../upstream/fingerprint.ts";
 import { type ModelFacts, modelCard } from "./card.ts";
+import { createHostLearner } from "./learner/host.ts";
+import type { Learner } from "./learner/learner.ts";
 import type { Recipe } from "./recipe/schema.ts";
 import { studentConfig } from "./recipe/student.ts";
 import { DISTILL_FILES, portableRecipe } from "./record.ts";
 import { openSpeech, type RunSpeech } from "./speech.ts";
-import { createDistillStep, type DistillStep, type StepOptions } from "./step.ts";
+import { createDistillStep, type StepOptions } from "./step.ts";
 
 /** Everything a run needs beside its recipe, made for it by a `Prepare`. */
 export interface PreparedRun {
   /** Holds the student's initial weights: a function of the recipe alone. */
-  readonly step: DistillStep;
+  readonly learner: Learner;
   readonly speech: RunSpeech;
   /** What identifies the teacher, for run.json; a resumed run must find the same. */
   readonly teacher: Readonly<Record<string, unknown>>;
@@ -39,13 +41,13 @@ export interface RunModels {
   readonly teacher: LoadedModel;
   readonly student: ModelConfig;
   /** On the student's initial weights. */
-  makeStep(): Promise<DistillStep>;
+  makeLearner(): Promise<Learner>;
 }
 
 /** A `Prepare` for `distillRun` that opens a recipe's data for the models it gets. */
 export function prepareWith(loadModels: (recipe: Recipe) => Promise<RunModels>): Prepare {
   return async (recipe, { outDir, note }) => {
-    const { teacher, student: config, makeStep } = await loadModels(recipe);
+    const { teacher, student: config, makeLearner } = await loadModels(recipe);
     for (const text of teacher.info.notes) note(`teacher: ${text}`);
     const speech = await openSpeech(recipe, {
       minSamples: Math.max(receptiveField(config.conv), receptiveField(teacher.config.conv)),
@@ -53,16 +55,16 @@ export function prepareWith(loadModels: (recipe: Recipe) => Promise<RunModels>):
       onNote: note,
     });
     try {
-      const step = await makeStep();
+      const learner = await makeLearner();
       return {
-        step,
+        learner,
         speech,
         teacher: teacherRecord(recipe, teacher),
         writeModel: (folder, parameters, facts) =>
           writeModelFolder(folder, { config, parameters, card: modelCard(config, facts), extra: extraOf(facts) }),
         async dispose() {
           await speech.close();
-          await step.dispose();
+          await learner.dispose();
         },
       };
     } catch (error) {
@@ -84,17 +86,17 @@ export const prepareRun: Prepare = prepareWith(async (recipe) => {
   return {
     teacher,
     student: config,
-    async makeStep() {
+    async makeLearner() {
       const runtime = await createRuntime({ device, threads: threads ?? undefined });
       const student = { config, parameters: initParameters(config, { seed, copyConvFrom }) };
-      return stepOf(recipe, { runtime, teacher, student });
+      return learnerOf(recipe, { runtime, teacher, student });
     },
   };
 });
 
-/** The step of a recipe for these models. */
-export const stepOf = (recipe: Recipe, models: Pick<StepOptions, "runtime" | "teacher" | "student">): DistillStep =>
-  createDistillStep({ ...recipe.student, ...models, loss: recipe.loss });
+/** What learns by a recipe, of these models. */
+export const learnerOf = (recipe: Recipe, models: Pick<StepOptions, "runtime" | "teacher" | "student">): Learner =>
+  createHostLearner(createDistillStep({ ...recipe.student, ...models, loss: recipe.loss }), recipe.optimizer);
 
 function teacherRecord(recipe: Recipe, { config, parameters, info }: LoadedModel): Record<string, unknown> {
   let count = 0;

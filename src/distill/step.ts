@@ -65,7 +65,7 @@ const RECYCLE_ABOVE_BYTES = Math.min(4 * 2 ** 30, memoryLimit().bytes / 2);
  * The teacher's graph: `target.<k>` [batch, time, dim] for each of its `layers`, masked frames from the full pass, unmasked
  * frames from the masked one (arXiv:2305.11685 section 3.2).
  */
-function targetGraph(teacher: ModelConfig, layers: readonly number[], variant: StepVariant): Graph {
+export function targetGraph(teacher: ModelConfig, layers: readonly number[], variant: StepVariant): Graph {
   const { full, masked, mask } = teacherPasses(teacher, variant);
   const outputs = layers.map((layer, k): [string, Value] => {
     const [seen, hidden] = [full.layers[layer], masked?.layers[layer]];

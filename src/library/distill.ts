@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { differentField, loadModel } from "../checkpoint/index.ts";
 import type { CorpusSource } from "../data/index.ts";
 import type { DistillEvent, StepEvent } from "../distill/events.ts";
-import { prepareWith, stepOf } from "../distill/prepare.ts";
+import { learnerOf, prepareWith } from "../distill/prepare.ts";
 import { resolveSettings } from "../distill/recipe/read.ts";
 import type { Recipe, recipeSchema } from "../distill/recipe/schema.ts";
 import { checkTeacher, studentModel } from "../distill/recipe/student.ts";
@@ -93,13 +93,13 @@ async function* events(options: DistillOptions, recipe: Recipe): AsyncGenerator<
   const prepare = prepareWith(async () => ({
     teacher: { ...teacher, info: teacher.info ?? NO_FILE },
     student: student.config,
-    async makeStep() {
-      const step = stepOf(recipe, { runtime, teacher, student });
+    async makeLearner() {
+      const learner = learnerOf(recipe, { runtime, teacher, student });
       const dispose = async () => {
-        copyWeights(student.parameters, step.parameters);
-        await step.dispose();
+        copyWeights(student.parameters, (await learner.snapshot()).parameters);
+        await learner.dispose();
       };
-      return { ...step, dispose };
+      return { ...learner, dispose };
     },
   }));
   await student.dispose();

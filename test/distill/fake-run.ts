@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Batch } from "../../src/data/batch.ts";
 import type { ModelFacts } from "../../src/distill/card.ts";
 import type { DistillEvent } from "../../src/distill/events.ts";
+import { createHostLearner } from "../../src/distill/learner/host.ts";
 import type { StepLosses } from "../../src/distill/loss.ts";
 import type { Prepare } from "../../src/distill/prepare.ts";
 import { parseRecipe } from "../../src/distill/recipe/read.ts";
@@ -159,8 +160,8 @@ function fakeSpeech(options: FakeOptions = {}): RunSpeech {
 }
 
 export function fakePrepare(options: FakeOptions = {}): Prepare {
-  return async () => ({
-    step: (options.wrap ?? ((step: DistillStep) => step))(fakeStep()),
+  return async ({ optimizer }) => ({
+    learner: createHostLearner((options.wrap ?? ((step: DistillStep) => step))(fakeStep()), optimizer),
     speech: fakeSpeech(options),
     teacher: { source: options.teacher ?? "fake" },
     writeModel: async (folder, parameters, facts) => options.written?.(folder, parameters, facts),

@@ -87,14 +87,15 @@ async function runProgram(
   const held: Handle[] = [];
   try {
     for (const { name, shape, type } of inputs) held.push(client.upload(bytesOf(feeds[name].data), shape, type));
-    const results = await client.execute(executable, held.slice(), outputs.length);
-    held.push(...results);
+    const { results, finished } = await client.start(executable, [held.slice()], outputs.length);
+    held.push(...results[0]);
+    await finished;
     const fetched: Record<string, HostArray> = {};
     for (const [i, { name, shape, type }] of outputs.entries()) {
       const data = into[name] ?? new Float32Array(sizeOf(shape));
       if (type !== "f32" || data.length !== sizeOf(shape))
         throw new InternalError(`output "${name}" is ${type}[${shape}], cannot go into ${data.length} floats`);
-      await client.download(results[i], bytesOf(data));
+      await client.download(results[0][i], bytesOf(data));
       fetched[name] = { shape, data };
     }
     return fetched;
