@@ -177,7 +177,8 @@ ratios() {
 }
 sizes16=(16 12) sizes32=(32 15)
 [ -z "$tiny" ] || { sizes16=(2 1) sizes32=(2 2); }
-dump=$scratch/xla
+dump=$work/xla
+rm -rf "$dump"
 dumping="--xla_dump_to=$dump --xla_dump_hlo_as_text"
 
 part_verify() {
@@ -205,12 +206,16 @@ part_step16() {
   ratios step16 "${sizes16[@]}" 150 "$rounds" "$dumping" 200
 }
 
-# The text is what XLA was given in step16, so that the same options made it.
+# The text is what XLA was given in step16, so that the same options made it; a program from the cache leaves none.
 part_kernels() {
   local text
-  if [ ! -d "$dump" ]; then ours_step kernels 120 "$dumping" ours --batch "${sizes16[0]}" --seconds "${sizes16[1]}" "${in_precision[@]}"; fi
-  text=$(find "$dump" -name '*before_optimizations.txt' -printf '%s %p\n' 2>/dev/null | sort -n | tail -n 1 | cut -d' ' -f2-)
-  [ -n "$text" ] || { skip kernels "XLA left no text of its programs: were they taken from a cache?"; return; }
+  largest() { find "$dump" -name '*before_optimizations.txt' -printf '%s %p\n' 2>/dev/null | sort -n | tail -n 1 | cut -d' ' -f2-; }
+  text=$(largest)
+  if [ -z "$text" ]; then
+    XDG_CACHE_HOME=$scratch/cache ours_step kernels 120 "$dumping" ours --batch "${sizes16[0]}" --seconds "${sizes16[1]}" "${in_precision[@]}"
+    text=$(largest)
+  fi
+  [ -n "$text" ] || { skip kernels "XLA left no text of its programs in $dump"; return; }
   gzip -c "$text" >"$out/step.hlo.txt.gz"
   local optimized=${text%before_optimizations.txt}
   for optimized in "$optimized"*after_optimizations.txt; do [ -f "$optimized" ] && gzip -c "$optimized" >"$out/step-optimized.hlo.txt.gz"; done

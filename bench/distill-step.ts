@@ -19,6 +19,7 @@ import { profile } from "../src/models/profile.ts";
 import { publishedArchitecture } from "../src/models/published.ts";
 import { Random } from "../src/random.ts";
 import { createRuntime } from "../src/runtime/node/index.ts";
+import { xlaClient } from "../src/runtime/xla/index.ts";
 import { matrixRate } from "./matrix-rate.ts";
 import { writeRandomTeacher } from "./random-teacher.ts";
 
@@ -159,6 +160,8 @@ async function measure(seconds: number) {
     first_s: ends[0] - began,
     loss_first: losses[0],
     loss_last: losses[losses.length - 1],
+    // on the device, where its plugin tells
+    peak_device_bytes: device.startsWith("xla") ? (xlaClient().memory()?.peakBytes ?? null) : null,
     peak_bytes: process.resourceUsage().maxRSS * 1024,
     gigaflop: flop && flop / 1e9,
     gigaflop_per_s: flop && flop / 1e9 / step,
