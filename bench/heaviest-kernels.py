@@ -82,7 +82,8 @@ def without_aliases(hlo):
 device = jax.devices()[0]
 if is_hlo:
     inputs = hlo_inputs()
-    module = xla_client._xla.hlo_module_from_text(without_aliases(text))
+    parse = getattr(xla_client._xla, "hlo_module_from_text", None) or xla_client.hlo.hlo_module_from_text
+    module = parse(without_aliases(text))
     computation = xla_client.XlaComputation(module.as_serialized_hlo_module_proto())
     program = xla_client._xla.mlir.xla_computation_to_mlir_module(computation)
 else:

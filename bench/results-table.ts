@@ -1,6 +1,7 @@
 // Tables of what bench/accelerator.sh and bench/step-ratios.sh measured, in Markdown.
 // Usage: npx tsx bench/results-table.ts <results.jsonl> | --verify <verify.json> (a line a case) | --loss <summary.json>
 import { readFileSync } from "node:fs";
+import { basename } from "node:path";
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -145,11 +146,13 @@ function rowOf(line: string): Row[] {
 /** One line a case of `stillwave verify --json`: whether it passed, and its worst tensor. */
 function verifyLines(text: string): void {
   const { cases } = JSON.parse(text) as { cases: Row[] };
-  for (const { kind, passed, skipped, error, differences } of cases) {
+  for (const { folder, kind, passed, skipped, error, differences } of cases) {
     const list = (differences ?? []) as { kind: string; maxRelative: number; tolerance: number }[];
     const worst = list.toSorted((a, b) => b.maxRelative / b.tolerance - a.maxRelative / a.tolerance)[0];
     const found = { worst: worst?.maxRelative, worst_of: worst?.kind };
-    console.log(JSON.stringify({ what: "verify", kind, passed, skipped, error, ...found }));
+    console.log(
+      JSON.stringify({ what: "verify", name: basename(String(folder)), kind, passed, skipped, error, ...found }),
+    );
   }
 }
 
