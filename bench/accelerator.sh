@@ -82,7 +82,7 @@ run() {
   { declare -f script stillwave ours; declare -p here root flags libraries; echo '"$@"'; } >"$scratch/call.sh"
   timeout -k 5 "$most" bash "$scratch/call.sh" "$@" >"$scratch/stdout" 2>"$scratch/stderr" </dev/null
   status=$?
-  cat "$scratch/stderr" >>"$log"
+  tail -c 200000 "$scratch/stderr" >>"$log"
   [ "$status" = 0 ] && return 0
   tail -c 2000 "$scratch/stdout" >>"$log"
   emit "{\"what\":\"failed\",\"part\":$(quoted "$part"),\"status\":$status,\"limit_s\":$most,\"command\":$(quoted "$*"),\"last\":$(quoted "$(tail -n 3 "$scratch/stderr" | tail -c 400)")}"
@@ -193,7 +193,7 @@ verify_cases() {
 part_verify() {
   local cases=${ACCELERATOR_CASES:-} case checkpoints=()
   [ -n "$cases" ] || { skip verify "no cases: name their folder in ACCELERATOR_CASES"; return; }
-  local until=$((SECONDS + ${ACCELERATOR_VERIFY_SECONDS:-110}))
+  local until=$((SECONDS + ${ACCELERATOR_VERIFY_SECONDS:-80}))
   for case in "$cases"/*/; do
     if [ ! -f "$case/data.safetensors" ]; then
       checkpoints+=("${case%/}")
@@ -203,7 +203,7 @@ part_verify() {
       verify_cases 60 "${case%/}"
     fi
   done
-  [ ${#checkpoints[@]} = 0 ] || verify_cases 60 "${checkpoints[@]}"
+  [ ${#checkpoints[@]} = 0 ] || verify_cases 45 "${checkpoints[@]}"
 }
 
 part_step16() {
@@ -227,7 +227,7 @@ part_kernels() {
   local optimized=${text%before_optimizations.txt}
   for optimized in "$optimized"*after_optimizations.txt; do [ -f "$optimized" ] && gzip -c "$optimized" >"$out/step-optimized.hlo.txt.gz"; done
   "$python" -c 'import jax' 2>>"$log" || { skip kernels "$python has no jax"; return; }
-  if run kernels 100 "$python" "$here/heaviest-kernels.py" "$text"; then collect kernels "$precision"; fi
+  if run kernels 100 ours "" "$python" "$here/heaviest-kernels.py" "$text"; then collect kernels "$precision"; fi
 }
 
 part_quickstart() {

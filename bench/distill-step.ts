@@ -1,10 +1,10 @@
 // Seconds of one update of a distillation, on any device: whole updates of a real run, from files of noise to new weights.
-// Usage: npx tsx bench/distill-step.ts [--batch 2] [--seconds 5] [--steps 5] [--device cpu] [--precision float32]
+// Usage: npx tsx bench/distill-step.ts [--batch 2] [--seconds 5,15] [--steps 5] [--device cpu] [--precision float32]
 //        [--recipe armhubert-s-960] [--teacher facebook/hubert-base-ls960] [--set key=value ...] [--speech folder] [--block 1]
 //        [--work folder]
 // `--speech`: from real files of at least so many seconds (longer ones are cropped) instead of noise.
-// One line of JSON a length (`--seconds 5,15` takes both, in one process). Times are those between the events of updates, over
-// blocks of `--block` updates: a device may be behind within a block, but not at its end, where metrics are written.
+// One line of JSON a length. Times are those between the events of updates, over blocks of `--block` updates: a device may be
+// behind within a block, but not at its end, where metrics are written.
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -26,7 +26,7 @@ import { writeRandomTeacher } from "./random-teacher.ts";
 const { values } = parseArgs({
   options: {
     batch: { type: "string", default: "2" },
-    seconds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "5,15" },
     steps: { type: "string", default: "5" },
     block: { type: "string", default: "1" },
     device: { type: "string", default: "cpu" },
