@@ -4,6 +4,8 @@
 export interface Batch {
   /** [items, paddedSamples], row-major; values as libsndfile gives them (16-bit x / 32768). */
   readonly wave: Float32Array;
+  /** The same as 16-bit samples, where that is exact. */
+  readonly pcm?: Int16Array;
   readonly paddedSamples: number;
   /** True length of every item in samples. */
   readonly samples: readonly number[];

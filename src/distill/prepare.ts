@@ -5,8 +5,10 @@ import type { Parameters } from "../graph/array.ts";
 import { type ModelConfig, receptiveField } from "../models/config.ts";
 import { initParameters } from "../models/init.ts";
 import { createRuntime } from "../runtime/node/index.ts";
+import { isXla } from "../runtime/xla/index.ts";
 import { hashOf } from "../upstream/fingerprint.ts";
 import { type ModelFacts, modelCard } from "./card.ts";
+import { createDeviceLearner } from "./learner/device.ts";
 import { createHostLearner } from "./learner/host.ts";
 import type { Learner } from "./learner/learner.ts";
 import type { Recipe } from "./recipe/schema.ts";
@@ -14,6 +16,7 @@ import { studentConfig } from "./recipe/student.ts";
 import { DISTILL_FILES, portableRecipe } from "./record.ts";
 import { openSpeech, type RunSpeech } from "./speech.ts";
 import { createDistillStep, type StepOptions } from "./step.ts";
+import { targetLayers } from "./targets.ts";
 
 /** Everything a run needs beside its recipe, made for it by a `Prepare`. */
 export interface PreparedRun {
@@ -95,8 +98,19 @@ export const prepareRun: Prepare = prepareWith(async (recipe) => {
 });
 
 /** What learns by a recipe, of these models. */
-export const learnerOf = (recipe: Recipe, models: Pick<StepOptions, "runtime" | "teacher" | "student">): Learner =>
-  createHostLearner(createDistillStep({ ...recipe.student, ...models, loss: recipe.loss }), recipe.optimizer);
+export function learnerOf(
+  { student, loss, optimizer, run }: Recipe,
+  models: Pick<StepOptions, "runtime" | "teacher" | "student">,
+): Learner {
+  const { runtime } = models;
+  const settings = { ...student, ...models, loss };
+  if (!isXla(runtime)) return createHostLearner(createDistillStep(settings), optimizer);
+  const layers = targetLayers(models.student.config, models.teacher.config, student.teacherLayers);
+  const { accumulate } = optimizer;
+  const { precision } = run;
+  const replicas = runtime.client.devices.length;
+  return createDeviceLearner(runtime.client, { ...settings, layers, optimizer, accumulate, precision, replicas });
+}
 
 function teacherRecord(recipe: Recipe, { config, parameters, info }: LoadedModel): Record<string, unknown> {
   let count = 0;

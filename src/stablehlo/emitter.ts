@@ -223,7 +223,9 @@ export class Emitter {
     const attributes =
       `replica_groups = dense<[[${group}]]> : tensor<1x${replicas}xi64>, ` +
       "channel_handle = #stablehlo.channel_handle<handle = 1, type = 1>";
-    return this.op("all_reduce", [x], x, attributes, [this.combiner("add", x.type)]);
+    // flat: XLA joins sums of several arrays into one, and does not keep the layouts of other ranks apart
+    const flat = this.reshape(x, [x.shape.reduce((product, size) => product * size, 1)]);
+    return this.reshape(this.op("all_reduce", [flat], flat, attributes, [this.combiner("add", x.type)]), x.shape);
   }
 
   /** A region that combines two scalars: what reductions and scatters take. */

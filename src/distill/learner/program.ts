@@ -76,7 +76,7 @@ export function applyProgram(options: ProgramOptions): Program {
   return writer.finish();
 }
 
-/** The losses of a batch without mask, dropout and gradient, on one device. */
+/** The losses of a batch without mask, dropout and gradient. */
 export function validationProgram(options: ProgramOptions, batch: BatchShape): Program {
   const writer = new ProgramWriter("validation");
   const variant = { training: false, padded: true };
@@ -87,7 +87,7 @@ export function validationProgram(options: ProgramOptions, batch: BatchShape): P
   });
   const { graph } = studentGraph(options.student, options, variant);
   const own = { ...inputs(options.student), parameter: STATE.weight, target: taught };
-  writer.result("losses", lossVector(writer.emit, lowered(writer, options, batch, graph, own)));
+  writer.result("losses", sharedLosses(writer, options, lowered(writer, options, batch, graph, own)));
   return writer.finish();
 }
 
@@ -110,17 +110,23 @@ function learn(writer: ProgramWriter, options: ProgramOptions, batch: BatchShape
   };
   const own = { ...inputs(options.student), parameter: STATE.weight, target: taught, keep };
   const outputs = lowered(writer, options, batch, graph, own);
-  const shared = lossVector(emit, outputs);
-  const weighted = replicas === 1 ? shared : emit.multiply(shared, writer.argument("replicaShare", [], "f32"));
   const gradients = new Map<string, Tensor>();
   for (const { name } of parameterSpecs(options.student))
     gradients.set(name, emit.allReduce(emit.convert(outputs.get(`gradient.${name}`) as Tensor, "f32"), replicas));
-  return { losses: emit.allReduce(weighted, replicas), gradients };
+  return { losses: sharedLosses(writer, options, outputs), gradients };
 }
 
-function lossVector(emit: Emitter, outputs: ReadonlyMap<string, Tensor>): Tensor {
+/** Means over the whole batch: every device's weigh as much as its frames. */
+function sharedLosses(
+  writer: ProgramWriter,
+  { replicas }: ProgramOptions,
+  outputs: ReadonlyMap<string, Tensor>,
+): Tensor {
+  const { emit } = writer;
   const [total, masked, unmasked] = ["total", "masked", "unmasked"].map((name) => outputs.get(name) as Tensor);
-  return emit.concatenate([emit.reshape(total, [1]), masked, unmasked], 0);
+  const own = emit.concatenate([emit.reshape(total, [1]), masked, unmasked], 0);
+  if (replicas === 1) return own;
+  return emit.allReduce(emit.multiply(own, writer.argument("replicaShare", [], "f32")), replicas);
 }
 
 /** Clip, AdamW, and the guard: an update that is not sound halts all that follow. */
@@ -177,7 +183,8 @@ function speechInputs(writer: ProgramWriter, { items, samples, pcm }: BatchShape
   return ({ normalizeWaveform, frameRule }: ModelConfig) => {
     const name = normalizeWaveform ? "normalWave" : "wave";
     const fed = writer.argument(name, [items, samples], pcm && !normalizeWaveform ? "i16" : "f32");
-    const wave = waves.get(name) ?? writer.emit.scale(writer.emit.convert(fed, "f32"), fed.type === "i16" ? 2 ** -15 : 1);
+    const wave =
+      waves.get(name) ?? writer.emit.scale(writer.emit.convert(fed, "f32"), fed.type === "i16" ? 2 ** -15 : 1);
     waves.set(name, wave);
     return { wave, validFrames: writer.argument(`validFrames.${frameRule}`, [items], "i64") };
   };

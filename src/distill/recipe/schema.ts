@@ -1,6 +1,8 @@
 // What a recipe file may say: every field with its type, bounds, default and a line of explanation for editors.
 import { z } from "zod";
+import { DEVICE_CHOICES } from "../../runtime/device.ts";
 import { MAX_THREADS } from "../../runtime/runtime.ts";
+import { PRECISIONS } from "../../stablehlo/precision.ts";
 
 const count = (max: number) => z.int().min(1).max(max);
 const natural = (max: number) => z.int().min(0).max(max);
@@ -177,7 +179,11 @@ export const recipeSchema = objectOf({
     checkpointEverySteps: count(1e9).default(1000),
     keepEvery: count(1e9).nullable().default(null).describe("Keep every k-th checkpoint for good; null: best and last"),
     logEverySteps: count(1e9).default(10),
-    device: z.enum(["cpu", "cuda", "webgpu", "auto"]).default("cpu"),
+    device: z.enum(DEVICE_CHOICES).default("cpu").describe("Where to compute; auto: the fastest that is there"),
+    precision: z
+      .enum(PRECISIONS)
+      .default("float32")
+      .describe("Formats of products and large activations on XLA devices; weights and losses are float32"),
     threads: count(MAX_THREADS).nullable().default(null).describe("CPU threads of the engine; null: all cores"),
   }),
 }).meta({ title: "Stillwave distillation recipe" });

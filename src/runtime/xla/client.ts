@@ -111,13 +111,13 @@ export class PjrtClient {
   }
 
   /** A program as bytes that `load` takes; undefined where the plugin cannot write it so. */
-  serialize(program: Handle): Buffer | undefined {
+  async serialize(program: Handle): Promise<Buffer | undefined> {
     this.checkAlive(this.programs, program, "program");
     const { plugin } = this;
     if (!plugin.has("Executable_Serialize") || !plugin.has("Executable_DeserializeAndLoad")) return undefined;
     const executable = plugin.call("LoadedExecutable_GetExecutable", { loaded_executable: program })("executable");
     try {
-      const made = plugin.call("Executable_Serialize", { executable });
+      const made = await plugin.callAsync("Executable_Serialize", { executable });
       const bytes = plugin.read(made("serialized_bytes"), Number(made("serialized_bytes_size")));
       plugin.callDeleter(made("serialized_executable_deleter"), made("serialized_executable"));
       return bytes;

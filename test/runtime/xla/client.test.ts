@@ -149,7 +149,7 @@ describeWithPlugin("a client of an XLA plugin", (openClient) => {
 
   test("a program as bytes and back", async () => {
     const executable = await client.compile(program("4xf32", DOUBLE));
-    const written = client.serialize(executable);
+    const written = await client.serialize(executable);
     client.freeProgram(executable);
     if (!written) return console.log("this plugin does not serialise programs");
     const loaded = await client.load(written);
