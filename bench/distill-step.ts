@@ -18,8 +18,8 @@ import { distillRun } from "../src/distill/run.ts";
 import { profile } from "../src/models/profile.ts";
 import { publishedArchitecture } from "../src/models/published.ts";
 import { Random } from "../src/random.ts";
-import { createRuntime } from "../src/runtime/node/index.ts";
-import { xlaClient } from "../src/runtime/xla/index.ts";
+import { createRuntime, type DeviceChoice } from "../src/runtime/node/index.ts";
+import { isXla } from "../src/runtime/xla/index.ts";
 import { matrixRate } from "./matrix-rate.ts";
 import { writeRandomTeacher } from "./random-teacher.ts";
 
@@ -121,9 +121,9 @@ async function measure(seconds: number) {
   const set = Object.entries(settings).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
   const recipe = await loadRecipe(values.recipe, [...set, ...values.set]);
   const outDir = await mkdtemp(join(work, "run-"));
-  // the yardstick of ONNX Runtime on the CPU; a GPU's is measured beside it
-  const runtime = device === "cpu" ? await createRuntime() : undefined;
-  const rates = runtime ? [await matrixRate(runtime)] : [];
+  const runtime = await createRuntime({ device: device as DeviceChoice });
+  // the yardstick of ONNX Runtime; an accelerator's is measured beside it
+  const rates = isXla(runtime) ? [] : [await matrixRate(runtime)];
   const losses: number[] = [];
   let audio = 0;
   const ends: number[] = [];
@@ -139,7 +139,7 @@ async function measure(seconds: number) {
     if (event.step === block) cpu = process.cpuUsage();
     if (event.step === block + steps) cpu = process.cpuUsage(cpu);
   }
-  if (runtime) rates.push(await matrixRate(runtime));
+  if (!isXla(runtime)) rates.push(await matrixRate(runtime));
   await rm(outDir, { recursive: true });
   const times = ends.slice(1).map((end, i) => (end - ends[i]) / block);
   const whole = (ends[ends.length - 1] - ends[0]) / steps;
@@ -147,7 +147,8 @@ async function measure(seconds: number) {
   const step = median(times);
   return {
     what: "stillwave_step",
-    device,
+    device: runtime.device,
+    engine: runtime.version,
     precision: precision ?? "float32",
     batch: items,
     seconds,
@@ -161,7 +162,7 @@ async function measure(seconds: number) {
     loss_first: losses[0],
     loss_last: losses[losses.length - 1],
     // on the device, where its plugin tells
-    peak_device_bytes: device.startsWith("xla") ? (xlaClient().memory()?.peakBytes ?? null) : null,
+    peak_device_bytes: isXla(runtime) ? (runtime.client.memory()?.peakBytes ?? null) : null,
     peak_bytes: process.resourceUsage().maxRSS * 1024,
     gigaflop: flop && flop / 1e9,
     gigaflop_per_s: flop && flop / 1e9 / step,
