@@ -70,7 +70,7 @@ ours() {
 # run PART SECONDS COMMAND...: the command within its limit and the run's; stdout into $scratch/stdout, the rest into the log.
 # Where it fails, a result says so.
 run() {
-  local part=$1 most=$2 rest status
+  local part=$1 most=$2 rest status why
   shift 2
   rest=$(left)
   if [ "$rest" -lt 15 ]; then
@@ -85,7 +85,9 @@ run() {
   tail -c 200000 "$scratch/stderr" >>"$log"
   [ "$status" = 0 ] && return 0
   tail -c 2000 "$scratch/stdout" >>"$log"
-  emit "{\"what\":\"failed\",\"part\":$(quoted "$part"),\"status\":$status,\"limit_s\":$most,\"command\":$(quoted "$*"),\"last\":$(quoted "$(tail -n 3 "$scratch/stderr" | tail -c 400)")}"
+  # what went wrong stands before Node's stack, and after Python's
+  why=$(grep -m 1 -E '^[A-Za-z]*Error( \[.*\])?:|^stillwave: ' "$scratch/stderr" || tail -n 3 "$scratch/stderr")
+  emit "{\"what\":\"failed\",\"part\":$(quoted "$part"),\"status\":$status,\"limit_s\":$most,\"command\":$(quoted "$*"),\"last\":$(quoted "${why:0:400}")}"
   return 1
 }
 # Every line of JSON that the last command printed, with its part and, where one is given, a name.
