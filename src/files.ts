@@ -1,6 +1,7 @@
 // Writes: files that appear whole or not at all, folders, and what the file system's refusals mean to the user.
 import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { threadId } from "node:worker_threads";
 import { StillwaveError } from "./errors.ts";
 
 /** Why the file system refuses: what is wrong, and what the user does about it. */
@@ -46,7 +47,7 @@ export async function writeFileAtomic(
   const folder = dirname(path);
   await makeFolder(folder);
   const name = basename(path).slice(0, TEMPORARY_CHARACTERS);
-  const temporary = join(folder, `.${name}.${process.pid}.${counter++}.tmp`);
+  const temporary = join(folder, `.${name}.${process.pid}.${threadId}.${counter++}.tmp`);
   // what fails while chunks are made is not the fault of this file
   const guarded = <T>(written: Promise<T>): Promise<T> =>
     written.catch((error: unknown) => {

@@ -5,6 +5,7 @@ export type { Batch } from "./batch.ts";
 export { type OpenCorpusOptions, openCorpus } from "./corpus.ts";
 export type { Corpus, CorpusKind, CorpusSource, PlannedBatch, PlannedItem, Utterance } from "./corpus.types.ts";
 export { folder, librispeech, manifest } from "./list/source.ts";
-export { type EpochPlanOptions, planEpoch } from "./plan.ts";
+export type { Rung } from "./planning/ladder.ts";
+export { type EpochPlanOptions, planEpoch } from "./planning/plan.ts";
 export { closeDecodingThreads } from "./pool.ts";
 export { type PrefetchedBatch, type PrefetchOptions, prefetchBatches } from "./prefetch.ts";

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { type LoadedModel, loadCheckpoint, writeModelFolder } from "../checkpoint/index.ts";
 import type { Parameters } from "../graph/array.ts";
-import { type ModelConfig, receptiveField } from "../models/config.ts";
+import { alignedSamples, type ModelConfig, receptiveField } from "../models/config.ts";
 import { initParameters } from "../models/init.ts";
 import { createRuntime } from "../runtime/node/index.ts";
 import { isXla } from "../runtime/xla/index.ts";
@@ -55,6 +55,8 @@ export function prepareWith(loadModels: (recipe: Recipe) => Promise<RunModels>):
     const speech = await openSpeech(recipe, {
       minSamples: Math.max(receptiveField(config.conv), receptiveField(teacher.config.conv)),
       cacheFile: join(outDir, DISTILL_FILES.index),
+      align: (samples) => alignedSamples(config.conv, samples),
+      keptFolder: join(process.env.STILLWAVE_CACHE || outDir, DISTILL_FILES.speech),
       onNote: note,
     });
     try {

@@ -14,7 +14,7 @@ import {
 import { METRICS_NAME } from "../training/run-log.ts";
 import { resolvedRecipeYaml } from "./recipe/read.ts";
 import type { Recipe } from "./recipe/schema.ts";
-import type { CorpusRecord } from "./speech.ts";
+import type { RunSpeech } from "./speech.ts";
 
 export const DISTILL_FILES = {
   recipe: "recipe.resolved.yaml",
@@ -23,6 +23,8 @@ export const DISTILL_FILES = {
   summary: "summary.json",
   /** Prefix of the files that remember lengths of audio files. */
   index: "index",
+  /** Decoded speech, where the recipe keeps it on disk. */
+  speech: "speech",
   best: "best",
   last: "last",
 } as const;
@@ -32,7 +34,7 @@ const FORMAT_VERSION = 1;
 export interface DistillRecord extends RunRecord {
   readonly recipe: Recipe;
   readonly seeds: { readonly run: number; readonly data: number; readonly initialise: number };
-  readonly data: { readonly train: CorpusRecord; readonly validation: CorpusRecord | null };
+  readonly data: RunSpeech["records"];
   /** Whatever identifies the teacher: source, architecture, parameters, hash. Compared as JSON on resume. */
   readonly teacher: Readonly<Record<string, unknown>>;
   readonly student: { readonly parameters: number };
@@ -72,6 +74,7 @@ const CHANGEABLE: readonly string[] = [
   "run.checkpointEverySteps",
   "run.keepEvery",
   "data.workers",
+  "data.keepDecoded",
 ];
 
 /** The recipe as it is stored: paths inside the package in their portable form, so that installations may move. */
@@ -145,6 +148,7 @@ function differentFacts(before: Facts, now: Facts): string[] {
   const differ = {
     "training data": before.data.train.fingerprint !== now.data.train.fingerprint,
     "validation data": before.data.validation?.fingerprint !== now.data.validation?.fingerprint,
+    "padded lengths": JSON.stringify(before.data.lengths) !== JSON.stringify(now.data.lengths),
     teacher: JSON.stringify(before.teacher) !== JSON.stringify(now.teacher),
     "number of student parameters": before.student.parameters !== now.student.parameters,
   };

@@ -4,6 +4,7 @@ import { InternalError, StillwaveError } from "../errors.ts";
 import { checkSchedule, warmupLinear } from "../optim/schedule.ts";
 import { Random } from "../random.ts";
 import type { Outcome, Trainer } from "../training/loop.ts";
+import { Waiting } from "../training/waiting.ts";
 import { type Learned, stepEvent, type TrainingEvent } from "./events.ts";
 import { isSound, type UpdateNumbers } from "./learner/learner.ts";
 import { checkMaskOptions, maskProbAt, spanMasks } from "./masks.ts";
@@ -35,6 +36,7 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
   /** Updates under way, the oldest first. */
   private readonly underWay: Begun[] = [];
   private settledAt = 0;
+  private readonly waiting = new Waiting();
   /** Updates in a row that had no usable file. */
   private emptyUpdates = 0;
 
@@ -123,10 +125,14 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
     const now = performance.now();
     const stepSeconds = (now - Math.max(began, this.settledAt)) / 1000;
     this.settledAt = now;
-    const facts = { learningRate, gradientNorm, stepSeconds, seconds: this.seconds() };
+    const waitShare = this.waiting.shareAfter(stepSeconds);
+    const facts = { learningRate, gradientNorm, stepSeconds, seconds: this.seconds(), waitShare };
     const withLosses = learned.map((part, i) => ({ ...part, losses: losses[i] }));
     const event = stepEvent(plan, number, withLosses, facts);
-    if (number === 1 || number === plan.totalSteps || number % plan.run.logEverySteps === 0) writeRow(event.row);
+    if (number === 1 || number === plan.totalSteps || number % plan.run.logEverySteps === 0) {
+      writeRow(event.row);
+      this.waiting.restart();
+    }
     return event;
   }
 
@@ -136,7 +142,7 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
     // a turn of the event loop, so that a signal that came meanwhile is seen
     await setImmediate();
     if (signal?.aborted) return undefined;
-    const { value } = await this.batches.next();
+    const { value } = await this.waiting.during(this.batches.next());
     return signal?.aborted ? undefined : value;
   }
 

@@ -161,6 +161,21 @@ export const recipeSchema = objectOf({
       .nullable()
       .default(null)
       .describe("Crop longer utterances; null: never"),
+    lengths: z
+      .union([count(256), z.array(z.number().min(0.025).max(86400)).min(1).max(256)], {
+        error: "expected a number of padded lengths, or the lengths in seconds",
+      })
+      .nullable()
+      .default(null)
+      .describe(
+        "Lengths that batches are padded to: how many, or the lengths in seconds, shortest first; null: each to its longest utterance",
+      ),
+    keepDecoded: z
+      .enum(["auto", "memory", "disk", "none"])
+      .default("auto")
+      .describe(
+        "Where speech stays decoded once it was read. auto: in memory where all fits a quarter of what is free",
+      ),
     onBadFile: z.enum(["stop", "skip"]).default("stop"),
     seed: seed.default(0),
     workers: count(256).default(1).describe("Decoding threads"),
