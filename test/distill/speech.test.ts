@@ -211,12 +211,17 @@ describe("a run", () => {
     expect(data.lengths).toHaveLength(2);
     const rows = (await readMetrics(join(folder, "metrics.jsonl"))).filter((row) => row.kind === "train");
     expect(rows).toHaveLength(4);
+    const { speech } = await open(["data.lengths=2"]);
+    const batches = speech.train.batches(0, 0)[Symbol.asyncIterator]();
     for (const { paddedFraction, waitShare } of rows) {
-      expect(paddedFraction).toBeGreaterThan(0);
-      expect(paddedFraction).toBeLessThan(0.9);
+      const { samples, paddedSamples } = (await batches.next()).value as Batch;
+      const used = samples.reduce((sum, count) => sum + count, 0);
+      expect(paddedFraction).toBeCloseTo(1 - used / (samples.length * paddedSamples), 12);
       expect(waitShare).toBeGreaterThanOrEqual(0);
       expect(waitShare).toBeLessThanOrEqual(1);
     }
+    await batches.return?.();
+    await speech.close();
     rmSync(join(folder, "summary.json"));
     await expect(run(["data.lengths=3", "run.steps=4", "run.epochs=null"], true)).rejects.toThrow(
       /data\.lengths: 2 -> 3/,
