@@ -158,7 +158,7 @@ export class DeviceLearner implements Learner {
     const shapes = this.expected.map(({ items, paddedSamples }) =>
       shardShape(items, paddedSamples, this.options.replicas, pcm),
     );
-    const jobs = [kind, "validation" as const].flatMap((of) => shapes.map((shape) => ({ of, shape })));
+    const jobs = ([kind, "validation"] as const).flatMap((of) => shapes.map((shape) => ({ of, shape })));
     const work = async () => {
       for (let job = jobs.shift(); job && !this.isDisposed; job = jobs.shift()) await this.compiled(job.of, job.shape);
     };
