@@ -5,11 +5,12 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { InternalError } from "../errors.ts";
 import type { DecodedBatch, PlannedBatch, ProbeResult } from "./corpus.types.ts";
+import type { Keeping } from "./kept/keeping.ts";
 
 /** Threads without work end after this. Long enough to outlive a validation, or the slowest step of a training run. */
 const IDLE_MS = 120_000;
 
-export type ThreadTask = { kind: "batch"; plan: PlannedBatch } | { kind: "probe"; path: string };
+export type ThreadTask = { kind: "batch"; plan: PlannedBatch; keeping?: Keeping } | { kind: "probe"; path: string };
 type ThreadResult = DecodedBatch | ProbeResult;
 export type ThreadAnswer = { result: ThreadResult } | { error: string };
 

@@ -11,8 +11,8 @@ parentPort?.on("message", async (task: ThreadTask) => {
   let answer: ThreadAnswer;
   const transfer: ArrayBuffer[] = [];
   try {
-    const result = task.kind === "batch" ? await decodeBatch(task.plan) : await probeFile(task.path);
-    if ("batch" in result) transfer.push(result.batch.wave.buffer as ArrayBuffer);
+    const result = task.kind === "batch" ? await decodeBatch(task.plan, task.keeping) : await probeFile(task.path);
+    if ("batch" in result) transfer.push(result.batch.waves.buffer as ArrayBuffer);
     answer = { result };
   } catch (error) {
     answer = { error: (error as Error).stack ?? String(error) };

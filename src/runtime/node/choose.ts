@@ -12,7 +12,7 @@ import {
 import { type FoundPlugin, findPlugin } from "../xla/find.ts";
 import { noPlugin, wrongPlatform } from "../xla/open.ts";
 import { probePlugin } from "../xla/probe.ts";
-import { howToAdd, loadEngine } from "./engine.ts";
+import { engineMissing, howToAdd, loadEngine } from "./engine.ts";
 import { problemStarting } from "./probe.ts";
 
 /** What the user does about a device that is not there. */
@@ -24,7 +24,7 @@ export function remedyFor(device: Device): string {
 
 /** What keeps a device from working here, or undefined. Starts it, in a process of its own. */
 export async function problemWith(device: Device): Promise<string | undefined> {
-  if (device === "cpu") return undefined;
+  if (device === "cpu") return engineMissing();
   const platform = platformOfDevice(device);
   if (platform !== null) return pluginProblem(platform);
   if (device === "cuda" && (await findPlugin("cuda"))?.platform === "cuda") return pluginProblem("cuda");
@@ -33,6 +33,8 @@ export async function problemWith(device: Device): Promise<string | undefined> {
 
 /** Of ONNX Runtime's devices. */
 async function engineProblem(device: Device): Promise<string | undefined> {
+  const missing = engineMissing();
+  if (missing) return missing;
   const engine = loadEngine();
   const { ort } = engine;
   if (!ort.listSupportedBackends) return `it needs the native engine; ${howToAdd(engine)}`;
