@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { cacheOf } from "../../cache-root.ts";
 import { XLA_PLATFORMS, type XlaPlatform } from "../device.ts";
@@ -52,8 +52,7 @@ export function platformOfName(path: string): XlaPlatform | undefined {
 export async function findPlugin(platform?: XlaPlatform): Promise<FoundPlugin | undefined> {
   const wanted = platform ? [platform] : XLA_PLATFORMS;
   const named = process.env[PLUGIN_VARIABLE];
-  if (named)
-    return { path: named, platform: platformOfName(named), source: "environment", site: undefined, version: undefined };
+  if (named) return namedPlugin(named);
   for (const one of wanted) {
     const added = await pluginIn(addedFolder(one), one, "cache");
     if (added) return added;
@@ -64,6 +63,17 @@ export async function findPlugin(platform?: XlaPlatform): Promise<FoundPlugin | 
       if (installed) return installed;
     }
   return undefined;
+}
+
+/** The plugin at a path. Where that is its place below a folder of Python packages, its libraries lie there too. */
+async function namedPlugin(path: string): Promise<FoundPlugin> {
+  const platform = platformOfName(path);
+  for (const steps of platform ? PLACES[platform] : []) {
+    const site = resolve(path, ...steps.map(() => ".."));
+    const installed = platform && (await pluginIn(site, platform, "environment"));
+    if (installed?.path === resolve(path)) return installed;
+  }
+  return { path, platform, source: "environment", site: undefined, version: undefined };
 }
 
 /** The plugin of a platform in a folder of Python packages. */

@@ -51,6 +51,16 @@ describe("a plugin", () => {
     expect(platformOfName("/opt/libtpu.so")).toBe("tpu");
   });
 
+  test("that the environment names in its place among Python's packages has its libraries there", async () => {
+    const path = "jax_plugins/xla_cuda13/xla_cuda_plugin.so";
+    make(root, path, "jax_cuda13_pjrt-0.11.2.dist-info/METADATA", "elsewhere/xla_cuda_plugin.so");
+    vi.stubEnv("STILLWAVE_XLA_PLUGIN", join(root, path));
+    const named = { path: join(root, path), platform: "cuda", source: "environment", site: root, version: "0.11.2" };
+    expect(await find()).toEqual(named);
+    vi.stubEnv("STILLWAVE_XLA_PLUGIN", join(root, "elsewhere", "xla_cuda_plugin.so"));
+    expect(await find()).toMatchObject({ platform: "cuda", site: undefined });
+  });
+
   test("in the cache comes before Python's, GPUs before CPUs, later CUDA first", async () => {
     make(join(root, "python"), "jax_plugins/xla_cuda13/xla_cuda_plugin.so");
     make(addedFolder("cpu"), "lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so");
