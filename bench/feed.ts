@@ -8,8 +8,15 @@ import { performance } from "node:perf_hooks";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { SAMPLE_RATE_HZ } from "../src/audio/index.ts";
-import { closeDecodingThreads, openCorpus, planEpoch, prefetchBatches } from "../src/data/index.ts";
-import { type KeepMode, type KeptSpeech, openKept } from "../src/data/kept/kept-speech.ts";
+import {
+  closeDecodingThreads,
+  type KeepOptions,
+  type KeptSpeech,
+  openCorpus,
+  openKept,
+  planEpoch,
+  prefetchBatches,
+} from "../src/data/index.ts";
 import { Waiting } from "../src/training/waiting.ts";
 
 const { values, positionals } = parseArgs({
@@ -36,7 +43,7 @@ console.log("speech                          audio s  per CPU s  per s  main ms/
 for (const path of positionals) {
   const corpus = await openCorpus({ path }, { onBadFile: "skip" });
   const folder = mkdtempSync(join(tmpdir(), "stillwave-feed-"));
-  const open = (mode: KeepMode) =>
+  const open = (mode: KeepOptions["mode"]) =>
     openKept({ mode, speech: corpus.utterances, folder, onNote: (text) => console.log(`  ${text}`) });
   try {
     await epoch(corpus, path, "decoded", undefined);
@@ -72,7 +79,7 @@ async function epoch(
   const { active } = performance.eventLoopUtilization(loop);
   // again and again, beside a device
   const again = Array.from({ length: Math.ceil(STEPS / plan.length) }, () => plan).flat();
-  const [waiting, steps] = [new Waiting(), prefetchBatches(again, { workers, onBadFile: "skip", kept })];
+  const [waiting, steps] = [new Waiting(), prefetchBatches(again, { workers, ahead: 4, onBadFile: "skip", kept })];
   let longest = 0;
   const start = performance.now();
   for (let step = 0; step < STEPS; step++) {

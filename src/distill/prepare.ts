@@ -8,7 +8,7 @@ import { createRuntime } from "../runtime/node/index.ts";
 import { isXla } from "../runtime/xla/index.ts";
 import { hashOf } from "../upstream/fingerprint.ts";
 import { type ModelFacts, modelCard } from "./card.ts";
-import { createDeviceLearner } from "./learner/device.ts";
+import { DeviceLearner } from "./learner/device.ts";
 import { createHostLearner } from "./learner/host.ts";
 import type { Learner } from "./learner/learner.ts";
 import type { Recipe } from "./recipe/schema.ts";
@@ -111,7 +111,7 @@ export function learnerOf(
   const { accumulate } = optimizer;
   const { precision } = run;
   const replicas = runtime.client.devices.length;
-  return createDeviceLearner(runtime.client, { ...settings, layers, optimizer, accumulate, precision, replicas });
+  return new DeviceLearner(runtime.client, { ...settings, layers, optimizer, accumulate, precision, replicas });
 }
 
 function teacherRecord(recipe: Recipe, { config, parameters, info }: LoadedModel): Record<string, unknown> {

@@ -87,6 +87,8 @@ export const portableRecipe = (recipe: Recipe): Recipe => parse(resolvedRecipeYa
 export function notesOnChanges(path: string, before: DistillRecord, recipe: Recipe, force: boolean): string[] {
   const list = differences(before.recipe, portableRecipe(recipe), true)
     .filter(({ name }) => !CHANGEABLE.includes(name))
+    // what an earlier version did not have, and is not asked for now
+    .filter(({ before, now }) => before !== undefined || now !== "null")
     .map(({ name, before = "(not there)", now = "(not there)" }) => `  ${name}: ${before} -> ${now}`)
     .join("\n");
   if (list && !force)

@@ -5,12 +5,12 @@ import {
   type Corpus,
   closeDecodingThreads,
   openCorpus,
+  openKept,
   type PlannedBatch,
   planEpoch,
   prefetchBatches,
   type Rung,
 } from "../data/index.ts";
-import { openKept } from "../data/kept/kept-speech.ts";
 import { listSome } from "../data/lines.ts";
 import { MissingSplitError } from "../data/list/source.ts";
 import { type BatchShape, describeLadder, makeLadder, shapesOf } from "../data/planning/ladder.ts";
@@ -65,6 +65,9 @@ export interface OpenSpeechOptions {
   readonly onNote?: (text: string) => void;
 }
 
+/** Batches in hand: a device of 40 ms a step does not notice that a thread was held up for a tenth of a second. */
+const LEAST_AHEAD = 4;
+
 /**
  * Opens a recipe's corpora.
  * @throws StillwaveError where a corpus is empty or bad, its decoded speech does not fit where the recipe keeps it, or the
@@ -89,9 +92,10 @@ export async function openSpeech(recipe: Pick<Recipe, "data" | "run">, options: 
   // what is read once need not be kept
   const mode = data.keepDecoded === "auto" && run.epochs === 1 ? "none" : data.keepDecoded;
   const kept = folder === undefined ? undefined : await openKept({ mode, speech, folder, onNote });
+  const ahead = Math.max(LEAST_AHEAD, workers + 1);
   const seen = new Set<string>();
   const read = async function* (plan: readonly PlannedBatch[], from: number) {
-    for await (const { batch, bad } of prefetchBatches(plan, { onBadFile, workers, from, kept })) {
+    for await (const { batch, bad } of prefetchBatches(plan, { onBadFile, workers, ahead, from, kept })) {
       for (const file of bad) if (!seen.has(recordingKey(file))) onNote(`left out: ${describeBad(file)}`);
       for (const file of bad) seen.add(recordingKey(file));
       yield batch;

@@ -95,11 +95,12 @@ async function* events(options: DistillOptions, recipe: Recipe): AsyncGenerator<
     student: student.config,
     async makeLearner() {
       const learner = learnerOf(recipe, { runtime, teacher, student });
-      const dispose = async () => {
+      const dispose = learner.dispose.bind(learner);
+      learner.dispose = async () => {
         copyWeights(student.parameters, (await learner.snapshot()).parameters);
-        await learner.dispose();
+        await dispose();
       };
-      return { ...learner, dispose };
+      return learner;
     },
   }));
   await student.dispose();

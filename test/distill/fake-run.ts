@@ -206,7 +206,14 @@ export const steps = (outDir: string) => readdirSync(join(outDir, "checkpoints")
 /** Metrics without the fields that tell time and memory. */
 export async function timeless(outDir: string) {
   return (await readMetrics(join(outDir, "metrics.jsonl"))).map((row) => {
-    const { seconds: _, stepSeconds: _s, audioSecondsPerSecond: _a, waitShare: _w, rssBytes: _r, ...rest } = row as TrainRow;
+    const {
+      seconds: _,
+      stepSeconds: _s,
+      audioSecondsPerSecond: _a,
+      waitShare: _w,
+      rssBytes: _r,
+      ...rest
+    } = row as TrainRow;
     return rest;
   });
 }

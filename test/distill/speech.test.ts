@@ -194,31 +194,51 @@ describe("kept speech", () => {
   });
 });
 
-test("a run records its lengths and goes on with them alone; where speech is kept may change", async () => {
+describe("a run", () => {
   const prepare = async (...[chosen, { outDir, note }]: Parameters<ReturnType<typeof fakePrepare>>) => ({
     ...(await fakePrepare({})(chosen, { outDir, note })),
     step: fakeStep(),
     speech: await openSpeech(chosen, { minSamples: 400, align, keptFolder: join(outDir, "speech"), onNote: note }),
   });
   const run = (set: string[], resume = false) => events(distillRun({ recipe: recipe(...set), prepare, resume }));
-  const all = await run(["data.lengths=2", "run.steps=4", "run.epochs=null"]);
-  expect(notesOf(all).join("\n")).toMatch(/batches of 3 x .* 3 x/);
-  const weights = doneOf(all).summary.weightsSha256;
-  const folder = join(root, "run");
-  const { data } = JSON.parse(readFileSync(join(folder, "run.json"), "utf8"));
-  expect(data.lengths).toHaveLength(2);
-  const rows = (await readMetrics(join(folder, "metrics.jsonl"))).filter((row) => row.kind === "train");
-  expect(rows).toHaveLength(4);
-  for (const { paddedFraction, waitShare } of rows) {
-    expect(paddedFraction).toBeGreaterThan(0);
-    expect(paddedFraction).toBeLessThan(0.9);
-    expect(waitShare).toBeGreaterThanOrEqual(0);
-    expect(waitShare).toBeLessThanOrEqual(1);
-  }
-  rmSync(join(folder, "summary.json"));
-  await expect(run(["data.lengths=3", "run.steps=4", "run.epochs=null"], true)).rejects.toThrow(
-    /data\.lengths: 2 -> 3/,
-  );
-  const again = await run(["data.lengths=2", "data.keepDecoded=disk", "run.steps=4", "run.epochs=null"], true);
-  expect(doneOf(again).summary.weightsSha256).toBe(weights);
+
+  test("records its lengths and goes on with them alone; where speech is kept may change", async () => {
+    const all = await run(["data.lengths=2", "run.steps=4", "run.epochs=null"]);
+    expect(notesOf(all).join("\n")).toMatch(/batches of 3 x .* 3 x/);
+    const weights = doneOf(all).summary.weightsSha256;
+    const folder = join(root, "run");
+    const { data } = JSON.parse(readFileSync(join(folder, "run.json"), "utf8"));
+    expect(data.lengths).toHaveLength(2);
+    const rows = (await readMetrics(join(folder, "metrics.jsonl"))).filter((row) => row.kind === "train");
+    expect(rows).toHaveLength(4);
+    const { speech } = await open(["data.lengths=2"]);
+    const batches = speech.train.batches(0, 0)[Symbol.asyncIterator]();
+    for (const { paddedFraction, waitShare } of rows) {
+      const { samples, paddedSamples } = (await batches.next()).value as Batch;
+      const used = samples.reduce((sum, count) => sum + count, 0);
+      expect(paddedFraction).toBeCloseTo(1 - used / (samples.length * paddedSamples), 12);
+      expect(waitShare).toBeGreaterThanOrEqual(0);
+      expect(waitShare).toBeLessThanOrEqual(1);
+    }
+    await batches.return?.();
+    await speech.close();
+    rmSync(join(folder, "summary.json"));
+    await expect(run(["data.lengths=3", "run.steps=4", "run.epochs=null"], true)).rejects.toThrow(
+      /data\.lengths: 2 -> 3/,
+    );
+    const again = await run(["data.lengths=2", "data.keepDecoded=disk", "run.steps=4", "run.epochs=null"], true);
+    expect(doneOf(again).summary.weightsSha256).toBe(weights);
+  });
+
+  test("that was begun before there were lengths and kept speech goes on", async () => {
+    const set = ["run.steps=4", "run.epochs=null"];
+    const weights = doneOf(await run(set)).summary.weightsSha256;
+    const folder = join(root, "run");
+    const record = JSON.parse(readFileSync(join(folder, "run.json"), "utf8"));
+    const { lengths, keepDecoded, ...data } = record.recipe.data;
+    expect([lengths, keepDecoded]).toEqual([null, "auto"]);
+    writeFileSync(join(folder, "run.json"), JSON.stringify({ ...record, recipe: { ...record.recipe, data } }));
+    rmSync(join(folder, "summary.json"));
+    expect(doneOf(await run(set, true)).summary.weightsSha256).toBe(weights);
+  });
 });

@@ -58,5 +58,5 @@ export async function writeKept(folder: string, item: KeptItem, samples: Samples
   header.writeUInt32LE(samples.BYTES_PER_ELEMENT, WIDTH_AT);
   header.writeUInt32LE(crc32(body), CHECKSUM_AT);
   header.set(await originOf(item), ORIGIN_AT);
-  await writeFileAtomic(keptPath(folder, item), [header, body]);
+  await writeFileAtomic(keptPath(folder, item), [header, body], false);
 }

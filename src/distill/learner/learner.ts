@@ -10,6 +10,12 @@ export interface MicroBatch {
   readonly dropoutSeed: number;
 }
 
+export interface UpdateSettings {
+  readonly learningRate: number;
+  /** Factor on the gradient. */
+  readonly scale: number;
+}
+
 /** What an update came to. */
 export interface UpdateNumbers {
   /** Of each micro-batch, in order. */
@@ -33,10 +39,7 @@ export interface Learner {
    * Ends the update: the gradient times `scale`, clipped, one AdamW step. Where a loss or the norm is not finite, nothing is
    * changed, neither by this update nor by later ones.
    */
-  apply(settings: {
-    readonly learningRate: number;
-    readonly scale: number;
-  }): Promise<{ readonly numbers: Promise<UpdateNumbers> }>;
+  apply(settings: UpdateSettings): Promise<{ readonly numbers: Promise<UpdateNumbers> }>;
   /** No mask, no dropout, no gradient. */
   validate(batch: Batch): Promise<StepLosses>;
   /** `state`, after all updates that were begun. */

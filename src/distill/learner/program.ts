@@ -140,8 +140,8 @@ function update(writer: ProgramWriter, options: ProgramOptions, raw: ReadonlyMap
     gradients.map(([, gradient]) => gradient),
   );
   const halted = writer.argument(STATE.halted, [], "f32");
-  const isFinite = emit.compare(norm, "LT", emit.scalar(LARGEST_NORM));
-  const isSound = emit.binary("and", isFinite, emit.compare(halted, "EQ", emit.scalar(0)));
+  const hasNorm = emit.compare(norm, "LT", emit.scalar(LARGEST_NORM));
+  const isSound = emit.binary("and", hasNorm, emit.compare(halted, "EQ", emit.scalar(0)));
   const rate = writer.argument("rate", [], "f32");
   for (const [name, gradient] of gradients) {
     const { shape } = gradient;
