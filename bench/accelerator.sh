@@ -21,6 +21,7 @@
 #   ACCELERATOR_RIVALS     folder with torch_step.py, one update in PyTorch; without it, or without torch, ours stands alone
 #   ACCELERATOR_TORCH_DEVICE  cuda or cpu (what torch finds)
 #   ACCELERATOR_ROUNDS     rounds of the ratios (3)
+#   ACCELERATOR_JOBS       processes that verify at a time (a third of the cores, six at most)
 #   ACCELERATOR_SET        more settings of the recipe for our updates, e.g. "run.threads=4 optimizer.clipNorm=1"
 #   ACCELERATOR_CPU_LOSS   the CPU's validation loss at the end of the quickstart; without it the CPU is run too
 #   ACCELERATOR_TINY       1: small models and lengths everywhere, to try this script
@@ -61,7 +62,9 @@ script() {
 stillwave() { node "$root/bin/stillwave.js" "$@"; }
 # A command of ours in its environment (PyTorch brings its own libraries). First argument: more flags of XLA.
 ours() {
-  export XLA_FLAGS="$flags $1"
+  # XLA takes a blank for the name of a file
+  local all="$flags${1:+ $1}"
+  [ -z "$all" ] || export XLA_FLAGS="${all# }"
   [ -z "$libraries" ] || export LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
   shift
   "$@"
@@ -183,9 +186,11 @@ dump=$work/xla
 rm -rf "$dump"
 dumping="--xla_dump_to=$dump --xla_dump_hlo_as_text"
 
-# Recorded steps one by one, checkpoints together. Speed is not asked for here: the first kernel that computes it will do.
+# Recorded steps one by one, checkpoints together, several processes at a time: what takes long is to compile, and speed is not
+# asked for here: the first kernel that computes it will do.
 verify_cases() {
-  run verify "$1" ours "--xla_gpu_autotune_level=0" stillwave verify "${@:2}" --device "$device" --json
+  scratch=$(mktemp -d "$scratch/verify.XXXXXX")
+  run verify 100 ours "--xla_gpu_autotune_level=0" stillwave verify "$@" --device "$device" --json
   [ -s "$scratch/stdout" ] || return
   cat "$scratch/stdout" >>"$out/verify.json"
   script results-table --verify "$scratch/stdout" >"$scratch/lines" 2>>"$log"
@@ -193,19 +198,20 @@ verify_cases() {
   collect verify ""
 }
 part_verify() {
-  local cases=${ACCELERATOR_CASES:-} case checkpoints=()
+  local cases=${ACCELERATOR_CASES:-} case checkpoints=() cores jobs
   [ -n "$cases" ] || { skip verify "no cases: name their folder in ACCELERATOR_CASES"; return; }
+  cores=$(nproc)
+  jobs=${ACCELERATOR_JOBS:-$((cores < 6 ? 1 : cores < 18 ? cores / 3 : 6))}
   local until=$((SECONDS + ${ACCELERATOR_VERIFY_SECONDS:-80}))
+  free_place() { while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done; }
   for case in "$cases"/*/; do
-    if [ ! -f "$case/data.safetensors" ]; then
-      checkpoints+=("${case%/}")
-    elif [ "$SECONDS" -gt "$until" ]; then
-      skip verify "${case%/}: no time left for it"
-    else
-      verify_cases 60 "${case%/}"
-    fi
+    [ -f "$case/data.safetensors" ] || { checkpoints+=("${case%/}"); continue; }
+    free_place
+    if [ "$SECONDS" -gt "$until" ]; then skip verify "${case%/}: no time left for it"; else verify_cases "${case%/}" & fi
   done
-  [ ${#checkpoints[@]} = 0 ] || verify_cases 45 "${checkpoints[@]}"
+  free_place
+  [ ${#checkpoints[@]} = 0 ] || verify_cases "${checkpoints[@]}" &
+  wait
 }
 
 part_step16() {

@@ -5,10 +5,14 @@ import { basename } from "node:path";
 
 type Row = Readonly<Record<string, unknown>>;
 
-const median = (list: readonly number[]) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
+function median(list: readonly number[]): number | undefined {
+  const sorted = list.toSorted((a, b) => a - b);
+  const [below, above] = [sorted[Math.floor((sorted.length - 1) / 2)], sorted[Math.floor(sorted.length / 2)]];
+  return sorted.length > 0 ? (below + above) / 2 : undefined;
+}
 const numbers = (rows: readonly Row[], key: string) =>
   rows.flatMap((row) => (typeof row[key] === "number" ? [row[key]] : []));
-const medianOf = (rows: readonly Row[], key: string) => median(numbers(rows, key)) as number | undefined;
+const medianOf = (rows: readonly Row[], key: string) => median(numbers(rows, key));
 const shown = (value: number | undefined, digits = 3) =>
   value === undefined ? "" : String(+value.toPrecision(digits));
 
@@ -145,8 +149,9 @@ function rowOf(line: string): Row[] {
 
 /** One line a case of `stillwave verify --json`: whether it passed, and its worst tensor. */
 function verifyLines(text: string): void {
-  const { cases } = JSON.parse(text) as { cases: Row[] };
-  for (const { folder, kind, passed, skipped, error, differences } of cases) {
+  const { cases } = JSON.parse(text) as { cases?: Row[] };
+  // of a command that failed there are none
+  for (const { folder, kind, passed, skipped, error, differences } of cases ?? []) {
     const list = (differences ?? []) as { kind: string; maxRelative: number; tolerance: number }[];
     const worst = list.toSorted((a, b) => b.maxRelative / b.tolerance - a.maxRelative / a.tolerance)[0];
     const found = { worst: worst?.maxRelative, worst_of: worst?.kind };
