@@ -43,24 +43,34 @@ export type Prepare = (recipe: Recipe, context: PrepareContext) => Promise<Prepa
 export interface RunModels {
   readonly teacher: LoadedModel;
   readonly student: ModelConfig;
+  /** Every shape of batch is compiled: there shall be few. */
+  readonly compilesShapes: boolean;
   /** On the student's initial weights. */
   makeLearner(): Promise<Learner>;
 }
 
+/** Padded lengths where a recipe names none and each is compiled: a tenth of the frames is padding then, with more not much less. */
+const COMPILED_LENGTHS = 4;
+
 /** A `Prepare` for `distillRun` that opens a recipe's data for the models it gets. */
 export function prepareWith(loadModels: (recipe: Recipe) => Promise<RunModels>): Prepare {
   return async (recipe, { outDir, note }) => {
-    const { teacher, student: config, makeLearner } = await loadModels(recipe);
+    const { teacher, student: config, compilesShapes, makeLearner } = await loadModels(recipe);
     for (const text of teacher.info.notes) note(`teacher: ${text}`);
-    const speech = await openSpeech(recipe, {
-      minSamples: Math.max(receptiveField(config.conv), receptiveField(teacher.config.conv)),
-      cacheFile: join(outDir, DISTILL_FILES.index),
-      align: (samples) => alignedSamples(config.conv, samples),
-      keptFolder: join(process.env.STILLWAVE_CACHE || outDir, DISTILL_FILES.speech),
-      onNote: note,
-    });
+    const lengths = recipe.data.lengths ?? (compilesShapes ? COMPILED_LENGTHS : null);
+    const speech = await openSpeech(
+      { ...recipe, data: { ...recipe.data, lengths } },
+      {
+        minSamples: Math.max(receptiveField(config.conv), receptiveField(teacher.config.conv)),
+        cacheFile: join(outDir, DISTILL_FILES.index),
+        align: (samples) => alignedSamples(config.conv, samples),
+        keptFolder: join(process.env.STILLWAVE_CACHE || outDir, DISTILL_FILES.speech),
+        onNote: note,
+      },
+    );
     try {
       const learner = await makeLearner();
+      learner.expect?.(speech.shapes ?? []);
       return {
         learner,
         speech,
@@ -88,11 +98,12 @@ export const prepareRun: Prepare = prepareWith(async (recipe) => {
     ? { parameters: teacher.parameters, layers: copyConv === true ? undefined : copyConv }
     : undefined;
   const { device, threads } = recipe.run;
+  const runtime = await createRuntime({ device, threads: threads ?? undefined });
   return {
     teacher,
     student: config,
+    compilesShapes: isXla(runtime),
     async makeLearner() {
-      const runtime = await createRuntime({ device, threads: threads ?? undefined });
       const student = { config, parameters: initParameters(config, { seed, copyConvFrom }) };
       return learnerOf(recipe, { runtime, teacher, student });
     },

@@ -48,7 +48,8 @@ export const DISTILLATION: RunKind<DistillRecord> = {
     used: "holds a run already; go on with it by --resume (resume: true), or give another run.outDir",
     foreign: "not empty and not a run folder (no run.json); give another outDir",
   },
-  isLeftover: (name) => name.endsWith(".tmp") || name.startsWith(`${DISTILL_FILES.index}.`),
+  isLeftover: (name) =>
+    name.endsWith(".tmp") || name.startsWith(`${DISTILL_FILES.index}.`) || name === DISTILL_FILES.speech,
   folders: [DISTILL_FILES.best, DISTILL_FILES.last],
   readRecord(value, path) {
     const record = value as DistillRecord | null | undefined;

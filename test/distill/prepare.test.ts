@@ -120,7 +120,12 @@ function shrinkingStep(config: ModelConfig): DistillStep {
 const prepare = prepareWith(async (recipe) => {
   const teacher = await loadCheckpoint(recipe.teacher);
   const student = studentConfig(recipe, teacher.config);
-  return { teacher, student, makeLearner: async () => createHostLearner(shrinkingStep(student), recipe.optimizer) };
+  return {
+    teacher,
+    student,
+    compilesShapes: false,
+    makeLearner: async () => createHostLearner(shrinkingStep(student), recipe.optimizer),
+  };
 });
 const idsOf = async (batches: AsyncIterable<Batch>) => {
   const ids: string[] = [];

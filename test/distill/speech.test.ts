@@ -230,6 +230,13 @@ describe("a run", () => {
     expect(doneOf(again).summary.weightsSha256).toBe(weights);
   });
 
+  test("whose first start was cut off while it kept speech begins", async () => {
+    mkdirSync(join(root, "run", "speech", "a0"), { recursive: true });
+    writeFileSync(join(root, "run", "speech", "a0", "a0.pcm"), "half");
+    doneOf(await run(["data.keepDecoded=disk", "run.steps=2", "run.epochs=null"]));
+    expect(readdirSync(join(root, "run", "speech")).length).toBeGreaterThan(1);
+  });
+
   test("that was begun before there were lengths and kept speech goes on", async () => {
     const set = ["run.steps=4", "run.epochs=null"];
     const weights = doneOf(await run(set)).summary.weightsSha256;

@@ -1,17 +1,21 @@
 // The op table through an XLA plugin, where STILLWAVE_XLA_PLUGIN names one; programs, errors and what is left behind.
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { symbol } from "../../src/graph/dim.ts";
 import * as g from "../../src/graph/ops.ts";
 import { input } from "../../src/graph/value.ts";
 import { createRuntime } from "../../src/runtime/node/index.ts";
 import { openXla, type XlaRuntime } from "../../src/runtime/xla/index.ts";
 import { PjrtPlugin } from "../../src/runtime/xla/plugin.ts";
+import { temporaryFolder } from "../data/corpora.ts";
 import { runOpCases } from "./op-conformance.ts";
 
 if (process.env.STILLWAVE_XLA_PLUGIN === undefined) {
   console.log("ops on XLA are not tested: no plugin is named in STILLWAVE_XLA_PLUGIN");
   describe("ops on XLA", () => test.skip("needs STILLWAVE_XLA_PLUGIN", () => {}));
 } else {
+  // what is compiled for tests is of no use to anybody else
+  beforeAll(() => void vi.stubEnv("STILLWAVE_CACHE", temporaryFolder()));
+
   // XLA's erf and exp are right to two units in the last place, ONNX Runtime's to one
   runOpCases("XLA", () => createRuntime({ device: "xla" }), { value: 2e-6, gradient: 1e-5 });
 

@@ -44,6 +44,9 @@ export async function openKept(options: KeepOptions): Promise<KeptSpeech | undef
     throw new StillwaveError(
       `data.keepDecoded: decoded, the speech takes at least ${size(bytes)} and ${size(budget)} of ${size(free)} free memory may be used; set it to disk, auto or none`,
     );
+  onNote(
+    `speech is decoded anew in every epoch: kept, it would take at least ${size(bytes)}, more than a quarter of the ${size(free)} of free memory; data.keepDecoded: disk keeps it in files`,
+  );
   return undefined;
 }
 

@@ -1,20 +1,22 @@
 // Learning on XLA devices: weights, moments and gradients stay there; the host sends speech, masks and numbers of the update.
+import { availableParallelism } from "node:os";
 import type { Batch } from "../../data/index.ts";
+import type { BatchShape } from "../../data/planning/ladder.ts";
 import { frameCount, validFrames } from "../../models/config.ts";
 import { type ModelWeights, parameterSpecs } from "../../models/parameters.ts";
 import { correctedRate } from "../../optim/adamw.ts";
 import type { Handle, PjrtClient } from "../../runtime/xla/client.ts";
 import { type CompiledProgram, type Fed, Resident } from "../../runtime/xla/resident.ts";
-import type { Program } from "../../stablehlo/program.ts";
 import type { TrainingState } from "../../training/checkpoints.ts";
 import { lossesOf, type StepLosses } from "../loss.ts";
 import { DeviceState } from "./device-state.ts";
-import { type BatchShards, bytesOf, shardBatch, speechFeeds } from "./feeds.ts";
+import { type BatchShards, bytesOf, shardBatch, shardShape, speechFeeds } from "./feeds.ts";
 import type { Learner, MicroBatch, UpdateNumbers, UpdateSettings } from "./learner.ts";
 import {
   applyProgram,
   gradientProgram,
   type ProgramOptions,
+  type ShardShape,
   STATE,
   updateProgram,
   validationProgram,
@@ -27,6 +29,19 @@ export interface DeviceLearnerOptions extends Omit<ProgramOptions, "teacher" | "
   readonly accumulate: number;
 }
 
+const PROGRAMS = {
+  update: updateProgram,
+  gradient: gradientProgram,
+  apply: (options: ProgramOptions) => applyProgram(options),
+  validation: validationProgram,
+} as const;
+
+/** For programs that read no speech. */
+const NO_SPEECH: ShardShape = { items: 0, samples: 0, pcm: false };
+
+/** Each holds one of Node's four threads for files, and some cores. */
+const COMPILED_AT_ONCE = availableParallelism() >= 8 ? 2 : 1;
+
 export class DeviceLearner implements Learner {
   /** One update runs, one waits for it, one is being fed. */
   readonly depth = 3;
@@ -36,6 +51,9 @@ export class DeviceLearner implements Learner {
   private readonly resident: Resident;
   private readonly onDevices: DeviceState;
   private readonly programs = new Map<string, Promise<CompiledProgram>>();
+  /** Shapes whose programs nobody has begun to compile. */
+  private expected: readonly BatchShape[] = [];
+  private isDisposed = false;
   /** Losses of the update that was begun. */
   private begun: Promise<StepLosses>[] = [];
   /** The micro-batch of an update that has no other: its program is the update's. */
@@ -61,6 +79,10 @@ export class DeviceLearner implements Learner {
     };
   }
 
+  expect(shapes: readonly BatchShape[]): void {
+    this.expected = shapes;
+  }
+
   async accumulate({ batch, mask, dropoutSeed }: MicroBatch, share: number): Promise<void> {
     const shards = this.shard(batch);
     const feeds = {
@@ -75,17 +97,14 @@ export class DeviceLearner implements Learner {
       return;
     }
     this.onDevices.putGradients(parameterSpecs(this.options.student.config));
-    const write = () => gradientProgram(this.programOptions, shards.shape);
-    const results = await this.resident.run(await this.compiled(`gradient ${shards.key}`, write), feeds);
+    const results = await this.resident.run(await this.compiled("gradient", shards.shape), feeds);
     this.begun.push(quiet(this.losses(results)));
   }
 
   async apply({ learningRate, scale }: UpdateSettings): Promise<{ readonly numbers: Promise<UpdateNumbers> }> {
     const { optimizer } = this.state;
     const { held } = this;
-    const program = held
-      ? await this.compiled(`update ${held.shards.key}`, () => updateProgram(this.programOptions, held.shards.shape))
-      : await this.compiled("apply", () => applyProgram(this.programOptions));
+    const program = await (held ? this.compiled("update", held.shards.shape) : this.compiled("apply"));
     const rate = correctedRate(learningRate, this.options.optimizer.betas, optimizer.t + 1);
     const scalars = { rate: bytesOf(Float32Array.of(rate)), scale: bytesOf(Float32Array.of(scale)) };
     const results = await this.resident.run(program, { ...held?.feeds, ...scalars });
@@ -98,8 +117,7 @@ export class DeviceLearner implements Learner {
 
   async validate(batch: Batch): Promise<StepLosses> {
     const shards = this.shard(batch);
-    const write = () => validationProgram(this.programOptions, shards.shape);
-    const program = await this.compiled(`validation ${shards.key}`, write);
+    const program = await this.compiled("validation", shards.shape);
     return this.losses(await this.resident.run(program, this.speechOf(shards)));
   }
 
@@ -112,12 +130,14 @@ export class DeviceLearner implements Learner {
   }
 
   async dispose(): Promise<void> {
+    this.isDisposed = true;
     await Promise.allSettled([...this.begun, ...this.programs.values()]);
     this.resident.dispose();
   }
 
   private shard(batch: Batch): BatchShards {
     const { replicas, loss } = this.options;
+    if (this.expected.length > 0) this.makeReady(batch.pcm !== undefined);
     return shardBatch(batch, replicas, { ...this.framesOf(batch), ...loss });
   }
 
@@ -125,10 +145,25 @@ export class DeviceLearner implements Learner {
     return speechFeeds(shards, [this.options.teacher.config, this.options.student.config]);
   }
 
-  private compiled(key: string, write: () => Program): Promise<CompiledProgram> {
-    const known = this.programs.get(key) ?? this.resident.compile(write());
+  private compiled(kind: keyof typeof PROGRAMS, shape: ShardShape = NO_SPEECH): Promise<CompiledProgram> {
+    const key = JSON.stringify([kind, shape]);
+    const known = this.programs.get(key) ?? this.resident.compile(PROGRAMS[kind](this.programOptions, shape));
     this.programs.set(key, known);
     return known;
+  }
+
+  /** Compiles what will be needed, a few programs at a time, while others run. */
+  private makeReady(pcm: boolean): void {
+    const kind = this.options.accumulate === 1 ? "update" : "gradient";
+    const shapes = this.expected.map(({ items, paddedSamples }) =>
+      shardShape(items, paddedSamples, this.options.replicas, pcm),
+    );
+    const jobs = ([kind, "validation"] as const).flatMap((of) => shapes.map((shape) => ({ of, shape })));
+    const work = async () => {
+      for (let job = jobs.shift(); job && !this.isDisposed; job = jobs.shift()) await this.compiled(job.of, job.shape);
+    };
+    this.expected = [];
+    for (let i = 0; i < COMPILED_AT_ONCE; i++) quiet(work());
   }
 
   private async losses(results: ReadonlyMap<string, Handle>): Promise<StepLosses> {

@@ -3,13 +3,11 @@ import type { Batch } from "../../data/index.ts";
 import { type ModelConfig, validFrames } from "../../models/config.ts";
 import { normalizeWaveforms } from "../../models/waveform.ts";
 import type { Fed } from "../../runtime/xla/resident.ts";
-import type { BatchShape } from "./program.ts";
+import type { ShardShape } from "./program.ts";
 
 export interface BatchShards {
   readonly batch: Batch;
-  readonly shape: BatchShape;
-  /** Names the shape. */
-  readonly key: string;
+  readonly shape: ShardShape;
   /** Place of each device's first item in the batch: what its random bits are addressed by. */
   readonly firstRows: readonly number[];
   /** What part of the batch's loss the mean over each device's frames is. */
@@ -24,12 +22,19 @@ interface Frames {
   readonly countPaddedFrames: boolean;
 }
 
+/** What each device gets of `count` items. */
+export const shardShape = (count: number, samples: number, devices: number, pcm: boolean): ShardShape => ({
+  items: count % devices === 0 ? count / devices : count,
+  samples,
+  pcm,
+});
+
 /** A batch whose items do not divide among the devices is computed by each of them: the same numbers, at no gain. */
 export function shardBatch(batch: Batch, devices: number, { frames, valid, countPaddedFrames }: Frames): BatchShards {
   const { length: count } = batch.samples;
-  const isShared = count % devices === 0;
-  const items = isShared ? count / devices : count;
-  const shape = { items, samples: batch.paddedSamples, pcm: batch.pcm !== undefined };
+  const shape = shardShape(count, batch.paddedSamples, devices, batch.pcm !== undefined);
+  const { items } = shape;
+  const isShared = items * devices === count;
   const firstRows = Array.from({ length: devices }, (_, device) => (isShared ? device * items : 0));
   const counted = (from: number, to: number) =>
     countPaddedFrames ? (to - from) * frames : valid.slice(from, to).reduce((sum, own) => sum + own, 0);
@@ -37,7 +42,6 @@ export function shardBatch(batch: Batch, devices: number, { frames, valid, count
   return {
     batch,
     shape,
-    key: `${items} x ${batch.paddedSamples}${shape.pcm ? " pcm" : ""}`,
     firstRows,
     shares: firstRows.map((row) => (isShared ? counted(row, row + items) / all : 1 / devices)),
     split(bytes) {

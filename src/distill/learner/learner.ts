@@ -1,5 +1,6 @@
 // What learns: a student with its teacher and optimiser, wherever it computes. Updates are begun, their numbers follow.
 import type { Batch } from "../../data/index.ts";
+import type { BatchShape } from "../../data/planning/ladder.ts";
 import type { TrainingState } from "../../training/checkpoints.ts";
 import type { StepLosses } from "../loss.ts";
 
@@ -33,6 +34,8 @@ export interface Learner {
     readonly frames: number;
     readonly valid: readonly number[];
   };
+  /** Shapes of batches that will come, the most frequent first: what can be made ready for them is. */
+  expect?(shapes: readonly BatchShape[]): void;
   /** Adds `share` times the gradient of a micro-batch to that of the update that begins with the first of them. */
   accumulate(micro: MicroBatch, share: number): Promise<void>;
   /**

@@ -28,7 +28,7 @@ export interface ProgramOptions extends StudentOptions {
 }
 
 /** What one device gets of a batch. */
-export interface BatchShape {
+export interface ShardShape {
   readonly items: number;
   readonly samples: number;
   /** Waveforms come as 16 bits a sample. */
@@ -46,7 +46,7 @@ export const STATE = {
 } as const;
 
 /** A whole update of one micro-batch. */
-export function updateProgram(options: ProgramOptions, batch: BatchShape): Program {
+export function updateProgram(options: ProgramOptions, batch: ShardShape): Program {
   const writer = new ProgramWriter("update", options.replicas);
   const { losses, gradients } = learn(writer, options, batch);
   writer.result("losses", losses);
@@ -55,7 +55,7 @@ export function updateProgram(options: ProgramOptions, batch: BatchShape): Progr
 }
 
 /** The gradient of one of several micro-batches, added to what is there. */
-export function gradientProgram(options: ProgramOptions, batch: BatchShape): Program {
+export function gradientProgram(options: ProgramOptions, batch: ShardShape): Program {
   const writer = new ProgramWriter("gradient", options.replicas);
   const { losses, gradients } = learn(writer, options, batch);
   writer.result("losses", losses);
@@ -77,7 +77,7 @@ export function applyProgram(options: ProgramOptions): Program {
 }
 
 /** The losses of a batch without mask, dropout and gradient. */
-export function validationProgram(options: ProgramOptions, batch: BatchShape): Program {
+export function validationProgram(options: ProgramOptions, batch: ShardShape): Program {
   const writer = new ProgramWriter("validation");
   const variant = { training: false, padded: true };
   const inputs = speechInputs(writer, batch);
@@ -92,7 +92,7 @@ export function validationProgram(options: ProgramOptions, batch: BatchShape): P
 }
 
 /** Forward and backward pass: [total, masked, unmasked losses of every head], and the gradients, summed over the devices. */
-function learn(writer: ProgramWriter, options: ProgramOptions, batch: BatchShape) {
+function learn(writer: ProgramWriter, options: ProgramOptions, batch: ShardShape) {
   const { emit } = writer;
   const { replicas } = options;
   const variant = { training: true, padded: true };
@@ -178,7 +178,7 @@ interface GraphInputs {
 }
 
 /** Waveforms and frame counts as a model takes them. Models that agree share them. */
-function speechInputs(writer: ProgramWriter, { items, samples, pcm }: BatchShape) {
+function speechInputs(writer: ProgramWriter, { items, samples, pcm }: ShardShape) {
   const waves = new Map<string, Tensor>();
   return ({ normalizeWaveform, frameRule }: ModelConfig) => {
     const name = normalizeWaveform ? "normalWave" : "wave";
@@ -193,7 +193,7 @@ function speechInputs(writer: ProgramWriter, { items, samples, pcm }: BatchShape
 function lowered(
   writer: ProgramWriter,
   { precision }: ProgramOptions,
-  { items, samples }: BatchShape,
+  { items, samples }: ShardShape,
   graph: Parameters<typeof lowerGraph>[0],
   inputs: GraphInputs,
 ): Map<string, Tensor> {

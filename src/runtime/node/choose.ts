@@ -15,14 +15,11 @@ import { probePlugin } from "../xla/probe.ts";
 import { engineMissing, howToAdd, loadEngine } from "./engine.ts";
 import { problemStarting } from "./probe.ts";
 
-const NO_DEVICE = "or use `device: cpu`";
-
 /** What the user does about a device that is not there. */
 export function remedyFor(device: Device): string {
   const platform = platformOfDevice(device) ?? (device === "cuda" ? device : undefined);
-  if (device === "webgpu")
-    return `this machine offers no WebGPU adapter (a Vulkan, Metal or D3D12 driver is needed), ${NO_DEVICE}`;
-  return `\`stillwave devices add ${platform ?? "cpu"}\` fetches a plugin${platform ? "" : " (or cuda, rocm, tpu)"}, ${NO_DEVICE}`;
+  if (device === "webgpu") return `this machine offers no WebGPU adapter (a Vulkan, Metal or D3D12 driver is needed)`;
+  return `\`stillwave devices add ${platform ?? "cpu"}\` fetches a plugin${platform ? "" : " (or cuda, rocm, tpu)"}`;
 }
 
 /** What keeps a device from working here, or undefined. Starts it, in a process of its own. */
@@ -97,6 +94,6 @@ async function bestDevice(): Promise<Device> {
 export async function unavailable(device: Device, problem: string): Promise<StillwaveError> {
   if (device === "cpu") throw new InternalError(problem);
   return new StillwaveError(
-    `device "${device}" is not available: ${problem}. Available here: ${(await listDevices()).join(", ")}. ${remedyFor(device)}`,
+    `device "${device}" is not available: ${problem}. Available here: ${(await listDevices()).join(", ")}. ${remedyFor(device)}, or use \`device: cpu\``,
   );
 }

@@ -26,8 +26,8 @@ export interface Library {
 
 let loaded: Koffi | undefined;
 
-/** What was opened, for good: koffi unloads a library that nothing references, and pointers into it crash. */
-const OPENED = new Set<ReturnType<Koffi["load"]>>();
+/** Libraries stay loaded as long as the process runs: koffi closes one that nothing refers to any more. */
+const openLibraries: ReturnType<Koffi["load"]>[] = [];
 
 function loadKoffi(): Koffi {
   if (loaded) return loaded;
@@ -66,7 +66,7 @@ export function openLibrary(path: string): Library {
         at(address).async(args, (error: unknown, result: bigint | null) => (error ? reject(error) : resolve(result)));
       }),
     callVoid: (address, args) => void koffi.call(address, nothing, args),
-    read: (address, bytes) => Buffer.from(koffi.decode(address, "uint8_t", bytes) as Uint8Array),
+    read: (address, bytes) => (bytes === 0 ? Buffer.alloc(0) : Buffer.from(Buffer.from(koffi.view(address, bytes)))),
     address: (buffer) => (buffer.byteLength === 0 ? 0n : BigInt(koffi.address(buffer))),
   };
 }
@@ -78,12 +78,12 @@ function entryOf(koffi: Koffi, path: string): bigint {
   } catch (error) {
     throw new StillwaveError(`${path}: cannot be loaded as a PJRT plugin (${(error as Error).message})`);
   }
-  OPENED.add(library);
   let entry: () => bigint;
   try {
     entry = library.func("GetPjrtApi", "void *", []) as () => bigint;
   } catch {
     throw new StillwaveError(`${path}: no PJRT plugin (it has no function GetPjrtApi)`);
   }
+  openLibraries.push(library);
   return BigInt(entry());
 }

@@ -26,7 +26,11 @@ const tell = (said) => process.stdout.write("<said>" + JSON.stringify(said) + "<
 import(module).then(({ describePlugin }) => tell({ facts: describePlugin(JSON.parse(found)) })).catch((error) => tell({ problem: error.message }));
 `;
 
-/** Opens a plugin in this process and asks it. @throws StillwaveError where it cannot be used */
+/**
+ * Opens a plugin in this process and asks it.
+ * @throws StillwaveError where it cannot be used
+ * @public by PROGRAM
+ */
 export function describePlugin(found: FoundPlugin): PluginFacts {
   const client = openClient(found);
   return {

@@ -1,5 +1,6 @@
 // The client of a PJRT plugin: every element type, executions that are not waited for, donation, several devices, and
 // nothing left behind.
+import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { InternalError, StillwaveError } from "../../../src/errors.ts";
 import type { Handle, PjrtClient } from "../../../src/runtime/xla/client.ts";
@@ -172,6 +173,21 @@ describeWithPlugin("a client of an XLA plugin", (openClient) => {
     client.freeProgram(executable);
     expect(() => client.freeProgram(executable)).toThrow(InternalError);
     await expect(client.start(executable, [[]], 1)).rejects.toThrow(InternalError);
+  });
+
+  test("a plugin stays loaded when everything that can be collected is", () => {
+    const module = new URL("../../../src/runtime/xla/index.ts", import.meta.url).href;
+    const text = `const { openXla } = await import("${module}");
+const { client } = await openXla();
+for (let i = 0; i < 20; i++) {
+  gc();
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  client.freeBuffer(client.upload(new Uint8Array(16), [4], "f32"));
+}
+console.log("alive");`;
+    const args = ["--expose-gc", "--import", "tsx", "--input-type=module", "-e", text];
+    const { stdout, signal } = spawnSync(process.execPath, args, { encoding: "utf8" });
+    expect({ stdout, signal }).toEqual({ stdout: "alive\n", signal: null });
   });
 
   test("a CPU plugin counts no memory", () => {
