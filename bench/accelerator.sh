@@ -23,7 +23,7 @@
 #   ACCELERATOR_ROUNDS     rounds of the ratios (3)
 #   ACCELERATOR_JOBS       processes that verify at a time (a third of the cores, six at most)
 #   ACCELERATOR_SET        more settings of the recipe for our updates, e.g. "run.threads=4 optimizer.clipNorm=1"
-#   ACCELERATOR_CPU_LOSS   the CPU's validation loss at the end of the quickstart; without it the CPU is run too
+#   ACCELERATOR_CPU_LOSS   the CPU's validation loss at the end of the quickstart (--set data.lengths=2); else the CPU is run too
 #   ACCELERATOR_TINY       1: small models and lengths everywhere, to try this script
 #   STILLWAVE_XLA_PLUGIN   the plugin; default: the one of jax in this Python, with its CUDA libraries
 #   PYTHON                 python3
@@ -73,7 +73,7 @@ ours() {
 # run PART SECONDS COMMAND...: the command within its limit and the run's; stdout into $scratch/stdout, the rest into the log.
 # Where it fails, a result says so.
 run() {
-  local part=$1 most=$2 rest status why
+  local part=$1 most=$2 rest status why group
   shift 2
   rest=$(left)
   if [ "$rest" -lt 15 ]; then
@@ -83,8 +83,12 @@ run() {
   [ "$most" -le "$rest" ] || most=$rest
   say "$part: $*"
   { declare -f script stillwave ours; declare -p here root flags libraries; echo '"$@"'; } >"$scratch/call.sh"
-  timeout -k 5 "$most" bash "$scratch/call.sh" "$@" >"$scratch/stdout" 2>"$scratch/stderr" </dev/null
+  timeout -k 5 "$most" bash "$scratch/call.sh" "$@" >"$scratch/stdout" 2>"$scratch/stderr" </dev/null &
+  group=$!
+  wait "$group"
   status=$?
+  # what shuts down gently would outlive its limit
+  kill -KILL -- "-$group" 2>/dev/null
   tail -c 200000 "$scratch/stderr" >>"$log"
   [ "$status" = 0 ] && return 0
   tail -c 2000 "$scratch/stdout" >>"$log"
@@ -239,8 +243,9 @@ part_kernels() {
 }
 
 part_quickstart() {
-  local steps=() loss=${ACCELERATOR_CPU_LOSS:-} run=$scratch/quickstart
-  [ -z "$tiny" ] || steps=(--set run.steps=4 --set run.validationUtterances=4)
+  # two padded lengths: a program for each, and not for every batch
+  local steps=(--set data.lengths=2) loss=${ACCELERATOR_CPU_LOSS:-} run=$scratch/quickstart
+  [ -z "$tiny" ] || steps+=(--set run.steps=4 --set run.validationUtterances=4)
   local start=$SECONDS
   run quickstart 120 ours "--xla_gpu_autotune_level=0" stillwave distill quickstart "${steps[@]}" \
     --set "run.device=$device" --set "run.precision=$precision" --out "$run" --json || return
