@@ -78,12 +78,18 @@ export function targetGraph(teacher: ModelConfig, layers: readonly number[], var
  * The student's forward pass, its loss and, in training, `gradient.<parameter>` of `total * lossScale`. Inputs beside
  * parameters: wave, target.<k>, mask, validFrames (padded), lossScale, dropout masks.
  */
-export function studentGraph(config: ModelConfig, options: StudentOptions, { training, padded }: StepVariant) {
+export function studentGraph(config: ModelConfig, options: StudentOptions, variant: StepVariant) {
+  const { training, padded, keysInProduct } = variant;
   const { values, lookup } = parameterInputs(config);
   const frames = outputFrames(config);
   const sites: DropoutSite[] = [];
   const dropout = training ? fedDropout(sites) : noDropout;
-  const forward = { dropout, rates: options.dropout, layerGradientScale: training && options.layerGradientScale };
+  const forward = {
+    dropout,
+    rates: options.dropout,
+    layerGradientScale: training && options.layerGradientScale,
+    keysInProduct,
+  };
 
   const features = extractFeatures(config, lookup, waveInput());
   const marks = { masked: training ? maskInput(frames) : null, valid: padded ? validInput(frames) : null };

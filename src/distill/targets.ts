@@ -13,6 +13,8 @@ export interface StepVariant {
   readonly training: boolean;
   /** Some items are padded. */
   readonly padded: boolean;
+  /** As in ForwardOptions. */
+  readonly keysInProduct?: boolean;
 }
 
 /**
@@ -40,16 +42,19 @@ export function targetLayers(
 }
 
 /** Both passes as one over 2 * batch items: the full inputs first. Without training the full one alone. */
-export function teacherPasses(config: ModelConfig, { training, padded }: StepVariant) {
+export function teacherPasses(config: ModelConfig, { training, padded, keysInProduct }: StepVariant) {
   const { lookup } = parameterInputs(config);
   const frames = outputFrames(config);
   const features = extractFeatures(config, lookup, waveInput(), { features: "channels-first" });
   const valid = padded ? validInput(frames) : null;
   const full = maskFeatures(lookup, features.projected, { masked: null, valid });
-  if (!training) return { features, full: encode(config, lookup, full, valid), masked: null, mask: null };
+  if (!training)
+    return { features, full: encode(config, lookup, full, valid, { keysInProduct }), masked: null, mask: null };
   const mask = maskInput(frames);
   const hidden = maskFeatures(lookup, features.projected, { masked: mask, valid });
-  const both = encode(config, lookup, g.concat([full, hidden], 0), valid && g.concat([valid, valid], 0));
+  const both = encode(config, lookup, g.concat([full, hidden], 0), valid && g.concat([valid, valid], 0), {
+    keysInProduct,
+  });
   const half = (from: Dim, to: Dim): EncoderOutputs => {
     const pick = (x: Value): Value => g.slice(x, 0, from, to);
     return {

@@ -40,6 +40,8 @@ export interface ForwardOptions {
   readonly rates?: DropoutRates;
   /** Multiply the gradient that layer i passes on by (N-i)/(N-i+1), and its head's by what is left (method of ARMHuBERT). */
   readonly layerGradientScale?: boolean;
+  /** Padded keys are masked inside the product of scores (default), or by a sum with them: see ScoreBias. */
+  readonly keysInProduct?: boolean;
   /** Blocks of queries that attention maps are made in, at least; default 1. More need less memory, and give the same numbers. */
   readonly queryBlocks?: number;
 }
@@ -134,11 +136,12 @@ export function encodeLayers(
   valid: Value | null,
   options: ForwardOptions = {},
 ): Omit<EncoderOutputs, "posConv" | "encoderInput"> {
-  const { dropout = noDropout, rates = NO_DROPOUT, queryBlocks: blocks = 1 } = options;
+  const { dropout = noDropout, rates = NO_DROPOUT, queryBlocks: blocks = 1, keysInProduct = true } = options;
   const { layers: count, relativePosition: relative } = config;
   const [batch, time] = encoderInput.shape;
   const bias: ScoreBias = {
     keys: keyBias(valid),
+    keysInProduct,
     positions: relative && relativePositionBias(p("encoder.layers.0.attention.rel_attn_embed.weight"), time, relative),
   };
   const inTime = (x: Value) => g.reshape(x, [batch, time, x.shape[1]]);

@@ -20,6 +20,8 @@ export interface AttentionShape {
 export interface ScoreBias {
   /** 0 at valid keys, very negative at padded ones: [batch, 1, time, 1]. */
   readonly keys: Value | null;
+  /** The key bias rides in the product; else it is added to the scores, which engines that fuse do without another pass. */
+  readonly keysInProduct: boolean;
   /** WavLM's relative position bias before gating: [1, heads, query, key]. */
   readonly positions: Rows | null;
 }
@@ -36,20 +38,24 @@ const mergeHeads = (x: Value, { batch, time, heads, headDim }: AttentionShape): 
   g.reshape(g.transpose(x, [0, 2, 1, 3]), [mulDims(batch, time), heads * headDim]);
 
 /**
- * The attention map softmax(Q K^T / sqrt(headDim) + bias), [batch, heads, query, key]. The key bias rides in the product
- * as one more column of Q (ones) and K (the bias), so the map-sized tensor is not passed over again for it.
+ * The attention map softmax(Q K^T / sqrt(headDim) + bias), [batch, heads, query, key]. A key bias in the product is one more
+ * column of Q (ones) and K (the bias), so the map-sized tensor is not passed over again for it.
  */
 function attentionMap(p: ParameterLookup, x: Value, shape: AttentionShape, bias: ScoreBias): Rows {
   const { positions } = bias;
   const alpha = 1 / Math.sqrt(shape.headDim);
   let query = splitHeads(linear(p, "q_proj", x), shape);
   let key = splitHeads(linear(p, "k_proj", x), shape);
-  if (bias.keys) {
+  if (bias.keys && bias.keysInProduct) {
     const column = [shape.batch, shape.heads, shape.time, 1];
     query = g.concat([query, g.broadcast(g.dimension(1), column)], 3);
     key = g.concat([key, g.broadcast(g.mul(bias.keys, 1 / alpha), column)], 3);
   }
-  const scores: Rows = (start, end) => g.matmul(g.slice(query, 2, start, end), key, { transB: true, alpha });
+  const added = bias.keysInProduct ? null : bias.keys && asRow(bias.keys, shape);
+  const scores: Rows = (start, end) => {
+    const products = g.matmul(g.slice(query, 2, start, end), key, { transB: true, alpha });
+    return added ? g.add(products, added) : products;
+  };
   if (!positions) return rowsOf(shape.time, (start, end) => g.softmax(scores(start, end)));
   const { biasHeads } = shape;
   const own = (value: Value) => (biasHeads ? g.gather(value, int64List(biasHeads), 1) : value);
@@ -81,9 +87,13 @@ export function officialReusedMap(map: Rows, { batch, time, heads }: AttentionSh
   return rowsOf(time, (start, end) => {
     const rows = g.transpose(map(start, end), [1, 0, 2, 3]);
     const swapped = g.reshape(rows, [batch, heads, subDims(end, start), time]);
-    return g.softmax(bias.keys ? g.add(swapped, g.reshape(bias.keys, [batch, 1, 1, time])) : swapped);
+    return g.softmax(bias.keys ? g.add(swapped, asRow(bias.keys, { batch, time })) : swapped);
   });
 }
+
+/** [batch, 1, time, 1] -> [batch, 1, 1, time]: a bias of keys beside scores. */
+const asRow = (keys: Value, { batch, time }: Pick<AttentionShape, "batch" | "time">): Value =>
+  g.reshape(keys, [batch, 1, 1, time]);
 
 /** out_proj(map V): [rows, dim], the map made and used in `blocks` blocks of queries. The map's dropout is the caller's. */
 function applyMap(p: ParameterLookup, x: Value, map: Rows, shape: AttentionShape, blocks: number): Value {

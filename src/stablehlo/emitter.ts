@@ -48,7 +48,7 @@ function broadcastShape(a: readonly number[], b: readonly number[]): number[] {
   });
 }
 
-export type Binary = "add" | "subtract" | "multiply" | "divide" | "maximum" | "minimum" | "and";
+export type Binary = "add" | "subtract" | "multiply" | "divide" | "maximum" | "and" | "xor" | "shift_right_logical";
 export type Comparison = "LT" | "GT" | "EQ";
 
 /** Writes operations one after the other, each result under a new name. */

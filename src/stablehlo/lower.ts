@@ -8,7 +8,6 @@ import { array, type Binary, ELEMENT_TYPE, type Emitter, type Tensor } from "./e
 import { lowerLstm, lowerLstmBackward } from "./lstm.ts";
 import { type Precision, storageType } from "./precision.ts";
 import { type ProductFormat, product } from "./product.ts";
-import { keptShare } from "./random.ts";
 
 /** What a formulation may use: where it writes, its operands, and the size of every symbol. */
 interface Site<K extends OpName> {
@@ -58,10 +57,10 @@ function affineProduct({ emit, node, operands: [a, b, c], format }: Site<"matmul
   return c ? emit.add(scaled, emit.convert(c, scaled.type)) : scaled;
 }
 
-/** A mask of bytes as the graph has it, or of i1, which the program draws itself at the rate that its bits allow. */
+/** A mask of bytes as the graph has it, or of i1, which the program draws itself. */
 const dropout: Lower<"dropout"> = ({ emit, node, operands: [x, mask] }) => {
   const { rate } = node.attributes;
-  if (mask.type === "i1") return emit.select(mask, emit.scale(x, 1 / keptShare(rate)), emit.like(0, x));
+  if (mask.type === "i1") return emit.select(mask, emit.scale(x, 1 / (1 - rate)), emit.like(0, x));
   return emit.multiply(x, emit.scale(emit.convert(mask, "f32"), 1 / (1 - rate)));
 };
 
@@ -92,7 +91,7 @@ const gather: Lower<"gather"> = ({ emit, node, operands: [x, indices], shape }) 
 };
 
 const scatterAddRows: Lower<"scatterAddRows"> = ({ emit, operands: [indices, updates, base], shape }) => {
-  const target = base ?? emit.broadcast(emit.scalar(0), shape);
+  const target = base ?? emit.broadcast(emit.scalar(0, updates.type), shape);
   const window = updates.shape.slice(1).map((_, i) => i + 1);
   const numbers = `update_window_dims = [${window.join(", ")}], inserted_window_dims = [0], scatter_dims_to_operand_dims = [0], index_vector_dim = 1`;
   const attributes = `scatter_dimension_numbers = #stablehlo.scatter<${numbers}>, indices_are_sorted = false, unique_indices = true`;
@@ -163,6 +162,9 @@ const TAKES_HALVES: ReadonlySet<OpName> = new Set<OpName>([
   ...(["matmul", "gemm", "conv1d"] as const),
 ]);
 
+/** These too, where all of their numbers are halves: a sum over unique rows is rounded once. */
+const TAKES_ONLY_HALVES: ReadonlySet<OpName> = new Set<OpName>(["concat", "scatterAddRows"]);
+
 const isHalf = ({ type }: Tensor): boolean => type === "bf16" || type === "f16";
 
 /** A program being written: its sizes of every dimension symbol and its policy. */
@@ -184,7 +186,8 @@ export function lower<K extends OpName>(
   );
   const size = (dim: Dim) => evaluateDim(dim, sizes);
   const taken =
-    TAKES_HALVES.has(node.op) || (node.op === "concat" && operands.every(isHalf))
+    TAKES_HALVES.has(node.op) ||
+    (TAKES_ONLY_HALVES.has(node.op) && operands.every((x) => isHalf(x) || x.type === "i64"))
       ? operands
       : operands.map((operand) => (isHalf(operand) ? emit.convert(operand, "f32") : operand));
   const format = { precision, type: types[0] };

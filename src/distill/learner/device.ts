@@ -5,6 +5,7 @@ import type { BatchShape } from "../../data/planning/ladder.ts";
 import { frameCount, validFrames } from "../../models/config.ts";
 import { type ModelWeights, parameterSpecs } from "../../models/parameters.ts";
 import { correctedRate } from "../../optim/adamw.ts";
+import { Random } from "../../random.ts";
 import type { Handle, PjrtClient } from "../../runtime/xla/client.ts";
 import { type CompiledProgram, type Fed, Resident } from "../../runtime/xla/resident.ts";
 import type { TrainingState } from "../../training/checkpoints.ts";
@@ -88,8 +89,8 @@ export class DeviceLearner implements Learner {
     const feeds = {
       ...this.speechOf(shards),
       mask: shards.split(mask),
-      dropoutKey: bytesOf(BigUint64Array.of(BigInt(dropoutSeed))),
-      firstRow: shards.firstRows.map((row) => bytesOf(BigUint64Array.of(BigInt(row)))),
+      dropoutKey: bytesOf(dropoutKey(dropoutSeed)),
+      firstRow: shards.firstRows.map((row) => bytesOf(Uint32Array.of(row))),
       lossScale: shards.shares.map((own) => bytesOf(Float32Array.of(share * own))),
     };
     if (this.options.accumulate === 1) {
@@ -179,6 +180,11 @@ export class DeviceLearner implements Learner {
     const [all] = await Promise.all([Promise.all(losses), this.resident.take(norm, bytesOf(value))]);
     return { losses: all, gradientNorm: value[0] };
   }
+}
+
+function dropoutKey(seed: number): Uint32Array {
+  const random = new Random(seed, "device");
+  return Uint32Array.of(random.uint32(), random.uint32());
 }
 
 /** A promise whose failure is told to whoever waits for it, and to nobody else. */

@@ -67,7 +67,7 @@ export function speechFeeds(
   return feeds;
 }
 
-type NumberArray = Float32Array | BigInt64Array | BigUint64Array | Int16Array;
+type NumberArray = Float32Array | BigInt64Array | Uint32Array | Int16Array;
 
 export const bytesOf = ({ buffer, byteOffset, byteLength }: NumberArray): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);

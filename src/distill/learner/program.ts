@@ -79,7 +79,7 @@ export function applyProgram(options: ProgramOptions): Program {
 /** The losses of a batch without mask, dropout and gradient. */
 export function validationProgram(options: ProgramOptions, batch: ShardShape): Program {
   const writer = new ProgramWriter("validation");
-  const variant = { training: false, padded: true };
+  const variant = { training: false, padded: true, keysInProduct: false };
   const inputs = speechInputs(writer, batch);
   const taught = lowered(writer, options, batch, targetGraph(options.teacher, options.layers, variant), {
     ...inputs(options.teacher),
@@ -95,15 +95,15 @@ export function validationProgram(options: ProgramOptions, batch: ShardShape): P
 function learn(writer: ProgramWriter, options: ProgramOptions, batch: ShardShape) {
   const { emit } = writer;
   const { replicas } = options;
-  const variant = { training: true, padded: true };
+  const variant = { training: true, padded: true, keysInProduct: false };
   const inputs = speechInputs(writer, batch);
   const taught = lowered(writer, options, batch, targetGraph(options.teacher, options.layers, variant), {
     ...inputs(options.teacher),
     parameter: STATE.teacher,
   });
   const { graph, sites } = studentGraph(options.student, options, variant);
-  const key = writer.argument("dropoutKey", [1], "ui64");
-  const firstRow = writer.argument("firstRow", [1], "ui64");
+  const key = writer.argument("dropoutKey", [2], "ui32");
+  const firstRow = writer.argument("firstRow", [], "ui32");
   const keep = (name: string, shape: readonly number[]) => {
     const site = sites.findIndex((place) => place.name === name);
     return keepMask(emit, { key, firstRow }, site, { shape, rows: batch.items, rate: sites[site].rate });

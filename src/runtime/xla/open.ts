@@ -72,7 +72,15 @@ function prepareEnvironment({ platform, site }: FoundPlugin, threads: number | u
   // warnings of drivers and compilers, several lines for every start
   env.TF_CPP_MIN_LOG_LEVEL ??= "2";
   if (platform === "cpu" && threads !== undefined) env.NPROC ??= String(threads);
+  // else halves that are stored are kept as float32 too, wherever one operation reads what another wrote
+  addFlag("xla_allow_excess_precision", "false");
   if (platform !== "cuda" || site === undefined || env.XLA_FLAGS?.includes("xla_gpu_cuda_data_dir")) return;
   const data = CUDA_DATA.map((steps) => join(site, ...steps)).find((folder) => existsSync(folder));
-  if (data) env.XLA_FLAGS = `${env.XLA_FLAGS ?? ""} --xla_gpu_cuda_data_dir=${data}`.trim();
+  if (data) addFlag("xla_gpu_cuda_data_dir", data);
+}
+
+/** A flag of XLA's, where the user has not set it. */
+function addFlag(name: string, value: string): void {
+  const { XLA_FLAGS: flags = "" } = process.env;
+  if (!flags.includes(`--${name}`)) process.env.XLA_FLAGS = `${flags} --${name}=${value}`.trim();
 }
