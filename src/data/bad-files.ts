@@ -52,6 +52,11 @@ export class BadFiles {
     return lines.join("\n");
   }
 
+  /** @throws StillwaveError: of what a command was given nothing could be used, whatever it was told to skip. */
+  throwUnlessUsed(used: number): void {
+    if (used === 0) throw new StillwaveError(`none of the files can be used\n${this.describe()}`);
+  }
+
   /** @throws StillwaveError naming the first ten, if there is any. */
   throwIfAny(total: number, which = ""): void {
     if (this.files.length === 0) return;

@@ -2,15 +2,19 @@
 import { StillwaveError, UsageError } from "../errors.ts";
 import type { DecodedBatch, PlannedBatch, ProbeResult } from "./corpus.types.ts";
 import { probeFile } from "./decode-batch.ts";
-import { DecodingThreads, ThreadDeath } from "./threads.ts";
+import { entryBeside, ThreadDeath, Threads } from "./threads.ts";
 
 const MAX_WORKERS = 64;
+
+export type DecodingTask = { kind: "batch"; plan: PlannedBatch } | { kind: "probe"; path: string };
+export type DecodingResult = DecodedBatch | ProbeResult;
+type DecodingThreads = Threads<DecodingTask, DecodingResult>;
 
 /** By number of threads. */
 const pools = new Map<number, DecodingThreads>();
 
 function poolOf(workers: number): DecodingThreads {
-  const pool = pools.get(workers) ?? new DecodingThreads(workers);
+  const pool = pools.get(workers) ?? new Threads(entryBeside("worker", import.meta.url), { most: workers });
   pools.set(workers, pool);
   return pool;
 }
@@ -32,7 +36,7 @@ export async function closeDecodingThreads(): Promise<void> {
 /** Decodes one batch on one of `workers` threads; `signal` ends it, and its thread, early. */
 export async function decodeInWorker(plan: PlannedBatch, workers: number, signal: AbortSignal): Promise<DecodedBatch> {
   try {
-    return (await poolOf(workers).run({ kind: "batch", plan }, signal)) as DecodedBatch;
+    return (await poolOf(workers).run({ kind: "batch", plan }, { signal })) as DecodedBatch;
   } catch (error) {
     if (!(error instanceof ThreadDeath)) throw error;
     const paths = plan.items.map(({ path }) => `  ${path}`).join("\n");

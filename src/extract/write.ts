@@ -22,7 +22,7 @@ export function checkedStates(
   { config }: Pick<Model, "config">,
   out: Extraction,
   item: number,
-  { states, settings }: Intent,
+  { states, settings }: Pick<Intent, "states" | "settings">,
 ): HostArray[] | StillwaveError {
   const frames = out.validFrames[item];
   const arrays: HostArray[] = [];

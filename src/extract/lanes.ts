@@ -1,0 +1,59 @@
+// Where batches are computed: one after another with all cores, or side by side on threads of one core each.
+import { entryBeside, Threads } from "../data/threads.ts";
+import type { ModelWeights } from "../models/parameters.ts";
+import type { PaddedWaveforms } from "../models/waveform.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { hasGrown } from "../upstream/batches.ts";
+import { createModel } from "../upstream/model.ts";
+import { type BatchStates, batchStates, type StatesWanted } from "./batch-states.ts";
+
+/** Weights that every lane may have a copy of. Products of larger models keep several cores busy by themselves. */
+const MAX_COPIED_BYTES = 2 ** 27;
+
+export interface Lanes {
+  /** Batches that are worth having in work at a time. */
+  readonly inWork: number;
+  compute(batch: PaddedWaveforms): Promise<BatchStates>;
+  close(): Promise<void>;
+}
+
+/** What a lane starts from. */
+export interface LaneData {
+  readonly model: Pick<ModelWeights, "config" | "parameters">;
+  readonly wanted: StatesWanted;
+}
+
+/**
+ * As many lanes as the runtime has threads, where there are batches for them and the model is small: its products are too
+ * small to share, while between them every thread has something else to do. Numbers are the same either way.
+ */
+export function openLanes(
+  { config, parameters }: ModelWeights,
+  runtime: Runtime,
+  wanted: StatesWanted,
+  batches: number,
+): Lanes {
+  const lanes = Math.min(runtime.threads ?? 1, batches);
+  const bytes = [...parameters.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
+  if (lanes < 2 || bytes > MAX_COPIED_BYTES) return oneLane({ config, parameters }, runtime, wanted);
+  const data: LaneData = { model: { config, parameters }, wanted };
+  const threads = new Threads<PaddedWaveforms, BatchStates>(entryBeside("lane", import.meta.url), {
+    most: lanes,
+    data,
+  });
+  return {
+    // one more waits, so that a lane need not
+    inWork: lanes + 1,
+    compute: (batch) => threads.run(batch, { transfer: [batch.wave.buffer as ArrayBuffer] }),
+    close: () => threads.close(),
+  };
+}
+
+function oneLane(weights: ModelWeights, runtime: Runtime, wanted: StatesWanted): Lanes {
+  const model = createModel(weights, runtime, hasGrown);
+  return {
+    inWork: 1,
+    compute: (batch) => batchStates(model, batch, wanted),
+    close: () => model.dispose(),
+  };
+}
