@@ -15,6 +15,7 @@ const REFUSALS: ReadonlyMap<string, readonly [problem: string, remedy: string]> 
   ["EACCES", ["permission denied", "change its permissions or use another place"]],
   ["EPERM", ["permission denied", "change its permissions or use another place"]],
   ["EMFILE", ["this process has too many open files", "raise the limit (ulimit -n) and try again"]],
+  ["ENFILE", ["the system has too many open files", "close some and try again"]],
   ["ENFILE", ["this machine has too many open files", "close some programs and try again"]],
   ["EIO", ["its disk reports an error", "check the disk, or use another"]],
   ["ENAMETOOLONG", ["its name is too long for the file system", "use a shorter name or path"]],
@@ -119,6 +120,9 @@ export function refusalOf(error: unknown): NodeJS.ErrnoException | undefined {
 
 /** Whether a refusal says that the disk is full. */
 export const isDiskFull = (error: unknown): boolean => ["ENOSPC", "EDQUOT"].includes(refusalOf(error)?.code ?? "");
+
+/** Whether a refusal says that no more files can be opened: of whatever file it came up at, it is no fault of that file. */
+export const isOutOfFiles = (error: unknown): boolean => ["EMFILE", "ENFILE"].includes(refusalOf(error)?.code ?? "");
 
 /** A refusal of the file system as a user's error that names `place`, followed by `then`; other errors as they are. */
 export function diskError(error: unknown, place: string, then = ""): unknown {
