@@ -15,7 +15,6 @@ const REFUSALS: ReadonlyMap<string, readonly [problem: string, remedy: string]> 
   ["EACCES", ["permission denied", "change its permissions or use another place"]],
   ["EPERM", ["permission denied", "change its permissions or use another place"]],
   ["EMFILE", ["this process has too many open files", "raise the limit (ulimit -n) and try again"]],
-  ["ENFILE", ["the system has too many open files", "close some and try again"]],
   ["ENFILE", ["this machine has too many open files", "close some programs and try again"]],
   ["EIO", ["its disk reports an error", "check the disk, or use another"]],
   ["ENAMETOOLONG", ["its name is too long for the file system", "use a shorter name or path"]],

@@ -2,6 +2,7 @@
 // Not piscina: its 5.3 never answers the task of a thread that dies while it starts ("a thread that dies is an error").
 import { Worker } from "node:worker_threads";
 import { InternalError, StillwaveError } from "../errors.ts";
+import { unexpectedDiskError } from "../files.ts";
 
 /** Threads without work end after this. Long enough to outlive a validation, or the slowest step of a training run. */
 const IDLE_MS = 120_000;
@@ -100,15 +101,18 @@ export class Threads<Task, Result> {
       workerData: this.options.data,
     });
     const thread: Thread<Task, Result> = { worker, job: undefined, idleTimer: undefined };
-    let cause = "";
+    let cause: Error | undefined;
     worker.on("message", (answer: ThreadAnswer<Result>) => this.answered(thread, answer));
     worker.on("error", (error) => {
-      cause = `: ${error.message}`;
+      cause = error;
     });
     worker.on("exit", (code) => {
       clearTimeout(thread.idleTimer);
       this.threads.delete(thread);
-      thread.job?.reject(new ThreadDeath(`exit code ${code}${cause}`));
+      // a refusal of the file system, as of a limit of open files, is the user's to mend
+      const refused = unexpectedDiskError(cause);
+      const death = new ThreadDeath(`exit code ${code}${cause ? `: ${cause.message}` : ""}`);
+      thread.job?.reject(refused instanceof StillwaveError ? refused : death);
       thread.job = undefined;
       this.assign();
     });

@@ -1,5 +1,6 @@
 // Where batches are computed: one after another with all cores, or side by side on threads of one core each.
-import { entryBeside, Threads } from "../data/threads.ts";
+import { entryBeside, ThreadDeath, Threads } from "../data/threads.ts";
+import { StillwaveError } from "../errors.ts";
 import type { ModelWeights } from "../models/parameters.ts";
 import type { PaddedWaveforms } from "../models/waveform.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -44,9 +45,16 @@ export function openLanes(
   return {
     // one more waits, so that a lane need not
     inWork: lanes + 1,
-    compute: (batch) => threads.run(batch, { transfer: [batch.wave.buffer as ArrayBuffer] }),
+    compute: (batch) => threads.run(batch, { transfer: [batch.wave.buffer as ArrayBuffer] }).catch(deathInWords),
     close: () => threads.close(),
   };
+}
+
+function deathInWords(error: unknown): never {
+  if (!(error instanceof ThreadDeath)) throw error;
+  throw new StillwaveError(
+    `a computing thread ended without a result (${error.message}); --threads 1 (a runtime with one thread) computes without them`,
+  );
 }
 
 function oneLane(weights: ModelWeights, runtime: Runtime, wanted: StatesWanted): Lanes {
