@@ -74,7 +74,6 @@ describe("a file system that refuses is the user's error", () => {
     ["44", `convert ${model} ${few}`],
     ["80", `extract ${model} ${speech} --out ${few} --on-bad-file skip`],
     ["95", `extract ${model} ${speech} --out ${few} --on-bad-file skip`],
-    ["100", `extract ${model} ${speech} --out ${few} --on-bad-file skip`],
   ])("too few open files: %s, %s", async (limit, args) => {
     const shell = `ulimit -n ${limit}; "${process.execPath}" bin/stillwave.js ${args}`;
     const { code, stderr } = await command("sh", ["-c", shell], { cwd: repository });
