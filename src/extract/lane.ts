@@ -1,4 +1,4 @@
-// Entry point of a thread that computes batches with one core, one at a time.
+// Entry point of a thread that computes batches with its share of the cores, one at a time.
 import { parentPort, workerData } from "node:worker_threads";
 import { answerOf } from "../data/threads.ts";
 import type { PaddedWaveforms } from "../models/waveform.ts";
@@ -8,8 +8,8 @@ import { createModel } from "../upstream/model.ts";
 import { batchStates } from "./batch-states.ts";
 import type { LaneData } from "./lanes.ts";
 
-const { model: weights, wanted } = workerData as LaneData;
-const runtime = createRuntime({ threads: 1 });
+const { model: weights, wanted, threads } = workerData as LaneData;
+const runtime = createRuntime({ threads });
 const model = createModel(weights, () => runtime, hasGrown);
 
 parentPort?.on("message", async (batch: PaddedWaveforms) => {

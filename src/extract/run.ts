@@ -199,7 +199,7 @@ async function* extractBatches(
   job: Job,
 ): AsyncGenerator<Step, void, undefined> {
   const { intent, plan, badFiles } = job;
-  const lanes = openLanes(options.model, options.runtime, intent, plan.length);
+  const lanes = openLanes(options.model, options.runtime, intent, plan);
   const waiting: Promise<Computed>[] = [];
   const target = { outDir: options.outDir, onBadFile };
   try {
