@@ -1,165 +1,175 @@
-// Seconds of one distillation step at full size: a HuBERT-Base-sized random teacher and the ARMHuBERT-S student.
-// Usage: npx tsx bench/distill-step.ts [--batch 2] [--seconds 5,15] [--steps 5] [--recipe armhubert-s-960] [--json]
+// Seconds of one update of a distillation, on any device: whole updates of a real run, from files of noise to new weights.
+// Usage: npx tsx bench/distill-step.ts [--batch 2] [--seconds 5,15] [--steps 5] [--device cpu] [--precision float32]
+//        [--recipe armhubert-s-960] [--teacher facebook/hubert-base-ls960] [--set key=value ...] [--speech folder] [--block 1]
+//        [--work folder]
+// `--speech`: from real files of at least so many seconds (longer ones are cropped) instead of noise.
+// One line of JSON a length. Times are those between the events of updates, over blocks of `--block` updates: a device may be
+// behind within a block, but not at its end, where metrics are written.
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
-import type { Batch } from "../src/data/batch.ts";
-import { spanMasks } from "../src/distill/masks.ts";
+import { prepareRun } from "../src/distill/prepare.ts";
 import { loadRecipe } from "../src/distill/recipe/read.ts";
+import type { Recipe } from "../src/distill/recipe/schema.ts";
 import { studentConfig } from "../src/distill/recipe/student.ts";
-import { createDistillStep, studentGraph } from "../src/distill/step.ts";
-import { evaluateShape } from "../src/graph/dim.ts";
-import { initParameters } from "../src/models/init.ts";
+import { distillRun } from "../src/distill/run.ts";
 import { profile } from "../src/models/profile.ts";
 import { publishedArchitecture } from "../src/models/published.ts";
-import { adamwUpdate, createAdamWState, decayRanges } from "../src/optim/adamw.ts";
 import { Random } from "../src/random.ts";
-import { createRuntime } from "../src/runtime/node/index.ts";
-import type { Feed, Runtime } from "../src/runtime/runtime.ts";
+import { createRuntime, type DeviceChoice } from "../src/runtime/node/index.ts";
+import { isXla } from "../src/runtime/xla/index.ts";
 import { matrixRate } from "./matrix-rate.ts";
+import { writeRandomTeacher } from "./random-teacher.ts";
 
 const { values } = parseArgs({
   options: {
     batch: { type: "string", default: "2" },
     seconds: { type: "string", default: "5,15" },
     steps: { type: "string", default: "5" },
+    block: { type: "string", default: "1" },
+    device: { type: "string", default: "cpu" },
+    precision: { type: "string" },
     recipe: { type: "string", default: "armhubert-s-960" },
-    json: { type: "boolean", default: false },
+    teacher: { type: "string", default: "facebook/hubert-base-ls960" },
+    set: { type: "string", multiple: true, default: [] },
+    speech: { type: "string" },
+    work: { type: "string", default: join(tmpdir(), "stillwave-bench") },
   },
 });
-const items = Number(values.batch);
-const steps = Number(values.steps);
+const [items, steps, block] = [values.batch, values.steps, values.block].map(Number);
+const { device, precision, work } = values;
+const SAMPLE_RATE_HZ = 16_000;
+/** Batches of an epoch. */
+const BATCHES = 4;
 
 const now = () => performance.now() / 1000;
-const median = (list: number[]) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
-const gib = (bytes: number) => bytes / 2 ** 30;
+const median = (list: readonly number[]) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 
-function noise(seconds: number): Batch {
-  const paddedSamples = Math.round(seconds * 16000);
-  const random = new Random(7, "bench");
-  const wave = Float32Array.from({ length: items * paddedSamples }, () => 0.1 * random.normal());
-  const ids = Array.from({ length: items }, (_, i) => `noise ${i}`);
-  return { wave, paddedSamples, samples: ids.map(() => paddedSamples), ids, paths: ids };
+/** A mono WAV file of 16-bit noise. */
+function noiseFile(samples: number, index: number): Buffer {
+  const random = new Random(7, "bench", index);
+  const bytes = Buffer.alloc(44 + 2 * samples);
+  bytes.write("RIFF\0\0\0\0WAVEfmt ", 0, "latin1");
+  bytes.writeUInt32LE(bytes.length - 8, 4);
+  bytes.writeUInt32LE(16, 16);
+  for (const [at, value] of [
+    [20, 1],
+    [22, 1],
+    [32, 2],
+    [34, 16],
+  ] as const)
+    bytes.writeUInt16LE(value, at);
+  bytes.writeUInt32LE(SAMPLE_RATE_HZ, 24);
+  bytes.writeUInt32LE(2 * SAMPLE_RATE_HZ, 28);
+  bytes.write("data", 36, "latin1");
+  bytes.writeUInt32LE(2 * samples, 40);
+  for (let i = 0; i < samples; i++)
+    bytes.writeInt16LE(Math.max(-32768, Math.min(32767, Math.round(3277 * random.normal()))), 44 + 2 * i);
+  return bytes;
 }
 
-const recipe = await loadRecipe(values.recipe);
-const teacher = publishedArchitecture("facebook/hubert-base-ls960")!;
-const student = studentConfig(recipe, teacher);
-const runtime = await createRuntime();
-/** Seconds of the last run of each graph, by its name. */
-const spent = new Map<string, number>();
-const timed: Runtime = {
-  ...runtime,
-  async compile(graph) {
-    const executable = await runtime.compile(graph);
-    return {
-      ...executable,
-      async run(...args) {
-        const start = now();
-        const outputs = await executable.run(...args);
-        spent.set(graph.name, now() - start);
-        return outputs;
-      },
-    };
-  },
-};
-const step = createDistillStep({
-  runtime: timed,
-  teacher: { config: teacher, parameters: initParameters(teacher, { seed: 1 }) },
-  student: { config: student, parameters: initParameters(student, { seed: 2 }) },
-  loss: recipe.loss,
-  dropout: recipe.student.dropout,
-  layerGradientScale: recipe.student.layerGradientScale,
-});
-const state = createAdamWState(step.weights.length);
-const adam = { betas: recipe.optimizer.betas, eps: recipe.optimizer.eps, decay: decayRanges(step.parameters, 0.01) };
+/** A folder with `count` files of noise, made where it is not there yet. */
+async function noiseFolder(seconds: number, count: number): Promise<string> {
+  const folder = join(work, `noise-${count}-of-${seconds}s`);
+  if (existsSync(folder)) return folder;
+  const made = await mkdtemp(`${folder}.`);
+  for (let i = 0; i < count; i++)
+    await writeFile(
+      join(made, `${String(i).padStart(4, "0")}.wav`),
+      noiseFile(Math.round(seconds * SAMPLE_RATE_HZ), i),
+    );
+  await rename(made, folder);
+  return folder;
+}
+
+async function teacherFolder(): Promise<string> {
+  const { teacher } = values;
+  if (!publishedArchitecture(teacher)) return teacher;
+  const folder = join(work, `random-${teacher.replaceAll("/", "-")}`);
+  await writeRandomTeacher(folder, teacher);
+  return folder;
+}
 
 /** Multiply-adds that the method needs, as FLOP: features once, two Transformer passes, the student three times. */
-function neededFlop(seconds: number): number {
+function neededFlop(recipe: Recipe, seconds: number): number | null {
+  const teacher = publishedArchitecture(values.teacher);
+  if (!teacher) return null;
   const t = profile(teacher, { seconds }).macs;
-  const s = profile(student, { seconds }).macs;
+  const s = profile(studentConfig(recipe, teacher), { seconds }).macs;
   return 2 * items * (t.featureExtractor + 2 * (t.total - t.featureExtractor) + 3 * s.total);
 }
 
-/** Seconds of the student's forward pass alone: the same graph without its gradients. */
-async function forwardSeconds(batch: Batch, frames: number): Promise<number> {
-  const dropout = recipe.student.dropout;
-  const options = { loss: recipe.loss, dropout, layerGradientScale: false };
-  const { graph, sites } = studentGraph(student, options, { training: true, padded: false });
-  const sizes = new Map([
-    ["batch", items],
-    ["samples", batch.paddedSamples],
-  ]);
-  const ones = (shape: number[]) => ({ shape, data: new Uint8Array(shape.reduce((a, b) => a * b, 1)).fill(1) });
-  const targetShape = [items, frames, teacher.dim];
-  const target = { shape: targetShape, data: new Float32Array(items * frames * teacher.dim) };
-  const feeds: Record<string, Feed> = {
-    ...Object.fromEntries(step.parameters),
-    wave: { shape: [items, batch.paddedSamples], data: batch.wave },
-    mask: ones([items, frames]),
-    ...Object.fromEntries(student.headLayers.map((_, k) => [`target.${k}`, { ...target }])),
-    ...Object.fromEntries(sites.map(({ name, shape }) => [name, ones(evaluateShape(shape, sizes))])),
+async function measure(seconds: number) {
+  const settings: Record<string, unknown> = {
+    teacher: await teacherFolder(),
+    "data.train.path": values.speech ?? (await noiseFolder(seconds, BATCHES * items)),
+    "data.train.splits": [],
+    "data.validation": null,
+    "data.batchSize": items,
+    "data.maxSeconds": seconds,
+    "optimizer.accumulate": 1,
+    "run.epochs": null,
+    "run.steps": block + steps,
+    "run.logEverySteps": block,
+    "run.checkpointEverySteps": 1e6,
+    "run.keepEvery": null,
+    "run.device": device,
+    ...(precision && { "run.precision": precision }),
   };
-  const executable = await runtime.compile({
-    name: "forward",
-    outputs: new Map([["total", graph.outputs.get("total")!]]),
-  });
-  const seconds: number[] = [];
-  for (let i = 0; i < steps; i++) {
-    const start = now();
-    await executable.run(feeds);
-    seconds.push(now() - start);
+  const set = Object.entries(settings).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+  const recipe = await loadRecipe(values.recipe, [...set, ...values.set]);
+  const outDir = await mkdtemp(join(work, "run-"));
+  const runtime = await createRuntime({ device: device as DeviceChoice });
+  // the yardstick of ONNX Runtime; an accelerator's is measured beside it
+  const rates = isXla(runtime) ? [] : [await matrixRate(runtime)];
+  const losses: number[] = [];
+  let audio = 0;
+  const ends: number[] = [];
+  const began = now();
+  let cpu = process.cpuUsage();
+  for await (const event of distillRun({ recipe, prepare: prepareRun, outDir })) {
+    if (event.kind === "note") console.error(event.text);
+    if (event.kind !== "step") continue;
+    if (event.step > block) audio += event.row.audioSecondsPerSecond * event.row.stepSeconds;
+    if (event.step % block !== 0) continue;
+    ends.push(now());
+    losses.push(event.row.loss);
+    if (event.step === block) cpu = process.cpuUsage();
+    if (event.step === block + steps) cpu = process.cpuUsage(cpu);
   }
-  await executable.dispose();
-  return median(seconds);
+  if (!isXla(runtime)) rates.push(await matrixRate(runtime));
+  await rm(outDir, { recursive: true });
+  const times = ends.slice(1).map((end, i) => (end - ends[i]) / block);
+  const whole = (ends[ends.length - 1] - ends[0]) / steps;
+  const flop = neededFlop(recipe, seconds);
+  const step = median(times);
+  return {
+    what: "stillwave_step",
+    device: runtime.device,
+    engine: runtime.version,
+    precision: precision ?? "float32",
+    batch: items,
+    seconds,
+    steps,
+    median_s: step,
+    best_s: Math.min(...times),
+    pipelined_s: whole,
+    audio_s_per_s: audio / (whole * steps),
+    host_cpu_s: (cpu.user + cpu.system) / 1e6 / steps,
+    first_s: ends[0] - began,
+    loss_first: losses[0],
+    loss_last: losses[losses.length - 1],
+    // on the device, where its plugin tells
+    peak_device_bytes: isXla(runtime) ? (runtime.client.memory()?.peakBytes ?? null) : null,
+    peak_bytes: process.resourceUsage().maxRSS * 1024,
+    gigaflop: flop && flop / 1e9,
+    gigaflop_per_s: flop && flop / 1e9 / step,
+    matrix_gigaflop_per_s: rates.length > 0 ? median(rates) : null,
+  };
 }
 
-const rows = [];
-for (const seconds of values.seconds.split(",").map(Number)) {
-  const batch = noise(seconds);
-  const { frames, valid } = step.framesOf(batch);
-  const times: Record<string, number[]> = { step: [], adamw: [], teacher: [], student: [] };
-  const rates: number[] = [];
-  let peak = 0;
-  const watch = setInterval(() => (peak = Math.max(peak, process.memoryUsage.rss())), 20);
-  for (let i = 0; i <= steps; i++) {
-    rates.push(await matrixRate(runtime));
-    const mask = spanMasks(new Random(1, "mask", i), frames, valid, { prob: 0.8, length: 10 });
-    const start = now();
-    step.zeroGradients();
-    await step.accumulate(batch, mask, 1, i);
-    const middle = now();
-    adamwUpdate(step.weights, step.gradients, state, 1e-4, adam);
-    const end = now();
-    peak = Math.max(peak, process.memoryUsage.rss(), process.resourceUsage().maxRSS * 1024);
-    if (i === 0) continue; // compiles
-    times.step!.push(end - start);
-    times.adamw!.push(end - middle);
-    times.teacher!.push(spent.get("teacher-targets")!);
-    times.student!.push(spent.get("student-step")!);
-  }
-  clearInterval(watch);
-  const forward = await forwardSeconds(batch, frames);
-  const flop = neededFlop(seconds);
-  const rate = median(rates);
-  const best = Math.min(...times.step!);
-  rows.push({
-    seconds,
-    stepSeconds: median(times.step!),
-    bestSeconds: best,
-    teacherSeconds: median(times.teacher!),
-    studentForwardSeconds: forward,
-    studentBackwardSeconds: median(times.student!) - forward,
-    adamwSeconds: median(times.adamw!),
-    gigaflop: flop / 1e9,
-    gigaflopPerSecond: flop / 1e9 / median(times.step!),
-    matrixRate: rate,
-    share: flop / 1e9 / median(times.step!) / rate,
-    bestShare: flop / 1e9 / best / Math.max(...rates),
-    peakGiB: gib(peak),
-  });
-}
-await step.dispose();
-if (values.json) console.log(JSON.stringify(rows));
-else
-  console.table(
-    rows.map((row) => Object.fromEntries(Object.entries(row).map(([k, v]) => [k, Number(v.toPrecision(4))]))),
-  );
+if (steps % block !== 0) throw new Error(`--steps ${steps} is no multiple of --block ${block}`);
+await mkdir(work, { recursive: true });
+for (const seconds of values.seconds.split(",").map(Number)) console.log(JSON.stringify(await measure(seconds)));

@@ -1,6 +1,7 @@
 // Writes: files that appear whole or not at all, folders, and what the file system's refusals mean to the user.
 import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { threadId } from "node:worker_threads";
 import { StillwaveError } from "./errors.ts";
 
 /** Why the file system refuses: what is wrong, and what the user does about it. */
@@ -37,16 +38,18 @@ const TEMPORARY_CHARACTERS = 48;
 
 /**
  * Writes `chunks` to `path` so that a reader (or a crash) sees the old file or the whole new one, never a part.
+ * @param isDurable false for what can be made again and is checked when it is read: a power cut may leave a damaged file then
  * @throws StillwaveError naming the path where the file system refuses
  */
 export async function writeFileAtomic(
   path: string,
   chunks: string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array | PlacedBytes>,
+  isDurable = true,
 ): Promise<void> {
   const folder = dirname(path);
   await makeFolder(folder);
   const name = basename(path).slice(0, TEMPORARY_CHARACTERS);
-  const temporary = join(folder, `.${name}.${process.pid}.${counter++}.tmp`);
+  const temporary = join(folder, `.${name}.${process.pid}.${threadId}.${counter++}.tmp`);
   // what fails while chunks are made is not the fault of this file
   const guarded = <T>(written: Promise<T>): Promise<T> =>
     written.catch((error: unknown) => {
@@ -56,7 +59,7 @@ export async function writeFileAtomic(
   try {
     if (typeof chunks === "string" || chunks instanceof Uint8Array) await guarded(file.writeFile(chunks));
     else for await (const chunk of chunks) await guarded(writeChunk(file, chunk));
-    await guarded(file.sync());
+    if (isDurable) await guarded(file.sync());
     await guarded(file.close());
     await guarded(rename(temporary, path));
   } catch (error) {
@@ -64,7 +67,7 @@ export async function writeFileAtomic(
     await rm(temporary, { force: true }).catch(() => {});
     throw error;
   }
-  await syncFolder(folder);
+  if (isDurable) await syncFolder(folder);
 }
 
 async function writeChunk(file: FileHandle, chunk: Uint8Array | PlacedBytes): Promise<void> {

@@ -1,5 +1,5 @@
 // How much memory this process may use: the machine's, or less where its container is limited.
-import { totalmem } from "node:os";
+import { freemem, totalmem } from "node:os";
 
 export interface MemoryLimit {
   readonly bytes: number;
@@ -24,3 +24,16 @@ export function gib(bytes: number): string {
   const value = bytes / 2 ** 30;
   return `${value.toFixed(value < 10 ? 1 : 0)} GiB`;
 }
+
+/** What this process may take now without driving others, or itself, out of memory. */
+export const freeMemory = (): number => Math.min(freemem(), process.availableMemory());
+
+let heldBytes = 0;
+
+/** Counts memory that is held on purpose and for long (negative: given back), so that it is not taken for growth. */
+export function holdMemory(bytes: number): void {
+  heldBytes += bytes;
+}
+
+/** Memory of this process that is not held on purpose. */
+export const looseMemory = (): number => process.memoryUsage.rss() - heldBytes;

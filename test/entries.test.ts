@@ -18,12 +18,12 @@ const NAMES: Readonly<Record<string, string>> = {
     constant Dim DType gradients HostArray input ops printGraph scalar Shape symbol Value
   `,
   "stillwave/node": `
-    createRuntime Device Executable Feed Feeds listDevices OnnxFile openOnnxFile Runtime RuntimeOptions
+    createRuntime Device DeviceChoice Executable Feed Feeds listDevices OnnxFile openOnnxFile Runtime RuntimeOptions
   `,
   "stillwave/data": `
-    BadFile Batch closeDecodingThreads Corpus CorpusKind CorpusSource EpochPlanOptions folder librispeech manifest
-    OnBadFile openCorpus OpenCorpusOptions planEpoch PlannedBatch PlannedItem prefetchBatches PrefetchedBatch
-    PrefetchOptions Segment Utterance
+    BadFile Batch closeDecodingThreads Corpus CorpusKind CorpusSource EpochPlanOptions folder KeepOptions KeptSpeech
+    librispeech manifest OnBadFile openCorpus OpenCorpusOptions openKept planEpoch PlannedBatch PlannedItem prefetchBatches
+    PrefetchedBatch PrefetchOptions Rung Segment Utterance
   `,
   "stillwave/superb": `
     BenchmarkScores CompareOptions compareRuns Comparison evaluate EvaluateEvent Evaluation EvaluationOptions

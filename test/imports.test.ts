@@ -17,6 +17,7 @@ const ROOMS = [
   "models",
   "audio",
   "checkpoint",
+  "devices",
   "upstream",
   "data",
   "log",

@@ -1,7 +1,8 @@
-// stillwave cache: what caches of hidden states take on the disk, and how to be rid of those that nobody uses.
+// stillwave cache: what hidden states and compiled programs take on the disk, and how to be rid of what nobody uses.
 import { basename, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { formatBytes, printable } from "../log/format.ts";
+import type { KeptProgram } from "../runtime/xla/kept-programs.ts";
 import type { CacheInfo, Pruned } from "../superb/features/inventory.ts";
 import type { Output } from "./output.ts";
 import { formatTable } from "./table.ts";
@@ -22,7 +23,9 @@ interface PruneFlags extends Options {
 export function cacheVerb(program: Command, output: Output, finish: (code: number) => void): void {
   const group = program
     .command("cache")
-    .description("list the caches of hidden states that `superb` keeps, or remove those not used any more")
+    .description(
+      "list the caches of hidden states that `superb` keeps, and programs compiled for XLA devices, or remove those not used any more",
+    )
     .helpCommand(false)
     .addHelpText(
       "after",
@@ -58,20 +61,35 @@ export function cacheVerb(program: Command, output: Output, finish: (code: numbe
     });
 }
 
-const rootOf = async ({ cache }: Options): Promise<string> => {
+/** The folder of the caches of hidden states, and that of the compiled programs. */
+async function foldersOf({ cache }: Options): Promise<{ root: string; programFolder: string }> {
   const { defaultCacheRoot } = await import("../superb/features/layout.ts");
-  return resolve(cache ?? defaultCacheRoot());
-};
+  const { programFolder } = await import("../runtime/xla/kept-programs.ts");
+  return { root: resolve(cache ?? defaultCacheRoot()), programFolder: programFolder(cache && resolve(cache)) };
+}
+
+const bytesOf = (items: readonly { readonly bytes: number }[]): number =>
+  items.reduce((sum, { bytes }) => sum + bytes, 0);
 
 async function list(options: Options, output: Output): Promise<void> {
   const { listCaches } = await import("../superb/features/inventory.ts");
-  const root = await rootOf(options);
-  const caches = await listCaches(root);
-  const bytes = caches.reduce((sum, cache) => sum + cache.bytes, 0);
-  if (options.json) output.json({ root, bytes, caches });
-  else if (caches.length === 0) output.print(`${printable(root)}: no caches`);
+  const { listPrograms } = await import("../runtime/xla/kept-programs.ts");
+  const { root, programFolder } = await foldersOf(options);
+  const [caches, programs] = [await listCaches(root), await listPrograms(programFolder)];
+  const bytes = bytesOf(caches);
+  if (options.json) return output.json({ root, bytes, caches, programFolder, programs });
+  if (caches.length === 0) output.print(`${printable(root)}: no caches`);
   else output.print(`${tableOf(caches)}\n\n${printable(root)}: ${formatBytes(bytes)} in all`);
+  if (programs.length > 0) {
+    const last = programs[programs.length - 1].lastUse.slice(0, 16).replace("T", " ");
+    output.print(
+      `${printable(programFolder)}: ${countOf(programs)}, ${formatBytes(bytesOf(programs))}, last used ${last}`,
+    );
+  }
 }
+
+const countOf = (programs: readonly KeptProgram[]): string =>
+  `${programs.length} compiled program${programs.length === 1 ? "" : "s"}`;
 
 async function prune(options: PruneFlags, output: Output): Promise<void> {
   const { UsageError } = await import("../errors.ts");
@@ -80,17 +98,19 @@ async function prune(options: PruneFlags, output: Output): Promise<void> {
   if (chosen === Boolean(all))
     throw new UsageError("cache prune: say which: --older-than, --larger-than and --keep, or --all alone");
   const { pruneCaches } = await import("../superb/features/inventory.ts");
-  const root = await rootOf(options);
-  const pruned = await pruneCaches(root, { olderThanMs: olderThan, largerThan, keep, dryRun });
-  if (options.json) output.json({ root, dryRun: Boolean(dryRun), ...pruned });
+  const { root, programFolder } = await foldersOf(options);
+  const pruned = await pruneCaches(root, { olderThanMs: olderThan, largerThan, keep, dryRun, programFolder });
+  if (options.json) output.json({ root, programFolder, dryRun: Boolean(dryRun), ...pruned });
   else output.print(prunedText(root, pruned, Boolean(dryRun)));
 }
 
-function prunedText(root: string, { removed, kept, freedBytes }: Pruned, dryRun: boolean): string {
+function prunedText(root: string, { removed, kept, programs, freedBytes }: Pruned, dryRun: boolean): string {
   const busy = kept.filter(({ users }) => users.length > 0).length;
-  const rest = kept.reduce((sum, { bytes }) => sum + bytes, 0);
+  const rest = bytesOf(kept) + bytesOf(programs.kept);
+  const count = programs.removed.length + programs.kept.length;
+  const also = count > 0 ? ` and ${programs.removed.length} of ${count} compiled programs` : "";
   const verb = dryRun ? "would be removed" : "removed";
-  const summary = `${removed.length} of ${removed.length + kept.length} caches ${verb}, ${formatBytes(freedBytes)}; ${formatBytes(rest)} ${dryRun ? "would be" : "are"} left`;
+  const summary = `${removed.length} of ${removed.length + kept.length} caches${also} ${verb}, ${formatBytes(freedBytes)}; ${formatBytes(rest)} ${dryRun ? "would be" : "are"} left`;
   const table = removed.length > 0 ? `${tableOf(removed)}\n\n` : "";
   return `${table}${printable(root)}: ${summary}${busy > 0 ? ` (${busy} in use)` : ""}`;
 }

@@ -3,8 +3,8 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { LoadOptions } from "../checkpoint/index.ts";
 import type { ExtractEvent } from "../extract/run.ts";
 import type { ExtractFilesOptions } from "../extract/settings.ts";
-import type { Device } from "../runtime/runtime.ts";
-import { namingFlags, threadsOption } from "./flags.ts";
+import type { DeviceChoice } from "../runtime/device.ts";
+import { deviceOption, namingFlags, threadsOption } from "./flags.ts";
 import { countingNumber, numberList } from "./numbers.ts";
 import type { Output } from "./output.ts";
 import { OVERLAP_FLAG, WINDOW_FLAG } from "./windows.ts";
@@ -25,7 +25,7 @@ interface Options
       | "force"
     > {
   readonly out: string;
-  readonly device: Device | "auto";
+  readonly device?: DeviceChoice;
   readonly threads?: number;
   readonly json?: boolean;
 }
@@ -59,7 +59,7 @@ export function extractVerb(program: Command, output: Output, finish: (code: num
       countingNumber,
     )
     .addOption(choice("--reuse <semantics>", "how reusing layers apply a map", ["exact", "official"]))
-    .addOption(choice("--device <name>", "where to run", ["cpu", "cuda", "webgpu", "auto"]).default("cpu"))
+    .addOption(deviceOption())
     .addOption(threadsOption())
     .option("--force", "start over where the folder holds features made otherwise; replace files that are in the way")
     .option("--json", "print what happens as JSON, one event a line")

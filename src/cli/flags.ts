@@ -1,11 +1,19 @@
 // Flags that several verbs have, and messages of the library, which name its options, with the flags of the command line.
 import { Option } from "commander";
 import { StillwaveError } from "../errors.ts";
+import { DEVICE_CHOICES } from "../runtime/device.ts";
 import { threadCount } from "./numbers.ts";
 
 /** One meaning in every verb that computes; threads that decode audio are counted apart. */
 export const threadsOption = () =>
   new Option("--threads <n>", "threads inside one operation (default: all cores)").argParser(threadCount);
+
+/** Where to compute, of the one table of names. */
+export const deviceOption = (otherwise = "cpu") =>
+  new Option(
+    "--device <name>",
+    `where to compute; \`stillwave devices\` lists what works (default: ${otherwise})`,
+  ).choices(DEVICE_CHOICES);
 
 const FLAGS: readonly (readonly [option: RegExp, flag: string])[] = [
   [/\bgive teacherHeads\b/g, "give --teacher-heads <n> (teacherHeads)"],

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { packageVersion } from "../package.ts";
 import { cacheVerb } from "./cache.ts";
 import { convertVerb } from "./convert.ts";
+import { devicesVerb } from "./devices.ts";
 import { distillVerb } from "./distill/distill.ts";
 import { exportVerb } from "./export.ts";
 import { extractVerb } from "./extract.ts";
@@ -48,6 +49,7 @@ const VERBS: readonly Verb[] = [
   superbVerb,
   transcribeVerb,
   cacheVerb,
+  devicesVerb,
 ];
 
 function createProgram(output: Output, finish: (code: number) => void): Command {

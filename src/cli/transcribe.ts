@@ -1,9 +1,11 @@
 // stillwave transcribe: a trained speech or phoneme recognition head on new audio.
+
 import { type Command, Option } from "commander";
 import { nameOf, type RecordingPart } from "../data/recording.ts";
 import { printable } from "../log/format.ts";
+import type { DeviceChoice } from "../runtime/device.ts";
 import type { TimedTranscript } from "../superb/run/transcribe.ts";
-import { namingFlags, threadsOption } from "./flags.ts";
+import { deviceOption, namingFlags, threadsOption } from "./flags.ts";
 import { countingNumber, finiteNumber } from "./numbers.ts";
 import type { Output } from "./output.ts";
 import { OVERLAP_FLAG, WINDOW_FLAG } from "./windows.ts";
@@ -18,7 +20,7 @@ interface Flags {
   readonly nbest: number;
   readonly times?: boolean;
   readonly onBadFile: "stop" | "skip";
-  readonly device: "cpu" | "cuda" | "webgpu" | "auto";
+  readonly device?: DeviceChoice;
   readonly threads?: number;
   readonly window?: number | "off";
   readonly overlap?: number;
@@ -44,9 +46,7 @@ export function transcribeVerb(program: Command, output: Output, finish: (code: 
     .addOption(
       new Option("--on-bad-file <action>", "stop, or skip and go on").choices(["stop", "skip"]).default("stop"),
     )
-    .addOption(
-      new Option("--device <name>", "where models run").choices(["cpu", "cuda", "webgpu", "auto"]).default("cpu"),
-    )
+    .addOption(deviceOption())
     .addOption(threadsOption())
     .option("--json", "one JSON object a file: path, seconds, text, parts with times, alternatives")
     .addHelpText(

@@ -1,14 +1,17 @@
 // stillwave verify: replays recorded cases and compares every number.
+
 import type { Command } from "commander";
 import { printable } from "../log/format.ts";
+import type { DeviceChoice } from "../runtime/device.ts";
 import type { CaseResult, Difference } from "../verify/index.ts";
-import { threadsOption } from "./flags.ts";
+import { deviceOption, threadsOption } from "./flags.ts";
 import type { Output } from "./output.ts";
 import { formatTable } from "./table.ts";
 
 interface Options {
   readonly json?: boolean;
   readonly model?: string;
+  readonly device?: DeviceChoice;
   readonly threads?: number;
 }
 
@@ -18,6 +21,7 @@ export function verifyVerb(program: Command, output: Output, finish: (code: numb
     .description("replay recorded cases (distillation steps, checkpoints with hidden states) and compare")
     .argument("<case-folder...>", "folders of recorded cases")
     .option("--model <path|id>", "the model of published outputs (default: facebook/hubert-base-ls960)")
+    .addOption(deviceOption())
     .addOption(threadsOption())
     .option("--json", "print the result as JSON")
     .addHelpText(
@@ -34,8 +38,8 @@ export function verifyVerb(program: Command, output: Output, finish: (code: numb
     .action(async (folders: string[], options: Options) => {
       const { verifyCases } = await import("../verify/index.ts");
       const { createRuntime } = await import("../runtime/node/index.ts");
-      const { json, threads, ...rest } = options;
-      const results = await verifyCases(folders, await createRuntime({ threads }), rest);
+      const { json, device, threads, ...rest } = options;
+      const results = await verifyCases(folders, await createRuntime({ device, threads }), rest);
       const passed = results.every((result) => result.passed || result.skipped !== undefined);
       const unreadable = results.flatMap(({ error }) => (error === undefined ? [] : [error]));
       if (json) output.json({ passed, cases: results });

@@ -1,7 +1,7 @@
 // What a corpus, its plan and its batches are made of: types alone, shared by listing, planning and the decoding threads.
 import type { AudioProbe, Segment } from "../audio/index.ts";
 import type { BadFile } from "./bad-files.ts";
-import type { Batch } from "./batch.ts";
+import type { PackedBatch, Samples } from "./batch.ts";
 import type { ListedPart } from "./span.ts";
 
 /** How files are laid out: `<split>/<speaker>/<chapter>/`, any folder, or a list in a file or Kaldi's folder. */
@@ -71,8 +71,10 @@ export interface PlannedItem {
 
 export interface PlannedBatch {
   readonly items: readonly PlannedItem[];
-  /** Length of the longest item. */
+  /** Length of the longest item, or of the rung that holds it. */
   readonly paddedSamples: number;
+  /** `paddedSamples` is a rung: it stays where items cannot be decoded. */
+  readonly isRung?: boolean;
 }
 
 /** The length of a file, or why it is bad. */
@@ -80,6 +82,10 @@ export type ProbeResult = AudioProbe | { readonly reason: string };
 
 /** What decoding made of a planned batch. */
 export interface DecodedBatch {
-  readonly batch: Batch;
+  readonly batch: PackedBatch;
   readonly bad: readonly BadFile[];
+  /** Whole utterances in shared memory that were decoded anew and should be kept, by item of the plan. */
+  readonly fresh: readonly (Samples | undefined)[];
+  /** Why something that should be kept is not. */
+  readonly unkept?: string;
 }

@@ -1,41 +1,48 @@
 // What decoding threads do, also without threads: decode the files of a planned batch into one padded array; probe a file.
-import { loadAudio, probeByDecoding } from "../audio/index.ts";
+import { probeByDecoding } from "../audio/index.ts";
 import { type BadFile, reasonOf } from "./bad-files.ts";
-import type { Batch } from "./batch.ts";
+import { floatsOf, type PackedBatch, type Samples } from "./batch.ts";
 import type { DecodedBatch, PlannedBatch, PlannedItem, ProbeResult } from "./corpus.types.ts";
+import { BatchSource, type Keeping } from "./kept/keeping.ts";
 
 /**
  * The batch [items, paddedSamples]; items that cannot be decoded are left out and listed in `bad`, in the plan's order.
- * Padding is to the longest item that is left, so the result depends on the files alone. All bad: zero items, zero samples.
+ * Padding is to the plan's rung, or to the longest item that is left, so the result depends on plan and files alone. All bad:
+ * zero items, zero samples.
  */
-export async function decodeBatch(plan: PlannedBatch): Promise<DecodedBatch> {
+export async function decodeBatch(plan: PlannedBatch, keeping?: Keeping): Promise<DecodedBatch> {
   const bad: BadFile[] = [];
-  const kept: { item: PlannedItem; wave: Float32Array }[] = [];
-  for (const item of plan.items) {
+  const parts: Part[] = [];
+  const source = new BatchSource(plan, keeping);
+  for (const [index, item] of plan.items.entries()) {
     try {
-      const samples = await loadAudio(item.path, item.segment);
-      if (samples.length !== item.fileSamples) {
-        bad.push({
-          path: item.path,
-          segment: item.segment,
-          reason: `its header said ${item.fileSamples} samples at 16 kHz, decoding gave ${samples.length}: the header is wrong or the file changed`,
-        });
-      } else kept.push({ item, wave: samples.subarray(item.start, item.start + item.samples) });
+      parts.push({ item, samples: await source.samplesOf(item, index) });
     } catch (error) {
       bad.push({ path: item.path, segment: item.segment, reason: reasonOf(error, item.path) });
     }
   }
-  const paddedSamples = kept.reduce((longest, { wave }) => Math.max(longest, wave.length), 0);
-  const wave = new Float32Array(kept.length * paddedSamples);
-  for (const [i, item] of kept.entries()) wave.set(item.wave, i * paddedSamples);
-  const batch: Batch = {
-    wave,
+  const longest = parts.reduce((most, { samples }) => Math.max(most, samples.length), 0);
+  const batch = pack(parts, plan.isRung && longest > 0 ? plan.paddedSamples : longest);
+  return { batch, bad, fresh: source.fresh, unkept: await source.settled() };
+}
+
+interface Part {
+  readonly item: PlannedItem;
+  readonly samples: Samples;
+}
+
+function pack(parts: readonly Part[], paddedSamples: number): PackedBatch {
+  const areShorts = parts.every(({ samples }) => samples instanceof Int16Array);
+  const waves = new (areShorts ? Int16Array : Float32Array)(parts.length * paddedSamples);
+  for (const [i, { samples }] of parts.entries())
+    waves.set(areShorts || samples instanceof Float32Array ? samples : floatsOf(samples), i * paddedSamples);
+  return {
+    waves,
     paddedSamples,
-    samples: kept.map(({ item }) => item.samples),
-    ids: kept.map(({ item }) => item.id),
-    paths: kept.map(({ item }) => item.path),
+    samples: parts.map(({ item }) => item.samples),
+    ids: parts.map(({ item }) => item.id),
+    paths: parts.map(({ item }) => item.path),
   };
-  return { batch, bad };
 }
 
 /** Probes a file whose header does not tell its length. */

@@ -2,11 +2,12 @@
 import { StillwaveError, UsageError } from "../errors.ts";
 import type { DecodedBatch, PlannedBatch, ProbeResult } from "./corpus.types.ts";
 import { probeFile } from "./decode-batch.ts";
+import type { Keeping } from "./kept/keeping.ts";
 import { entryBeside, ThreadDeath, Threads } from "./threads.ts";
 
 const MAX_WORKERS = 64;
 
-export type DecodingTask = { kind: "batch"; plan: PlannedBatch } | { kind: "probe"; path: string };
+export type DecodingTask = { kind: "batch"; plan: PlannedBatch; keeping?: Keeping } | { kind: "probe"; path: string };
 export type DecodingResult = DecodedBatch | ProbeResult;
 type DecodingThreads = Threads<DecodingTask, DecodingResult>;
 
@@ -34,12 +35,16 @@ export async function closeDecodingThreads(): Promise<void> {
 }
 
 /** Decodes one batch on one of `workers` threads; `signal` ends it, and its thread, early. */
-export async function decodeInWorker(plan: PlannedBatch, workers: number, signal: AbortSignal): Promise<DecodedBatch> {
+export async function decodeInWorker(
+  task: { readonly plan: PlannedBatch; readonly keeping?: Keeping },
+  workers: number,
+  signal: AbortSignal,
+): Promise<DecodedBatch> {
   try {
-    return (await poolOf(workers).run({ kind: "batch", plan }, { signal })) as DecodedBatch;
+    return (await poolOf(workers).run({ kind: "batch", ...task }, { signal })) as DecodedBatch;
   } catch (error) {
     if (!(error instanceof ThreadDeath)) throw error;
-    const paths = plan.items.map(({ path }) => `  ${path}`).join("\n");
+    const paths = task.plan.items.map(({ path }) => `  ${path}`).join("\n");
     throw new StillwaveError(
       `a decoding thread ended without a result (${error.message}); one of these files may be the cause (workers: 0 decodes without threads)\n${paths}`,
     );

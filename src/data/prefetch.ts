@@ -1,9 +1,10 @@
 // Reads planned batches ahead of the consumer: decoded in threads, a bounded number waiting, handed over in order.
 import { UsageError } from "../errors.ts";
 import { type BadFile, BadFiles, type OnBadFile } from "./bad-files.ts";
-import type { Batch } from "./batch.ts";
+import { type Batch, unpackBatch } from "./batch.ts";
 import type { DecodedBatch, PlannedBatch } from "./corpus.types.ts";
 import { decodeBatch } from "./decode-batch.ts";
+import type { KeptSpeech } from "./kept/kept-speech.ts";
 import { checkWorkers, decodeInWorker } from "./pool.ts";
 
 export interface PrefetchOptions {
@@ -15,6 +16,8 @@ export interface PrefetchOptions {
   readonly ahead?: number;
   /** `stop`: a bad file ends the iteration with an error; `skip`: it is left out of its batch. */
   readonly onBadFile: OnBadFile;
+  /** Takes what was decoded before from here, and puts what is decoded now here. */
+  readonly kept?: KeptSpeech;
   /** Ends the iteration with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -50,7 +53,8 @@ export async function* prefetchBatches(
   const ending = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, ending.signal]) : ending.signal;
   const decode = (index: number): Promise<DecodedBatch> => {
-    const decoding = workers === 0 ? decodeBatch(plan[index]) : decodeInWorker(plan[index], workers, signal);
+    const task = { plan: plan[index], keeping: options.kept?.keeping(plan[index]) };
+    const decoding = workers === 0 ? decodeBatch(task.plan, task.keeping) : decodeInWorker(task, workers, signal);
     // a failure is reported when its turn comes; until then it must not count as unhandled
     decoding.catch(() => {});
     return decoding;
@@ -62,9 +66,11 @@ export async function* prefetchBatches(
       options.signal?.throwIfAborted();
       const wanted = workers === 0 ? 1 : ahead + 1;
       while (waiting.length < wanted && next < plan.length) waiting.push(decode(next++));
-      const { batch, bad } = await waitFor(waiting.shift()!, options.signal);
+      const decoded = await waitFor(waiting.shift()!, options.signal);
+      options.kept?.take(plan[index], decoded);
+      const { batch, bad } = decoded;
       if (bad.length > 0 && onBadFile === "stop") stop(bad, plan[index]);
-      yield { index, batch, bad };
+      yield { index, batch: unpackBatch(batch), bad };
     }
   } finally {
     ending.abort();

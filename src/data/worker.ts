@@ -10,9 +10,9 @@ console.warn = () => {};
 
 parentPort?.on("message", async (task: DecodingTask) => {
   const answer = await answerOf<DecodingResult>(() =>
-    task.kind === "batch" ? decodeBatch(task.plan) : probeFile(task.path),
+    task.kind === "batch" ? decodeBatch(task.plan, task.keeping) : probeFile(task.path),
   );
   const transfer =
-    "result" in answer && "batch" in answer.result ? [answer.result.batch.wave.buffer as ArrayBuffer] : [];
+    "result" in answer && "batch" in answer.result ? [answer.result.batch.waves.buffer as ArrayBuffer] : [];
   parentPort?.postMessage(answer, transfer);
 });

@@ -93,9 +93,9 @@ export function stepEvent(
   plan: DistillPlan,
   step: number,
   learned: readonly Learned[],
-  facts: Pick<TrainRow, "seconds" | "learningRate" | "gradientNorm" | "stepSeconds">,
+  facts: Pick<TrainRow, "seconds" | "learningRate" | "gradientNorm" | "stepSeconds" | "waitShare">,
 ): StepEvent {
-  const { seconds, learningRate, gradientNorm, stepSeconds } = facts;
+  const { seconds, learningRate, gradientNorm, stepSeconds, waitShare } = facts;
   const losses = meanLosses(learned.map(({ losses }) => losses));
   const { hintMasked, hintUnmasked, lastMasked, lastUnmasked, perLayer } = losses;
   const total = (counts: (part: Learned) => Iterable<number>) => {
@@ -104,6 +104,8 @@ export function stepEvent(
     return sum;
   };
   const frames = total(({ valid }) => valid);
+  const samples = total(({ batch }) => batch.samples);
+  const padded = total(({ batch }) => [batch.samples.length * batch.paddedSamples]);
   const row: TrainRow = {
     kind: "train",
     step,
@@ -119,8 +121,10 @@ export function stepEvent(
     learningRate,
     gradientNorm,
     stepSeconds,
-    audioSecondsPerSecond: total(({ batch }) => batch.samples) / SAMPLE_RATE_HZ / stepSeconds,
+    audioSecondsPerSecond: samples / SAMPLE_RATE_HZ / stepSeconds,
     maskedFraction: frames > 0 ? total(({ mask }) => mask) / frames : 0,
+    paddedFraction: padded > 0 ? 1 - samples / padded : 0,
+    waitShare,
     rssBytes: process.memoryUsage.rss(),
   };
   const { hintWeight, lastWeight } = plan.loss;

@@ -2,21 +2,26 @@
 import { join } from "node:path";
 import { type LoadedModel, loadCheckpoint, writeModelFolder } from "../checkpoint/index.ts";
 import type { Parameters } from "../graph/array.ts";
-import { type ModelConfig, receptiveField } from "../models/config.ts";
+import { alignedSamples, type ModelConfig, receptiveField } from "../models/config.ts";
 import { initParameters } from "../models/init.ts";
 import { createRuntime } from "../runtime/node/index.ts";
+import { isXla } from "../runtime/xla/index.ts";
 import { hashOf } from "../upstream/fingerprint.ts";
 import { type ModelFacts, modelCard } from "./card.ts";
+import { DeviceLearner } from "./learner/device.ts";
+import { createHostLearner } from "./learner/host.ts";
+import type { Learner } from "./learner/learner.ts";
 import type { Recipe } from "./recipe/schema.ts";
 import { studentConfig } from "./recipe/student.ts";
 import { DISTILL_FILES, portableRecipe } from "./record.ts";
 import { openSpeech, type RunSpeech } from "./speech.ts";
-import { createDistillStep, type DistillStep, type StepOptions } from "./step.ts";
+import { createDistillStep, type StepOptions } from "./step.ts";
+import { targetLayers } from "./targets.ts";
 
 /** Everything a run needs beside its recipe, made for it by a `Prepare`. */
 export interface PreparedRun {
   /** Holds the student's initial weights: a function of the recipe alone. */
-  readonly step: DistillStep;
+  readonly learner: Learner;
   readonly speech: RunSpeech;
   /** What identifies the teacher, for run.json; a resumed run must find the same. */
   readonly teacher: Readonly<Record<string, unknown>>;
@@ -38,31 +43,43 @@ export type Prepare = (recipe: Recipe, context: PrepareContext) => Promise<Prepa
 export interface RunModels {
   readonly teacher: LoadedModel;
   readonly student: ModelConfig;
+  /** Every shape of batch is compiled: there shall be few. */
+  readonly compilesShapes: boolean;
   /** On the student's initial weights. */
-  makeStep(): Promise<DistillStep>;
+  makeLearner(): Promise<Learner>;
 }
+
+/** Padded lengths where a recipe names none and each is compiled: a tenth of the frames is padding then, with more not much less. */
+const COMPILED_LENGTHS = 4;
 
 /** A `Prepare` for `distillRun` that opens a recipe's data for the models it gets. */
 export function prepareWith(loadModels: (recipe: Recipe) => Promise<RunModels>): Prepare {
   return async (recipe, { outDir, note }) => {
-    const { teacher, student: config, makeStep } = await loadModels(recipe);
+    const { teacher, student: config, compilesShapes, makeLearner } = await loadModels(recipe);
     for (const text of teacher.info.notes) note(`teacher: ${text}`);
-    const speech = await openSpeech(recipe, {
-      minSamples: Math.max(receptiveField(config.conv), receptiveField(teacher.config.conv)),
-      cacheFile: join(outDir, DISTILL_FILES.index),
-      onNote: note,
-    });
+    const lengths = recipe.data.lengths ?? (compilesShapes ? COMPILED_LENGTHS : null);
+    const speech = await openSpeech(
+      { ...recipe, data: { ...recipe.data, lengths } },
+      {
+        minSamples: Math.max(receptiveField(config.conv), receptiveField(teacher.config.conv)),
+        cacheFile: join(outDir, DISTILL_FILES.index),
+        align: (samples) => alignedSamples(config.conv, samples),
+        keptFolder: join(process.env.STILLWAVE_CACHE || outDir, DISTILL_FILES.speech),
+        onNote: note,
+      },
+    );
     try {
-      const step = await makeStep();
+      const learner = await makeLearner();
+      learner.expect?.(speech.shapes ?? []);
       return {
-        step,
+        learner,
         speech,
         teacher: teacherRecord(recipe, teacher),
         writeModel: (folder, parameters, facts) =>
           writeModelFolder(folder, { config, parameters, card: modelCard(config, facts), extra: extraOf(facts) }),
         async dispose() {
           await speech.close();
-          await step.dispose();
+          await learner.dispose();
         },
       };
     } catch (error) {
@@ -81,20 +98,32 @@ export const prepareRun: Prepare = prepareWith(async (recipe) => {
     ? { parameters: teacher.parameters, layers: copyConv === true ? undefined : copyConv }
     : undefined;
   const { device, threads } = recipe.run;
+  const runtime = await createRuntime({ device, threads: threads ?? undefined });
   return {
     teacher,
     student: config,
-    async makeStep() {
-      const runtime = await createRuntime({ device, threads: threads ?? undefined });
+    compilesShapes: isXla(runtime),
+    async makeLearner() {
       const student = { config, parameters: initParameters(config, { seed, copyConvFrom }) };
-      return stepOf(recipe, { runtime, teacher, student });
+      return learnerOf(recipe, { runtime, teacher, student });
     },
   };
 });
 
-/** The step of a recipe for these models. */
-export const stepOf = (recipe: Recipe, models: Pick<StepOptions, "runtime" | "teacher" | "student">): DistillStep =>
-  createDistillStep({ ...recipe.student, ...models, loss: recipe.loss });
+/** What learns by a recipe, of these models. */
+export function learnerOf(
+  { student, loss, optimizer, run }: Recipe,
+  models: Pick<StepOptions, "runtime" | "teacher" | "student">,
+): Learner {
+  const { runtime } = models;
+  const settings = { ...student, ...models, loss };
+  if (!isXla(runtime)) return createHostLearner(createDistillStep(settings), optimizer);
+  const layers = targetLayers(models.student.config, models.teacher.config, student.teacherLayers);
+  const { accumulate } = optimizer;
+  const { precision } = run;
+  const replicas = runtime.client.devices.length;
+  return new DeviceLearner(runtime.client, { ...settings, layers, optimizer, accumulate, precision, replicas });
+}
 
 function teacherRecord(recipe: Recipe, { config, parameters, info }: LoadedModel): Record<string, unknown> {
   let count = 0;

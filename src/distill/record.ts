@@ -14,7 +14,7 @@ import {
 import { METRICS_NAME } from "../training/run-log.ts";
 import { resolvedRecipeYaml } from "./recipe/read.ts";
 import type { Recipe } from "./recipe/schema.ts";
-import type { CorpusRecord } from "./speech.ts";
+import type { RunSpeech } from "./speech.ts";
 
 export const DISTILL_FILES = {
   recipe: "recipe.resolved.yaml",
@@ -23,6 +23,8 @@ export const DISTILL_FILES = {
   summary: "summary.json",
   /** Prefix of the files that remember lengths of audio files. */
   index: "index",
+  /** Decoded speech, where the recipe keeps it on disk. */
+  speech: "speech",
   best: "best",
   last: "last",
 } as const;
@@ -32,7 +34,7 @@ const FORMAT_VERSION = 1;
 export interface DistillRecord extends RunRecord {
   readonly recipe: Recipe;
   readonly seeds: { readonly run: number; readonly data: number; readonly initialise: number };
-  readonly data: { readonly train: CorpusRecord; readonly validation: CorpusRecord | null };
+  readonly data: RunSpeech["records"];
   /** Whatever identifies the teacher: source, architecture, parameters, hash. Compared as JSON on resume. */
   readonly teacher: Readonly<Record<string, unknown>>;
   readonly student: { readonly parameters: number };
@@ -46,7 +48,8 @@ export const DISTILLATION: RunKind<DistillRecord> = {
     used: "holds a run already; go on with it by --resume (resume: true), or give another run.outDir",
     foreign: "not empty and not a run folder (no run.json); give another outDir",
   },
-  isLeftover: (name) => name.endsWith(".tmp") || name.startsWith(`${DISTILL_FILES.index}.`),
+  isLeftover: (name) =>
+    name.endsWith(".tmp") || name.startsWith(`${DISTILL_FILES.index}.`) || name === DISTILL_FILES.speech,
   folders: [DISTILL_FILES.best, DISTILL_FILES.last],
   readRecord(value, path) {
     const record = value as DistillRecord | null | undefined;
@@ -72,6 +75,7 @@ const CHANGEABLE: readonly string[] = [
   "run.checkpointEverySteps",
   "run.keepEvery",
   "data.workers",
+  "data.keepDecoded",
 ];
 
 /** The recipe as it is stored: paths inside the package in their portable form, so that installations may move. */
@@ -84,6 +88,8 @@ export const portableRecipe = (recipe: Recipe): Recipe => parse(resolvedRecipeYa
 export function notesOnChanges(path: string, before: DistillRecord, recipe: Recipe, force: boolean): string[] {
   const list = differences(before.recipe, portableRecipe(recipe), true)
     .filter(({ name }) => !CHANGEABLE.includes(name))
+    // what an earlier version did not have, and is not asked for now
+    .filter(({ before, now }) => before !== undefined || now !== "null")
     .map(({ name, before = "(not there)", now = "(not there)" }) => `  ${name}: ${before} -> ${now}`)
     .join("\n");
   if (list && !force)
@@ -145,6 +151,7 @@ function differentFacts(before: Facts, now: Facts): string[] {
   const differ = {
     "training data": before.data.train.fingerprint !== now.data.train.fingerprint,
     "validation data": before.data.validation?.fingerprint !== now.data.validation?.fingerprint,
+    "padded lengths": JSON.stringify(before.data.lengths) !== JSON.stringify(now.data.lengths),
     teacher: JSON.stringify(before.teacher) !== JSON.stringify(now.teacher),
     "number of student parameters": before.student.parameters !== now.student.parameters,
   };

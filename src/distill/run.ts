@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { StillwaveError } from "../errors.ts";
 import { diskError, writeFileAtomic } from "../files.ts";
 import type { Parameters } from "../graph/array.ts";
-import { type AdamWState, createAdamWState } from "../optim/adamw.ts";
 import { checkpointName, listCheckpoints, restoreLast, restoreWeights } from "../training/checkpoints.ts";
 import { runTraining } from "../training/loop.ts";
 import { type NoteEvent, withNotes } from "../training/notes.ts";
@@ -13,12 +12,12 @@ import { openRunLog } from "../training/run-log.ts";
 import { hashOf } from "../upstream/fingerprint.ts";
 import type { ModelFacts } from "./card.ts";
 import type { DistillEvent, DistillSummary } from "./events.ts";
+import type { Learner } from "./learner/learner.ts";
 import { distillPlan } from "./plan.ts";
 import type { Prepare, PreparedRun } from "./prepare.ts";
 import type { Recipe } from "./recipe/schema.ts";
 import { DISTILL_FILES, DISTILLATION, type DistillRecord, notesOnChanges, recordStart } from "./record.ts";
 import { freshState, hasDiverged, isRunState, type RunState } from "./state.ts";
-import type { DistillStep } from "./step.ts";
 import { StudentTrainer } from "./train.ts";
 
 export interface DistillRunOptions {
@@ -78,16 +77,15 @@ async function* trainAndFinish(
   { recipe, force = false, signal }: DistillRunOptions,
   note: Note,
 ): Run {
-  const { step, speech, teacher } = prepared;
+  const { learner, speech, teacher } = prepared;
   const plan = distillPlan(recipe, speech.train.batchesPerEpoch);
   const { totalSteps, batchesPerEpoch, epochs } = plan;
   const checkpoints = join(path, DISTILL_FILES.checkpoints);
-  const optimizer = createAdamWState(step.weights.length);
-  const restored = before && (await restore(step, optimizer, { checkpoints, totalSteps, force }, note));
+  const restored = before && (await restore(learner, { checkpoints, totalSteps, force }, note));
   const start = restored ?? freshState(totalSteps);
   // A run that is longer now has not ended.
   await rm(join(path, DISTILL_FILES.summary), { force: true });
-  const student = { parameters: step.weights.length };
+  const student = { parameters: learner.state.optimizer.m.length };
   const facts = { data: speech.records, teacher, student, totalSteps, batchesPerEpoch };
   const { record, notes } = await recordStart({ path, recipe, before, step: start.step, force }, facts);
   notes.forEach(note);
@@ -95,7 +93,7 @@ async function* trainAndFinish(
   let trainer: StudentTrainer | undefined;
   try {
     yield { kind: "start", step: start.step, totalSteps, batchesPerEpoch, epochs, folder: path };
-    trainer = new StudentTrainer({ plan, step, optimizer, start, speech, writeRow: log.write, signal });
+    trainer = new StudentTrainer({ plan, learner, start, speech, writeRow: log.write, signal });
     const end = yield* runTraining(trainer, { start, checkpoints, signal, savesWhenLeft: true });
     if (end.step < totalSteps && recipe.run.stopOnDivergence && hasDiverged(end)) throw divergence(end, checkpoints);
     const isValidated = speech.validation === null || end.validatedStep === totalSteps;
@@ -123,20 +121,22 @@ function divergence({ step, initialValidation, lastValidation }: RunState, check
 
 /** Brings weights and moments to the last whole checkpoint; undefined where there is none: the run begins again. */
 async function restore(
-  { parameters, weights }: DistillStep,
-  optimizer: AdamWState,
+  learner: Learner,
   { checkpoints, totalSteps, force }: { checkpoints: string; totalSteps: number; force: boolean },
   note: Note,
 ): Promise<RunState | undefined> {
-  const { found, notes } = await restoreLast(checkpoints, { parameters, optimizer }, isRunState, force);
+  const { found, notes } = await restoreLast(checkpoints, learner.state, isRunState, force);
   notes.forEach(note);
   if (!found) {
     note("no checkpoint: beginning from step 0");
     return undefined;
   }
   const { folder, state } = found;
-  const bad = weights.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) throw new StillwaveError(`${folder}: weight ${bad} is ${weights[bad]}; use an earlier checkpoint`);
+  for (const [name, { data }] of learner.state.parameters) {
+    const bad = data.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0) throw new StillwaveError(`${folder}: ${name}[${bad}] is ${data[bad]}; use an earlier checkpoint`);
+  }
+  await learner.restored();
   const isBestThere = state.best === null || (await listCheckpoints(checkpoints)).includes(state.best.step);
   if (state.best && !isBestThere)
     note(`checkpoint ${checkpointName(state.best.step)}, the best so far, is gone: the best is sought from here on`);
@@ -151,12 +151,13 @@ async function restore(
 /** Writes the model folders and, last of all, the summary. */
 async function finish(
   path: string,
-  { step, writeModel }: PreparedRun,
+  { learner, writeModel }: PreparedRun,
   facts: Pick<ModelFacts, "recipe" | "record">,
   end: RunState,
 ): Promise<DistillSummary> {
   const { initialValidation, lastValidation, best } = end;
   const finalValidation = lastValidation?.step === end.step ? lastValidation.loss : null;
+  const { parameters } = await learner.snapshot();
   const write = (role: "best" | "last", parameters: Parameters, at: number, validation: number | null) =>
     writeModel(join(path, DISTILL_FILES[role]), parameters, {
       ...facts,
@@ -165,10 +166,10 @@ async function finish(
       initialValidation,
       validation,
     });
-  await write("last", step.parameters, end.step, finalValidation);
+  await write("last", parameters, end.step, finalValidation);
   if (best) {
-    const weights = best.step === end.step ? step.parameters : structuredClone(step.parameters);
-    if (weights !== step.parameters)
+    const weights = best.step === end.step ? parameters : structuredClone(parameters);
+    if (weights !== parameters)
       await restoreWeights(join(path, DISTILL_FILES.checkpoints, checkpointName(best.step)), weights);
     await write("best", weights, best.step, best.loss);
   }
@@ -180,7 +181,7 @@ async function finish(
     best,
     diverged: hasDiverged(end),
     models: { last: DISTILL_FILES.last, best: best ? DISTILL_FILES.best : null },
-    weightsSha256: hashOf(step.parameters),
+    weightsSha256: hashOf(parameters),
   };
   await writeFileAtomic(join(path, DISTILL_FILES.summary), `${JSON.stringify(summary, null, 2)}\n`);
   return summary;

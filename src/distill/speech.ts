@@ -5,12 +5,15 @@ import {
   type Corpus,
   closeDecodingThreads,
   openCorpus,
+  openKept,
   type PlannedBatch,
   planEpoch,
   prefetchBatches,
+  type Rung,
 } from "../data/index.ts";
 import { listSome } from "../data/lines.ts";
 import { MissingSplitError } from "../data/list/source.ts";
+import { type BatchShape, describeLadder, makeLadder, shapesOf } from "../data/planning/ladder.ts";
 import { recordingKey, sharing } from "../data/recording.ts";
 import { InternalError, StillwaveError } from "../errors.ts";
 import type { Recipe } from "./recipe/schema.ts";
@@ -38,7 +41,14 @@ export interface CorpusRecord {
 export interface RunSpeech {
   readonly train: TrainingSpeech;
   readonly validation: ValidationSpeech | null;
-  readonly records: { readonly train: CorpusRecord; readonly validation: CorpusRecord | null };
+  readonly records: {
+    readonly train: CorpusRecord;
+    readonly validation: CorpusRecord | null;
+    /** Where the recipe asks for them: what batches are padded to. */
+    readonly lengths?: readonly Rung[];
+  };
+  /** Where the recipe asks for lengths: all shapes of batches, the most frequent first. */
+  readonly shapes?: readonly BatchShape[];
   close(): Promise<void>;
 }
 
@@ -47,63 +57,87 @@ export interface OpenSpeechOptions {
   readonly minSamples: number;
   /** Remembers file lengths between runs of one folder. */
   readonly cacheFile?: string;
+  /** Rounds a padded length up to one that is computed fast; default: as it is. */
+  readonly align?: (samples: number) => number;
+  /** Folder for decoded speech; without it none is kept, whatever the recipe says. */
+  readonly keptFolder?: string;
   /** Told what opening finds, and each file that decoding finds to be bad under `onBadFile: skip`. */
   readonly onNote?: (text: string) => void;
 }
 
+/** Batches in hand: a device of 40 ms a step does not notice that a thread was held up for a tenth of a second. */
+const LEAST_AHEAD = 4;
+
 /**
  * Opens a recipe's corpora.
- * @throws StillwaveError where a corpus is empty or bad
+ * @throws StillwaveError where a corpus is empty or bad, its decoded speech does not fit where the recipe keeps it, or the
+ * recipe's lengths do not hold it
  */
-export async function openSpeech(
-  { data, run }: Pick<Recipe, "data" | "run">,
-  { minSamples, cacheFile, onNote = () => {} }: OpenSpeechOptions,
-): Promise<RunSpeech> {
+export async function openSpeech(recipe: Pick<Recipe, "data" | "run">, options: OpenSpeechOptions): Promise<RunSpeech> {
+  const { data, run } = recipe;
+  const { align, keptFolder: folder, onNote = () => {} } = options;
   const { onBadFile, workers, seed } = data;
-  const open = async ({ path, splits }: Recipe["data"]["train"], name: string, maxUtterances?: number) => {
-    const cache = cacheFile === undefined ? undefined : `${cacheFile}.${name}.json`;
-    const source = { path, splits: splits.length > 0 ? splits : undefined };
-    const options = { onBadFile, minSamples, maxUtterances, cacheFile: cache };
-    const corpus = await openCorpus(source, options).catch((error) => {
-      throw error instanceof MissingSplitError ? withRemedy(error, name) : error;
-    });
-    for (const warning of corpus.warnings) onNote(warning);
-    const [first] = corpus.badFiles;
-    if (first) onNote(`data.${name}: ${corpus.badFiles.length} bad files left out, first ${describeBad(first)}`);
-    return corpus;
-  };
-  const train = await open(data.train, "train");
-  const validation =
-    data.validation && (await open(data.validation, "validation", run.validationUtterances ?? undefined));
+  const train = await openNamed("train", data.train, recipe, options);
+  const validation = data.validation && (await openNamed("validation", data.validation, recipe, options));
   if (validation) refuseShared(train, validation);
-  const sizes = {
-    batchSize: data.batchSize ?? undefined,
-    batchSeconds: data.batchSeconds ?? undefined,
-    maxSeconds: data.maxSeconds ?? undefined,
-  };
+  const sizes = { batchSize: data.batchSize ?? undefined, batchSeconds: data.batchSeconds ?? undefined };
+  const maxSeconds = data.maxSeconds ?? undefined;
+  const speech = [...train.utterances, ...(validation?.utterances ?? [])];
+  const rungs = data.lengths ? makeLadder(speech, { ...sizes, lengths: data.lengths, maxSeconds, align }) : undefined;
+  const planOf = (corpus: Corpus, epoch: number, shuffle: boolean) =>
+    planEpoch(corpus, { ...(rungs ? { rungs } : sizes), maxSeconds, seed, epoch, shuffle });
+  const firstEpoch = planOf(train, 0, true);
+  const validationPlan = validation && planOf(validation, 0, false);
+  if (rungs) onNote(describeLadder(rungs, firstEpoch));
+  // what is read once need not be kept
+  const mode = data.keepDecoded === "auto" && run.epochs === 1 ? "none" : data.keepDecoded;
+  const kept = folder === undefined ? undefined : await openKept({ mode, speech, folder, onNote });
+  const ahead = Math.max(LEAST_AHEAD, workers + 1);
   const seen = new Set<string>();
   const read = async function* (plan: readonly PlannedBatch[], from: number) {
-    for await (const { batch, bad } of prefetchBatches(plan, { onBadFile, workers, from })) {
+    for await (const { batch, bad } of prefetchBatches(plan, { onBadFile, workers, ahead, from, kept })) {
       for (const file of bad) if (!seen.has(recordingKey(file))) onNote(`left out: ${describeBad(file)}`);
       for (const file of bad) seen.add(recordingKey(file));
       yield batch;
     }
   };
-  const planOf = (corpus: Corpus, epoch: number, shuffle: boolean) =>
-    planEpoch(corpus, { ...sizes, seed, epoch, shuffle });
-  const validationPlan = validation && planOf(validation, 0, false);
   return {
     train: {
-      batchesPerEpoch: planOf(train, 0, true).length,
+      batchesPerEpoch: firstEpoch.length,
       batches: (epoch, from) => read(planOf(train, epoch, true), from),
     },
     validation: validationPlan && {
       utterances: validation.utterances.length,
       batches: () => read(validationPlan, 0),
     },
-    records: { train: recordOf(train), validation: validation && recordOf(validation) },
-    close: async () => closeDecodingThreads(),
+    records: { train: recordOf(train), validation: validation && recordOf(validation), lengths: rungs },
+    shapes: rungs && shapesOf([...firstEpoch, ...(validationPlan ?? [])]),
+    async close() {
+      await closeDecodingThreads();
+      kept?.close();
+    },
   };
+}
+
+async function openNamed(
+  name: "train" | "validation",
+  { path, splits }: Recipe["data"]["train"],
+  { data, run }: Pick<Recipe, "data" | "run">,
+  { minSamples, cacheFile, onNote = () => {} }: OpenSpeechOptions,
+): Promise<Corpus> {
+  const source = { path, splits: splits.length > 0 ? splits : undefined };
+  const corpus = await openCorpus(source, {
+    onBadFile: data.onBadFile,
+    minSamples,
+    maxUtterances: name === "validation" ? (run.validationUtterances ?? undefined) : undefined,
+    cacheFile: cacheFile === undefined ? undefined : `${cacheFile}.${name}.json`,
+  }).catch((error) => {
+    throw error instanceof MissingSplitError ? withRemedy(error, name) : error;
+  });
+  for (const warning of corpus.warnings) onNote(warning);
+  const [first] = corpus.badFiles;
+  if (first) onNote(`data.${name}: ${corpus.badFiles.length} bad files left out, first ${describeBad(first)}`);
+  return corpus;
 }
 
 const withRemedy = ({ message }: MissingSplitError, name: string): StillwaveError =>
@@ -132,6 +166,9 @@ export interface EpochBatch {
   readonly batch: Batch;
 }
 
+/** So many batches before the end of an epoch the next one is begun, so that nobody waits where they meet. */
+const BEGUN_BEFORE_END = 2;
+
 /** All batches of a run from its `first` micro-batch on, epoch after epoch, without end. */
 export async function* epochBatches(
   speech: TrainingSpeech,
@@ -139,14 +176,39 @@ export async function* epochBatches(
 ): AsyncGenerator<EpochBatch, never, undefined> {
   const { batchesPerEpoch } = speech;
   let index = first % batchesPerEpoch;
-  for (let epoch = Math.floor(first / batchesPerEpoch); ; epoch++, index = 0) {
-    for await (const batch of speech.batches(epoch, index)) {
-      yield { epoch, batch };
-      index++;
+  let epoch = Math.floor(first / batchesPerEpoch);
+  let current = begin(speech, epoch, index);
+  let following: BegunEpoch | undefined;
+  try {
+    for (; ; epoch++, index = 0) {
+      for (let next = await current.first; !next.done; next = await current.batches.next()) {
+        index++;
+        if (index >= batchesPerEpoch - BEGUN_BEFORE_END) following ??= begin(speech, epoch + 1, 0);
+        yield { epoch, batch: next.value };
+      }
+      if (index !== batchesPerEpoch)
+        throw new InternalError(`epoch ${epoch} ended after ${index} of ${batchesPerEpoch} batches`);
+      current = following ?? begin(speech, epoch + 1, 0);
+      following = undefined;
     }
-    if (index !== batchesPerEpoch)
-      throw new InternalError(`epoch ${epoch} ended after ${index} of ${batchesPerEpoch} batches`);
+  } finally {
+    await current.batches.return?.();
+    await following?.batches.return?.();
   }
+}
+
+/** An epoch whose first batch is on its way. */
+interface BegunEpoch {
+  readonly batches: AsyncIterator<Batch>;
+  readonly first: Promise<IteratorResult<Batch>>;
+}
+
+function begin(speech: TrainingSpeech, epoch: number, from: number): BegunEpoch {
+  const batches = speech.batches(epoch, from)[Symbol.asyncIterator]();
+  const first = batches.next();
+  // a failure is told when its turn comes; until then it must not count as unhandled
+  first.catch(() => {});
+  return { batches, first };
 }
 
 function recordOf(corpus: Corpus): CorpusRecord {

@@ -5,7 +5,7 @@ import type { Parameters } from "../graph/array.ts";
 import type { Graph } from "../graph/graph.ts";
 import * as g from "../graph/ops.ts";
 import { input, type Value } from "../graph/value.ts";
-import { memoryLimit } from "../memory.ts";
+import { looseMemory, memoryLimit } from "../memory.ts";
 import { frameCount, type ModelConfig, validFrames } from "../models/config.ts";
 import { flatten } from "../models/flat.ts";
 import { type DropoutRates, encode, extractFeatures, maskFeatures } from "../models/forward.ts";
@@ -65,7 +65,7 @@ const RECYCLE_ABOVE_BYTES = Math.min(4 * 2 ** 30, memoryLimit().bytes / 2);
  * The teacher's graph: `target.<k>` [batch, time, dim] for each of its `layers`, masked frames from the full pass, unmasked
  * frames from the masked one (arXiv:2305.11685 section 3.2).
  */
-function targetGraph(teacher: ModelConfig, layers: readonly number[], variant: StepVariant): Graph {
+export function targetGraph(teacher: ModelConfig, layers: readonly number[], variant: StepVariant): Graph {
   const { full, masked, mask } = teacherPasses(teacher, variant);
   const outputs = layers.map((layer, k): [string, Value] => {
     const [seen, hidden] = [full.layers[layer], masked?.layers[layer]];
@@ -110,7 +110,7 @@ export function createDistillStep(options: StepOptions): DistillStep {
   const specs = parameterSpecs(student.config);
   const weights = flatten(specs, student.parameters);
   const gradients = new GradientAccumulator(specs);
-  const sessions = new SessionCache(runtime, () => process.memoryUsage.rss() >= RECYCLE_ABOVE_BYTES);
+  const sessions = new SessionCache(runtime, () => looseMemory() >= RECYCLE_ABOVE_BYTES);
   const parameters = { teacher: Object.fromEntries(teacher.parameters), student: Object.fromEntries(weights.views) };
   const framesOf: DistillStep["framesOf"] = ({ samples, paddedSamples }) => ({
     frames: frameCount(student.config.conv, paddedSamples),

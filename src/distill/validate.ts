@@ -5,19 +5,27 @@ import { StillwaveError } from "../errors.ts";
 import type { MetricsRow, ValidationRow } from "../log/index.ts";
 import type { Outcome } from "../training/loop.ts";
 import { epochsDone, type TrainingEvent } from "./events.ts";
+import type { Learner } from "./learner/learner.ts";
 import { meanLosses, type StepLosses } from "./loss.ts";
 import type { DistillPlan } from "./plan.ts";
 import type { RunSpeech, ValidationSpeech } from "./speech.ts";
 import { hasDiverged, type RunState } from "./state.ts";
-import type { DistillStep } from "./step.ts";
 
 export interface ValidationParts {
   readonly plan: DistillPlan;
-  readonly step: DistillStep;
+  readonly learner: Learner;
   readonly speech: Pick<RunSpeech, "validation">;
   readonly writeRow: (row: MetricsRow) => void;
   readonly signal?: AbortSignal;
 }
+
+export const isValidationDue = (
+  { plan, speech }: Pick<ValidationParts, "plan" | "speech">,
+  { step, validatedStep }: RunState,
+): boolean =>
+  speech.validation !== null &&
+  (step % plan.run.validateEverySteps === 0 || step === plan.totalSteps) &&
+  validatedStep !== step;
 
 /**
  * Validates where this step asks for it and it has not been done; undefined where not, or where it was interrupted.
@@ -30,8 +38,7 @@ export async function validateIfDue(
 ): Promise<Outcome<RunState, TrainingEvent> | undefined> {
   const { plan, speech, writeRow } = parts;
   const { step } = state;
-  const isDue = step % plan.run.validateEverySteps === 0 || step === plan.totalSteps;
-  if (!speech.validation || !isDue || state.validatedStep === step) return undefined;
+  if (!speech.validation || !isValidationDue(parts, state)) return undefined;
   const losses = await validationLosses(parts, speech.validation, step);
   if (!losses) return undefined;
   const loss = losses.total;
@@ -63,7 +70,7 @@ export async function validateIfDue(
  * @throws StillwaveError where no file can be used, or a loss is not finite
  */
 async function validationLosses(
-  { step, plan, signal }: ValidationParts,
+  { learner, plan, signal }: ValidationParts,
   speech: ValidationSpeech,
   number: number,
 ): Promise<StepLosses | undefined> {
@@ -73,9 +80,9 @@ async function validationLosses(
     await setImmediate();
     if (signal?.aborted) return undefined;
     if (batch.samples.length === 0) continue;
-    const losses = await step.validate(batch);
+    const losses = await learner.validate(batch);
     if (!Number.isFinite(losses.total)) throw notFinite(`validation loss is ${losses.total}`, number, [batch]);
-    const { frames, valid } = step.framesOf(batch);
+    const { frames, valid } = learner.framesOf(batch);
     parts.push(losses);
     weights.push(plan.loss.countPaddedFrames ? frames * valid.length : valid.reduce((sum, count) => sum + count, 0));
   }

@@ -52,7 +52,8 @@ export function openLanes(
   return {
     // one more waits, so that a lane need not
     inWork: lanes + 1,
-    compute: (batch) => pool.run(batch, { transfer: [batch.wave.buffer as ArrayBuffer] }).catch(deathInWords),
+    compute: ({ wave, paddedSamples, samples }) =>
+      pool.run({ wave, paddedSamples, samples }, { transfer: [wave.buffer as ArrayBuffer] }).catch(deathInWords),
     close: () => pool.close(),
   };
 }

@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { differentField, loadModel } from "../checkpoint/index.ts";
 import type { CorpusSource } from "../data/index.ts";
 import type { DistillEvent, StepEvent } from "../distill/events.ts";
-import { prepareWith, stepOf } from "../distill/prepare.ts";
+import { learnerOf, prepareWith } from "../distill/prepare.ts";
 import { resolveSettings } from "../distill/recipe/read.ts";
 import type { Recipe, recipeSchema } from "../distill/recipe/schema.ts";
 import { checkTeacher, studentModel } from "../distill/recipe/student.ts";
@@ -14,6 +14,7 @@ import { UsageError } from "../errors.ts";
 import { type ModelConfig, noReuse } from "../models/config.ts";
 import { copyWeights, type ModelWeights } from "../models/parameters.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { isXla } from "../runtime/xla/index.ts";
 import { type Model, NO_FILE } from "../upstream/model.ts";
 import { defaultRuntime } from "../upstream/node.ts";
 
@@ -93,13 +94,15 @@ async function* events(options: DistillOptions, recipe: Recipe): AsyncGenerator<
   const prepare = prepareWith(async () => ({
     teacher: { ...teacher, info: teacher.info ?? NO_FILE },
     student: student.config,
-    async makeStep() {
-      const step = stepOf(recipe, { runtime, teacher, student });
-      const dispose = async () => {
-        copyWeights(student.parameters, step.parameters);
-        await step.dispose();
+    compilesShapes: isXla(runtime),
+    async makeLearner() {
+      const learner = learnerOf(recipe, { runtime, teacher, student });
+      const dispose = learner.dispose.bind(learner);
+      learner.dispose = async () => {
+        copyWeights(student.parameters, (await learner.snapshot()).parameters);
+        await dispose();
       };
-      return { ...step, dispose };
+      return learner;
     },
   }));
   await student.dispose();

@@ -11,9 +11,14 @@ export interface ProgressState {
   readonly startedAt?: number;
   readonly loss?: number;
   readonly audioSecondsPerSecond?: number;
+  /** Share of the time in which the work waits for its input; told from 2 % on. */
+  readonly waitShare?: number;
   /** "step", "utterance", "byte": what is counted. Default "step". */
   readonly unit?: string;
 }
+
+/** A device that waits less than this for its input is kept busy. */
+const NOTABLE_WAIT_SHARE = 0.02;
 
 /** `0:07`, `12:34`, `3:04:05`, `2d 03:04`; `--:--` where unknown. */
 export function formatDuration(seconds: number): string {
@@ -73,11 +78,12 @@ function formatRate(state: ProgressState): string | undefined {
 
 function details(state: ProgressState): string[] {
   const left = secondsLeft(state);
-  const audio = state.audioSecondsPerSecond;
+  const { audioSecondsPerSecond: audio, waitShare = 0 } = state;
   return [
     state.loss === undefined ? undefined : `loss ${formatNumber(state.loss)}`,
     formatRate(state),
     audio === undefined ? undefined : `${formatNumber(audio)} s audio/s`,
+    waitShare < NOTABLE_WAIT_SHARE ? undefined : `${Math.round(100 * waitShare)} % waiting`,
     left === undefined ? undefined : `${formatDuration(left)} left`,
   ].filter((part) => part !== undefined);
 }

@@ -17,6 +17,8 @@ const TRAIN_FIELDS: readonly (keyof TrainRow)[] = [
   "maskedFraction",
   "rssBytes",
 ];
+/** What rows of earlier versions lack. */
+const LATER_FIELDS: readonly (keyof TrainRow)[] = ["paddedFraction", "waitShare"];
 const TRAIN_LISTS: readonly (keyof TrainRow)[] = ["perLayerMasked", "perLayerUnmasked"];
 const VALIDATION_FIELDS: readonly (keyof ValidationRow)[] = ["step", "epoch", "seconds", "loss", "utterances"];
 const VALIDATION_LISTS: readonly (keyof ValidationRow)[] = ["perLayer"];
@@ -36,6 +38,10 @@ export function parseMetricsRow(line: string): MetricsRow {
   const row: Record<string, unknown> = { kind };
   for (const field of kind === "train" ? TRAIN_FIELDS : VALIDATION_FIELDS) {
     row[field] = parseNumber(source[field]);
+    if (row[field] === undefined) throw new Error(`${field} is not a number`);
+  }
+  for (const field of kind === "train" ? LATER_FIELDS : []) {
+    row[field] = source[field] === undefined ? Number.NaN : parseNumber(source[field]);
     if (row[field] === undefined) throw new Error(`${field} is not a number`);
   }
   for (const field of kind === "train" ? TRAIN_LISTS : VALIDATION_LISTS) {

@@ -18,6 +18,10 @@ export interface TrainRow {
   readonly stepSeconds: number;
   readonly audioSecondsPerSecond: number;
   readonly maskedFraction: number;
+  /** Share of the batches' samples that are padding. NaN in rows of runs that were begun before it was recorded. */
+  readonly paddedFraction: number;
+  /** Share of the updates' time, since the last row, in which training waited for speech. NaN as above. */
+  readonly waitShare: number;
   readonly rssBytes: number;
 }
 

@@ -25,7 +25,10 @@ export interface ProgressOptions {
 
 export interface Progress {
   /** Reports `done` steps. Cheap: drawn at most ten times a second on a terminal. In JSON mode `json` (default: the state) is one line. */
-  update(done: number, change?: { loss?: number; audioSecondsPerSecond?: number; json?: object }): void;
+  update(
+    done: number,
+    change?: { loss?: number; audioSecondsPerSecond?: number; waitShare?: number; json?: object },
+  ): void;
   /** A line that stays: a validation result, a saved checkpoint. In JSON mode `json` (default `{"note": text}`) is one line. */
   note(text: string, json?: object): void;
   /** Draws the last state, ends the line and gives the cursor back. Safe to call twice. */

@@ -65,6 +65,8 @@ function scalarsOf(row: MetricsRow): [tag: string, value: number][] {
     ["optim/gradient_norm", row.gradientNorm],
     ["speed/step_seconds", row.stepSeconds],
     ["speed/audio_seconds_per_second", row.audioSecondsPerSecond],
+    ["speed/wait_share", row.waitShare],
+    ["speed/padded_fraction", row.paddedFraction],
     ["memory/rss_bytes", row.rssBytes],
   ];
 }

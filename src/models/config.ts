@@ -4,6 +4,8 @@ import { UsageError } from "../errors.ts";
 /** Sampling rate of every model here. */
 export const SAMPLE_RATE_HZ = 16_000;
 
+const FRAME_MULTIPLE = 8;
+
 /** One layer of the convolutional feature extractor: no padding, dilation 1. Kernel and stride in input frames. */
 export interface ConvLayer {
   readonly channels: number;
@@ -117,8 +119,17 @@ export function samplesPerFrame(conv: readonly ConvLayer[]): number {
 }
 
 /** Fewest samples that give one frame (400 for all published models). */
-export function receptiveField(conv: readonly ConvLayer[]): number {
-  return conv.reduceRight((field, { kernel, stride }) => (field - 1) * stride + kernel, 1);
+export const receptiveField = (conv: readonly ConvLayer[]): number => samplesForFrames(conv, 1);
+
+/** Fewest samples that give `frames` frames. */
+const samplesForFrames = (conv: readonly ConvLayer[], frames: number): number =>
+  conv.reduceRight((field, { kernel, stride }) => (field - 1) * stride + kernel, frames);
+
+/** Fewest samples, `samples` at least, that give a multiple of 8 frames: tensor cores want such sizes, and get no others. */
+export function alignedSamples(conv: readonly ConvLayer[], samples: number): number {
+  const frames = FRAME_MULTIPLE * Math.max(1, Math.ceil(frameCount(conv, samples) / FRAME_MULTIPLE));
+  const aligned = samplesForFrames(conv, frames);
+  return aligned >= samples ? aligned : samplesForFrames(conv, frames + FRAME_MULTIPLE);
 }
 
 /** Valid frames of an item of `samples` samples, padded to `paddedSamples`. */

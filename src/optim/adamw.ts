@@ -31,15 +31,17 @@ export function createAdamWState(size: number): AdamWState {
 }
 
 /**
- * Ranges for a parameter tree laid out in order: `weightDecay` for every parameter, 0 for those whose name contains
- * "bias" (the released code's rule: LayerNorm weights, weight_g, weight_v and the mask embedding do decay).
- * Neighbours with the same decay are merged.
+ * The decay of a parameter: 0 where its name contains "bias" (the released code's rule: LayerNorm weights, weight_g, weight_v
+ * and the mask embedding do decay).
  */
+export const decayOf = (name: string, weightDecay: number): number => (name.includes("bias") ? 0 : weightDecay);
+
+/** Ranges for a parameter tree laid out in order. Neighbours with the same decay are merged. */
 export function decayRanges(parameters: Pick<Parameters, "entries">, weightDecay: number): DecayRange[] {
   const ranges: { start: number; end: number; weightDecay: number }[] = [];
   let position = 0;
   for (const [name, array] of parameters.entries()) {
-    const decay = name.includes("bias") ? 0 : weightDecay;
+    const decay = decayOf(name, weightDecay);
     const end = position + array.data.length;
     const last = ranges[ranges.length - 1];
     if (last && last.weightDecay === decay) last.end = end;
@@ -58,6 +60,10 @@ export function checkAdamWOptions(options: AdamWOptions): void {
     if (!(range.weightDecay >= 0))
       throw new UsageError(`AdamW: weight decay must be 0 or more, got ${range.weightDecay}`);
 }
+
+/** The rate of update `t` (from 1) with both bias corrections. */
+export const correctedRate = (learningRate: number, [b1, b2]: readonly [number, number], t: number): number =>
+  (learningRate * Math.sqrt(1 - b2 ** t)) / (1 - b1 ** t);
 
 /**
  * One update in place: p -= rate * sqrt(1 - b2^t) / (1 - b1^t) * (m / (sqrt(v) + eps) + decay * p), t from 1.
@@ -81,7 +87,7 @@ export function adamwUpdate(
   const { betas, eps, decay } = options;
   const [b1, b2] = betas;
   const [a1, a2] = [1 - b1, 1 - b2];
-  const rate = (learningRate * Math.sqrt(1 - b2 ** state.t)) / (1 - b1 ** state.t);
+  const rate = correctedRate(learningRate, betas, state.t);
   let position = 0;
   for (const { start, end, weightDecay } of decay) {
     if (start !== position || end > size) throw new InternalError(`AdamW: decay range ${start}..${end} leaves a gap`);

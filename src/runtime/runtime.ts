@@ -1,6 +1,7 @@
 // What executes graphs: compile once, run with any sizes of the symbolic dimensions.
 import type { HostArray } from "../graph/array.ts";
 import type { Graph } from "../graph/graph.ts";
+import type { Device } from "./device.ts";
 
 /** More threads than any machine has cores are a mistake. */
 export const MAX_THREADS = 1024;
@@ -22,10 +23,8 @@ export interface Executable {
   dispose(): Promise<void>;
 }
 
-/** `xla`: whatever the PJRT plugin computes on that STILLWAVE_XLA_PLUGIN names. */
-export type Device = "cpu" | "cuda" | "webgpu" | "xla";
-
 export interface Runtime {
+  /** Where it computes: of `xla` and `auto`, what they came to. */
   readonly device: Device | "wasm";
   /** ONNX Runtime's version, or the XLA plugin's, for run records. */
   readonly version: string;

@@ -10,7 +10,10 @@ export const ELEMENT_TYPE = {
   bool: "i1",
 } as const satisfies Record<DType, string>;
 
-export type ElementType = (typeof ELEMENT_TYPE)[DType] | "i32";
+export type ElementType = (typeof ELEMENT_TYPE)[DType] | "bf16" | "i16" | "i32" | "ui16" | "ui32" | "ui64";
+
+/** Types whose literals are the bit patterns of float32; the two halves are reached by conversion. */
+const isFloat = (type: ElementType): boolean => type === "f32" || type === "f16" || type === "bf16";
 
 /** A value of the program. */
 export interface Tensor {
@@ -45,7 +48,8 @@ function broadcastShape(a: readonly number[], b: readonly number[]): number[] {
   });
 }
 
-export type Binary = "add" | "subtract" | "multiply" | "divide" | "maximum";
+export type Binary = "add" | "subtract" | "multiply" | "divide" | "maximum" | "minimum" | "and";
+export type Comparison = "LT" | "GT" | "EQ";
 
 /** Writes operations one after the other, each result under a new name. */
 export class Emitter {
@@ -99,8 +103,9 @@ export class Emitter {
   }
 
   /** A rank 0 constant. */
-  scalar(value: number, type: ElementType = "f32"): Tensor {
-    const literal = type === "f32" ? floatLiteral(value) : String(value);
+  scalar(value: number | bigint, type: ElementType = "f32"): Tensor {
+    if (isFloat(type) && type !== "f32") return this.convert(this.scalar(value), type);
+    const literal = type === "f32" ? floatLiteral(Number(value)) : String(value);
     const key = `${type} ${literal}`;
     const known = this.constants.get(key);
     if (known) return known;
@@ -162,11 +167,16 @@ export class Emitter {
     return factor === 1 ? x : this.multiply(x, this.like(factor, x));
   }
 
-  lessThan(a: Tensor, b: Tensor): Tensor {
+  compare(a: Tensor, direction: Comparison, b: Tensor): Tensor {
     const shape = broadcastShape(a.shape, b.shape);
     const operands = [this.broadcast(a, shape), this.broadcast(b, shape)];
-    const direction = "comparison_direction = #stablehlo<comparison_direction LT>";
-    return this.op("compare", operands, { shape, type: "i1" }, direction);
+    const attribute = `comparison_direction = #stablehlo<comparison_direction ${direction}>`;
+    return this.op("compare", operands, { shape, type: "i1" }, attribute);
+  }
+
+  /** Elements of `yes` where `condition` (i1, of their shape or rank 0), else of `no`. */
+  select(condition: Tensor, yes: Tensor, no: Tensor): Tensor {
+    return this.op("select", [condition, yes, no], yes);
   }
 
   convert(x: Tensor, type: ElementType): Tensor {
@@ -191,10 +201,31 @@ export class Emitter {
     return this.op("slice", [x], { shape, type: x.type }, `${range}, strides = ${array(x.shape.map(() => 1))}`);
   }
 
+  /** Zeros before and after along one axis; negative crops. */
+  pad(x: Tensor, axis: number, before: number, after: number): Tensor {
+    if (before === 0 && after === 0) return x;
+    const at = (count: number) => array(x.shape.map((_, i) => (i === axis ? count : 0)));
+    const shape = x.shape.map((size, i) => (i === axis ? size + before + after : size));
+    const edges = `edge_padding_low = ${at(before)}, edge_padding_high = ${at(after)}, interior_padding = ${at(0)}`;
+    return this.op("pad", [x, this.scalar(0, x.type)], { shape, type: x.type }, edges);
+  }
+
   concatenate(parts: readonly Tensor[], axis: number): Tensor {
     const size = parts.reduce((sum, { shape }) => sum + shape[axis], 0);
     const shape = parts[0].shape.map((own, i) => (i === axis ? size : own));
     return this.op("concatenate", parts, { shape, type: parts[0].type }, `dimension = ${axis} : i64`);
+  }
+
+  /** The sum over the replicas that run the program together. */
+  allReduce(x: Tensor, replicas: number): Tensor {
+    if (replicas === 1) return x;
+    const group = Array.from({ length: replicas }, (_, i) => i).join(", ");
+    const attributes =
+      `replica_groups = dense<[[${group}]]> : tensor<1x${replicas}xi64>, ` +
+      "channel_handle = #stablehlo.channel_handle<handle = 1, type = 1>";
+    // flat: XLA joins sums of several arrays into one, and does not keep the layouts of other ranks apart
+    const flat = this.reshape(x, [x.shape.reduce((product, size) => product * size, 1)]);
+    return this.reshape(this.op("all_reduce", [flat], flat, attributes, [this.combiner("add", x.type)]), x.shape);
   }
 
   /** A region that combines two scalars: what reductions and scatters take. */
@@ -222,7 +253,7 @@ export class Emitter {
 
   private neutral(kind: "add" | "maximum", type: ElementType): Tensor {
     if (kind === "add") return this.scalar(0, type);
-    if (type === "f32") return this.scalar(Number.NEGATIVE_INFINITY);
+    if (isFloat(type)) return this.scalar(Number.NEGATIVE_INFINITY, type);
     throw new InternalError(`the maximum of ${type} is not lowered`);
   }
 }

@@ -6,7 +6,9 @@ import type { OpName } from "../graph/vocabulary.ts";
 import { lowerConvolution } from "./convolution.ts";
 import { array, type Binary, ELEMENT_TYPE, type Emitter, type Tensor } from "./emitter.ts";
 import { lowerLstm, lowerLstmBackward } from "./lstm.ts";
-import { product } from "./product.ts";
+import { type Precision, storageType } from "./precision.ts";
+import { type ProductFormat, product } from "./product.ts";
+import { keptShare } from "./random.ts";
 
 /** What a formulation may use: where it writes, its operands, and the size of every symbol. */
 interface Site<K extends OpName> {
@@ -16,6 +18,8 @@ interface Site<K extends OpName> {
   readonly size: (dim: Dim) => number;
   /** Of output 0. */
   readonly shape: readonly number[];
+  /** How products are done, and what output 0 is kept in. */
+  readonly format: ProductFormat;
 }
 
 /** Writes the operations of one node; returns its outputs. */
@@ -44,10 +48,22 @@ const geluBackward: Lower<"geluBackward"> = ({ emit, operands: [x, cotangent] })
   return emit.multiply(cotangent, emit.add(normalDistribution(emit, x), density));
 };
 
-function affineProduct({ emit, node, operands: [a, b, c] }: Site<"matmul" | "gemm">): Tensor {
-  const scaled = emit.scale(product(emit, a, b, node.attributes), node.attributes.alpha);
-  return c ? emit.add(scaled, c) : scaled;
+/** alpha a b + c. A product that is kept as a half takes alpha on its first operand: the result is rounded once. */
+function affineProduct({ emit, node, operands: [a, b, c], format }: Site<"matmul" | "gemm">): Tensor {
+  const { alpha } = node.attributes;
+  const isHalf = format.type !== "f32";
+  const first = isHalf && alpha !== 1 ? emit.scale(emit.convert(a, "f32"), alpha) : a;
+  const multiplied = product(emit, [first, b], node.attributes, format);
+  const scaled = isHalf ? multiplied : emit.scale(multiplied, alpha);
+  return c ? emit.add(scaled, emit.convert(c, scaled.type)) : scaled;
 }
+
+/** A mask of bytes as the graph has it, or of i1, which the program draws itself at the rate that its bits allow. */
+const dropout: Lower<"dropout"> = ({ emit, node, operands: [x, mask] }) => {
+  const { rate } = node.attributes;
+  if (mask.type === "i1") return emit.select(mask, emit.scale(x, 1 / keptShare(rate)), emit.like(0, x));
+  return emit.multiply(x, emit.scale(emit.convert(mask, "f32"), 1 / (1 - rate)));
+};
 
 const softmax: Lower<"softmax"> = ({ emit, operands: [x] }) => {
   const last = [x.shape.length - 1];
@@ -63,13 +79,6 @@ const layerNorm: Lower<"layerNorm"> = ({ emit, node, operands: [x, weight, bias]
   const variance = meanOf(emit.multiply(centred, centred));
   const inverse = emit.unary("rsqrt", emit.add(variance, emit.like(node.attributes.epsilon, variance)));
   return [emit.add(emit.multiply(centred, inverse, weight), bias), mean, inverse];
-};
-
-const pad: Lower<"pad"> = ({ emit, node, operands: [x], size, shape }) => {
-  const { axis, before, after } = node.attributes;
-  const at = (count: number) => array(x.shape.map((_, i) => (i === axis ? count : 0)));
-  const edges = `edge_padding_low = ${at(size(before))}, edge_padding_high = ${at(size(after))}`;
-  return emit.op("pad", [x, emit.scalar(0, x.type)], { shape, type: x.type }, `${edges}, interior_padding = ${at(0)}`);
 };
 
 const gather: Lower<"gather"> = ({ emit, node, operands: [x, indices], shape }) => {
@@ -102,7 +111,7 @@ const LOWERINGS: { readonly [K in OpName]: Lower<K> } = {
   sub: binary("subtract"),
   mul: binary("multiply"),
   div: binary("divide"),
-  less: ({ emit, operands: [a, b] }) => emit.lessThan(a, b),
+  less: ({ emit, operands: [a, b] }) => emit.compare(a, "LT", b),
   neg: unary("negate"),
   exp: unary("exponential"),
   log: unary("log"),
@@ -117,12 +126,12 @@ const LOWERINGS: { readonly [K in OpName]: Lower<K> } = {
   clip: ({ emit, node: { attributes }, operands: [x] }) =>
     emit.op("clamp", [emit.scalar(attributes.min, x.type), x, emit.scalar(attributes.max, x.type)], x),
   cast: ({ emit, node, operands: [x] }) => emit.convert(x, ELEMENT_TYPE[node.attributes.to]),
-  dropout: ({ emit, node, operands: [x, mask] }) =>
-    emit.multiply(x, emit.scale(emit.convert(mask, "f32"), 1 / (1 - node.attributes.rate))),
+  dropout,
   scaleGradient: ({ operands: [x] }) => x,
   matmul: affineProduct,
   gemm: affineProduct,
-  conv1d: ({ emit, node, operands, shape }) => lowerConvolution(emit, node.attributes, operands, shape),
+  conv1d: ({ emit, node, operands, format, shape }) =>
+    lowerConvolution(emit, node.attributes, operands, { format, shape }),
   sum: ({ emit, node: { attributes }, operands: [x] }) => emit.reduce("add", x, attributes.axes, attributes.keepDims),
   mean: ({ emit, node: { attributes }, operands: [x] }) => {
     const count = attributes.axes.reduce((product, axis) => product * x.shape[axis], 1);
@@ -142,25 +151,48 @@ const LOWERINGS: { readonly [K in OpName]: Lower<K> } = {
       ? emit.op("reverse", [x], x, `dimensions = ${array([attributes.axis])}`)
       : emit.slice(x, attributes.axis, size(attributes.start), size(attributes.end)),
   concat: ({ emit, node, operands }) => emit.concatenate(operands, node.attributes.axis),
-  pad,
+  pad: ({ emit, node: { attributes }, operands: [x], size }) =>
+    emit.pad(x, attributes.axis, size(attributes.before), size(attributes.after)),
   gather,
   scatterAddRows,
 };
 
-/** Writes the operations of one node, whose operands are there already; returns its outputs. */
+/** Ops that move numbers or multiply them: they take operands as they are kept. Others compute in float32. */
+const TAKES_HALVES: ReadonlySet<OpName> = new Set<OpName>([
+  ...(["reshape", "transpose", "broadcast", "slice", "pad", "gather", "scaleGradient"] as const),
+  ...(["matmul", "gemm", "conv1d"] as const),
+]);
+
+const isHalf = ({ type }: Tensor): boolean => type === "bf16" || type === "f16";
+
+/** A program being written: its sizes of every dimension symbol and its policy. */
+export interface Lowering {
+  readonly emit: Emitter;
+  readonly sizes: ReadonlyMap<string, number>;
+  readonly precision: Precision;
+}
+
+/** Writes the operations of one node, whose operands are there already; returns its outputs, in the types they are kept in. */
 export function lower<K extends OpName>(
   node: NodeOf<K>,
-  emit: Emitter,
   operands: readonly Tensor[],
-  sizes: ReadonlyMap<string, number>,
+  { emit, sizes, precision }: Lowering,
 ): readonly Tensor[] {
   const shapes = node.outputs.map((output) => evaluateShape(output.shape, sizes));
+  const types = node.outputs.map(
+    (output, i) => storageType(output, shapes[i], precision) ?? ELEMENT_TYPE[output.dtype],
+  );
   const size = (dim: Dim) => evaluateDim(dim, sizes);
-  const lowered = LOWERINGS[node.op]({ emit, node, operands, size, shape: shapes[0] });
+  const taken =
+    TAKES_HALVES.has(node.op) || (node.op === "concat" && operands.every(isHalf))
+      ? operands
+      : operands.map((operand) => (isHalf(operand) ? emit.convert(operand, "f32") : operand));
+  const format = { precision, type: types[0] };
+  const lowered = LOWERINGS[node.op]({ emit, node, operands: taken, size, shape: shapes[0], format });
   const results: readonly Tensor[] = "name" in lowered ? [lowered] : lowered;
-  results.forEach(({ shape }, i) => {
-    if (shape.join() !== shapes[i].join())
-      throw new InternalError(`${node.op}: lowered to [${shape}], its type says [${shapes[i]}]`);
+  return results.map((result, i) => {
+    if (result.shape.join() !== shapes[i].join())
+      throw new InternalError(`${node.op}: lowered to [${result.shape}], its type says [${shapes[i]}]`);
+    return emit.convert(result, types[i]);
   });
-  return results;
 }

@@ -46,7 +46,7 @@ function loop(emit: Emitter, { backwards, inputs, states, outputs, body }: Loop)
   const time = outputs[0][0];
   const counter = emit.scalar(0, "i64");
   const carried = [counter, ...inputs, ...[...states, ...outputs].map((shape) => zeros(emit, shape))];
-  const condition = emit.region(carried, ([step]) => [emit.lessThan(step, emit.scalar(time, "i64"))]);
+  const condition = emit.region(carried, ([step]) => [emit.compare(step, "LT", emit.scalar(time, "i64"))]);
   const round = emit.region(carried, ([step, ...rest]) => {
     const index = backwards ? emit.subtract(emit.scalar(time - 1, "i64"), step) : step;
     const fixed = rest.slice(0, inputs.length);
@@ -70,7 +70,7 @@ export function lowerLstm({ attributes }: NodeOf<"lstm">, emit: Emitter, operand
     states: [state, state],
     outputs: [[time, ...state], [time, ...state], gates.shape],
     body({ inputs: [x, weight, valid], frame, states: [h, c] }) {
-      const recurrent = product(emit, h, weight, { transA: false, transB: true });
+      const recurrent = product(emit, [h, weight], { transA: false, transB: true });
       const [zi, zf, zg, zo] = split4(emit, emit.add(frame(x), recurrent));
       const [i, f, o] = [zi, zf, zo].map((z) => emit.unary("logistic", z));
       const g = emit.unary("tanh", zg);
@@ -110,7 +110,7 @@ export function lowerLstmBackward(
         emit.multiply(dHidden, minus(h, h, o)), // tanh(c) o (1 - o)
       ];
       const dGates = emit.concatenate(slopes, 1);
-      const carried = product(emit, dGates, weight, { transA: false, transB: false });
+      const carried = product(emit, [dGates, weight], { transA: false, transB: false });
       return { states: [carried, emit.multiply(dCell, f)], outputs: [dGates] };
     },
   });

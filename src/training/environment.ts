@@ -2,7 +2,7 @@
 import { cpus } from "node:os";
 import { memoryLimit } from "../memory.ts";
 import { packageVersion } from "../package.ts";
-import { loadEngine } from "../runtime/node/engine.ts";
+import { engineMissing, loadEngine } from "../runtime/node/engine.ts";
 
 /** Versions and machine of one start of a run. */
 export interface Environment {
@@ -21,7 +21,7 @@ export function environment(): Environment {
   return {
     stillwave: packageVersion(),
     node: process.versions.node,
-    onnxruntime: loadEngine().version,
+    onnxruntime: engineMissing() === undefined ? loadEngine().version : "none",
     platform: `${process.platform} ${process.arch}`,
     cpu: processors[0]?.model ?? "unknown",
     cores: processors.length,

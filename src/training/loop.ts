@@ -12,19 +12,23 @@ export interface LoopState extends CheckpointState {
 /** What an update or an evaluation came to. */
 export interface Outcome<State, Event> {
   readonly state: State;
-  /** Absent: an update that had nothing to learn from. It counts, but nothing is evaluated or saved after it. */
+  /** Absent where its numbers follow: `settle` has them. */
   readonly event?: Event;
+  /** An update that had nothing to learn from. It counts, but nothing is evaluated or saved after it. */
+  readonly passedOver?: boolean;
 }
 
 /** What is trained, and how. */
 export interface Trainer<State extends LoopState, Event> {
-  /** Weights and moments: updates change them in place, checkpoints hold them. */
-  readonly live: TrainingState;
+  /** Weights and moments after all updates that were begun, which checkpoints hold. */
+  snapshot(): Promise<TrainingState>;
   /** Seconds of work up to now, summed over resumes. */
   seconds(): number;
   isFinished(state: State): boolean;
   /** Update `state.step + 1`. undefined: interrupted, nothing was changed. */
   update(state: State): Promise<Outcome<State, Event> | undefined>;
+  /** Waits for updates that are under way, where an evaluation or checkpoint is due at this state or `all` is asked for. */
+  settle?(state: State, all: boolean): Promise<readonly Event[]>;
   /** undefined: no evaluation is due, it has been done, or it was interrupted. */
   evaluate(state: State): Promise<Outcome<State, Event> | undefined>;
   /** Beside checkpoints of the best and at the end; `milliseconds` since the last one. */
@@ -57,9 +61,13 @@ export async function* runTraining<State extends LoopState, Event>(
   let saved: { readonly state?: State; readonly at: number } = { at: performance.now() };
   let isRunning = true;
   const current = () => ({ ...state, seconds: trainer.seconds() });
+  async function* settle(all: boolean): AsyncGenerator<Event, void, undefined> {
+    yield* (await trainer.settle?.(state, all)) ?? [];
+  }
   async function* save(): AsyncGenerator<Event, void, undefined> {
+    yield* settle(true);
     const { step, best } = state;
-    const folder = await writeCheckpoint(checkpoints, current(), trainer.live);
+    const folder = await writeCheckpoint(checkpoints, current(), await trainer.snapshot());
     saved = { state, at: performance.now() };
     await pruneCheckpoints(checkpoints, step, (other) => other === best?.step || !!trainer.keeps?.(state, other));
     if (trainer.checkpointEvent) yield trainer.checkpointEvent(step, folder);
@@ -78,8 +86,9 @@ export async function* runTraining<State extends LoopState, Event>(
       const updated = await trainer.update(state);
       if (!updated) break;
       state = updated.state;
-      if (!updated.event) continue;
-      yield updated.event;
+      if (updated.event) yield updated.event;
+      if (updated.passedOver) continue;
+      yield* settle(false);
       yield* evaluate();
       const isDue = trainer.isCheckpointDue(state, performance.now() - saved.at);
       if (isDue || state.best?.step === state.step) yield* save();
@@ -91,6 +100,6 @@ export async function* runTraining<State extends LoopState, Event>(
     isRunning = false;
     throw error;
   } finally {
-    if (isRunning && savesWhenLeft) await save().next();
+    if (isRunning && savesWhenLeft) for await (const _ of save());
   }
 }

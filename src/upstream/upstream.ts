@@ -1,7 +1,7 @@
 // What evaluation takes hidden states from: models, exported files and filterbanks as one thing.
 import type { LoadOptions } from "../checkpoint/index.ts";
 import { StillwaveError } from "../errors.ts";
-import type { Device } from "../runtime/runtime.ts";
+import type { DeviceChoice } from "../runtime/device.ts";
 import { type BatchStates, type Framing, framesOfSamples, joinStates, type UtteranceStates } from "./frames.ts";
 import type { StateChoice } from "./states.ts";
 import type { LongRecording, WindowSettings, WindowStates } from "./windows/plan.ts";
@@ -43,7 +43,7 @@ export interface UpstreamOptions extends LoadOptions {
   /** Which hidden states; default `auto`. */
   readonly states?: StateChoice;
   /** Where models run; default `cpu`. Exported files and filterbanks run on the CPU. */
-  readonly device?: Device | "auto";
+  readonly device?: DeviceChoice;
   /** Threads inside one operation; default: the cores this process may use. */
   readonly threads?: number;
   /** What a careful user would want to know about the model. */

@@ -1,5 +1,5 @@
 // stillwave cache: what it lists and removes, for people and for programs.
-import { cpSync, existsSync, mkdirSync, readdirSync, utimesSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { temporaryFolder } from "../data/corpora.ts";
@@ -50,6 +50,31 @@ describe("stillwave cache", () => {
     cpSync(join(root, "copy"), folder, { recursive: true });
     expect((await prune("--all")).stdout).toContain("1 of 1 caches removed");
     expect(readdirSync(cache)).toEqual([]);
+  });
+
+  test("lists and prunes compiled programs with the rest", async () => {
+    const programs = join(root, "other", "xla", "programs");
+    mkdirSync(programs, { recursive: true });
+    for (const [name, days] of [
+      ["a.pjrt", 40],
+      ["b.pjrt", 1],
+    ] as const) {
+      writeFileSync(join(programs, name), "1234");
+      const used = new Date(Date.now() - days * 86_400_000);
+      utimesSync(join(programs, name), used, used);
+    }
+    const run = (...args: string[]) => stillwave(["cache", ...args, "--cache", join(root, "other")]);
+    expect((await run()).stdout).toMatch(/programs: 2 compiled programs, 8 B, last used 20\d\d-/);
+    expect(JSON.parse((await run("list", "--json")).stdout)).toMatchObject({
+      programFolder: programs,
+      programs: [{ path: join(programs, "a.pjrt"), bytes: 4 }, { path: join(programs, "b.pjrt") }],
+    });
+    expect((await run("prune", "--older-than", "30d")).stdout).toMatch(
+      /0 of 0 caches and 1 of 2 compiled programs removed, 4 B; 4 B are left\n$/,
+    );
+    expect(readdirSync(programs)).toEqual(["b.pjrt"]);
+    expect((await run("prune", "--all")).stdout).toContain("and 1 of 1 compiled programs removed");
+    expect(readdirSync(programs)).toEqual([]);
   });
 
   test.each([

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Batch } from "../../src/data/batch.ts";
 import type { ModelFacts } from "../../src/distill/card.ts";
 import type { DistillEvent } from "../../src/distill/events.ts";
+import { createHostLearner } from "../../src/distill/learner/host.ts";
 import type { StepLosses } from "../../src/distill/loss.ts";
 import type { Prepare } from "../../src/distill/prepare.ts";
 import { parseRecipe } from "../../src/distill/recipe/read.ts";
@@ -159,8 +160,8 @@ function fakeSpeech(options: FakeOptions = {}): RunSpeech {
 }
 
 export function fakePrepare(options: FakeOptions = {}): Prepare {
-  return async () => ({
-    step: (options.wrap ?? ((step: DistillStep) => step))(fakeStep()),
+  return async ({ optimizer }) => ({
+    learner: createHostLearner((options.wrap ?? ((step: DistillStep) => step))(fakeStep()), optimizer),
     speech: fakeSpeech(options),
     teacher: { source: options.teacher ?? "fake" },
     writeModel: async (folder, parameters, facts) => options.written?.(folder, parameters, facts),
@@ -205,7 +206,14 @@ export const steps = (outDir: string) => readdirSync(join(outDir, "checkpoints")
 /** Metrics without the fields that tell time and memory. */
 export async function timeless(outDir: string) {
   return (await readMetrics(join(outDir, "metrics.jsonl"))).map((row) => {
-    const { seconds: _, stepSeconds: _s, audioSecondsPerSecond: _a, rssBytes: _r, ...rest } = row as TrainRow;
+    const {
+      seconds: _,
+      stepSeconds: _s,
+      audioSecondsPerSecond: _a,
+      waitShare: _w,
+      rssBytes: _r,
+      ...rest
+    } = row as TrainRow;
     return rest;
   });
 }

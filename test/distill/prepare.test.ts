@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { loadCheckpoint, loadModel, writeModelFolder } from "../../src/checkpoint/index.ts";
 import type { Batch } from "../../src/data/batch.ts";
+import { createHostLearner } from "../../src/distill/learner/host.ts";
 import { prepareWith } from "../../src/distill/prepare.ts";
 import { parseRecipe } from "../../src/distill/recipe/read.ts";
 import { studentConfig } from "../../src/distill/recipe/student.ts";
@@ -119,7 +120,12 @@ function shrinkingStep(config: ModelConfig): DistillStep {
 const prepare = prepareWith(async (recipe) => {
   const teacher = await loadCheckpoint(recipe.teacher);
   const student = studentConfig(recipe, teacher.config);
-  return { teacher, student, makeStep: async () => shrinkingStep(student) };
+  return {
+    teacher,
+    student,
+    compilesShapes: false,
+    makeLearner: async () => createHostLearner(shrinkingStep(student), recipe.optimizer),
+  };
 });
 const idsOf = async (batches: AsyncIterable<Batch>) => {
   const ids: string[] = [];

@@ -48,6 +48,14 @@ describe("writing and reading", () => {
     expect(rows.map((row) => (row.kind === "train" ? row.perLayerMasked[0] : 0))).toEqual(values);
   });
 
+  test("rows of runs begun before padding and waiting were recorded are read", async () => {
+    const { paddedFraction, waitShare, ...earlier } = trainRow(3);
+    write(earlier as MetricsRow);
+    expect(await readMetrics(path)).toEqual([trainRow(3, { paddedFraction: Number.NaN, waitShare: Number.NaN })]);
+    writeFileSync(path, `${JSON.stringify({ ...earlier, waitShare: "much" })}\n`);
+    await expect(readMetrics(path)).rejects.toThrow(/metrics\.jsonl:1: corrupt metrics row: waitShare is not a number/);
+  });
+
   test("a missing file, a closed writer and a folder in place of the file are clear errors", async () => {
     await expect(readMetrics(path)).rejects.toThrow(/metrics\.jsonl: cannot read metrics: ENOENT/);
     const writer = openMetrics(path);

@@ -20,6 +20,8 @@ export function trainRow(step: number, change: Partial<TrainRow> = {}): TrainRow
     stepSeconds: 0.8,
     audioSecondsPerSecond: 31.5,
     maskedFraction: 0.55,
+    paddedFraction: 0.08,
+    waitShare: 0.01,
     rssBytes: 1.5e9,
     ...change,
   };

@@ -138,6 +138,8 @@ describe("event files", () => {
       "optim/gradient_norm",
       "speed/step_seconds",
       "speed/audio_seconds_per_second",
+      "speed/wait_share",
+      "speed/padded_fraction",
       "memory/rss_bytes",
     ]);
     expect(scalars.get("loss/total")).toBe(0.5);

@@ -51,7 +51,7 @@ describe("devices", () => {
       expect(error).toBeInstanceOf(StillwaveError);
       expect((error as Error).message).toContain(`device "${device}" is not available: `);
       expect((error as Error).message).toContain(`Available here: ${working.join(", ")}.`);
-      expect((error as Error).message).toContain(device === "cuda" ? "ONNXRUNTIME_NODE_INSTALL=cuda12" : "adapter");
+      expect((error as Error).message).toContain(device === "cuda" ? "`stillwave devices add cuda`" : "adapter");
     }
   });
 
@@ -66,7 +66,7 @@ describe("devices", () => {
   test("unknown devices and impossible thread counts are misuse", async () => {
     await expect(createRuntime({ device: "xpu" as never })).rejects.toThrow(UsageError);
     await expect(createRuntime({ device: "xpu" as never })).rejects.toThrow(
-      'unknown device "xpu"; valid: cpu, cuda, webgpu, auto',
+      'unknown device "xpu"; valid: cpu, cuda, webgpu, xla, xla:cpu, xla:cuda, xla:rocm, xla:tpu, auto',
     );
     for (const threads of [0, -1, 1.5, Number.NaN])
       await expect(createRuntime({ threads })).rejects.toThrow(UsageError);

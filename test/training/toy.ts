@@ -38,14 +38,14 @@ export async function startToy(checkpoints: string, options: ToyOptions = {}) {
   const start: ToyState = found?.state ?? { step: 0, seconds: 0, best: null, evaluations: [] };
   let work = 0;
   const trainer: Trainer<ToyState, ToyEvent> = {
-    live,
+    snapshot: async () => live,
     seconds: () => start.seconds + 1,
     isFinished: ({ step }) => step >= total,
     async update(state) {
       options.before?.(++work);
       if (signal?.aborted) return undefined;
       const step = state.step + 1;
-      if (empty.includes(step)) return { state: { ...state, step } };
+      if (empty.includes(step)) return { state: { ...state, step }, passedOver: true };
       const random = new Random(7, "noise", step);
       const gradients = weights.map((w, i) => 2 * (w - i) + random.normal());
       adamwUpdate(weights, gradients, live.optimizer, 0.3, adam);

@@ -1,13 +1,19 @@
-// The part of the zip format that torch.save writes: a central directory (also zip64) of uncompressed entries.
-// Ours because offsets of stored entries are all that is needed, and archives made to exhaust memory must be refused.
+// The part of the zip format that torch.save and Python's packages need: a central directory (also zip64) and offsets.
+// Ours because offsets of entries are all that is needed, and archives made to exhaust memory must be refused.
 import { StillwaveError } from "../../errors.ts";
 import type { RandomAccessFile } from "./file.ts";
 
-/** One stored entry: its bytes are at `offset` in the file. */
+/** One entry: its bytes, packed as they may be, follow its header at `offset` in the file. */
 export interface ZipEntry {
   readonly name: string;
   readonly offset: number;
   readonly bytes: number;
+  readonly unpackedBytes: number;
+  /** 0: stored, 8: deflated. */
+  readonly method: number;
+  readonly encrypted: boolean;
+  /** Permissions of Unix, where the archive has them. */
+  readonly mode: number;
   /** Compressed or encrypted: listed, but refused when read. */
   readonly packed: boolean;
 }
@@ -47,25 +53,33 @@ export async function readZipDirectory(file: RandomAccessFile): Promise<Map<stri
     if (next > bytes) fail(`directory entry ${i} is broken`);
     const name = new TextDecoder().decode(data.subarray(at + 46, at + 46 + nameLength));
     if (entries.has(name)) fail(`"${name}" appears twice`);
-    const packed = view.getUint16(at + 10, true) !== 0 || (view.getUint16(at + 8, true) & 1) === 1;
+    const method = view.getUint16(at + 10, true);
+    const encrypted = (view.getUint16(at + 8, true) & 1) === 1;
+    const packed = method !== 0 || encrypted;
     const sizes = entrySizes(view, at, nameLength, extraLength);
     if (!packed && sizes.packed !== sizes.unpacked)
       fail(`"${name}" declares ${sizes.unpacked} bytes but stores ${sizes.packed}`);
     if (sizes.offset + 30 + sizes.packed > file.size)
       fail(`"${name}" lies outside the file; it is truncated or corrupt`);
-    entries.set(name, { name, offset: sizes.offset, bytes: sizes.packed, packed });
+    const mode = view.getUint16(at + 40, true);
+    const place = { offset: sizes.offset, bytes: sizes.packed, unpackedBytes: sizes.unpacked };
+    entries.set(name, { name, ...place, method, encrypted, mode, packed });
     at = next;
   }
   checkOverlaps([...entries.values()], fail);
   return entries;
 }
 
-/** Offset of the bytes of an entry: its local header has a name and an extra field of its own length. */
-export async function entryDataOffset(file: RandomAccessFile, entry: ZipEntry): Promise<number> {
-  if (entry.packed)
-    throw new StillwaveError(
-      `${file.path}: "${entry.name}" is compressed or encrypted, which torch.save never does; save the checkpoint again`,
-    );
+/** Offset of the bytes of an entry that is neither compressed nor encrypted. */
+export function entryDataOffset(file: RandomAccessFile, entry: ZipEntry): Promise<number> {
+  if (!entry.packed) return packedDataOffset(file, entry);
+  throw new StillwaveError(
+    `${file.path}: "${entry.name}" is compressed or encrypted, which torch.save never does; save the checkpoint again`,
+  );
+}
+
+/** Offset of the bytes of any entry: its local header has a name and an extra field of its own length. */
+export async function packedDataOffset(file: RandomAccessFile, entry: ZipEntry): Promise<number> {
   const header = new DataView((await file.read(entry.offset, 30, `zip entry "${entry.name}"`)).buffer);
   const offset = entry.offset + 30 + header.getUint16(26, true) + header.getUint16(28, true);
   if (header.getUint32(0, true) !== LOCAL_SIGNATURE || offset + entry.bytes > file.size)

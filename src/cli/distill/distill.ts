@@ -1,9 +1,11 @@
 // stillwave distill: trains the student of a recipe.
+
 import type { Command } from "commander";
 import { StillwaveError } from "../../errors.ts";
 import { printable } from "../../log/format.ts";
+import type { DeviceChoice } from "../../runtime/device.ts";
 import { collect } from "../collect.ts";
-import { threadsOption } from "../flags.ts";
+import { deviceOption, threadsOption } from "../flags.ts";
 import type { Output } from "../output.ts";
 
 interface Options {
@@ -11,6 +13,7 @@ interface Options {
   readonly resume?: boolean;
   readonly force?: boolean;
   readonly out?: string;
+  readonly device?: DeviceChoice;
   readonly threads?: number;
   readonly json?: boolean;
 }
@@ -24,6 +27,7 @@ export function distillVerb(program: Command, output: Output, finish: (code: num
     .option("--resume", "go on from the last checkpoint of the run")
     .option("--force", "with --resume: although recipe, data or teacher have changed")
     .option("--out <dir>", "folder of the run (run.outDir of the recipe)")
+    .addOption(deviceOption("run.device of the recipe"))
     .addOption(threadsOption())
     .option("--json", "print what happens as JSON, one event a line")
     .addHelpText(
@@ -42,8 +46,8 @@ export function distillVerb(program: Command, output: Output, finish: (code: num
 
 async function run(name: string, options: Options, output: Output): Promise<number> {
   const { loadRecipe } = await import("../../distill/recipe/read.ts");
-  const { set = [], out, threads } = options;
-  const flags = Object.entries({ outDir: out, threads }).filter(([, value]) => value !== undefined);
+  const { set = [], out, device, threads } = options;
+  const flags = Object.entries({ outDir: out, device, threads }).filter(([, value]) => value !== undefined);
   const overrides = flags.map(([setting, value]) => `run.${setting}=${JSON.stringify(value)}`);
   const recipe = await loadRecipe(name, [...set, ...overrides]);
   const { distillRun } = await import("../../distill/run.ts");

@@ -17,8 +17,8 @@ export async function followRun(events: AsyncIterable<DistillEvent>, output: Out
     for await (const event of events) {
       if (json) output.jsonLine(event);
       else if (event.kind === "step") {
-        const { loss, audioSecondsPerSecond } = event.row;
-        progress?.update(event.step, { loss, audioSecondsPerSecond });
+        const { loss, audioSecondsPerSecond, waitShare } = event.row;
+        progress?.update(event.step, { loss, audioSecondsPerSecond, waitShare });
       } else if (event.kind === "done") {
         progress?.finish();
         output.print(doneText(event));

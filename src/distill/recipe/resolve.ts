@@ -113,6 +113,8 @@ function choiceProblems(recipe: Recipe): RecipeProblem[] {
   const { data, run, loss } = recipe;
   if (data.batchSize !== null && data.batchSeconds !== null)
     bad(["data", "batchSeconds"], "batchSize is given too; give one and set the other to null");
+  if (Array.isArray(data.lengths) && data.lengths.some((length, i, all) => i > 0 && length <= all[i - 1]))
+    bad(["data", "lengths"], "lengths must be listed once each, shortest first");
   if (run.epochs !== null && run.steps !== null)
     bad(["run", "steps"], "epochs is given too; give one and set the other to null");
   if (run.epochs === null && run.steps === null) bad(["run"], "missing: give epochs or steps, how long to train");

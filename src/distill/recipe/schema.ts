@@ -1,6 +1,8 @@
 // What a recipe file may say: every field with its type, bounds, default and a line of explanation for editors.
 import { z } from "zod";
+import { DEVICE_CHOICES } from "../../runtime/device.ts";
 import { MAX_THREADS } from "../../runtime/runtime.ts";
+import { PRECISIONS } from "../../stablehlo/precision.ts";
 
 const count = (max: number) => z.int().min(1).max(max);
 const natural = (max: number) => z.int().min(0).max(max);
@@ -159,6 +161,21 @@ export const recipeSchema = objectOf({
       .nullable()
       .default(null)
       .describe("Crop longer utterances; null: never"),
+    lengths: z
+      .union([count(256), z.array(z.number().min(0.025).max(86400)).min(1).max(256)], {
+        error: "expected a number of padded lengths, or the lengths in seconds",
+      })
+      .nullable()
+      .default(null)
+      .describe(
+        "Lengths that batches are padded to: how many, or the lengths in seconds, shortest first; null: each to its longest utterance",
+      ),
+    keepDecoded: z
+      .enum(["auto", "memory", "disk", "none"])
+      .default("auto")
+      .describe(
+        "Where speech stays decoded once it was read. auto: in memory where all fits a quarter of what is free",
+      ),
     onBadFile: z.enum(["stop", "skip"]).default("stop"),
     seed: seed.default(0),
     workers: count(256).default(1).describe("Decoding threads"),
@@ -177,7 +194,11 @@ export const recipeSchema = objectOf({
     checkpointEverySteps: count(1e9).default(1000),
     keepEvery: count(1e9).nullable().default(null).describe("Keep every k-th checkpoint for good; null: best and last"),
     logEverySteps: count(1e9).default(10),
-    device: z.enum(["cpu", "cuda", "webgpu", "auto"]).default("cpu"),
+    device: z.enum(DEVICE_CHOICES).default("cpu").describe("Where to compute; auto: the fastest that is there"),
+    precision: z
+      .enum(PRECISIONS)
+      .default("float32")
+      .describe("Formats of products and large activations on XLA devices; weights and losses are float32"),
     threads: count(MAX_THREADS).nullable().default(null).describe("CPU threads of the engine; null: all cores"),
   }),
 }).meta({ title: "Stillwave distillation recipe" });

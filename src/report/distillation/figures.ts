@@ -96,5 +96,7 @@ export function optimiserCharts({ train }: RunMetrics): Markup {
     ${single("Throughput", series(train, "audioSecondsPerSecond"), "seconds of audio per second")}
     ${single("Memory", series(train, "rssBytes", 1e-9), "GB resident", false)}
     ${single("Masked frames", series(train, "maskedFraction", 100), "% of frames")}
+    ${single("Padding", series(train, "paddedFraction", 100), "% of samples")}
+    ${single("Waiting for speech", series(train, "waitShare", 100), "% of the updates' time")}
   </div>`;
 }

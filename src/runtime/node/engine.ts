@@ -51,10 +51,29 @@ function nativeEngine(): Engine {
   return { kind: "native", version: ort.env.versions.node ?? ort.env.versions.common, ort };
 }
 
+/** What keeps ONNX Runtime from working here at all, or undefined: machines whose devices are XLA's can do without. */
+export function engineMissing(): string | undefined {
+  try {
+    loadEngine();
+    return undefined;
+  } catch (error) {
+    if (error instanceof StillwaveError) return error.message;
+    throw error;
+  }
+}
+
 function wasmEngine(): Engine {
-  const ort = require("onnxruntime-web") as Ort;
+  const ort = loadWasm();
   ort.env.logLevel = "fatal";
   return { kind: "wasm", version: `${ort.env.versions.web ?? ort.env.versions.common} wasm`, ort };
+}
+
+function loadWasm(): Ort {
+  try {
+    return require("onnxruntime-web") as Ort;
+  } catch (error) {
+    throw new StillwaveError(`ONNX Runtime ${problemOf(error as NodeJS.ErrnoException)}: npm install onnxruntime-node`);
+  }
 }
 
 const problemOf = ({ code, message }: NodeJS.ErrnoException): string =>

@@ -4,24 +4,27 @@ import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { basename } from "node:path";
 import type { InferenceSession } from "onnxruntime-common";
-import { StillwaveError, UsageError, unknownName } from "../../errors.ts";
+import { StillwaveError, UsageError } from "../../errors.ts";
 import type { Graph } from "../../graph/graph.ts";
 import { encodeModel } from "../../onnx/proto.ts";
 import { toOnnx } from "../../onnx/serialize.ts";
+import { type Device, type DeviceChoice, platformOfDevice } from "../device.ts";
 import { createExecutable } from "../executable.ts";
 import { openSession } from "../onnx-file.ts";
 import type { OnnxFile } from "../onnx-file.types.ts";
-import { type Device, type Executable, MAX_THREADS, type Runtime } from "../runtime.ts";
-import { openXla, xlaProblem } from "../xla/index.ts";
-import { type Engine, howToAdd, loadEngine, outOfMemory } from "./engine.ts";
-import { problemStarting } from "./probe.ts";
+import { type Executable, MAX_THREADS, type Runtime } from "../runtime.ts";
+import { openXla } from "../xla/index.ts";
+import { chooseDevice, unavailable } from "./choose.ts";
+import { type Engine, loadEngine, outOfMemory } from "./engine.ts";
 
+export type { Device, DeviceChoice } from "../device.ts";
 export type { OnnxFile } from "../onnx-file.types.ts";
-export type { Device, Executable, Feed, Feeds, Runtime } from "../runtime.ts";
+export type { Executable, Feed, Feeds, Runtime } from "../runtime.ts";
+export { listDevices } from "./choose.ts";
 
 export interface RuntimeOptions {
-  /** `auto` takes cuda, webgpu, cpu in this order, the first that is there. */
-  readonly device?: Device | "auto";
+  /** Default: cpu. `auto` takes the fastest that is there: a GPU or TPU, else the CPU. */
+  readonly device?: DeviceChoice;
   /**
    * Threads inside one operation; default: the cores this process may use. On WebAssembly all runtimes of a process share
    * the threads that the first one asks for.
@@ -42,46 +45,14 @@ export interface RuntimeOptions {
   readonly spin?: boolean;
 }
 
-const DEVICES: readonly Device[] = ["cpu", "cuda", "webgpu", "xla"];
-
-const HOW_TO_ADD: Record<Exclude<Device, "cpu">, string> = {
-  cuda:
-    "the CUDA execution provider is not part of the npm package: run `ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install.js` " +
-    "on a Linux machine with an NVIDIA driver and CUDA 12, or use `device: cpu`",
-  xla: "install a PJRT plugin (a shared library with the function GetPjrtApi) and name it in STILLWAVE_XLA_PLUGIN",
-  webgpu: "this machine offers no WebGPU adapter (a Vulkan, Metal or D3D12 driver is needed), or use `device: cpu`",
-};
-
-/** What keeps a device from working here, or undefined. */
-async function problemWith(device: Device): Promise<string | undefined> {
-  if (device === "cpu") return undefined;
-  if (device === "xla") return xlaProblem();
-  const engine = loadEngine();
-  const { ort } = engine;
-  if (!ort.listSupportedBackends) return `it needs the native engine; ${howToAdd(engine)}`;
-  if (!ort.listSupportedBackends().some(({ name }) => name === device)) return "not in this build of ONNX Runtime";
-  return problemStarting(device);
-}
-
-/** The devices that work here, in our names. Starts each once. */
-export async function listDevices(): Promise<Device[]> {
-  const working: Device[] = [];
-  for (const device of DEVICES) if (!(await problemWith(device))) working.push(device);
-  return working;
-}
-
-async function chooseDevice(wanted: Device | "auto"): Promise<Device> {
-  if (wanted === "auto") {
-    for (const device of ["cuda", "webgpu"] as const) if (!(await problemWith(device))) return device;
-    return "cpu";
+/** The XLA runtime of a device. @throws StillwaveError that says what is there instead */
+async function openXlaDevice(device: Device, threads: number | undefined): Promise<Runtime> {
+  const found = platformOfDevice(device);
+  try {
+    return await openXla(found ?? undefined, threads);
+  } catch (error) {
+    throw error instanceof StillwaveError ? await unavailable(device, error.message) : error;
   }
-  if (!DEVICES.includes(wanted)) throw unknownName("device", String(wanted), [...DEVICES, "auto"]);
-  const problem = await problemWith(wanted);
-  if (problem && wanted !== "cpu")
-    throw new StillwaveError(
-      `device "${wanted}" is not available: ${problem}. Available here: ${(await listDevices()).join(", ")}. ${HOW_TO_ADD[wanted]}`,
-    );
-  return wanted;
 }
 
 /** The engine, with a pool of threads where it is WebAssembly: one a process, of the size that is asked for first. */
@@ -102,7 +73,7 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   const { spin = process.env.STILLWAVE_SPIN !== "0" } = options;
   checkThreads(threads);
   const device = await chooseDevice(wanted);
-  if (device === "xla") return openXla();
+  if (platformOfDevice(device) !== null) return openXlaDevice(device, options.threads);
   const engine = startEngine(threads);
   const { ort } = engine;
   const sessionOptions: InferenceSession.SessionOptions = {

@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { encodeModel } from "../../onnx/proto.ts";
 import { toOnnx } from "../../onnx/serialize.ts";
-import type { Device } from "../runtime.ts";
+import type { Device } from "../device.ts";
 import { nativeEnginePath } from "./engine.ts";
 
 const TIMEOUT_MS = 60_000;

@@ -1,13 +1,28 @@
 // A client of a plugin: its devices, compiled programs and buffers, counted so that nothing is left behind.
-import type { ElementType } from "../../stablehlo/emitter.ts";
-import { BUFFER_TYPE, EXECUTE_OPTIONS, HOST_BUFFER, NAMED_VALUE, NAMED_VALUE_TYPE, PROGRAM } from "./layout.ts";
-import type { PjrtPlugin } from "./plugin.ts";
+import { InternalError } from "../../errors.ts";
+import { sizeOf } from "../../graph/array.ts";
+import { Events } from "./events.ts";
+import { type BufferElement, ELEMENTS, EXECUTE_OPTIONS, HOST_BUFFER, PROGRAM, UNIMPLEMENTED } from "./layout.ts";
+import { type ClientOptions, compileOptions, namedValues } from "./options.ts";
+import { PjrtError, type PjrtPlugin } from "./plugin.ts";
 
-/** A buffer on the device, or a compiled program: the plugin's handle. */
+/** A device, a buffer on it, or a compiled program: the plugin's pointer. */
 export type Handle = bigint;
 
-/** CompileOptionsProto: one replica, one partition. */
-const COMPILE_OPTIONS = Buffer.from([0x1a, 0x04, 0x20, 0x01, 0x28, 0x01]);
+export interface Execution {
+  /** Of every device, the program's results. They can be used at once: whoever reads them waits for them. */
+  readonly results: Handle[][];
+  /** Resolves when all devices are done, rejects where one failed. Nobody has to wait for it. */
+  readonly finished: Promise<void>;
+}
+
+export interface DeviceMemory {
+  readonly bytesInUse: number;
+  /** The most at once since the client was made; undefined where the plugin does not say. */
+  readonly peakBytes: number | undefined;
+  /** What the client may take of the device; undefined where the plugin does not say. */
+  readonly limitBytes: number | undefined;
+}
 
 export class PjrtClient {
   readonly plugin: PjrtPlugin;
@@ -16,171 +31,235 @@ export class PjrtClient {
   readonly platformVersion: string;
   readonly devices: readonly Handle[];
   private readonly client: Handle;
-  private buffers = 0;
-  private programs = 0;
+  private readonly buffers = new Set<Handle>();
+  private readonly programs = new Set<Handle>();
+  private readonly events: Events;
+  private lastStart: Promise<unknown> = Promise.resolve();
 
   /** @param options of the plugin, e.g. `cpu_device_count` */
-  constructor(plugin: PjrtPlugin, options: Readonly<Record<string, bigint | boolean>> = {}) {
+  constructor(plugin: PjrtPlugin, options: ClientOptions = {}) {
     this.plugin = plugin;
-    const list = namedValues(plugin, options);
-    const made = plugin.call("Client_Create", {
-      create_options: plugin.address(list.bytes),
+    this.events = new Events(plugin);
+    const createOptions = namedValues(plugin, options);
+    this.client = plugin.call("Client_Create", {
+      create_options: createOptions,
       num_options: Object.keys(options).length,
-    });
-    this.client = made("client");
+    })("client");
     const { client } = this;
     const name = plugin.call("Client_PlatformName", { client });
-    this.platform = plugin.read(name("platform_name"), Number(name("platform_name_size"))).toString();
+    this.platform = plugin.text(name("platform_name"), name("platform_name_size"));
     const version = plugin.call("Client_PlatformVersion", { client });
-    this.platformVersion = plugin
-      .read(version("platform_version"), Number(version("platform_version_size")))
-      .toString();
+    this.platformVersion = plugin.text(version("platform_version"), version("platform_version_size"));
     const found = plugin.call("Client_AddressableDevices", { client });
     const count = Number(found("num_addressable_devices"));
     const pointers = plugin.read(found("addressable_devices"), 8 * count);
     this.devices = Array.from({ length: count }, (_, i) => pointers.readBigUInt64LE(8 * i));
   }
 
-  /** Buffers and programs that were made and not freed. */
-  get alive(): { readonly buffers: number; readonly programs: number } {
-    return { buffers: this.buffers, programs: this.programs };
+  /** Buffers and programs that were made and not freed, and events that are waited for. */
+  get alive(): { readonly buffers: number; readonly programs: number; readonly events: number } {
+    return { buffers: this.buffers.size, programs: this.programs.size, events: this.events.alive };
   }
 
   /** As the plugin calls it: `cpu`, `NVIDIA H200`. */
   deviceKind(device: Handle): string {
-    const description = this.plugin.call("Device_GetDescription", { device })("device_description");
-    const kind = this.plugin.call("DeviceDescription_Kind", { device_description: description });
-    return this.plugin.read(kind("device_kind"), Number(kind("device_kind_size"))).toString();
+    const kind = this.plugin.call("DeviceDescription_Kind", { device_description: this.description(device) });
+    return this.plugin.text(kind("device_kind"), kind("device_kind_size"));
   }
 
-  /** Compiles StableHLO text. */
-  async compile(text: string): Promise<Handle> {
+  /** What a device's memory holds; undefined where the plugin does not count it, as on CPUs. */
+  memory(device = this.devices[0]): DeviceMemory | undefined {
+    try {
+      const stats = this.plugin.call("Device_MemoryStats", { device });
+      const set = (flag: "peak_bytes_in_use_is_set" | "bytes_limit_is_set") => (stats(flag) & 0xffn) !== 0n;
+      return {
+        bytesInUse: Number(stats("bytes_in_use")),
+        peakBytes: set("peak_bytes_in_use_is_set") ? Number(stats("peak_bytes_in_use")) : undefined,
+        limitBytes: set("bytes_limit_is_set") ? Number(stats("bytes_limit")) : undefined,
+      };
+    } catch (error) {
+      if (error instanceof PjrtError && error.code === UNIMPLEMENTED) return undefined;
+      throw error;
+    }
+  }
+
+  /** CompileOptionsProto for the first `replicas` devices. */
+  compileOptions(replicas: number): Uint8Array {
+    if (!Number.isInteger(replicas) || replicas < 1 || replicas > this.devices.length)
+      throw new InternalError(`a program for ${replicas} of ${this.devices.length} devices`);
+    const ids = this.devices.slice(0, replicas).map((device) => {
+      const id = this.plugin.call("DeviceDescription_Id", { device_description: this.description(device) })("id");
+      return Number(BigInt.asIntN(32, id));
+    });
+    return compileOptions(ids);
+  }
+
+  /**
+   * Compiles StableHLO text for the first `replicas` devices, each of which runs it. The text says so too where there are
+   * several: `mhlo.num_replicas`.
+   */
+  async compile(text: string, { replicas = 1 } = {}): Promise<Handle> {
     const { plugin, client } = this;
-    const [code, format, program] = [Buffer.from(text), Buffer.from("mlir"), Buffer.alloc(PROGRAM.size)];
-    const fields: readonly [number, bigint][] = [
-      [0, BigInt(PROGRAM.size)],
-      [PROGRAM.code, plugin.address(code)],
-      [PROGRAM.code_size, BigInt(code.length)],
-      [PROGRAM.format, plugin.address(format)],
-      [PROGRAM.format_size, BigInt(format.length)],
-    ];
-    for (const [offset, value] of fields) program.writeBigUInt64LE(value, offset);
+    const [code, format, options] = [Buffer.from(text), Buffer.from("mlir"), this.compileOptions(replicas)];
     const compiled = await plugin.callAsync("Client_Compile", {
       client,
-      program: plugin.address(program),
-      compile_options: plugin.address(COMPILE_OPTIONS),
-      compile_options_size: COMPILE_OPTIONS.length,
+      program: plugin.struct(PROGRAM, { code, code_size: code.length, format, format_size: format.length }),
+      compile_options: options,
+      compile_options_size: options.length,
     });
-    keepAlive(code, format, program);
-    this.programs++;
-    return compiled("executable");
+    return this.add(this.programs, compiled("executable"));
+  }
+
+  /** A program as bytes that `load` takes; undefined where the plugin cannot write it so. */
+  async serialize(program: Handle): Promise<Buffer | undefined> {
+    this.checkAlive(this.programs, program, "program");
+    const { plugin } = this;
+    if (!plugin.has("Executable_Serialize") || !plugin.has("Executable_DeserializeAndLoad")) return undefined;
+    const executable = plugin.call("LoadedExecutable_GetExecutable", { loaded_executable: program })("executable");
+    try {
+      const made = await plugin.callAsync("Executable_Serialize", { executable });
+      const bytes = plugin.read(made("serialized_bytes"), Number(made("serialized_bytes_size")));
+      plugin.callDeleter(made("serialized_executable_deleter"), made("serialized_executable"));
+      return bytes;
+    } catch (error) {
+      if (error instanceof PjrtError) return undefined;
+      throw error;
+    } finally {
+      plugin.call("Executable_Destroy", { executable });
+    }
+  }
+
+  /** A program of the bytes that `serialize` gave, for the same plugin and kind of device. @throws PjrtError */
+  async load(bytes: Buffer): Promise<Handle> {
+    const { plugin, client } = this;
+    const serialized = { serialized_executable: bytes, serialized_executable_size: bytes.length };
+    const loaded = await plugin.callAsync("Executable_DeserializeAndLoad", { client, ...serialized });
+    return this.add(this.programs, loaded("loaded_executable"));
   }
 
   freeProgram(executable: Handle): void {
+    this.remove(this.programs, executable, "program");
     this.plugin.call("LoadedExecutable_Destroy", { executable });
-    this.programs--;
   }
 
-  /** Copies an array to the device. */
-  upload(data: Uint8Array, shape: readonly number[], type: ElementType, device = this.devices[0]): Handle {
-    const { plugin, client } = this;
-    const dims = Buffer.alloc(8 * shape.length);
-    shape.forEach((size, i) => {
-      dims.writeBigInt64LE(BigInt(size), 8 * i);
-    });
-    const made = plugin.call("Client_BufferFromHostBuffer", {
-      client,
-      data: plugin.address(data),
-      type: { i32: BUFFER_TYPE[type] },
-      dims: plugin.address(dims),
-      num_dims: shape.length,
-      host_buffer_semantics: { i32: HOST_BUFFER.duringCall },
-      device,
-    });
-    keepAlive(data, dims);
-    this.buffers++;
-    const event = made("done_with_host_buffer");
-    if (event) plugin.call("Event_Destroy", { event });
-    return made("buffer");
+  /** Copies an array to a device. The bytes are read before this returns. */
+  upload(data: Uint8Array, shape: readonly number[], type: BufferElement, device = this.devices[0]): Handle {
+    const { buffer, event } = this.fromHost(data, { shape, type, device, semantics: HOST_BUFFER.duringCall });
+    this.events.done(event);
+    return buffer;
   }
 
-  /** Starts a program on one device; its results are buffers. */
-  async execute(executable: Handle, inputs: readonly Handle[], outputs: number): Promise<Handle[]> {
+  /**
+   * Copies an array to a device without waiting. The buffer can be used at once; the bytes must stay as they are until
+   * `copied` resolves.
+   */
+  uploadLater(
+    data: Uint8Array,
+    shape: readonly number[],
+    type: BufferElement,
+    device = this.devices[0],
+  ): { readonly buffer: Handle; readonly copied: Promise<void> } {
+    const { buffer, event } = this.fromHost(data, { shape, type, device, semantics: HOST_BUFFER.untilTransferred });
+    return { buffer, copied: this.events.done(event, data) };
+  }
+
+  /**
+   * Starts a program on its devices, in the order of calls, and resolves when it is enqueued. Arguments that the program
+   * donates are dead from then on, and nobody can read them; their handles are freed as those of all others. That may be as
+   * soon as this has resolved, and not before.
+   */
+  async start(
+    executable: Handle,
+    argumentsByDevice: readonly (readonly Handle[])[],
+    outputs: number,
+  ): Promise<Execution> {
     const { plugin } = this;
-    const [argumentList, outputList] = [pointers(inputs), Buffer.alloc(8 * Math.max(1, outputs))];
-    const [argumentLists, outputLists] = [argumentList, outputList].map((list) => pointers([plugin.address(list)]));
-    const [events, options] = [Buffer.alloc(8), Buffer.alloc(EXECUTE_OPTIONS.size)];
-    options.writeBigUInt64LE(BigInt(EXECUTE_OPTIONS.size), 0);
-    await plugin.callAsync("LoadedExecutable_Execute", {
-      executable,
-      options: plugin.address(options),
-      argument_lists: plugin.address(argumentLists),
-      num_devices: 1,
-      num_args: inputs.length,
-      output_lists: plugin.address(outputLists),
-      device_complete_events: plugin.address(events),
-    });
-    keepAlive(argumentList, argumentLists, outputLists, options);
-    this.buffers += outputs;
-    await this.finished(events.readBigUInt64LE());
-    return Array.from({ length: outputs }, (_, i) => outputList.readBigUInt64LE(8 * i));
+    this.checkAlive(this.programs, executable, "program");
+    const counts = new Set(argumentsByDevice.map((list) => list.length));
+    if (counts.size !== 1) throw new InternalError(`arguments for ${argumentsByDevice.length} devices: ${[...counts]}`);
+    for (const handle of argumentsByDevice.flat()) this.checkAlive(this.buffers, handle, "buffer");
+    const devices = argumentsByDevice.length;
+    const lists = argumentsByDevice.map((list) => plugin.pointers(list));
+    const results = lists.map(() => plugin.pointers(new Array<bigint>(outputs).fill(0n)));
+    const events = plugin.pointers(new Array<bigint>(devices).fill(0n));
+    const call = () =>
+      plugin.callAsync("LoadedExecutable_Execute", {
+        executable,
+        options: plugin.struct(EXECUTE_OPTIONS, {}),
+        argument_lists: plugin.pointers(lists),
+        num_devices: devices,
+        num_args: argumentsByDevice[0].length,
+        output_lists: plugin.pointers(results),
+        device_complete_events: events,
+      });
+    const started = this.lastStart.then(call, call);
+    this.lastStart = started;
+    await started;
+    const handles = results.map(({ bytes }) =>
+      Array.from({ length: outputs }, (_, i) => this.add(this.buffers, bytes.readBigUInt64LE(8 * i))),
+    );
+    const finished = Promise.all(lists.map((_, i) => this.events.done(events.bytes.readBigUInt64LE(8 * i)))).then(
+      () => {},
+    );
+    finished.catch(() => {});
+    return { results: handles, finished };
   }
 
   /** Copies a buffer into `target`, which has its size. */
   async download(buffer: Handle, target: Uint8Array): Promise<void> {
-    const { plugin } = this;
-    const copied = await plugin.callAsync("Buffer_ToHostBuffer", {
-      src: buffer,
-      dst: plugin.address(target),
-      dst_size: target.byteLength,
-    });
-    await this.finished(copied("event"));
-    keepAlive(target);
+    this.checkAlive(this.buffers, buffer, "buffer");
+    const copy = { src: buffer, dst: target, dst_size: target.byteLength };
+    await this.events.done((await this.plugin.callAsync("Buffer_ToHostBuffer", copy))("event"), target);
   }
 
   freeBuffer(buffer: Handle): void {
+    this.remove(this.buffers, buffer, "buffer");
     this.plugin.call("Buffer_Destroy", { buffer });
-    this.buffers--;
   }
 
-  close(): void {
+  /** Ends the client, once nothing runs. What it holds is gone; buffers and programs must have been freed. */
+  async close(): Promise<void> {
+    await this.lastStart.catch(() => {});
+    await this.events.idle();
     this.plugin.call("Client_Destroy", { client: this.client });
   }
 
-  private async finished(event: Handle): Promise<void> {
-    if (!event) return;
-    try {
-      await this.plugin.callAsync("Event_Await", { event });
-    } finally {
-      this.plugin.call("Event_Destroy", { event });
-    }
+  private description(device: Handle): Handle {
+    return this.plugin.call("Device_GetDescription", { device })("device_description");
   }
-}
 
-/** The plugin reads these by address; mentioning them here keeps the collector away until the call is over. */
-function keepAlive(..._buffers: readonly Uint8Array[]): void {}
-
-function pointers(list: readonly bigint[]): Buffer {
-  const bytes = Buffer.alloc(8 * Math.max(1, list.length));
-  list.forEach((pointer, i) => {
-    bytes.writeBigUInt64LE(pointer, 8 * i);
-  });
-  return bytes;
-}
-
-/** Options as PJRT_NamedValue structs; `names` must live as long. */
-function namedValues(plugin: PjrtPlugin, options: Readonly<Record<string, bigint | boolean>>) {
-  const names = Object.keys(options).map((name) => Buffer.from(name));
-  const bytes = Buffer.alloc(NAMED_VALUE.size * names.length);
-  for (const [i, value] of Object.values(options).entries()) {
-    const one = bytes.subarray(i * NAMED_VALUE.size, (i + 1) * NAMED_VALUE.size);
-    one.writeBigUInt64LE(BigInt(NAMED_VALUE.size), 0);
-    one.writeBigUInt64LE(plugin.address(names[i]), NAMED_VALUE.name);
-    one.writeBigUInt64LE(BigInt(names[i].length), NAMED_VALUE.name_size);
-    one.writeInt32LE(NAMED_VALUE_TYPE[typeof value === "boolean" ? "bool" : "int64"], NAMED_VALUE.type);
-    if (typeof value === "boolean") one.writeUInt8(value ? 1 : 0, NAMED_VALUE.value);
-    else one.writeBigInt64LE(value, NAMED_VALUE.value);
-    one.writeBigUInt64LE(1n, NAMED_VALUE.value_size);
+  private fromHost(
+    data: Uint8Array,
+    to: { shape: readonly number[]; type: BufferElement; device: Handle; semantics: number },
+  ): { buffer: Handle; event: Handle } {
+    const { plugin, client } = this;
+    const { shape, device, semantics } = to;
+    const element = ELEMENTS[to.type];
+    if (!element || data.byteLength !== element.bytes * sizeOf(shape))
+      throw new InternalError(`${data.byteLength} bytes are no ${to.type}[${shape}]`);
+    const made = plugin.call("Client_BufferFromHostBuffer", {
+      client,
+      data,
+      type: { i32: element.type },
+      dims: plugin.pointers(shape.map(BigInt)),
+      num_dims: shape.length,
+      host_buffer_semantics: { i32: semantics },
+      device,
+    });
+    return { buffer: this.add(this.buffers, made("buffer")), event: made("done_with_host_buffer") };
   }
-  return { bytes, names };
+
+  private add(handles: Set<Handle>, handle: Handle): Handle {
+    handles.add(handle);
+    return handle;
+  }
+
+  private checkAlive(handles: ReadonlySet<Handle>, handle: Handle, kind: string): void {
+    if (!handles.has(handle)) throw new InternalError(`a ${kind} that is not there, or was freed before`);
+  }
+
+  private remove(handles: Set<Handle>, handle: Handle, kind: string): void {
+    this.checkAlive(handles, handle, kind);
+    handles.delete(handle);
+  }
 }

@@ -1,46 +1,32 @@
 // The runtime of XLA devices: graphs become StableHLO for the sizes they are run with, compiled once for each.
-import { InternalError, StillwaveError, unknownName } from "../../errors.ts";
+import { InternalError, unknownName } from "../../errors.ts";
 import { type HostArray, sizeOf } from "../../graph/array.ts";
 import { type Graph, graphInputs } from "../../graph/graph.ts";
 import { toStableHlo } from "../../stablehlo/program.ts";
+import { DEVICES, type XlaPlatform } from "../device.ts";
 import { bindSymbols } from "../executable.ts";
 import type { Executable, Feed, Feeds, Runtime } from "../runtime.ts";
-import { type Handle, PjrtClient } from "./client.ts";
-import { PjrtPlugin } from "./plugin.ts";
+import type { Handle, PjrtClient } from "./client.ts";
+import { compileKept } from "./kept-programs.ts";
+import { xlaClient } from "./open.ts";
 
-/** Names the plugin: a shared library that exports GetPjrtApi. */
-const PLUGIN_VARIABLE = "STILLWAVE_XLA_PLUGIN";
-
-/** One client a process: a plugin is loaded once, and its devices serve every graph. */
-let opened: PjrtClient | undefined;
-
-/** The client of the plugin that the environment names. @throws StillwaveError where there is none, or it cannot be used */
-export function xlaClient(): PjrtClient {
-  const path = process.env[PLUGIN_VARIABLE];
-  if (!path) throw new StillwaveError(`no XLA plugin is named in ${PLUGIN_VARIABLE}`);
-  if (opened && opened.plugin.path !== path)
-    throw new StillwaveError(`${path}: this process has loaded the XLA plugin ${opened.plugin.path} already`);
-  opened ??= new PjrtClient(new PjrtPlugin(path));
-  return opened;
+/** A runtime whose client runs programs of more than one graph. */
+export interface XlaRuntime extends Runtime {
+  readonly client: PjrtClient;
 }
 
-/** What keeps XLA from working here, or undefined. */
-export function xlaProblem(): string | undefined {
-  try {
-    xlaClient();
-    return undefined;
-  } catch (error) {
-    if (error instanceof StillwaveError) return error.message;
-    throw error;
-  }
-}
+export const isXla = (runtime: Runtime): runtime is XlaRuntime => "client" in runtime;
 
-/** The runtime of the plugin's first device. float32 throughout. */
-export function openXla(): Runtime {
-  const client = xlaClient();
-  const { plugin, platform, devices } = client;
-  const version = `PJRT ${plugin.version.join(".")} ${platform} ${client.deviceKind(devices[0])}`;
-  return { device: "xla", version, compile: async (graph) => xlaExecutable(client, graph) };
+/**
+ * The runtime of the first device of a platform's plugin, or of the first plugin that is found. float32 throughout.
+ * @throws StillwaveError where there is none, or it cannot be used
+ */
+export async function openXla(platform?: XlaPlatform, threads?: number): Promise<XlaRuntime> {
+  const client = await xlaClient(platform, threads);
+  const { plugin, devices } = client;
+  const version = `PJRT ${plugin.version.join(".")} ${client.platform} ${client.deviceKind(devices[0])}`;
+  const device = DEVICES.find((name) => name === `xla:${client.platform}`) ?? "xla";
+  return { device, version, client, compile: async (graph) => xlaExecutable(client, graph) };
 }
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Feed["data"]) => new Uint8Array(buffer, byteOffset, byteLength);
@@ -51,9 +37,12 @@ function xlaExecutable(client: PjrtClient, graph: Graph): Executable {
   const compiled = new Map<string, Promise<CompiledProgram>>();
   const programFor = (sizes: ReadonlyMap<string, number>) => {
     const key = JSON.stringify([...sizes].sort());
-    const known = compiled.get(key) ?? compile(client, graph, sizes);
-    compiled.set(key, known);
-    return known;
+    const known = compiled.get(key);
+    if (known) return known;
+    const program = compile(client, graph, sizes);
+    compiled.set(key, program);
+    program.catch(() => compiled.delete(key));
+    return program;
   };
   return {
     async run(feeds, into = {}) {
@@ -75,7 +64,7 @@ interface CompiledProgram extends Omit<ReturnType<typeof toStableHlo>, "text"> {
 
 async function compile(client: PjrtClient, graph: Graph, sizes: ReadonlyMap<string, number>): Promise<CompiledProgram> {
   const { text, ...ports } = toStableHlo(graph, sizes);
-  return { ...ports, executable: await client.compile(text) };
+  return { ...ports, executable: await compileKept(client, text) };
 }
 
 async function runProgram(
@@ -87,14 +76,15 @@ async function runProgram(
   const held: Handle[] = [];
   try {
     for (const { name, shape, type } of inputs) held.push(client.upload(bytesOf(feeds[name].data), shape, type));
-    const results = await client.execute(executable, held.slice(), outputs.length);
-    held.push(...results);
+    const { results, finished } = await client.start(executable, [held.slice()], outputs.length);
+    held.push(...results[0]);
+    await finished;
     const fetched: Record<string, HostArray> = {};
     for (const [i, { name, shape, type }] of outputs.entries()) {
       const data = into[name] ?? new Float32Array(sizeOf(shape));
       if (type !== "f32" || data.length !== sizeOf(shape))
         throw new InternalError(`output "${name}" is ${type}[${shape}], cannot go into ${data.length} floats`);
-      await client.download(results[i], bytesOf(data));
+      await client.download(results[0][i], bytesOf(data));
       fetched[name] = { shape, data };
     }
     return fetched;

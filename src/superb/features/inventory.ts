@@ -2,6 +2,7 @@
 import { readdir, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 import { diskError } from "../../files.ts";
+import { type KeptProgram, listPrograms, removeProgram } from "../../runtime/xla/kept-programs.ts";
 import { LOCK_NAME, lockIfFree } from "../../training/lock.ts";
 import { isRemains, readDescription } from "./cache-index.ts";
 import { type CacheFacts, DESCRIPTION_NAME } from "./layout.ts";
@@ -101,16 +102,22 @@ export interface PruneOptions {
   readonly dryRun?: boolean;
   /** Default: the clock. */
   readonly now?: number;
+  /** Where compiled programs lie that go by the same rules; default: none do. */
+  readonly programFolder?: string;
 }
 
 export interface Pruned {
   readonly removed: readonly CacheInfo[];
   readonly kept: readonly CacheInfo[];
+  readonly programs: { readonly removed: readonly KeptProgram[]; readonly kept: readonly KeptProgram[] };
   readonly freedBytes: number;
 }
 
 /** Which caches the options name; those in use are none of them. `caches`: the longest unused first. */
-export function chooseCaches(caches: readonly CacheInfo[], options: PruneOptions): CacheInfo[] {
+export function chooseCaches<C extends Pick<CacheInfo, "bytes" | "lastUse" | "users">>(
+  caches: readonly C[],
+  options: PruneOptions,
+): C[] {
   const { olderThanMs = 0, largerThan = -1, keep, now = Date.now() } = options;
   let total = caches.reduce((sum, { bytes }) => sum + bytes, 0);
   return caches.filter(({ users, lastUse, bytes }) => {
@@ -121,18 +128,35 @@ export function chooseCaches(caches: readonly CacheInfo[], options: PruneOptions
   });
 }
 
-/** Removes what `chooseCaches` chooses below `root`, each under its lock; one that was taken into use meanwhile stays. */
+/**
+ * Removes what `chooseCaches` chooses among the caches below `root`, each under its lock, and the compiled programs.
+ * A cache that was taken into use meanwhile stays.
+ */
 export async function pruneCaches(root: string, options: PruneOptions): Promise<Pruned> {
   const caches = await listCaches(resolve(root));
-  const chosen = chooseCaches(caches, options);
-  const removed: CacheInfo[] = [];
-  for (const cache of chosen) if (options.dryRun || (await removeCache(cache.folder))) removed.push(cache);
+  const programs = options.programFolder === undefined ? [] : await listPrograms(options.programFolder);
+  const all = [...caches, ...programs.map((program) => ({ ...program, users: [] }))];
+  const chosen = chooseCaches(
+    all.sort((a, b) => (a.lastUse < b.lastUse ? -1 : a.lastUse > b.lastUse ? 1 : 0)),
+    options,
+  );
+  const gone = new Set<string>();
+  for (const item of chosen) {
+    const place = placeOf(item);
+    if (options.dryRun || (await ("path" in item ? removeProgram(item) : removeCache(place)))) gone.add(place);
+  }
+  const split = <T extends CacheInfo | KeptProgram>(items: readonly T[]) => ({
+    removed: items.filter((item) => gone.has(placeOf(item))),
+    kept: items.filter((item) => !gone.has(placeOf(item))),
+  });
   return {
-    removed,
-    kept: caches.filter((cache) => !removed.includes(cache)),
-    freedBytes: removed.reduce((sum, { bytes }) => sum + bytes, 0),
+    ...split(caches),
+    programs: split(programs),
+    freedBytes: all.reduce((sum, item) => sum + (gone.has(placeOf(item)) ? item.bytes : 0), 0),
   };
 }
+
+const placeOf = (item: CacheInfo | KeptProgram): string => ("path" in item ? item.path : item.folder);
 
 /** Removes what is a cache's in its folder, and the folder where nothing else lies in it. False: it is in use. */
 async function removeCache(folder: string): Promise<boolean> {

@@ -1,8 +1,8 @@
 // Where a cache lies and what it needs: its folder is named by all that its numbers depend on except the audio.
 
 import { createHash } from "node:crypto";
-import { homedir } from "node:os";
 import { join } from "node:path";
+import { cacheOf } from "../../cache-root.ts";
 import { framesOfSamples } from "../../upstream/frames.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import type { FeatureDtype } from "./cache.types.ts";
@@ -29,9 +29,7 @@ export interface CacheFacts {
 
 /** $STILLWAVE_CACHE, else $XDG_CACHE_HOME/stillwave/features, else ~/.cache/stillwave/features. */
 export function defaultCacheRoot(env: Readonly<Record<string, string | undefined>> = process.env): string {
-  const { STILLWAVE_CACHE, XDG_CACHE_HOME } = env;
-  if (STILLWAVE_CACHE) return STILLWAVE_CACHE;
-  return join(XDG_CACHE_HOME || join(homedir(), ".cache"), "stillwave", "features");
+  return env.STILLWAVE_CACHE || cacheOf("features", env);
 }
 
 export function cacheFacts(upstream: Upstream, dtype: FeatureDtype): CacheFacts {

@@ -1,5 +1,7 @@
 // Every setting of an evaluation: its type, its bounds, and the line that help, editors and recipes say of it.
+
 import { z } from "zod";
+import { DEVICE_CHOICES } from "../../runtime/device.ts";
 import { MAX_THREADS } from "../../runtime/runtime.ts";
 
 const count = z.int().min(1);
@@ -86,7 +88,7 @@ const features = z.strictObject({
 
 const run = z.strictObject({
   outDir: open(text, "folder of the run (default: runs/superb-<task>-<upstream>)"),
-  device: z.enum(["cpu", "cuda", "webgpu", "auto"]).default("cpu").describe("where models and heads run"),
+  device: z.enum(DEVICE_CHOICES).default("cpu").describe("where models and heads run"),
   threads: open(count.max(MAX_THREADS), "threads inside one operation (default: all cores)"),
 });
 

@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import { loadAudio, SAMPLE_RATE_HZ, type Segment, streamAudio } from "../../audio/index.ts";
 import { StillwaveError } from "../../errors.ts";
+import type { DeviceChoice } from "../../runtime/device.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
-import type { Device } from "../../runtime/runtime.ts";
 import { openUpstream } from "../../upstream/open.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import {
@@ -27,7 +27,7 @@ export interface TranscriberOptions extends WindowOptions {
   readonly decoding?: DecodingSettings;
   /** Where the upstream lies now, if it has moved. */
   readonly upstream?: string;
-  readonly device?: Device | "auto";
+  readonly device?: DeviceChoice;
   readonly threads?: number;
   /** Takes what the user should know, as words of a language model that the head cannot spell. */
   readonly onNote?: (text: string) => void;

@@ -80,7 +80,7 @@ export function trainHead(parts: TrainParts): AsyncGenerator<TrainEvent, HeadSta
     return outcome;
   };
   const trainer: Trainer<HeadState, TrainEvent> = {
-    live: { parameters: head.parameters, optimizer },
+    snapshot: async () => ({ parameters: head.parameters, optimizer }),
     seconds: () => start.seconds + (performance.now() - began) / 1000,
     isFinished: (state) => isFinished(state, plan),
     update: async (state) => told(await update(parts, state)),
@@ -90,7 +90,7 @@ export function trainHead(parts: TrainParts): AsyncGenerator<TrainEvent, HeadSta
   return runTraining(trainer, { start, checkpoints: folder, signal, savesWhenLeft: false });
 }
 
-type TrainOutcome = Required<Outcome<HeadState, TrainEvent>> | undefined;
+type TrainOutcome = (Outcome<HeadState, TrainEvent> & { readonly event: TrainEvent }) | undefined;
 
 async function evaluateIfDue(
   { plan, isHigherBetter, evaluateDev }: TrainParts,

@@ -194,7 +194,7 @@ describe("errors in a recipe", () => {
     [
       "  steps: 300",
       "  device: gpu\n  steps: 3",
-      /^recipe\.yaml:10:11 run\.device: expected one of cpu, cuda, webgpu, auto/,
+      /^recipe\.yaml:10:11 run\.device: expected one of cpu, cuda, webgpu, xla, xla:cpu, xla:cuda, xla:rocm, xla:tpu, auto/,
     ],
     ["  steps: 300", "  seed: 3", /^recipe\.yaml:10:3 run: missing: give epochs or steps/],
     ["  steps: 300", "  steps: 300\n  epochs: 2", /^recipe\.yaml:10:10 run\.steps: epochs is given too/],

@@ -35,8 +35,8 @@ describe("a whole run", () => {
     const document = parse(page);
     expect(document.documentElement.getAttribute("lang")).toBe("en");
     const charts = [...document.querySelectorAll("svg")];
-    // Eleven charts, one of them in two widths, and a sparkline for each of 12 heads.
-    expect(charts).toHaveLength(11 + 1 + 12);
+    // Thirteen charts, one of them in two widths, and a sparkline for each of 12 heads.
+    expect(charts).toHaveLength(13 + 1 + 12);
     for (const svg of charts) {
       expect(svg.getAttribute("role")).toBe("img");
       const [title, description] = svg
@@ -48,7 +48,7 @@ describe("a whole run", () => {
     }
     const identifiers = [...document.querySelectorAll("[id]")].map((element) => element.id);
     expect(new Set(identifiers).size).toBe(identifiers.length);
-    expect(document.querySelectorAll("figure.figure table")).toHaveLength(11);
+    expect(document.querySelectorAll("figure.figure table")).toHaveLength(13);
     for (const image of document.querySelectorAll("img")) expect(image.getAttribute("alt")).toMatch(/layer \d+/);
     for (const section of document.querySelectorAll("section"))
       expect(document.getElementById(section.getAttribute("aria-labelledby")!)!.localName).toBe("h2");

@@ -1,0 +1,55 @@
+// A student's weights and moments on devices, and their copy on the host.
+import { sizeOf } from "../../graph/array.ts";
+import { flatten } from "../../models/flat.ts";
+import { type ModelWeights, parameterSpecs } from "../../models/parameters.ts";
+import { createAdamWState } from "../../optim/adamw.ts";
+import type { Resident } from "../../runtime/xla/resident.ts";
+import type { TrainingState } from "../../training/checkpoints.ts";
+import { bytesOf } from "./feeds.ts";
+import { STATE } from "./program.ts";
+
+export class DeviceState {
+  /** The copy on the host. */
+  readonly host: TrainingState;
+  private readonly resident: Resident;
+  /** Every array by its name on the devices, in memory of `host`. */
+  private readonly arrays: { readonly name: string; readonly shape: readonly number[]; readonly data: Float32Array }[];
+
+  constructor(resident: Resident, { config, parameters }: ModelWeights) {
+    const specs = parameterSpecs(config);
+    const { views, flat } = flatten(specs, parameters);
+    const optimizer = createAdamWState(flat.length);
+    let offset = 0;
+    this.resident = resident;
+    this.host = { parameters: views, optimizer };
+    this.arrays = specs.flatMap(({ name, shape }) => {
+      const [from, to] = [offset, offset + sizeOf(shape)];
+      offset = to;
+      return [
+        { name: STATE.weight(name), shape, data: flat.subarray(from, to) },
+        { name: STATE.m(name), shape, data: optimizer.m.subarray(from, to) },
+        { name: STATE.v(name), shape, data: optimizer.v.subarray(from, to) },
+      ];
+    });
+  }
+
+  /** Host to devices. Updates are done again where they had been halted. */
+  put(): void {
+    const halted = { name: STATE.halted, shape: [], data: Float32Array.of(0) };
+    for (const { name, shape, data } of [...this.arrays, halted])
+      this.resident.put({ name, shape, type: "f32" }, bytesOf(data));
+  }
+
+  /** Zero sums of gradients, where there are none yet. */
+  putGradients(specs: readonly { readonly name: string; readonly shape: readonly number[] }[]): void {
+    for (const { name, shape } of specs)
+      if (!this.resident.has(STATE.gradient(name)))
+        this.resident.put({ name: STATE.gradient(name), shape, type: "f32" }, new Uint8Array(4 * sizeOf(shape)));
+  }
+
+  /** Devices to host. */
+  async read(): Promise<TrainingState> {
+    for (const { name, data } of this.arrays) await this.resident.read(name, bytesOf(data));
+    return this.host;
+  }
+}

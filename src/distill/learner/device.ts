@@ -1,0 +1,188 @@
+// Learning on XLA devices: weights, moments and gradients stay there; the host sends speech, masks and numbers of the update.
+import { availableParallelism } from "node:os";
+import type { Batch } from "../../data/index.ts";
+import type { BatchShape } from "../../data/planning/ladder.ts";
+import { frameCount, validFrames } from "../../models/config.ts";
+import { type ModelWeights, parameterSpecs } from "../../models/parameters.ts";
+import { correctedRate } from "../../optim/adamw.ts";
+import type { Handle, PjrtClient } from "../../runtime/xla/client.ts";
+import { type CompiledProgram, type Fed, Resident } from "../../runtime/xla/resident.ts";
+import type { TrainingState } from "../../training/checkpoints.ts";
+import { lossesOf, type StepLosses } from "../loss.ts";
+import { DeviceState } from "./device-state.ts";
+import { type BatchShards, bytesOf, shardBatch, shardShape, speechFeeds } from "./feeds.ts";
+import type { Learner, MicroBatch, UpdateNumbers, UpdateSettings } from "./learner.ts";
+import {
+  applyProgram,
+  gradientProgram,
+  type ProgramOptions,
+  type ShardShape,
+  STATE,
+  updateProgram,
+  validationProgram,
+} from "./program.ts";
+
+export interface DeviceLearnerOptions extends Omit<ProgramOptions, "teacher" | "student"> {
+  readonly teacher: ModelWeights;
+  readonly student: ModelWeights;
+  /** Micro-batches of an update. With one, gradient and update are one program. */
+  readonly accumulate: number;
+}
+
+const PROGRAMS = {
+  update: updateProgram,
+  gradient: gradientProgram,
+  apply: (options: ProgramOptions) => applyProgram(options),
+  validation: validationProgram,
+} as const;
+
+/** For programs that read no speech. */
+const NO_SPEECH: ShardShape = { items: 0, samples: 0, pcm: false };
+
+/** Each holds one of Node's four threads for files, and some cores. */
+const COMPILED_AT_ONCE = availableParallelism() >= 8 ? 2 : 1;
+
+export class DeviceLearner implements Learner {
+  /** One update runs, one waits for it, one is being fed. */
+  readonly depth = 3;
+  readonly state: TrainingState;
+  private readonly options: DeviceLearnerOptions;
+  private readonly programOptions: ProgramOptions;
+  private readonly resident: Resident;
+  private readonly onDevices: DeviceState;
+  private readonly programs = new Map<string, Promise<CompiledProgram>>();
+  /** Shapes whose programs nobody has begun to compile. */
+  private expected: readonly BatchShape[] = [];
+  private isDisposed = false;
+  /** Losses of the update that was begun. */
+  private begun: Promise<StepLosses>[] = [];
+  /** The micro-batch of an update that has no other: its program is the update's. */
+  private held: { readonly shards: BatchShards; readonly feeds: Readonly<Record<string, Fed>> } | undefined;
+
+  constructor(client: PjrtClient, options: DeviceLearnerOptions) {
+    const { teacher, student, replicas } = options;
+    this.options = options;
+    this.programOptions = { ...options, teacher: teacher.config, student: student.config };
+    this.resident = new Resident(client, replicas);
+    this.onDevices = new DeviceState(this.resident, student);
+    this.state = this.onDevices.host;
+    for (const [name, { shape, data }] of teacher.parameters)
+      this.resident.put({ name: STATE.teacher(name), shape, type: "f32" }, bytesOf(data));
+    this.onDevices.put();
+  }
+
+  framesOf({ samples, paddedSamples }: Pick<Batch, "samples" | "paddedSamples">) {
+    const { config } = this.options.student;
+    return {
+      frames: frameCount(config.conv, paddedSamples),
+      valid: samples.map((count) => validFrames(config, count, paddedSamples)),
+    };
+  }
+
+  expect(shapes: readonly BatchShape[]): void {
+    this.expected = shapes;
+  }
+
+  async accumulate({ batch, mask, dropoutSeed }: MicroBatch, share: number): Promise<void> {
+    const shards = this.shard(batch);
+    const feeds = {
+      ...this.speechOf(shards),
+      mask: shards.split(mask),
+      dropoutKey: bytesOf(BigUint64Array.of(BigInt(dropoutSeed))),
+      firstRow: shards.firstRows.map((row) => bytesOf(BigUint64Array.of(BigInt(row)))),
+      lossScale: shards.shares.map((own) => bytesOf(Float32Array.of(share * own))),
+    };
+    if (this.options.accumulate === 1) {
+      this.held = { shards, feeds };
+      return;
+    }
+    this.onDevices.putGradients(parameterSpecs(this.options.student.config));
+    const results = await this.resident.run(await this.compiled("gradient", shards.shape), feeds);
+    this.begun.push(quiet(this.losses(results)));
+  }
+
+  async apply({ learningRate, scale }: UpdateSettings): Promise<{ readonly numbers: Promise<UpdateNumbers> }> {
+    const { optimizer } = this.state;
+    const { held } = this;
+    const program = await (held ? this.compiled("update", held.shards.shape) : this.compiled("apply"));
+    const rate = correctedRate(learningRate, this.options.optimizer.betas, optimizer.t + 1);
+    const scalars = { rate: bytesOf(Float32Array.of(rate)), scale: bytesOf(Float32Array.of(scale)) };
+    const results = await this.resident.run(program, { ...held?.feeds, ...scalars });
+    optimizer.t += 1;
+    if (held) this.begun.push(this.losses(results));
+    const numbers = this.numbersOf(this.begun, results.get("gradientNorm") as Handle);
+    [this.begun, this.held] = [[], undefined];
+    return { numbers: quiet(numbers) };
+  }
+
+  async validate(batch: Batch): Promise<StepLosses> {
+    const shards = this.shard(batch);
+    const program = await this.compiled("validation", shards.shape);
+    return this.losses(await this.resident.run(program, this.speechOf(shards)));
+  }
+
+  snapshot(): Promise<TrainingState> {
+    return this.onDevices.read();
+  }
+
+  async restored(): Promise<void> {
+    this.onDevices.put();
+  }
+
+  async dispose(): Promise<void> {
+    this.isDisposed = true;
+    await Promise.allSettled([...this.begun, ...this.programs.values()]);
+    this.resident.dispose();
+  }
+
+  private shard(batch: Batch): BatchShards {
+    const { replicas, loss } = this.options;
+    if (this.expected.length > 0) this.makeReady(batch.pcm !== undefined);
+    return shardBatch(batch, replicas, { ...this.framesOf(batch), ...loss });
+  }
+
+  private speechOf(shards: BatchShards): Record<string, Fed> {
+    return speechFeeds(shards, [this.options.teacher.config, this.options.student.config]);
+  }
+
+  private compiled(kind: keyof typeof PROGRAMS, shape: ShardShape = NO_SPEECH): Promise<CompiledProgram> {
+    const key = JSON.stringify([kind, shape]);
+    const known = this.programs.get(key) ?? this.resident.compile(PROGRAMS[kind](this.programOptions, shape));
+    this.programs.set(key, known);
+    return known;
+  }
+
+  /** Compiles what will be needed, a few programs at a time, while others run. */
+  private makeReady(pcm: boolean): void {
+    const kind = this.options.accumulate === 1 ? "update" : "gradient";
+    const shapes = this.expected.map(({ items, paddedSamples }) =>
+      shardShape(items, paddedSamples, this.options.replicas, pcm),
+    );
+    const jobs = ([kind, "validation"] as const).flatMap((of) => shapes.map((shape) => ({ of, shape })));
+    const work = async () => {
+      for (let job = jobs.shift(); job && !this.isDisposed; job = jobs.shift()) await this.compiled(job.of, job.shape);
+    };
+    this.expected = [];
+    for (let i = 0; i < COMPILED_AT_ONCE; i++) quiet(work());
+  }
+
+  private async losses(results: ReadonlyMap<string, Handle>): Promise<StepLosses> {
+    const heads = this.options.student.config.headLayers.length;
+    const values = new Float32Array(1 + 2 * heads);
+    await this.resident.take(results.get("losses") as Handle, bytesOf(values));
+    const part = (from: number, to: number) => ({ data: values.subarray(from, to) });
+    return lossesOf({ total: part(0, 1), masked: part(1, 1 + heads), unmasked: part(1 + heads, 1 + 2 * heads) });
+  }
+
+  private async numbersOf(losses: readonly Promise<StepLosses>[], norm: Handle): Promise<UpdateNumbers> {
+    const value = new Float32Array(1);
+    const [all] = await Promise.all([Promise.all(losses), this.resident.take(norm, bytesOf(value))]);
+    return { losses: all, gradientNorm: value[0] };
+  }
+}
+
+/** A promise whose failure is told to whoever waits for it, and to nobody else. */
+function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}

@@ -1,0 +1,73 @@
+// What devices are fed of a batch: each its share of the items, or all of them where they cannot be shared out.
+import type { Batch } from "../../data/index.ts";
+import { type ModelConfig, validFrames } from "../../models/config.ts";
+import { normalizeWaveforms } from "../../models/waveform.ts";
+import type { Fed } from "../../runtime/xla/resident.ts";
+import type { ShardShape } from "./program.ts";
+
+export interface BatchShards {
+  readonly batch: Batch;
+  readonly shape: ShardShape;
+  /** Place of each device's first item in the batch: what its random bits are addressed by. */
+  readonly firstRows: readonly number[];
+  /** What part of the batch's loss the mean over each device's frames is. */
+  readonly shares: readonly number[];
+  /** Items of an array [items, ...] for each device. */
+  split(items: Uint8Array): Uint8Array[];
+}
+
+interface Frames {
+  readonly frames: number;
+  readonly valid: readonly number[];
+  readonly countPaddedFrames: boolean;
+}
+
+/** What each device gets of `count` items. */
+export const shardShape = (count: number, samples: number, devices: number, pcm: boolean): ShardShape => ({
+  items: count % devices === 0 ? count / devices : count,
+  samples,
+  pcm,
+});
+
+/** A batch whose items do not divide among the devices is computed by each of them: the same numbers, at no gain. */
+export function shardBatch(batch: Batch, devices: number, { frames, valid, countPaddedFrames }: Frames): BatchShards {
+  const { length: count } = batch.samples;
+  const shape = shardShape(count, batch.paddedSamples, devices, batch.pcm !== undefined);
+  const { items } = shape;
+  const isShared = items * devices === count;
+  const firstRows = Array.from({ length: devices }, (_, device) => (isShared ? device * items : 0));
+  const counted = (from: number, to: number) =>
+    countPaddedFrames ? (to - from) * frames : valid.slice(from, to).reduce((sum, own) => sum + own, 0);
+  const all = counted(0, count);
+  return {
+    batch,
+    shape,
+    firstRows,
+    shares: firstRows.map((row) => (isShared ? counted(row, row + items) / all : 1 / devices)),
+    split(bytes) {
+      const perItem = bytes.byteLength / count;
+      return firstRows.map((row) => bytes.subarray(row * perItem, (row + items) * perItem));
+    },
+  };
+}
+
+/** Waveforms and frame counts of every model that reads them. */
+export function speechFeeds(
+  { batch, split, shares }: BatchShards,
+  models: readonly ModelConfig[],
+): Record<string, Fed> {
+  const { wave, pcm, samples, paddedSamples } = batch;
+  const feeds: Record<string, Fed> = { replicaShare: shares.map((share) => bytesOf(Float32Array.of(share))) };
+  for (const config of models) {
+    const counts = BigInt64Array.from(samples, (count) => BigInt(validFrames(config, count, paddedSamples)));
+    feeds[`validFrames.${config.frameRule}`] = split(bytesOf(counts));
+    if (config.normalizeWaveform) feeds.normalWave ??= split(bytesOf(normalizeWaveforms(wave, paddedSamples, samples)));
+    else feeds.wave ??= split(bytesOf(pcm ?? wave));
+  }
+  return feeds;
+}
+
+type NumberArray = Float32Array | BigInt64Array | BigUint64Array | Int16Array;
+
+export const bytesOf = ({ buffer, byteOffset, byteLength }: NumberArray): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);

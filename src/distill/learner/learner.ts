@@ -1,0 +1,60 @@
+// What learns: a student with its teacher and optimiser, wherever it computes. Updates are begun, their numbers follow.
+import type { Batch } from "../../data/index.ts";
+import type { BatchShape } from "../../data/planning/ladder.ts";
+import type { TrainingState } from "../../training/checkpoints.ts";
+import type { StepLosses } from "../loss.ts";
+
+/** A batch and what is random about it: `mask` [items, frames], 1 where masked; the same seed draws the same dropout. */
+export interface MicroBatch {
+  readonly batch: Batch;
+  readonly mask: Uint8Array;
+  readonly dropoutSeed: number;
+}
+
+export interface UpdateSettings {
+  readonly learningRate: number;
+  /** Factor on the gradient. */
+  readonly scale: number;
+}
+
+/** What an update came to. */
+export interface UpdateNumbers {
+  /** Of each micro-batch, in order. */
+  readonly losses: readonly StepLosses[];
+  readonly gradientNorm: number;
+}
+
+export interface Learner {
+  /** Weights and moments on the host: what `snapshot` brings up to date, and `restored` is told of. */
+  readonly state: TrainingState;
+  /** Updates that may be under way at a time. With 1 the numbers of an update are there when `apply` returns. */
+  readonly depth: number;
+  /** Frames of a batch, padding included, and those of each item without it. */
+  framesOf(batch: Pick<Batch, "samples" | "paddedSamples">): {
+    readonly frames: number;
+    readonly valid: readonly number[];
+  };
+  /** Shapes of batches that will come, the most frequent first: what can be made ready for them is. */
+  expect?(shapes: readonly BatchShape[]): void;
+  /** Adds `share` times the gradient of a micro-batch to that of the update that begins with the first of them. */
+  accumulate(micro: MicroBatch, share: number): Promise<void>;
+  /**
+   * Ends the update: the gradient times `scale`, clipped, one AdamW step. Where a loss or the norm is not finite, nothing is
+   * changed, neither by this update nor by later ones.
+   */
+  apply(settings: UpdateSettings): Promise<{ readonly numbers: Promise<UpdateNumbers> }>;
+  /** No mask, no dropout, no gradient. */
+  validate(batch: Batch): Promise<StepLosses>;
+  /** `state`, after all updates that were begun. */
+  snapshot(): Promise<TrainingState>;
+  /** Goes on from what has been written into `state`. */
+  restored(): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+/** Squares beyond this overflow the float32 second moment, and the weight would never move again. */
+export const LARGEST_NORM = 1e18;
+
+/** Whether an update may be done. */
+export const isSound = ({ losses, gradientNorm }: UpdateNumbers): boolean =>
+  gradientNorm < LARGEST_NORM && losses.every(({ total }) => Number.isFinite(total));

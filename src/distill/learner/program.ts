@@ -1,0 +1,212 @@
+// The programs of a step on devices: teacher, student, losses, gradients, norm, clip and AdamW, with the state that stays there.
+import { evaluateShape } from "../../graph/dim.ts";
+import type { ValueType } from "../../graph/type.ts";
+import type { ModelConfig } from "../../models/config.ts";
+import { parameterSpecs } from "../../models/parameters.ts";
+import { decayOf } from "../../optim/adamw.ts";
+import { adamwUpdate, gradientNorm } from "../../stablehlo/adamw.ts";
+import { ELEMENT_TYPE, type Emitter, type Tensor } from "../../stablehlo/emitter.ts";
+import type { Precision } from "../../stablehlo/precision.ts";
+import { type InputTensor, lowerGraph, type Program, ProgramWriter } from "../../stablehlo/program.ts";
+import { keepMask } from "../../stablehlo/random.ts";
+import type { Recipe } from "../recipe/schema.ts";
+import { type StudentOptions, studentGraph, targetGraph } from "../step.ts";
+import { LARGEST_NORM } from "./learner.ts";
+
+export type OptimizerSettings = Pick<Recipe["optimizer"], "betas" | "eps" | "weightDecay" | "clipNorm">;
+
+/** What all programs of a run have in common. */
+export interface ProgramOptions extends StudentOptions {
+  readonly teacher: ModelConfig;
+  readonly student: ModelConfig;
+  /** Teacher layer that each head learns. */
+  readonly layers: readonly number[];
+  readonly optimizer: OptimizerSettings;
+  readonly precision: Precision;
+  /** Devices that share every batch. */
+  readonly replicas: number;
+}
+
+/** What one device gets of a batch. */
+export interface ShardShape {
+  readonly items: number;
+  readonly samples: number;
+  /** Waveforms come as 16 bits a sample. */
+  readonly pcm: boolean;
+}
+
+/** Names of arguments beside parameters. Results of these names replace them. */
+export const STATE = {
+  teacher: (name: string) => `teacher.${name}`,
+  weight: (name: string) => `weight.${name}`,
+  m: (name: string) => `m.${name}`,
+  v: (name: string) => `v.${name}`,
+  gradient: (name: string) => `gradient.${name}`,
+  halted: "halted",
+} as const;
+
+/** A whole update of one micro-batch. */
+export function updateProgram(options: ProgramOptions, batch: ShardShape): Program {
+  const writer = new ProgramWriter("update", options.replicas);
+  const { losses, gradients } = learn(writer, options, batch);
+  writer.result("losses", losses);
+  update(writer, options, gradients);
+  return writer.finish();
+}
+
+/** The gradient of one of several micro-batches, added to what is there. */
+export function gradientProgram(options: ProgramOptions, batch: ShardShape): Program {
+  const writer = new ProgramWriter("gradient", options.replicas);
+  const { losses, gradients } = learn(writer, options, batch);
+  writer.result("losses", losses);
+  for (const [name, gradient] of gradients) {
+    const key = STATE.gradient(name);
+    writer.replace(key, writer.emit.add(writer.argument(key, gradient.shape, "f32"), gradient));
+  }
+  return writer.finish();
+}
+
+/** The update by the gradients that were added up, which are zero again after it. */
+export function applyProgram(options: ProgramOptions): Program {
+  const writer = new ProgramWriter("apply", options.replicas);
+  const specs = parameterSpecs(options.student);
+  const sums = specs.map(({ name, shape }) => [name, writer.argument(STATE.gradient(name), shape, "f32")] as const);
+  update(writer, options, new Map(sums));
+  for (const [name, sum] of sums) writer.replace(STATE.gradient(name), writer.emit.like(0, sum));
+  return writer.finish();
+}
+
+/** The losses of a batch without mask, dropout and gradient. */
+export function validationProgram(options: ProgramOptions, batch: ShardShape): Program {
+  const writer = new ProgramWriter("validation");
+  const variant = { training: false, padded: true };
+  const inputs = speechInputs(writer, batch);
+  const taught = lowered(writer, options, batch, targetGraph(options.teacher, options.layers, variant), {
+    ...inputs(options.teacher),
+    parameter: STATE.teacher,
+  });
+  const { graph } = studentGraph(options.student, options, variant);
+  const own = { ...inputs(options.student), parameter: STATE.weight, target: taught };
+  writer.result("losses", sharedLosses(writer, options, lowered(writer, options, batch, graph, own)));
+  return writer.finish();
+}
+
+/** Forward and backward pass: [total, masked, unmasked losses of every head], and the gradients, summed over the devices. */
+function learn(writer: ProgramWriter, options: ProgramOptions, batch: ShardShape) {
+  const { emit } = writer;
+  const { replicas } = options;
+  const variant = { training: true, padded: true };
+  const inputs = speechInputs(writer, batch);
+  const taught = lowered(writer, options, batch, targetGraph(options.teacher, options.layers, variant), {
+    ...inputs(options.teacher),
+    parameter: STATE.teacher,
+  });
+  const { graph, sites } = studentGraph(options.student, options, variant);
+  const key = writer.argument("dropoutKey", [1], "ui64");
+  const firstRow = writer.argument("firstRow", [1], "ui64");
+  const keep = (name: string, shape: readonly number[]) => {
+    const site = sites.findIndex((place) => place.name === name);
+    return keepMask(emit, { key, firstRow }, site, { shape, rows: batch.items, rate: sites[site].rate });
+  };
+  const own = { ...inputs(options.student), parameter: STATE.weight, target: taught, keep };
+  const outputs = lowered(writer, options, batch, graph, own);
+  const gradients = new Map<string, Tensor>();
+  for (const { name } of parameterSpecs(options.student))
+    gradients.set(name, emit.allReduce(emit.convert(outputs.get(`gradient.${name}`) as Tensor, "f32"), replicas));
+  return { losses: sharedLosses(writer, options, outputs), gradients };
+}
+
+/** Means over the whole batch: every device's weigh as much as its frames. */
+function sharedLosses(
+  writer: ProgramWriter,
+  { replicas }: ProgramOptions,
+  outputs: ReadonlyMap<string, Tensor>,
+): Tensor {
+  const { emit } = writer;
+  const [total, masked, unmasked] = ["total", "masked", "unmasked"].map((name) => outputs.get(name) as Tensor);
+  const own = emit.concatenate([emit.reshape(total, [1]), masked, unmasked], 0);
+  if (replicas === 1) return own;
+  return emit.allReduce(emit.multiply(own, writer.argument("replicaShare", [], "f32")), replicas);
+}
+
+/** Clip, AdamW, and the guard: an update that is not sound halts all that follow. */
+function update(writer: ProgramWriter, options: ProgramOptions, raw: ReadonlyMap<string, Tensor>): void {
+  const { emit } = writer;
+  const { clipNorm, betas, eps, weightDecay } = options.optimizer;
+  const scale = writer.argument("scale", [], "f32");
+  const gradients = [...raw].map(([name, gradient]) => [name, emit.multiply(gradient, scale)] as const);
+  const norm = gradientNorm(
+    emit,
+    gradients.map(([, gradient]) => gradient),
+  );
+  const halted = writer.argument(STATE.halted, [], "f32");
+  const hasNorm = emit.compare(norm, "LT", emit.scalar(LARGEST_NORM));
+  const isSound = emit.binary("and", hasNorm, emit.compare(halted, "EQ", emit.scalar(0)));
+  const rate = writer.argument("rate", [], "f32");
+  for (const [name, gradient] of gradients) {
+    const { shape } = gradient;
+    const state = {
+      weight: writer.argument(STATE.weight(name), shape, "f32"),
+      m: writer.argument(STATE.m(name), shape, "f32"),
+      v: writer.argument(STATE.v(name), shape, "f32"),
+    };
+    const clipped = clipNorm === null ? gradient : emit.multiply(gradient, clipFactor(emit, norm, clipNorm));
+    const rule = { betas, eps, weightDecay: decayOf(name, weightDecay) };
+    const after = adamwUpdate(emit, state, clipped, { rate, isSound }, rule);
+    writer.replace(STATE.weight(name), after.weight);
+    writer.replace(STATE.m(name), after.m);
+    writer.replace(STATE.v(name), after.v);
+  }
+  writer.replace(STATE.halted, emit.select(isSound, emit.scalar(0), emit.scalar(1)));
+  writer.result("gradientNorm", norm);
+}
+
+const clipFactor = (emit: Emitter, norm: Tensor, clipNorm: number): Tensor =>
+  emit.select(
+    emit.compare(norm, "GT", emit.scalar(clipNorm)),
+    emit.binary("divide", emit.scalar(clipNorm), norm),
+    emit.scalar(1),
+  );
+
+/** What the inputs of a graph are in a program. */
+interface GraphInputs {
+  readonly wave: Tensor;
+  readonly validFrames: Tensor;
+  readonly parameter: (name: string) => string;
+  readonly target?: ReadonlyMap<string, Tensor>;
+  readonly keep?: (name: string, shape: readonly number[]) => Tensor;
+}
+
+/** Waveforms and frame counts as a model takes them. Models that agree share them. */
+function speechInputs(writer: ProgramWriter, { items, samples, pcm }: ShardShape) {
+  const waves = new Map<string, Tensor>();
+  return ({ normalizeWaveform, frameRule }: ModelConfig) => {
+    const name = normalizeWaveform ? "normalWave" : "wave";
+    const fed = writer.argument(name, [items, samples], pcm && !normalizeWaveform ? "i16" : "f32");
+    const wave =
+      waves.get(name) ?? writer.emit.scale(writer.emit.convert(fed, "f32"), fed.type === "i16" ? 2 ** -15 : 1);
+    waves.set(name, wave);
+    return { wave, validFrames: writer.argument(`validFrames.${frameRule}`, [items], "i64") };
+  };
+}
+
+function lowered(
+  writer: ProgramWriter,
+  { precision }: ProgramOptions,
+  { items, samples }: ShardShape,
+  graph: Parameters<typeof lowerGraph>[0],
+  inputs: GraphInputs,
+): Map<string, Tensor> {
+  const sizes = new Map([
+    ["batch", items],
+    ["samples", samples],
+  ]);
+  const inputTensor: InputTensor = (name, { shape: dims, dtype }: ValueType) => {
+    const shape = evaluateShape(dims, sizes);
+    if (name === "wave" || name === "validFrames") return inputs[name];
+    if (name === "mask" || name === "lossScale") return writer.argument(name, shape, ELEMENT_TYPE[dtype]);
+    if (name.startsWith("dropout.") && inputs.keep) return inputs.keep(name, shape);
+    return inputs.target?.get(name) ?? writer.argument(inputs.parameter(name), shape, ELEMENT_TYPE[dtype]);
+  };
+  return lowerGraph(graph, { emit: writer.emit, sizes, precision }, inputTensor);
+}
