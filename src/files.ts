@@ -123,6 +123,9 @@ export function refusalOf(error: unknown): NodeJS.ErrnoException | undefined {
 /** Whether a refusal says that the disk is full. */
 export const isDiskFull = (error: unknown): boolean => ["ENOSPC", "EDQUOT"].includes(refusalOf(error)?.code ?? "");
 
+/** Whether a refusal says that no more files can be opened: of whatever file it came up at, it is no fault of that file. */
+export const isOutOfFiles = (error: unknown): boolean => ["EMFILE", "ENFILE"].includes(refusalOf(error)?.code ?? "");
+
 /** A refusal of the file system as a user's error that names `place`, followed by `then`; other errors as they are. */
 export function diskError(error: unknown, place: string, then = ""): unknown {
   if (error instanceof StillwaveError) return error;

@@ -1,6 +1,7 @@
 // Reads an audio file, whole or in parts as headers and segments need it.
 import { open, readFile, stat } from "node:fs/promises";
 import { StillwaveError } from "../errors.ts";
+import { diskError, isOutOfFiles } from "../files.ts";
 import { MAX_FILE_BYTES } from "./decoded.ts";
 
 export interface AudioFile {
@@ -11,23 +12,38 @@ export interface AudioFile {
   read(position: number, count: number): Promise<Uint8Array>;
 }
 
-/** Opens `path` for `use` and closes it after. @throws StillwaveError, in the user's terms, if it cannot be read. */
-export async function withAudioFile<T>(path: string, use: (file: AudioFile) => Promise<T>): Promise<T> {
-  let handle: Awaited<ReturnType<typeof open>> | undefined;
+/** An audio file until it is closed. */
+export interface OpenAudioFile extends AudioFile {
+  close(): Promise<void>;
+}
+
+/** @throws StillwaveError, in the user's terms, where `path` cannot be read; reading does so too. */
+export async function openAudioFile(path: string): Promise<OpenAudioFile> {
+  const failed = (error: unknown) => {
+    throw readError(error, path);
+  };
+  const handle = await open(path, "r").catch(failed);
   try {
-    handle = await open(path, "r");
-    const opened = handle;
-    const bytes = checkedSize(await opened.stat(), path);
+    const bytes = checkedSize(await handle.stat(), path);
     const read = async (position: number, count: number) => {
       const length = Math.max(0, Math.min(count, bytes - position));
-      const { buffer, bytesRead } = await opened.read(Buffer.alloc(length), 0, length, position);
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position).catch(failed);
       return new Uint8Array(buffer.buffer, buffer.byteOffset, bytesRead);
     };
-    return await use({ path, bytes, read });
+    return { path, bytes, read, close: () => handle.close() };
   } catch (error) {
-    throw readError(error, path);
+    await handle.close();
+    return failed(error);
+  }
+}
+
+/** Opens `path` for `use` and closes it after. @throws StillwaveError as `openAudioFile` */
+export async function withAudioFile<T>(path: string, use: (file: AudioFile) => Promise<T>): Promise<T> {
+  const file = await openAudioFile(path);
+  try {
+    return await use(file);
   } finally {
-    await handle?.close();
+    await file.close();
   }
 }
 
@@ -50,8 +66,9 @@ export async function readAudioFile(path: string): Promise<Uint8Array> {
 }
 
 /** Turns an error of the file system into one that a user understands. */
-function readError(error: unknown, path: string): StillwaveError {
+function readError(error: unknown, path: string): unknown {
   if (error instanceof StillwaveError) return error;
+  if (isOutOfFiles(error)) return diskError(error, path);
   const code = (error as NodeJS.ErrnoException).code;
   if (code === "ENOENT") return new StillwaveError(`${path}: no such file`);
   if (code === "EACCES" || code === "EPERM") return new StillwaveError(`${path}: no permission to read it`);

@@ -6,6 +6,7 @@ import { checkedHeader, type DecodedAudio, downmix } from "./decoded.ts";
 import { decodeFlac } from "./flac/flac.ts";
 import { type AudioFormat, FORMAT_REMEDY } from "./format.ts";
 import { checkMp3Length } from "./mp3.ts";
+import { cutToPages } from "./ogg/cut.ts";
 import { decodeOpus } from "./ogg/opus.ts";
 import { flacOf, isOgg, plainOgg, readOgg } from "./ogg/stream.ts";
 import { decodePcm, isPcm } from "./pcm/decode.ts";
@@ -59,22 +60,14 @@ async function decodeAs(found: FoundAudio, path: string, wantedHz?: number): Pro
   return decodeWithLibrary(audio, format, path);
 }
 
-/** Decodes all packets of the stream, then cuts to the samples that its pages count. */
+/** Decodes all packets of the stream at once: one piece. */
 async function decodeOgg(format: "ogg-vorbis" | "ogg-flac", bytes: Uint8Array, path: string): Promise<DecodedAudio> {
   const stream = readOgg(format, bytes, path);
-  const { header } = stream;
-  if (header.samples === 0) throw new StillwaveError(`${path}: holds no samples`);
-  const { channelSamples, sampleRateHz } =
+  const whole =
     format === "ogg-flac" ? decodeFlac(flacOf(stream), path) : await decodeWithLibrary(plainOgg(stream), format, path);
-  const { skip } = stream;
-  const held = channelSamples[0].length - skip;
-  if (held < header.samples) {
-    throw new StillwaveError(
-      `${path}: damaged: its pages count ${header.samples} samples, ${held} could be decoded; fetch or convert it again`,
-    );
-  }
-  const cut = channelSamples.map((channel) => channel.subarray(skip, skip + header.samples));
-  return { channelSamples: cut, sampleRateHz, note: header.note };
+  const cut: DecodedAudio[] = [];
+  for await (const piece of cutToPages([whole], stream, path)) cut.push(piece);
+  return cut[0] ?? { ...whole, channelSamples: [] };
 }
 
 async function decodeWithLibrary(bytes: Uint8Array, format: AudioFormat, path: string): Promise<DecodedAudio> {

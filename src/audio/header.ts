@@ -7,12 +7,17 @@ import { type AudioFormat, detectFormat } from "./format.ts";
 import { MAX_PAGE_BYTES } from "./ogg/pages.ts";
 import { isOgg, type OggFormat, probeOgg, readOgg } from "./ogg/stream.ts";
 import { isPcm, type PcmContainer, pcmHeader } from "./pcm/decode.ts";
+import { withoutChunksBehind } from "./pcm/extent.ts";
 import type { PcmLayout } from "./pcm/samples.ts";
 import { bytesBeforeAudio, withoutTagsBehind } from "./tags.ts";
 
 /** Bytes that are read first; more where a header turns out to be longer. */
 const HEAD_BYTES = 4096;
 const GROWTH = 16;
+/** Where chunks behind streamed samples are looked for. */
+const PCM_TAIL_BYTES = 2 ** 20;
+/** Zeros before the audio that are skipped. */
+const MAX_ZERO_BYTES = 2 ** 24;
 /** Where Ogg's headers and its first page of audio usually end. */
 const OGG_HEAD_BYTES = 65536;
 /** Holds the last page, be it as large as pages get, and some tags behind it. */
@@ -56,10 +61,12 @@ export async function beginning(file: AudioFile): Promise<Beginning | undefined>
     const head = await file.read(from, HEAD_BYTES);
     start += bytesBeforeAudio(head);
     if (start > from) continue;
-    const isTagged = from > 0 && head.length === 0;
-    // what follows so many zeros lies further on, or begins right at the end
-    const isZeros = head.length === HEAD_BYTES && head.subarray(0, -16).every((byte) => byte === 0);
-    if (isTagged || isZeros) return undefined;
+    if (from > 0 && head.length === 0) return undefined;
+    if (head.length === HEAD_BYTES && from < MAX_ZERO_BYTES && head.subarray(0, -16).every((byte) => byte === 0)) {
+      // the last bytes may begin what follows the zeros
+      start += HEAD_BYTES - 16;
+      continue;
+    }
     const audio: AudioFile = {
       path: file.path,
       bytes: file.bytes - from,
@@ -71,7 +78,10 @@ export async function beginning(file: AudioFile): Promise<Beginning | undefined>
 
 /** Where the samples of a file are. @throws StillwaveError for anything malformed, truncated or not read. */
 export async function readLayout(container: PcmContainer, file: AudioFile): Promise<PcmLayout> {
-  return growing(file, HEAD_BYTES, (bytes) => pcmHeader(container)(bytes, file.bytes, file.path));
+  const layout = await growing(file, HEAD_BYTES, (bytes) => pcmHeader(container)(bytes, file.bytes, file.path));
+  if (!layout.isStreamed) return layout;
+  const tail = await file.read(Math.max(0, file.bytes - PCM_TAIL_BYTES), PCM_TAIL_BYTES);
+  return withoutChunksBehind(layout, tail, file.bytes);
 }
 
 async function readOggHeader(format: OggFormat, file: AudioFile): Promise<AudioHeader> {

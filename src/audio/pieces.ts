@@ -1,17 +1,16 @@
 // Decodes a file piece by piece, at its own rate: what `decodeAudio` gives, without room for all of it.
 import decodeOther from "audio-decode";
 import { StillwaveError } from "../errors.ts";
-import { readAudioFile, withAudioFile } from "./audio-file.ts";
+import { openAudioFile, readAudioFile } from "./audio-file.ts";
 import { checkLossySize } from "./decode.ts";
 import { checkedHeader, type DecodedAudio } from "./decoded.ts";
 import { flacBlocks, parseFlacHeader } from "./flac/flac.ts";
 import { type AudioFormat, FORMAT_REMEDY } from "./format.ts";
-import { beginning, readHeader } from "./header.ts";
 import { checkMp3Length } from "./mp3.ts";
+import { cutToPages } from "./ogg/cut.ts";
 import { opusPieces } from "./ogg/opus.ts";
-import { flacOf, isOgg, type OggStream, plainOgg, readOgg } from "./ogg/stream.ts";
-import { isPcm } from "./pcm/decode.ts";
-import { decodeSegment } from "./read-segment.ts";
+import { flacOf, isOgg, plainOgg, readOgg } from "./ogg/stream.ts";
+import { type AudioParts, decodeSegment, openParts } from "./read-segment.ts";
 import { findAudio } from "./tags.ts";
 
 /** Samples of a file that are decoded at a time. */
@@ -32,16 +31,26 @@ const DECODERS: Readonly<Record<string, "oga" | "mp3" | "aac" | "m4a">> = {
  * @throws StillwaveError as `decodeAudio`, once decoding comes to what is wrong
  */
 export async function* decodePieces(path: string, wantedHz?: number): AsyncGenerator<DecodedAudio, void, undefined> {
-  const header = await readHeader(path);
-  const format = await withAudioFile(path, async (file) => (await beginning(file))?.format);
-  if (header && format && (isPcm(format) || format === "flac")) {
-    const { samples, sampleRateHz } = header;
-    for (let start = 0; start < samples; start += PIECE_SAMPLES) {
-      const count = Math.min(PIECE_SAMPLES, samples - start);
-      const part = await decodeSegment(path, { start, samples: count, sampleRateHz });
-      yield { channelSamples: [part.samples], sampleRateHz };
-    }
-  } else yield* compressedPieces(await readAudioFile(path), path, wantedHz);
+  const file = await openAudioFile(path);
+  try {
+    const parts = await openParts(file);
+    if (parts) return yield* partsOf(parts, path);
+  } finally {
+    await file.close();
+  }
+  yield* compressedPieces(await readAudioFile(path), path, wantedHz);
+}
+
+/** All of a file that can be read part by part. */
+async function* partsOf({ header, read }: AudioParts, path: string): AsyncGenerator<DecodedAudio, void, undefined> {
+  const { samples, sampleRateHz, note } = header;
+  if (samples === 0) throw new StillwaveError(`${path}: holds no samples`);
+  for (let start = 0; start < samples; start += PIECE_SAMPLES) {
+    const segment = { start, samples: Math.min(PIECE_SAMPLES, samples - start), sampleRateHz };
+    const part = await read(segment);
+    // what is wrong with it shows where all of it is decoded
+    yield part ?? { channelSamples: [(await decodeSegment(path, segment)).samples], sampleRateHz, note };
+  }
 }
 
 async function* compressedPieces(
@@ -55,7 +64,7 @@ async function* compressedPieces(
   else if (isOgg(format)) {
     const stream = readOgg(format, audio, path);
     const whole = format === "ogg-flac" ? blocks(flacOf(stream), path) : libraryPieces(plainOgg(stream), format, path);
-    yield* cutTo(whole, stream, path);
+    yield* cutToPages(whole, stream, path);
   } else {
     if (format === "mp3") checkMp3Length(audio, tagBytesBehind, path);
     yield* libraryPieces(audio, format, path);
@@ -95,23 +104,4 @@ async function* libraryPieces(
     decoder.free();
   }
   if (samples === 0) throw fail(`nothing in this ${format} file could be decoded; fetch or convert it again`);
-}
-
-/** The samples that the stream's pages count. */
-async function* cutTo(
-  pieces: Iterable<DecodedAudio> | AsyncIterable<DecodedAudio>,
-  { skip, header }: OggStream,
-  path: string,
-): AsyncGenerator<DecodedAudio, void, undefined> {
-  let at = -skip;
-  for await (const { channelSamples, sampleRateHz } of pieces) {
-    const [start, end] = [Math.max(0, -at), Math.max(0, header.samples - at)];
-    at += channelSamples[0].length;
-    const cut = channelSamples.map((channel) => channel.subarray(start, end));
-    if (cut[0].length > 0) yield { channelSamples: cut, sampleRateHz, note: header.note };
-  }
-  if (at < header.samples)
-    throw new StillwaveError(
-      `${path}: damaged: its pages count ${header.samples} samples, ${at} could be decoded; fetch or convert it again`,
-    );
 }

@@ -2,8 +2,8 @@
 import { StillwaveError, UsageError } from "../errors.ts";
 import { type AudioFile, readAudioFile, withAudioFile } from "./audio-file.ts";
 import { decodeBytes, type MonoAudio, monoOf } from "./decode.ts";
-import type { DecodedAudio } from "./decoded.ts";
-import { readFlacSegment } from "./flac/seek.ts";
+import type { AudioHeader, DecodedAudio } from "./decoded.ts";
+import { FlacSegments } from "./flac/seek.ts";
 import { beginning, readLayout } from "./header.ts";
 import { isPcm } from "./pcm/decode.ts";
 import { bytesPerFrame, convertSamples, type PcmLayout } from "./pcm/samples.ts";
@@ -18,18 +18,34 @@ export async function decodeSegment(path: string, segment: Segment, wantedHz?: n
   const { start, samples, sampleRateHz } = segment;
   if (!(Number.isSafeInteger(start) && start >= 0 && Number.isSafeInteger(samples) && samples > 0))
     throw new UsageError(`${path}: no segment: ${samples} samples from ${start} on; give whole numbers, not negative`);
-  const decoded = await withAudioFile(path, (file) => readPart(file, segment));
+  const decoded = await withAudioFile(path, async (file) => (await openParts(file))?.read(segment));
   if (!decoded) return cut(await decodeBytes(await readAudioFile(path), path, wantedHz), segment, path);
   if (decoded.sampleRateHz !== sampleRateHz) throw otherRate(decoded.sampleRateHz, segment, path);
   return monoOf(decoded, path, start);
 }
 
-async function readPart(file: AudioFile, segment: Segment): Promise<DecodedAudio | undefined> {
+/** A file of which parts can be read: where its samples are is known, and need not be looked for again. */
+export interface AudioParts {
+  readonly header: AudioHeader;
+  /**
+   * Undefined where only decoding the whole file would tell.
+   * @throws StillwaveError if the segment is not inside the recording
+   */
+  read(segment: Segment): Promise<DecodedAudio | undefined>;
+}
+
+/** @returns undefined for formats that are decoded from their start. */
+export async function openParts(file: AudioFile): Promise<AudioParts | undefined> {
   const begun = await beginning(file);
   if (!begun) return undefined;
   const { format, audio, head } = begun;
-  if (isPcm(format)) return readPcmSegment(audio, await readLayout(format, audio), segment);
-  return format === "flac" ? readFlacSegment(audio, head, segment) : undefined;
+  if (isPcm(format)) {
+    const layout = await readLayout(format, audio);
+    return { header: layout, read: (segment) => readPcmSegment(audio, layout, segment) };
+  }
+  if (format !== "flac") return undefined;
+  const reader = await FlacSegments.open(audio, head);
+  return reader && { header: reader.header, read: (segment) => reader.read(segment) };
 }
 
 async function readPcmSegment(file: AudioFile, layout: PcmLayout, segment: Segment): Promise<DecodedAudio> {

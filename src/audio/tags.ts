@@ -41,7 +41,7 @@ export function findAudio(bytes: Uint8Array, path: string): FoundAudio {
 }
 
 /**
- * Bytes before the audio: any number of ID3v2 and APE tags, and zeros where a tag or an MPEG frame follows them. More than
+ * Bytes before the audio: any number of ID3v2 and APE tags, and zeros where a tag or audio follows them. More than
  * `bytes` has if a tag goes on beyond them.
  */
 export function bytesBeforeAudio(bytes: Uint8Array): number {
@@ -51,7 +51,7 @@ export function bytesBeforeAudio(bytes: Uint8Array): number {
     const tag = id3Length(rest) || apeLengthAtStart(rest);
     const zeros = tag === 0 ? zerosAtStart(rest) : 0;
     const follows = rest.subarray(zeros);
-    const isPadding = zeros > 0 && (isMpegSync(follows) || id3Length(follows) > 0 || apeLengthAtStart(follows) > 0);
+    const isPadding = zeros > 0 && (beginsAudio(follows) || id3Length(follows) > 0 || apeLengthAtStart(follows) > 0);
     const length = isPadding ? zeros : tag;
     if (length === 0) return at;
     at += length;
@@ -111,4 +111,8 @@ function tagLengthAtEnd(bytes: Uint8Array): number {
   return /^\d{6}$/.test(digits) ? Number(digits) + LYRICS3_END_BYTES : 0;
 }
 
-const isMpegSync = (bytes: Uint8Array) => bytes[0] === 0xff && (bytes[1] & 0xe0) === 0xe0;
+/** What files of the formats that have a name begin with; an MP4 file may itself begin with zeros. */
+const MAGICS = ["fLaC", "OggS", "RIFF", "RIFX", "RF64", "BW64", "riff", "FORM", ".snd", "dns."];
+
+const beginsAudio = (bytes: Uint8Array) =>
+  (bytes[0] === 0xff && (bytes[1] & 0xe0) === 0xe0) || MAGICS.some((magic) => textAt(bytes, 0, magic));

@@ -65,6 +65,7 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
   const { openTranscriber } = await import("../superb/run/transcribe.ts");
   const { listSources } = await import("../extract/sources.ts");
   const { SAMPLE_RATE_HZ } = await import("../audio/index.ts");
+  const { BadFiles, describeBad, reasonOf } = await import("../data/bad-files.ts");
   const { StillwaveError, UsageError } = await import("../errors.ts");
   const { upstream, device, threads, onBadFile, nbest, window, overlap } = flags;
   const decoding = decodingOf(flags);
@@ -74,22 +75,27 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
   const onNote = (text: string) => output.note(printable(text));
   sources.notes.forEach(onNote);
   const transcriber = await openTranscriber({ run, device, threads, decoding, upstream, window, overlap, onNote });
+  const bad = new BadFiles();
+  for (const { path, reason, segment } of sources.badFiles) bad.add(path, reason, segment);
+  let used = 0;
   try {
     for (const source of sources.utterances) {
       const { path, samples } = source;
       try {
         const results = await transcriber.transcribeFile(source, nbest);
         print(source, samples / SAMPLE_RATE_HZ, results, flags, output);
+        used++;
       } catch (error) {
-        if (!(error instanceof StillwaveError)) throw error;
-        const named = error.message.startsWith(path) ? error.message : `${path}: ${error.message}`;
-        if (onBadFile === "stop") throw new StillwaveError(named);
-        output.note(printable(`left out: ${named}`));
+        const file = { path, segment: source.segment, reason: reasonOf(error, path) };
+        if (onBadFile === "stop") throw new StillwaveError(describeBad(file));
+        bad.add(path, file.reason, source.segment);
+        output.note(printable(`left out: ${describeBad(file)}`));
       }
     }
   } finally {
     await transcriber.dispose();
   }
+  bad.throwUnlessUsed(used);
   return 0;
 }
 

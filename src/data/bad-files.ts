@@ -1,6 +1,7 @@
 // Files that cannot be used: collected with their reason, reported together in one error.
 import type { Segment } from "../audio/segment.ts";
 import { StillwaveError } from "../errors.ts";
+import { isOutOfFiles } from "../files.ts";
 import { nameOf, type RecordingPart } from "./recording.ts";
 
 /** A file, or the part of it, that cannot be used. */
@@ -16,10 +17,10 @@ const NAMED = 10;
 
 /**
  * The reason a user error gives, without the path that it starts with. Anything that is not a user error
- * (a broken invariant of ours) is thrown on.
+ * (a broken invariant of ours), or no fault of the file, is thrown on.
  */
 export function reasonOf(error: unknown, path: string): string {
-  if (!(error instanceof StillwaveError)) throw error;
+  if (!(error instanceof StillwaveError) || isOutOfFiles(error)) throw error;
   return error.message.startsWith(`${path}: `) ? error.message.slice(path.length + 2) : error.message;
 }
 
@@ -50,6 +51,11 @@ export class BadFiles {
       .map((file) => `  ${describeBad(file)}`);
     if (this.files.length > NAMED) lines.push(`  and ${this.files.length - NAMED} more`);
     return lines.join("\n");
+  }
+
+  /** @throws StillwaveError: of what a command was given nothing could be used, whatever it was told to skip. */
+  throwUnlessUsed(used: number): void {
+    if (used === 0) throw new StillwaveError(`none of the files can be used\n${this.describe()}`);
   }
 
   /** @throws StillwaveError naming the first ten, if there is any. */

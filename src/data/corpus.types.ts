@@ -22,6 +22,8 @@ interface Recording {
   readonly path: string;
   readonly speaker?: string;
   readonly transcript?: string;
+  /** Its phones, parted by spaces, where a list gives them. */
+  readonly phones?: string;
   readonly split?: string;
 }
 

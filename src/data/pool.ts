@@ -3,15 +3,19 @@ import { StillwaveError, UsageError } from "../errors.ts";
 import type { DecodedBatch, PlannedBatch, ProbeResult } from "./corpus.types.ts";
 import { probeFile } from "./decode-batch.ts";
 import type { Keeping } from "./kept/keeping.ts";
-import { DecodingThreads, ThreadDeath } from "./threads.ts";
+import { entryBeside, ThreadDeath, Threads } from "./threads.ts";
 
 const MAX_WORKERS = 64;
+
+export type DecodingTask = { kind: "batch"; plan: PlannedBatch; keeping?: Keeping } | { kind: "probe"; path: string };
+export type DecodingResult = DecodedBatch | ProbeResult;
+type DecodingThreads = Threads<DecodingTask, DecodingResult>;
 
 /** By number of threads. */
 const pools = new Map<number, DecodingThreads>();
 
 function poolOf(workers: number): DecodingThreads {
-  const pool = pools.get(workers) ?? new DecodingThreads(workers);
+  const pool = pools.get(workers) ?? new Threads(entryBeside("worker", import.meta.url), { most: workers });
   pools.set(workers, pool);
   return pool;
 }
@@ -37,7 +41,7 @@ export async function decodeInWorker(
   signal: AbortSignal,
 ): Promise<DecodedBatch> {
   try {
-    return (await poolOf(workers).run({ kind: "batch", ...task }, signal)) as DecodedBatch;
+    return (await poolOf(workers).run({ kind: "batch", ...task }, { signal })) as DecodedBatch;
   } catch (error) {
     if (!(error instanceof ThreadDeath)) throw error;
     const paths = task.plan.items.map(({ path }) => `  ${path}`).join("\n");

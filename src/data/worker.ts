@@ -1,21 +1,18 @@
 // Entry point of a decoding thread: answers one task at a time, and hands sample memory over without copying.
 import { parentPort } from "node:worker_threads";
 import { decodeBatch, probeFile } from "./decode-batch.ts";
-import type { ThreadAnswer, ThreadTask } from "./threads.ts";
+import type { DecodingResult, DecodingTask } from "./pool.ts";
+import { answerOf } from "./threads.ts";
 
 // third-party decoders complain on the console about files that are reported as bad anyway
 console.error = () => {};
 console.warn = () => {};
 
-parentPort?.on("message", async (task: ThreadTask) => {
-  let answer: ThreadAnswer;
-  const transfer: ArrayBuffer[] = [];
-  try {
-    const result = task.kind === "batch" ? await decodeBatch(task.plan, task.keeping) : await probeFile(task.path);
-    if ("batch" in result) transfer.push(result.batch.waves.buffer as ArrayBuffer);
-    answer = { result };
-  } catch (error) {
-    answer = { error: (error as Error).stack ?? String(error) };
-  }
+parentPort?.on("message", async (task: DecodingTask) => {
+  const answer = await answerOf<DecodingResult>(() =>
+    task.kind === "batch" ? decodeBatch(task.plan, task.keeping) : probeFile(task.path),
+  );
+  const transfer =
+    "result" in answer && "batch" in answer.result ? [answer.result.batch.waves.buffer as ArrayBuffer] : [];
   parentPort?.postMessage(answer, transfer);
 });

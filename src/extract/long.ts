@@ -7,11 +7,12 @@ import { type PlacedBytes, writeFileAtomic } from "../files.ts";
 import { frameCount } from "../models/config.ts";
 import type { ModelWindows } from "../upstream/windows/layers.ts";
 import { keptRows, type WindowSettings, type WindowStates } from "../upstream/windows/plan.ts";
+import { valueProblem } from "./batch-states.ts";
 import type { ExtractRecord } from "./manifest.ts";
 import { npyHead } from "./npy.ts";
 import type { Intent } from "./settings.ts";
 import type { Source } from "./sources.ts";
-import { fileOf, recordOf, valueProblem } from "./write.ts";
+import { fileOf, recordOf } from "./write.ts";
 
 /** Where a recording is written to, and how. */
 export interface LongTarget {

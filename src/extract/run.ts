@@ -1,24 +1,23 @@
 // Extracts hidden states of many utterances to files: batched by length, padded frames cut off, resumable, atomic.
 import { SAMPLE_RATE_HZ } from "../audio/index.ts";
-import { describeBad, reasonOf } from "../data/bad-files.ts";
+import { BadFiles, describeBad, type OnBadFile, reasonOf } from "../data/bad-files.ts";
+import type { Batch } from "../data/batch.ts";
 import { type BadFile, closeDecodingThreads, type PlannedBatch, prefetchBatches } from "../data/index.ts";
 import { StillwaveError } from "../errors.ts";
 import { makeFolder, refusalOf } from "../files.ts";
-import type { HostArray } from "../graph/array.ts";
 import { receptiveField } from "../models/config.ts";
-import { type PaddedWaveforms, padWaveforms } from "../models/waveform.ts";
-import { hasGrown, memoryProblem } from "../upstream/batches.ts";
-import { createModel, type Model } from "../upstream/model.ts";
-import { runSound } from "../upstream/unsound.ts";
+import { memoryProblem } from "../upstream/batches.ts";
 import { ModelWindows } from "../upstream/windows/layers.ts";
 import { isLong } from "../upstream/windows/plan.ts";
+import type { BatchStates } from "./batch-states.ts";
 import { batchNotes, planBatches } from "./batches.ts";
+import { openLanes } from "./lanes.ts";
 import { type LongProgress, writeLong } from "./long.ts";
 import { ExtractManifest, type ExtractRecord } from "./manifest.ts";
 import { type ExtractFilesOptions, type Intent, intentOf, settingsFor } from "./settings.ts";
 import { listSources, type Source } from "./sources.ts";
 import { checkTarget } from "./target.ts";
-import { checkedStates, fileOf, writeStates } from "./write.ts";
+import { fileOf, writeStates } from "./write.ts";
 
 export type ExtractEvent =
   | {
@@ -48,7 +47,7 @@ export type ExtractEvent =
 /**
  * Extracts. Utterances whose audio, model and options are unchanged since an earlier run are skipped; batches are the
  * same whether a run was interrupted or not, and so are the numbers.
- * @throws StillwaveError naming bad files (`stop`), UsageError where the folder holds features made otherwise, or files
+ * @throws StillwaveError naming bad files (`stop`, or where all are), UsageError where the folder holds features made otherwise, or files
  * in the way (unless `force`)
  */
 export async function* extractFiles(options: ExtractFilesOptions): AsyncGenerator<ExtractEvent, void, undefined> {
@@ -67,11 +66,10 @@ export async function* extractFiles(options: ExtractFilesOptions): AsyncGenerato
     seconds: secondsOf(fitting),
     remainingSeconds: secondsOf(todo.values()),
   };
-  const model = createModel(options.model, options.runtime, hasGrown);
   let written = 0;
   let seconds = 0;
   try {
-    for await (const { record, bad, window } of extractAll(options, job, model)) {
+    for await (const { record, bad, window } of extractAll(options, job)) {
       if (bad) yield { kind: "note", text: `left out: ${describeBad(bad)}` };
       if (window) yield { kind: "window", ...window };
       if (!record) continue;
@@ -83,12 +81,18 @@ export async function* extractFiles(options: ExtractFilesOptions): AsyncGenerato
     try {
       await manifest.close();
     } finally {
-      await model.dispose();
       await closeDecodingThreads();
     }
   }
   const kind = signal?.aborted && todo.size > 0 ? "interrupted" : "done";
+  if (kind === "done") collected(badFiles).throwUnlessUsed(skipped + written);
   yield { kind, outDir, written, skipped, badFiles };
+}
+
+function collected(files: readonly BadFile[]): BadFiles {
+  const all = new BadFiles();
+  for (const { path, reason, segment } of files) all.add(path, reason, segment);
+  return all;
 }
 
 const REMEDY = "leave --window off out (window: off) to read it in windows, or cut it";
@@ -149,15 +153,10 @@ interface Step extends Partial<LongProgress> {
 }
 
 /** Runs the batches, then long recordings one by one, and writes what is to do; ends quietly where the signal ended it. */
-async function* extractAll(
-  options: ExtractFilesOptions,
-  job: Job,
-  model: Model,
-): AsyncGenerator<Step, void, undefined> {
+async function* extractAll(options: ExtractFilesOptions, job: Job): AsyncGenerator<Step, void, undefined> {
   const { signal } = options;
   try {
-    yield* extractBatches(options, job, model);
-    await model.dispose();
+    yield* extractBatches(options, job);
     if (!signal?.aborted) yield* extractLong(options, job);
   } catch (error) {
     if (!signal?.aborted || error instanceof StillwaveError) throw error;
@@ -194,51 +193,63 @@ async function* extractLong(options: ExtractFilesOptions, job: Job): AsyncGenera
   }
 }
 
-/** Runs the batches and writes what is to do of them. */
+/** Runs the batches, several at a time where there are lanes for them, and writes what is to do of them in their order. */
 async function* extractBatches(
-  { outDir, onBadFile = "stop", workers = 1, signal }: ExtractFilesOptions,
-  { intent, manifest, todo, plan, badFiles }: Job,
-  model: Model,
+  { onBadFile = "stop", workers = 1, signal, ...options }: ExtractFilesOptions,
+  job: Job,
 ): AsyncGenerator<Step, void, undefined> {
-  for await (const { batch, bad } of prefetchBatches(plan, { onBadFile, workers, signal })) {
-    if (signal?.aborted) return;
-    badFiles.push(...bad);
-    yield* bad.map((file) => ({ bad: file }));
-    const items = batch.ids.map((_, item) => item);
-    const { sound, unsound } = await runSound(items, (some) => statesOf(model, someOf(batch, some), intent));
-    for (const { item, error } of unsound) {
-      const file = { path: batch.paths[item], segment: todo.get(batch.ids[item])?.segment, reason: error.message };
-      if (onBadFile === "stop") throw new StillwaveError(describeBad(file));
-      badFiles.push(file);
-      yield { bad: file };
+  const { intent, plan, badFiles } = job;
+  const lanes = openLanes(options.model, options.runtime, intent, plan);
+  const waiting: Promise<Computed>[] = [];
+  const target = { outDir: options.outDir, onBadFile };
+  try {
+    const ahead = lanes.inWork + workers;
+    for await (const { batch, bad } of prefetchBatches(plan, { onBadFile, workers, ahead, signal })) {
+      if (signal?.aborted) return;
+      badFiles.push(...bad);
+      yield* bad.map((file) => ({ bad: file }));
+      const computed = lanes.compute(batch).then((states) => ({ batch, states }));
+      // a failure is reported when its turn comes; until then it must not count as unhandled
+      computed.catch(() => {});
+      waiting.push(computed);
+      if (waiting.length < lanes.inWork) continue;
+      yield* writeBatch(await waiting.shift()!, target, job);
+      if (signal?.aborted) return;
     }
-    for (const { item, result: arrays } of sound) {
-      const source = todo.get(batch.ids[item]);
-      if (!source) continue;
-      await manifest.claim(fileOf(source, intent));
-      const record = await writeStates(outDir, source, arrays, intent);
-      await manifest.add(record);
-      todo.delete(source.id);
-      yield { record };
+    for (const computed of waiting) {
+      yield* writeBatch(await computed, target, job);
+      if (signal?.aborted) return;
     }
-    if (signal?.aborted) return;
+  } finally {
+    await lanes.close();
   }
 }
 
-/** The chosen states of every item of a batch, or what is wrong with them. */
-async function statesOf(
-  model: Model,
-  batch: PaddedWaveforms,
-  intent: Intent,
-): Promise<(HostArray[] | StillwaveError)[]> {
-  const out = await model.extract(batch, { isolate: intent.settings.isolate });
-  return batch.samples.map((_, item) => checkedStates(model, out, item, intent));
+interface Computed {
+  readonly batch: Batch;
+  readonly states: BatchStates;
 }
 
-/** Items of a batch, padded to the longest of them. */
-function someOf({ wave, paddedSamples, samples }: PaddedWaveforms, items: readonly number[]): PaddedWaveforms {
-  if (items.length === samples.length) return { wave, paddedSamples, samples };
-  return padWaveforms(items.map((item) => wave.subarray(item * paddedSamples, item * paddedSamples + samples[item])));
+async function* writeBatch(
+  { batch, states }: Computed,
+  { outDir, onBadFile }: { readonly outDir: string; readonly onBadFile: OnBadFile },
+  { intent, manifest, todo, badFiles }: Job,
+): AsyncGenerator<Step, void, undefined> {
+  for (const { item, reason } of states.unsound) {
+    const file = { path: batch.paths[item], segment: todo.get(batch.ids[item])?.segment, reason };
+    if (onBadFile === "stop") throw new StillwaveError(describeBad(file));
+    badFiles.push(file);
+    yield { bad: file };
+  }
+  for (const { item, arrays } of states.sound) {
+    const source = todo.get(batch.ids[item]);
+    if (!source) continue;
+    await manifest.claim(fileOf(source, intent));
+    const record = await writeStates(outDir, source, arrays, intent);
+    await manifest.add(record);
+    todo.delete(source.id);
+    yield { record };
+  }
 }
 
 const secondsOf = (sources: Iterable<Source>) =>

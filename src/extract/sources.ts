@@ -58,7 +58,7 @@ export async function listSources(
     notes.push(...corpus.warnings);
   }
   if (onBadFile === "stop") bad.throwIfAny(found.length + bad.count);
-  if (found.length === 0) throw new StillwaveError(`none of the files can be used\n${bad.describe()}`);
+  bad.throwUnlessUsed(found.length);
   notes.unshift(...describeNotes(fileNotes));
   return { utterances: await withTimes(unique(found)), badFiles: bad.sorted(), notes };
 }

@@ -2,52 +2,14 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { writeSafetensors } from "../checkpoint/index.ts";
-import { StillwaveError } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
 import type { HostArray } from "../graph/array.ts";
-import type { Extraction, Model } from "../upstream/model.ts";
-import { stateOf } from "../upstream/states.ts";
 import type { ExtractRecord } from "./manifest.ts";
 import { encodeNpy } from "./npy.ts";
-import { type Intent, type Settings, settingsFor } from "./settings.ts";
+import { type Intent, settingsFor } from "./settings.ts";
 import type { Source } from "./sources.ts";
 
 export const fileOf = ({ id }: Source, { format }: Intent) => `${id}.${format}`;
-
-/**
- * The chosen states of item `item` without its padded frames, each [frames, dim]; an error, not thrown, for a value that the
- * format cannot hold, or that is no number.
- */
-export function checkedStates(
-  { config }: Pick<Model, "config">,
-  out: Extraction,
-  item: number,
-  { states, settings }: Intent,
-): HostArray[] | StillwaveError {
-  const frames = out.validFrames[item];
-  const arrays: HostArray[] = [];
-  for (const state of states) {
-    const { shape, data: all } = stateOf(config, out, state);
-    const [, time, dim] = shape as [number, number, number];
-    const start = item * time * dim;
-    const data = all.subarray(start, start + frames * dim);
-    const problem = valueProblem(data, settings);
-    if (problem) return new StillwaveError(`layer ${state.number} holds ${problem}`);
-    arrays.push({ shape: [frames, dim], data });
-  }
-  return arrays;
-}
-
-/** The first value that cannot be stored, and why. */
-export function valueProblem(data: Float32Array, { dtype }: Pick<Settings, "dtype">): string | undefined {
-  const limit = dtype === "float16" ? 65519 : Number.MAX_VALUE;
-  // a plain loop: with a function for every value this is a tenth of an extraction
-  let at = 0;
-  while (at < data.length && Math.abs(data[at]) <= limit) at++;
-  if (at === data.length) return undefined;
-  const bad = data[at];
-  return `${bad}${Number.isFinite(bad) ? ", beyond float16; extract float32" : "; the audio (samples far too large) or the model is damaged"}`;
-}
 
 /** Writes `arrays` of `source` into `outDir`; returns what the manifest shall say. */
 export async function writeStates(

@@ -28,5 +28,7 @@ export interface Runtime {
   readonly device: Device | "wasm";
   /** ONNX Runtime's version, or the XLA plugin's, for run records. */
   readonly version: string;
+  /** Threads of the CPU that one operation uses; undefined where others compute, or all runtimes of a process share them. */
+  readonly threads?: number;
   compile(graph: Graph): Promise<Executable>;
 }

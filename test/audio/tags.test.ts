@@ -86,6 +86,27 @@ describe("before the audio", () => {
   });
 });
 
+// ffmpeg and sox read such FLAC, sox such Vorbis too
+test.each([
+  ["zeros", new Uint8Array(500)],
+  ["as many zeros as are read first", new Uint8Array(4096)],
+  ["nearly as many", new Uint8Array(4082)],
+  ["many zeros", new Uint8Array(100_003)],
+  ["zeros and ID3v2", concat(new Uint8Array(300), id3(30))],
+])("%s before FLAC, WAV and Ogg", async (_, front) => {
+  for (const name of ["mono-8bit.flac", "speech.wav", "speech.ogg", "speech.oga", "speech.opus"]) {
+    const path = write(concat(front, fixtureBytes(name)));
+    const plain = await decodeAudio(fixture(name));
+    expect(await decodeAudio(path)).toEqual(plain);
+    expect(await probeAudio(path)).toEqual(await probeAudio(fixture(name)));
+  }
+  for (const name of ["mono-8bit.flac", "speech.wav"]) {
+    const path = write(concat(front, fixtureBytes(name)));
+    const part = await decodeSegment(path, { start: 100, samples: 50, sampleRateHz: 16000 });
+    expect(part.samples).toEqual((await decodeAudio(fixture(name))).samples.slice(100, 150));
+  }
+});
+
 describe("behind the audio", () => {
   test.each([
     ...["speech.mp3", "mono-8bit.flac"].flatMap((name) => BEHINDS.map(([what, tag]) => [name, what, tag] as const)),

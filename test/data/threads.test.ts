@@ -1,12 +1,13 @@
 // The pool of decoding threads: an idle thread that is being ended gets no more work.
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { DecodingThreads } from "../../src/data/threads.ts";
+import { entryBeside, Threads } from "../../src/data/threads.ts";
 
+const worker = entryBeside("worker", new URL("../../src/data/threads.ts", import.meta.url).href);
 const path = fileURLToPath(new URL("../audio/fixtures/", import.meta.url));
 
 test("work that arrives while an idle thread ends is answered by another thread", async () => {
-  const pool = new DecodingThreads(1, 20);
+  const pool = new Threads(worker, { most: 1, idleMs: 20 });
   const task = { kind: "probe", path: `${path}no-such-file.wav` } as const;
   for (let round = 0; round < 3; round++) {
     expect(await pool.run(task)).toHaveProperty("reason");

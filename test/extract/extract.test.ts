@@ -26,7 +26,7 @@ import { initParameters } from "../../src/models/init.ts";
 import { Random } from "../../src/random.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/node/index.ts";
 import { createModel } from "../../src/upstream/model.ts";
-import { concat, fixtureBytes, wav16 } from "../audio/signals.ts";
+import { concat, fixtureBytes, wav16, wavFile } from "../audio/signals.ts";
 
 const config: ModelConfig = {
   family: "student",
@@ -125,6 +125,31 @@ describe("numbers", () => {
       expect([...data]).toEqual(expected);
     }
     await upstream.dispose();
+  });
+
+  test("batches side by side on threads: the same files, written in the same order, whatever fails among them", async () => {
+    const folder = join(root, "lanes");
+    mkdirSync(folder);
+    for (let i = 0; i < 9; i++) writeWav(join(folder, `a${i}.wav`), 16000 + 1733 * ((5 * i) % 9));
+    const loud = Float32Array.from({ length: 20000 }, (_, i) => Math.sin(i / 7) * 1e38);
+    writeFileSync(join(folder, "huge.wav"), wavFile({ code: 3, bits: 32, data: new Uint8Array(loud.buffer) }));
+    const [one, many] = [fresh(), fresh()];
+    const options = { inputs: [folder], batchSeconds: 2, onBadFile: "skip" } as const;
+    const order = (events: ExtractEvent[]) =>
+      events.flatMap((event) => (event.kind === "file" ? event.record.id : event.kind === "note" ? event.text : []));
+    const alone = await run(one, options);
+    const threaded = await createRuntime({ threads: 3 });
+    expect(threaded.threads).toBe(3);
+    const beside = await run(many, { ...options, runtime: threaded, workers: 1 });
+    expect(order(beside)).toEqual(order(alone));
+    expect(order(beside).filter((text) => text.startsWith("a"))).toHaveLength(9);
+    expect(order(beside).filter((text) => /huge\.wav: layer 0 holds NaN/.test(text))).toHaveLength(1);
+    expect(hashes(many)).toEqual(hashes(one));
+    expect(endOf(beside)).toMatchObject({ kind: "done", written: 9, skipped: 0 });
+    const stop = run(fresh(), { ...options, runtime: threaded, onBadFile: "stop" });
+    await expect(stop).rejects.toThrow(/huge\.wav: layer 0 holds NaN/);
+    const only = run(fresh(), { ...options, inputs: [join(folder, "huge.wav")] });
+    await expect(only).rejects.toThrow(/none of the files can be used\n.*huge\.wav: layer 0 holds NaN/);
   });
 
   test("parts of a file that a list names: the states of these samples, made again when the part changes", async () => {

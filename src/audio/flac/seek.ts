@@ -23,41 +23,62 @@ interface Located {
   readonly frame: FlacFrame;
 }
 
-/**
- * The samples of `segment`, scaled as `decodeFlac` scales them. Undefined where the frames do not say their places, or one
- * is damaged: the whole file can be decoded then, or its damage named.
- * @param head the file's first bytes, STREAMINFO among them
- * @throws StillwaveError if the segment is not inside the recording.
- */
-export async function readFlacSegment(
-  file: AudioFile,
-  head: Uint8Array,
-  segment: Segment,
-): Promise<DecodedAudio | undefined> {
-  const header = parseFlacHeader(head, file.path);
-  if (header.samples === 0) return undefined;
-  checkInside(segment, header.samples, file.path);
-  const frames = new FrameFile(file, header);
-  const first = await frames.afterMetadata();
-  const beginning = first === undefined ? undefined : await frames.frameAt(first);
-  if (beginning?.start !== 0) return undefined;
-  const channelSamples = Array.from({ length: header.channels }, () => new Float32Array(segment.samples));
-  const scale = 2 ** -(header.bitsPerSample - 1);
-  const end = segment.start + segment.samples;
-  let here = await lastBefore(frames, beginning, segment.start);
-  for (;;) {
-    const next = here.start + here.frame.blockSamples;
-    for (const [c, into] of channelSamples.entries()) copyPart(here, c, segment, into, scale);
-    if (next >= end) return { channelSamples, sampleRateHz: header.sampleRateHz };
-    const following = await frames.frameAt(here.at + here.frame.bytes);
-    if (following?.start !== next) return undefined;
-    here = following;
+/** A FLAC file whose frames say their places. */
+export class FlacSegments {
+  readonly header: FlacHeader;
+  private readonly frames: FrameFile;
+  private readonly first: Located;
+  /** The frame that the last segment ended in, where the next one usually begins. */
+  private last: Located;
+
+  private constructor(header: FlacHeader, frames: FrameFile, first: Located) {
+    this.header = header;
+    this.frames = frames;
+    this.first = first;
+    this.last = first;
+  }
+
+  /**
+   * Undefined where the stream does not say its length, or its frames not their places.
+   * @param head the file's first bytes, STREAMINFO among them
+   */
+  static async open(file: AudioFile, head: Uint8Array): Promise<FlacSegments | undefined> {
+    const header = parseFlacHeader(head, file.path);
+    if (header.samples === 0) return undefined;
+    const frames = new FrameFile(file, header);
+    const at = await frames.afterMetadata();
+    const first = at === undefined ? undefined : await frames.frameAt(at);
+    return first?.start === 0 ? new FlacSegments(header, frames, first) : undefined;
+  }
+
+  /**
+   * The samples of `segment`, scaled as `decodeFlac` scales them. Undefined where a frame is damaged: the whole file can be
+   * decoded then, and its damage named.
+   * @throws StillwaveError if the segment is not inside the recording.
+   */
+  async read(segment: Segment): Promise<DecodedAudio | undefined> {
+    const { samples, channels, bitsPerSample, sampleRateHz } = this.header;
+    checkInside(segment, samples, this.frames.path);
+    const channelSamples = Array.from({ length: channels }, () => new Float32Array(segment.samples));
+    const scale = 2 ** -(bitsPerSample - 1);
+    const end = segment.start + segment.samples;
+    const from = this.last.start <= segment.start ? this.last : this.first;
+    let here = await lastBefore(this.frames, from, segment.start);
+    for (;;) {
+      const next = here.start + here.frame.blockSamples;
+      for (const [c, into] of channelSamples.entries()) copyPart(here, c, segment, into, scale);
+      this.last = here;
+      if (next >= end) return { channelSamples, sampleRateHz };
+      const following = await this.frames.frameAt(here.at + here.frame.bytes);
+      if (following?.start !== next) return undefined;
+      here = following;
+    }
   }
 }
 
 /** A frame at or before `sample`, close to it in the file. */
-async function lastBefore(frames: FrameFile, beginning: Located, sample: number): Promise<Located> {
-  let low = beginning;
+async function lastBefore(frames: FrameFile, from: Located, sample: number): Promise<Located> {
+  let low = from;
   let high = frames.bytes;
   while (high - low.at > CHUNK_BYTES && low.start + low.frame.blockSamples <= sample) {
     const middle = Math.floor((low.at + high) / 2);
@@ -79,6 +100,7 @@ function copyPart({ start, frame }: Located, c: number, segment: Segment, into: 
 /** The frames of a file, read through a window. */
 class FrameFile {
   readonly bytes: number;
+  readonly path: string;
   private readonly file: AudioFile;
   private readonly header: FlacHeader;
   private window: Uint8Array = new Uint8Array(0);
@@ -88,6 +110,7 @@ class FrameFile {
     this.file = file;
     this.header = header;
     this.bytes = file.bytes;
+    this.path = file.path;
   }
 
   /** Where the first frame begins; undefined if the metadata does not end. */

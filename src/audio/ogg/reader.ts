@@ -10,6 +10,13 @@ export type OggFormat = "ogg-opus" | "ogg-vorbis" | "ogg-flac";
 /** What to do about a file that is not whole. */
 export const AGAIN = "fetch or convert it again";
 
+/**
+ * Programs that cut without decoding write such pages, ffmpeg -ss with -c copy among them. RFC 7845 (section 4.3) and
+ * libopusfile refuse them, and what ffmpeg reads of them is neither what it holds nor what it counts.
+ */
+const CUT_AT_START =
+  "its first page of audio counts fewer samples than it holds, as a cut without decoding leaves it (-c copy); cut it again from the original with decoding";
+
 /** "\x7fFLAC", version and number of header packets, before the native stream begins. */
 export const FLAC_MAPPING_BYTES = 9;
 
@@ -95,8 +102,7 @@ export class OggReader {
     let skip = this.preSkip;
     if (start < 0) {
       // a stream of one page may be shortened at its end; a longer one, in Vorbis alone, at its beginning (Vorbis I, A.2)
-      if (this.audioPages > 1 && this.format !== "ogg-vorbis")
-        this.fail("its first page of audio counts fewer samples than it holds");
+      if (this.audioPages > 1 && this.format !== "ogg-vorbis") this.fail(CUT_AT_START);
       if (this.audioPages > 1) skip -= start;
       start = 0;
     }
@@ -130,7 +136,8 @@ export class OggReader {
 
   private refuseSeveral(): never {
     throw new StillwaveError(
-      `${this.path}: Ogg with several streams, one after or inside another; split it or convert it to FLAC first`,
+      `${this.path}: Ogg with several streams, one after or inside another, of which some programs read all and some the first; ` +
+        "split it, or join it in one: ffmpeg -i in.ogg out.flac",
     );
   }
 

@@ -3,6 +3,7 @@ import { StillwaveError } from "../../errors.ts";
 import type { DecodedAudio } from "../decoded.ts";
 import { parseAiffHeader } from "./aiff.ts";
 import { parseAuHeader } from "./au.ts";
+import { withoutChunksBehind } from "./extent.ts";
 import { convertSamples, type PcmLayout } from "./samples.ts";
 import { parseW64Header } from "./w64.ts";
 import { parseWavHeader } from "./wav.ts";
@@ -23,5 +24,5 @@ export const pcmHeader = (container: PcmContainer): ParseHeader => PARSERS[conta
 export function decodePcm(container: PcmContainer, bytes: Uint8Array, path: string): DecodedAudio {
   const layout = pcmHeader(container)(bytes, bytes.length, path);
   if (!layout) throw new StillwaveError(`${path}: truncated in its header`);
-  return convertSamples(bytes, layout);
+  return convertSamples(bytes, withoutChunksBehind(layout, bytes, bytes.length));
 }

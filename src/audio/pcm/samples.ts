@@ -15,6 +15,8 @@ export interface PcmFormat {
 /** Where the samples of a file are and how they are stored. */
 export interface PcmLayout extends PcmFormat, AudioHeader {
   readonly dataOffset: number;
+  /** The header does not say where the samples end: they go on to the end of the file, or to the chunks there. */
+  readonly isStreamed?: boolean;
 }
 
 const SAMPLE_BYTES: Readonly<Record<PcmEncoding, number>> = {
@@ -47,7 +49,7 @@ export function convertSamples(bytes: Uint8Array, layout: PcmLayout): DecodedAud
     for (let i = 0; i < samples; i++, at += step) out[i] = read(at);
     return out;
   });
-  return { channelSamples, sampleRateHz };
+  return { channelSamples, sampleRateHz, note: layout.note };
 }
 
 type Reader = (view: DataView, isLittleEndian: boolean) => (at: number) => number;

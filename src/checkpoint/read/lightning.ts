@@ -11,23 +11,31 @@ import { canonicalFromFairseq, canonicalOf } from "./names.ts";
 import { openStateDict, stateDict, type TorchContent } from "./state-dict.ts";
 import { modelRoot, partOf } from "./wrappers.ts";
 
-/** `modelKey` is where the state dict lies: `state_dict`, or `module` where DeepSpeed wrote it. */
+/**
+ * `modelKey` is where the state dict lies: `state_dict`, or `module` where DeepSpeed wrote it; undefined: it is the whole file.
+ * Names that say of neither student nor teacher are a student's that was saved alone, where its settings are there.
+ */
 export async function openLightning(
   content: TorchContent,
-  modelKey: string,
+  modelKey: string | undefined,
   options: LoadOptions,
 ): Promise<OpenCheckpoint> {
   const { path, root, torch } = content;
-  const state = stateDict(torch, root.get(modelKey), path);
+  const state = stateDict(torch, modelKey === undefined ? root : root.get(modelKey), path);
   const names = [...state.tensors.keys()];
-  if (!names.some(partOf))
+  const part = options.part ?? "student";
+  const isNamed = names.some(partOf);
+  const hyper = modelKey === undefined ? undefined : plain(root.get("hyper_parameters"));
+  const found = part === "student" ? await findSettings(path, hyper) : undefined;
+  if (!isNamed && !found)
     throw new StillwaveError(
       `${path}: a state dict with neither a student nor a teacher; put the config.json of the model beside it, if it is one ` +
         `of Hugging Face's; first names: ${names.slice(0, 3).join(", ")}`,
     );
-  const hyper = plain(root.get("hyper_parameters"));
-  const part = options.part ?? "student";
-  const found = part === "student" ? await findSettings(path, hyper) : undefined;
+  if (part === "student" && !found)
+    throw new StillwaveError(
+      `${path}: no settings of the student inside; put the YAML that training wrote (with a distiller section) beside it`,
+    );
   const metadata = {
     hyper_parameters: hyper ?? null,
     settings: found?.settings ?? null,

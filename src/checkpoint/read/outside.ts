@@ -27,9 +27,10 @@ export function tensorPaths(value: unknown, prefix: string, limit: number): [str
 /** Top-level entries that describe models: objects with fields there were read as plain settings. */
 const SETTINGS_KEYS: readonly unknown[] = ["cfg", "args", "config", "hyper_parameters", "model_cfg", "task_cfg"];
 
-/** What else is in the file beside the model: tensors, and objects that Python would build by running code. */
-export function outsideModel(root: Map<unknown, unknown>, modelKey: string): string[] {
+/** What else is in the file beside the model (all of it where there is no key): tensors, and objects that Python would build by running code. */
+export function outsideModel(root: Map<unknown, unknown>, modelKey: string | undefined): string[] {
   const found: string[] = [];
+  if (modelKey === undefined) return found;
   for (const [key, value] of root) {
     if (key === modelKey || found.length >= MAX_LISTED) continue;
     const object = SETTINGS_KEYS.includes(key) && fieldsOf(value) ? undefined : pickledObject(value);

@@ -24,13 +24,13 @@ export interface StateDict {
 }
 
 /**
- * A torch file whose model is the state dict under `modelKey`. `match` says which model its tensors, by names without
+ * A torch file whose model is the state dict under `modelKey`, or all of it without one. `match` says which model its tensors, by names without
  * wrappers, are. It is called when the model is planned, so that a checkpoint without a usable model can be inspected.
  */
 export function openStateDict(
   { path, file, root }: TorchContent,
   { tensors, others }: StateDict,
-  found: { format: CheckpointFormat; modelKey: string; metadata: Record<string, unknown> },
+  found: { format: CheckpointFormat; modelKey?: string; metadata: Record<string, unknown> },
   match: (tensors: StoredTensors) => Omit<PlanInput, "path" | "fileBytes" | "tensors">,
 ): OpenCheckpoint {
   const { format, modelKey, metadata } = found;

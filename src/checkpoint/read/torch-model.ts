@@ -7,6 +7,7 @@ import type { StoredTensors } from "../formats/tensors.ts";
 import { openTorch, pickleErrorIn } from "../formats/torch.ts";
 import { configFromFairseq, type TeacherKind } from "./config/fairseq.ts";
 import { type Fields, isFields } from "./config/fields.ts";
+import { findSettings } from "./config/lightning-settings.ts";
 import { openLightning } from "./lightning.ts";
 import { canonicalOf } from "./names.ts";
 import { MAX_LISTED, tensorPaths } from "./outside.ts";
@@ -27,7 +28,8 @@ export async function openTorchModel(path: string, options: LoadOptions): Promis
     const torchaudio = isTorchaudio(root);
     const lightning = ["state_dict", "module"].find((key) => isStateDict(root.get(key)));
     if (!torchaudio && lightning) return await openLightning(content, lightning, options);
-    if (options.part === "student") throw new StillwaveError(`${path}: holds one model; there is no student in it`);
+    if (options.part === "student" && !isStateDict(root))
+      throw new StillwaveError(`${path}: holds one model; there is no student in it`);
     if (torchaudio) return openTorchaudio(content);
     if (root.has("model_weight") && root.has("model_cfg")) return openS3prl(content);
     if (isStateDict(root.get("model"))) {
@@ -36,6 +38,8 @@ export async function openTorchModel(path: string, options: LoadOptions): Promis
       return flat ? openWavlm(content) : openFairseq(content);
     }
     const bare = "tensors without a configuration; put the config.json of the model beside the file";
+    if (isStateDict(root) && (await findSettings(path, undefined)))
+      return await openLightning(content, undefined, options);
     return openUnknown(content, isStateDict(root) ? bare : `no known checkpoint layout; top-level keys: ${keys(root)}`);
   } catch (error) {
     await file.close();

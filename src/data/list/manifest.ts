@@ -4,7 +4,7 @@ import { stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { StillwaveError } from "../../errors.ts";
 import type { Listed } from "../corpus.types.ts";
-import { type Line, numberedLines, readText } from "../lines.ts";
+import { numberedLines, readText } from "../lines.ts";
 import { readEntries } from "./entries.ts";
 import {
   type Entry,
@@ -16,9 +16,11 @@ import {
   TRANSCRIPT_NAMES,
   textOf,
 } from "./entry.ts";
+import { isFairseq, parseFairseq } from "./fairseq.ts";
 import { type Item, withIds } from "./items.ts";
-import { KALDI_LIST, listKaldi, listScp, looksLikeScp } from "./kaldi.ts";
+import { KALDI_LIST, kaldiFolders, listKaldi, listScp, looksLikeScp } from "./kaldi.ts";
 import { checkSplits, sortedById } from "./source.ts";
+import { listOfSplit, splitLists } from "./split-lists.ts";
 import { timesOf } from "./times.ts";
 
 const MAX_MANIFEST_BYTES = 512 * 2 ** 20;
@@ -26,17 +28,29 @@ const MAX_MANIFEST_BYTES = 512 * 2 ** 20;
 const CLIPS = "clips";
 
 /**
- * Lists the recordings of a manifest or a Kaldi folder. Relative paths are resolved against the manifest's folder (its
+ * Lists the recordings of a manifest, a Kaldi folder or, by `splits`, a folder of lists that are called after them. Relative paths are resolved against the manifest's folder (its
  * clips/ where they are there), or against the root that the first line of a fairseq manifest gives.
  * @throws StillwaveError with file and line number for anything malformed.
  */
 export async function listManifest(file: string, splits: readonly string[] | undefined): Promise<Listed[]> {
-  const listed = withIds(await readList(file));
+  const listed = withIds(splits && isFolderOfLists(file) ? await readSplits(file, splits) : await readList(file));
   if (listed.length === 0) throw new StillwaveError(`${file}: the manifest lists no files`);
   if (!splits) return sortedById(listed);
   const present = [...new Set(listed.flatMap(({ split }) => split ?? []))].sort();
   checkSplits(splits, present, file);
   return sortedById(listed.filter(({ split }) => split !== undefined && splits.includes(split)));
+}
+
+const isFolderOfLists = (path: string): boolean => kaldiFolders(path).length === 0 && splitLists(path).size > 0;
+
+async function readSplits(folder: string, splits: readonly string[]): Promise<Item[]> {
+  checkSplits(splits, [...splitLists(folder).keys()], folder);
+  const items: Item[] = [];
+  for (const split of splits) {
+    const list = listOfSplit(folder, split);
+    if (list) for (const item of await readList(list)) items.push({ ...item, split });
+  }
+  return items;
 }
 
 async function readList(file: string): Promise<Item[]> {
@@ -76,22 +90,4 @@ export function itemsOf(entries: readonly Entry[], file: string): Item[] {
 const baseOf = (folder: string, name: string): string =>
   !existsSync(resolve(folder, name)) && existsSync(resolve(folder, CLIPS, name)) ? join(folder, CLIPS) : folder;
 
-/** A root without files is one only where it is there: a lone line may as well be a path, or anything. */
-async function isFairseq([first, second]: readonly Line[], file: string): Promise<boolean> {
-  if (first.text.includes("\t")) return false;
-  return second ? second.text.includes("\t") : isFolder(resolve(dirname(file), first.text.trim()));
-}
-
 const isFolder = async (path: string) => (await stat(path).catch(() => undefined))?.isDirectory() === true;
-
-function parseFairseq(lines: readonly Line[], file: string): Item[] {
-  const root = resolve(dirname(file), lines[0].text.trim());
-  return lines.slice(1).map(({ number, text }): Item => {
-    const place = `${file}:${number}`;
-    const cells = text.split("\t");
-    const length = cells.length === 2 ? Number(cells[1]) : Number.NaN;
-    if (!cells[0] || !Number.isInteger(length) || length < 0)
-      throw new StillwaveError(`${place}: expected "relative/path<TAB>samples", got "${text.slice(0, 80)}"`);
-    return { name: cells[0], path: resolve(root, cells[0]), place, declared: { unit: "samples", length } };
-  });
-}

@@ -91,6 +91,7 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   return {
     device,
     version: engine.version,
+    threads: device === "cpu" && engine.kind === "native" ? threads : undefined,
     async compile(graph: Graph): Promise<Executable> {
       const session = await ort.InferenceSession.create(encodeModel(toOnnx(graph)), sessionOptions).catch(failed);
       const executable = createExecutable(graph, session, ort.Tensor, { writesInPlace: engine.kind === "native" });

@@ -105,3 +105,7 @@ export async function readPhones(
   }
   return phones;
 }
+
+/** Phones that a list gives, parted by spaces. */
+export const listedPhones = (text: string, stress: "stressed" | "folded"): string[] =>
+  stress === "folded" ? tokensOf(text).map(foldStress) : tokensOf(text);

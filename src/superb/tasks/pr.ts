@@ -3,7 +3,7 @@ import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Utterance } from "../../data/index.ts";
 import { StillwaveError } from "../../errors.ts";
-import { pronounce, readLexicon, readPhones } from "../labels/lexicon.ts";
+import { listedPhones, pronounce, readLexicon, readPhones } from "../labels/lexicon.ts";
 import { phoneLabels, phoneVocabulary, phoneVocabularyOf } from "../labels/vocabulary.ts";
 import type { DataSettings } from "../recipe/schema.ts";
 import { labelledSplits, listUtterances } from "./splits.ts";
@@ -13,7 +13,7 @@ const SPECIAL = ["<pad>", "<eos>"];
 
 /**
  * Phones of every utterance and the vocabulary: from lexicon files (the benchmark's 74 symbols, or 44 without stress), or
- * from phones.txt, whose phones make the vocabulary.
+ * from the list (fairseq's .phn) or phones.txt, whose phones make the vocabulary.
  */
 async function phonesOf(data: DataSettings, utterances: readonly Utterance[]) {
   const { root, lexicon = [], stress } = data;
@@ -26,6 +26,10 @@ async function phonesOf(data: DataSettings, utterances: readonly Utterance[]) {
     const spoken = utterances.map(({ id, transcript }) => ({ id, transcript: transcript! }));
     const vocabulary = phoneVocabulary(stress ?? "stressed");
     return { phones: pronounce(spoken, await readLexicon(lexicon), vocabulary, stress ?? "stressed"), vocabulary };
+  }
+  if (!data.phones && utterances.every(({ phones }) => phones?.trim())) {
+    const phones = new Map(utterances.map(({ id, phones = "" }) => [id, listedPhones(phones, stress ?? "stressed")]));
+    return { phones, vocabulary: phoneVocabularyOf(phones.values()) };
   }
   const folder = statSync(root).isFile() ? dirname(root) : root;
   const file = data.phones ?? join(folder, "phones.txt");

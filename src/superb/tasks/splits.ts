@@ -8,6 +8,7 @@ import { type BadFile, openCorpus, type Utterance } from "../../data/index.ts";
 import { listSome } from "../../data/lines.ts";
 import { KALDI_LIST, kaldiFolders } from "../../data/list/kaldi.ts";
 import { listManifest } from "../../data/list/manifest.ts";
+import { splitLists } from "../../data/list/split-lists.ts";
 import { type RecordingPart, sharing } from "../../data/recording.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
 import { SPLITS, type Split } from "../labels/classes.ts";
@@ -47,15 +48,16 @@ const splitsOfManifest = async (file: string): Promise<string[]> => [
   ...new Set((await listManifest(file, undefined)).flatMap(({ split }) => split ?? [])),
 ];
 
-/** The folders, or values of a manifest's split column, that each split is made of; empty: dev is to be held out of train. */
+/** The folders, lists, or values of a manifest's split column, that each split is made of; empty: dev is to be held out of train. */
 async function chooseSplits({ root, splits = {} }: DataSettings): Promise<Record<Split, readonly string[]>> {
   const info = await stat(root).catch(() => undefined);
   if (!info)
     throw new StillwaveError(
-      `${root}: no such folder or manifest; --data is a corpus in LibriSpeech's layout, a manifest or a folder of Kaldi folders`,
+      `${root}: no such folder or manifest; --data is a corpus in LibriSpeech's layout, a manifest, or a folder of manifests (train.csv, dev.csv, test.csv) or of Kaldi folders`,
     );
   const isList = info.isFile() || existsSync(join(root, KALDI_LIST));
-  const present = isList ? await splitsOfManifest(root) : await foldersOf(root);
+  const folders = isList ? [] : await foldersOf(root);
+  const present = isList ? await splitsOfManifest(root) : [...folders, ...splitLists(root).keys()];
   const taken = new Map<string, Split>();
   for (const split of SPLITS)
     for (const name of splits[split] ?? []) {
@@ -78,7 +80,7 @@ async function chooseSplits({ root, splits = {} }: DataSettings): Promise<Record
 }
 
 /**
- * Opens the three splits of a corpus in LibriSpeech's layout, or of a manifest with a split column. Where there is no dev, a
+ * Opens the three splits of a corpus in LibriSpeech's layout, of a manifest with a split column, or of a folder of lists. Where there is no dev, a
  * tenth of train is held out.
  * @throws StillwaveError naming the folders there are where a split cannot be told.
  */
@@ -86,12 +88,16 @@ async function openSplits(options: DataSettings): Promise<CorpusSplits> {
   const { root, onBadFile } = options;
   const chosen = await chooseSplits(options);
   const isList = (await stat(root)).isFile() || kaldiFolders(root).length > 0;
-  const kind = isList ? "manifest" : "librispeech";
+  const folders = isList ? [] : await foldersOf(root);
+  const lists = splitLists(root);
   const badFiles: BadFile[] = [];
   const notes: string[] = [];
   const utterances: Record<Split, readonly Utterance[]> = { train: [], dev: [], test: [] };
   for (const split of SPLITS) {
     if (chosen[split].length === 0) continue;
+    // a folder of that name comes first: lists may lie beside those that they were made of
+    const isListed = chosen[split].every((name) => !folders.includes(name) && lists.has(name));
+    const kind = isList || isListed ? "manifest" : "librispeech";
     const corpus = await openCorpus({ kind, path: root, splits: chosen[split] }, { onBadFile });
     utterances[split] = corpus.utterances;
     badFiles.push(...corpus.badFiles);

@@ -33,6 +33,9 @@ describe("transcribe", () => {
     expect(skipped.code).toBe(0);
     expect(skipped.stderr).toMatch(/^left out: .*bad\.wav: sample 1000 is NaN/);
     expect(JSON.parse(skipped.stdout)).toMatchObject({ path: join(audio, "good.flac"), score: null });
+    const none = await stillwave(["transcribe", run, join(audio, "bad.wav"), "--on-bad-file", "skip"]);
+    expect(none).toMatchObject({ code: 1, stdout: "" });
+    expect(none.stderr).toMatch(/none of the files can be used\n {2}.*bad\.wav: sample 1000 is NaN/);
   });
 
   test("enormous samples, and a long recording in windows", async () => {

@@ -85,6 +85,62 @@ describe("phonemes of phones.txt", () => {
     await expect(pr.load(options(root))).rejects.toThrow(`${phones}: no phones of ${missing.length} utterances (${missing.join(", ")})`); // biome-ignore format: one line
   });
 
+  test("of fairseq's lists, one a split: words, letters and phones in files beside them", async () => {
+    const root = speechCorpus();
+    const lists = join(root, "lists");
+    mkdirSync(lists);
+    const walked = { asr: await asr.load(options(root)), pr: await pr.load(options(root)) };
+    const names = { train: "train", dev: "valid", test: "test" };
+    for (const split of SPLITS) {
+      const rows = transcriptsOf(SPEAKERS[split]).map(([id, text]) => {
+        const [speaker, chapter] = id.split("-");
+        const found = walked.pr.utterances[split].find((one) => one.id === id)!;
+        return {
+          row: `${split}/${speaker}/${chapter}/${id}.flac\t${found.samples}`,
+          text,
+          phones: examplePhones.get(id)!,
+        };
+      });
+      const write = (extension: string, lines: readonly string[]) =>
+        writeFileSync(join(lists, `${names[split]}.${extension}`), `${lines.join("\n")}\n`);
+      write("tsv", [root, ...rows.map(({ row }) => row)]);
+      write("phn", rows.map(({ phones }) => phones.join(" "))); // biome-ignore format: one line
+      // letters as fairseq's libri_labels.py writes them
+      if (split === "test") write("ltr", rows.map(({ text }) => `${[...text.replaceAll(" ", "|")].join(" ")} |`)); // biome-ignore format: one line
+      else write("wrd", rows.map(({ text }) => text)); // biome-ignore format: one line
+    }
+    const listed = { asr: await asr.load(options(lists)), pr: await pr.load(options(lists)) };
+    for (const task of ["asr", "pr"] as const)
+      for (const split of SPLITS) {
+        const said = ({ utterances }: TaskData) => utterances[split].map(({ path, reference }) => [path, reference]);
+        expect(said(listed[task])).toEqual(said(walked[task]));
+      }
+    expect(listed.pr.facts.dev.source).toBe("valid");
+    writeFileSync(join(lists, "train.wrd"), "ONE LINE\n");
+    await expect(asr.load(options(lists))).rejects.toThrow(/train\.wrd: 1 lines, .*train\.tsv beside it lists \d+/);
+  });
+
+  test("of CSV lists, one a split, in a folder; twice is an error", async () => {
+    const root = speechCorpus();
+    const lists = join(root, "lists");
+    mkdirSync(lists);
+    for (const split of SPLITS) {
+      const rows = transcriptsOf(SPEAKERS[split]).map(([id, text]) => {
+        const [speaker, chapter] = id.split("-");
+        return `${id},${join(root, split, speaker!, chapter!, `${id}.flac`)},${text}`;
+      });
+      writeFileSync(join(lists, `${split}.csv`), ["ID,wav,wrd", ...rows].join("\n"));
+    }
+    writeFileSync(join(lists, "labels.tsv"), "not read");
+    const [listed, walked] = [await asr.load(options(lists)), await asr.load(options(root))];
+    expect(listed.utterances).toEqual(walked.utterances);
+    writeFileSync(join(lists, "dev.jsonl"), "{}");
+    await expect(asr.load(options(lists))).rejects.toThrow(
+      /dev\.csv and .*dev\.jsonl are both called after split "dev"/,
+    );
+    await expect(asr.load(options(lists, { splits: { train: ["more"] } }))).rejects.toThrow(/no split "more"/);
+  });
+
   test("lie beside a manifest", async () => {
     const root = speechCorpus();
     const files = SPLITS.flatMap((split) =>

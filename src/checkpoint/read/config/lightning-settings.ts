@@ -16,8 +16,11 @@ export interface FoundSettings {
   readonly notes: readonly string[];
 }
 
-/** The student's settings. Those inside the checkpoint (`hyper`) count where there are both. */
-export async function findSettings(path: string, hyper: unknown): Promise<FoundSettings> {
+/**
+ * The student's settings, undefined where there are none. Those inside the checkpoint (`hyper`) count where there are both.
+ * @throws StillwaveError where they cannot be read, or are of several students
+ */
+export async function findSettings(path: string, hyper: unknown): Promise<FoundSettings | undefined> {
   const inside = settingsIn(hyper);
   const beside = await readBeside(dirname(path));
   if (inside) return { settings: inside, source: "hyper_parameters", notes: notesBeside(inside, beside) };
@@ -25,10 +28,7 @@ export async function findSettings(path: string, hyper: unknown): Promise<FoundS
   if (broken) throw new StillwaveError(`${broken.source}: ${broken.problem}`);
   const found = beside.flatMap(({ source, settings }) => (settings ? [{ source, settings }] : []));
   const first = found[0];
-  if (!first)
-    throw new StillwaveError(
-      `${path}: no settings of the student inside; put the YAML that training wrote (with a distiller section) beside it`,
-    );
+  if (!first) return undefined;
   // Several are fine where they describe the same student.
   const identity = ({ settings }: { settings: Fields }) => JSON.stringify([settings.model, settings.distiller]);
   const other = found.find((candidate) => identity(candidate) !== identity(first));
