@@ -172,6 +172,8 @@ export interface Lowering {
   readonly emit: Emitter;
   readonly sizes: ReadonlyMap<string, number>;
   readonly precision: Precision;
+  /** Of the plugin, as PJRT names it: formulations differ. Default: what every one takes. */
+  readonly platform?: string;
 }
 
 /** Writes the operations of one node, whose operands are there already; returns its outputs, in the types they are kept in. */

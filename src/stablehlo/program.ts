@@ -1,7 +1,8 @@
 // StableHLO modules: a program is an emitter's lines between its arguments and its results, as text that any XLA plugin compiles.
 import { evaluateShape } from "../graph/dim.ts";
 import { type Graph, graphInputs } from "../graph/graph.ts";
-import { reachableNodes, type Value } from "../graph/value.ts";
+import { type GraphNode, type NodeOf, reachableNodes, type Value } from "../graph/value.ts";
+import { countReads, findAttention, fits, fusedAttention } from "./attention.ts";
 import { ELEMENT_TYPE, type ElementType, Emitter, showResult, type Tensor } from "./emitter.ts";
 import { type Lowering, lower } from "./lower.ts";
 import type { Precision } from "./precision.ts";
@@ -85,12 +86,33 @@ export type InputTensor = (name: string, value: Value) => Tensor;
 export function lowerGraph(graph: Graph, lowering: Lowering, inputTensor: InputTensor): Map<string, Tensor> {
   const tensors = new Map<Value, Tensor>();
   for (const [name, value] of graphInputs(graph)) tensors.set(value, inputTensor(name, value));
-  for (const node of reachableNodes([...graph.outputs.values()])) {
+  const nodes = reachableNodes([...graph.outputs.values()]);
+  const fused = lowering.platform === "cuda" ? fusing(nodes, graph, tensors) : undefined;
+  for (const node of nodes) {
     if (node.op === "input") continue;
     const operands = node.inputs.map((value: Value) => tensors.get(value) as Tensor);
-    for (const [i, tensor] of lower(node, operands, lowering).entries()) tensors.set(node.outputs[i], tensor);
+    const attention = node.op === "matmul" ? fused?.(lowering.emit, node) : undefined;
+    const results = attention ? [attention] : lower(node, operands, lowering);
+    for (const [i, tensor] of results.entries()) tensors.set(node.outputs[i], tensor);
   }
   return new Map([...graph.outputs].map(([name, value]) => [name, tensors.get(value) as Tensor]));
+}
+
+/** Fused attention in the place of a product that ends one. What it spares stays in the text: compilers drop what nobody reads. */
+function fusing(nodes: readonly GraphNode[], graph: Graph, tensors: ReadonlyMap<Value, Tensor>) {
+  const reads = countReads(nodes, graph.outputs.values());
+  return (emit: Emitter, node: NodeOf<"matmul">): Tensor | undefined => {
+    const found = findAttention(node, reads);
+    if (!found) return undefined;
+    const of = (value: Value) => tensors.get(value) as Tensor;
+    const operands = {
+      query: of(found.query),
+      key: of(found.key),
+      values: of(found.values),
+      bias: of(found.bias),
+    };
+    return fits(operands.query) && fits(operands.values) ? fusedAttention(emit, operands, found.alpha) : undefined;
+  };
 }
 
 /** A graph alone as a program: its inputs are the arguments. @param sizes of every free dimension symbol */

@@ -23,7 +23,7 @@ import {
   validationProgram,
 } from "./program.ts";
 
-export interface DeviceLearnerOptions extends Omit<ProgramOptions, "teacher" | "student"> {
+export interface DeviceLearnerOptions extends Omit<ProgramOptions, "teacher" | "student" | "platform"> {
   readonly teacher: ModelWeights;
   readonly student: ModelWeights;
   /** Micro-batches of an update. With one, gradient and update are one program. */
@@ -63,7 +63,8 @@ export class DeviceLearner implements Learner {
   constructor(client: PjrtClient, options: DeviceLearnerOptions) {
     const { teacher, student, replicas } = options;
     this.options = options;
-    this.programOptions = { ...options, teacher: teacher.config, student: student.config };
+    const platform = process.env.STILLWAVE_FUSED === "0" ? "plain" : client.platform;
+    this.programOptions = { ...options, platform, teacher: teacher.config, student: student.config };
     this.resident = new Resident(client, replicas);
     this.onDevices = new DeviceState(this.resident, student);
     this.state = this.onDevices.host;

@@ -23,6 +23,8 @@ export interface ProgramOptions extends StudentOptions {
   readonly layers: readonly number[];
   readonly optimizer: OptimizerSettings;
   readonly precision: Precision;
+  /** Of the plugin. */
+  readonly platform: string;
   /** Devices that share every batch. */
   readonly replicas: number;
 }
@@ -192,7 +194,7 @@ function speechInputs(writer: ProgramWriter, { items, samples, pcm }: ShardShape
 
 function lowered(
   writer: ProgramWriter,
-  { precision }: ProgramOptions,
+  { precision, platform }: ProgramOptions,
   { items, samples }: ShardShape,
   graph: Parameters<typeof lowerGraph>[0],
   inputs: GraphInputs,
@@ -208,5 +210,5 @@ function lowered(
     if (name.startsWith("dropout.") && inputs.keep) return inputs.keep(name, shape);
     return inputs.target?.get(name) ?? writer.argument(inputs.parameter(name), shape, ELEMENT_TYPE[dtype]);
   };
-  return lowerGraph(graph, { emit: writer.emit, sizes, precision }, inputTensor);
+  return lowerGraph(graph, { emit: writer.emit, sizes, precision, platform }, inputTensor);
 }
