@@ -63,7 +63,7 @@ export class DeviceLearner implements Learner {
   constructor(client: PjrtClient, options: DeviceLearnerOptions) {
     const { teacher, student, replicas } = options;
     this.options = options;
-    const platform = process.env.STILLWAVE_FUSED === "0" ? "plain" : client.platform;
+    const { platform } = client;
     this.programOptions = { ...options, platform, teacher: teacher.config, student: student.config };
     this.resident = new Resident(client, replicas);
     this.onDevices = new DeviceState(this.resident, student);

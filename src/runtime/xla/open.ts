@@ -74,6 +74,8 @@ function prepareEnvironment({ platform, site }: FoundPlugin, threads: number | u
   if (platform === "cpu" && threads !== undefined) env.NPROC ??= String(threads);
   // else halves that are stored are kept as float32 too, wherever one operation reads what another wrote
   addFlag("xla_allow_excess_precision", "false");
+  // trying its generated kernels doubled the time of compilation, and won nothing over cuBLAS
+  if (platform === "cuda") addFlag("xla_gpu_enable_triton_gemm", "false");
   if (platform !== "cuda" || site === undefined || env.XLA_FLAGS?.includes("xla_gpu_cuda_data_dir")) return;
   const data = CUDA_DATA.map((steps) => join(site, ...steps)).find((folder) => existsSync(folder));
   if (data) addFlag("xla_gpu_cuda_data_dir", data);
