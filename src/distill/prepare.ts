@@ -1,10 +1,12 @@
 // Makes the parts of a run from its recipe: models, step, speech, and the writer of finished models.
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { type LoadedModel, loadCheckpoint, writeModelFolder } from "../checkpoint/index.ts";
 import type { Parameters } from "../graph/array.ts";
 import { alignedSamples, type ModelConfig, receptiveField } from "../models/config.ts";
 import { initParameters } from "../models/init.ts";
 import { createRuntime } from "../runtime/node/index.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { isXla } from "../runtime/xla/index.ts";
 import { hashOf } from "../upstream/fingerprint.ts";
 import { type ModelFacts, modelCard } from "./card.ts";
@@ -45,6 +47,8 @@ export interface RunModels {
   readonly student: ModelConfig;
   /** Every shape of batch is compiled: there shall be few. */
   readonly compilesShapes: boolean;
+  /** Threads that decode speech where the recipe does not say. */
+  readonly decodingThreads: number;
   /** On the student's initial weights. */
   makeLearner(): Promise<Learner>;
 }
@@ -52,14 +56,17 @@ export interface RunModels {
 /** Padded lengths where a recipe names none and each is compiled: a tenth of the frames is padding then, with more not much less. */
 const COMPILED_LENGTHS = 4;
 
+/** One decodes some 600 s of audio a second, a GPU learns from some 5,000. */
+const MOST_DECODING_THREADS = 12;
+
 /** A `Prepare` for `distillRun` that opens a recipe's data for the models it gets. */
 export function prepareWith(loadModels: (recipe: Recipe) => Promise<RunModels>): Prepare {
   return async (recipe, { outDir, note }) => {
-    const { teacher, student: config, compilesShapes, makeLearner } = await loadModels(recipe);
+    const { teacher, student: config, compilesShapes, decodingThreads, makeLearner } = await loadModels(recipe);
     for (const text of teacher.info.notes) note(`teacher: ${text}`);
     const lengths = recipe.data.lengths ?? (compilesShapes ? COMPILED_LENGTHS : null);
     const speech = await openSpeech(
-      { ...recipe, data: { ...recipe.data, lengths } },
+      { ...recipe, data: { ...recipe.data, lengths, workers: recipe.data.workers ?? decodingThreads } },
       {
         minSamples: Math.max(receptiveField(config.conv), receptiveField(teacher.config.conv)),
         cacheFile: join(outDir, DISTILL_FILES.index),
@@ -103,12 +110,19 @@ export const prepareRun: Prepare = prepareWith(async (recipe) => {
     teacher,
     student: config,
     compilesShapes: isXla(runtime),
+    decodingThreads: decodingThreads(runtime),
     async makeLearner() {
       const student = { config, parameters: initParameters(config, { seed, copyConvFrom }) };
       return learnerOf(recipe, { runtime, teacher, student });
     },
   };
 });
+
+/** A GPU or TPU leaves the cores to decoding; engines on the CPU do not. */
+export const decodingThreads = (runtime: Runtime): number =>
+  isXla(runtime) && runtime.client.platform !== "cpu"
+    ? Math.max(1, Math.min(MOST_DECODING_THREADS, availableParallelism() - 2))
+    : 1;
 
 /** What learns by a recipe, of these models. */
 export function learnerOf(

@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { differentField, loadModel } from "../checkpoint/index.ts";
 import type { CorpusSource } from "../data/index.ts";
 import type { DistillEvent, StepEvent } from "../distill/events.ts";
-import { learnerOf, prepareWith } from "../distill/prepare.ts";
+import { decodingThreads, learnerOf, prepareWith } from "../distill/prepare.ts";
 import { resolveSettings } from "../distill/recipe/read.ts";
 import type { Recipe, recipeSchema } from "../distill/recipe/schema.ts";
 import { checkTeacher, studentModel } from "../distill/recipe/student.ts";
@@ -95,6 +95,7 @@ async function* events(options: DistillOptions, recipe: Recipe): AsyncGenerator<
     teacher: { ...teacher, info: teacher.info ?? NO_FILE },
     student: student.config,
     compilesShapes: isXla(runtime),
+    decodingThreads: decodingThreads(runtime),
     async makeLearner() {
       const learner = learnerOf(recipe, { runtime, teacher, student });
       const dispose = learner.dispose.bind(learner);

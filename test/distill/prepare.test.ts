@@ -124,6 +124,7 @@ const prepare = prepareWith(async (recipe) => {
     teacher,
     student,
     compilesShapes: false,
+    decodingThreads: 1,
     makeLearner: async () => createHostLearner(shrinkingStep(student), recipe.optimizer),
   };
 });

@@ -178,7 +178,10 @@ export const recipeSchema = objectOf({
       ),
     onBadFile: z.enum(["stop", "skip"]).default("stop"),
     seed: seed.default(0),
-    workers: count(256).default(1).describe("Decoding threads"),
+    workers: count(256)
+      .nullable()
+      .default(null)
+      .describe("Decoding threads; null: one, and beside a GPU or TPU as many as there are cores to spare"),
   }),
   run: objectOf({
     epochs: count(1e6).nullable().default(null),
