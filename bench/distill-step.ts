@@ -116,7 +116,7 @@ async function measure(seconds: number) {
     "run.checkpointEverySteps": 1e6,
     "run.keepEvery": null,
     "run.device": device,
-    ...(precision && { "run.precision": precision }),
+    "run.precision": precision ?? "float32",
   };
   const set = Object.entries(settings).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
   const recipe = await loadRecipe(values.recipe, [...set, ...values.set]);

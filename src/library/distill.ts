@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { differentField, loadModel } from "../checkpoint/index.ts";
 import type { CorpusSource } from "../data/index.ts";
 import type { DistillEvent, StepEvent } from "../distill/events.ts";
-import { decodingThreads, learnerOf, prepareWith } from "../distill/prepare.ts";
+import { learnerOf, prepareWith } from "../distill/prepare.ts";
 import { resolveSettings } from "../distill/recipe/read.ts";
 import type { Recipe, recipeSchema } from "../distill/recipe/schema.ts";
 import { checkTeacher, studentModel } from "../distill/recipe/student.ts";
@@ -14,7 +14,6 @@ import { UsageError } from "../errors.ts";
 import { type ModelConfig, noReuse } from "../models/config.ts";
 import { copyWeights, type ModelWeights } from "../models/parameters.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { isXla } from "../runtime/xla/index.ts";
 import { type Model, NO_FILE } from "../upstream/model.ts";
 import { defaultRuntime } from "../upstream/node.ts";
 
@@ -94,10 +93,9 @@ async function* events(options: DistillOptions, recipe: Recipe): AsyncGenerator<
   const prepare = prepareWith(async () => ({
     teacher: { ...teacher, info: teacher.info ?? NO_FILE },
     student: student.config,
-    compilesShapes: isXla(runtime),
-    decodingThreads: decodingThreads(runtime),
-    async makeLearner() {
-      const learner = learnerOf(recipe, { runtime, teacher, student });
+    runtime,
+    async makeLearner(precision) {
+      const learner = learnerOf(recipe, { runtime, teacher, student, precision });
       const dispose = learner.dispose.bind(learner);
       learner.dispose = async () => {
         copyWeights(student.parameters, (await learner.snapshot()).parameters);
