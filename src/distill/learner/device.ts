@@ -9,6 +9,7 @@ import { Random } from "../../random.ts";
 import type { Handle, PjrtClient } from "../../runtime/xla/client.ts";
 import { type CompiledProgram, type Fed, Resident } from "../../runtime/xla/resident.ts";
 import type { TrainingState } from "../../training/checkpoints.ts";
+import { mixesUtterances } from "../../upstream/batches.ts";
 import { lossesOf, type StepLosses } from "../loss.ts";
 import { DeviceState } from "./device-state.ts";
 import { type BatchShards, bytesOf, shardBatch, shardShape, speechFeeds } from "./feeds.ts";
@@ -141,7 +142,13 @@ export class DeviceLearner implements Learner {
   private shard(batch: Batch): BatchShards {
     const { replicas, loss } = this.options;
     if (this.expected.length > 0) this.makeReady(batch.pcm !== undefined);
-    return shardBatch(batch, replicas, { ...this.framesOf(batch), ...loss });
+    return shardBatch(batch, replicas, { ...this.framesOf(batch), ...loss, sharers: this.sharers });
+  }
+
+  /** Students whose utterances see each other's maps need whole batches. */
+  private get sharers(): number {
+    const { replicas, student } = this.options;
+    return mixesUtterances(student.config) ? 1 : replicas;
   }
 
   private speechOf(shards: BatchShards): Record<string, Fed> {
@@ -158,9 +165,7 @@ export class DeviceLearner implements Learner {
   /** Compiles what will be needed, a few programs at a time, while others run. */
   private makeReady(pcm: boolean): void {
     const kind = this.options.accumulate === 1 ? "update" : "gradient";
-    const shapes = this.expected.map(({ items, paddedSamples }) =>
-      shardShape(items, paddedSamples, this.options.replicas, pcm),
-    );
+    const shapes = this.expected.map(({ items, paddedSamples }) => shardShape(items, paddedSamples, this.sharers, pcm));
     const jobs = ([kind, "validation"] as const).flatMap((of) => shapes.map((shape) => ({ of, shape })));
     const work = async () => {
       for (let job = jobs.shift(); job && !this.isDisposed; job = jobs.shift()) await this.compiled(job.of, job.shape);

@@ -16,10 +16,12 @@ export interface BatchShards {
   split(items: Uint8Array): Uint8Array[];
 }
 
-interface Frames {
+interface Sharing {
   readonly frames: number;
   readonly valid: readonly number[];
   readonly countPaddedFrames: boolean;
+  /** Devices that a batch is shared out among, where it divides. */
+  readonly sharers: number;
 }
 
 /** What each device gets of `count` items. */
@@ -29,10 +31,11 @@ export const shardShape = (count: number, samples: number, devices: number, pcm:
   pcm,
 });
 
-/** A batch whose items do not divide among the devices is computed by each of them: the same numbers, at no gain. */
-export function shardBatch(batch: Batch, devices: number, { frames, valid, countPaddedFrames }: Frames): BatchShards {
+/** A batch that is not shared out is computed by each of the devices: the same numbers, at no gain. */
+export function shardBatch(batch: Batch, devices: number, sharing: Sharing): BatchShards {
+  const { frames, valid, countPaddedFrames, sharers } = sharing;
   const { length: count } = batch.samples;
-  const shape = shardShape(count, batch.paddedSamples, devices, batch.pcm !== undefined);
+  const shape = shardShape(count, batch.paddedSamples, sharers, batch.pcm !== undefined);
   const { items } = shape;
   const isShared = items * devices === count;
   const firstRows = Array.from({ length: devices }, (_, device) => (isShared ? device * items : 0));
