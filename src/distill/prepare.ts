@@ -51,7 +51,7 @@ export interface RunModels {
   readonly student: ModelConfig;
   readonly runtime: Runtime;
   /** On the student's initial weights. */
-  makeLearner(): Promise<Learner>;
+  makeLearner(precision: Precision): Promise<Learner>;
 }
 
 /** Padded lengths where a recipe names none and each is compiled: a tenth of the frames is padding then, with more not much less. */
@@ -79,7 +79,7 @@ export function prepareWith(loadModels: (recipe: Recipe) => Promise<RunModels>):
       },
     );
     try {
-      const learner = await makeLearner();
+      const learner = await makeLearner(precision);
       learner.expect?.(speech.shapes ?? []);
       return {
         learner,
@@ -115,9 +115,9 @@ export const prepareRun: Prepare = prepareWith(async (recipe) => {
     teacher,
     student: config,
     runtime,
-    async makeLearner() {
+    async makeLearner(precision) {
       const student = { config, parameters: initParameters(config, { seed, copyConvFrom }) };
-      return learnerOf(recipe, { runtime, teacher, student });
+      return learnerOf(recipe, { runtime, teacher, student, precision });
     },
   };
 });
@@ -130,11 +130,10 @@ const decodingThreads = (runtime: Runtime): number =>
 
 /** What learns by a recipe, of these models. */
 export function learnerOf(
-  { student, loss, optimizer, run }: Recipe,
-  models: Pick<StepOptions, "runtime" | "teacher" | "student">,
+  { student, loss, optimizer }: Recipe,
+  { precision, ...models }: Pick<StepOptions, "runtime" | "teacher" | "student"> & { readonly precision: Precision },
 ): Learner {
   const { runtime } = models;
-  const precision = choosePrecision(runtime, run.precision);
   const settings = { ...student, ...models, loss };
   if (!isXla(runtime)) return createHostLearner(createDistillStep(settings), optimizer);
   const layers = targetLayers(models.student.config, models.teacher.config, student.teacherLayers);

@@ -94,8 +94,8 @@ async function* events(options: DistillOptions, recipe: Recipe): AsyncGenerator<
     teacher: { ...teacher, info: teacher.info ?? NO_FILE },
     student: student.config,
     runtime,
-    async makeLearner() {
-      const learner = learnerOf(recipe, { runtime, teacher, student });
+    async makeLearner(precision) {
+      const learner = learnerOf(recipe, { runtime, teacher, student, precision });
       const dispose = learner.dispose.bind(learner);
       learner.dispose = async () => {
         copyWeights(student.parameters, (await learner.snapshot()).parameters);

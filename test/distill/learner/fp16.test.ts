@@ -91,6 +91,7 @@ describeWithPlugin("fp16", () => {
       runtime: precision === "fp16" ? xla : host,
       teacher: { config: teacher, parameters: initParameters(teacher, { seed: 1 }) },
       student: { config, parameters: initParameters(config, { seed: 2 }) },
+      precision,
     });
   };
   /** Goes on from another scale. */
