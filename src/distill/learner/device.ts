@@ -14,6 +14,7 @@ import { lossesOf, type StepLosses } from "../loss.ts";
 import { DeviceState } from "./device-state.ts";
 import { type BatchShards, bytesOf, shardBatch, shardShape, speechFeeds } from "./feeds.ts";
 import type { Learner, MicroBatch, UpdateNumbers, UpdateSettings } from "./learner.ts";
+import { firstScaling } from "./loss-scaling.ts";
 import {
   applyProgram,
   gradientProgram,
@@ -70,7 +71,7 @@ export class DeviceLearner implements Learner {
     const { platform } = client;
     this.programOptions = { ...options, platform, teacher: teacher.config, student: student.config };
     this.resident = new Resident(client, replicas);
-    this.onDevices = new DeviceState(this.resident, student);
+    this.onDevices = new DeviceState(this.resident, student, options.precision === "fp16" ? firstScaling() : undefined);
     this.state = this.onDevices.host;
     for (const [name, { shape, data }] of teacher.parameters)
       this.resident.put({ name: STATE.teacher(name), shape, type: "f32" }, bytesOf(data));
@@ -116,7 +117,7 @@ export class DeviceLearner implements Learner {
     const results = await this.resident.run(program, { ...held?.feeds, ...scalars });
     optimizer.t += 1;
     if (held) this.begun.push(this.losses(results));
-    const numbers = this.numbersOf(this.begun, results.get("gradientNorm") as Handle);
+    const numbers = this.numbersOf(this.begun, results);
     [this.begun, this.held] = [[], undefined];
     return { numbers: quiet(numbers) };
   }
@@ -184,10 +185,19 @@ export class DeviceLearner implements Learner {
     return lossesOf({ total: part(0, 1), masked: part(1, 1 + heads), unmasked: part(1 + heads, 1 + 2 * heads) });
   }
 
-  private async numbersOf(losses: readonly Promise<StepLosses>[], norm: Handle): Promise<UpdateNumbers> {
-    const value = new Float32Array(1);
-    const [all] = await Promise.all([Promise.all(losses), this.resident.take(norm, bytesOf(value))]);
-    return { losses: all, gradientNorm: value[0] };
+  private async numbersOf(
+    losses: readonly Promise<StepLosses>[],
+    results: ReadonlyMap<string, Handle>,
+  ): Promise<UpdateNumbers> {
+    const [norm, scaling] = [new Float32Array(1), firstScaling()];
+    const scaled = results.get("lossScaling");
+    const [all] = await Promise.all([
+      Promise.all(losses),
+      this.resident.take(results.get("gradientNorm") as Handle, bytesOf(norm)),
+      scaled !== undefined && this.resident.take(scaled, bytesOf(scaling)),
+    ]);
+    const [scale, , skipped] = scaling;
+    return { losses: all, gradientNorm: norm[0], lossScaling: scaled === undefined ? undefined : { scale, skipped } };
   }
 }
 

@@ -3,7 +3,7 @@ import { InternalError } from "../../errors.ts";
 import { sizeOf } from "../../graph/array.ts";
 import { Events } from "./events.ts";
 import { type BufferElement, ELEMENTS, EXECUTE_OPTIONS, HOST_BUFFER, PROGRAM, UNIMPLEMENTED } from "./layout.ts";
-import { type ClientOptions, compileOptions, namedValues } from "./options.ts";
+import { type ClientOptions, compileOptions, namedValues, PORTABLE_OPTIONS } from "./options.ts";
 import { PjrtError, type PjrtPlugin } from "./plugin.ts";
 
 /** A device, a buffer on it, or a compiled program: the plugin's pointer. */
@@ -83,8 +83,9 @@ export class PjrtClient {
     }
   }
 
-  /** CompileOptionsProto for the first `replicas` devices. */
-  compileOptions(replicas: number): Uint8Array {
+  /** CompileOptionsProto for the first `replicas` devices, or for any one of them. */
+  compileOptions(replicas: number, { portable = false } = {}): Uint8Array {
+    if (portable) return PORTABLE_OPTIONS;
     if (!Number.isInteger(replicas) || replicas < 1 || replicas > this.devices.length)
       throw new InternalError(`a program for ${replicas} of ${this.devices.length} devices`);
     const ids = this.devices.slice(0, replicas).map((device) => {
@@ -96,11 +97,15 @@ export class PjrtClient {
 
   /**
    * Compiles StableHLO text for the first `replicas` devices, each of which runs it. The text says so too where there are
-   * several: `mhlo.num_replicas`.
+   * several: `mhlo.num_replicas`. `portable`: for any one device, which `start` names.
    */
-  async compile(text: string, { replicas = 1 } = {}): Promise<Handle> {
+  async compile(text: string, { replicas = 1, portable = false } = {}): Promise<Handle> {
     const { plugin, client } = this;
-    const [code, format, options] = [Buffer.from(text), Buffer.from("mlir"), this.compileOptions(replicas)];
+    const [code, format, options] = [
+      Buffer.from(text),
+      Buffer.from("mlir"),
+      this.compileOptions(replicas, { portable }),
+    ];
     const compiled = await plugin.callAsync("Client_Compile", {
       client,
       program: plugin.struct(PROGRAM, { code, code_size: code.length, format, format_size: format.length }),
@@ -167,11 +172,13 @@ export class PjrtClient {
    * Starts a program on its devices, in the order of calls, and resolves when it is enqueued. Arguments that the program
    * donates are dead from then on, and nobody can read them; their handles are freed as those of all others. That may be as
    * soon as this has resolved, and not before.
+   * @param device of a portable program
    */
   async start(
     executable: Handle,
     argumentsByDevice: readonly (readonly Handle[])[],
     outputs: number,
+    device?: Handle,
   ): Promise<Execution> {
     const { plugin } = this;
     this.checkAlive(this.programs, executable, "program");
@@ -191,6 +198,7 @@ export class PjrtClient {
         num_args: argumentsByDevice[0].length,
         output_lists: plugin.pointers(results),
         device_complete_events: events,
+        execute_device: device,
       });
     const started = this.lastStart.then(call, call);
     this.lastStart = started;

@@ -97,6 +97,7 @@ export const ARGUMENTS = {
     num_args: 48,
     output_lists: 56,
     device_complete_events: 64,
+    execute_device: 72,
   },
   Executable_DeserializeAndLoad: {
     size: 64,
