@@ -1,11 +1,15 @@
 // Makes the parts of a run from its recipe: models, step, speech, and the writer of finished models.
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { type LoadedModel, loadCheckpoint, writeModelFolder } from "../checkpoint/index.ts";
 import type { Parameters } from "../graph/array.ts";
 import { alignedSamples, type ModelConfig, receptiveField } from "../models/config.ts";
 import { initParameters } from "../models/init.ts";
 import { createRuntime } from "../runtime/node/index.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { isXla } from "../runtime/xla/index.ts";
+import { choosePrecision } from "../runtime/xla/precision.ts";
+import type { Precision } from "../stablehlo/precision.ts";
 import { hashOf } from "../upstream/fingerprint.ts";
 import { type ModelFacts, modelCard } from "./card.ts";
 import { DeviceLearner } from "./learner/device.ts";
@@ -23,6 +27,8 @@ export interface PreparedRun {
   /** Holds the student's initial weights: a function of the recipe alone. */
   readonly learner: Learner;
   readonly speech: RunSpeech;
+  /** What the learner computes in, for run.json; a resumed run keeps it. */
+  readonly precision: Precision;
   /** What identifies the teacher, for run.json; a resumed run must find the same. */
   readonly teacher: Readonly<Record<string, unknown>>;
   /** Writes a finished model folder (atomic as a whole is not needed: a run that was cut off writes it again). */
@@ -43,23 +49,27 @@ export type Prepare = (recipe: Recipe, context: PrepareContext) => Promise<Prepa
 export interface RunModels {
   readonly teacher: LoadedModel;
   readonly student: ModelConfig;
-  /** Every shape of batch is compiled: there shall be few. */
-  readonly compilesShapes: boolean;
+  readonly runtime: Runtime;
   /** On the student's initial weights. */
-  makeLearner(): Promise<Learner>;
+  makeLearner(precision: Precision): Promise<Learner>;
 }
 
 /** Padded lengths where a recipe names none and each is compiled: a tenth of the frames is padding then, with more not much less. */
 const COMPILED_LENGTHS = 4;
 
+/** One decodes some 600 s of audio a second, a GPU learns from some 5,000. */
+const MOST_DECODING_THREADS = 12;
+
 /** A `Prepare` for `distillRun` that opens a recipe's data for the models it gets. */
 export function prepareWith(loadModels: (recipe: Recipe) => Promise<RunModels>): Prepare {
   return async (recipe, { outDir, note }) => {
-    const { teacher, student: config, compilesShapes, makeLearner } = await loadModels(recipe);
+    const { teacher, student: config, runtime, makeLearner } = await loadModels(recipe);
     for (const text of teacher.info.notes) note(`teacher: ${text}`);
-    const lengths = recipe.data.lengths ?? (compilesShapes ? COMPILED_LENGTHS : null);
+    const precision = choosePrecision(runtime, recipe.run.precision);
+    if (isXla(runtime) || recipe.run.device === "auto") note(`computes on ${runtime.device} in ${precision}`);
+    const lengths = recipe.data.lengths ?? (runtime.compilesShapes ? COMPILED_LENGTHS : null);
     const speech = await openSpeech(
-      { ...recipe, data: { ...recipe.data, lengths } },
+      { ...recipe, data: { ...recipe.data, lengths, workers: recipe.data.workers ?? decodingThreads(runtime) } },
       {
         minSamples: Math.max(receptiveField(config.conv), receptiveField(teacher.config.conv)),
         cacheFile: join(outDir, DISTILL_FILES.index),
@@ -69,11 +79,12 @@ export function prepareWith(loadModels: (recipe: Recipe) => Promise<RunModels>):
       },
     );
     try {
-      const learner = await makeLearner();
+      const learner = await makeLearner(precision);
       learner.expect?.(speech.shapes ?? []);
       return {
         learner,
         speech,
+        precision,
         teacher: teacherRecord(recipe, teacher),
         writeModel: (folder, parameters, facts) =>
           writeModelFolder(folder, { config, parameters, card: modelCard(config, facts), extra: extraOf(facts) }),
@@ -97,30 +108,36 @@ export const prepareRun: Prepare = prepareWith(async (recipe) => {
   const copyConvFrom = copyConv
     ? { parameters: teacher.parameters, layers: copyConv === true ? undefined : copyConv }
     : undefined;
-  const { device, threads } = recipe.run;
-  const runtime = await createRuntime({ device, threads: threads ?? undefined });
+  const { device, threads, precision: wanted } = recipe.run;
+  const trainsInBf16 = wanted === "auto" || wanted === "bf16";
+  const runtime = await createRuntime({ device, threads: threads ?? undefined, trainsInBf16 });
   return {
     teacher,
     student: config,
-    compilesShapes: isXla(runtime),
-    async makeLearner() {
+    runtime,
+    async makeLearner(precision) {
       const student = { config, parameters: initParameters(config, { seed, copyConvFrom }) };
-      return learnerOf(recipe, { runtime, teacher, student });
+      return learnerOf(recipe, { runtime, teacher, student, precision });
     },
   };
 });
 
+/** A GPU or TPU leaves the cores to decoding; engines on the CPU do not. */
+const decodingThreads = (runtime: Runtime): number =>
+  isXla(runtime) && runtime.client.platform !== "cpu"
+    ? Math.max(1, Math.min(MOST_DECODING_THREADS, availableParallelism() - 2))
+    : 1;
+
 /** What learns by a recipe, of these models. */
 export function learnerOf(
-  { student, loss, optimizer, run }: Recipe,
-  models: Pick<StepOptions, "runtime" | "teacher" | "student">,
+  { student, loss, optimizer }: Recipe,
+  { precision, ...models }: Pick<StepOptions, "runtime" | "teacher" | "student"> & { readonly precision: Precision },
 ): Learner {
   const { runtime } = models;
   const settings = { ...student, ...models, loss };
   if (!isXla(runtime)) return createHostLearner(createDistillStep(settings), optimizer);
   const layers = targetLayers(models.student.config, models.teacher.config, student.teacherLayers);
   const { accumulate } = optimizer;
-  const { precision } = run;
   const replicas = runtime.client.devices.length;
   return new DeviceLearner(runtime.client, { ...settings, layers, optimizer, accumulate, precision, replicas });
 }

@@ -76,7 +76,8 @@ const LEAST_AHEAD = 4;
 export async function openSpeech(recipe: Pick<Recipe, "data" | "run">, options: OpenSpeechOptions): Promise<RunSpeech> {
   const { data, run } = recipe;
   const { align, keptFolder: folder, onNote = () => {} } = options;
-  const { onBadFile, workers, seed } = data;
+  const { onBadFile, seed } = data;
+  const workers = data.workers ?? 1;
   const train = await openNamed("train", data.train, recipe, options);
   const validation = data.validation && (await openNamed("validation", data.validation, recipe, options));
   if (validation) refuseShared(train, validation);

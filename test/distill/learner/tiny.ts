@@ -63,6 +63,7 @@ export function tinyLearner(recipe: Recipe, on: Runtime | PjrtClient, teacher: M
     runtime,
     teacher: { config: teacher, parameters: initParameters(teacher, { seed: 1 }) },
     student: { config, parameters: initParameters(config, { seed: 2 }) },
+    precision: recipe.run.precision === "auto" ? "float32" : recipe.run.precision,
   });
 }
 
