@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { validationProgram } from "../../src/distill/learner/program.ts";
 import { studentGraph, targetGraph } from "../../src/distill/step.ts";
 import type { Graph } from "../../src/graph/graph.ts";
-import { type NodeOf, reachableNodes } from "../../src/graph/value.ts";
+import { type NodeOf, reachableNodes, type Value } from "../../src/graph/value.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
 import { countReads, findAttention } from "../../src/stablehlo/attention.ts";
 import { NO_DROPOUT, teacherConfig, tinyRecipe } from "../distill/learner/tiny.ts";
@@ -46,7 +46,8 @@ test("none is where the map is an output, or scores are", () => {
   const nodes = reachableNodes([...graph.outputs.values()]);
   const maps = nodes.filter((node) => node.op === "softmax");
   expect(maps).toHaveLength(2);
-  for (const value of [maps[0].outputs[0], maps[0].inputs[0]]) {
+  const sum = maps[0].inputs[0];
+  for (const value of [maps[0].outputs[0], sum, sum.node.inputs[0] as Value]) {
     const outputs = new Map([...graph.outputs, ["read", value]]);
     expect(found({ name: "read", outputs })).toHaveLength(1);
   }

@@ -1,5 +1,5 @@
 // The PJRT plugin that tests of XLA run on: the one that STILLWAVE_XLA_PLUGIN names; and clients of it.
-import { describe, test } from "vitest";
+import { describe, test, vi } from "vitest";
 import { PjrtClient } from "../../../src/runtime/xla/client.ts";
 import { PjrtPlugin } from "../../../src/runtime/xla/plugin.ts";
 
@@ -13,6 +13,8 @@ process.env.TF_CPP_MIN_LOG_LEVEL ??= "2";
 /** Tests that need a plugin: skipped, with the reason, where none is named. */
 export function describeWithPlugin(name: string, tests: (openClient: typeof clientOf) => void): void {
   if (!path) console.log(`${name}: not tested: no plugin is named in STILLWAVE_XLA_PLUGIN`);
+  // a program that takes two seconds to compile takes twenty on a machine with much else to do
+  vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
   if (path) describe(name, () => tests(clientOf));
   else describe.skip(name, () => test("needs STILLWAVE_XLA_PLUGIN", () => {}));
 }
