@@ -55,9 +55,13 @@ export function updateProgram(options: ProgramOptions, batch: ShardShape): Progr
   const writer = new ProgramWriter("update", options.replicas);
   const { losses, gradients } = learn(writer, options, batch);
   writer.result("losses", losses);
-  update(writer, options, gradients);
+  update(writer, options, gradients, losses);
   return writer.finish();
 }
+
+/** Whether the first of the losses is finite. */
+const hasTotal = (emit: Emitter, losses: Tensor): Tensor =>
+  emit.compare(emit.reshape(emit.slice(losses, 0, 0, 1), []), "LT", emit.scalar(Number.POSITIVE_INFINITY));
 
 /** The gradient of one of several micro-batches, added to what is there. */
 export function gradientProgram(options: ProgramOptions, batch: ShardShape): Program {
@@ -135,7 +139,12 @@ function sharedLosses(
 }
 
 /** Clip, AdamW, and the guard: an update that is not sound halts all that follow. */
-function update(writer: ProgramWriter, options: ProgramOptions, raw: ReadonlyMap<string, Tensor>): void {
+function update(
+  writer: ProgramWriter,
+  options: ProgramOptions,
+  raw: ReadonlyMap<string, Tensor>,
+  losses?: Tensor,
+): void {
   const { emit } = writer;
   const { clipNorm, betas, eps, weightDecay } = options.optimizer;
   const given = writer.argument("scale", [], "f32");
@@ -148,7 +157,8 @@ function update(writer: ProgramWriter, options: ProgramOptions, raw: ReadonlyMap
   );
   const halted = writer.argument(STATE.halted, [], "f32");
   const hasNorm = emit.compare(norm, "LT", emit.scalar(LARGEST_NORM));
-  const isSound = emit.binary("and", hasNorm, emit.compare(halted, "EQ", emit.scalar(0)));
+  const isRunning = emit.binary("and", hasNorm, emit.compare(halted, "EQ", emit.scalar(0)));
+  const isSound = losses ? emit.binary("and", isRunning, hasTotal(emit, losses)) : isRunning;
   const rate = writer.argument("rate", [], "f32");
   for (const [name, gradient] of gradients) {
     const { shape } = gradient;
