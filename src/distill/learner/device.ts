@@ -45,9 +45,11 @@ const NO_SPEECH: ShardShape = { items: 0, samples: 0, pcm: false };
 /** Each holds one of Node's four threads for files, and some cores. */
 const COMPILED_AT_ONCE = availableParallelism() >= 8 ? 2 : 1;
 
+/** One update runs, one waits for it, one is being fed. The host's own cores do nothing meanwhile, so there it is one. */
+const DEPTH = 3;
+
 export class DeviceLearner implements Learner {
-  /** One update runs, one waits for it, one is being fed. */
-  readonly depth = 3;
+  readonly depth: number;
   readonly state: TrainingState;
   private readonly options: DeviceLearnerOptions;
   private readonly programOptions: ProgramOptions;
@@ -65,6 +67,7 @@ export class DeviceLearner implements Learner {
   constructor(client: PjrtClient, options: DeviceLearnerOptions) {
     const { teacher, student, replicas } = options;
     this.options = options;
+    this.depth = client.platform === "cpu" ? 1 : DEPTH;
     const { platform } = client;
     this.programOptions = { ...options, platform, teacher: teacher.config, student: student.config };
     this.resident = new Resident(client, replicas);

@@ -143,3 +143,6 @@ export const HOST_BUFFER = { duringCall: 0, untilTransferred: 1 } as const;
 
 /** `PJRT_Error_Code` of what a plugin does not do. */
 export const UNIMPLEMENTED = 12;
+
+/** `PJRT_Error_Code` where memory is full. */
+export const RESOURCE_EXHAUSTED = 8;
