@@ -1,9 +1,12 @@
 // Makes the parts of a run from its recipe: models, step, speech, and the writer of finished models.
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type LoadedModel, loadCheckpoint, writeModelFolder } from "../checkpoint/index.ts";
+import { StillwaveError } from "../errors.ts";
 import type { Parameters } from "../graph/array.ts";
 import { alignedSamples, type ModelConfig, receptiveField } from "../models/config.ts";
 import { initParameters } from "../models/init.ts";
+import type { ProcessGroup } from "../processes/group.ts";
 import { createRuntime } from "../runtime/node/index.ts";
 import { isXla } from "../runtime/xla/index.ts";
 import { hashOf } from "../upstream/fingerprint.ts";
@@ -35,6 +38,8 @@ export interface PrepareContext {
   /** Folder that may hold caches of this run. */
   readonly outDir: string;
   readonly note: (text: string) => void;
+  /** Processes that share the run. */
+  readonly group?: ProcessGroup;
 }
 
 export type Prepare = (recipe: Recipe, context: PrepareContext) => Promise<PreparedRun>;
@@ -46,7 +51,7 @@ export interface RunModels {
   /** Every shape of batch is compiled: there shall be few. */
   readonly compilesShapes: boolean;
   /** On the student's initial weights. */
-  makeLearner(): Promise<Learner>;
+  makeLearner(group?: ProcessGroup): Promise<Learner>;
 }
 
 /** Padded lengths where a recipe names none and each is compiled: a tenth of the frames is padding then, with more not much less. */
@@ -54,22 +59,23 @@ const COMPILED_LENGTHS = 4;
 
 /** A `Prepare` for `distillRun` that opens a recipe's data for the models it gets. */
 export function prepareWith(loadModels: (recipe: Recipe) => Promise<RunModels>): Prepare {
-  return async (recipe, { outDir, note }) => {
+  return async (recipe, { outDir, note, group }) => {
     const { teacher, student: config, compilesShapes, makeLearner } = await loadModels(recipe);
     for (const text of teacher.info.notes) note(`teacher: ${text}`);
     const lengths = recipe.data.lengths ?? (compilesShapes ? COMPILED_LENGTHS : null);
-    const speech = await openSpeech(
-      { ...recipe, data: { ...recipe.data, lengths } },
-      {
+    const withLengths = { ...recipe, data: { ...recipe.data, lengths } };
+    const speech = await openInTurn(group, () =>
+      openSpeech(withLengths, {
         minSamples: Math.max(receptiveField(config.conv), receptiveField(teacher.config.conv)),
-        cacheFile: join(outDir, DISTILL_FILES.index),
+        cacheFile: existsSync(outDir) ? join(outDir, DISTILL_FILES.index) : undefined,
+        group,
         align: (samples) => alignedSamples(config.conv, samples),
         keptFolder: join(process.env.STILLWAVE_CACHE || outDir, DISTILL_FILES.speech),
         onNote: note,
-      },
+      }),
     );
     try {
-      const learner = await makeLearner();
+      const learner = await makeLearner(group);
       learner.expect?.(speech.shapes ?? []);
       return {
         learner,
@@ -89,6 +95,23 @@ export function prepareWith(loadModels: (recipe: Recipe) => Promise<RunModels>):
   };
 }
 
+/**
+ * Process 0 opens first, so that the others find its index of lengths where they share a folder.
+ * @throws StillwaveError where a process finds other speech
+ */
+async function openInTurn(group: ProcessGroup | undefined, open: () => Promise<RunSpeech>): Promise<RunSpeech> {
+  if (!group) return open();
+  if (group.rank > 0) await group.sayFirst("speech");
+  const speech = await open();
+  if (group.rank === 0) await group.sayFirst("speech", true);
+  const other = await group.differing("records of speech", JSON.stringify(speech.records));
+  if (other === undefined) return speech;
+  await speech.close();
+  throw new StillwaveError(
+    `process ${other} finds other speech than process 0; give all of them the same files under data.train and data.validation`,
+  );
+}
+
 /** What `distillRun` needs to run a recipe in Node: the teacher and a fresh student, on the device that the recipe names. */
 export const prepareRun: Prepare = prepareWith(async (recipe) => {
   const teacher = await loadCheckpoint(recipe.teacher);
@@ -103,26 +126,31 @@ export const prepareRun: Prepare = prepareWith(async (recipe) => {
     teacher,
     student: config,
     compilesShapes: isXla(runtime),
-    async makeLearner() {
+    async makeLearner(group) {
       const student = { config, parameters: initParameters(config, { seed, copyConvFrom }) };
-      return learnerOf(recipe, { runtime, teacher, student });
+      return learnerOf(recipe, { runtime, teacher, student }, group);
     },
   };
 });
 
-/** What learns by a recipe, of these models. */
+/** What learns by a recipe, of these models. @throws StillwaveError where several processes shall on a device that cannot */
 export function learnerOf(
   { student, loss, optimizer, run }: Recipe,
   models: Pick<StepOptions, "runtime" | "teacher" | "student">,
+  group?: ProcessGroup,
 ): Learner {
   const { runtime } = models;
   const settings = { ...student, ...models, loss };
+  if (group && !isXla(runtime))
+    throw new StillwaveError(
+      `run.device: ${group.size} processes were started, and ${runtime.device} computes in one; name an XLA device (--device xla:cpu)`,
+    );
   if (!isXla(runtime)) return createHostLearner(createDistillStep(settings), optimizer);
   const layers = targetLayers(models.student.config, models.teacher.config, student.teacherLayers);
   const { accumulate } = optimizer;
   const { precision } = run;
   const replicas = runtime.client.devices.length;
-  return new DeviceLearner(runtime.client, { ...settings, layers, optimizer, accumulate, precision, replicas });
+  return new DeviceLearner(runtime.client, { ...settings, layers, optimizer, accumulate, precision, replicas, group });
 }
 
 function teacherRecord(recipe: Recipe, { config, parameters, info }: LoadedModel): Record<string, unknown> {
