@@ -1,5 +1,6 @@
 // Several processes that compute together: what each gives goes to the first, and what that makes of it comes back to all.
 import { StillwaveError } from "../errors.ts";
+import type { Introduction } from "./handshake.ts";
 import type { Wire } from "./wire.ts";
 
 /** Makes one of what every process gave, in the order of ranks. Runs in process 0. */
@@ -20,6 +21,8 @@ const BYE = "bye";
 export class ProcessGroup {
   readonly rank: number;
   readonly size: number;
+  /** Where its processes met: others that they need meet beside it. */
+  readonly place: Introduction;
   /** By rank: of process 0 to all others; the others have one, to it. */
   private readonly wires: ReadonlyMap<number, Wire>;
   private readonly exchanges = new Map<string, Exchange>();
@@ -27,9 +30,10 @@ export class ProcessGroup {
   private failure: StillwaveError | undefined;
   private isClosed = false;
 
-  constructor(rank: number, size: number, wires: ReadonlyMap<number, Wire>) {
-    this.rank = rank;
-    this.size = size;
+  constructor(place: Introduction, wires: ReadonlyMap<number, Wire>) {
+    this.rank = place.rank;
+    this.size = place.size;
+    this.place = place;
     this.wires = wires;
     for (const [other, wire] of wires) void this.listen(other, wire);
   }

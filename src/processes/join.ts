@@ -1,5 +1,4 @@
 // How the processes of a run find each other: the first listens, all others come to it, and nobody else is let in.
-
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { StillwaveError } from "../errors.ts";
@@ -20,17 +19,22 @@ const RETRY_MS = 250;
  * Resolves when all processes are there.
  * @throws StillwaveError that names those which are missing, or says why process 0 is not met
  */
-export function joinProcesses(
+export async function joinProcesses(own: Introduction, options: JoinOptions = {}): Promise<ProcessGroup> {
+  return new ProcessGroup(own, await meetProcesses(own, options));
+}
+
+/** Wires to the others, by rank: process 0 has one to each, the others have one to it. */
+export function meetProcesses(
   own: Introduction,
   { timeoutMs = TIMEOUT_MS, signal }: JoinOptions = {},
-): Promise<ProcessGroup> {
+): Promise<ReadonlyMap<number, Wire>> {
   const limit = AbortSignal.timeout(timeoutMs);
   const until = signal ? AbortSignal.any([signal, limit]) : limit;
   return own.rank === 0 ? gather(own, until) : come(own, until);
 }
 
 /** Process 0. */
-async function gather(own: Introduction, until: AbortSignal): Promise<ProcessGroup> {
+async function gather(own: Introduction, until: AbortSignal): Promise<ReadonlyMap<number, Wire>> {
   const { size, address, port } = own;
   const wires = new Map<number, Wire>();
   let refused = "";
@@ -64,7 +68,7 @@ async function gather(own: Introduction, until: AbortSignal): Promise<ProcessGro
   } finally {
     server.close();
   }
-  return new ProcessGroup(0, size, wires);
+  return wires;
 }
 
 function listen(server: Server, address: string, port: number): Promise<void> {
@@ -83,8 +87,8 @@ function listen(server: Server, address: string, port: number): Promise<void> {
 }
 
 /** All others. Process 0 may come later. */
-async function come(own: Introduction, until: AbortSignal): Promise<ProcessGroup> {
-  const { rank, size, address, port } = own;
+async function come(own: Introduction, until: AbortSignal): Promise<ReadonlyMap<number, Wire>> {
+  const { address, port } = own;
   const first = `process 0 at ${address}:${port}`;
   for (;;) {
     const socket = await connected(address, port);
@@ -97,7 +101,7 @@ async function come(own: Introduction, until: AbortSignal): Promise<ProcessGroup
     const wire = new Wire(socket, STRANGER_BYTES);
     try {
       await introduce(wire, own);
-      return new ProcessGroup(rank, size, new Map([[0, wire]]));
+      return new Map([[0, wire]]);
     } catch (error) {
       await wire.close();
       throw new StillwaveError(`${first}: ${(error as Error).message}`);
