@@ -51,16 +51,16 @@ export interface RunModels {
   /** Every shape of batch is compiled: there shall be few. */
   readonly compilesShapes: boolean;
   /** On the student's initial weights. */
-  makeLearner(group?: ProcessGroup): Promise<Learner>;
+  makeLearner(): Promise<Learner>;
 }
 
 /** Padded lengths where a recipe names none and each is compiled: a tenth of the frames is padding then, with more not much less. */
 const COMPILED_LENGTHS = 4;
 
 /** A `Prepare` for `distillRun` that opens a recipe's data for the models it gets. */
-export function prepareWith(loadModels: (recipe: Recipe) => Promise<RunModels>): Prepare {
+export function prepareWith(loadModels: (recipe: Recipe, group?: ProcessGroup) => Promise<RunModels>): Prepare {
   return async (recipe, { outDir, note, group }) => {
-    const { teacher, student: config, compilesShapes, makeLearner } = await loadModels(recipe);
+    const { teacher, student: config, compilesShapes, makeLearner } = await loadModels(recipe, group);
     for (const text of teacher.info.notes) note(`teacher: ${text}`);
     const lengths = recipe.data.lengths ?? (compilesShapes ? COMPILED_LENGTHS : null);
     const withLengths = { ...recipe, data: { ...recipe.data, lengths } };
@@ -75,7 +75,7 @@ export function prepareWith(loadModels: (recipe: Recipe) => Promise<RunModels>):
       }),
     );
     try {
-      const learner = await makeLearner(group);
+      const learner = await makeLearner();
       learner.expect?.(speech.shapes ?? []);
       return {
         learner,
@@ -113,7 +113,7 @@ async function openInTurn(group: ProcessGroup | undefined, open: () => Promise<R
 }
 
 /** What `distillRun` needs to run a recipe in Node: the teacher and a fresh student, on the device that the recipe names. */
-export const prepareRun: Prepare = prepareWith(async (recipe) => {
+export const prepareRun: Prepare = prepareWith(async (recipe, group) => {
   const teacher = await loadCheckpoint(recipe.teacher);
   const config = studentConfig(recipe, teacher.config);
   const { copyConv, seed } = recipe.student.initialise;
@@ -121,12 +121,12 @@ export const prepareRun: Prepare = prepareWith(async (recipe) => {
     ? { parameters: teacher.parameters, layers: copyConv === true ? undefined : copyConv }
     : undefined;
   const { device, threads } = recipe.run;
-  const runtime = await createRuntime({ device, threads: threads ?? undefined });
+  const runtime = await createRuntime({ device, threads: threads ?? undefined, group });
   return {
     teacher,
     student: config,
     compilesShapes: isXla(runtime),
-    async makeLearner(group) {
+    async makeLearner() {
       const student = { config, parameters: initParameters(config, { seed, copyConvFrom }) };
       return learnerOf(recipe, { runtime, teacher, student }, group);
     },
@@ -149,8 +149,19 @@ export function learnerOf(
   const layers = targetLayers(models.student.config, models.teacher.config, student.teacherLayers);
   const { accumulate } = optimizer;
   const { precision } = run;
-  const replicas = runtime.client.devices.length;
-  return new DeviceLearner(runtime.client, { ...settings, layers, optimizer, accumulate, precision, replicas, group });
+  const { devices, everywhere } = runtime.client;
+  const replicas = everywhere.length;
+  // where programs add up over all processes, hosts need not
+  const onHosts = replicas === devices.length ? group : undefined;
+  return new DeviceLearner(runtime.client, {
+    ...settings,
+    layers,
+    optimizer,
+    accumulate,
+    precision,
+    replicas,
+    group: onHosts,
+  });
 }
 
 function teacherRecord(recipe: Recipe, { config, parameters, info }: LoadedModel): Record<string, unknown> {

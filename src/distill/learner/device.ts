@@ -58,6 +58,8 @@ export class DeviceLearner implements Learner {
   /** Shapes whose programs nobody has begun to compile. */
   private expected: readonly BatchShape[] = [];
   private readonly isOneProgram: boolean;
+  /** Of this process: each gets a share of what it reads. */
+  private readonly deviceCount: number;
   /** Gradients of all processes, on the host; sums that were begun, which names them. */
   private gradients: Float32Array | undefined;
   private sums = 0;
@@ -71,6 +73,7 @@ export class DeviceLearner implements Learner {
     const { teacher, student, replicas, accumulate, group } = options;
     this.options = options;
     this.isOneProgram = accumulate === 1 && !group;
+    this.deviceCount = Math.min(replicas, client.devices.length);
     const { platform } = client;
     this.programOptions = { ...options, platform, teacher: teacher.config, student: student.config, isShared: !!group };
     this.resident = new Resident(client, replicas);
@@ -147,10 +150,13 @@ export class DeviceLearner implements Learner {
   }
 
   private shard(batch: SpeechBatch): BatchShards {
-    const { replicas, loss } = this.options;
+    const { loss } = this.options;
     if (this.expected.length > 0) this.makeReady(batch.pcm !== undefined);
     const { samples } = wholeOf(batch);
-    return shardBatch(batch, replicas, { ...this.framesOf({ samples, paddedSamples: batch.paddedSamples }), ...loss });
+    return shardBatch(batch, this.deviceCount, {
+      ...this.framesOf({ samples, paddedSamples: batch.paddedSamples }),
+      ...loss,
+    });
   }
 
   private speechOf(shards: BatchShards): Record<string, Fed> {
@@ -168,7 +174,7 @@ export class DeviceLearner implements Learner {
   private makeReady(pcm: boolean): void {
     const kind = this.isOneProgram ? "update" : "gradient";
     const shapes = this.expected.map(({ items, paddedSamples }) =>
-      shardShape(items, paddedSamples, this.options.replicas, pcm),
+      shardShape(items, paddedSamples, this.deviceCount, pcm),
     );
     const jobs = ([kind, "validation"] as const).flatMap((of) => shapes.map((shape) => ({ of, shape })));
     const work = async () => {

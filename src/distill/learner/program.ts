@@ -25,7 +25,7 @@ export interface ProgramOptions extends StudentOptions {
   readonly precision: Precision;
   /** Of the plugin. */
   readonly platform: string;
-  /** Devices that share every batch. */
+  /** Devices whose losses and gradients programs add up. */
   readonly replicas: number;
   /** Other processes have parts of every batch too. */
   readonly isShared?: boolean;
