@@ -1,6 +1,6 @@
 // A distillation by several processes: how they meet, where they begin, and the part of those that write nothing.
 import { createHash } from "node:crypto";
-import { InternalError } from "../errors.ts";
+import { InternalError, type StillwaveError } from "../errors.ts";
 import { packageVersion } from "../package.ts";
 import { readPlace } from "../processes/environment.ts";
 import type { ProcessGroup } from "../processes/group.ts";
@@ -29,6 +29,7 @@ export async function together<T>(
   if (!place) return work(undefined);
   const about = `stillwave ${packageVersion()}, recipe ${digestOf(recipe)}`;
   const group = await joinProcesses({ ...place, about }, { signal });
+  void group.failed.then(endSoon);
   try {
     const result = await work(group);
     await group.close();
@@ -37,6 +38,16 @@ export async function together<T>(
     await group.close(error as Error);
     throw error;
   }
+}
+
+/** A device may wait for ever for another process's, and whoever frees it for the device. */
+const ENDS_AFTER_MS = 30_000;
+
+function endSoon({ message }: StillwaveError): void {
+  setTimeout(() => {
+    process.stderr.write(`stillwave: ${message}\n`);
+    process.exit(1);
+  }, ENDS_AFTER_MS).unref();
 }
 
 /** Of what must be the same in all processes: paths and devices need not. */

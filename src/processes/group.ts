@@ -28,6 +28,11 @@ export class ProcessGroup {
   private readonly exchanges = new Map<string, Exchange>();
   private readonly left = new Set<number>();
   private failure: StillwaveError | undefined;
+  private tellFailure: (error: StillwaveError) => void = () => {};
+  /** Resolves when a process has failed; never where none does. */
+  readonly failed = new Promise<StillwaveError>((resolve) => {
+    this.tellFailure = resolve;
+  });
   private isClosed = false;
 
   constructor(place: Introduction, wires: ReadonlyMap<number, Wire>) {
@@ -152,6 +157,7 @@ export class ProcessGroup {
   private fail(words: string): void {
     if (this.failure || this.isClosed) return;
     this.failure = new StillwaveError(words);
+    this.tellFailure(this.failure);
     for (const wire of this.wires.values()) wire.send(FAILED, Buffer.from(words));
     for (const { reject } of this.exchanges.values()) reject?.(this.failure);
     this.exchanges.clear();
