@@ -263,7 +263,10 @@ part_step32() { ratios step32 "${sizes32[@]}" 110 1 "" 60; }
 part_speech() {
   local speech=${ACCELERATOR_SPEECH:-}
   [ -n "$speech" ] || { skip speech "no speech: name a folder in ACCELERATOR_SPEECH"; return; }
-  ours_step speech 120 "$dumping" "from files" --batch "${sizes16[0]}" --seconds "${sizes16[1]}" "${in_precision[@]}" --speech "$speech"
+  # several epochs: speech stays decoded after the first
+  local size=(--steps 240 --block 20)
+  [ -z "$tiny" ] || size=()
+  ours_step speech 120 "$dumping" "from files" --batch "${sizes16[0]}" --seconds "${sizes16[1]}" "${in_precision[@]}" --speech "$speech" "${size[@]}"
 }
 
 part_precisions() {

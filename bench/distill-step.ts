@@ -116,7 +116,7 @@ async function measure(seconds: number) {
     "run.checkpointEverySteps": 1e6,
     "run.keepEvery": null,
     "run.device": device,
-    ...(precision && { "run.precision": precision }),
+    "run.precision": precision ?? "float32",
   };
   const set = Object.entries(settings).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
   const recipe = await loadRecipe(values.recipe, [...set, ...values.set]);
@@ -126,6 +126,7 @@ async function measure(seconds: number) {
   const rates = isXla(runtime) ? [] : [await matrixRate(runtime)];
   const losses: number[] = [];
   let audio = 0;
+  const waits: number[] = [];
   const ends: number[] = [];
   const began = now();
   let cpu = process.cpuUsage();
@@ -136,6 +137,7 @@ async function measure(seconds: number) {
     if (event.step % block !== 0) continue;
     ends.push(now());
     losses.push(event.row.loss);
+    waits.push(event.row.waitShare);
     if (event.step === block) cpu = process.cpuUsage();
     if (event.step === block + steps) cpu = process.cpuUsage(cpu);
   }
@@ -158,6 +160,8 @@ async function measure(seconds: number) {
     pipelined_s: whole,
     audio_s_per_s: audio / (whole * steps),
     host_cpu_s: (cpu.user + cpu.system) / 1e6 / steps,
+    // of the time, waiting for speech: over the last half of the blocks
+    wait_share: median(waits.slice(waits.length >> 1)),
     first_s: ends[0] - began,
     loss_first: losses[0],
     loss_last: losses[losses.length - 1],

@@ -91,14 +91,15 @@ async function add(platform: XlaPlatform, json: boolean, output: Output): Promis
 /** A table of what works, and a line on each that does not. */
 function formatDevices(reports: readonly DeviceReport[]): string {
   const works = reports.filter(({ problem }) => problem === null);
-  const rows = works.map(({ device, kinds, memoryBytes, engine, plugin }) => [
+  const rows = works.map(({ device, kinds, memoryBytes, precision, engine, plugin }) => [
     device,
     kinds.length > 1 ? `${kinds.length} x ${kinds[0]}` : (kinds[0] ?? ""),
     memoryBytes === null ? "" : formatBytes(memoryBytes),
+    precision ?? "",
     plugin ? `PJRT ${plugin.interface}${plugin.version ? `, plugin ${plugin.version}` : ""}` : engine,
     plugin ? printable(plugin.path) : "",
   ]);
-  const table = formatTable(["device", "kind", "memory", "engine", "plugin"], rows, [0, 1, 3, 4]);
+  const table = formatTable(["device", "kind", "memory", "trains in", "engine", "plugin"], rows, [0, 1, 3, 4, 5]);
   const missing = reports.flatMap(({ device, problem, remedy }) =>
     problem === null ? [] : [`${device}: ${printable(problem)}`, `  ${remedy}`],
   );

@@ -2,6 +2,7 @@
 import { Option } from "commander";
 import { StillwaveError } from "../errors.ts";
 import { DEVICE_CHOICES } from "../runtime/device.ts";
+import { PRECISION_CHOICES } from "../stablehlo/precision.ts";
 import { threadCount } from "./numbers.ts";
 
 /** One meaning in every verb that computes; threads that decode audio are counted apart. */
@@ -14,6 +15,12 @@ export const deviceOption = (otherwise = "cpu") =>
     "--device <name>",
     `where to compute; \`stillwave devices\` lists what works (default: ${otherwise})`,
   ).choices(DEVICE_CHOICES);
+
+/** What products and large activations of a training are kept in. */
+export const precisionOption = () =>
+  new Option("--precision <name>", "formats of products and activations (run.precision of the recipe)").choices(
+    PRECISION_CHOICES,
+  );
 
 const FLAGS: readonly (readonly [option: RegExp, flag: string])[] = [
   [/\bgive teacherHeads\b/g, "give --teacher-heads <n> (teacherHeads)"],

@@ -5,6 +5,8 @@ import { DEVICES, type Device, platformOfDevice } from "../runtime/device.ts";
 import { factsOf, problemWith, remedyFor } from "../runtime/node/choose.ts";
 import { loadEngine } from "../runtime/node/engine.ts";
 import { type FoundPlugin, findPlugin } from "../runtime/xla/find.ts";
+import { bestPrecision } from "../runtime/xla/precision.ts";
+import type { Precision } from "../stablehlo/precision.ts";
 
 export interface DeviceReport {
   readonly device: Device;
@@ -16,6 +18,8 @@ export interface DeviceReport {
   readonly kinds: readonly string[];
   /** Of one device; null: not known. */
   readonly memoryBytes: number | null;
+  /** What `run.precision: auto` is there; null: it does not work. */
+  readonly precision: Precision | null;
   /** `onnxruntime 1.30.0`, or the platform's version in the plugin's words. */
   readonly engine: string;
   readonly plugin:
@@ -34,22 +38,24 @@ export async function reportDevices(): Promise<DeviceReport[]> {
 async function reportOf(device: Device): Promise<DeviceReport> {
   const problem = (await problemWith(device)) ?? null;
   const remedy = problem === null ? null : remedyFor(device);
-  const none = { device, problem, remedy, kinds: [], memoryBytes: null, engine: "", plugin: null };
+  const none = { device, problem, remedy, kinds: [], memoryBytes: null, precision: null, engine: "", plugin: null };
   if (problem !== null) return none;
   const platform = platformOfDevice(device) ?? (device === "cuda" ? device : undefined);
   const found = platform && (await findPlugin(platform));
   if (!found) {
     const engine = `onnxruntime ${loadEngine().version}`;
-    if (device !== "cpu") return { ...none, engine };
-    return { ...none, kinds: [cpus()[0]?.model ?? "cpu"], memoryBytes: memoryLimit().bytes, engine };
+    const own = { ...none, precision: bestPrecision(device, ""), engine };
+    return device === "cpu" ? { ...own, kinds: [cpus()[0]?.model ?? "cpu"], memoryBytes: memoryLimit().bytes } : own;
   }
   const facts = await factsOf(found);
   // problemWith has asked the same, and was given facts
   if (typeof facts === "string") return { ...none, problem: facts, remedy: remedyFor(device) };
   const { path, source, version = null } = found;
+  const kinds = facts.devices.map(({ kind }) => kind);
   return {
     ...none,
-    kinds: facts.devices.map(({ kind }) => kind),
+    kinds,
+    precision: bestPrecision(`xla:${platform}`, kinds[0]),
     memoryBytes: facts.devices[0]?.memory?.limitBytes ?? null,
     engine: facts.platformVersion,
     plugin: { path, source, version, interface: facts.interface },

@@ -1,5 +1,6 @@
 // Makes the parts of a run from its recipe: models, step, speech, and the writer of finished models.
 import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { type LoadedModel, loadCheckpoint, writeModelFolder } from "../checkpoint/index.ts";
 import { StillwaveError } from "../errors.ts";
@@ -8,7 +9,11 @@ import { alignedSamples, type ModelConfig, receptiveField } from "../models/conf
 import { initParameters } from "../models/init.ts";
 import type { ProcessGroup } from "../processes/group.ts";
 import { createRuntime } from "../runtime/node/index.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { isXla } from "../runtime/xla/index.ts";
+import { choosePrecision } from "../runtime/xla/precision.ts";
+import type { Precision } from "../stablehlo/precision.ts";
+import { mixesUtterances } from "../upstream/batches.ts";
 import { hashOf } from "../upstream/fingerprint.ts";
 import { type ModelFacts, modelCard } from "./card.ts";
 import { DeviceLearner } from "./learner/device.ts";
@@ -26,6 +31,8 @@ export interface PreparedRun {
   /** Holds the student's initial weights: a function of the recipe alone. */
   readonly learner: Learner;
   readonly speech: RunSpeech;
+  /** What the learner computes in, for run.json; a resumed run keeps it. */
+  readonly precision: Precision;
   /** What identifies the teacher, for run.json; a resumed run must find the same. */
   readonly teacher: Readonly<Record<string, unknown>>;
   /** Writes a finished model folder (atomic as a whole is not needed: a run that was cut off writes it again). */
@@ -48,38 +55,48 @@ export type Prepare = (recipe: Recipe, context: PrepareContext) => Promise<Prepa
 export interface RunModels {
   readonly teacher: LoadedModel;
   readonly student: ModelConfig;
-  /** Every shape of batch is compiled: there shall be few. */
-  readonly compilesShapes: boolean;
+  readonly runtime: Runtime;
   /** On the student's initial weights. */
-  makeLearner(): Promise<Learner>;
+  makeLearner(precision: Precision): Promise<Learner>;
 }
 
 /** Padded lengths where a recipe names none and each is compiled: a tenth of the frames is padding then, with more not much less. */
 const COMPILED_LENGTHS = 4;
 
+/** One decodes some 600 s of audio a second, a GPU learns from some 5,000. */
+const MOST_DECODING_THREADS = 12;
+
 /** A `Prepare` for `distillRun` that opens a recipe's data for the models it gets. */
 export function prepareWith(loadModels: (recipe: Recipe, group?: ProcessGroup) => Promise<RunModels>): Prepare {
   return async (recipe, { outDir, note, group }) => {
-    const { teacher, student: config, compilesShapes, makeLearner } = await loadModels(recipe, group);
+    const { teacher, student: config, runtime, makeLearner } = await loadModels(recipe, group);
     for (const text of teacher.info.notes) note(`teacher: ${text}`);
-    const lengths = recipe.data.lengths ?? (compilesShapes ? COMPILED_LENGTHS : null);
-    const withLengths = { ...recipe, data: { ...recipe.data, lengths } };
+    const own = choosePrecision(runtime, recipe.run.precision);
+    const precision = group ? await group.sayFirst("precision", own) : own;
+    if (isXla(runtime) || recipe.run.device === "auto") note(`computes on ${runtime.device} in ${precision}`);
+    const lengths = recipe.data.lengths ?? (runtime.compilesShapes ? COMPILED_LENGTHS : null);
+    const workers = recipe.data.workers ?? decodingThreads(runtime);
     const speech = await openInTurn(group, () =>
-      openSpeech(withLengths, {
-        minSamples: Math.max(receptiveField(config.conv), receptiveField(teacher.config.conv)),
-        cacheFile: existsSync(outDir) ? join(outDir, DISTILL_FILES.index) : undefined,
-        group,
-        align: (samples) => alignedSamples(config.conv, samples),
-        keptFolder: join(process.env.STILLWAVE_CACHE || outDir, DISTILL_FILES.speech),
-        onNote: note,
-      }),
+      openSpeech(
+        { ...recipe, data: { ...recipe.data, lengths, workers } },
+        {
+          minSamples: Math.max(receptiveField(config.conv), receptiveField(teacher.config.conv)),
+          cacheFile: existsSync(outDir) ? join(outDir, DISTILL_FILES.index) : undefined,
+          group,
+          wholeBatches: mixesUtterances(config),
+          align: (samples) => alignedSamples(config.conv, samples),
+          keptFolder: join(process.env.STILLWAVE_CACHE || outDir, DISTILL_FILES.speech),
+          onNote: note,
+        },
+      ),
     );
     try {
-      const learner = await makeLearner();
+      const learner = await makeLearner(precision);
       learner.expect?.(speech.shapes ?? []);
       return {
         learner,
         speech,
+        precision,
         teacher: teacherRecord(recipe, teacher),
         writeModel: (folder, parameters, facts) =>
           writeModelFolder(folder, { config, parameters, card: modelCard(config, facts), extra: extraOf(facts) }),
@@ -120,23 +137,30 @@ export const prepareRun: Prepare = prepareWith(async (recipe, group) => {
   const copyConvFrom = copyConv
     ? { parameters: teacher.parameters, layers: copyConv === true ? undefined : copyConv }
     : undefined;
-  const { device, threads } = recipe.run;
-  const runtime = await createRuntime({ device, threads: threads ?? undefined, group });
+  const { device, threads, precision: wanted } = recipe.run;
+  const trainsInBf16 = wanted === "auto" || wanted === "bf16";
+  const runtime = await createRuntime({ device, threads: threads ?? undefined, trainsInBf16, group });
   return {
     teacher,
     student: config,
-    compilesShapes: isXla(runtime),
-    async makeLearner() {
+    runtime,
+    async makeLearner(precision) {
       const student = { config, parameters: initParameters(config, { seed, copyConvFrom }) };
-      return learnerOf(recipe, { runtime, teacher, student }, group);
+      return learnerOf(recipe, { runtime, teacher, student, precision }, group);
     },
   };
 });
 
+/** A GPU or TPU leaves the cores to decoding; engines on the CPU do not. */
+const decodingThreads = (runtime: Runtime): number =>
+  isXla(runtime) && runtime.client.platform !== "cpu"
+    ? Math.max(1, Math.min(MOST_DECODING_THREADS, availableParallelism() - 2))
+    : 1;
+
 /** What learns by a recipe, of these models. @throws StillwaveError where several processes shall on a device that cannot */
 export function learnerOf(
-  { student, loss, optimizer, run }: Recipe,
-  models: Pick<StepOptions, "runtime" | "teacher" | "student">,
+  { student, loss, optimizer }: Recipe,
+  { precision, ...models }: Pick<StepOptions, "runtime" | "teacher" | "student"> & { readonly precision: Precision },
   group?: ProcessGroup,
 ): Learner {
   const { runtime } = models;
@@ -148,7 +172,6 @@ export function learnerOf(
   if (!isXla(runtime)) return createHostLearner(createDistillStep(settings), optimizer);
   const layers = targetLayers(models.student.config, models.teacher.config, student.teacherLayers);
   const { accumulate } = optimizer;
-  const { precision } = run;
   const { devices, everywhere } = runtime.client;
   const replicas = everywhere.length;
   // where programs add up over all processes, hosts need not

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { StillwaveError } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
+import type { Precision } from "../stablehlo/precision.ts";
 import {
   changedVersions,
   differences,
@@ -38,6 +39,8 @@ export interface DistillRecord extends RunRecord {
   /** Whatever identifies the teacher: source, architecture, parameters, hash. Compared as JSON on resume. */
   readonly teacher: Readonly<Record<string, unknown>>;
   readonly student: { readonly parameters: number };
+  /** What run.precision came to; absent in runs of versions that did not choose. */
+  readonly precision?: Precision;
   readonly totalSteps: number;
   readonly batchesPerEpoch: number;
   readonly resumes: readonly (RunRecord["resumes"][number] & { readonly step: number })[];
@@ -78,6 +81,22 @@ const CHANGEABLE: readonly string[] = [
   "data.keepDecoded",
 ];
 
+/** What a run computes in; before it was a setting, all was float32. */
+const precisionOf = ({ precision, recipe: { run } }: DistillRecord): Precision =>
+  precision ?? (run.precision === undefined || run.precision === "auto" ? "float32" : run.precision);
+
+/** The recipe that a run was begun with, with the precision that it came to. */
+const inItsPrecision = (record: DistillRecord): Recipe => ({
+  ...record.recipe,
+  run: { ...record.recipe.run, precision: precisionOf(record) },
+});
+
+/** A recipe whose run keeps the precision that it was begun in, unless it asks for one. */
+export const keepingPrecision = (recipe: Recipe, before: DistillRecord | undefined): Recipe =>
+  before && recipe.run.precision === "auto"
+    ? { ...recipe, run: { ...recipe.run, precision: precisionOf(before) } }
+    : recipe;
+
 /** The recipe as it is stored: paths inside the package in their portable form, so that installations may move. */
 export const portableRecipe = (recipe: Recipe): Recipe => parse(resolvedRecipeYaml(recipe));
 
@@ -86,7 +105,7 @@ export const portableRecipe = (recipe: Recipe): Recipe => parse(resolvedRecipeYa
  * @throws StillwaveError where a setting changed that makes it another run, unless it is forced
  */
 export function notesOnChanges(path: string, before: DistillRecord, recipe: Recipe, force: boolean): string[] {
-  const list = differences(before.recipe, portableRecipe(recipe), true)
+  const list = differences(inItsPrecision(before), portableRecipe(recipe), true)
     .filter(({ name }) => !CHANGEABLE.includes(name))
     // what an earlier version did not have, and is not asked for now
     .filter(({ before, now }) => before !== undefined || now !== "null")
@@ -112,7 +131,7 @@ export function notesOnChanges(path: string, before: DistillRecord, recipe: Reci
   return [...(list ? [`resumed by force with another recipe:\n${list}`] : settings), ...versions];
 }
 
-type Facts = Pick<DistillRecord, "data" | "teacher" | "student" | "totalSteps" | "batchesPerEpoch">;
+type Facts = Pick<DistillRecord, "data" | "teacher" | "student" | "precision" | "totalSteps" | "batchesPerEpoch">;
 
 /** A start from `step` in the folder `path`; a resume where there is a record from `before`. */
 interface Start {

@@ -19,7 +19,14 @@ import { distillPlan } from "./plan.ts";
 import type { Prepare, PreparedRun } from "./prepare.ts";
 import { beginTogether, takePart } from "./processes.ts";
 import type { Recipe } from "./recipe/schema.ts";
-import { DISTILL_FILES, DISTILLATION, type DistillRecord, notesOnChanges, recordStart } from "./record.ts";
+import {
+  DISTILL_FILES,
+  DISTILLATION,
+  type DistillRecord,
+  keepingPrecision,
+  notesOnChanges,
+  recordStart,
+} from "./record.ts";
 import { freshState, hasDiverged, isRunState, type RunState } from "./state.ts";
 import { StudentTrainer } from "./train.ts";
 
@@ -51,14 +58,15 @@ type Note = (text: string) => void;
 type Run = AsyncGenerator<Exclude<DistillEvent, NoteEvent>, void, undefined>;
 
 async function* run(options: DistillRunOptions, note: Note): Run {
-  const { recipe, prepare, group, signal, resume = false, force = false } = options;
-  const outDir = options.outDir ?? recipe.run.outDir;
+  const { prepare, group, signal, resume = false, force = false } = options;
+  const outDir = options.outDir ?? options.recipe.run.outDir;
   if (group && group.rank > 0) {
-    yield* takePart({ recipe, prepare, outDir, group, signal }, note);
+    yield* takePart({ recipe: options.recipe, prepare, outDir, group, signal }, note);
     return;
   }
   const folder = await openRunFolder(outDir, resume, DISTILLATION);
   const { path, record } = folder;
+  const recipe = keepingPrecision(options.recipe, record);
   let prepared: PreparedRun | undefined;
   try {
     folder.notes.forEach(note);
@@ -91,7 +99,7 @@ async function* trainAndFinish(
   { recipe, force = false, signal, group }: DistillRunOptions,
   note: Note,
 ): Run {
-  const { learner, speech, teacher } = prepared;
+  const { learner, speech, teacher, precision } = prepared;
   const plan = distillPlan(recipe, speech.train.batchesPerEpoch);
   const { totalSteps, batchesPerEpoch, epochs } = plan;
   const checkpoints = join(path, DISTILL_FILES.checkpoints);
@@ -100,7 +108,7 @@ async function* trainAndFinish(
   // A run that is longer now has not ended.
   await rm(join(path, DISTILL_FILES.summary), { force: true });
   const student = { parameters: learner.state.optimizer.m.length };
-  const facts = { data: speech.records, teacher, student, totalSteps, batchesPerEpoch };
+  const facts = { data: speech.records, teacher, student, precision, totalSteps, batchesPerEpoch };
   const { record, notes } = await recordStart({ path, recipe, before, step: start.step, force }, facts);
   notes.forEach(note);
   const log = await openRunLog(path, before && (restored?.step ?? -1));

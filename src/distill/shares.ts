@@ -22,18 +22,21 @@ export interface SpeechBatch extends Batch {
 export const wholeOf = ({ whole, samples, paths }: SpeechBatch): WholeBatch =>
   whole ?? { samples, paths, first: 0, copies: 1 };
 
-type Place = Pick<ProcessGroup, "rank" | "size">;
+/** Whose share, and of how many that a batch is shared out among where it divides: 1 where none is. */
+export interface Sharer extends Pick<ProcessGroup, "rank" | "size"> {
+  readonly sharers: number;
+}
 
 /** What a process reads of a planned batch, padded as the whole is. */
-export function shareOfPlan(plan: PlannedBatch, { rank, size }: Place): PlannedBatch {
+export function shareOfPlan(plan: PlannedBatch, { rank, sharers }: Sharer): PlannedBatch {
   const { items, paddedSamples } = plan;
-  if (items.length % size !== 0) return { ...plan, isRung: true };
-  const own = items.length / size;
+  if (items.length % sharers !== 0 || sharers === 1) return { ...plan, isRung: true };
+  const own = items.length / sharers;
   return { items: items.slice(rank * own, (rank + 1) * own), paddedSamples, isRung: true };
 }
 
 /** A batch that was read as `shareOfPlan` says. */
-export function shareOf(batch: Batch, { items }: PlannedBatch, { rank, size }: Place): SpeechBatch {
+export function shareOf(batch: Batch, { items }: PlannedBatch, { rank, size }: Sharer): SpeechBatch {
   const own = batch.samples.length;
   const isShared = own < items.length;
   const whole: WholeBatch = {
@@ -47,7 +50,7 @@ export function shareOf(batch: Batch, { items }: PlannedBatch, { rank, size }: P
 }
 
 /** A batch that every process has read whole. */
-export function copyOf(batch: Batch, { size }: Place): SpeechBatch {
+export function copyOf(batch: Batch, { size }: Pick<Sharer, "size">): SpeechBatch {
   const { samples, paths } = batch;
   return Object.assign(batch, { whole: { samples, paths, first: 0, copies: size } });
 }

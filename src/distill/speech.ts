@@ -64,6 +64,8 @@ export interface OpenSpeechOptions {
   readonly keptFolder?: string;
   /** Processes that share every batch. */
   readonly group?: ProcessGroup;
+  /** Each of them reads whole batches: their items cannot be told apart. */
+  readonly wholeBatches?: boolean;
   /** Told what opening finds, and each file that decoding finds to be bad under `onBadFile: skip`. */
   readonly onNote?: (text: string) => void;
 }
@@ -78,8 +80,9 @@ const LEAST_AHEAD = 4;
  */
 export async function openSpeech(recipe: Pick<Recipe, "data" | "run">, options: OpenSpeechOptions): Promise<RunSpeech> {
   const { data, run } = recipe;
-  const { align, keptFolder: folder, group, onNote = () => {} } = options;
-  const { onBadFile, workers, seed } = data;
+  const { align, keptFolder: folder, group, wholeBatches, onNote = () => {} } = options;
+  const { onBadFile, seed } = data;
+  const workers = data.workers ?? 1;
   const train = await openNamed("train", data.train, recipe, options);
   const validation = data.validation && (await openNamed("validation", data.validation, recipe, options));
   if (validation) refuseShared(train, validation);
@@ -105,18 +108,19 @@ export async function openSpeech(recipe: Pick<Recipe, "data" | "run">, options: 
       yield next;
     }
   };
+  const sharer = group && { rank: group.rank, size: group.size, sharers: wholeBatches ? 1 : group.size };
   const read = async function* (
     name: string,
     plan: readonly PlannedBatch[],
     from: number,
   ): AsyncGenerator<SpeechBatch> {
-    const own = group ? plan.map((batch) => shareOfPlan(batch, group)) : plan;
+    const own = sharer ? plan.map((batch) => shareOfPlan(batch, sharer)) : plan;
     for await (const { index, batch, bad } of prefetch(own, from)) {
-      if (!group) yield batch;
+      if (!sharer) yield batch;
       // where a file is bad, who has it alone knows: all read what is left of the batch
-      else if (onBadFile === "skip" && (await group.any(`bad ${name} ${index}`, bad.length > 0)))
-        for await (const left of prefetch([plan[index]], 0)) yield copyOf(left.batch, group);
-      else yield shareOf(batch, plan[index], group);
+      else if (onBadFile === "skip" && (await group?.any(`bad ${name} ${index}`, bad.length > 0)))
+        for await (const left of prefetch([plan[index]], 0)) yield copyOf(left.batch, sharer);
+      else yield shareOf(batch, plan[index], sharer);
     }
   };
   return {
@@ -129,7 +133,7 @@ export async function openSpeech(recipe: Pick<Recipe, "data" | "run">, options: 
       batches: () => read("validation", validationPlan, 0),
     },
     records: { train: recordOf(train), validation: validation && recordOf(validation), lengths: rungs },
-    shapes: rungs && shapesOf(planned.map((batch) => (group ? shareOfPlan(batch, group) : batch))),
+    shapes: rungs && shapesOf(planned.map((batch) => (sharer ? shareOfPlan(batch, sharer) : batch))),
     async close() {
       await closeDecodingThreads();
       kept?.close();

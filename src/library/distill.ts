@@ -14,7 +14,6 @@ import { UsageError } from "../errors.ts";
 import { type ModelConfig, noReuse } from "../models/config.ts";
 import { copyWeights, type ModelWeights } from "../models/parameters.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { isXla } from "../runtime/xla/index.ts";
 import { type Model, NO_FILE } from "../upstream/model.ts";
 import { defaultRuntime } from "../upstream/node.ts";
 
@@ -94,9 +93,9 @@ async function* events(options: DistillOptions, recipe: Recipe): AsyncGenerator<
   const prepare = prepareWith(async () => ({
     teacher: { ...teacher, info: teacher.info ?? NO_FILE },
     student: student.config,
-    compilesShapes: isXla(runtime),
-    async makeLearner() {
-      const learner = learnerOf(recipe, { runtime, teacher, student });
+    runtime,
+    async makeLearner(precision) {
+      const learner = learnerOf(recipe, { runtime, teacher, student, precision });
       const dispose = learner.dispose.bind(learner);
       learner.dispose = async () => {
         copyWeights(student.parameters, (await learner.snapshot()).parameters);

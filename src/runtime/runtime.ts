@@ -30,5 +30,7 @@ export interface Runtime {
   readonly version: string;
   /** Threads of the CPU that one operation uses; undefined where others compute, or all runtimes of a process share them. */
   readonly threads?: number;
+  /** Every set of sizes costs a compilation: there shall be few. */
+  readonly compilesShapes?: boolean;
   compile(graph: Graph): Promise<Executable>;
 }

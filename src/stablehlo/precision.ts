@@ -11,6 +11,10 @@ import type { ElementType } from "./emitter.ts";
 export const PRECISIONS = ["float32", "tf32", "bf16", "fp16"] as const;
 export type Precision = (typeof PRECISIONS)[number];
 
+/** What a user may ask for; `auto`: the fastest that the device does well. */
+export const PRECISION_CHOICES = ["auto", ...PRECISIONS] as const;
+export type PrecisionChoice = (typeof PRECISION_CHOICES)[number];
+
 /** Activations of fewer elements stay float32: they cost little, and statistics and losses are among them. */
 const LEAST_ELEMENTS = 2 ** 18;
 

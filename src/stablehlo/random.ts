@@ -54,5 +54,5 @@ export function keepMask(
   return emit.reshape(emit.compare(bits, "LT", word(emit, keepLimit(rate), bits)), shape);
 }
 
-/** A word is below it with probability `1 - rate`. */
-export const keepLimit = (rate: number): number => Math.round((1 - rate) * 2 ** 32);
+/** A word is below it with probability `1 - rate`; a word itself, which 2^32 is not. */
+const keepLimit = (rate: number): number => Math.min(Math.round((1 - rate) * 2 ** 32), 2 ** 32 - 1);

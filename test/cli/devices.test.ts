@@ -30,13 +30,13 @@ describe("stillwave devices", () => {
   test("lists what works, and of the rest what is wrong and what to do", async () => {
     const { code, stdout } = await stillwave(["devices"]);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^device +kind +memory +engine +plugin\ncpu .*onnxruntime \d/);
+    expect(stdout).toMatch(/^device +kind +memory +trains in +engine +plugin\ncpu .* float32 +onnxruntime \d/);
     expect(stdout).toMatch(/\nxla:tpu: no PJRT plugin for tpu was found.*\n {2}`stillwave devices add tpu`/);
     const { devices } = JSON.parse((await stillwave(["devices", "--json"])).stdout);
     expect(devices.map(({ device }: { device: string }) => device)).toEqual([
       ...["cpu", "cuda", "webgpu", "xla:cpu", "xla:cuda", "xla:rocm", "xla:tpu"],
     ]);
-    expect(devices[0]).toMatchObject({ problem: null, remedy: null, plugin: null });
+    expect(devices[0]).toMatchObject({ problem: null, remedy: null, precision: "float32", plugin: null });
   });
 
   test("adds a plugin from the package index; one that is no library is listed as such", async () => {

@@ -132,6 +132,15 @@ describe("stillwave distill", () => {
     expect(events.slice(-2).map(({ kind }) => kind)).toEqual(["done", "report"]);
   });
 
+  test("--precision is run.precision, and one that the device cannot do is told with what can", async () => {
+    const { code, stderr } = await distill("--out", "runs/halves", "--precision", "fp16");
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/run\.precision: fp16 needs an XLA device, and "cpu" is ONNX Runtime's/);
+    const unknown = await distill("--precision", "fp8");
+    expect(unknown.code).toBe(2);
+    expect(unknown.stderr).toContain("Allowed choices are auto, float32, tf32, bf16, fp16");
+  });
+
   test("Ctrl-C ends with 130 and a checkpoint; resuming gives the weights of an uninterrupted run", async () => {
     const many = ["--set", "run.steps=100", "--set", "run.checkpointEverySteps=100", "--json"];
     const code = await interruptAfter(5, ["distill", "tiny.yaml", "--out", "runs/cut", ...many]);

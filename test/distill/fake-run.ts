@@ -118,6 +118,8 @@ export interface FakeOptions {
   readonly validation?: readonly Batch[] | null;
   readonly fingerprint?: string;
   readonly teacher?: string;
+  /** What run.precision: auto is. */
+  readonly best?: "float32" | "bf16";
   /** Wraps the step, to make it fail or wait. */
   readonly wrap?: (step: DistillStep) => DistillStep;
   /** Replaces the batch of an epoch and index. */
@@ -160,9 +162,10 @@ function fakeSpeech(options: FakeOptions = {}): RunSpeech {
 }
 
 export function fakePrepare(options: FakeOptions = {}): Prepare {
-  return async ({ optimizer }) => ({
+  return async ({ optimizer, run }) => ({
     learner: createHostLearner((options.wrap ?? ((step: DistillStep) => step))(fakeStep()), optimizer),
     speech: fakeSpeech(options),
+    precision: run.precision === "auto" ? (options.best ?? "float32") : run.precision,
     teacher: { source: options.teacher ?? "fake" },
     writeModel: async (folder, parameters, facts) => options.written?.(folder, parameters, facts),
     dispose: async () => {},

@@ -16,6 +16,7 @@ import { type HostArray, sizeOf } from "../../src/graph/array.ts";
 import { type ModelConfig, noReuse } from "../../src/models/config.ts";
 import { parameterSpecs } from "../../src/models/parameters.ts";
 import { Random } from "../../src/random.ts";
+import { createRuntime } from "../../src/runtime/node/index.ts";
 import { wav16 } from "../audio/signals.ts";
 import { doneOf, events, notesOf } from "./fake-run.ts";
 
@@ -123,7 +124,7 @@ const prepare = prepareWith(async (recipe) => {
   return {
     teacher,
     student,
-    compilesShapes: false,
+    runtime: await createRuntime(),
     makeLearner: async () => createHostLearner(shrinkingStep(student), recipe.optimizer),
   };
 });

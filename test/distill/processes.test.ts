@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
 import { readAllSafetensors } from "../../src/checkpoint/formats/safetensors.ts";
 import { writeModelFolder } from "../../src/checkpoint/index.ts";
 import { readMetrics } from "../../src/log/index.ts";
@@ -175,16 +175,19 @@ function relativeL2(a: Float32Array, b: Float32Array): number {
   return norm(a.map((value, i) => value - b[i])) / norm(b);
 }
 
+// seconds on a quiet machine; compilers of both processes share its cores
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 300_000 });
+
 describeWithPlugin("several processes", () => {
   let one: Ended;
   let two: Ended[];
   beforeAll(async () => {
-    root = process.env.MDBG ?? temporaryFolder();
+    root = temporaryFolder();
     writeSpeech();
     await writeTeacher();
     [one] = await run(recipeFile("one"), { processes: 1 });
     two = await run(recipeFile("two"), { processes: 2 });
-  }, 300_000);
+  });
 
   test("two end with the weights, losses and metrics of one", async () => {
     expect([one, ...two].map(({ code, output }) => (code === 0 ? 0 : output))).toEqual([0, 0, 0]);
@@ -211,33 +214,27 @@ describeWithPlugin("several processes", () => {
     expect(relativeL2(await weightsOf("four"), await weightsOf("one"))).toBeLessThan(1e-6);
   });
 
-  test("one killed ends the other, and a resumed run ends with the bits of one that went through", async () => {
-    const recipe = recipeFile("killed");
-    const [first, second] = await run(recipe, { processes: 2, after: 3, act: ([, child]) => child.kill("SIGKILL") });
-    expect(second.signal).toBe("SIGKILL");
-    expect([first.code, first.output.match(/^error: .*$/m)?.[0]]).toEqual([
-      1,
-      "error: process 1 of 2 is gone (its connection was closed); look at what it printed",
-    ]);
-    const ends = await run(recipe, { processes: 2, resume: true });
-    expect(ends.map(doneLine)).toEqual(two.map(doneLine));
-  });
-
-  test("a signal in one stops all with a checkpoint of the same step", async () => {
+  test("a signal in one stops all at one step, one killed ends all, and resumed they end with the bits of two", async () => {
     const recipe = recipeFile("stopped");
-    const ends = await run(recipe, { processes: 2, after: 3, act: ([, child]) => child.kill("SIGINT") });
-    const [stopped] = ends[0].output.match(/^stopped at \d$/m) ?? [];
-    expect(stopped).toMatch(/[345]$/);
-    expect(ends[1].output).toContain(stopped);
-    expect(ends.map(({ code }) => code)).toEqual([1, 130]);
-    const again = await run(recipe, { processes: 2, resume: true });
-    expect(again.map(doneLine)).toEqual(two.map(doneLine));
-    const already = await run(recipe, { processes: 2, resume: true });
-    expect(already.map(doneLine)).toEqual(two.map(doneLine));
+    const stopped = await run(recipe, { processes: 2, after: 2, act: ([, child]) => child.kill("SIGINT") });
+    const [said] = stopped[0].output.match(/^stopped at \d$/m) ?? [];
+    expect(said).toMatch(/[23]$/);
+    expect(stopped[1].output).toContain(said);
+    expect(stopped.map(({ code }) => code)).toEqual([1, 130]);
+    const options = { processes: 2, resume: true };
+    const [first, second] = await run(recipe, { ...options, after: 1, act: ([, child]) => child.kill("SIGKILL") });
+    expect(first.output).toContain(`resumed from`);
+    expect([second.signal, first.code]).toEqual(["SIGKILL", 1]);
+    expect(first.output.match(/^error: .*$/m)?.[0]).toBe(
+      "error: process 1 of 2 is gone (its connection was closed); look at what it printed",
+    );
+    expect((await run(recipe, options)).map(doneLine)).toEqual(two.map(doneLine));
   });
 
-  test("a folder that holds a run is an error in all", async () => {
-    const ends = await run(recipeFile("two"), { processes: 2 });
+  test("a run that was done is done in all, and a folder that holds one an error in all", async () => {
+    const recipe = recipeFile("two");
+    expect((await run(recipe, { processes: 2, resume: true })).map(doneLine)).toEqual(two.map(doneLine));
+    const ends = await run(recipe, { processes: 2 });
     expect(ends.map(({ code }) => code)).toEqual([1, 1]);
     for (const { output } of ends) expect(output).toContain("holds a run already");
   });

@@ -1,5 +1,5 @@
 // What a run refuses: used folders, other recipes, other data, locks that are held.
-import { existsSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -38,6 +38,34 @@ describe("refusals", () => {
     const all = await events(start(outDir, { resume: true, set: [...harmless, "run.device=auto"] }));
     expect(notesOf(all).join()).toMatch(/run\.device changes from cpu to auto/);
     expect(doneOf(all).step).toBe(9);
+  });
+
+  test("a run keeps the precision it was begun in; another one is another run", async () => {
+    const outDir = fresh();
+    const [on, off] = [{ best: "bf16" }, { best: "float32" }] as const;
+    for await (const { step } of start(outDir, { fake: on }).steps()) if (step === 2) break;
+    const recorded = () => JSON.parse(readFileSync(join(outDir, "run.json"), "utf8"));
+    expect(recorded()).toMatchObject({ precision: "bf16", recipe: { run: { precision: "auto" } } });
+    const other = { resume: true, set: ["run.precision=float32"] };
+    await expect(events(start(outDir, other))).rejects.toThrow(/run\.precision: "bf16" -> "float32"/);
+    const same = { resume: true, set: ["run.precision=bf16"] };
+    for await (const { step } of start(outDir, same).steps()) if (step === 3) break;
+    // a machine on which auto is another one now
+    for await (const { step } of start(outDir, { resume: true, fake: off }).steps()) if (step === 4) break;
+    expect(recorded().precision).toBe("bf16");
+    expect(doneOf(await events(start(outDir, { ...other, force: true }))).step).toBe(9);
+    expect(recorded().precision).toBe("float32");
+  });
+
+  test("a run of a version that had no setting of precision goes on in float32", async () => {
+    const outDir = fresh();
+    for await (const { step } of start(outDir).steps()) if (step === 2) break;
+    const path = join(outDir, "run.json");
+    const { precision: _, recipe, ...record } = JSON.parse(readFileSync(path, "utf8"));
+    const { precision: __, ...run } = recipe.run;
+    writeFileSync(path, JSON.stringify({ ...record, recipe: { ...recipe, run } }));
+    expect(doneOf(await events(start(outDir, { resume: true, fake: { best: "bf16" } }))).step).toBe(9);
+    expect(JSON.parse(readFileSync(path, "utf8")).precision).toBe("float32");
   });
 
   test("a run whose only checkpoint is damaged does not begin again unasked", async () => {

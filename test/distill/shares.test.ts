@@ -115,7 +115,12 @@ test.each([
       const ids = own.map(String);
       const whole = { samples, paths: samples.map(String), first: rank * items, copies: 1 };
       const batch = { wave: new Float32Array(items * 3200), paddedSamples: 3200, samples: own, ids, paths: ids, whole };
-      const { shares, firstRows } = shardBatch(batch, devices, { frames: 10, valid, countPaddedFrames });
+      const { shares, firstRows } = shardBatch(batch, devices, {
+        frames: 10,
+        valid,
+        countPaddedFrames,
+        sharers: devices,
+      });
       expect(firstRows[0]).toBe(rank * items);
       if (items % devices === 0 && devices === 2) expect(firstRows[1]).toBe(rank * items + items / 2);
       return shares.reduce((sum, share) => sum + share, 0);

@@ -4,8 +4,9 @@ import type { Command } from "commander";
 import { StillwaveError } from "../../errors.ts";
 import { printable } from "../../log/format.ts";
 import type { DeviceChoice } from "../../runtime/device.ts";
+import type { PrecisionChoice } from "../../stablehlo/precision.ts";
 import { collect } from "../collect.ts";
-import { deviceOption, threadsOption } from "../flags.ts";
+import { deviceOption, precisionOption, threadsOption } from "../flags.ts";
 import type { Output } from "../output.ts";
 
 interface Options {
@@ -14,6 +15,7 @@ interface Options {
   readonly force?: boolean;
   readonly out?: string;
   readonly device?: DeviceChoice;
+  readonly precision?: PrecisionChoice;
   readonly threads?: number;
   readonly json?: boolean;
 }
@@ -31,6 +33,7 @@ export function distillVerb(program: Command, output: Output, finish: (code: num
     .option("--force", "with --resume: although recipe, data or teacher have changed")
     .option("--out <dir>", "folder of the run (run.outDir of the recipe)")
     .addOption(deviceOption("run.device of the recipe"))
+    .addOption(precisionOption())
     .addOption(threadsOption())
     .option("--json", "print what happens as JSON, one event a line")
     .addHelpText(
@@ -50,8 +53,8 @@ export function distillVerb(program: Command, output: Output, finish: (code: num
 
 async function run(name: string, options: Options, output: Output): Promise<number> {
   const { loadRecipe } = await import("../../distill/recipe/read.ts");
-  const { set = [], out, device, threads } = options;
-  const flags = Object.entries({ outDir: out, device, threads }).filter(([, value]) => value !== undefined);
+  const { set = [], out, device, precision, threads } = options;
+  const flags = Object.entries({ outDir: out, device, precision, threads }).filter(([, value]) => value !== undefined);
   const overrides = flags.map(([setting, value]) => `run.${setting}=${JSON.stringify(value)}`);
   const recipe = await loadRecipe(name, [...set, ...overrides]);
   const { distillRun } = await import("../../distill/run.ts");

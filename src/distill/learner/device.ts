@@ -9,6 +9,7 @@ import { Random } from "../../random.ts";
 import type { Handle, PjrtClient } from "../../runtime/xla/client.ts";
 import { type CompiledProgram, type Fed, Resident } from "../../runtime/xla/resident.ts";
 import type { TrainingState } from "../../training/checkpoints.ts";
+import { mixesUtterances } from "../../upstream/batches.ts";
 import { lossesOf, type StepLosses } from "../loss.ts";
 import { type SpeechBatch, wholeOf } from "../shares.ts";
 import { DeviceState } from "./device-state.ts";
@@ -153,10 +154,13 @@ export class DeviceLearner implements Learner {
     const { loss } = this.options;
     if (this.expected.length > 0) this.makeReady(batch.pcm !== undefined);
     const { samples } = wholeOf(batch);
-    return shardBatch(batch, this.deviceCount, {
-      ...this.framesOf({ samples, paddedSamples: batch.paddedSamples }),
-      ...loss,
-    });
+    const frames = this.framesOf({ samples, paddedSamples: batch.paddedSamples });
+    return shardBatch(batch, this.deviceCount, { ...frames, ...loss, sharers: this.sharers });
+  }
+
+  /** Students whose utterances see each other's maps need whole batches. */
+  private get sharers(): number {
+    return mixesUtterances(this.options.student.config) ? 1 : this.deviceCount;
   }
 
   private speechOf(shards: BatchShards): Record<string, Fed> {
@@ -173,9 +177,7 @@ export class DeviceLearner implements Learner {
   /** Compiles what will be needed, a few programs at a time, while others run. */
   private makeReady(pcm: boolean): void {
     const kind = this.isOneProgram ? "update" : "gradient";
-    const shapes = this.expected.map(({ items, paddedSamples }) =>
-      shardShape(items, paddedSamples, this.deviceCount, pcm),
-    );
+    const shapes = this.expected.map(({ items, paddedSamples }) => shardShape(items, paddedSamples, this.sharers, pcm));
     const jobs = ([kind, "validation"] as const).flatMap((of) => shapes.map((shape) => ({ of, shape })));
     const work = async () => {
       for (let job = jobs.shift(); job && !this.isDisposed; job = jobs.shift()) await this.compiled(job.of, job.shape);

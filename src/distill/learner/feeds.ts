@@ -16,11 +16,13 @@ export interface BatchShards {
   split(items: Uint8Array): Uint8Array[];
 }
 
-interface Frames {
+interface Sharing {
   readonly frames: number;
   /** Of every item of the whole batch. */
   readonly valid: readonly number[];
   readonly countPaddedFrames: boolean;
+  /** Devices that a batch is shared out among, where it divides. */
+  readonly sharers: number;
 }
 
 /** What each device gets of `count` items. */
@@ -30,14 +32,11 @@ export const shardShape = (count: number, samples: number, devices: number, pcm:
   pcm,
 });
 
-/** A batch whose items do not divide among the devices is computed by each of them: the same numbers, at no gain. */
-export function shardBatch(
-  batch: SpeechBatch,
-  devices: number,
-  { frames, valid, countPaddedFrames }: Frames,
-): BatchShards {
+/** A batch that is not shared out is computed by each of the devices: the same numbers, at no gain. */
+export function shardBatch(batch: SpeechBatch, devices: number, sharing: Sharing): BatchShards {
+  const { frames, valid, countPaddedFrames, sharers } = sharing;
   const { length: count } = batch.samples;
-  const shape = shardShape(count, batch.paddedSamples, devices, batch.pcm !== undefined);
+  const shape = shardShape(count, batch.paddedSamples, sharers, batch.pcm !== undefined);
   const { items } = shape;
   const isShared = items * devices === count;
   const { first, copies } = wholeOf(batch);

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { DEVICE_CHOICES } from "../../runtime/device.ts";
 import { MAX_THREADS } from "../../runtime/runtime.ts";
-import { PRECISIONS } from "../../stablehlo/precision.ts";
+import { PRECISION_CHOICES } from "../../stablehlo/precision.ts";
 
 const count = (max: number) => z.int().min(1).max(max);
 const natural = (max: number) => z.int().min(0).max(max);
@@ -178,7 +178,10 @@ export const recipeSchema = objectOf({
       ),
     onBadFile: z.enum(["stop", "skip"]).default("stop"),
     seed: seed.default(0),
-    workers: count(256).default(1).describe("Decoding threads"),
+    workers: count(256)
+      .nullable()
+      .default(null)
+      .describe("Decoding threads; null: one, and beside a GPU or TPU as many as there are cores to spare"),
   }),
   run: objectOf({
     epochs: count(1e6).nullable().default(null),
@@ -196,9 +199,11 @@ export const recipeSchema = objectOf({
     logEverySteps: count(1e9).default(10),
     device: z.enum(DEVICE_CHOICES).default("cpu").describe("Where to compute; auto: the fastest that is there"),
     precision: z
-      .enum(PRECISIONS)
-      .default("float32")
-      .describe("Formats of products and large activations on XLA devices; weights and losses are float32"),
+      .enum(PRECISION_CHOICES)
+      .default("auto")
+      .describe(
+        "Formats of products and large activations; weights and losses are float32. auto: bf16 on XLA devices that have it",
+      ),
     threads: count(MAX_THREADS).nullable().default(null).describe("CPU threads of the engine; null: all cores"),
   }),
 }).meta({ title: "Stillwave distillation recipe" });

@@ -83,10 +83,18 @@ function dataOf({ data, recipe }: DistillRecord): ReportData {
   };
 }
 
-function versionsOf({ environment, recipe, created }: DistillRecord): Record<string, string> {
+function versionsOf({ environment, recipe, precision, created }: DistillRecord): Record<string, string> {
   const { stillwave, node, onnxruntime, platform, cpu, cores } = environment;
   const machine = `${platform}, ${cores} x ${cpu}`;
-  return { stillwave, node, onnxruntime, device: recipe.run.device, machine, begun: created };
+  return {
+    stillwave,
+    node,
+    onnxruntime,
+    device: recipe.run.device,
+    ...(precision && { precision }),
+    machine,
+    begun: created,
+  };
 }
 
 /** Both models on the same utterance, unmasked. */

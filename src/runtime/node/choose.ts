@@ -11,6 +11,7 @@ import {
 } from "../device.ts";
 import { type FoundPlugin, findPlugin } from "../xla/find.ts";
 import { noPlugin, wrongPlatform } from "../xla/open.ts";
+import { processorHasBf16 } from "../xla/precision.ts";
 import { probePlugin } from "../xla/probe.ts";
 import { engineMissing, howToAdd, loadEngine } from "./engine.ts";
 import { problemStarting } from "./probe.ts";
@@ -68,12 +69,16 @@ export async function listDevices(): Promise<Device[]> {
 }
 
 /**
- * The device that a choice comes to. `auto`: a GPU or TPU of an XLA plugin, then ONNX Runtime's CUDA and WebGPU, then its CPU.
+ * The device that a choice comes to. `auto`: a GPU or TPU of an XLA plugin, then ONNX Runtime's CUDA and WebGPU, then XLA's
+ * CPU for trainings in bf16 where the processor has that, then ONNX Runtime's.
  * @throws StillwaveError where ONNX Runtime's device is not there; an XLA device that is not says so when it is opened
  */
-export async function chooseDevice(wanted: DeviceChoice): Promise<Device> {
+export async function chooseDevice(
+  wanted: DeviceChoice,
+  { trainsInBf16 = false }: { readonly trainsInBf16?: boolean } = {},
+): Promise<Device> {
   if (!DEVICE_CHOICES.includes(wanted)) throw unknownName("device", String(wanted), DEVICE_CHOICES);
-  if (wanted === "auto") return bestDevice();
+  if (wanted === "auto") return bestDevice(trainsInBf16 && processorHasBf16());
   if (wanted === "cuda" && (await findPlugin("cuda"))?.platform === "cuda") return "xla:cuda";
   if (wanted !== "cuda" && wanted !== "webgpu") return wanted;
   const problem = await engineProblem(wanted);
@@ -81,13 +86,13 @@ export async function chooseDevice(wanted: DeviceChoice): Promise<Device> {
   return wanted;
 }
 
-async function bestDevice(): Promise<Device> {
+async function bestDevice(xlaOnCpu: boolean): Promise<Device> {
   for (const platform of XLA_PLATFORMS.filter((one) => one !== "cpu")) {
     const found = await findPlugin(platform);
     if (found && found.platform !== "cpu" && !(await pluginProblem(platform))) return `xla:${platform}`;
   }
   for (const device of ["cuda", "webgpu"] as const) if (!(await engineProblem(device))) return device;
-  return "cpu";
+  return xlaOnCpu && !(await pluginProblem("cpu")) ? "xla:cpu" : "cpu";
 }
 
 /** The error of a device that is not there: what is wrong, what there is, and what to do. */

@@ -26,6 +26,8 @@ export { listDevices } from "./choose.ts";
 export interface RuntimeOptions {
   /** Default: cpu. `auto` takes the fastest that is there: a GPU or TPU, else the CPU. */
   readonly device?: DeviceChoice;
+  /** It is for a training that may compute in bf16: then `auto` takes XLA on CPUs that have instructions for it. */
+  readonly trainsInBf16?: boolean;
   /**
    * Threads inside one operation; default: the cores this process may use. On WebAssembly all runtimes of a process share
    * the threads that the first one asks for.
@@ -75,7 +77,7 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   const { device: wanted = "cpu", threads = availableParallelism(), optimize = "none", arena = true } = options;
   const { spin = process.env.STILLWAVE_SPIN !== "0" } = options;
   checkThreads(threads);
-  const device = await chooseDevice(wanted);
+  const device = await chooseDevice(wanted, options);
   if (platformOfDevice(device) !== null) return openXlaDevice(device, options);
   const engine = startEngine(threads);
   const { ort } = engine;

@@ -26,7 +26,7 @@ export async function openXla(options: XlaOptions = {}): Promise<XlaRuntime> {
   const { plugin, devices } = client;
   const version = `PJRT ${plugin.version.join(".")} ${client.platform} ${client.deviceKind(devices[0])}`;
   const device = DEVICES.find((name) => name === `xla:${client.platform}`) ?? "xla";
-  return { device, version, client, compile: async (graph) => xlaExecutable(client, graph) };
+  return { device, version, client, compilesShapes: true, compile: async (graph) => xlaExecutable(client, graph) };
 }
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Feed["data"]) => new Uint8Array(buffer, byteOffset, byteLength);

@@ -102,7 +102,7 @@ function prepareEnvironment({ platform, site }: FoundPlugin, threads: number | u
   // trying its generated kernels doubled the time of compilation, and won nothing over cuBLAS
   if (platform === "cuda") addFlag("xla_gpu_enable_triton_gemm", "false");
   if (platform !== "cuda" || site === undefined || env.XLA_FLAGS?.includes("xla_gpu_cuda_data_dir")) return;
-  const data = CUDA_DATA.map((steps) => join(site, ...steps)).find((folder) => existsSync(folder));
+  const data = CUDA_DATA.map((steps) => join(site, ...steps)).find((folder) => existsSync(join(folder, "nvvm")));
   if (data) addFlag("xla_gpu_cuda_data_dir", data);
 }
 

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { StillwaveError, UsageError } from "../../../src/errors.ts";
 import { DEVICE_CHOICES } from "../../../src/runtime/device.ts";
 import { createRuntime, listDevices } from "../../../src/runtime/node/index.ts";
+import { processorHasBf16 } from "../../../src/runtime/xla/precision.ts";
 import { probePlugin } from "../../../src/runtime/xla/probe.ts";
 import { temporaryFolder } from "../../data/corpora.ts";
 import { describeWithPlugin } from "./plugin.ts";
@@ -72,6 +73,12 @@ describeWithPlugin("with the CPU plugin", () => {
       /which STILLWAVE_XLA_PLUGIN names, is for cpu\./,
     );
     expect((await createRuntime({ device: "auto" })).device).not.toContain("xla");
+  });
+
+  test("auto takes it for trainings in bf16 where the processor has that", async () => {
+    const others = (await listDevices()).filter((device) => device === "cuda" || device === "webgpu");
+    const expected = others[0] ?? (processorHasBf16() ? "xla:cpu" : "cpu");
+    expect((await createRuntime({ device: "auto", trainsInBf16: true })).device).toBe(expected);
   });
 
   test("its facts are asked in another process", async () => {

@@ -23,32 +23,43 @@ function open(platform: XlaPlatform, threads?: number): void {
   expect(() => openClient(found, threads)).toThrow("cannot be loaded as a PJRT plugin");
 }
 
+/** What every plugin is told, and CUDA's beside it. */
+const [ALL, CUDA] = ["--xla_allow_excess_precision=false", "--xla_gpu_enable_triton_gemm=false"];
+
 describe("the environment of a plugin", () => {
   test.each(["nvidia/cu13", "nvidia/cuda_nvcc"])("names CUDA's compiler where it lies in %s", (folder) => {
-    mkdirSync(join(site, folder), { recursive: true });
+    mkdirSync(join(site, folder, "nvvm"), { recursive: true });
     open("cuda");
-    expect(process.env.XLA_FLAGS).toBe(`--xla_gpu_cuda_data_dir=${join(site, folder)}`);
+    expect(process.env.XLA_FLAGS).toBe(`${ALL} ${CUDA} --xla_gpu_cuda_data_dir=${join(site, folder)}`);
     expect(process.env.TF_CPP_MIN_LOG_LEVEL).toBe("2");
   });
 
-  test("is the user's where the user has said it", () => {
+  test("does not take a folder without a compiler for CUDA's", () => {
     mkdirSync(join(site, "nvidia", "cu13"), { recursive: true });
-    vi.stubEnv("TF_CPP_MIN_LOG_LEVEL", "0");
-    vi.stubEnv("XLA_FLAGS", "--xla_gpu_cuda_data_dir=/mine");
     open("cuda");
-    expect(process.env.XLA_FLAGS).toBe("--xla_gpu_cuda_data_dir=/mine");
+    expect(process.env.XLA_FLAGS).toBe(`${ALL} ${CUDA}`);
+  });
+
+  test("is the user's where the user has said it", () => {
+    mkdirSync(join(site, "nvidia", "cu13", "nvvm"), { recursive: true });
+    vi.stubEnv("TF_CPP_MIN_LOG_LEVEL", "0");
+    const mine = "--xla_gpu_cuda_data_dir=/mine --xla_allow_excess_precision=true --xla_gpu_enable_triton_gemm=true";
+    vi.stubEnv("XLA_FLAGS", mine);
+    open("cuda");
+    expect(process.env.XLA_FLAGS).toBe(mine);
     expect(process.env.TF_CPP_MIN_LOG_LEVEL).toBe("0");
     vi.stubEnv("XLA_FLAGS", "--xla_dump_to=/dump");
     open("cuda");
-    expect(process.env.XLA_FLAGS).toBe(`--xla_dump_to=/dump --xla_gpu_cuda_data_dir=${join(site, "nvidia", "cu13")}`);
+    const data = `--xla_gpu_cuda_data_dir=${join(site, "nvidia", "cu13")}`;
+    expect(process.env.XLA_FLAGS).toBe(`--xla_dump_to=/dump ${ALL} ${CUDA} ${data}`);
   });
 
   test("says nothing of CUDA to others, and threads to the CPU's alone", () => {
-    mkdirSync(join(site, "nvidia", "cu13"), { recursive: true });
+    mkdirSync(join(site, "nvidia", "cu13", "nvvm"), { recursive: true });
     open("rocm", 3);
     expect(process.env.NPROC).toBeUndefined();
     open("cpu", 3);
-    expect(process.env.XLA_FLAGS).toBeUndefined();
+    expect(process.env.XLA_FLAGS).toBe(ALL);
     expect(process.env.NPROC).toBe("3");
   });
 });

@@ -5,6 +5,11 @@ import { PjrtPlugin } from "../../../src/runtime/xla/plugin.ts";
 
 const path = process.env.STILLWAVE_XLA_PLUGIN;
 
+// most of the time of such tests goes into compiling, most of that into making small programs fast; the second flag is
+// that of runtimes (src/runtime/xla/open.ts)
+process.env.XLA_FLAGS ??= "--xla_backend_optimization_level=0 --xla_allow_excess_precision=false";
+process.env.TF_CPP_MIN_LOG_LEVEL ??= "2";
+
 /** Tests that need a plugin: skipped, with the reason, where none is named. */
 export function describeWithPlugin(name: string, tests: (openClient: typeof clientOf) => void): void {
   if (!path) console.log(`${name}: not tested: no plugin is named in STILLWAVE_XLA_PLUGIN`);
