@@ -39,7 +39,7 @@ afterAll(() => Promise.all(groups.map((group) => group.close())));
 async function batchesOf(
   processes: readonly (ProcessGroup | undefined)[],
   lengths: string,
-  opened = () => {},
+  { opened = () => {}, wholeBatches = false } = {},
 ): Promise<SpeechBatch[][]> {
   const text = `
 teacher: nowhere
@@ -48,7 +48,7 @@ data: { train: { path: ${JSON.stringify(root)}, splits: [train] }, batchSize: 4,
 run: { epochs: 2, outDir: ${JSON.stringify(join(root, "run"))} }
 `;
   const recipe = parseRecipe(text, "test.yaml");
-  const all = await Promise.all(processes.map((group) => openSpeech(recipe, { minSamples: 400, group })));
+  const all = await Promise.all(processes.map((group) => openSpeech(recipe, { minSamples: 400, group, wholeBatches })));
   opened();
   const read = await Promise.all(
     all.map(async (speech) => {
@@ -84,13 +84,23 @@ test.each(["1", "null"])("shares of every batch are the batch of one process, le
     );
 });
 
+test("students whose utterances see each other's maps get whole batches", async () => {
+  const [whole] = await batchesOf([undefined], "1");
+  const parts = await batchesOf(groups, "1", { wholeBatches: true });
+  for (const [i, { ids }] of whole.entries())
+    for (const list of parts) {
+      expect(list[i].ids).toEqual(ids);
+      expect(wholeOf(list[i])).toMatchObject({ samples: list[i].samples, first: 0, copies: 2 });
+    }
+});
+
 test.each(["1", "null"])("a file that one of them cannot read is left out by all, lengths: %s", async (lengths) => {
   const path = join(root, "train", "t4.wav");
   const bytes = readFileSync(path);
   const remove = () => rmSync(path);
-  const [whole] = await batchesOf([undefined], lengths, remove);
+  const [whole] = await batchesOf([undefined], lengths, { opened: remove });
   writeFileSync(path, bytes);
-  const parts = await batchesOf(groups, lengths, remove);
+  const parts = await batchesOf(groups, lengths, { opened: remove });
   writeFileSync(path, bytes);
   expect(whole.flatMap(({ ids }) => ids)).toHaveLength(10);
   for (const [i, batch] of whole.entries())

@@ -51,6 +51,8 @@ const WITH_COLLECTIVES: readonly (XlaPlatform | undefined)[] = ["cuda", "rocm"];
 /** One client of the devices of all processes, which each of them opens. */
 async function openTogether(found: FoundPlugin, { rank, size, place }: ProcessGroup): Promise<PjrtClient> {
   prepareEnvironment(found, undefined);
+  // else who compiles waits for what others measure, and who has a program on its disk measures nothing
+  addFlag("xla_gpu_shard_autotuning", "false");
   const options = { ...clientOptions(found.platform), num_nodes: BigInt(size), node_id: BigInt(rank) };
   // the plugin needs them as long as there is a client, for what its programs set up when they first run
   const client = await PjrtClient.together(new PjrtPlugin(found.path), options, await WaitingKeys.open(place));
