@@ -7,6 +7,7 @@ import { parseSource, readSources, root, type Source, visitNodes } from "./sourc
 
 /** A file may import from its own room and from rooms before it. Files directly in src/ stand before all rooms. */
 const ROOMS = [
+  "processes",
   "graph",
   "autodiff",
   "onnx",

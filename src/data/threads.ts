@@ -95,7 +95,7 @@ export class Threads<Task, Result> {
   }
 
   private start(): Thread<Task, Result> {
-    const preload = ["--import", new URL("./typescript-in-threads.js", import.meta.url).href];
+    const preload = ["--import", new URL("../typescript-in-threads.js", import.meta.url).href];
     const worker = new Worker(this.entry, {
       execArgv: this.entry.pathname.endsWith(".ts") ? preload : [],
       workerData: this.options.data,

@@ -1,10 +1,10 @@
 // What a run tells its caller, one event at a time, and the rows of metrics.jsonl that events carry.
 import { SAMPLE_RATE_HZ } from "../audio/index.ts";
-import type { Batch } from "../data/index.ts";
 import type { TrainRow, ValidationRow } from "../log/index.ts";
 import type { NoteEvent } from "../training/notes.ts";
 import { meanLosses, type StepLosses } from "./loss.ts";
 import type { DistillPlan } from "./plan.ts";
+import { type SpeechBatch, wholeOf } from "./shares.ts";
 import type { Scored } from "./state.ts";
 
 /** One optimiser update was done. Losses are means over its micro-batches. */
@@ -78,9 +78,9 @@ export type DistillEvent =
   | TrainingEvent
   | EndEvent;
 
-/** A micro-batch that an update learned from: its mask [items, frames], valid frames of each item, losses. */
+/** A micro-batch that an update learned from: mask [items, frames] and valid frames of the whole batch, losses. */
 export interface Learned {
-  readonly batch: Batch;
+  readonly batch: SpeechBatch;
   readonly mask: Uint8Array;
   readonly valid: readonly number[];
   readonly losses: StepLosses;
@@ -109,8 +109,8 @@ export function stepEvent(
     return sum;
   };
   const frames = total(({ valid }) => valid);
-  const samples = total(({ batch }) => batch.samples);
-  const padded = total(({ batch }) => [batch.samples.length * batch.paddedSamples]);
+  const samples = total(({ batch }) => wholeOf(batch).samples);
+  const padded = total(({ batch }) => [wholeOf(batch).samples.length * batch.paddedSamples]);
   const row: TrainRow = {
     kind: "train",
     step,

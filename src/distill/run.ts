@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { StillwaveError } from "../errors.ts";
 import { diskError, writeFileAtomic } from "../files.ts";
 import type { Parameters } from "../graph/array.ts";
+import type { ProcessGroup } from "../processes/group.ts";
+import { AgreedStop } from "../processes/stop.ts";
 import { checkpointName, listCheckpoints, restoreLast, restoreWeights } from "../training/checkpoints.ts";
 import { runTraining } from "../training/loop.ts";
 import { type NoteEvent, withNotes } from "../training/notes.ts";
@@ -11,11 +13,12 @@ import { openRunFolder, type RunFolder } from "../training/run-folder.ts";
 import { openRunLog } from "../training/run-log.ts";
 import { hashOf } from "../upstream/fingerprint.ts";
 import type { ModelFacts } from "./card.ts";
-import type { DistillEvent, DistillSummary } from "./events.ts";
+import type { DistillEvent, DistillSummary, EndEvent } from "./events.ts";
 import type { Learner } from "./learner/learner.ts";
 import { skippedIn } from "./learner/loss-scaling.ts";
 import { distillPlan } from "./plan.ts";
 import type { Prepare, PreparedRun } from "./prepare.ts";
+import { beginTogether, takePart } from "./processes.ts";
 import type { Recipe } from "./recipe/schema.ts";
 import {
   DISTILL_FILES,
@@ -40,6 +43,8 @@ export interface DistillRunOptions {
   readonly force?: boolean;
   /** Stops the run after the current micro-batch, with a checkpoint. */
   readonly signal?: AbortSignal;
+  /** Processes that share the run: each computes its part of every batch, process 0 writes. */
+  readonly group?: ProcessGroup;
 }
 
 /**
@@ -54,8 +59,13 @@ type Note = (text: string) => void;
 type Run = AsyncGenerator<Exclude<DistillEvent, NoteEvent>, void, undefined>;
 
 async function* run(options: DistillRunOptions, note: Note): Run {
-  const { resume = false, force = false } = options;
-  const folder = await openRunFolder(options.outDir ?? options.recipe.run.outDir, resume, DISTILLATION);
+  const { prepare, group, signal, resume = false, force = false } = options;
+  const outDir = options.outDir ?? options.recipe.run.outDir;
+  if (group && group.rank > 0) {
+    yield* takePart({ recipe: options.recipe, prepare, outDir, group, signal }, note);
+    return;
+  }
+  const folder = await openRunFolder(outDir, resume, DISTILLATION);
   const { path, record } = folder;
   const recipe = keepingPrecision(options.recipe, record);
   let prepared: PreparedRun | undefined;
@@ -63,11 +73,15 @@ async function* run(options: DistillRunOptions, note: Note): Run {
     folder.notes.forEach(note);
     if (record) notesOnChanges(path, record, recipe, force).forEach(note);
     const summary = record && (await finishedSummary(path, record, recipe));
-    if (summary) {
-      yield { kind: "done", step: summary.step, folder: path, already: true, summary };
+    const ended: EndEvent | null = summary
+      ? { kind: "done", step: summary.step, folder: path, already: true, summary }
+      : null;
+    await group?.sayFirst("opened", ended);
+    if (ended) {
+      yield ended;
       return;
     }
-    prepared = await options.prepare(recipe, { outDir: path, note });
+    prepared = await prepare(recipe, { outDir: path, note, group });
     yield* trainAndFinish(folder, prepared, options, note);
   } catch (error) {
     throw diskError(error, path, ", and go on with --resume");
@@ -83,7 +97,7 @@ async function* run(options: DistillRunOptions, note: Note): Run {
 async function* trainAndFinish(
   { path, record: before }: RunFolder<DistillRecord>,
   prepared: PreparedRun,
-  { recipe, force = false, signal }: DistillRunOptions,
+  { recipe, force = false, signal, group }: DistillRunOptions,
   note: Note,
 ): Run {
   const { learner, speech, teacher, precision } = prepared;
@@ -102,17 +116,23 @@ async function* trainAndFinish(
   let trainer: StudentTrainer | undefined;
   try {
     yield { kind: "start", step: start.step, totalSteps, batchesPerEpoch, epochs, folder: path };
-    trainer = new StudentTrainer({ plan, learner, start, speech, writeRow: log.write, signal });
-    const end = yield* runTraining(trainer, { start, checkpoints, signal, savesWhenLeft: true });
+    if (group) await beginTogether(group, learner, start);
+    const stop = new AgreedStop(signal, group);
+    trainer = new StudentTrainer({ plan, learner, start, speech, writeRow: log.write, stop });
+    const end = yield* runTraining(trainer, { start, checkpoints, signal: stop.signal, savesWhenLeft: true });
     if (end.step < totalSteps && recipe.run.stopOnDivergence && hasDiverged(end)) throw divergence(end, checkpoints);
     const isValidated = speech.validation === null || end.validatedStep === totalSteps;
-    if (end.step < totalSteps || (!isValidated && signal?.aborted)) {
+    if (end.step < totalSteps || (!isValidated && stop.signal?.aborted)) {
       const remedy = `checkpoint of step ${end.step} is in ${checkpoints}; go on with --resume (resume: true)`;
-      yield { kind: "interrupted", step: end.step, totalSteps, remedy };
+      const interrupted: EndEvent = { kind: "interrupted", step: end.step, totalSteps, remedy };
+      await group?.sayFirst("end", interrupted);
+      yield interrupted;
       return;
     }
     const summary = await finish(path, prepared, { recipe, record }, end);
-    yield { kind: "done", step: end.step, folder: path, already: false, summary };
+    const done: EndEvent = { kind: "done", step: end.step, folder: path, already: false, summary };
+    await group?.sayFirst("end", done);
+    yield done;
   } finally {
     await trainer?.close();
     log.close();

@@ -1,7 +1,6 @@
 // Training and validation speech as the training loop takes it: batches by epoch and index, in a fixed order.
 import { describeBad } from "../data/bad-files.ts";
 import {
-  type Batch,
   type Corpus,
   closeDecodingThreads,
   openCorpus,
@@ -16,18 +15,20 @@ import { MissingSplitError } from "../data/list/source.ts";
 import { type BatchShape, describeLadder, makeLadder, shapesOf } from "../data/planning/ladder.ts";
 import { recordingKey, sharing } from "../data/recording.ts";
 import { InternalError, StillwaveError } from "../errors.ts";
+import type { ProcessGroup } from "../processes/group.ts";
 import type { Recipe } from "./recipe/schema.ts";
+import { copyOf, type SpeechBatch, shareOf, shareOfPlan } from "./shares.ts";
 
 /** Batches of every epoch. The batch of (epoch, index) is always the same. */
 export interface TrainingSpeech {
   readonly batchesPerEpoch: number;
   /** Batches `from`.. of `epoch`, in order; a batch of zero items where none of its files could be used. */
-  batches(epoch: number, from: number): AsyncIterable<Batch>;
+  batches(epoch: number, from: number): AsyncIterable<SpeechBatch>;
 }
 
 export interface ValidationSpeech {
   readonly utterances: number;
-  batches(): AsyncIterable<Batch>;
+  batches(): AsyncIterable<SpeechBatch>;
 }
 
 /** What run.json says about a corpus; `fingerprint` decides whether a resumed run sees the same data. */
@@ -61,6 +62,10 @@ export interface OpenSpeechOptions {
   readonly align?: (samples: number) => number;
   /** Folder for decoded speech; without it none is kept, whatever the recipe says. */
   readonly keptFolder?: string;
+  /** Processes that share every batch. */
+  readonly group?: ProcessGroup;
+  /** Each of them reads whole batches: their items cannot be told apart. */
+  readonly wholeBatches?: boolean;
   /** Told what opening finds, and each file that decoding finds to be bad under `onBadFile: skip`. */
   readonly onNote?: (text: string) => void;
 }
@@ -75,7 +80,7 @@ const LEAST_AHEAD = 4;
  */
 export async function openSpeech(recipe: Pick<Recipe, "data" | "run">, options: OpenSpeechOptions): Promise<RunSpeech> {
   const { data, run } = recipe;
-  const { align, keptFolder: folder, onNote = () => {} } = options;
+  const { align, keptFolder: folder, group, wholeBatches, onNote = () => {} } = options;
   const { onBadFile, seed } = data;
   const workers = data.workers ?? 1;
   const train = await openNamed("train", data.train, recipe, options);
@@ -93,26 +98,42 @@ export async function openSpeech(recipe: Pick<Recipe, "data" | "run">, options: 
   // what is read once need not be kept
   const mode = data.keepDecoded === "auto" && run.epochs === 1 ? "none" : data.keepDecoded;
   const kept = folder === undefined ? undefined : await openKept({ mode, speech, folder, onNote });
+  const planned = [...firstEpoch, ...(validationPlan ?? [])];
   const ahead = Math.max(LEAST_AHEAD, workers + 1);
   const seen = new Set<string>();
-  const read = async function* (plan: readonly PlannedBatch[], from: number) {
-    for await (const { batch, bad } of prefetchBatches(plan, { onBadFile, workers, ahead, from, kept })) {
-      for (const file of bad) if (!seen.has(recordingKey(file))) onNote(`left out: ${describeBad(file)}`);
-      for (const file of bad) seen.add(recordingKey(file));
-      yield batch;
+  const prefetch = async function* (plan: readonly PlannedBatch[], from: number) {
+    for await (const next of prefetchBatches(plan, { onBadFile, workers, ahead, from, kept })) {
+      for (const file of next.bad) if (!seen.has(recordingKey(file))) onNote(`left out: ${describeBad(file)}`);
+      for (const file of next.bad) seen.add(recordingKey(file));
+      yield next;
+    }
+  };
+  const sharer = group && { rank: group.rank, size: group.size, sharers: wholeBatches ? 1 : group.size };
+  const read = async function* (
+    name: string,
+    plan: readonly PlannedBatch[],
+    from: number,
+  ): AsyncGenerator<SpeechBatch> {
+    const own = sharer ? plan.map((batch) => shareOfPlan(batch, sharer)) : plan;
+    for await (const { index, batch, bad } of prefetch(own, from)) {
+      if (!sharer) yield batch;
+      // where a file is bad, who has it alone knows: all read what is left of the batch
+      else if (onBadFile === "skip" && (await group?.any(`bad ${name} ${index}`, bad.length > 0)))
+        for await (const left of prefetch([plan[index]], 0)) yield copyOf(left.batch, sharer);
+      else yield shareOf(batch, plan[index], sharer);
     }
   };
   return {
     train: {
       batchesPerEpoch: firstEpoch.length,
-      batches: (epoch, from) => read(planOf(train, epoch, true), from),
+      batches: (epoch, from) => read(`${epoch}`, planOf(train, epoch, true), from),
     },
     validation: validationPlan && {
       utterances: validation.utterances.length,
-      batches: () => read(validationPlan, 0),
+      batches: () => read("validation", validationPlan, 0),
     },
     records: { train: recordOf(train), validation: validation && recordOf(validation), lengths: rungs },
-    shapes: rungs && shapesOf([...firstEpoch, ...(validationPlan ?? [])]),
+    shapes: rungs && shapesOf(planned.map((batch) => (sharer ? shareOfPlan(batch, sharer) : batch))),
     async close() {
       await closeDecodingThreads();
       kept?.close();
@@ -164,7 +185,7 @@ function refuseShared(train: Corpus, validation: Corpus): void {
 /** A batch and the epoch it belongs to (from 0). */
 export interface EpochBatch {
   readonly epoch: number;
-  readonly batch: Batch;
+  readonly batch: SpeechBatch;
 }
 
 /** So many batches before the end of an epoch the next one is begun, so that nobody waits where they meet. */
@@ -200,8 +221,8 @@ export async function* epochBatches(
 
 /** An epoch whose first batch is on its way. */
 interface BegunEpoch {
-  readonly batches: AsyncIterator<Batch>;
-  readonly first: Promise<IteratorResult<Batch>>;
+  readonly batches: AsyncIterator<SpeechBatch>;
+  readonly first: Promise<IteratorResult<SpeechBatch>>;
 }
 
 function begin(speech: TrainingSpeech, epoch: number, from: number): BegunEpoch {

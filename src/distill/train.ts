@@ -8,6 +8,7 @@ import { Waiting } from "../training/waiting.ts";
 import { type Learned, stepEvent, type TrainingEvent } from "./events.ts";
 import { isSkipped, isSound, type UpdateNumbers } from "./learner/learner.ts";
 import { checkMaskOptions, maskProbAt, spanMasks } from "./masks.ts";
+import { type SpeechBatch, wholeOf } from "./shares.ts";
 import { type EpochBatch, epochBatches, type RunSpeech } from "./speech.ts";
 import { hasDiverged, type RunState } from "./state.ts";
 import { isValidationDue, notFinite, type ValidationParts, validateIfDue } from "./validate.ts";
@@ -69,7 +70,7 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
       if (!next) return undefined;
       if (next.batch.samples.length === 0) continue;
       const prepared = this.masked(next, number, micro);
-      await learner.accumulate(prepared, 1 / accumulate);
+      await learner.accumulate({ ...prepared, mask: ownRows(prepared) }, 1 / accumulate);
       learned.push(prepared);
     }
     const state = { ...before, step: number };
@@ -106,10 +107,12 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
     await this.batches.return(undefined as never);
   }
 
+  /** The mask is that of the whole batch, whoever computes what of it. */
   private masked({ epoch, batch }: EpochBatch, number: number, micro: number) {
     const { plan, learner } = this.parts;
     const { masking, run, epochs } = plan;
-    const { frames, valid } = learner.framesOf(batch);
+    const { samples } = wholeOf(batch);
+    const { frames, valid } = learner.framesOf({ samples, paddedSamples: batch.paddedSamples });
     const prob = maskProbAt(epoch, epochs, masking.probability);
     const mask = spanMasks(new Random(run.seed, "mask", number, micro), frames, valid, { ...masking, prob });
     const dropoutSeed = new Random(run.seed, "dropout", number, micro).uint32();
@@ -140,12 +143,12 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
 
   /** undefined: interrupted. */
   private async nextBatch(): Promise<EpochBatch | undefined> {
-    const { signal } = this.parts;
+    const { stop } = this.parts;
     // a turn of the event loop, so that a signal that came meanwhile is seen
     await setImmediate();
-    if (signal?.aborted) return undefined;
+    if (await stop.check()) return undefined;
     const { value } = await this.waiting.during(this.batches.next());
-    return signal?.aborted ? undefined : value;
+    return stop.signal?.aborted ? undefined : value;
   }
 
   /** Updates without a usable file go by; an epoch of them ends the run. */
@@ -159,6 +162,13 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
       );
     return { state, passedOver: true };
   }
+}
+
+/** The rows of a whole batch's mask that this process computes. */
+function ownRows({ batch, mask }: { readonly batch: SpeechBatch; readonly mask: Uint8Array }): Uint8Array {
+  const { samples, first } = wholeOf(batch);
+  const frames = mask.length / samples.length;
+  return mask.subarray(first * frames, (first + batch.samples.length) * frames);
 }
 
 function unsound(

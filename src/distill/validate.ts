@@ -1,13 +1,14 @@
 // The validation loss: the student without mask and dropout against the teacher, over a whole set.
 import { setImmediate } from "node:timers/promises";
-import type { Batch } from "../data/index.ts";
 import { StillwaveError } from "../errors.ts";
 import type { MetricsRow, ValidationRow } from "../log/index.ts";
+import type { AgreedStop } from "../processes/stop.ts";
 import type { Outcome } from "../training/loop.ts";
 import { epochsDone, type TrainingEvent } from "./events.ts";
 import type { Learner } from "./learner/learner.ts";
 import { meanLosses, type StepLosses } from "./loss.ts";
 import type { DistillPlan } from "./plan.ts";
+import { type SpeechBatch, wholeOf } from "./shares.ts";
 import type { RunSpeech, ValidationSpeech } from "./speech.ts";
 import { hasDiverged, type RunState } from "./state.ts";
 
@@ -16,7 +17,7 @@ export interface ValidationParts {
   readonly learner: Learner;
   readonly speech: Pick<RunSpeech, "validation">;
   readonly writeRow: (row: MetricsRow) => void;
-  readonly signal?: AbortSignal;
+  readonly stop: AgreedStop;
 }
 
 export const isValidationDue = (
@@ -70,7 +71,7 @@ export async function validateIfDue(
  * @throws StillwaveError where no file can be used, or a loss is not finite
  */
 async function validationLosses(
-  { learner, plan, signal }: ValidationParts,
+  { learner, plan, stop }: ValidationParts,
   speech: ValidationSpeech,
   number: number,
 ): Promise<StepLosses | undefined> {
@@ -78,11 +79,12 @@ async function validationLosses(
   const weights: number[] = [];
   for await (const batch of speech.batches()) {
     await setImmediate();
-    if (signal?.aborted) return undefined;
+    if (await stop.check()) return undefined;
     if (batch.samples.length === 0) continue;
     const losses = await learner.validate(batch);
     if (!Number.isFinite(losses.total)) throw notFinite(`validation loss is ${losses.total}`, number, [batch]);
-    const { frames, valid } = learner.framesOf(batch);
+    const { samples } = wholeOf(batch);
+    const { frames, valid } = learner.framesOf({ samples, paddedSamples: batch.paddedSamples });
     parts.push(losses);
     weights.push(plan.loss.countPaddedFrames ? frames * valid.length : valid.reduce((sum, count) => sum + count, 0));
   }
@@ -91,8 +93,8 @@ async function validationLosses(
 }
 
 /** The error of a run that has diverged or met a broken file. */
-export function notFinite(what: string, step: number, batches: readonly Batch[]): StillwaveError {
-  const paths = batches.flatMap((batch) => batch.paths);
+export function notFinite(what: string, step: number, batches: readonly SpeechBatch[]): StillwaveError {
+  const paths = batches.flatMap((batch) => wholeOf(batch).paths);
   const shown = paths.slice(0, 32).map((path) => `  ${path}`);
   if (paths.length > 32) shown.push(`  and ${paths.length - 32} more`);
   return new StillwaveError(

@@ -41,7 +41,8 @@ export interface Trainer<State extends LoopState, Event> {
 
 export interface LoopOptions<State> {
   readonly start: State;
-  readonly checkpoints: string;
+  /** null: another process writes them. */
+  readonly checkpoints: string | null;
   /** Asks for a stop; updates and evaluations look at it too. */
   readonly signal?: AbortSignal;
   /** Write a checkpoint also where the consumer stops iterating. */
@@ -67,6 +68,10 @@ export async function* runTraining<State extends LoopState, Event>(
   async function* save(): AsyncGenerator<Event, void, undefined> {
     yield* settle(true);
     const { step, best } = state;
+    if (checkpoints === null) {
+      saved = { state, at: performance.now() };
+      return;
+    }
     const folder = await writeCheckpoint(checkpoints, current(), await trainer.snapshot());
     saved = { state, at: performance.now() };
     await pruneCheckpoints(checkpoints, step, (other) => other === best?.step || !!trainer.keeps?.(state, other));

@@ -20,6 +20,9 @@ interface Options {
   readonly json?: boolean;
 }
 
+/** Of a process that stopped because another one was interrupted. */
+const OTHERS_INTERRUPTED = 130;
+
 export function distillVerb(program: Command, output: Output, finish: (code: number) => void): void {
   program
     .command("distill")
@@ -41,6 +44,7 @@ export function distillVerb(program: Command, output: Output, finish: (code: num
         "  $ stillwave distill quickstart --set run.steps=100 --out runs/first",
         "  $ stillwave distill quickstart --set run.steps=100 --out runs/first --resume",
         "",
+        "Started by mpirun, srun or torchrun, all processes share the run (docs/accelerators.md).",
         "Ctrl-C writes a checkpoint and ends with exit code 130; a second Ctrl-C ends at once.",
       ].join("\n"),
     )
@@ -55,16 +59,23 @@ async function run(name: string, options: Options, output: Output): Promise<numb
   const recipe = await loadRecipe(name, [...set, ...overrides]);
   const { distillRun } = await import("../../distill/run.ts");
   const { prepareRun } = await import("../../distill/prepare.ts");
+  const { together } = await import("../../distill/processes.ts");
   const { runStoppable } = await import("../../training/signals.ts");
-  const { followRun } = await import("./follow.ts");
+  const { followPart, followRun } = await import("./follow.ts");
   const { resume, force, json = false } = options;
   const stopping = () => output.note("stopping with a checkpoint; press again to stop at once");
-  return runStoppable(stopping, async (signal) => {
-    const events = distillRun({ recipe, prepare: prepareRun, resume, force, signal });
-    const ended = await followRun(events, output, json);
-    if (ended.kind === "done") await writeReport(ended.folder, json, output);
-    return ended.kind === "done";
-  });
+  let isInterrupted = false;
+  const code = await runStoppable(stopping, (signal) =>
+    together(recipe, signal, async (group) => {
+      const events = distillRun({ recipe, prepare: prepareRun, resume, force, signal, group });
+      const isWriter = !group || group.rank === 0;
+      const ended = await (isWriter ? followRun(events, output, json) : followPart(events, output, group.rank));
+      isInterrupted = ended.kind === "interrupted";
+      if (ended.kind === "done" && isWriter) await writeReport(ended.folder, json, output);
+      return ended.kind === "done";
+    }),
+  );
+  return isInterrupted && code === 1 ? OTHERS_INTERRUPTED : code;
 }
 
 /** The report of a finished run. The models are saved already: what goes wrong here is said, but does not undo that. */

@@ -36,6 +36,17 @@ export async function followRun(events: AsyncIterable<DistillEvent>, output: Out
   return ended;
 }
 
+/** The same in a process that has a part of a run: another one tells what happens, this one what it alone knows. */
+export async function followPart(events: AsyncIterable<DistillEvent>, output: Output, rank: number): Promise<EndEvent> {
+  let ended: EndEvent | undefined;
+  for await (const event of events) {
+    if (event.kind === "note") output.note(`process ${rank}: ${event.text}`);
+    if (event.kind === "interrupted" || event.kind === "done") ended = event;
+  }
+  if (!ended) throw new InternalError("a run ended without saying how");
+  return ended;
+}
+
 function noteText(event: Exclude<DistillEvent, { kind: "step" | "done" }>): string {
   switch (event.kind) {
     case "start": {

@@ -50,9 +50,29 @@ export class DeviceState {
         this.resident.put({ name: STATE.gradient(name), shape, type: "f32" }, new Uint8Array(4 * sizeOf(shape)));
   }
 
+  /** Copies the sums of gradients into `flat`, in the order of the parameters. */
+  async readGradients(flat: Float32Array): Promise<void> {
+    for (const { name, part } of this.gradientsIn(flat)) await this.resident.read(name, bytesOf(part));
+  }
+
+  /** The other way. */
+  writeGradients(flat: Float32Array): void {
+    for (const { name, shape, part } of this.gradientsIn(flat))
+      this.resident.put({ name, shape, type: "f32" }, bytesOf(part));
+  }
+
   /** Devices to host. */
   async read(): Promise<TrainingState> {
     for (const { name, data } of this.arrays) await this.resident.read(name, bytesOf(data));
     return this.host;
+  }
+
+  private gradientsIn(flat: Float32Array) {
+    let offset = 0;
+    return [...this.host.parameters].map(([parameter, { shape, data }]) => {
+      const part = flat.subarray(offset, offset + data.length);
+      offset += data.length;
+      return { name: STATE.gradient(parameter), shape, part };
+    });
   }
 }

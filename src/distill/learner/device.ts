@@ -1,16 +1,17 @@
 // Learning on XLA devices: weights, moments and gradients stay there; the host sends speech, masks and numbers of the update.
 import { availableParallelism } from "node:os";
-import type { Batch } from "../../data/index.ts";
 import type { BatchShape } from "../../data/planning/ladder.ts";
 import { frameCount, validFrames } from "../../models/config.ts";
 import { type ModelWeights, parameterSpecs } from "../../models/parameters.ts";
 import { correctedRate } from "../../optim/adamw.ts";
+import type { ProcessGroup } from "../../processes/group.ts";
 import { Random } from "../../random.ts";
 import type { Handle, PjrtClient } from "../../runtime/xla/client.ts";
 import { type CompiledProgram, type Fed, Resident } from "../../runtime/xla/resident.ts";
 import type { TrainingState } from "../../training/checkpoints.ts";
 import { mixesUtterances } from "../../upstream/batches.ts";
 import { lossesOf, type StepLosses } from "../loss.ts";
+import { type SpeechBatch, wholeOf } from "../shares.ts";
 import { DeviceState } from "./device-state.ts";
 import { type BatchShards, bytesOf, shardBatch, shardShape, speechFeeds } from "./feeds.ts";
 import type { Learner, MicroBatch, UpdateNumbers, UpdateSettings } from "./learner.ts";
@@ -28,8 +29,10 @@ import {
 export interface DeviceLearnerOptions extends Omit<ProgramOptions, "teacher" | "student" | "platform"> {
   readonly teacher: ModelWeights;
   readonly student: ModelWeights;
-  /** Micro-batches of an update. With one, gradient and update are one program. */
+  /** Micro-batches of an update. With one, and alone, gradient and update are one program. */
   readonly accumulate: number;
+  /** Processes whose gradients and losses are added up on the hosts. */
+  readonly group?: ProcessGroup;
 }
 
 const PROGRAMS = {
@@ -58,6 +61,12 @@ export class DeviceLearner implements Learner {
   private readonly programs = new Map<string, Promise<CompiledProgram>>();
   /** Shapes whose programs nobody has begun to compile. */
   private expected: readonly BatchShape[] = [];
+  private readonly isOneProgram: boolean;
+  /** Of this process: each gets a share of what it reads. */
+  private readonly deviceCount: number;
+  /** Gradients of all processes, on the host; sums that were begun, which names them. */
+  private gradients: Float32Array | undefined;
+  private sums = 0;
   private isDisposed = false;
   /** Losses of the update that was begun. */
   private begun: Promise<StepLosses>[] = [];
@@ -65,11 +74,13 @@ export class DeviceLearner implements Learner {
   private held: { readonly shards: BatchShards; readonly feeds: Readonly<Record<string, Fed>> } | undefined;
 
   constructor(client: PjrtClient, options: DeviceLearnerOptions) {
-    const { teacher, student, replicas } = options;
+    const { teacher, student, replicas, accumulate, group } = options;
     this.options = options;
     this.depth = client.platform === "cpu" ? 1 : DEPTH;
+    this.isOneProgram = accumulate === 1 && !group;
+    this.deviceCount = Math.min(replicas, client.devices.length);
     const { platform } = client;
-    this.programOptions = { ...options, platform, teacher: teacher.config, student: student.config };
+    this.programOptions = { ...options, platform, teacher: teacher.config, student: student.config, isShared: !!group };
     this.resident = new Resident(client, replicas);
     this.onDevices = new DeviceState(this.resident, student, options.precision === "fp16" ? firstScaling() : undefined);
     this.state = this.onDevices.host;
@@ -78,7 +89,7 @@ export class DeviceLearner implements Learner {
     this.onDevices.put();
   }
 
-  framesOf({ samples, paddedSamples }: Pick<Batch, "samples" | "paddedSamples">) {
+  framesOf({ samples, paddedSamples }: Pick<SpeechBatch, "samples" | "paddedSamples">) {
     const { config } = this.options.student;
     return {
       frames: frameCount(config.conv, paddedSamples),
@@ -99,7 +110,7 @@ export class DeviceLearner implements Learner {
       firstRow: shards.firstRows.map((row) => bytesOf(Uint32Array.of(row))),
       lossScale: shards.shares.map((own) => bytesOf(Float32Array.of(share * own))),
     };
-    if (this.options.accumulate === 1) {
+    if (this.isOneProgram) {
       this.held = { shards, feeds };
       return;
     }
@@ -111,6 +122,7 @@ export class DeviceLearner implements Learner {
   async apply({ learningRate, scale }: UpdateSettings): Promise<{ readonly numbers: Promise<UpdateNumbers> }> {
     const { optimizer } = this.state;
     const { held } = this;
+    if (this.options.group) await this.sumGradients(this.options.group);
     const program = await (held ? this.compiled("update", held.shards.shape) : this.compiled("apply"));
     const rate = correctedRate(learningRate, this.options.optimizer.betas, optimizer.t + 1);
     const scalars = { rate: bytesOf(Float32Array.of(rate)), scale: bytesOf(Float32Array.of(scale)) };
@@ -122,7 +134,7 @@ export class DeviceLearner implements Learner {
     return { numbers: quiet(numbers) };
   }
 
-  async validate(batch: Batch): Promise<StepLosses> {
+  async validate(batch: SpeechBatch): Promise<StepLosses> {
     const shards = this.shard(batch);
     const program = await this.compiled("validation", shards.shape);
     return this.losses(await this.resident.run(program, this.speechOf(shards)));
@@ -142,16 +154,17 @@ export class DeviceLearner implements Learner {
     this.resident.dispose();
   }
 
-  private shard(batch: Batch): BatchShards {
-    const { replicas, loss } = this.options;
+  private shard(batch: SpeechBatch): BatchShards {
+    const { loss } = this.options;
     if (this.expected.length > 0) this.makeReady(batch.pcm !== undefined);
-    return shardBatch(batch, replicas, { ...this.framesOf(batch), ...loss, sharers: this.sharers });
+    const { samples } = wholeOf(batch);
+    const frames = this.framesOf({ samples, paddedSamples: batch.paddedSamples });
+    return shardBatch(batch, this.deviceCount, { ...frames, ...loss, sharers: this.sharers });
   }
 
   /** Students whose utterances see each other's maps need whole batches. */
   private get sharers(): number {
-    const { replicas, student } = this.options;
-    return mixesUtterances(student.config) ? 1 : replicas;
+    return mixesUtterances(this.options.student.config) ? 1 : this.deviceCount;
   }
 
   private speechOf(shards: BatchShards): Record<string, Fed> {
@@ -167,7 +180,7 @@ export class DeviceLearner implements Learner {
 
   /** Compiles what will be needed, a few programs at a time, while others run. */
   private makeReady(pcm: boolean): void {
-    const kind = this.options.accumulate === 1 ? "update" : "gradient";
+    const kind = this.isOneProgram ? "update" : "gradient";
     const shapes = this.expected.map(({ items, paddedSamples }) => shardShape(items, paddedSamples, this.sharers, pcm));
     const jobs = ([kind, "validation"] as const).flatMap((of) => shapes.map((shape) => ({ of, shape })));
     const work = async () => {
@@ -177,10 +190,20 @@ export class DeviceLearner implements Learner {
     for (let i = 0; i < COMPILED_AT_ONCE; i++) quiet(work());
   }
 
+  /** Adds up what the processes have, in the order of ranks, and gives each of them the sum. */
+  private async sumGradients(group: ProcessGroup): Promise<void> {
+    this.gradients ??= new Float32Array(this.state.optimizer.m.length);
+    await this.onDevices.readGradients(this.gradients);
+    await group.sum(`gradients ${this.sums++}`, this.gradients);
+    this.onDevices.writeGradients(this.gradients);
+  }
+
   private async losses(results: ReadonlyMap<string, Handle>): Promise<StepLosses> {
     const heads = this.options.student.config.headLayers.length;
     const values = new Float32Array(1 + 2 * heads);
+    const name = `losses ${this.sums++}`;
     await this.resident.take(results.get("losses") as Handle, bytesOf(values));
+    await this.options.group?.sum(name, values);
     const part = (from: number, to: number) => ({ data: values.subarray(from, to) });
     return lossesOf({ total: part(0, 1), masked: part(1, 1 + heads), unmasked: part(1 + heads, 1 + 2 * heads) });
   }

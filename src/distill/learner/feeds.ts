@@ -1,16 +1,16 @@
 // What devices are fed of a batch: each its share of the items, or all of them where they cannot be shared out.
-import type { Batch } from "../../data/index.ts";
 import { type ModelConfig, validFrames } from "../../models/config.ts";
 import { normalizeWaveforms } from "../../models/waveform.ts";
 import type { Fed } from "../../runtime/xla/resident.ts";
+import { type SpeechBatch, wholeOf } from "../shares.ts";
 import type { ShardShape } from "./program.ts";
 
 export interface BatchShards {
-  readonly batch: Batch;
+  readonly batch: SpeechBatch;
   readonly shape: ShardShape;
-  /** Place of each device's first item in the batch: what its random bits are addressed by. */
+  /** Place of each device's first item in the whole batch: what its random bits are addressed by. */
   readonly firstRows: readonly number[];
-  /** What part of the batch's loss the mean over each device's frames is. */
+  /** What part of the whole batch's loss the mean over each device's frames is. */
   readonly shares: readonly number[];
   /** Items of an array [items, ...] for each device. */
   split(items: Uint8Array): Uint8Array[];
@@ -18,6 +18,7 @@ export interface BatchShards {
 
 interface Sharing {
   readonly frames: number;
+  /** Of every item of the whole batch. */
   readonly valid: readonly number[];
   readonly countPaddedFrames: boolean;
   /** Devices that a batch is shared out among, where it divides. */
@@ -32,24 +33,25 @@ export const shardShape = (count: number, samples: number, devices: number, pcm:
 });
 
 /** A batch that is not shared out is computed by each of the devices: the same numbers, at no gain. */
-export function shardBatch(batch: Batch, devices: number, sharing: Sharing): BatchShards {
+export function shardBatch(batch: SpeechBatch, devices: number, sharing: Sharing): BatchShards {
   const { frames, valid, countPaddedFrames, sharers } = sharing;
   const { length: count } = batch.samples;
   const shape = shardShape(count, batch.paddedSamples, sharers, batch.pcm !== undefined);
   const { items } = shape;
   const isShared = items * devices === count;
-  const firstRows = Array.from({ length: devices }, (_, device) => (isShared ? device * items : 0));
+  const { first, copies } = wholeOf(batch);
+  const rows = Array.from({ length: devices }, (_, device) => (isShared ? device * items : 0));
   const counted = (from: number, to: number) =>
     countPaddedFrames ? (to - from) * frames : valid.slice(from, to).reduce((sum, own) => sum + own, 0);
-  const all = counted(0, count);
+  const all = counted(0, valid.length) * copies * (isShared ? 1 : devices);
   return {
     batch,
     shape,
-    firstRows,
-    shares: firstRows.map((row) => (isShared ? counted(row, row + items) / all : 1 / devices)),
+    firstRows: rows.map((row) => first + row),
+    shares: rows.map((row) => counted(first + row, first + row + items) / all),
     split(bytes) {
       const perItem = bytes.byteLength / count;
-      return firstRows.map((row) => bytes.subarray(row * perItem, (row + items) * perItem));
+      return rows.map((row) => bytes.subarray(row * perItem, (row + items) * perItem));
     },
   };
 }

@@ -1,13 +1,16 @@
 // What learns: a student with its teacher and optimiser, wherever it computes. Updates are begun, their numbers follow.
-import type { Batch } from "../../data/index.ts";
 import type { BatchShape } from "../../data/planning/ladder.ts";
 import type { TrainingState } from "../../training/checkpoints.ts";
 import type { StepLosses } from "../loss.ts";
+import type { SpeechBatch } from "../shares.ts";
 import { isScaleLeft, type LossScaling } from "./loss-scaling.ts";
 
-/** A batch and what is random about it: `mask` [items, frames], 1 where masked; the same seed draws the same dropout. */
+/**
+ * A batch and what is random about it: `mask` [items, frames], 1 where masked; the same seed draws the same dropout. Where
+ * it is a part of one, losses and gradients are those of the whole.
+ */
 export interface MicroBatch {
-  readonly batch: Batch;
+  readonly batch: SpeechBatch;
   readonly mask: Uint8Array;
   readonly dropoutSeed: number;
 }
@@ -33,7 +36,7 @@ export interface Learner {
   /** Updates that may be under way at a time. With 1 the numbers of an update are there when `apply` returns. */
   readonly depth: number;
   /** Frames of a batch, padding included, and those of each item without it. */
-  framesOf(batch: Pick<Batch, "samples" | "paddedSamples">): {
+  framesOf(batch: Pick<SpeechBatch, "samples" | "paddedSamples">): {
     readonly frames: number;
     readonly valid: readonly number[];
   };
@@ -47,7 +50,7 @@ export interface Learner {
    */
   apply(settings: UpdateSettings): Promise<{ readonly numbers: Promise<UpdateNumbers> }>;
   /** No mask, no dropout, no gradient. */
-  validate(batch: Batch): Promise<StepLosses>;
+  validate(batch: SpeechBatch): Promise<StepLosses>;
   /** `state`, after all updates that were begun. */
   snapshot(): Promise<TrainingState>;
   /** Goes on from what has been written into `state`. */

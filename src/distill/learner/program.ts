@@ -26,8 +26,10 @@ export interface ProgramOptions extends StudentOptions {
   readonly precision: Precision;
   /** Of the plugin. */
   readonly platform: string;
-  /** Devices that share every batch. */
+  /** Devices whose losses and gradients programs add up. */
   readonly replicas: number;
+  /** Other processes have parts of every batch too. */
+  readonly isShared?: boolean;
 }
 
 /** What one device gets of a batch. */
@@ -87,7 +89,7 @@ export function applyProgram(options: ProgramOptions): Program {
 
 /** The losses of a batch without mask, dropout and gradient. */
 export function validationProgram(options: ProgramOptions, batch: ShardShape): Program {
-  const writer = new ProgramWriter("validation");
+  const writer = new ProgramWriter("validation", options.replicas);
   const variant = { training: false, padded: true, keysInProduct: false };
   const inputs = speechInputs(writer, batch);
   const taught = lowered(writer, options, batch, targetGraph(options.teacher, options.layers, variant), {
@@ -128,13 +130,13 @@ function learn(writer: ProgramWriter, options: ProgramOptions, batch: ShardShape
 /** Means over the whole batch: every device's weigh as much as its frames. */
 function sharedLosses(
   writer: ProgramWriter,
-  { replicas }: ProgramOptions,
+  { replicas, isShared }: ProgramOptions,
   outputs: ReadonlyMap<string, Tensor>,
 ): Tensor {
   const { emit } = writer;
   const [total, masked, unmasked] = ["total", "masked", "unmasked"].map((name) => outputs.get(name) as Tensor);
   const own = emit.concatenate([emit.reshape(total, [1]), masked, unmasked], 0);
-  if (replicas === 1) return own;
+  if (replicas === 1 && !isShared) return own;
   return emit.allReduce(emit.multiply(own, writer.argument("replicaShare", [], "f32")), replicas);
 }
 

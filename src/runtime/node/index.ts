@@ -8,6 +8,7 @@ import { StillwaveError, UsageError } from "../../errors.ts";
 import type { Graph } from "../../graph/graph.ts";
 import { encodeModel } from "../../onnx/proto.ts";
 import { toOnnx } from "../../onnx/serialize.ts";
+import type { ProcessGroup } from "../../processes/group.ts";
 import { type Device, type DeviceChoice, platformOfDevice } from "../device.ts";
 import { createExecutable } from "../executable.ts";
 import { openSession } from "../onnx-file.ts";
@@ -45,13 +46,15 @@ export interface RuntimeOptions {
    * shared one it starves everybody: without spinning, two processes on two cores were several times as fast.
    */
   readonly spin?: boolean;
+  /** Processes that share the work: an XLA device whose plugin can makes one of all their devices. */
+  readonly group?: ProcessGroup;
 }
 
 /** The XLA runtime of a device. @throws StillwaveError that says what is there instead */
-async function openXlaDevice(device: Device, threads: number | undefined): Promise<Runtime> {
+async function openXlaDevice(device: Device, { threads, group }: RuntimeOptions): Promise<Runtime> {
   const found = platformOfDevice(device);
   try {
-    return await openXla(found ?? undefined, threads);
+    return await openXla({ platform: found ?? undefined, threads, group });
   } catch (error) {
     throw error instanceof StillwaveError ? await unavailable(device, error.message) : error;
   }
@@ -75,7 +78,7 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   const { spin = process.env.STILLWAVE_SPIN !== "0" } = options;
   checkThreads(threads);
   const device = await chooseDevice(wanted, options);
-  if (platformOfDevice(device) !== null) return openXlaDevice(device, options.threads);
+  if (platformOfDevice(device) !== null) return openXlaDevice(device, options);
   const engine = startEngine(threads);
   const { ort } = engine;
   const sessionOptions: InferenceSession.SessionOptions = {

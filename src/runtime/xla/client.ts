@@ -2,6 +2,7 @@
 import { InternalError } from "../../errors.ts";
 import { sizeOf } from "../../graph/array.ts";
 import { Events } from "./events.ts";
+import type { Keys } from "./key-callbacks.ts";
 import { type BufferElement, ELEMENTS, EXECUTE_OPTIONS, HOST_BUFFER, PROGRAM, UNIMPLEMENTED } from "./layout.ts";
 import { type ClientOptions, compileOptions, namedValues, PORTABLE_OPTIONS } from "./options.ts";
 import { PjrtError, type PjrtPlugin } from "./plugin.ts";
@@ -24,36 +25,61 @@ export interface DeviceMemory {
   readonly limitBytes: number | undefined;
 }
 
+const creation = (plugin: PjrtPlugin, options: ClientOptions) => ({
+  create_options: namedValues(plugin, options),
+  num_options: Object.keys(options).length,
+});
+
+function handlesAt(plugin: PjrtPlugin, address: bigint, count: bigint): Handle[] {
+  const pointers = plugin.read(address, 8 * Number(count));
+  return Array.from({ length: Number(count) }, (_, i) => pointers.readBigUInt64LE(8 * i));
+}
+
 export class PjrtClient {
   readonly plugin: PjrtPlugin;
   /** `cpu`, `cuda`, ... */
   readonly platform: string;
   readonly platformVersion: string;
+  /** Of this process. */
   readonly devices: readonly Handle[];
+  /** Of all processes whose clients belong together, in the same order in each of them. */
+  readonly everywhere: readonly Handle[];
   private readonly client: Handle;
   private readonly buffers = new Set<Handle>();
   private readonly programs = new Set<Handle>();
   private readonly events: Events;
   private lastStart: Promise<unknown> = Promise.resolve();
 
-  /** @param options of the plugin, e.g. `cpu_device_count` */
-  constructor(plugin: PjrtPlugin, options: ClientOptions = {}) {
+  /**
+   * @param options of the plugin, e.g. `cpu_device_count`
+   * @param made a client of the plugin that is there
+   */
+  constructor(plugin: PjrtPlugin, options: ClientOptions = {}, made?: Handle) {
     this.plugin = plugin;
     this.events = new Events(plugin);
-    const createOptions = namedValues(plugin, options);
-    this.client = plugin.call("Client_Create", {
-      create_options: createOptions,
-      num_options: Object.keys(options).length,
-    })("client");
+    this.client = made ?? plugin.call("Client_Create", creation(plugin, options))("client");
     const { client } = this;
     const name = plugin.call("Client_PlatformName", { client });
     this.platform = plugin.text(name("platform_name"), name("platform_name_size"));
     const version = plugin.call("Client_PlatformVersion", { client });
     this.platformVersion = plugin.text(version("platform_version"), version("platform_version_size"));
     const found = plugin.call("Client_AddressableDevices", { client });
-    const count = Number(found("num_addressable_devices"));
-    const pointers = plugin.read(found("addressable_devices"), 8 * count);
-    this.devices = Array.from({ length: count }, (_, i) => pointers.readBigUInt64LE(8 * i));
+    this.devices = handlesAt(plugin, found("addressable_devices"), found("num_addressable_devices"));
+    const all = plugin.call("Client_Devices", { client });
+    this.everywhere = handlesAt(plugin, all("devices"), all("num_devices"));
+  }
+
+  /**
+   * A client whose programs run on the devices of several processes. It is there when all of them make theirs.
+   * @param keys that all of them have
+   */
+  static async together(plugin: PjrtPlugin, options: ClientOptions, keys: Keys): Promise<PjrtClient> {
+    // the plugin calls back on its own threads, which this one must be free for
+    const made = await plugin.callAsync("Client_Create", {
+      ...creation(plugin, options),
+      ...plugin.keyCallbacks(keys),
+    });
+    return new PjrtClient(plugin, {}, made("client"));
   }
 
   /** Buffers and programs that were made and not freed, and events that are waited for. */
@@ -83,12 +109,13 @@ export class PjrtClient {
     }
   }
 
-  /** CompileOptionsProto for the first `replicas` devices, or for any one of them. */
+  /** CompileOptionsProto for the first `replicas` devices, of this process, or of all where it has fewer; or for any one of them. */
   compileOptions(replicas: number, { portable = false } = {}): Uint8Array {
     if (portable) return PORTABLE_OPTIONS;
-    if (!Number.isInteger(replicas) || replicas < 1 || replicas > this.devices.length)
-      throw new InternalError(`a program for ${replicas} of ${this.devices.length} devices`);
-    const ids = this.devices.slice(0, replicas).map((device) => {
+    const { devices, everywhere } = this;
+    if (!Number.isInteger(replicas) || replicas < 1 || replicas > everywhere.length)
+      throw new InternalError(`a program for ${replicas} of ${everywhere.length} devices`);
+    const ids = (replicas > devices.length ? everywhere : devices).slice(0, replicas).map((device) => {
       const id = this.plugin.call("DeviceDescription_Id", { device_description: this.description(device) })("id");
       return Number(BigInt.asIntN(32, id));
     });

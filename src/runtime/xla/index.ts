@@ -3,12 +3,12 @@ import { InternalError, unknownName } from "../../errors.ts";
 import { type HostArray, sizeOf } from "../../graph/array.ts";
 import { type Graph, graphInputs } from "../../graph/graph.ts";
 import { toStableHlo } from "../../stablehlo/program.ts";
-import { DEVICES, type XlaPlatform } from "../device.ts";
+import { DEVICES } from "../device.ts";
 import { bindSymbols } from "../executable.ts";
 import type { Executable, Feed, Feeds, Runtime } from "../runtime.ts";
 import type { Handle, PjrtClient } from "./client.ts";
 import { compileKept } from "./kept-programs.ts";
-import { xlaClient } from "./open.ts";
+import { type XlaOptions, xlaClient } from "./open.ts";
 
 /** A runtime whose client runs programs of more than one graph. */
 export interface XlaRuntime extends Runtime {
@@ -22,8 +22,8 @@ export const isXla = (runtime: Runtime): runtime is XlaRuntime => "client" in ru
  * throughout.
  * @throws StillwaveError where there is none, or it cannot be used
  */
-export async function openXla(platform?: XlaPlatform, threads?: number): Promise<XlaRuntime> {
-  const client = await xlaClient(platform, threads);
+export async function openXla(options: XlaOptions = {}): Promise<XlaRuntime> {
+  const client = await xlaClient(options);
   const { plugin } = client;
   const version = `PJRT ${plugin.version.join(".")} ${client.platform} ${client.deviceKind(client.devices[0])}`;
   const device = DEVICES.find((name) => name === `xla:${client.platform}`) ?? "xla";

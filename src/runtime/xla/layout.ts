@@ -13,6 +13,7 @@ export const FUNCTIONS = {
   Client_Destroy: 128,
   Client_PlatformName: 136,
   Client_PlatformVersion: 152,
+  Client_Devices: 160,
   Client_AddressableDevices: 168,
   Client_Compile: 200,
   Client_BufferFromHostBuffer: 216,
@@ -47,10 +48,19 @@ export const ARGUMENTS = {
   Event_Destroy: { size: 24, event: 16 },
   Event_IsReady: { size: 32, event: 16, is_ready: 24 },
   Event_Await: { size: 24, event: 16 },
-  Client_Create: { size: 88, create_options: 16, num_options: 24, client: 64 },
+  Client_Create: {
+    size: 88,
+    create_options: 16,
+    num_options: 24,
+    kv_get_callback: 32,
+    kv_put_callback: 48,
+    client: 64,
+    kv_try_get_callback: 72,
+  },
   Client_Destroy: { size: 24, client: 16 },
   Client_PlatformName: { size: 40, client: 16, platform_name: 24, platform_name_size: 32 },
   Client_PlatformVersion: { size: 40, client: 16, platform_version: 24, platform_version_size: 32 },
+  Client_Devices: { size: 40, client: 16, devices: 24, num_devices: 32 },
   Client_AddressableDevices: { size: 40, client: 16, addressable_devices: 24, num_addressable_devices: 32 },
   Client_Compile: { size: 56, client: 16, program: 24, compile_options: 32, compile_options_size: 40, executable: 48 },
   Client_BufferFromHostBuffer: {
@@ -115,6 +125,14 @@ export const PROGRAM = { size: 48, code: 16, code_size: 24, format: 32, format_s
 export const EXECUTE_OPTIONS = { size: 112 } as const;
 export const NAMED_VALUE = { size: 56, name: 16, name_size: 24, type: 32, value: 40, value_size: 48 } as const;
 
+/** What a plugin calls back with, for keys of several processes. `value`, its size and its deleter follow each other. */
+export const KEY_GET = { size: 80, key: 16, key_size: 24, timeout: 32, callback_error: 40, value: 56 } as const;
+export const KEY_TRY_GET = { size: 72, key: 16, key_size: 24, callback_error: 32, value: 48 } as const;
+export const KEY_PUT = { size: 64, key: 16, key_size: 24, value: 32, value_size: 40 } as const;
+
+/** Addresses of the callbacks, as fields of `Client_Create`. */
+export type KeyCallbacks = Readonly<Record<"kv_get_callback" | "kv_put_callback" | "kv_try_get_callback", bigint>>;
+
 /** `PJRT_NamedValue_Type`. */
 export const NAMED_VALUE_TYPE = { string: 0, int64: 1, float: 3, bool: 4 } as const;
 
@@ -141,8 +159,9 @@ export type BufferElement = keyof typeof ELEMENTS;
 /** `PJRT_HostBufferSemantics`: the host's bytes are read before the call returns, or until an event says so. */
 export const HOST_BUFFER = { duringCall: 0, untilTransferred: 1 } as const;
 
-/** `PJRT_Error_Code` of what a plugin does not do. */
+/** `PJRT_Error_Code` of what a plugin does not do, and of what is not there. */
 export const UNIMPLEMENTED = 12;
+export const NOT_FOUND = 5;
 
 /** `PJRT_Error_Code` where memory is full. */
 export const RESOURCE_EXHAUSTED = 8;

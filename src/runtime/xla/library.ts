@@ -18,6 +18,13 @@ export interface Library {
   callAsync(address: bigint, args: Buffer): Promise<bigint | null>;
   /** Calls a function that returns nothing. */
   callVoid(address: bigint, args: Buffer | bigint): void;
+  /** The address of a C function of one pointer that returns one. Calls on other threads wait until the main thread is free. */
+  callback(run: (argument: bigint) => bigint): bigint;
+  /** Calls `void *function(int, const char *, size_t)`. */
+  callError(address: bigint, code: number, text: string): bigint;
+  /** A copy in memory that C frees by calling `free`. */
+  allocate(bytes: Uint8Array): { readonly address: bigint; readonly free: bigint };
+  write(address: bigint, bytes: Uint8Array): void;
   /** Bytes of native memory, copied. */
   read(address: bigint, bytes: number): Buffer;
   /** Where a buffer lies; 0 of an empty one. */
@@ -49,6 +56,10 @@ export function openLibrary(path: string): Library {
   const koffi = loadKoffi();
   const pointer = koffi.proto("void *", ["void *"]);
   const nothing = koffi.proto("void", ["void *"]);
+  const makeError = koffi.proto("void *", ["int", "void *", "size_t"]);
+  const write = (address: bigint, bytes: Uint8Array) => {
+    if (bytes.byteLength > 0) new Uint8Array(koffi.view(address, bytes.byteLength)).set(bytes);
+  };
   const functions = new Map<bigint, NativeFunction>();
   const at = (address: bigint): NativeFunction => {
     const known = functions.get(address) ?? (koffi.decode(address, pointer) as NativeFunction);
@@ -62,6 +73,21 @@ export function openLibrary(path: string): Library {
       new Promise((resolve, reject) => {
         at(address).async(args, (error: unknown, result: bigint | null) => (error ? reject(error) : resolve(result)));
       }),
+    callback: (run) => {
+      const called = (argument: bigint | null) => run(argument ?? 0n);
+      return BigInt(koffi.register(called, koffi.pointer(pointer)) as bigint);
+    },
+    callError(address, code, text) {
+      const bytes = Buffer.from(text);
+      return BigInt((koffi.call(address, makeError, code, bytes, bytes.length) as bigint | null) ?? 0n);
+    },
+    allocate(bytes) {
+      const c = koffi.load(null);
+      const address = c.func("void *malloc(size_t)")(Math.max(1, bytes.byteLength)) as bigint;
+      write(address, bytes);
+      return { address, free: c.func("void *dlsym(void *, str)")(null, "free") as bigint };
+    },
+    write,
     callVoid: (address, args) => void koffi.call(address, nothing, args),
     read: (address, bytes) => (bytes === 0 ? Buffer.alloc(0) : Buffer.from(Buffer.from(koffi.view(address, bytes)))),
     address: (buffer) => (buffer.byteLength === 0 ? 0n : BigInt(koffi.address(buffer))),

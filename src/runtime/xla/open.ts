@@ -2,6 +2,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { StillwaveError } from "../../errors.ts";
+import type { ProcessGroup } from "../../processes/group.ts";
+import { WaitingKeys } from "../../processes/waiting-keys.ts";
 import type { XlaPlatform } from "../device.ts";
 import { PjrtClient } from "./client.ts";
 import { type FoundPlugin, findPlugin, PLUGIN_VARIABLE } from "./find.ts";
@@ -20,6 +22,14 @@ const CUDA_DATA = [
   ["nvidia", "cuda_nvcc"],
 ] as const;
 
+export interface XlaOptions {
+  /** Default: the first that is found. */
+  readonly platform?: XlaPlatform;
+  readonly threads?: number;
+  /** Processes that share the work. */
+  readonly group?: ProcessGroup;
+}
+
 const clients = new Map<string, PjrtClient>();
 
 /**
@@ -35,14 +45,31 @@ export function openClient(found: FoundPlugin, threads?: number): PjrtClient {
   return client;
 }
 
+/** Platforms whose plugins add up over processes in their programs. */
+const WITH_COLLECTIVES: readonly (XlaPlatform | undefined)[] = ["cuda", "rocm"];
+
+/** One client of the devices of all processes, which each of them opens. */
+async function openTogether(found: FoundPlugin, { rank, size, place }: ProcessGroup): Promise<PjrtClient> {
+  prepareEnvironment(found, undefined);
+  // else who compiles waits for what others measure, and who has a program on its disk measures nothing
+  addFlag("xla_gpu_shard_autotuning", "false");
+  const options = { ...clientOptions(found.platform), num_nodes: BigInt(size), node_id: BigInt(rank) };
+  // the plugin needs them as long as there is a client, for what its programs set up when they first run
+  const client = await PjrtClient.together(new PjrtPlugin(found.path), options, await WaitingKeys.open(place));
+  clients.set(found.path, client);
+  return client;
+}
+
 /**
- * The client of a platform's plugin, or of the first that is found.
+ * The client of a platform's plugin, or of the first that is found. With a group, of the devices of all processes where the
+ * plugin can.
  * @throws StillwaveError where none is found, or it cannot be used
  */
-export async function xlaClient(platform?: XlaPlatform, threads?: number): Promise<PjrtClient> {
+export async function xlaClient({ platform, threads, group }: XlaOptions = {}): Promise<PjrtClient> {
   const found = await findPlugin(platform);
   if (!found) throw new StillwaveError(noPlugin(platform));
-  const client = openClient(found, threads);
+  const isTogether = group && WITH_COLLECTIVES.includes(found.platform);
+  const client = isTogether ? await openTogether(found, group) : openClient(found, threads);
   if (platform && client.platform !== platform) throw new StillwaveError(wrongPlatform(found, client.platform));
   return client;
 }

@@ -1,6 +1,15 @@
 // A PJRT plugin: calls of its functions with structs laid out by hand, and its errors in its own words.
 import { InternalError, StillwaveError } from "../../errors.ts";
-import { ARGUMENTS, FUNCTIONS, type FunctionName, type Layout, RESOURCE_EXHAUSTED, VERSION_OFFSET } from "./layout.ts";
+import { type Keys, keyCallbacks } from "./key-callbacks.ts";
+import {
+  ARGUMENTS,
+  FUNCTIONS,
+  type FunctionName,
+  type KeyCallbacks,
+  type Layout,
+  RESOURCE_EXHAUSTED,
+  VERSION_OFFSET,
+} from "./layout.ts";
 import { type Library, openLibrary } from "./library.ts";
 
 /** The oldest interface whose structs are those of the layout. */
@@ -117,6 +126,11 @@ export class PjrtPlugin {
       this.inCalls.delete(args);
     }
     return (field) => args.bytes.readBigUInt64LE((ARGUMENTS[name] as Layout)[field as string]);
+  }
+
+  /** Callbacks for `Client_Create` of several processes. */
+  keyCallbacks(keys: Keys): KeyCallbacks {
+    return keyCallbacks(this.library, keys);
   }
 
   /** Calls `void function(void *)` at an address that the plugin gave, as its deleters are. */

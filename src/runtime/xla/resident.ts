@@ -21,7 +21,7 @@ export class Resident {
   private readonly buffers = new Map<string, Handle[]>();
   private readonly programs = new Set<Handle>();
 
-  /** @param replicas how many of the client's devices run every program together */
+  /** @param replicas how many of the client's devices run every program together; some may be those of other processes */
   constructor(client: PjrtClient, replicas: number) {
     this.client = client;
     this.replicas = replicas;

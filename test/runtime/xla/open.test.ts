@@ -66,7 +66,7 @@ describe("the environment of a plugin", () => {
 
 test("a worker thread does not load a plugin", async () => {
   const module = pathToFileURL(fileURLToPath(new URL("../../../src/runtime/xla/library.ts", import.meta.url))).href;
-  const preload = new URL("../../../src/data/typescript-in-threads.js", import.meta.url).href;
+  const preload = new URL("../../../src/typescript-in-threads.js", import.meta.url).href;
   const program = `import("${preload}").then(() => import("${module}")).then(({ openLibrary }) => openLibrary("/plugin.so")).catch((error) => require("node:worker_threads").parentPort.postMessage(error.message));`;
   const worker = new Worker(program, { eval: true });
   const said = await new Promise((resolve, reject) => worker.on("message", resolve).on("error", reject));

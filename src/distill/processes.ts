@@ -1,0 +1,106 @@
+// A distillation by several processes: how they meet, where they begin, and the part of those that write nothing.
+import { createHash } from "node:crypto";
+import { InternalError, type StillwaveError } from "../errors.ts";
+import { packageVersion } from "../package.ts";
+import { readPlace } from "../processes/environment.ts";
+import type { ProcessGroup } from "../processes/group.ts";
+import { joinProcesses } from "../processes/join.ts";
+import { AgreedStop } from "../processes/stop.ts";
+import { runTraining } from "../training/loop.ts";
+import type { EndEvent, TrainingEvent } from "./events.ts";
+import type { Learner } from "./learner/learner.ts";
+import { distillPlan } from "./plan.ts";
+import type { Prepare, PreparedRun } from "./prepare.ts";
+import type { Recipe } from "./recipe/schema.ts";
+import type { RunState } from "./state.ts";
+import { StudentTrainer } from "./train.ts";
+
+/**
+ * Works together with the processes that mpirun, srun, torchrun or a script has started for this recipe, or alone. Where one
+ * fails, all do.
+ * @throws StillwaveError where one does not come, or runs something else
+ */
+export async function together<T>(
+  recipe: Recipe,
+  signal: AbortSignal,
+  work: (group: ProcessGroup | undefined) => Promise<T>,
+): Promise<T> {
+  const place = readPlace(process.env);
+  if (!place) return work(undefined);
+  const about = `stillwave ${packageVersion()}, recipe ${digestOf(recipe)}`;
+  const group = await joinProcesses({ ...place, about }, { signal });
+  void group.failed.then(endSoon);
+  try {
+    const result = await work(group);
+    await group.close();
+    return result;
+  } catch (error) {
+    await group.close(error as Error);
+    throw error;
+  }
+}
+
+/** A device may wait for ever for another process's, and whoever frees it for the device. */
+const ENDS_AFTER_MS = 30_000;
+
+function endSoon({ message }: StillwaveError): void {
+  setTimeout(() => {
+    process.stderr.write(`stillwave: ${message}\n`);
+    process.exit(1);
+  }, ENDS_AFTER_MS).unref();
+}
+
+/** Of what must be the same in all processes: paths and devices need not. */
+function digestOf({ data, run, ...recipe }: Recipe): string {
+  const { train: _t, validation: _v, workers: _w, keepDecoded: _k, ...reading } = data;
+  const { outDir: _o, device: _d, threads: _n, ...running } = run;
+  const text = JSON.stringify({ ...recipe, teacher: undefined, reading, running });
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
+}
+
+/** Gives all processes the state, weights and moments of process 0. Resolves to the state. */
+export async function beginTogether(group: ProcessGroup, learner: Learner, start?: RunState): Promise<RunState> {
+  const { parameters, optimizer } = learner.state;
+  const first = await group.sayFirst("start", start && { start, updates: optimizer.t });
+  if (!first) throw new InternalError("process 0 began without a state");
+  for (const [i, array] of [...[...parameters.values()].map(({ data }) => data), optimizer.m, optimizer.v].entries())
+    await group.copyFirst(`state ${i}`, new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+  optimizer.t = first.updates;
+  if (group.rank > 0) await learner.restored();
+  return first.start;
+}
+
+export interface TakePartOptions {
+  readonly recipe: Recipe;
+  readonly prepare: Prepare;
+  readonly outDir: string;
+  readonly group: ProcessGroup;
+  readonly signal?: AbortSignal;
+}
+
+/** Learns as process 0 does, which alone writes, and ends as it says. */
+export async function* takePart(
+  { recipe, prepare, outDir, group, signal }: TakePartOptions,
+  note: (text: string) => void,
+): AsyncGenerator<TrainingEvent | EndEvent, void, undefined> {
+  const already = await group.sayFirst<EndEvent | null>("opened");
+  if (already) {
+    yield already;
+    return;
+  }
+  let prepared: PreparedRun | undefined;
+  let trainer: StudentTrainer | undefined;
+  try {
+    prepared = await prepare(recipe, { outDir, note, group });
+    const { learner, speech } = prepared;
+    const start = await beginTogether(group, learner);
+    const plan = distillPlan(recipe, speech.train.batchesPerEpoch);
+    const stop = new AgreedStop(signal, group);
+    trainer = new StudentTrainer({ plan, learner, start, speech, writeRow: () => {}, stop });
+    yield* runTraining(trainer, { start, checkpoints: null, signal: stop.signal, savesWhenLeft: false });
+    yield await group.sayFirst<EndEvent>("end");
+  } finally {
+    await trainer?.close();
+    await prepared?.dispose();
+  }
+}
