@@ -32,6 +32,8 @@ interface ThreadsOptions {
   readonly idleMs?: number;
   /** What every thread finds in its `workerData`. */
   readonly data?: unknown;
+  /** `close` waits for tasks at work: ending a thread inside ONNX Runtime ends the process. */
+  readonly endsBetweenTasks?: boolean;
 }
 
 interface RunOptions {
@@ -49,6 +51,7 @@ export class Threads<Task, Result> {
   private readonly options: ThreadsOptions;
   private readonly threads = new Set<Thread<Task, Result>>();
   private readonly queue: Job<Task, Result>[] = [];
+  private readonly answers = new Set<Promise<Result>>();
 
   /** @param entry the module that every thread runs, with the extension that the caller has */
   constructor(entry: URL, options: ThreadsOptions) {
@@ -69,13 +72,18 @@ export class Threads<Task, Result> {
       this.queue.push(job);
     });
     signal?.addEventListener("abort", onAbort);
+    this.answers.add(answer);
     this.assign();
-    return answer.finally(() => signal?.removeEventListener("abort", onAbort));
+    return answer.finally(() => {
+      this.answers.delete(answer);
+      signal?.removeEventListener("abort", onAbort);
+    });
   }
 
   /** Ends all threads; tasks not answered yet are rejected. */
   async close(): Promise<void> {
     for (const job of this.queue.splice(0)) job.reject(new ThreadDeath("the threads were closed"));
+    if (this.options.endsBetweenTasks) await Promise.allSettled(this.answers);
     await Promise.all([...this.threads].map(({ worker }) => worker.terminate()));
   }
 

@@ -79,7 +79,7 @@ const LEAST_AHEAD = 4;
  * recipe's lengths do not hold it
  */
 export async function openSpeech(recipe: Pick<Recipe, "data" | "run">, options: OpenSpeechOptions): Promise<RunSpeech> {
-  const { data, run } = recipe;
+  const { data } = recipe;
   const { align, keptFolder: folder, group, wholeBatches, onNote = () => {} } = options;
   const { onBadFile, seed } = data;
   const workers = data.workers ?? 1;
@@ -95,9 +95,7 @@ export async function openSpeech(recipe: Pick<Recipe, "data" | "run">, options: 
   const firstEpoch = planOf(train, 0, true);
   const validationPlan = validation && planOf(validation, 0, false);
   if (rungs) onNote(describeLadder(rungs, firstEpoch));
-  // what is read once need not be kept
-  const mode = data.keepDecoded === "auto" && run.epochs === 1 ? "none" : data.keepDecoded;
-  const kept = folder === undefined ? undefined : await openKept({ mode, speech, folder, onNote });
+  const kept = folder === undefined ? undefined : await openKept({ mode: keptMode(recipe), speech, folder, onNote });
   const planned = [...firstEpoch, ...(validationPlan ?? [])];
   const ahead = Math.max(LEAST_AHEAD, workers + 1);
   const seen = new Set<string>();
@@ -140,6 +138,10 @@ export async function openSpeech(recipe: Pick<Recipe, "data" | "run">, options: 
     },
   };
 }
+
+/** What is read once need not be kept. */
+const keptMode = ({ data, run }: Pick<Recipe, "data" | "run">) =>
+  data.keepDecoded === "auto" && run.epochs === 1 ? "none" : data.keepDecoded;
 
 async function openNamed(
   name: "train" | "validation",

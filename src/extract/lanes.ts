@@ -48,7 +48,11 @@ export function openLanes(
   const lanes = Math.min(threads, plan.length, fitting);
   if (lanes < 2 || bytes > MAX_COPIED_BYTES) return oneLane({ config, parameters }, runtime, wanted, plan);
   const data: LaneData = { model: { config, parameters }, wanted, threads: Math.floor(threads / lanes) };
-  const pool = new Threads<PaddedWaveforms, BatchStates>(entryBeside("lane", import.meta.url), { most: lanes, data });
+  const pool = new Threads<PaddedWaveforms, BatchStates>(entryBeside("lane", import.meta.url), {
+    most: lanes,
+    data,
+    endsBetweenTasks: true,
+  });
   return {
     // one more waits, so that a lane need not
     inWork: lanes + 1,
