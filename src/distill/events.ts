@@ -43,6 +43,8 @@ export interface DistillSummary {
   readonly best: Scored | null;
   /** The last validation loss is above 1.5 times that before the first update. */
   readonly diverged: boolean;
+  /** Of a run in fp16: updates that were skipped because gradients overflowed. */
+  readonly skippedUpdates?: number;
   /** Model folders, relative to the run folder; `best` is null without a validation set. */
   readonly models: { readonly last: string; readonly best: string | null };
   /** SHA-256 over the final weights, parameter by parameter: equal runs have equal hashes. */
@@ -93,9 +95,12 @@ export function stepEvent(
   plan: DistillPlan,
   step: number,
   learned: readonly Learned[],
-  facts: Pick<TrainRow, "seconds" | "learningRate" | "gradientNorm" | "stepSeconds" | "waitShare">,
+  facts: Pick<
+    TrainRow,
+    "seconds" | "learningRate" | "gradientNorm" | "stepSeconds" | "waitShare" | "lossScale" | "skippedUpdates"
+  >,
 ): StepEvent {
-  const { seconds, learningRate, gradientNorm, stepSeconds, waitShare } = facts;
+  const { seconds, learningRate, gradientNorm, lossScale, skippedUpdates, stepSeconds, waitShare } = facts;
   const losses = meanLosses(learned.map(({ losses }) => losses));
   const { hintMasked, hintUnmasked, lastMasked, lastUnmasked, perLayer } = losses;
   const total = (counts: (part: Learned) => Iterable<number>) => {
@@ -120,6 +125,8 @@ export function stepEvent(
     perLayerUnmasked: perLayer.unmasked,
     learningRate,
     gradientNorm,
+    lossScale,
+    skippedUpdates,
     stepSeconds,
     audioSecondsPerSecond: samples / SAMPLE_RATE_HZ / stepSeconds,
     maskedFraction: frames > 0 ? total(({ mask }) => mask) / frames : 0,

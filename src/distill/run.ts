@@ -15,6 +15,7 @@ import { hashOf } from "../upstream/fingerprint.ts";
 import type { ModelFacts } from "./card.ts";
 import type { DistillEvent, DistillSummary, EndEvent } from "./events.ts";
 import type { Learner } from "./learner/learner.ts";
+import { skippedIn } from "./learner/loss-scaling.ts";
 import { distillPlan } from "./plan.ts";
 import type { Prepare, PreparedRun } from "./prepare.ts";
 import { beginTogether, takePart } from "./processes.ts";
@@ -185,7 +186,7 @@ async function finish(
 ): Promise<DistillSummary> {
   const { initialValidation, lastValidation, best } = end;
   const finalValidation = lastValidation?.step === end.step ? lastValidation.loss : null;
-  const { parameters } = await learner.snapshot();
+  const { parameters, lossScaling } = await learner.snapshot();
   const write = (role: "best" | "last", parameters: Parameters, at: number, validation: number | null) =>
     writeModel(join(path, DISTILL_FILES[role]), parameters, {
       ...facts,
@@ -208,6 +209,7 @@ async function finish(
     finalValidation,
     best,
     diverged: hasDiverged(end),
+    skippedUpdates: lossScaling && skippedIn(lossScaling),
     models: { last: DISTILL_FILES.last, best: best ? DISTILL_FILES.best : null },
     weightsSha256: hashOf(parameters),
   };

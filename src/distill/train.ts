@@ -6,7 +6,7 @@ import { Random } from "../random.ts";
 import type { Outcome, Trainer } from "../training/loop.ts";
 import { Waiting } from "../training/waiting.ts";
 import { type Learned, stepEvent, type TrainingEvent } from "./events.ts";
-import { isSound, type UpdateNumbers } from "./learner/learner.ts";
+import { isSkipped, isSound, type UpdateNumbers } from "./learner/learner.ts";
 import { checkMaskOptions, maskProbAt, spanMasks } from "./masks.ts";
 import { type SpeechBatch, wholeOf } from "./shares.ts";
 import { type EpochBatch, epochBatches, type RunSpeech } from "./speech.ts";
@@ -123,13 +123,15 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
   private async settleOldest(): Promise<TrainingEvent> {
     const { plan, writeRow } = this.parts;
     const { number, learningRate, began, learned, numbers } = this.underWay.shift() as Begun;
-    const { losses, gradientNorm } = await numbers;
-    if (!isSound({ losses, gradientNorm })) throw unsound(number, learned, { losses, gradientNorm });
+    const outcome = await numbers;
+    const { losses, gradientNorm, lossScaling } = outcome;
+    if (!isSound(outcome) && !isSkipped(outcome)) throw unsound(number, learned, outcome);
     const now = performance.now();
     const stepSeconds = (now - Math.max(began, this.settledAt)) / 1000;
     this.settledAt = now;
     const waitShare = this.waiting.shareAfter(stepSeconds);
-    const facts = { learningRate, gradientNorm, stepSeconds, seconds: this.seconds(), waitShare };
+    const scaling = lossScaling && { lossScale: lossScaling.scale, skippedUpdates: lossScaling.skipped };
+    const facts = { learningRate, gradientNorm, ...scaling, stepSeconds, seconds: this.seconds(), waitShare };
     const withLosses = learned.map((part, i) => ({ ...part, losses: losses[i] }));
     const event = stepEvent(plan, number, withLosses, facts);
     if (number === 1 || number === plan.totalSteps || number % plan.run.logEverySteps === 0) {
@@ -172,11 +174,12 @@ function ownRows({ batch, mask }: { readonly batch: SpeechBatch; readonly mask: 
 function unsound(
   number: number,
   learned: readonly Pick<Learned, "batch">[],
-  { losses, gradientNorm }: UpdateNumbers,
+  { losses, gradientNorm, lossScaling }: UpdateNumbers,
 ): StillwaveError {
   const batches = learned.map(({ batch }) => batch);
+  const tried = lossScaling ? `, though the loss scale fell to ${lossScaling.scale}` : "";
   const bad = losses.findIndex(({ total }) => !Number.isFinite(total));
   return bad >= 0
     ? notFinite(`loss is ${losses[bad].total}`, number, [batches[bad]])
-    : notFinite(`gradient norm is ${gradientNorm}`, number, batches);
+    : notFinite(`gradient norm is ${gradientNorm}${tried}`, number, batches);
 }

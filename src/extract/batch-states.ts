@@ -2,6 +2,7 @@
 import { StillwaveError } from "../errors.ts";
 import type { HostArray } from "../graph/array.ts";
 import { type PaddedWaveforms, padWaveforms } from "../models/waveform.ts";
+import type { ShapeLadder } from "../runtime/shape-ladder.ts";
 import type { Extraction, Model } from "../upstream/model.ts";
 import { stateOf } from "../upstream/states.ts";
 import { runSound } from "../upstream/unsound.ts";
@@ -16,9 +17,16 @@ export interface BatchStates {
 /** What of an intent decides about the states of a batch. */
 export type StatesWanted = Pick<Intent, "states" | "settings">;
 
-export async function batchStates(model: Model, batch: PaddedWaveforms, wanted: StatesWanted): Promise<BatchStates> {
+/** @param shapes that batches are enlarged to, where there shall be few */
+export async function batchStates(
+  model: Model,
+  batch: PaddedWaveforms,
+  wanted: StatesWanted,
+  shapes?: ShapeLadder,
+): Promise<BatchStates> {
+  const run = (some: PaddedWaveforms) => statesOf(model, some, wanted, shapes);
   const items = batch.samples.map((_, item) => item);
-  const { sound, unsound } = await runSound(items, (some) => statesOf(model, someOf(batch, some), wanted));
+  const { sound, unsound } = await runSound(items, (some) => run(someOf(batch, some)));
   return {
     sound: sound.map(({ item, result: arrays }) => ({ item, arrays })),
     unsound: unsound.map(({ item, error }) => ({ item, reason: error.message })),
@@ -29,8 +37,9 @@ async function statesOf(
   model: Model,
   batch: PaddedWaveforms,
   wanted: StatesWanted,
+  shapes: ShapeLadder | undefined,
 ): Promise<(HostArray[] | StillwaveError)[]> {
-  const out = await model.extract(batch, { isolate: wanted.settings.isolate });
+  const out = await model.extract(batch, { isolate: wanted.settings.isolate, shapes });
   return batch.samples.map((_, item) => checkedStates(model, out, item, wanted));
 }
 

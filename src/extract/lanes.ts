@@ -7,7 +7,7 @@ import type { ModelConfig } from "../models/config.ts";
 import type { ModelWeights } from "../models/parameters.ts";
 import type { PaddedWaveforms } from "../models/waveform.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { hasGrown } from "../upstream/batches.ts";
+import { hasGrown, shapesFor } from "../upstream/batches.ts";
 import { createModel } from "../upstream/model.ts";
 import { type BatchStates, batchStates, type StatesWanted } from "./batch-states.ts";
 
@@ -46,7 +46,7 @@ export function openLanes(
   const bytes = [...parameters.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
   const fitting = Math.floor((MEMORY_SHARE * memoryLimit().bytes) / (bytes + workingBytes(config, plan)));
   const lanes = Math.min(threads, plan.length, fitting);
-  if (lanes < 2 || bytes > MAX_COPIED_BYTES) return oneLane({ config, parameters }, runtime, wanted);
+  if (lanes < 2 || bytes > MAX_COPIED_BYTES) return oneLane({ config, parameters }, runtime, wanted, plan);
   const data: LaneData = { model: { config, parameters }, wanted, threads: Math.floor(threads / lanes) };
   const pool = new Threads<PaddedWaveforms, BatchStates>(entryBeside("lane", import.meta.url), { most: lanes, data });
   return {
@@ -71,11 +71,14 @@ function deathInWords(error: unknown): never {
   );
 }
 
-function oneLane(weights: ModelWeights, runtime: Runtime, wanted: StatesWanted): Lanes {
-  const model = createModel(weights, runtime, hasGrown);
+/** One, or as many as the runtime has devices. */
+function oneLane(weights: ModelWeights, runtime: Runtime, wanted: StatesWanted, plan: readonly PlannedBatch[]): Lanes {
+  const model = createModel(weights, runtime, runtime.compilesShapes ? undefined : hasGrown);
+  const shapes = shapesFor(weights.config, runtime);
+  shapes?.expect(plan.map(({ items, paddedSamples }) => ({ items: items.length, length: paddedSamples })));
   return {
-    inWork: 1,
-    compute: (batch) => batchStates(model, batch, wanted),
+    inWork: runtime.inParallel ?? 1,
+    compute: (batch) => batchStates(model, batch, wanted, shapes),
     close: () => model.dispose(),
   };
 }

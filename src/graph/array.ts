@@ -18,3 +18,20 @@ export function sizeOf(shape: readonly number[]): number {
   for (const dim of shape) size *= dim;
   return size;
 }
+
+/** The array cut, or continued with zeros, to the sizes of `shape` along every axis. The same memory where nothing changes. */
+export function resized<Data extends Float32Array | Uint16Array>(
+  { shape: from, data }: HostArray<Data>,
+  shape: readonly number[],
+): HostArray<Data> {
+  if (from.join() === shape.join()) return { shape, data };
+  const target = new (data.constructor as new (length: number) => Data)(sizeOf(shape));
+  const copy = (axis: number, at: number, to: number): void => {
+    const [step, own] = [sizeOf(from.slice(axis + 1)), sizeOf(shape.slice(axis + 1))];
+    const count = Math.min(from[axis], shape[axis]);
+    if (step === own) target.set(data.subarray(at, at + count * own), to);
+    else for (let i = 0; i < count; i++) copy(axis + 1, at + i * step, to + i * own);
+  };
+  if (shape.length > 0 && target.length > 0) copy(0, 0, 0);
+  return { shape, data: target };
+}

@@ -19,6 +19,8 @@ const TRAIN_FIELDS: readonly (keyof TrainRow)[] = [
 ];
 /** What rows of earlier versions lack. */
 const LATER_FIELDS: readonly (keyof TrainRow)[] = ["paddedFraction", "waitShare"];
+/** What rows may lack. */
+const OPTIONAL_FIELDS: readonly (keyof TrainRow)[] = ["lossScale", "skippedUpdates"];
 const TRAIN_LISTS: readonly (keyof TrainRow)[] = ["perLayerMasked", "perLayerUnmasked"];
 const VALIDATION_FIELDS: readonly (keyof ValidationRow)[] = ["step", "epoch", "seconds", "loss", "utterances"];
 const VALIDATION_LISTS: readonly (keyof ValidationRow)[] = ["perLayer"];
@@ -42,6 +44,11 @@ export function parseMetricsRow(line: string): MetricsRow {
   }
   for (const field of kind === "train" ? LATER_FIELDS : []) {
     row[field] = source[field] === undefined ? Number.NaN : parseNumber(source[field]);
+    if (row[field] === undefined) throw new Error(`${field} is not a number`);
+  }
+  for (const field of kind === "train" ? OPTIONAL_FIELDS : []) {
+    if (source[field] === undefined) continue;
+    row[field] = parseNumber(source[field]);
     if (row[field] === undefined) throw new Error(`${field} is not a number`);
   }
   for (const field of kind === "train" ? TRAIN_LISTS : VALIDATION_LISTS) {

@@ -15,6 +15,9 @@ export interface TrainRow {
   readonly perLayerUnmasked: readonly number[];
   readonly learningRate: number;
   readonly gradientNorm: number;
+  /** In fp16 only: what the loss will be multiplied by next, and the updates skipped so far because gradients overflowed. */
+  readonly lossScale?: number;
+  readonly skippedUpdates?: number;
   readonly stepSeconds: number;
   readonly audioSecondsPerSecond: number;
   readonly maskedFraction: number;

@@ -63,6 +63,7 @@ function scalarsOf(row: MetricsRow): [tag: string, value: number][] {
     ...layers("layer_unmasked/", row.perLayerUnmasked),
     ["optim/learning_rate", row.learningRate],
     ["optim/gradient_norm", row.gradientNorm],
+    ...(row.lossScale === undefined ? [] : [["optim/loss_scale", row.lossScale] satisfies [string, number]]),
     ["speed/step_seconds", row.stepSeconds],
     ["speed/audio_seconds_per_second", row.audioSecondsPerSecond],
     ["speed/wait_share", row.waitShare],

@@ -32,5 +32,7 @@ export interface Runtime {
   readonly threads?: number;
   /** Every set of sizes costs a compilation: there shall be few. */
   readonly compilesShapes?: boolean;
+  /** Runs that are worth having under way at a time, each on a device of its own; default: 1. */
+  readonly inParallel?: number;
   compile(graph: Graph): Promise<Executable>;
 }

@@ -35,6 +35,8 @@ interface StateFile extends CheckpointState {
 export interface TrainingState {
   readonly parameters: Parameters;
   readonly optimizer: AdamWState;
+  /** Where the loss is scaled: numbers that the rule of its scale goes on from. */
+  readonly lossScaling?: Float32Array;
 }
 
 export interface FoundCheckpoint<State extends CheckpointState> {
@@ -71,7 +73,9 @@ export async function writeCheckpoint(
       await rm(temporary, { recursive: true, force: true });
       await makeFolder(temporary);
       await writeSafetensors(join(temporary, WEIGHTS_NAME), training.parameters);
-      const metadata = { t: String(training.optimizer.t) };
+      const { optimizer, lossScaling } = training;
+      const scaling = lossScaling && { lossScaling: JSON.stringify([...lossScaling]) };
+      const metadata = { t: String(optimizer.t), ...scaling };
       await writeSafetensors(join(temporary, OPTIMIZER_NAME), moments(training), { metadata });
       const files: Record<string, FileRecord> = {};
       for (const file of [WEIGHTS_NAME, OPTIMIZER_NAME]) files[file] = await recordOf(join(temporary, file));
@@ -225,6 +229,25 @@ export async function restoreCheckpoint(folder: string, training: TrainingState)
   const t = Number(metadata.get("t") ?? Number.NaN);
   if (!Number.isSafeInteger(t) || t < 0) throw new StillwaveError(`${path}: no count of updates in its metadata`);
   training.optimizer.t = t;
+  // a training that did not scale its loss has none: it is scaled from now on as from the beginning
+  const scaling = metadata.get("lossScaling");
+  if (scaling !== undefined && training.lossScaling)
+    training.lossScaling.set(numbersIn(path, scaling, training.lossScaling));
+}
+
+function numbersIn(path: string, text: string, { length }: Float32Array): number[] {
+  const list: unknown = text.length > 1000 ? undefined : jsonOf(text);
+  if (Array.isArray(list) && list.length === length && list.every((one) => Number.isFinite(one) && one >= 0))
+    return list;
+  throw new StillwaveError(`${path}: the loss scale in its metadata is not ${length} numbers`);
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Copies a checkpoint's weights alone, into arrays of the same names and shapes. */

@@ -1,7 +1,9 @@
 // Which utterances may share a batch, and which are too long for this machine.
 import { SAMPLE_RATE_HZ } from "../audio/index.ts";
 import { describeLimit, gib, memoryLimit } from "../memory.ts";
-import { frameCount, type ModelConfig } from "../models/config.ts";
+import { alignedSamples, frameCount, type ModelConfig } from "../models/config.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { ShapeLadder } from "../runtime/shape-ladder.ts";
 
 /** Attention maps of one layer, with room for a second copy, may take this share of the memory there is. */
 const MEMORY_SHARE = 0.5;
@@ -31,3 +33,9 @@ export function memoryProblem(
   const seconds = `${(samples / SAMPLE_RATE_HZ).toFixed(0)} s`;
   return `${seconds}: its attention maps need ${gib(bytes)}, ${describeLimit(limit)} (half of it is for maps); ${remedy}`;
 }
+
+/** The sizes that batches are enlarged to, where a runtime compiles for each and the model keeps utterances apart. */
+export const shapesFor = (config: ModelConfig, { compilesShapes }: Runtime): ShapeLadder | undefined =>
+  compilesShapes && !mixesUtterances(config)
+    ? new ShapeLadder((samples) => alignedSamples(config.conv, samples))
+    : undefined;

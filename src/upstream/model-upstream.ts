@@ -6,7 +6,7 @@ import { sizeOf } from "../graph/array.ts";
 import { receptiveField, samplesPerFrame } from "../models/config.ts";
 import type { ModelWeights } from "../models/parameters.ts";
 import { createRuntime } from "../runtime/node/index.ts";
-import { hasGrown, memoryProblem, mixesUtterances } from "./batches.ts";
+import { hasGrown, memoryProblem, mixesUtterances, shapesFor } from "./batches.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { createModel } from "./model.ts";
 import { allStates, hasHeads, resolveStates, stateLabel, stateOf } from "./states.ts";
@@ -36,7 +36,7 @@ export async function loadedUpstream(
   const choice = resolveStates(options.states ?? "auto", hasHeads(config), name);
   const states = allStates(config, choice === "all" ? "hidden-states" : choice);
   const runtime = await createRuntime({ device, optimize: "all", threads });
-  const model = createModel(weights, runtime, hasGrown);
+  const model = createModel(weights, runtime, runtime.compilesShapes ? undefined : hasGrown);
   const inWindows = new ModelWindows(weights, runtime);
   const facts = {
     name,
@@ -49,7 +49,9 @@ export async function loadedUpstream(
     minSamples: receptiveField(config.conv),
     batchSeconds: mixesUtterances(config) ? 0 : BATCH_SECONDS,
     windowSeconds: usualWindowSeconds(config),
+    inParallel: runtime.inParallel,
   };
+  const shapes = shapesFor(config, runtime);
   const run = async (waves: readonly Float32Array[]) => {
     const longest = waves.reduce((most, { length }) => Math.max(most, length), 0);
     const problem = memoryProblem(config, longest, {
@@ -57,10 +59,11 @@ export async function loadedUpstream(
       remedy: "cut it first (extract and transcribe read long recordings in windows)",
     });
     if (problem) throw new StillwaveError(problem);
-    const extraction = await model.extract(waves, { isolate: true });
+    const extraction = await model.extract(waves, { isolate: true, shapes });
     return { arrays: states.map((state) => stateOf(config, extraction, state)), frames: extraction.validFrames };
   };
   return upstreamOf(facts, run, {
+    expect: (batches) => shapes?.expect(batches),
     windows: (recording, settings, multiple) => inWindows.states(recording, states, settings, multiple),
     async dispose() {
       await model.dispose();

@@ -1,16 +1,17 @@
 // A model that runs, in Node and in browsers: waveforms in, every intermediate out by name. The forward pass that is trained.
 import type { LoadedModel, ModelInfo } from "../checkpoint/checkpoint.types.ts";
 import { UsageError } from "../errors.ts";
-import type { HostArray } from "../graph/array.ts";
+import { type HostArray, resized } from "../graph/array.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Value } from "../graph/value.ts";
-import { type ModelConfig, receptiveField, validFrames } from "../models/config.ts";
+import { frameCount, type ModelConfig, receptiveField, validFrames } from "../models/config.ts";
 import { encode, extractFeatures, maskFeatures } from "../models/forward.ts";
 import type { ModelWeights } from "../models/parameters.ts";
 import { lengthsInput, outputFrames, parameterInputs, validInput, waveInput } from "../models/trace.ts";
-import { isPadded, normalizeWaveforms, type PaddedWaveforms, padWaveforms, waveFeeds } from "../models/waveform.ts";
+import { isPadded, normalizeWaveforms, type PaddedWaveforms, padWaveforms } from "../models/waveform.ts";
 import type { Feed, Runtime } from "../runtime/runtime.ts";
 import { SessionCache } from "../runtime/sessions.ts";
+import type { BatchSize, ShapeLadder } from "../runtime/shape-ladder.ts";
 import { hiddenStates, type States } from "./states.ts";
 
 /**
@@ -40,6 +41,11 @@ export interface ExtractOptions {
    * the convolutions' rule. The original tools do not do that: there padding counts in the statistics.
    */
   readonly isolate?: boolean;
+  /**
+   * Sizes that the batch is enlarged to, where the runtime compiles for each. Results have the size of the input, and are the
+   * same up to rounding. Not for models that mix the utterances of a batch.
+   */
+  readonly shapes?: ShapeLadder;
 }
 
 /** A teacher or student: what it is, its weights, where they come from, and its hidden states on any runtime. */
@@ -106,6 +112,41 @@ function extractionOf(outputs: Record<string, HostArray>, frames: readonly numbe
   };
 }
 
+/** How a batch is fed. */
+interface Feeding {
+  /** Of every item. */
+  readonly frames: readonly number[];
+  readonly isolate: boolean;
+  readonly larger: BatchSize | undefined;
+}
+
+/**
+ * A batch as it is, or enlarged: what then comes after its end counts nowhere, neither as frames nor in the norm over time.
+ * `padded` and `isolate` are those of the graph that takes it.
+ */
+function speechFeeds(config: ModelConfig, batch: PaddedWaveforms, { frames, isolate, larger }: Feeding) {
+  const { wave, paddedSamples, samples } = batch;
+  const items = larger?.items ?? samples.length;
+  const filled = (counts: readonly number[], rest: number): Feed => ({
+    shape: [items],
+    data: BigInt64Array.from({ length: items }, (_, item) => BigInt(counts[item] ?? rest)),
+  });
+  const padded = isPadded(batch) || larger !== undefined;
+  const normalisesApart = padded && (isolate || larger !== undefined);
+  const size = [items, larger?.length ?? paddedSamples];
+  const feeds: Record<string, Feed> = { wave: resized({ shape: [samples.length, paddedSamples], data: wave }, size) };
+  if (padded) feeds.validFrames = filled(frames, frameCount(config.conv, paddedSamples));
+  if (normalisesApart && config.convNorm === "group") feeds.lengths = filled(isolate ? samples : [], paddedSamples);
+  return { feeds, padded, isolate: normalisesApart };
+}
+
+/** Outputs [items, frames, ...], of maps [items, heads, frames, frames], without what a batch was enlarged by. */
+function cutOutputs(outputs: Record<string, HostArray>, items: number, frames: number): Record<string, HostArray> {
+  const cut = (name: string, { shape }: HostArray) =>
+    name.startsWith("map.") ? [items, shape[1], frames, frames] : [items, frames, shape[2]];
+  return Object.fromEntries(Object.entries(outputs).map(([name, array]) => [name, resized(array, cut(name, array))]));
+}
+
 /** Of weights that were read from nowhere. */
 export const NO_FILE: ModelInfo = { path: "in memory", format: "unknown", storedDtype: "F32", ignored: [], notes: [] };
 
@@ -129,26 +170,24 @@ export function createModel(
     config,
     parameters,
     info,
-    async extract(input, { runtime: wanted, maps = false, normalize = true, isolate = false } = {}) {
+    async extract(input, { runtime: wanted, maps = false, normalize = true, isolate = false, shapes } = {}) {
       const { wave, paddedSamples, samples } = asPadded(input);
       checkLengths(config, samples);
       const rule = isolate ? { ...config, frameRule: "conv" as const } : config;
       const frames = samples.map((count) => validFrames(rule, count, paddedSamples));
-      const padded = isPadded({ samples, paddedSamples });
       const data = config.normalizeWaveform && normalize ? normalizeWaveforms(wave, paddedSamples, samples) : wave;
-      const feeds: Record<string, Feed> = Object.fromEntries(parameters);
-      Object.assign(feeds, waveFeeds(rule, { wave: data, paddedSamples, samples }));
-      if (padded && isolate && config.convNorm === "group")
-        feeds.lengths = { shape: [samples.length], data: BigInt64Array.from(samples, BigInt) };
       const on = wanted ?? (typeof runtime === "function" ? await runtime() : runtime);
-      const variant: Variant = { padded, maps, isolate: padded && isolate };
+      const larger = on.compilesShapes ? shapes?.fit({ items: samples.length, length: paddedSamples }) : undefined;
+      const speech = speechFeeds(config, { wave: data, paddedSamples, samples }, { frames, isolate, larger });
+      const variant: Variant = { padded: speech.padded, isolate: speech.isolate, maps };
       const sessions = sessionsOn(on);
       const session = await sessions.get(JSON.stringify(variant), (compile) =>
         compile(inferenceGraph(config, variant)),
       );
-      const outputs = await session.run(feeds);
+      const outputs = await session.run({ ...Object.fromEntries(parameters), ...speech.feeds });
       await sessions.used();
-      return extractionOf(outputs, frames);
+      const cut = larger ? cutOutputs(outputs, samples.length, frameCount(config.conv, paddedSamples)) : outputs;
+      return extractionOf(cut, frames);
     },
     async dispose() {
       for (const sessions of compiled.values()) await sessions.release();

@@ -2,6 +2,7 @@
 import type { LoadOptions } from "../checkpoint/index.ts";
 import { StillwaveError } from "../errors.ts";
 import type { DeviceChoice } from "../runtime/device.ts";
+import type { BatchSize } from "../runtime/shape-ladder.ts";
 import { type BatchStates, type Framing, framesOfSamples, joinStates, type UtteranceStates } from "./frames.ts";
 import type { StateChoice } from "./states.ts";
 import type { LongRecording, WindowSettings, WindowStates } from "./windows/plan.ts";
@@ -28,6 +29,10 @@ export interface Upstream extends Framing {
    * @throws StillwaveError for one that is too short to give a frame, or whose states are not finite
    */
   extract(waves: readonly Float32Array[]): Promise<UtteranceStates[]>;
+  /** Waveforms that will be extracted together: how many, and the samples of the longest. Few programs are compiled for them. */
+  expect?(batches: readonly BatchSize[]): void;
+  /** Calls of `extract` that are worth having under way at a time; default: 1. */
+  readonly inParallel?: number;
   /** Seconds of a window, where the user names none. */
   readonly windowSeconds: number;
   /** States of a long recording, window by window; windows start, and are cut, at multiples of `multiple` frames. */
@@ -57,7 +62,7 @@ export const BATCH_SECONDS = 60;
 export function upstreamOf(
   facts: Omit<Upstream, "extract" | "dispose" | "windows">,
   run: (waves: readonly Float32Array[]) => Promise<BatchStates>,
-  own: Partial<Pick<Upstream, "dispose" | "windows">> = {},
+  own: Partial<Pick<Upstream, "dispose" | "windows" | "expect">> = {},
 ): Upstream {
   const { name, minSamples, layers } = facts;
   return {

@@ -8,11 +8,9 @@ import { openXla, type XlaRuntime } from "../../src/runtime/xla/index.ts";
 import { PjrtPlugin } from "../../src/runtime/xla/plugin.ts";
 import { temporaryFolder } from "../data/corpora.ts";
 import { runOpCases } from "./op-conformance.ts";
+import { describeWithPlugin } from "./xla/plugin.ts";
 
-if (process.env.STILLWAVE_XLA_PLUGIN === undefined) {
-  console.log("ops on XLA are not tested: no plugin is named in STILLWAVE_XLA_PLUGIN");
-  describe("ops on XLA", () => test.skip("needs STILLWAVE_XLA_PLUGIN", () => {}));
-} else {
+describeWithPlugin("XLA", () => {
   // what is compiled for tests is of no use to anybody else
   beforeAll(() => void vi.stubEnv("STILLWAVE_CACHE", temporaryFolder()));
 
@@ -55,7 +53,7 @@ if (process.env.STILLWAVE_XLA_PLUGIN === undefined) {
       await expect(runtime.client.compile("module { nonsense }")).rejects.toThrow(/PJRT_Client_Compile: .+/);
     });
   });
-}
+});
 
 describe("a plugin", () => {
   test("that is no library, or a library without PJRT, is named", () => {

@@ -16,7 +16,7 @@ function lowbias32(value: number): number {
 
 /** The mask of one row, from the sentence that random.ts begins with: a hash of key, utterance and place. */
 function expectedRow([k0, k1]: Key, row: number, site: number, count: number, rate: number): Uint8Array {
-  const own = lowbias32(Math.imul(site + 1, 0x9e3779b9) + k0 + k0);
+  const own = lowbias32(Math.imul(site + 1, 0x9e3779b9) + k0);
   const a = lowbias32(lowbias32(row + own) ^ k1);
   const b = lowbias32(a + 0x9e3779b9);
   const limit = (1 - rate) * 2 ** 32;

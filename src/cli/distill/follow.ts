@@ -71,7 +71,15 @@ function judged({ best, diverged }: Extract<DistillEvent, { kind: "validation" }
 }
 
 function doneText({ step, folder, already, summary }: Extract<DistillEvent, { kind: "done" }>): string {
-  const { initialValidation: before, finalValidation: after, best, diverged, models, seconds } = summary;
+  const {
+    initialValidation: before,
+    finalValidation: after,
+    best,
+    diverged,
+    models,
+    seconds,
+    skippedUpdates = 0,
+  } = summary;
   const lines = [
     already
       ? `${printable(folder)}: was done before, ${step} steps`
@@ -83,6 +91,7 @@ function doneText({ step, folder, already, summary }: Extract<DistillEvent, { ki
         (best ? `; best ${formatNumber(best.loss)} at step ${best.step}` : ""),
     );
   if (diverged) lines.push(`                 ${DIVERGED}`);
+  if (skippedUpdates > 0) lines.push(`skipped          ${skippedUpdates} updates whose gradients overflowed fp16`);
   lines.push(
     `model            ${printable(join(folder, models.last))}${models.best ? ` (best: ${printable(join(folder, models.best))})` : ""}`,
   );

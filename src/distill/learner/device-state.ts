@@ -15,14 +15,15 @@ export class DeviceState {
   /** Every array by its name on the devices, in memory of `host`. */
   private readonly arrays: { readonly name: string; readonly shape: readonly number[]; readonly data: Float32Array }[];
 
-  constructor(resident: Resident, { config, parameters }: ModelWeights) {
+  /** @param lossScaling where the loss is scaled: the scale and its counts, as they are before the first update */
+  constructor(resident: Resident, { config, parameters }: ModelWeights, lossScaling?: Float32Array) {
     const specs = parameterSpecs(config);
     const { views, flat } = flatten(specs, parameters);
     const optimizer = createAdamWState(flat.length);
     let offset = 0;
     this.resident = resident;
-    this.host = { parameters: views, optimizer };
-    this.arrays = specs.flatMap(({ name, shape }) => {
+    this.host = { parameters: views, optimizer, lossScaling };
+    const weights = specs.flatMap(({ name, shape }) => {
       const [from, to] = [offset, offset + sizeOf(shape)];
       offset = to;
       return [
@@ -31,6 +32,8 @@ export class DeviceState {
         { name: STATE.v(name), shape, data: optimizer.v.subarray(from, to) },
       ];
     });
+    const scaling = lossScaling ? [{ name: STATE.scaling, shape: [lossScaling.length], data: lossScaling }] : [];
+    this.arrays = [...weights, ...scaling];
   }
 
   /** Host to devices. Updates are done again where they had been halted. */

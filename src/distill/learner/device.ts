@@ -15,6 +15,7 @@ import { type SpeechBatch, wholeOf } from "../shares.ts";
 import { DeviceState } from "./device-state.ts";
 import { type BatchShards, bytesOf, shardBatch, shardShape, speechFeeds } from "./feeds.ts";
 import type { Learner, MicroBatch, UpdateNumbers, UpdateSettings } from "./learner.ts";
+import { firstScaling } from "./loss-scaling.ts";
 import {
   applyProgram,
   gradientProgram,
@@ -47,9 +48,11 @@ const NO_SPEECH: ShardShape = { items: 0, samples: 0, pcm: false };
 /** Each holds one of Node's four threads for files, and some cores. */
 const COMPILED_AT_ONCE = availableParallelism() >= 8 ? 2 : 1;
 
+/** One update runs, one waits for it, one is being fed. The host's own cores do nothing meanwhile, so there it is one. */
+const DEPTH = 3;
+
 export class DeviceLearner implements Learner {
-  /** One update runs, one waits for it, one is being fed. */
-  readonly depth = 3;
+  readonly depth: number;
   readonly state: TrainingState;
   private readonly options: DeviceLearnerOptions;
   private readonly programOptions: ProgramOptions;
@@ -75,10 +78,11 @@ export class DeviceLearner implements Learner {
     this.options = options;
     this.isOneProgram = accumulate === 1 && !group;
     this.deviceCount = Math.min(replicas, client.devices.length);
+    this.depth = client.platform === "cpu" ? 1 : DEPTH;
     const { platform } = client;
     this.programOptions = { ...options, platform, teacher: teacher.config, student: student.config, isShared: !!group };
     this.resident = new Resident(client, replicas);
-    this.onDevices = new DeviceState(this.resident, student);
+    this.onDevices = new DeviceState(this.resident, student, options.precision === "fp16" ? firstScaling() : undefined);
     this.state = this.onDevices.host;
     for (const [name, { shape, data }] of teacher.parameters)
       this.resident.put({ name: STATE.teacher(name), shape, type: "f32" }, bytesOf(data));
@@ -125,7 +129,7 @@ export class DeviceLearner implements Learner {
     const results = await this.resident.run(program, { ...held?.feeds, ...scalars });
     optimizer.t += 1;
     if (held) this.begun.push(this.losses(results));
-    const numbers = this.numbersOf(this.begun, results.get("gradientNorm") as Handle);
+    const numbers = this.numbersOf(this.begun, results);
     [this.begun, this.held] = [[], undefined];
     return { numbers: quiet(numbers) };
   }
@@ -204,10 +208,19 @@ export class DeviceLearner implements Learner {
     return lossesOf({ total: part(0, 1), masked: part(1, 1 + heads), unmasked: part(1 + heads, 1 + 2 * heads) });
   }
 
-  private async numbersOf(losses: readonly Promise<StepLosses>[], norm: Handle): Promise<UpdateNumbers> {
-    const value = new Float32Array(1);
-    const [all] = await Promise.all([Promise.all(losses), this.resident.take(norm, bytesOf(value))]);
-    return { losses: all, gradientNorm: value[0] };
+  private async numbersOf(
+    losses: readonly Promise<StepLosses>[],
+    results: ReadonlyMap<string, Handle>,
+  ): Promise<UpdateNumbers> {
+    const [norm, scaling] = [new Float32Array(1), firstScaling()];
+    const scaled = results.get("lossScaling");
+    const [all] = await Promise.all([
+      Promise.all(losses),
+      this.resident.take(results.get("gradientNorm") as Handle, bytesOf(norm)),
+      scaled !== undefined && this.resident.take(scaled, bytesOf(scaling)),
+    ]);
+    const [scale, , skipped] = scaling;
+    return { losses: all, gradientNorm: norm[0], lossScaling: scaled === undefined ? undefined : { scale, skipped } };
   }
 }
 

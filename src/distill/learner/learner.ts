@@ -3,6 +3,7 @@ import type { BatchShape } from "../../data/planning/ladder.ts";
 import type { TrainingState } from "../../training/checkpoints.ts";
 import type { StepLosses } from "../loss.ts";
 import type { SpeechBatch } from "../shares.ts";
+import { isScaleLeft, type LossScaling } from "./loss-scaling.ts";
 
 /**
  * A batch and what is random about it: `mask` [items, frames], 1 where masked; the same seed draws the same dropout. Where
@@ -25,6 +26,8 @@ export interface UpdateNumbers {
   /** Of each micro-batch, in order. */
   readonly losses: readonly StepLosses[];
   readonly gradientNorm: number;
+  /** Where the loss is scaled (fp16). */
+  readonly lossScaling?: LossScaling;
 }
 
 export interface Learner {
@@ -43,7 +46,7 @@ export interface Learner {
   accumulate(micro: MicroBatch, share: number): Promise<void>;
   /**
    * Ends the update: the gradient times `scale`, clipped, one AdamW step. Where a loss or the norm is not finite, nothing is
-   * changed, neither by this update nor by later ones.
+   * changed, neither by this update nor by later ones. In fp16 an update is skipped first, and a smaller scale of the loss tried.
    */
   apply(settings: UpdateSettings): Promise<{ readonly numbers: Promise<UpdateNumbers> }>;
   /** No mask, no dropout, no gradient. */
@@ -61,3 +64,7 @@ export const LARGEST_NORM = 1e18;
 /** Whether an update may be done. */
 export const isSound = ({ losses, gradientNorm }: UpdateNumbers): boolean =>
   gradientNorm < LARGEST_NORM && losses.every(({ total }) => Number.isFinite(total));
+
+/** Whether an update was left out because its gradients overflowed, and the next one is tried with a smaller loss scale. */
+export const isSkipped = ({ gradientNorm, lossScaling }: UpdateNumbers): boolean =>
+  lossScaling !== undefined && !(gradientNorm < LARGEST_NORM) && isScaleLeft(lossScaling);

@@ -12,6 +12,7 @@ import { keepMask } from "../../stablehlo/random.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { type StudentOptions, studentGraph, targetGraph } from "../step.ts";
 import { LARGEST_NORM } from "./learner.ts";
+import { nextScaling, scaleOf } from "./loss-scaling.ts";
 
 export type OptimizerSettings = Pick<Recipe["optimizer"], "betas" | "eps" | "weightDecay" | "clipNorm">;
 
@@ -47,6 +48,8 @@ export const STATE = {
   v: (name: string) => `v.${name}`,
   gradient: (name: string) => `gradient.${name}`,
   halted: "halted",
+  /** In fp16. */
+  scaling: "scaling",
 } as const;
 
 /** A whole update of one micro-batch. */
@@ -137,7 +140,9 @@ function sharedLosses(
 function update(writer: ProgramWriter, options: ProgramOptions, raw: ReadonlyMap<string, Tensor>): void {
   const { emit } = writer;
   const { clipNorm, betas, eps, weightDecay } = options.optimizer;
-  const scale = writer.argument("scale", [], "f32");
+  const given = writer.argument("scale", [], "f32");
+  const scaling = lossScaling(writer, options);
+  const scale = scaling ? emit.binary("divide", given, scaleOf(emit, scaling)) : given;
   const gradients = [...raw].map(([name, gradient]) => [name, emit.multiply(gradient, scale)] as const);
   const norm = gradientNorm(
     emit,
@@ -161,8 +166,25 @@ function update(writer: ProgramWriter, options: ProgramOptions, raw: ReadonlyMap
     writer.replace(STATE.m(name), after.m);
     writer.replace(STATE.v(name), after.v);
   }
-  writer.replace(STATE.halted, emit.select(isSound, emit.scalar(0), emit.scalar(1)));
+  const next = scaling && nextScaling(emit, scaling, hasNorm);
+  const [no, yes] = [emit.scalar(0), emit.scalar(1)];
+  const halts = next ? emit.select(next.isLost, yes, halted) : emit.select(isSound, no, yes);
+  writer.replace(STATE.halted, halts);
   writer.result("gradientNorm", norm);
+  if (!next) return;
+  writer.replace(STATE.scaling, next.scaling);
+  writer.result("lossScaling", next.scaling);
+}
+
+/** f32 [3] on the devices, where the loss is scaled. */
+const lossScaling = (writer: ProgramWriter, { precision }: ProgramOptions): Tensor | undefined =>
+  precision === "fp16" ? writer.argument(STATE.scaling, [3], "f32") : undefined;
+
+/** What the loss is multiplied by for its gradients: the share that is fed, and the scale of fp16. */
+function lossScale(writer: ProgramWriter, options: ProgramOptions): Tensor {
+  const share = writer.argument("lossScale", [], "f32");
+  const scaling = lossScaling(writer, options);
+  return scaling ? writer.emit.multiply(share, scaleOf(writer.emit, scaling)) : share;
 }
 
 const clipFactor = (emit: Emitter, norm: Tensor, clipNorm: number): Tensor =>
@@ -196,11 +218,12 @@ function speechInputs(writer: ProgramWriter, { items, samples, pcm }: ShardShape
 
 function lowered(
   writer: ProgramWriter,
-  { precision, platform }: ProgramOptions,
+  options: ProgramOptions,
   { items, samples }: ShardShape,
   graph: Parameters<typeof lowerGraph>[0],
   inputs: GraphInputs,
 ): Map<string, Tensor> {
+  const { precision, platform } = options;
   const sizes = new Map([
     ["batch", items],
     ["samples", samples],
@@ -208,7 +231,8 @@ function lowered(
   const inputTensor: InputTensor = (name, { shape: dims, dtype }: ValueType) => {
     const shape = evaluateShape(dims, sizes);
     if (name === "wave" || name === "validFrames") return inputs[name];
-    if (name === "mask" || name === "lossScale") return writer.argument(name, shape, ELEMENT_TYPE[dtype]);
+    if (name === "lossScale") return lossScale(writer, options);
+    if (name === "mask") return writer.argument(name, shape, ELEMENT_TYPE[dtype]);
     if (name.startsWith("dropout.") && inputs.keep) return inputs.keep(name, shape);
     return inputs.target?.get(name) ?? writer.argument(inputs.parameter(name), shape, ELEMENT_TYPE[dtype]);
   };

@@ -10,7 +10,7 @@ import type { RunMetrics } from "./summary.ts";
 
 const MAX_SPARKLINES = 48;
 
-type NumberField = { [K in keyof TrainRow]: TrainRow[K] extends number ? K : never }[keyof TrainRow];
+type NumberField = { [K in keyof TrainRow]-?: TrainRow[K] extends number ? K : never }[keyof TrainRow];
 
 const series = (rows: readonly TrainRow[], field: NumberField, scale = 1): Point[] =>
   rows.map((row) => ({ step: row.step, value: row[field] * scale }));

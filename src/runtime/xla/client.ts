@@ -4,7 +4,7 @@ import { sizeOf } from "../../graph/array.ts";
 import { Events } from "./events.ts";
 import type { Keys } from "./key-callbacks.ts";
 import { type BufferElement, ELEMENTS, EXECUTE_OPTIONS, HOST_BUFFER, PROGRAM, UNIMPLEMENTED } from "./layout.ts";
-import { type ClientOptions, compileOptions, namedValues } from "./options.ts";
+import { type ClientOptions, compileOptions, namedValues, PORTABLE_OPTIONS } from "./options.ts";
 import { PjrtError, type PjrtPlugin } from "./plugin.ts";
 
 /** A device, a buffer on it, or a compiled program: the plugin's pointer. */
@@ -109,8 +109,9 @@ export class PjrtClient {
     }
   }
 
-  /** CompileOptionsProto for the first `replicas` devices: of this process, or of all where it has fewer. */
-  compileOptions(replicas: number): Uint8Array {
+  /** CompileOptionsProto for the first `replicas` devices, of this process, or of all where it has fewer; or for any one. */
+  compileOptions(replicas: number, { portable = false } = {}): Uint8Array {
+    if (portable) return PORTABLE_OPTIONS;
     const { devices, everywhere } = this;
     if (!Number.isInteger(replicas) || replicas < 1 || replicas > everywhere.length)
       throw new InternalError(`a program for ${replicas} of ${everywhere.length} devices`);
@@ -123,11 +124,15 @@ export class PjrtClient {
 
   /**
    * Compiles StableHLO text for the first `replicas` devices, each of which runs it. The text says so too where there are
-   * several: `mhlo.num_replicas`.
+   * several: `mhlo.num_replicas`. `portable`: for any one device, which `start` names.
    */
-  async compile(text: string, { replicas = 1 } = {}): Promise<Handle> {
+  async compile(text: string, { replicas = 1, portable = false } = {}): Promise<Handle> {
     const { plugin, client } = this;
-    const [code, format, options] = [Buffer.from(text), Buffer.from("mlir"), this.compileOptions(replicas)];
+    const [code, format, options] = [
+      Buffer.from(text),
+      Buffer.from("mlir"),
+      this.compileOptions(replicas, { portable }),
+    ];
     const compiled = await plugin.callAsync("Client_Compile", {
       client,
       program: plugin.struct(PROGRAM, { code, code_size: code.length, format, format_size: format.length }),
@@ -194,11 +199,13 @@ export class PjrtClient {
    * Starts a program on its devices, in the order of calls, and resolves when it is enqueued. Arguments that the program
    * donates are dead from then on, and nobody can read them; their handles are freed as those of all others. That may be as
    * soon as this has resolved, and not before.
+   * @param device of a portable program
    */
   async start(
     executable: Handle,
     argumentsByDevice: readonly (readonly Handle[])[],
     outputs: number,
+    device?: Handle,
   ): Promise<Execution> {
     const { plugin } = this;
     this.checkAlive(this.programs, executable, "program");
@@ -218,6 +225,7 @@ export class PjrtClient {
         num_args: argumentsByDevice[0].length,
         output_lists: plugin.pointers(results),
         device_complete_events: events,
+        execute_device: device,
       });
     const started = this.lastStart.then(call, call);
     this.lastStart = started;

@@ -18,21 +18,54 @@ export interface XlaRuntime extends Runtime {
 export const isXla = (runtime: Runtime): runtime is XlaRuntime => "client" in runtime;
 
 /**
- * The runtime of the first device of a platform's plugin, or of the first plugin that is found. float32 throughout.
+ * The runtime of a platform's plugin, or of the first that is found. A run takes the device that has the least to do. float32
+ * throughout.
  * @throws StillwaveError where there is none, or it cannot be used
  */
 export async function openXla(options: XlaOptions = {}): Promise<XlaRuntime> {
   const client = await xlaClient(options);
-  const { plugin, devices } = client;
-  const version = `PJRT ${plugin.version.join(".")} ${client.platform} ${client.deviceKind(devices[0])}`;
+  const { plugin } = client;
+  const version = `PJRT ${plugin.version.join(".")} ${client.platform} ${client.deviceKind(client.devices[0])}`;
   const device = DEVICES.find((name) => name === `xla:${client.platform}`) ?? "xla";
-  return { device, version, client, compilesShapes: true, compile: async (graph) => xlaExecutable(client, graph) };
+  const devices = new DeviceQueue(client);
+  return {
+    device,
+    version,
+    client,
+    compilesShapes: true,
+    inParallel: client.devices.length,
+    compile: async (graph) => xlaExecutable(devices, graph),
+  };
+}
+
+/** Which devices are busy with runs. */
+class DeviceQueue {
+  readonly client: PjrtClient;
+  private readonly underWay: number[];
+
+  constructor(client: PjrtClient) {
+    this.client = client;
+    this.underWay = client.devices.map(() => 0);
+  }
+
+  /** Calls `work` with the device that has the least to do; the first of several such. */
+  async use<T>(work: (device: Handle) => Promise<T>): Promise<T> {
+    const { underWay } = this;
+    const at = underWay.indexOf(Math.min(...underWay));
+    underWay[at] += 1;
+    try {
+      return await work(this.client.devices[at]);
+    } finally {
+      underWay[at] -= 1;
+    }
+  }
 }
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Feed["data"]) => new Uint8Array(buffer, byteOffset, byteLength);
 
 /** Compiles a graph for one client, anew for every set of sizes. */
-function xlaExecutable(client: PjrtClient, graph: Graph): Executable {
+function xlaExecutable(devices: DeviceQueue, graph: Graph): Executable {
+  const { client } = devices;
   const inputs = graphInputs(graph);
   const compiled = new Map<string, Promise<CompiledProgram>>();
   const programFor = (sizes: ReadonlyMap<string, number>) => {
@@ -49,7 +82,7 @@ function xlaExecutable(client: PjrtClient, graph: Graph): Executable {
       for (const name of Object.keys(into))
         if (!graph.outputs.has(name)) throw unknownName("output", name, graph.outputs.keys());
       const program = await programFor(bindSymbols(inputs, feeds));
-      return runProgram(client, program, feeds, into);
+      return devices.use((device) => runProgram({ client, device }, program, feeds, into));
     },
     async dispose() {
       for (const { executable } of await Promise.all(compiled.values())) client.freeProgram(executable);
@@ -64,19 +97,21 @@ interface CompiledProgram extends Omit<ReturnType<typeof toStableHlo>, "text"> {
 
 async function compile(client: PjrtClient, graph: Graph, sizes: ReadonlyMap<string, number>): Promise<CompiledProgram> {
   const { text, ...ports } = toStableHlo(graph, sizes);
-  return { ...ports, executable: await compileKept(client, text) };
+  return { ...ports, executable: await compileKept(client, text, { portable: client.devices.length > 1 }) };
 }
 
 async function runProgram(
-  client: PjrtClient,
+  { client, device }: { readonly client: PjrtClient; readonly device: Handle },
   { executable, inputs, outputs }: CompiledProgram,
   feeds: Feeds,
   into: Readonly<Record<string, Float32Array>>,
 ): Promise<Record<string, HostArray>> {
   const held: Handle[] = [];
   try {
-    for (const { name, shape, type } of inputs) held.push(client.upload(bytesOf(feeds[name].data), shape, type));
-    const { results, finished } = await client.start(executable, [held.slice()], outputs.length);
+    for (const { name, shape, type } of inputs)
+      held.push(client.upload(bytesOf(feeds[name].data), shape, type, device));
+    const named = client.devices.length > 1 ? device : undefined;
+    const { results, finished } = await client.start(executable, [held.slice()], outputs.length, named);
     held.push(...results[0]);
     await finished;
     const fetched: Record<string, HostArray> = {};

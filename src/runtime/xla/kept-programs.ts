@@ -22,21 +22,24 @@ export const programFolder = (root?: string): string =>
 
 export interface KeepOptions {
   readonly replicas?: number;
+  /** For any one device. */
+  readonly portable?: boolean;
   readonly folder?: string;
   readonly keptFromMs?: number;
 }
 
 /** `client.compile`, or what an earlier process compiled. A file that is damaged, or refused by the plugin, is made anew. */
 export async function compileKept(client: PjrtClient, text: string, options: KeepOptions = {}): Promise<Handle> {
-  const { replicas = 1, folder = programFolder(), keptFromMs = KEPT_FROM_MS } = options;
-  const path = join(folder, (await programKey(client, text, replicas)) + SUFFIX);
+  const { replicas = 1, portable = false, folder = programFolder(), keptFromMs = KEPT_FROM_MS } = options;
+  const kept = client.compileOptions(replicas, { portable });
+  const path = join(folder, (await programKey(client, text, kept)) + SUFFIX);
   const known = await readProgram(path).catch(() => undefined);
   if (known) {
     const loaded = await client.load(known).catch(refusal);
     if (loaded !== undefined) return loaded;
   }
   const begun = performance.now();
-  const program = await client.compile(text, { replicas });
+  const program = await client.compile(text, { replicas, portable });
   if (known || performance.now() - begun >= keptFromMs) await keep(path, await client.serialize(program));
   return program;
 }
@@ -69,13 +72,13 @@ async function keep(path: string, program: Buffer | undefined): Promise<void> {
 }
 
 /** All that a compiled program depends on. Builds of one plugin are told apart by their file's size and time. */
-async function programKey(client: PjrtClient, text: string, replicas: number): Promise<string> {
+async function programKey(client: PjrtClient, text: string, options: Uint8Array): Promise<string> {
   const { plugin, platform, platformVersion, devices } = client;
   const { size, mtimeMs } = await stat(plugin.path);
   const depends = {
     format: FORMAT,
     text: createHash("sha256").update(text).digest("hex"),
-    options: Buffer.from(client.compileOptions(replicas)).toString("hex"),
+    options: Buffer.from(options).toString("hex"),
     plugin: [plugin.version, size, mtimeMs],
     platform: [platform, platformVersion, client.deviceKind(devices[0]), devices.length],
     processor: platform === "cpu" ? await processor() : "",

@@ -107,6 +107,7 @@ export const ARGUMENTS = {
     num_args: 48,
     output_lists: 56,
     device_complete_events: 64,
+    execute_device: 72,
   },
   Executable_DeserializeAndLoad: {
     size: 64,
@@ -161,3 +162,6 @@ export const HOST_BUFFER = { duringCall: 0, untilTransferred: 1 } as const;
 /** `PJRT_Error_Code` of what a plugin does not do, and of what is not there. */
 export const UNIMPLEMENTED = 12;
 export const NOT_FOUND = 5;
+
+/** `PJRT_Error_Code` where memory is full. */
+export const RESOURCE_EXHAUSTED = 8;

@@ -36,6 +36,9 @@ export function compileOptions(deviceIds: readonly number[]): Uint8Array {
   }).finish();
 }
 
+/** Of one replica on whichever device a run names. compile_portable_executable 4 */
+export const PORTABLE_OPTIONS: Uint8Array = new Uint8Array([...compileOptions([0]), 0x20, 0x01]);
+
 /** An array of PJRT_NamedValue. */
 export function namedValues(plugin: PjrtPlugin, options: ClientOptions): Struct {
   const structs = Object.entries(options).map(([key, value]) => namedValue(plugin, key, value));

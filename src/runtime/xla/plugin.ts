@@ -1,7 +1,15 @@
 // A PJRT plugin: calls of its functions with structs laid out by hand, and its errors in its own words.
 import { InternalError, StillwaveError } from "../../errors.ts";
 import { type Keys, keyCallbacks } from "./key-callbacks.ts";
-import { ARGUMENTS, FUNCTIONS, type FunctionName, type KeyCallbacks, type Layout, VERSION_OFFSET } from "./layout.ts";
+import {
+  ARGUMENTS,
+  FUNCTIONS,
+  type FunctionName,
+  type KeyCallbacks,
+  type Layout,
+  RESOURCE_EXHAUSTED,
+  VERSION_OFFSET,
+} from "./layout.ts";
 import { type Library, openLibrary } from "./library.ts";
 
 /** The oldest interface whose structs are those of the layout. */
@@ -158,6 +166,7 @@ export class PjrtPlugin {
     if (this.library.call(this.pointer("Error_GetCode"), asked.bytes)) throw new InternalError("an error has no code");
     this.library.callVoid(this.pointer("Error_Destroy"), this.struct(ARGUMENTS.Error_Destroy, { error }).bytes);
     const code = asked.bytes.readInt32LE(ARGUMENTS.Error_GetCode.code);
-    throw new PjrtError(`${this.path}: PJRT_${name}: ${words}`, code);
+    const remedy = code === RESOURCE_EXHAUSTED ? "; the device's memory is full: take smaller batches" : "";
+    throw new PjrtError(`${this.path}: PJRT_${name}: ${words}${remedy}`, code);
   }
 }

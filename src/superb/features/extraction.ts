@@ -1,5 +1,6 @@
 // Runs an upstream over audio files: batches of like length, decoded in threads; a failure names its file.
 import { describeBad } from "../../data/bad-files.ts";
+import type { Batch } from "../../data/batch.ts";
 import { type BadFile, type OnBadFile, type PlannedBatch, prefetchBatches } from "../../data/index.ts";
 import { type RecordingPart, recordingKey } from "../../data/recording.ts";
 import { StillwaveError } from "../../errors.ts";
@@ -24,12 +25,15 @@ interface ReadOptions {
 /**
  * Batches of like length, the longest files first, so that what does not fit shows at once. A file longer than a batch comes
  * alone. Without the files of some of its batches the plan is the same otherwise: what resumes gives the same numbers.
+ * The upstream is told of it.
  */
-export function planExtraction(sources: readonly AudioSource[], batchSeconds: number): PlannedBatch[] {
+export function planExtraction(sources: readonly AudioSource[], upstream: Upstream): PlannedBatch[] {
   const utterances = sources.map(({ path, segment, samples }) => {
     return { id: recordingKey({ path, segment }), path, segment, samples };
   });
-  return planBatches(utterances, batchSeconds).reverse();
+  const plan = planBatches(utterances, upstream.batchSeconds).reverse();
+  upstream.expect?.(plan.map(({ items, paddedSamples }) => ({ items: items.length, length: paddedSamples })));
+  return plan;
 }
 
 /**
@@ -42,27 +46,46 @@ export async function* extractBatches(
   options: ReadOptions,
 ): AsyncGenerator<ExtractedBatch, void, undefined> {
   const { signal } = options;
+  const waiting: Promise<ExtractedBatch>[] = [];
   try {
     for await (const { index, batch, bad } of prefetchBatches(plan, options)) {
       if (signal?.aborted) return;
-      const { wave, paddedSamples, samples, paths, ids } = batch;
-      const segments = new Map(plan[index].items.map(({ id, segment }) => [id, segment]));
-      const waves = samples.map((count, item) => ({
-        path: paths[item],
-        segment: segments.get(ids[item]),
-        wave: wave.subarray(item * paddedSamples, item * paddedSamples + count),
-      }));
-      const { sound, unsound } = await runSound(waves, (some) => statesOf(upstream, some));
-      if (unsound.length > 0 && options.onBadFile === "stop")
-        throw new StillwaveError(describeBad(badFileOf(unsound[0])));
-      yield {
-        items: sound.map(({ item: { path, segment }, result }) => ({ path, segment, states: result })),
-        bad: [...bad, ...unsound.map(badFileOf)],
-      };
+      const extracted = extractBatch(upstream, plan[index], { batch, bad }, options);
+      // a failure is reported when its turn comes; until then it must not count as unhandled
+      extracted.catch(() => {});
+      waiting.push(extracted);
+      if (waiting.length < (upstream.inParallel ?? 1)) continue;
+      yield await (waiting.shift() as Promise<ExtractedBatch>);
     }
+    while (waiting.length > 0 && !signal?.aborted) yield await (waiting.shift() as Promise<ExtractedBatch>);
   } catch (error) {
     if (!signal?.aborted || error instanceof StillwaveError) throw error;
+  } finally {
+    // whoever stops asking may end the upstream, which nothing should be running on then
+    await Promise.allSettled(waiting);
   }
+}
+
+/** @throws StillwaveError naming the file */
+async function extractBatch(
+  upstream: Upstream,
+  { items }: PlannedBatch,
+  { batch, bad }: { readonly batch: Batch; readonly bad: readonly BadFile[] },
+  { onBadFile }: ReadOptions,
+): Promise<ExtractedBatch> {
+  const { wave, paddedSamples, samples, paths, ids } = batch;
+  const segments = new Map(items.map(({ id, segment }) => [id, segment]));
+  const waves = samples.map((count, item) => ({
+    path: paths[item],
+    segment: segments.get(ids[item]),
+    wave: wave.subarray(item * paddedSamples, item * paddedSamples + count),
+  }));
+  const { sound, unsound } = await runSound(waves, (some) => statesOf(upstream, some));
+  if (unsound.length > 0 && onBadFile === "stop") throw new StillwaveError(describeBad(badFileOf(unsound[0])));
+  return {
+    items: sound.map(({ item: { path, segment }, result }) => ({ path, segment, states: result })),
+    bad: [...bad, ...unsound.map(badFileOf)],
+  };
 }
 
 interface NamedWave extends RecordingPart {

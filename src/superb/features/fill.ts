@@ -142,7 +142,7 @@ async function* writeShards(
     if (full) await full.write();
   };
   try {
-    for await (const batch of extractBatches(upstream, planExtraction(missing, upstream.batchSeconds), job)) {
+    for await (const batch of extractBatches(upstream, planExtraction(missing, upstream), job)) {
       const leftOut = [...batch.bad];
       for (const { path, segment, states } of batch.items) {
         const source = byKey.get(recordingKey({ path, segment }))!;

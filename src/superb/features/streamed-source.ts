@@ -64,7 +64,7 @@ export async function unusableFiles(
   options: { readonly workers: number; readonly signal?: AbortSignal },
 ): Promise<BadFile[]> {
   const found: BadFile[] = [];
-  const plan = planExtraction(sources, upstream.batchSeconds);
+  const plan = planExtraction(sources, upstream);
   for await (const { bad } of extractBatches(upstream, plan, { onBadFile: "skip", ...options })) found.push(...bad);
   return found;
 }

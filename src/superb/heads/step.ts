@@ -1,7 +1,7 @@
 // A head that runs and trains: logits, then gradients from the loss's cotangent, which the host computes in between.
 import { COTANGENT, splitBackward } from "../../autodiff/cut.ts";
 import { InternalError } from "../../errors.ts";
-import type { Parameters } from "../../graph/array.ts";
+import { type HostArray, type Parameters, resized } from "../../graph/array.ts";
 import { mulDims } from "../../graph/dim.ts";
 import { memoryLimit } from "../../memory.ts";
 import { flatten } from "../../models/flat.ts";
@@ -10,6 +10,7 @@ import type { LstmTraces } from "../../nn/lstm.ts";
 import { type DropoutSite, fedDropout, noDropout } from "../../nn/scope.ts";
 import type { Executable, Feed, Runtime } from "../../runtime/runtime.ts";
 import { SessionCache } from "../../runtime/sessions.ts";
+import { roundedUp } from "../../runtime/shape-ladder.ts";
 import { GradientAccumulator } from "../../training/accumulator.ts";
 import { drawDropoutMasks } from "../../training/dropout-masks.ts";
 import type { FeatureBatch } from "../features/features.types.ts";
@@ -63,6 +64,8 @@ export class Head {
   private readonly dtype: HeadOptions["dtype"];
   private readonly accumulator: GradientAccumulator;
   private readonly sessions: SessionCache;
+  /** Programs are compiled for every size of batch: there shall be few. */
+  private readonly compilesShapes: boolean;
   /** The backward pass that belongs to the last forward pass. */
   private pending: ((cotangent: Float32Array) => Promise<unknown>) | undefined;
 
@@ -76,6 +79,7 @@ export class Head {
     this.parameters = views;
     this.accumulator = new GradientAccumulator(specs);
     this.gradients = this.accumulator.flat;
+    this.compilesShapes = runtime.compilesShapes ?? false;
     this.sessions = new SessionCache(runtime, () => process.memoryUsage.rss() >= RECYCLE_ABOVE_BYTES);
   }
 
@@ -86,7 +90,7 @@ export class Head {
   /** Logits in evaluation: no dropout, no SpecAugment. */
   async infer(features: FeatureBatch): Promise<HeadOutput> {
     if (this.isTooShort(features)) return this.noOutput(features);
-    const batch = padded(features, frameMultiple(this.config));
+    const batch = this.enlarged(features);
     const inference = await this.sessions.get("inference", (compile) => {
       const { logits } = this.traced({ specAugment: false, dropout: noDropout });
       return compile({ name: "head", outputs: new Map([["logits", logits]]) });
@@ -94,7 +98,7 @@ export class Head {
     const frames = this.framesOf(batch);
     const { logits } = await inference.run(this.feedsOf(batch, frames));
     if (!this.pending) await this.sessions.used();
-    return { logits: logits.data, shape: logits.shape, frames };
+    return this.outputOf(features, logits);
   }
 
   /** Logits of a training pass, whose gradients `backward` adds next. */
@@ -103,20 +107,24 @@ export class Head {
       this.pending = async () => {};
       return this.noOutput(features);
     }
-    const batch = padded(features, frameMultiple(this.config));
+    const batch = this.enlarged(features);
     const compiled = await this.trainingSessions(plans !== undefined);
     const frames = this.framesOf(batch);
     const [, items, time] = batch.shape;
     const given: Record<string, Feed> = {
       ...this.feedsOf(batch, frames),
-      ...(plans && augmentFeeds(plans, time, this.input.dim)),
+      ...(plans && augmentFeeds(forAll(plans, items, time), time, this.input.dim)),
       ...drawDropoutMasks(compiled.sites, { items, time, blocks: time / frameMultiple(this.config) }, dropoutSeed),
     };
     const { logits, ...saved } = await compiled.forward.run(given);
-    const { shape, data: values } = logits;
-    this.pending = (data) =>
-      this.accumulator.add((into) => compiled.backward.run({ ...given, ...saved, [COTANGENT]: { shape, data } }, into));
-    return { logits: values, shape, frames };
+    const output = this.outputOf(features, logits);
+    this.pending = (data) => {
+      const cotangent = resized({ shape: output.shape, data }, logits.shape);
+      return this.accumulator.add((into) =>
+        compiled.backward.run({ ...given, ...saved, [COTANGENT]: cotangent }, into),
+      );
+    };
+    return output;
   }
 
   /** Adds the gradients of the last forward pass, given the loss's cotangent in the shape of its logits. */
@@ -140,6 +148,31 @@ export class Head {
 
   private noOutput({ frames }: FeatureBatch): HeadOutput {
     return { logits: new Float32Array(0), shape: [frames.length, 0, this.config.outputs], frames: frames.map(() => 0) };
+  }
+
+  /** The batch with zero frames up to the multiple that the head wants, and to one of few sizes where each is compiled. */
+  private enlarged({ data, shape, frames }: FeatureBatch): FeatureBatch {
+    const multiple = frameMultiple(this.config);
+    const [layers, items, time, dim] = shape;
+    const align = (count: number) => Math.ceil(count / multiple) * multiple;
+    const own = { items, length: align(time) };
+    const size = this.compilesShapes ? roundedUp(own, align) : own;
+    const more = new Array<number>(size.items - items).fill(size.length);
+    const larger = resized<Float32Array | Uint16Array>({ data, shape }, [layers, size.items, size.length, dim]);
+    return { data: larger.data, shape: [layers, size.items, size.length, dim], frames: [...frames, ...more] };
+  }
+
+  /** What a batch gives, without what it was enlarged by. */
+  private outputOf({ shape: [, items, time], frames }: FeatureBatch, logits: HostArray): HeadOutput {
+    const multiple = frameMultiple(this.config);
+    const most = headFrames(this.config, Math.ceil(time / multiple) * multiple);
+    const [, ...rest] = logits.shape;
+    const shape = rest.length === 1 ? [items, ...rest] : [items, most, rest[1]];
+    return {
+      logits: resized(logits, shape).data,
+      shape,
+      frames: frames.map((count) => headFrames(this.config, count)),
+    };
   }
 
   private framesOf({ frames }: FeatureBatch): number[] {
@@ -177,13 +210,8 @@ export class Head {
   }
 }
 
-/** The batch with zero frames up to a multiple of `multiple`. */
-function padded(batch: FeatureBatch, multiple: number): FeatureBatch {
-  const [layers, items, time, dim] = batch.shape;
-  const longer = Math.ceil(time / multiple) * multiple;
-  if (longer === time) return batch;
-  const data = new (batch.data.constructor as Float32ArrayConstructor)(layers * items * longer * dim);
-  for (let row = 0; row < layers * items; row++)
-    data.set(batch.data.subarray(row * time * dim, (row + 1) * time * dim), row * longer * dim);
-  return { ...batch, data, shape: [layers, items, longer, dim] };
+/** The plans, and none for items that were added. */
+function forAll(plans: readonly SpecAugmentPlan[], items: number, time: number): SpecAugmentPlan[] {
+  const [{ dim }] = plans;
+  return Array.from({ length: items }, (_, i) => plans[i] ?? { frames: time, dim, featureMasks: [], timeMasks: [] });
 }
