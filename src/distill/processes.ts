@@ -60,10 +60,11 @@ function digestOf({ data, run, ...recipe }: Recipe): string {
 
 /** Gives all processes the state, weights and moments of process 0. Resolves to the state. */
 export async function beginTogether(group: ProcessGroup, learner: Learner, start?: RunState): Promise<RunState> {
-  const { parameters, optimizer } = learner.state;
+  const { parameters, optimizer, lossScaling } = learner.state;
   const first = await group.sayFirst("start", start && { start, updates: optimizer.t });
   if (!first) throw new InternalError("process 0 began without a state");
-  for (const [i, array] of [...[...parameters.values()].map(({ data }) => data), optimizer.m, optimizer.v].entries())
+  const weights = [...parameters.values()].map(({ data }) => data);
+  for (const [i, array] of [...weights, optimizer.m, optimizer.v, ...(lossScaling ? [lossScaling] : [])].entries())
     await group.copyFirst(`state ${i}`, new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
   optimizer.t = first.updates;
   if (group.rank > 0) await learner.restored();

@@ -1,5 +1,6 @@
 // What each of several processes computes of a batch: its share of the items, or all of them where they cannot be shared out.
-import type { Batch, PlannedBatch } from "../data/index.ts";
+import type { OnBadFile } from "../data/bad-files.ts";
+import type { Batch, PlannedBatch, PrefetchedBatch } from "../data/index.ts";
 import type { ProcessGroup } from "../processes/group.ts";
 
 /** The batch that another is a part of. */
@@ -22,13 +23,14 @@ export interface SpeechBatch extends Batch {
 export const wholeOf = ({ whole, samples, paths }: SpeechBatch): WholeBatch =>
   whole ?? { samples, paths, first: 0, copies: 1 };
 
-/** Whose share, and of how many that a batch is shared out among where it divides: 1 where none is. */
-export interface Sharer extends Pick<ProcessGroup, "rank" | "size"> {
+export interface Sharing {
+  readonly group: ProcessGroup;
+  /** How many a batch is shared out among, where it divides: all processes, or 1 where none is. */
   readonly sharers: number;
 }
 
 /** What a process reads of a planned batch, padded as the whole is. */
-export function shareOfPlan(plan: PlannedBatch, { rank, sharers }: Sharer): PlannedBatch {
+export function shareOfPlan(plan: PlannedBatch, { group: { rank }, sharers }: Sharing): PlannedBatch {
   const { items, paddedSamples } = plan;
   if (items.length % sharers !== 0 || sharers === 1) return { ...plan, isRung: true };
   const own = items.length / sharers;
@@ -36,7 +38,7 @@ export function shareOfPlan(plan: PlannedBatch, { rank, sharers }: Sharer): Plan
 }
 
 /** A batch that was read as `shareOfPlan` says. */
-export function shareOf(batch: Batch, { items }: PlannedBatch, { rank, size }: Sharer): SpeechBatch {
+function shareOf(batch: Batch, { items }: PlannedBatch, { rank, size }: ProcessGroup): SpeechBatch {
   const own = batch.samples.length;
   const isShared = own < items.length;
   const whole: WholeBatch = {
@@ -50,7 +52,35 @@ export function shareOf(batch: Batch, { items }: PlannedBatch, { rank, size }: S
 }
 
 /** A batch that every process has read whole. */
-export function copyOf(batch: Batch, { size }: Pick<Sharer, "size">): SpeechBatch {
+function copyOf(batch: Batch, { size }: ProcessGroup): SpeechBatch {
   const { samples, paths } = batch;
   return Object.assign(batch, { whole: { samples, paths, first: 0, copies: size } });
+}
+
+interface ShareReader {
+  /** Reads batches of a plan from an index on. */
+  readonly read: (plan: readonly PlannedBatch[], from: number) => AsyncIterable<PrefetchedBatch>;
+  /** Of the plan, another than those of others that are read meanwhile. */
+  readonly name: string;
+  readonly onBadFile: OnBadFile;
+  /** Absent: this process reads all. */
+  readonly sharing?: Sharing;
+}
+
+/**
+ * What this process computes of every batch of a plan. Whether a file is bad only who reads it knows, so the others are asked:
+ * of such a batch all read what is left.
+ */
+export async function* readShares(
+  { read, name, onBadFile, sharing }: ShareReader,
+  plan: readonly PlannedBatch[],
+  from: number,
+): AsyncGenerator<SpeechBatch, void, undefined> {
+  const own = sharing ? plan.map((batch) => shareOfPlan(batch, sharing)) : plan;
+  for await (const { index, batch, bad } of read(own, from)) {
+    if (!sharing) yield batch;
+    else if (onBadFile === "skip" && (await sharing.group.any(`bad ${name} ${index}`, bad.length > 0)))
+      for await (const left of read([plan[index]], 0)) yield copyOf(left.batch, sharing.group);
+    else yield shareOf(batch, plan[index], sharing.group);
+  }
 }

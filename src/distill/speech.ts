@@ -17,7 +17,7 @@ import { recordingKey, sharing } from "../data/recording.ts";
 import { InternalError, StillwaveError } from "../errors.ts";
 import type { ProcessGroup } from "../processes/group.ts";
 import type { Recipe } from "./recipe/schema.ts";
-import { copyOf, type SpeechBatch, shareOf, shareOfPlan } from "./shares.ts";
+import { readShares, type SpeechBatch, shareOfPlan } from "./shares.ts";
 
 /** Batches of every epoch. The batch of (epoch, index) is always the same. */
 export interface TrainingSpeech {
@@ -106,21 +106,9 @@ export async function openSpeech(recipe: Pick<Recipe, "data" | "run">, options: 
       yield next;
     }
   };
-  const sharer = group && { rank: group.rank, size: group.size, sharers: wholeBatches ? 1 : group.size };
-  const read = async function* (
-    name: string,
-    plan: readonly PlannedBatch[],
-    from: number,
-  ): AsyncGenerator<SpeechBatch> {
-    const own = sharer ? plan.map((batch) => shareOfPlan(batch, sharer)) : plan;
-    for await (const { index, batch, bad } of prefetch(own, from)) {
-      if (!sharer) yield batch;
-      // where a file is bad, who has it alone knows: all read what is left of the batch
-      else if (onBadFile === "skip" && (await group?.any(`bad ${name} ${index}`, bad.length > 0)))
-        for await (const left of prefetch([plan[index]], 0)) yield copyOf(left.batch, sharer);
-      else yield shareOf(batch, plan[index], sharer);
-    }
-  };
+  const sharing = group && { group, sharers: wholeBatches ? 1 : group.size };
+  const read = (name: string, plan: readonly PlannedBatch[], from: number) =>
+    readShares({ read: prefetch, name, onBadFile, sharing }, plan, from);
   return {
     train: {
       batchesPerEpoch: firstEpoch.length,
@@ -131,7 +119,7 @@ export async function openSpeech(recipe: Pick<Recipe, "data" | "run">, options: 
       batches: () => read("validation", validationPlan, 0),
     },
     records: { train: recordOf(train), validation: validation && recordOf(validation), lengths: rungs },
-    shapes: rungs && shapesOf(planned.map((batch) => (sharer ? shareOfPlan(batch, sharer) : batch))),
+    shapes: rungs && shapesOf(planned.map((batch) => (sharing ? shareOfPlan(batch, sharing) : batch))),
     async close() {
       await closeDecodingThreads();
       kept?.close();

@@ -76,9 +76,9 @@ export class DeviceLearner implements Learner {
   constructor(client: PjrtClient, options: DeviceLearnerOptions) {
     const { teacher, student, replicas, accumulate, group } = options;
     this.options = options;
-    this.depth = client.platform === "cpu" ? 1 : DEPTH;
     this.isOneProgram = accumulate === 1 && !group;
     this.deviceCount = Math.min(replicas, client.devices.length);
+    this.depth = client.platform === "cpu" ? 1 : DEPTH;
     const { platform } = client;
     this.programOptions = { ...options, platform, teacher: teacher.config, student: student.config, isShared: !!group };
     this.resident = new Resident(client, replicas);

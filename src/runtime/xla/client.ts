@@ -109,7 +109,7 @@ export class PjrtClient {
     }
   }
 
-  /** CompileOptionsProto for the first `replicas` devices, of this process, or of all where it has fewer; or for any one of them. */
+  /** CompileOptionsProto for the first `replicas` devices, of this process, or of all where it has fewer; or for any one. */
   compileOptions(replicas: number, { portable = false } = {}): Uint8Array {
     if (portable) return PORTABLE_OPTIONS;
     const { devices, everywhere } = this;
