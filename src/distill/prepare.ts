@@ -139,7 +139,7 @@ export const prepareRun: Prepare = prepareWith(async (recipe, group) => {
     : undefined;
   const { device, threads, precision: wanted } = recipe.run;
   const trainsInBf16 = wanted === "auto" || wanted === "bf16";
-  const runtime = await createRuntime({ device, threads: threads ?? undefined, trainsInBf16, group });
+  const runtime = await createRuntime({ device, threads: threads ?? undefined, trainsInBf16, place: group?.place });
   return {
     teacher,
     student: config,

@@ -16,6 +16,11 @@ export interface ProcessPlace {
   readonly secret: string;
 }
 
+/** What all processes of a run must have in common beside the secret: version and recipe, in any words. */
+export interface Introduction extends ProcessPlace {
+  readonly about: string;
+}
+
 interface Starter {
   readonly name: string;
   readonly rank: string;

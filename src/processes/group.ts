@@ -1,7 +1,13 @@
 // Several processes that compute together: what each gives goes to the first, and what that makes of it comes back to all.
 import { StillwaveError } from "../errors.ts";
-import type { Introduction } from "./handshake.ts";
-import type { Wire } from "./wire.ts";
+import type { Introduction } from "./environment.ts";
+
+/** To another process: messages of a name and bytes, in order. */
+export interface Channel {
+  send(name: string, body?: Uint8Array): void;
+  receive(): Promise<{ readonly name: string; readonly body: Uint8Array }>;
+  close(): Promise<void>;
+}
 
 /** Makes one of what every process gave, in the order of ranks. Runs in process 0. */
 type Combine = (parts: readonly Uint8Array[]) => Uint8Array;
@@ -24,7 +30,7 @@ export class ProcessGroup {
   /** Where its processes met: others that they need meet beside it. */
   readonly place: Introduction;
   /** By rank: of process 0 to all others; the others have one, to it. */
-  private readonly wires: ReadonlyMap<number, Wire>;
+  private readonly wires: ReadonlyMap<number, Channel>;
   private readonly exchanges = new Map<string, Exchange>();
   private readonly left = new Set<number>();
   private failure: StillwaveError | undefined;
@@ -35,7 +41,7 @@ export class ProcessGroup {
   });
   private isClosed = false;
 
-  constructor(place: Introduction, wires: ReadonlyMap<number, Wire>) {
+  constructor(place: Introduction, wires: ReadonlyMap<number, Channel>) {
     this.rank = place.rank;
     this.size = place.size;
     this.place = place;
@@ -110,7 +116,7 @@ export class ProcessGroup {
     await Promise.all([...this.wires.values()].map((wire) => wire.close()));
   }
 
-  private async listen(other: number, wire: Wire): Promise<void> {
+  private async listen(other: number, wire: Channel): Promise<void> {
     try {
       for (;;) {
         const { name, body } = await wire.receive();

@@ -1,13 +1,8 @@
 // How two processes show each other that they belong to one run: each proves that it knows the secret, which is not sent.
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { StillwaveError } from "../errors.ts";
-import type { ProcessPlace } from "./environment.ts";
+import type { Introduction } from "./environment.ts";
 import type { Wire } from "./wire.ts";
-
-/** What all processes of a run must have in common beside the secret: version and recipe, in any words. */
-export interface Introduction extends ProcessPlace {
-  readonly about: string;
-}
 
 export const STRANGER_BYTES = 4096;
 /** Chunks are smaller. */

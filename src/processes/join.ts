@@ -2,8 +2,9 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { StillwaveError } from "../errors.ts";
+import type { Introduction } from "./environment.ts";
 import { ProcessGroup } from "./group.ts";
-import { type Introduction, introduce, STRANGER_BYTES, welcome } from "./handshake.ts";
+import { introduce, STRANGER_BYTES, welcome } from "./handshake.ts";
 import { Wire } from "./wire.ts";
 
 export interface JoinOptions {

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { StillwaveError } from "../errors.ts";
-import type { Introduction } from "./handshake.ts";
+import type { Introduction } from "./environment.ts";
 
 export interface KeyQuestion {
   /** Which the answer has too. */

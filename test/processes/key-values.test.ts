@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Introduction } from "../../src/processes/handshake.ts";
+import type { Introduction } from "../../src/processes/environment.ts";
 import { meetProcesses } from "../../src/processes/join.ts";
 import { KeyValueStore, type KeyValues, RemoteKeyValues, serveKeys } from "../../src/processes/key-values.ts";
 

@@ -8,7 +8,7 @@ import { StillwaveError, UsageError } from "../../errors.ts";
 import type { Graph } from "../../graph/graph.ts";
 import { encodeModel } from "../../onnx/proto.ts";
 import { toOnnx } from "../../onnx/serialize.ts";
-import type { ProcessGroup } from "../../processes/group.ts";
+import type { Introduction } from "../../processes/environment.ts";
 import { type Device, type DeviceChoice, platformOfDevice } from "../device.ts";
 import { createExecutable } from "../executable.ts";
 import { openSession } from "../onnx-file.ts";
@@ -47,14 +47,14 @@ export interface RuntimeOptions {
    */
   readonly spin?: boolean;
   /** Processes that share the work: an XLA device whose plugin can makes one of all their devices. */
-  readonly group?: ProcessGroup;
+  readonly place?: Introduction;
 }
 
 /** The XLA runtime of a device. @throws StillwaveError that says what is there instead */
-async function openXlaDevice(device: Device, { threads, group }: RuntimeOptions): Promise<Runtime> {
+async function openXlaDevice(device: Device, { threads, place }: RuntimeOptions): Promise<Runtime> {
   const found = platformOfDevice(device);
   try {
-    return await openXla({ platform: found ?? undefined, threads, group });
+    return await openXla({ platform: found ?? undefined, threads, place });
   } catch (error) {
     throw error instanceof StillwaveError ? await unavailable(device, error.message) : error;
   }

@@ -1,6 +1,7 @@
 // A client of a plugin: its devices, compiled programs and buffers, counted so that nothing is left behind.
 import { InternalError } from "../../errors.ts";
 import { sizeOf } from "../../graph/array.ts";
+import type { DeviceMemory } from "./device-memory.types.ts";
 import { Events } from "./events.ts";
 import type { Keys } from "./key-callbacks.ts";
 import { type BufferElement, ELEMENTS, EXECUTE_OPTIONS, HOST_BUFFER, PROGRAM, UNIMPLEMENTED } from "./layout.ts";
@@ -15,14 +16,6 @@ export interface Execution {
   readonly results: Handle[][];
   /** Resolves when all devices are done, rejects where one failed. Nobody has to wait for it. */
   readonly finished: Promise<void>;
-}
-
-export interface DeviceMemory {
-  readonly bytesInUse: number;
-  /** The most at once since the client was made; undefined where the plugin does not say. */
-  readonly peakBytes: number | undefined;
-  /** What the client may take of the device; undefined where the plugin does not say. */
-  readonly limitBytes: number | undefined;
 }
 
 const creation = (plugin: PjrtPlugin, options: ClientOptions) => ({

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { StillwaveError } from "../../errors.ts";
-import type { ProcessGroup } from "../../processes/group.ts";
+import type { Introduction } from "../../processes/environment.ts";
 import { WaitingKeys } from "../../processes/waiting-keys.ts";
 import type { XlaPlatform } from "../device.ts";
 import { PjrtClient } from "./client.ts";
@@ -27,7 +27,7 @@ export interface XlaOptions {
   readonly platform?: XlaPlatform;
   readonly threads?: number;
   /** Processes that share the work. */
-  readonly group?: ProcessGroup;
+  readonly place?: Introduction;
 }
 
 const clients = new Map<string, PjrtClient>();
@@ -49,11 +49,11 @@ export function openClient(found: FoundPlugin, threads?: number): PjrtClient {
 const WITH_COLLECTIVES: readonly (XlaPlatform | undefined)[] = ["cuda", "rocm"];
 
 /** One client of the devices of all processes, which each of them opens. */
-async function openTogether(found: FoundPlugin, { rank, size, place }: ProcessGroup): Promise<PjrtClient> {
+async function openTogether(found: FoundPlugin, place: Introduction): Promise<PjrtClient> {
   prepareEnvironment(found, undefined);
   // else who compiles waits for what others measure, and who has a program on its disk measures nothing
   addFlag("xla_gpu_shard_autotuning", "false");
-  const options = { ...clientOptions(found.platform), num_nodes: BigInt(size), node_id: BigInt(rank) };
+  const options = { ...clientOptions(found.platform), num_nodes: BigInt(place.size), node_id: BigInt(place.rank) };
   // the plugin needs them as long as there is a client, for what its programs set up when they first run
   const client = await PjrtClient.together(new PjrtPlugin(found.path), options, await WaitingKeys.open(place));
   clients.set(found.path, client);
@@ -61,15 +61,15 @@ async function openTogether(found: FoundPlugin, { rank, size, place }: ProcessGr
 }
 
 /**
- * The client of a platform's plugin, or of the first that is found. With a group, of the devices of all processes where the
+ * The client of a platform's plugin, or of the first that is found. With the place of several processes, of the devices of all where the
  * plugin can.
  * @throws StillwaveError where none is found, or it cannot be used
  */
-export async function xlaClient({ platform, threads, group }: XlaOptions = {}): Promise<PjrtClient> {
+export async function xlaClient({ platform, threads, place }: XlaOptions = {}): Promise<PjrtClient> {
   const found = await findPlugin(platform);
   if (!found) throw new StillwaveError(noPlugin(platform));
-  const isTogether = group && WITH_COLLECTIVES.includes(found.platform);
-  const client = isTogether ? await openTogether(found, group) : openClient(found, threads);
+  const isTogether = place && WITH_COLLECTIVES.includes(found.platform);
+  const client = isTogether ? await openTogether(found, place) : openClient(found, threads);
   if (platform && client.platform !== platform) throw new StillwaveError(wrongPlatform(found, client.platform));
   return client;
 }

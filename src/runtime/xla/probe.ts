@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { createRequire } from "node:module";
 import { extname } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import type { DeviceMemory } from "./client.ts";
+import type { DeviceMemory } from "./device-memory.types.ts";
 import type { FoundPlugin } from "./find.ts";
 import { openClient } from "./open.ts";
 

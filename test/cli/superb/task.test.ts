@@ -171,7 +171,7 @@ describe("exit code 1, and what to do", () => {
   test("--json says it as JSON", async () => {
     const { code, stdout, stderr } = await stillwave(["superb", "pr", ...common, "--data", "nowhere", "--out", out, "--json"]); // biome-ignore format: one line
     expect(code).toBe(1);
-    const message = "nowhere: no such folder or manifest; --data is a corpus in LibriSpeech's layout, a manifest or a folder of Kaldi folders"; // biome-ignore format: one line
+    const message = "nowhere: no such folder or manifest; --data is a corpus in LibriSpeech's layout, a manifest, or a folder of manifests (train.csv, dev.csv, test.csv) or of Kaldi folders"; // biome-ignore format: one line
     expect(JSON.parse(stdout)).toEqual({ error: { kind: "failed", message } });
     expect(stderr).toBe(`stillwave: ${message}\n`);
   });
