@@ -12,6 +12,7 @@
 #   RATIOS_SECONDS  lengths (5 15); RATIOS_BATCH (2)
 #   RATIOS_OURS     what of ours: onnx xla-float32 xla-bf16 (all, xla where STILLWAVE_XLA_PLUGIN names a plugin)
 #   RATIOS_RIVALS   folder with torch_step.py; without it ours stands alone
+#   RATIOS_AMP      autocast of PyTorch's: none bf16 (both)
 #   PYTHON          one that has torch (python3)
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -54,7 +55,7 @@ torch() {
   [ -n "$rivals" ] || return 0
   local lean=(--style lean --share-conv --semantics exact)
   set -- "$python" "$rivals/torch_step.py" --batch "$batch" --seconds "$seconds" --steps "$steps" --split-steps 0
-  for amp in none bf16; do
+  for amp in ${RATIOS_AMP:-none bf16}; do
     measure "$part" "released ${amp}" "$@" --amp "$amp"
     measure "$part" "lean ${amp}" "$@" --amp "$amp" "${lean[@]}"
   done

@@ -225,8 +225,9 @@ describeWithPlugin("several processes", () => {
     const [first, second] = await run(recipe, { ...options, after: 1, act: ([, child]) => child.kill("SIGKILL") });
     expect(first.output).toContain(`resumed from`);
     expect([second.signal, first.code]).toEqual(["SIGKILL", 1]);
-    expect(first.output.match(/^error: .*$/m)?.[0]).toBe(
-      "error: process 1 of 2 is gone (its connection was closed); look at what it printed",
+    // how the system tells of a killed process's connection is chance
+    expect(first.output).toMatch(
+      /^error: process 1 of 2 is gone \((its connection was closed|read ECONNRESET)\); look at what it printed$/m,
     );
     expect((await run(recipe, options)).map(doneLine)).toEqual(two.map(doneLine));
   });
