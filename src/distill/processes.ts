@@ -1,6 +1,7 @@
 // A distillation by several processes: how they meet, where they begin, and the part of those that write nothing.
 import { createHash } from "node:crypto";
 import { InternalError, type StillwaveError } from "../errors.ts";
+import { bytesOf } from "../graph/array.ts";
 import { packageVersion } from "../package.ts";
 import { readPlace } from "../processes/environment.ts";
 import type { ProcessGroup } from "../processes/group.ts";
@@ -65,7 +66,7 @@ export async function beginTogether(group: ProcessGroup, learner: Learner, start
   if (!first) throw new InternalError("process 0 began without a state");
   const weights = [...parameters.values()].map(({ data }) => data);
   for (const [i, array] of [...weights, optimizer.m, optimizer.v, ...(lossScaling ? [lossScaling] : [])].entries())
-    await group.copyFirst(`state ${i}`, new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+    await group.copyFirst(`state ${i}`, bytesOf(array));
   optimizer.t = first.updates;
   if (group.rank > 0) await learner.restored();
   return first.start;

@@ -6,7 +6,7 @@ import type { Graph } from "../graph/graph.ts";
 import * as g from "../graph/ops.ts";
 import { input, type Value } from "../graph/value.ts";
 import { looseMemory, memoryLimit } from "../memory.ts";
-import { frameCount, type ModelConfig, validFrames } from "../models/config.ts";
+import { framesOf, type ModelConfig } from "../models/config.ts";
 import { flatten } from "../models/flat.ts";
 import { type DropoutRates, encode, extractFeatures, maskFeatures } from "../models/forward.ts";
 import { type ModelWeights, parameterSpecs } from "../models/parameters.ts";
@@ -118,10 +118,6 @@ export function createDistillStep(options: StepOptions): DistillStep {
   const gradients = new GradientAccumulator(specs);
   const sessions = new SessionCache(runtime, () => looseMemory() >= RECYCLE_ABOVE_BYTES);
   const parameters = { teacher: Object.fromEntries(teacher.parameters), student: Object.fromEntries(weights.views) };
-  const framesOf: DistillStep["framesOf"] = ({ samples, paddedSamples }) => ({
-    frames: frameCount(student.config.conv, paddedSamples),
-    valid: samples.map((count) => validFrames(student.config, count, paddedSamples)),
-  });
 
   /** The student's session for a batch, and what it is fed: weights, speech, mask, and the teacher's targets. */
   async function taught(batch: Batch, mask: Uint8Array | null) {
@@ -131,7 +127,9 @@ export function createDistillStep(options: StepOptions): DistillStep {
       const targets = await compile(targetGraph(teacher.config, layers, variant));
       return { targets, student: await compile(graph), sites };
     });
-    const masked: Feeds = mask ? { mask: { shape: [batch.samples.length, framesOf(batch).frames], data: mask } } : {};
+    const masked: Feeds = mask
+      ? { mask: { shape: [batch.samples.length, framesOf(student.config, batch).frames], data: mask } }
+      : {};
     const { wave, paddedSamples, samples } = batch;
     const isNormalized = models.some(({ normalizeWaveform }) => normalizeWaveform);
     const normal = isNormalized ? { ...batch, wave: normalizeWaveforms(wave, paddedSamples, samples) } : batch;
@@ -148,7 +146,7 @@ export function createDistillStep(options: StepOptions): DistillStep {
     weights: weights.flat,
     gradients: gradients.flat,
     zeroGradients: () => gradients.reset(),
-    framesOf,
+    framesOf: (batch) => framesOf(student.config, batch),
     async accumulate(batch, mask, scale, dropoutSeed) {
       const { student, sites, feeds } = await taught(batch, mask);
       const sizes = { batch: batch.samples.length, samples: batch.paddedSamples };

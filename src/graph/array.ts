@@ -19,6 +19,10 @@ export function sizeOf(shape: readonly number[]): number {
   return size;
 }
 
+/** The memory of an array, not copied. */
+export const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
+
 /** The array cut, or continued with zeros, to the sizes of `shape` along every axis. The same memory where nothing changes. */
 export function resized<Data extends Float32Array | Uint16Array>(
   { shape: from, data }: HostArray<Data>,

@@ -144,6 +144,15 @@ export function validFrames(
   return Math.min(total, Math.ceil(samples / Math.floor(paddedSamples / total)));
 }
 
+/** Frames of a batch, padding included, and those of each item without it. */
+export const framesOf = (
+  config: Pick<ModelConfig, "conv" | "frameRule">,
+  { samples, paddedSamples }: { readonly samples: readonly number[]; readonly paddedSamples: number },
+) => ({
+  frames: frameCount(config.conv, paddedSamples),
+  valid: samples.map((count) => validFrames(config, count, paddedSamples)),
+});
+
 /** @throws UsageError that names the first inconsistent field */
 export function checkModelConfig(config: ModelConfig): void {
   const fail = (text: string): never => {

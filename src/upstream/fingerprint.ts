@@ -1,13 +1,13 @@
 // Names a model by its content: configuration and every weight.
 import { createHash } from "node:crypto";
-import type { Parameters } from "../graph/array.ts";
+import { bytesOf, type Parameters } from "../graph/array.ts";
 import type { ModelWeights } from "../models/parameters.ts";
 
 /** SHA-256 over names, shapes and float32 values, and over what `hash` has seen before. */
 export function hashOf(parameters: Parameters, hash = createHash("sha256")): string {
   for (const [name, { shape, data }] of parameters) {
     hash.update(`${name} [${shape}]\n`);
-    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    hash.update(bytesOf(data));
   }
   return hash.digest("hex");
 }

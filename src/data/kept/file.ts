@@ -1,9 +1,11 @@
 // One decoded utterance in a file: samples behind a header that says what they were decoded from, and by which version.
+
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { crc32 } from "node:zlib";
 import { writeFileAtomic } from "../../files.ts";
+import { bytesOf } from "../../graph/array.ts";
 import { packageVersion } from "../../package.ts";
 import type { Samples } from "../batch.ts";
 import { type RecordingPart, recordingKey } from "../recording.ts";
@@ -52,7 +54,7 @@ export async function readKept(folder: string, item: KeptItem): Promise<Samples 
 
 /** @throws StillwaveError naming the file where the disk refuses */
 export async function writeKept(folder: string, item: KeptItem, samples: Samples): Promise<void> {
-  const body = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
+  const body = bytesOf(samples);
   const header = Buffer.alloc(HEADER_BYTES);
   header.write(MAGIC, "latin1");
   header.writeUInt32LE(samples.BYTES_PER_ELEMENT, WIDTH_AT);

@@ -1,11 +1,10 @@
 // A student's weights and moments on devices, and their copy on the host.
-import { sizeOf } from "../../graph/array.ts";
+import { bytesOf, sizeOf } from "../../graph/array.ts";
 import { flatten } from "../../models/flat.ts";
 import { type ModelWeights, parameterSpecs } from "../../models/parameters.ts";
 import { createAdamWState } from "../../optim/adamw.ts";
 import type { Resident } from "../../runtime/xla/resident.ts";
 import type { TrainingState } from "../../training/checkpoints.ts";
-import { bytesOf } from "./feeds.ts";
 import { STATE } from "./program.ts";
 
 export class DeviceState {

@@ -1,7 +1,8 @@
 // Learning on XLA devices: weights, moments and gradients stay there; the host sends speech, masks and numbers of the update.
 import { availableParallelism } from "node:os";
 import type { BatchShape } from "../../data/planning/ladder.ts";
-import { frameCount, validFrames } from "../../models/config.ts";
+import { bytesOf } from "../../graph/array.ts";
+import { framesOf } from "../../models/config.ts";
 import { type ModelWeights, parameterSpecs } from "../../models/parameters.ts";
 import { correctedRate } from "../../optim/adamw.ts";
 import type { ProcessGroup } from "../../processes/group.ts";
@@ -13,7 +14,7 @@ import { mixesUtterances } from "../../upstream/batches.ts";
 import { lossesOf, type StepLosses } from "../loss.ts";
 import { type SpeechBatch, wholeOf } from "../shares.ts";
 import { DeviceState } from "./device-state.ts";
-import { type BatchShards, bytesOf, shardBatch, shardShape, speechFeeds } from "./feeds.ts";
+import { type BatchShards, shardBatch, shardShape, speechFeeds } from "./feeds.ts";
 import type { Learner, MicroBatch, UpdateNumbers, UpdateSettings } from "./learner.ts";
 import { firstScaling } from "./loss-scaling.ts";
 import {
@@ -90,11 +91,7 @@ export class DeviceLearner implements Learner {
   }
 
   framesOf({ samples, paddedSamples }: Pick<SpeechBatch, "samples" | "paddedSamples">) {
-    const { config } = this.options.student;
-    return {
-      frames: frameCount(config.conv, paddedSamples),
-      valid: samples.map((count) => validFrames(config, count, paddedSamples)),
-    };
+    return framesOf(this.options.student.config, { samples, paddedSamples });
   }
 
   expect(shapes: readonly BatchShape[]): void {

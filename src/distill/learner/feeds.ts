@@ -1,4 +1,5 @@
 // What devices are fed of a batch: each its share of the items, or all of them where they cannot be shared out.
+import { bytesOf } from "../../graph/array.ts";
 import { type ModelConfig, validFrames } from "../../models/config.ts";
 import { normalizeWaveforms } from "../../models/waveform.ts";
 import type { Fed } from "../../runtime/xla/resident.ts";
@@ -61,18 +62,15 @@ export function speechFeeds(
   { batch, split, shares }: BatchShards,
   models: readonly ModelConfig[],
 ): Record<string, Fed> {
-  const { wave, pcm, samples, paddedSamples } = batch;
+  const { pcm, samples, paddedSamples } = batch;
   const feeds: Record<string, Fed> = { replicaShare: shares.map((share) => bytesOf(Float32Array.of(share))) };
   for (const config of models) {
     const counts = BigInt64Array.from(samples, (count) => BigInt(validFrames(config, count, paddedSamples)));
     feeds[`validFrames.${config.frameRule}`] = split(bytesOf(counts));
-    if (config.normalizeWaveform) feeds.normalWave ??= split(bytesOf(normalizeWaveforms(wave, paddedSamples, samples)));
-    else feeds.wave ??= split(bytesOf(pcm ?? wave));
+    // `batch.wave` is made of 16-bit samples when it is read: only where a model wants floats
+    if (config.normalizeWaveform)
+      feeds.normalWave ??= split(bytesOf(normalizeWaveforms(batch.wave, paddedSamples, samples)));
+    else feeds.wave ??= split(bytesOf(pcm ?? batch.wave));
   }
   return feeds;
 }
-
-type NumberArray = Float32Array | BigInt64Array | Uint32Array | Int16Array;
-
-export const bytesOf = ({ buffer, byteOffset, byteLength }: NumberArray): Uint8Array =>
-  new Uint8Array(buffer, byteOffset, byteLength);

@@ -11,6 +11,7 @@ import { type InputTensor, lowerGraph, type Program, ProgramWriter } from "../..
 import { keepMask } from "../../stablehlo/random.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { type StudentOptions, studentGraph, targetGraph } from "../step.ts";
+import type { StepVariant } from "../targets.ts";
 import { LARGEST_NORM } from "./learner.ts";
 import { nextScaling, scaleOf } from "./loss-scaling.ts";
 
@@ -91,13 +92,8 @@ export function applyProgram(options: ProgramOptions): Program {
 export function validationProgram(options: ProgramOptions, batch: ShardShape): Program {
   const writer = new ProgramWriter("validation", options.replicas);
   const variant = { training: false, padded: true, keysInProduct: false };
-  const inputs = speechInputs(writer, batch);
-  const taught = lowered(writer, options, batch, targetGraph(options.teacher, options.layers, variant), {
-    ...inputs(options.teacher),
-    parameter: STATE.teacher,
-  });
+  const own = taught(writer, options, batch, variant);
   const { graph } = studentGraph(options.student, options, variant);
-  const own = { ...inputs(options.student), parameter: STATE.weight, target: taught };
   writer.result("losses", sharedLosses(writer, options, lowered(writer, options, batch, graph, own)));
   return writer.finish();
 }
@@ -107,11 +103,7 @@ function learn(writer: ProgramWriter, options: ProgramOptions, batch: ShardShape
   const { emit } = writer;
   const { replicas } = options;
   const variant = { training: true, padded: true, keysInProduct: false };
-  const inputs = speechInputs(writer, batch);
-  const taught = lowered(writer, options, batch, targetGraph(options.teacher, options.layers, variant), {
-    ...inputs(options.teacher),
-    parameter: STATE.teacher,
-  });
+  const own = taught(writer, options, batch, variant);
   const { graph, sites } = studentGraph(options.student, options, variant);
   const key = writer.argument("dropoutKey", [2], "ui32");
   const firstRow = writer.argument("firstRow", [], "ui32");
@@ -119,12 +111,19 @@ function learn(writer: ProgramWriter, options: ProgramOptions, batch: ShardShape
     const site = sites.findIndex((place) => place.name === name);
     return keepMask(emit, { key, firstRow }, site, { shape, rows: batch.items, rate: sites[site].rate });
   };
-  const own = { ...inputs(options.student), parameter: STATE.weight, target: taught, keep };
-  const outputs = lowered(writer, options, batch, graph, own);
+  const outputs = lowered(writer, options, batch, graph, { ...own, keep });
   const gradients = new Map<string, Tensor>();
   for (const { name } of parameterSpecs(options.student))
     gradients.set(name, emit.allReduce(emit.convert(outputs.get(`gradient.${name}`) as Tensor, "f32"), replicas));
   return { losses: sharedLosses(writer, options, outputs), gradients };
+}
+
+/** The teacher's pass, and with it the inputs of the student's graph. */
+function taught(writer: ProgramWriter, options: ProgramOptions, batch: ShardShape, variant: StepVariant): GraphInputs {
+  const inputs = speechInputs(writer, batch);
+  const graph = targetGraph(options.teacher, options.layers, variant);
+  const target = lowered(writer, options, batch, graph, { ...inputs(options.teacher), parameter: STATE.teacher });
+  return { ...inputs(options.student), parameter: STATE.weight, target };
 }
 
 /** Means over the whole batch: every device's weigh as much as its frames. */
@@ -162,6 +161,7 @@ function update(
   const isRunning = emit.binary("and", hasNorm, emit.compare(halted, "EQ", emit.scalar(0)));
   const isSound = losses ? emit.binary("and", isRunning, hasTotal(emit, losses)) : isRunning;
   const rate = writer.argument("rate", [], "f32");
+  const factor = clipNorm === null ? undefined : clipFactor(emit, norm, clipNorm);
   for (const [name, gradient] of gradients) {
     const { shape } = gradient;
     const state = {
@@ -169,7 +169,7 @@ function update(
       m: writer.argument(STATE.m(name), shape, "f32"),
       v: writer.argument(STATE.v(name), shape, "f32"),
     };
-    const clipped = clipNorm === null ? gradient : emit.multiply(gradient, clipFactor(emit, norm, clipNorm));
+    const clipped = factor ? emit.multiply(gradient, factor) : gradient;
     const rule = { betas, eps, weightDecay: decayOf(name, weightDecay) };
     const after = adamwUpdate(emit, state, clipped, { rate, isSound }, rule);
     writer.replace(STATE.weight(name), after.weight);

@@ -1,14 +1,15 @@
 // The runtime of XLA devices: graphs become StableHLO for the sizes they are run with, compiled once for each.
 import { InternalError, unknownName } from "../../errors.ts";
-import { type HostArray, sizeOf } from "../../graph/array.ts";
+import { bytesOf, type HostArray, sizeOf } from "../../graph/array.ts";
 import { type Graph, graphInputs } from "../../graph/graph.ts";
 import { toStableHlo } from "../../stablehlo/program.ts";
 import { DEVICES } from "../device.ts";
 import { bindSymbols } from "../executable.ts";
-import type { Executable, Feed, Feeds, Runtime } from "../runtime.ts";
+import type { Executable, Feeds, Runtime } from "../runtime.ts";
 import type { Handle, PjrtClient } from "./client.ts";
 import { compileKept } from "./kept-programs.ts";
 import { type XlaOptions, xlaClient } from "./open.ts";
+import type { CompiledProgram } from "./resident.ts";
 
 /** A runtime whose client runs programs of more than one graph. */
 export interface XlaRuntime extends Runtime {
@@ -61,8 +62,6 @@ class DeviceQueue {
   }
 }
 
-const bytesOf = ({ buffer, byteOffset, byteLength }: Feed["data"]) => new Uint8Array(buffer, byteOffset, byteLength);
-
 /** Compiles a graph for one client, anew for every set of sizes. */
 function xlaExecutable(devices: DeviceQueue, graph: Graph): Executable {
   const { client } = devices;
@@ -89,10 +88,6 @@ function xlaExecutable(devices: DeviceQueue, graph: Graph): Executable {
       compiled.clear();
     },
   };
-}
-
-interface CompiledProgram extends Omit<ReturnType<typeof toStableHlo>, "text"> {
-  readonly executable: Handle;
 }
 
 async function compile(client: PjrtClient, graph: Graph, sizes: ReadonlyMap<string, number>): Promise<CompiledProgram> {

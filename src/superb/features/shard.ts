@@ -1,10 +1,12 @@
 // A shard of a cache: the states of many utterances in one file, and a small index beside it that makes it count.
+
 import { type FileHandle, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { floatsToHalves } from "../../checkpoint/index.ts";
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
+import { bytesOf } from "../../graph/array.ts";
 import type { UtteranceStates } from "../../upstream/frames.ts";
 import type { AudioSource, CacheEntry, Shard } from "./cache.types.ts";
 import { type CacheFacts, stateBytes } from "./layout.ts";
@@ -36,7 +38,7 @@ export function checksum(bytes: Uint8Array, start = 0): number {
  * @throws StillwaveError naming a layer that float16 cannot hold
  */
 export function encodeStates({ data }: UtteranceStates, { dtype, upstream }: CacheFacts): Uint8Array {
-  if (dtype === "float32") return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  if (dtype === "float32") return bytesOf(data);
   const beyond = data.findIndex((value) => Math.abs(value) > MAX_HALF);
   if (beyond >= 0) {
     const layer = upstream.layers[Math.floor((beyond * upstream.layers.length) / data.length)];
