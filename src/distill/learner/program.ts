@@ -158,8 +158,8 @@ function update(
   );
   const halted = writer.argument(STATE.halted, [], "f32");
   const hasNorm = emit.compare(norm, "LT", emit.scalar(LARGEST_NORM));
-  const isRunning = emit.binary("and", hasNorm, emit.compare(halted, "EQ", emit.scalar(0)));
-  const isSound = losses ? emit.binary("and", isRunning, hasTotal(emit, losses)) : isRunning;
+  const hasFinite = losses ? emit.binary("and", hasNorm, hasTotal(emit, losses)) : hasNorm;
+  const isSound = emit.binary("and", hasFinite, emit.compare(halted, "EQ", emit.scalar(0)));
   const rate = writer.argument("rate", [], "f32");
   const factor = clipNorm === null ? undefined : clipFactor(emit, norm, clipNorm);
   for (const [name, gradient] of gradients) {
@@ -176,7 +176,7 @@ function update(
     writer.replace(STATE.m(name), after.m);
     writer.replace(STATE.v(name), after.v);
   }
-  const next = scaling && nextScaling(emit, scaling, hasNorm);
+  const next = scaling && nextScaling(emit, scaling, hasFinite);
   const [no, yes] = [emit.scalar(0), emit.scalar(1)];
   const halts = next ? emit.select(next.isLost, yes, halted) : emit.select(isSound, no, yes);
   writer.replace(STATE.halted, halts);
