@@ -60,7 +60,7 @@ export interface RunModels {
   makeLearner(precision: Precision): Promise<Learner>;
 }
 
-/** Padded lengths where a recipe names none and each is compiled: a tenth of the frames is padding then, with more not much less. */
+/** Padded lengths where a recipe names none and each is compiled. Of libri-6h a seventh is padding then, with eight a twelfth. */
 const COMPILED_LENGTHS = 4;
 
 /** One decodes some 600 s of audio a second, a GPU learns from some 5,000. */

@@ -9,12 +9,12 @@ import { beforeAll, expect, test, vi } from "vitest";
 import { readAllSafetensors } from "../../src/checkpoint/formats/safetensors.ts";
 import { writeModelFolder } from "../../src/checkpoint/index.ts";
 import { readMetrics } from "../../src/log/index.ts";
-import { noReuse } from "../../src/models/config.ts";
 import { initParameters } from "../../src/models/init.ts";
 import { Random } from "../../src/random.ts";
 import { wav16 } from "../audio/signals.ts";
 import { temporaryFolder } from "../data/corpora.ts";
 import { describeWithPlugin } from "../runtime/xla/plugin.ts";
+import { teacherConfig } from "./learner/tiny.ts";
 
 const SCRIPT = fileURLToPath(new URL("./child-part.ts", import.meta.url));
 const STEPS = 6;
@@ -43,27 +43,10 @@ function writeSpeech(): void {
 }
 
 async function writeTeacher(): Promise<void> {
-  const config = {
-    family: "hubert",
+  const config = teacherConfig({
     conv: CONV.map(([channels, kernel, stride]) => ({ channels, kernel, stride })),
-    convNorm: "group",
-    convBias: false,
-    featureProjection: true,
-    dim: 16,
-    layers: 2,
-    heads: 2,
-    ffnDim: 24,
     posConv: { kernel: 4, groups: 2 },
-    normFirst: false,
-    normalizeWaveform: false,
-    layerNormEps: 1e-5,
-    relativePosition: null,
-    attentionFrom: noReuse(2),
-    reuse: "exact",
-    frameRule: "ratio",
-    headDim: null,
-    headLayers: [],
-  } as const;
+  });
   await writeModelFolder(join(root, "teacher"), {
     config,
     parameters: initParameters(config, { seed: 1 }),

@@ -5,44 +5,22 @@ import { isSkipped, isSound, type Learner } from "../../../src/distill/learner/l
 import { learnerOf } from "../../../src/distill/prepare.ts";
 import { parseRecipe } from "../../../src/distill/recipe/read.ts";
 import { studentConfig } from "../../../src/distill/recipe/student.ts";
-import { type ModelConfig, teacherFields } from "../../../src/models/config.ts";
+import { noReuse } from "../../../src/models/config.ts";
 import { initParameters } from "../../../src/models/init.ts";
 import { Random } from "../../../src/random.ts";
 import { createRuntime, type Runtime } from "../../../src/runtime/node/index.ts";
 import { restoreCheckpoint, writeCheckpoint } from "../../../src/training/checkpoints.ts";
 import { temporaryFolder } from "../../data/corpora.ts";
 import { describeWithPlugin } from "../../runtime/xla/plugin.ts";
+import { CONV, teacherConfig } from "./tiny.ts";
 
-const conv = [
-  [8, 5, 5],
-  [8, 2, 2],
-  [8, 2, 2],
-] as const;
-
-const teacher: ModelConfig = {
-  ...teacherFields(1),
-  family: "hubert",
-  conv: conv.map(([channels, kernel, stride]) => ({ channels, kernel, stride })),
-  convNorm: "group",
-  convBias: false,
-  featureProjection: true,
-  dim: 16,
-  layers: 1,
-  heads: 2,
-  ffnDim: 24,
-  posConv: { kernel: 6, groups: 2 },
-  normFirst: false,
-  normalizeWaveform: false,
-  layerNormEps: 1e-5,
-  relativePosition: null,
-  frameRule: "ratio",
-};
+const teacher = teacherConfig({ layers: 1, attentionFrom: noReuse(1) });
 
 const recipeIn = (precision: string, accumulate: number) =>
   parseRecipe(
     `
 teacher: nowhere
-student: { layers: 1, dim: 12, ffnDim: 16, heads: 2, conv: ${JSON.stringify(conv)}, posConv: { kernel: 5, groups: 2 }, dropout: { residual: 0, attention: 0, activation: 0, input: 0 } }
+student: { layers: 1, dim: 12, ffnDim: 16, heads: 2, conv: ${JSON.stringify(CONV)}, posConv: { kernel: 5, groups: 2 }, dropout: { residual: 0, attention: 0, activation: 0, input: 0 } }
 data: { train: { path: nowhere }, batchSize: 2 }
 optimizer: { accumulate: ${accumulate} }
 run: { steps: 5, outDir: nowhere, precision: ${precision} }

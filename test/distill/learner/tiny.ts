@@ -14,7 +14,7 @@ import type { Runtime } from "../../../src/runtime/runtime.ts";
 import type { PjrtClient } from "../../../src/runtime/xla/client.ts";
 
 /** Three layers, 20 samples a frame. */
-const CONV = [
+export const CONV = [
   [8, 5, 5],
   [8, 2, 2],
   [8, 2, 2],
