@@ -27,6 +27,7 @@ const ROOMS = [
   "decode",
   "metrics",
   "extract",
+  "maps",
   "export",
   "distill",
   "verify",
