@@ -86,9 +86,14 @@ async function run(source: string, options: Options, output: Output): Promise<vo
     progress ??= startProgress({ label: "maps", total, startedAt: 0, unit: "utterance" });
     progress.update(done, {});
   };
-  const result = await measureMaps(model, { path, splits, maxSeconds, ...rest, onProgress }).finally(() =>
-    progress?.finish(),
-  );
+  const result = await measureMaps(model, {
+    path,
+    splits,
+    maxSeconds,
+    ...rest,
+    onProgress,
+    onNote: output.note,
+  }).finally(() => progress?.finish());
   await model.dispose();
   const { chosenReuse } = await import("../maps/choose.ts");
   const chosen = chosenReuse(result, computing);

@@ -1,5 +1,5 @@
 // A model's attention maps on real speech: how alike those of its layers are, and which reuse would lose least.
-import type { Utterance } from "../data/index.ts";
+import { describeBad } from "../data/bad-files.ts";
 import { closeDecodingThreads, openCorpus, planEpoch, prefetchBatches } from "../data/index.ts";
 import { StillwaveError, UsageError } from "../errors.ts";
 import { layerShape, type ModelConfig, receptiveField, SAMPLE_RATE_HZ } from "../models/config.ts";
@@ -22,6 +22,8 @@ export interface MeasureOptions {
   /** Groups of layers with like states; default a third of the layers. */
   readonly groups?: number;
   readonly onProgress?: (done: number, of: number) => void;
+  /** Told of speech that cannot be used. */
+  readonly onNote?: (text: string) => void;
 }
 
 /** Patterns of so many computing layers. */
@@ -58,21 +60,23 @@ const MOST_STATES = 512;
 
 /** @throws UsageError where layers have unlike heads, StillwaveError where there is no speech */
 export async function measureMaps(model: Model, options: MeasureOptions): Promise<MapsResult> {
-  const { utterances: most = 32, maxSeconds = 10, queries: each = 64, seed = 0, onProgress } = options;
+  const { utterances: most = 32, maxSeconds = 10, queries: each = 64, seed = 0, onProgress, onNote } = options;
   const { config } = model;
   checkHeads(config);
   const corpus = await openCorpus(
     { path: options.path, splits: options.splits },
     { onBadFile: "skip", minSamples: receptiveField(config.conv) },
   );
+  for (const file of corpus.badFiles) onNote?.(`left out: ${describeBad(file)}`);
   if (corpus.utterances.length === 0) throw new StillwaveError(`${options.path}: no utterances`);
   const sizes = { batchSize: 1, maxSeconds, seed, epoch: 0 };
-  const plan = planEpoch({ utterances: corpus.utterances as Utterance[] }, { ...sizes, shuffle: true }).slice(0, most);
+  const plan = planEpoch(corpus, { ...sizes, shuffle: true }).slice(0, most);
   const distances = new MapDistances(config.layers, config.heads);
   const states: Float32Array[][] = Array.from({ length: config.layers }, () => []);
   let [done, samples, queries] = [0, 0, 0];
   try {
-    for await (const { batch } of prefetchBatches(plan, { onBadFile: "skip" })) {
+    for await (const { batch, bad } of prefetchBatches(plan, { onBadFile: "skip" })) {
+      for (const file of bad) onNote?.(`left out: ${describeBad(file)}`);
       if (batch.samples.length === 0) continue;
       const { maps, layers, validFrames } = await model.extract(batch.wave, { maps: true });
       const rows = spread(validFrames[0], each);
@@ -86,7 +90,8 @@ export async function measureMaps(model: Model, options: MeasureOptions): Promis
       for (const [i, layer] of layers.entries()) states[i].push(pickRows(layer, picked));
       samples += batch.samples[0];
       queries += rows.length;
-      onProgress?.(++done, plan.length);
+      done++;
+      onProgress?.(done, plan.length);
     }
   } finally {
     await closeDecodingThreads();
