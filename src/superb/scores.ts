@@ -116,7 +116,8 @@ export function scoreTasks(results: TaskResults): BenchmarkScores {
   };
 }
 
-function progress(name: Metric, value: number): number {
+/** How far a result is on the way from the filterbank baseline (0) to the best model (1). */
+export function progress(name: Metric, value: number): number {
   const { fbank, sota } = METRICS[name];
   return (value - fbank) / (sota - fbank);
 }
