@@ -76,6 +76,14 @@ const PARSERS: Readonly<Record<string, (text: string) => unknown>> = {
 
 export const generalFlags = (command: Command): void => addFlags(command, Object.entries(GENERAL), "");
 
+/** Those general flags that give these settings. */
+export const flagsFor = (command: Command, paths: readonly string[]): void =>
+  addFlags(
+    command,
+    Object.entries(GENERAL).filter(([, path]) => paths.includes(path)),
+    "",
+  );
+
 export const ownFlags = (command: Command, { settings, labelColumns }: Task): void => {
   const own = Object.entries(OWN).filter(([, path]) => isAmong(path, settings));
   addFlags(command, own, labelColumns ? ` (default: ${labelColumns})` : "");

@@ -28,7 +28,8 @@ export async function followEvaluation(
   return ended;
 }
 
-function viewOn(output: Output) {
+/** What shows the events of one evaluation to people. */
+export function viewOn(output: Output) {
   let progress: Progress | undefined;
   let isTesting = false;
   const close = () => {
