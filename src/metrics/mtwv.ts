@@ -1,7 +1,6 @@
 // Maximum term weighted value of query-by-example search (Rodriguez-Fuentes and Penagarikano, MediaEval 2013).
 // Ours because the evaluation's own definition decides to the last digit: equal to NIST's F4DE.
 import { StillwaveError, UsageError } from "../errors.ts";
-import { type BootstrapOptions, type Interval, percentileInterval } from "./bootstrap.ts";
 
 /** One query against one document. */
 export interface SearchTrial {
@@ -48,27 +47,29 @@ export function maximumTermWeightedValue(
   weights: TermWeights,
   totals: SearchTotals = {},
 ): MaximumTermWeightedValue {
-  const ranked = rank(trials, betaOf(weights), totals);
+  const ranked = rank(trials, falseAlarmWeight(weights), totals);
   return { ...best(ranked, undefined), queries: ranked.counts.length };
 }
 
-/**
- * Percentile interval of the value, queries drawn with replacement.
- * @throws as maximumTermWeightedValue
- */
-export function termWeightedValueInterval(
-  trials: readonly SearchTrial[],
-  weights: TermWeights,
-  { queries, documents, ...options }: BootstrapOptions & SearchTotals,
-): Interval {
-  const ranked = rank(trials, betaOf(weights), { queries, documents });
+/** Queries as what an interval is drawn from. */
+export interface DrawnQueries {
+  readonly count: number;
+  /** The value of the queries with these indices, each as often as it is there. */
+  mtwvOf(picked: ArrayLike<number>): number;
+}
+
+/** @throws as maximumTermWeightedValue */
+export function drawnQueries(trials: readonly SearchTrial[], weights: TermWeights): DrawnQueries {
+  const ranked = rank(trials, falseAlarmWeight(weights), {});
   const drawn = new Int32Array(ranked.counts.length);
-  const value = (picked: ArrayLike<number>) => {
-    drawn.fill(0);
-    for (let i = 0; i < picked.length; i++) drawn[picked[i]]++;
-    return best(ranked, drawn).mtwv;
+  return {
+    count: ranked.counts.length,
+    mtwvOf(picked) {
+      drawn.fill(0);
+      for (let i = 0; i < picked.length; i++) drawn[picked[i]]++;
+      return best(ranked, drawn).mtwv;
+    },
   };
-  return percentileInterval(ranked.counts.length, value, options);
 }
 
 /** Mean miss and false alarm rates over queries, each between 0 and 1, at a threshold. */
@@ -111,7 +112,8 @@ interface Ranked {
   readonly queries: number;
 }
 
-function betaOf({ missCost, falseAlarmCost, targetPrior }: TermWeights): number {
+/** How much a false alarm rate weighs against a miss rate: beta. */
+export function falseAlarmWeight({ missCost, falseAlarmCost, targetPrior }: TermWeights): number {
   if (!(missCost > 0 && falseAlarmCost >= 0 && targetPrior > 0 && targetPrior < 1)) {
     const given = JSON.stringify({ missCost, falseAlarmCost, targetPrior });
     throw new UsageError(`MTWV: weights ${given}; expected costs above 0 and a prior between 0 and 1`);

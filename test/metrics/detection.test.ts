@@ -10,10 +10,10 @@ import { bestAssignment } from "../../src/metrics/assignment.ts";
 import { diarizationErrorRate, diarizationErrors, type SpeakerTurn } from "../../src/metrics/der.ts";
 import { equalErrorRate } from "../../src/metrics/eer.ts";
 import {
+  drawnQueries,
   maximumTermWeightedValue,
   QUESST_WEIGHTS,
   termDetectionCurve,
-  termWeightedValueInterval,
 } from "../../src/metrics/mtwv.ts";
 import { scoreSlots, slotsOfTranscript } from "../../src/metrics/slots.ts";
 import { Random } from "../../src/random.ts";
@@ -236,12 +236,13 @@ describe("maximum term weighted value", () => {
     expect(() => maximumTermWeightedValue(all, weights, { queries: 1 })).toThrow("2 of the trials are in a document");
   });
 
-  test("the interval of the value is that of queries drawn again", () => {
+  test("queries that are drawn again count as often as they are drawn", () => {
     const all = [...trials("found", [9], [1, 2]), ...trials("lost", [0], [5, 6])];
-    const interval = termWeightedValueInterval(all, weights, { seed: 1, draws: 400 });
-    expect(interval.estimate).toBe(maximumTermWeightedValue(all, weights).mtwv);
-    // twice the lost one: everything claimed, 1 - 1; twice the found one: 1
-    expect([interval.low, interval.high]).toEqual([0, 1]);
+    const { count, mtwvOf } = drawnQueries(all, weights);
+    expect(count).toBe(2);
+    expect(mtwvOf([0, 1])).toBe(maximumTermWeightedValue(all, weights).mtwv);
+    // everything claimed: 1 - 1
+    expect([mtwvOf([0, 0]), mtwvOf([1, 1])]).toEqual([1, 0]);
   });
 
   test("the detection curve has the rates at every threshold", () => {

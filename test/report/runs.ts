@@ -150,7 +150,8 @@ type TaskName = keyof typeof UNIT;
 const UNIT = { pr: "phone", asr: "word", ks: null, sid: null, ic: null } as const;
 const NAME = { pr: "PER", asr: "WER", ks: "accuracy", sid: "accuracy", ic: "accuracy" } as const;
 
-export function metricOf(task: TaskName, rows: readonly Prediction[]): MetricValue {
+export function metricOf(of: EvaluationResult["task"], rows: readonly Prediction[]): MetricValue {
+  const task = of as TaskName;
   const unit = UNIT[task];
   const { low, high } = unit
     ? errorRateInterval(scoreErrors(rows, unit), { seed: 3, draws: 300 })

@@ -24,7 +24,7 @@ export function taskVerbs(group: Command, output: Output, finish: (code: number)
         "[recipe]",
         "recipe file with settings, or the name of one that comes with the package; flags win over it",
       );
-    generalFlags(command);
+    generalFlags(command, task);
     command
       .option("--set <key=value>", "a setting of the recipe (repeatable), e.g. training.steps=1000; flags win", collect)
       .option("--resume", "go on with the run in --out")
@@ -43,13 +43,15 @@ export function taskVerbs(group: Command, output: Output, finish: (code: number)
 async function run(name: TaskName, recipe: string | undefined, command: Command, output: Output): Promise<number> {
   const { set = [], resume = false, force = false, json = false }: Options = command.opts();
   const flags = givenFlags(command);
-  const missing = recipe === undefined ? missingFlag(flags, set) : undefined;
+  const facts = taskNamed(name);
+  const rootFrom = "rootFrom" in facts ? facts.rootFrom : undefined;
+  const missing = recipe === undefined ? missingFlag(flags, set, rootFrom) : undefined;
   if (missing !== undefined)
     command.error(`error: required option '${missing}' not specified`, {
       code: "commander.missingMandatoryOptionValue",
     });
   if (force && !resume) throw new UsageError("--force goes with --resume");
-  const settings = await readSettings(taskNamed(name), recipe, { set, flags });
+  const settings = await readSettings(facts, recipe, { set, flags });
   const { evaluate } = await import("../../library/evaluate.ts");
   const { runStoppable } = await import("../../training/signals.ts");
   const { followEvaluation } = await import("./follow.ts");

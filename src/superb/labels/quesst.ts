@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { openListed } from "../../data/corpus.ts";
-import type { OnBadFile, Utterance } from "../../data/index.ts";
+import type { OnBadFile } from "../../data/index.ts";
 import { numberedLines, readText, tokensOf } from "../../data/lines.ts";
 import { StillwaveError } from "../../errors.ts";
 import type { SearchCorpus, SearchQueries } from "./search.types.ts";
@@ -22,28 +22,32 @@ export const quesstRoot = (root: string): string | undefined =>
  * @throws StillwaveError with file and line for anything malformed or missing
  */
 export async function readQuesst(root: string, onBadFile: OnBadFile): Promise<SearchCorpus> {
-  const documents = await openList(root, DOCUMENTS, onBadFile);
+  const { utterances: documents, ...opened } = await openList(root, DOCUMENTS, onBadFile);
+  const [badFiles, notes] = [[...opened.badFiles], [...opened.warnings]];
   const split = async (name: "dev" | "eval"): Promise<SearchQueries> => {
     const list = `language_key_${name}.lst`;
-    const recordings = await openList(root, list, onBadFile);
+    const { utterances: recordings, badFiles: bad, warnings } = await openList(root, list, onBadFile);
+    badFiles.push(...bad);
+    notes.push(...warnings);
     return {
       recordings,
       source: list,
       ...(await readGroundTruth(join(root, SCORING, `groundtruth_quesst14_${name}`))),
     };
   };
-  return { root, documents, queries: { dev: await split("dev"), test: await split("eval") } };
+  const queries = { dev: await split("dev"), test: await split("eval") };
+  return { root, documents, queries, badFiles, notes };
 }
 
 const stemOf = (path: string) => basename(path, extname(path));
 
-async function openList(root: string, name: string, onBadFile: OnBadFile): Promise<readonly Utterance[]> {
+async function openList(root: string, name: string, onBadFile: OnBadFile) {
   const file = join(root, SCORING, name);
   const listed = parseLanguageKey(await readText(file, "language key"), file).map(({ path, place }) => {
     return { id: stemOf(path), path: join(root, path), place };
   });
   if (listed.length === 0) throw new StillwaveError(`${file}: no recording of the language ${LANGUAGE}`);
-  return (await openListed(root, listed, { onBadFile })).utterances;
+  return openListed(root, listed, { onBadFile });
 }
 
 /** Paths below the root of `<folder>/<path> <language>`: the first folder is dropped, and only English is kept. */

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { openCorpus } from "../../data/corpus.ts";
-import type { OnBadFile, Utterance } from "../../data/index.ts";
+import type { OnBadFile } from "../../data/index.ts";
 import { listSome, numberedLines, parseTable, readText, splitTabs } from "../../data/lines.ts";
 import { listManifest } from "../../data/list/manifest.ts";
 import { listOfSplit, splitLists } from "../../data/list/split-lists.ts";
@@ -39,11 +39,24 @@ const USUAL_NAMES: Readonly<Record<SearchSplit, readonly string[]>> = {
  * @throws StillwaveError naming what is missing, or with file and line for a name that is none
  */
 export async function readSearchLists(root: string, places: SearchPlaces, onBadFile: OnBadFile): Promise<SearchCorpus> {
-  const { utterances: documents } = await openCorpus({ path: places.documents }, { onBadFile });
-  const parts = new Map<SearchSplit, { readonly recordings: readonly Utterance[]; readonly source: string }>();
-  for (const split of SEARCH_SPLITS) parts.set(split, await openQueries(places.queries, split, onBadFile));
+  const { utterances: documents, ...opened } = await openCorpus({ path: places.documents }, { onBadFile });
+  const [badFiles, notes] = [[...opened.badFiles], [...opened.warnings]];
+  const parts = new Map<SearchSplit, Pick<SearchQueries, "recordings" | "source">>();
+  for (const split of SEARCH_SPLITS) {
+    const part = await openQueries(places.queries, split, onBadFile);
+    parts.set(split, part);
+    badFiles.push(...part.badFiles);
+    notes.push(...part.warnings);
+  }
   const recordings = SEARCH_SPLITS.flatMap((split) => parts.get(split)!.recordings);
-  const truth = parseTruth(await readText(places.truth, "truth"), places.truth, { queries: recordings, documents });
+  const known = { queries: recordings, documents };
+  const { truth, unknown } = parseTruth(
+    await readText(places.truth, "truth"),
+    places.truth,
+    known,
+    badFiles.length > 0,
+  );
+  if (unknown > 0) notes.push(`${places.truth}: ${unknown} rows name recordings that are left out`);
   const queriesOf = (split: SearchSplit): SearchQueries => {
     const part = parts.get(split)!;
     const own = part.recordings.flatMap(({ id }) => (truth.has(id) ? [[id, truth.get(id)!] as const] : []));
@@ -51,7 +64,7 @@ export async function readSearchLists(root: string, places: SearchPlaces, onBadF
       throw new StillwaveError(`${places.truth}: none of the ${split} queries of ${part.source} is in any document`);
     return { ...part, truth: new Map(own) };
   };
-  return { root, documents, queries: { dev: queriesOf("dev"), test: queriesOf("test") } };
+  return { root, documents, queries: { dev: queriesOf("dev"), test: queriesOf("test") }, badFiles, notes };
 }
 
 async function openQueries(path: string, split: SearchSplit, onBadFile: OnBadFile) {
@@ -69,10 +82,10 @@ async function openQueries(path: string, split: SearchSplit, onBadFile: OnBadFil
   const source = isList
     ? ({ kind: "manifest", path, splits: [name] } as const)
     : { path: listOfSplit(path, name) ?? join(path, name) };
-  const { utterances } = await openCorpus(source, { onBadFile });
+  const { utterances, badFiles, warnings } = await openCorpus(source, { onBadFile });
   // dev and test may call two recordings by one name
   const unique = isList ? utterances : utterances.map((one) => ({ ...one, id: `${split}/${one.id}` }));
-  return { recordings: unique, source: isList ? `${path}, ${name}` : source.path };
+  return { recordings: unique, source: isList ? `${path}, ${name}` : source.path, badFiles, warnings };
 }
 
 /** Recordings by id, and by what else they are called where that is one's alone. */
@@ -87,26 +100,32 @@ function namesOf(recordings: readonly { readonly id: string }[]): ReadonlyMap<st
   return names;
 }
 
-/** Ids of the documents that each query is in. */
+/**
+ * Ids of the documents that each query is in.
+ * @param isPartial recordings are left out: rows that name unknown ones are counted, instead of an error
+ */
 export function parseTruth(
   text: string,
   file: string,
   { queries, documents }: Readonly<Record<"queries" | "documents", readonly { readonly id: string }[]>>,
-): ReadonlyMap<string, ReadonlySet<string>> {
+  isPartial = false,
+): { readonly truth: ReadonlyMap<string, ReadonlySet<string>>; readonly unknown: number } {
   const lines = numberedLines(text);
   if (lines.length === 0) throw new StillwaveError(`${file}: the table of truth is empty`);
   const known = { query: namesOf(queries), document: namesOf(documents) };
   const truth = new Map<string, Set<string>>();
+  let unknown = 0;
   for (const row of parseTable(lines, file, splitTabs, ["query", "document"]).rows) {
     const [query, document] = (["query", "document"] as const).map((column) => {
       const name = (row.get(column) ?? "").trim().replace(/\.(wav|flac|ogg|opus|mp3)$/i, "");
       const id = known[column].get(name);
       if (id !== undefined) return id;
+      if (isPartial && !known[column].has(name)) return undefined;
       const why = known[column].has(name) ? `is the name of several ${column}s; give the whole id` : `is no ${column}`;
       throw new StillwaveError(`${file}:${row.number}: "${name}" ${why}`);
     });
-    const own = truth.get(query) ?? new Set<string>();
-    truth.set(query, own.add(document));
+    if (query === undefined || document === undefined) unknown++;
+    else truth.set(query, (truth.get(query) ?? new Set<string>()).add(document));
   }
-  return truth;
+  return { truth, unknown };
 }

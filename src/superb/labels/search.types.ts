@@ -1,5 +1,5 @@
 // Corpora for search: queries that are said alone, documents that hold some of them, and which hold which.
-import type { Utterance } from "../../data/index.ts";
+import type { BadFile, Utterance } from "../../data/index.ts";
 import type { SearchTotals } from "../../metrics/mtwv.ts";
 
 /** Queries that choose, and queries that are tested. */
@@ -20,4 +20,6 @@ export interface SearchCorpus {
   readonly root: string;
   readonly queries: Readonly<Record<SearchSplit, SearchQueries>>;
   readonly documents: readonly Utterance[];
+  readonly badFiles: readonly BadFile[];
+  readonly notes: readonly string[];
 }
