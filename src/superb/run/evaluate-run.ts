@@ -21,6 +21,7 @@ import { resolveTraining, type Training } from "../recipe/defaults.ts";
 import { type CheckedSettings, checkSettings } from "../recipe/read.ts";
 import { type TaskName, taskNamed } from "../tasks/index.ts";
 import { everySplit, perSplit } from "../tasks/splits.ts";
+import { partOf } from "../tasks/subset.ts";
 import { type Chosen, isSearch, type Task, type TaskData } from "../tasks/task.types.ts";
 import { Sampler } from "../training/sampler.ts";
 import type { EvaluationOptions, FoldOutcome, PreparedEvaluation, PreparedFold } from "./evaluation.types.ts";
@@ -67,7 +68,8 @@ async function* evaluateNoting(
     const described = describeCorpus(task.name, asked.data);
     if (described !== undefined) note(described);
     if (isSearch(task)) return yield* searchRun({ asked, force, signal, folder, task, note });
-    const folds = task.folds ? await task.folds(asked.data) : [await task.load(asked.data)];
+    const loaded = task.folds ? await task.folds(asked.data) : [await task.load(asked.data)];
+    const folds = loaded.map((fold) => partOf(fold, asked.data.most));
     for (const text of new Set(folds.flatMap(({ notes }) => notes))) note(text);
     const { device, threads } = asked.run;
     const { model, ...options } = asked.upstream;

@@ -20,13 +20,17 @@ interface Finished {
 }
 
 /** Where the service looks for what the reference's scripts call so (s3prl's submit.py); `$1` is what the pattern holds. */
-const PLACES: readonly (readonly [task: TaskName, pattern: RegExp, place: string])[] = [
+const PLACES: readonly (readonly [task: string, pattern: RegExp, place: string])[] = [
   ["pr", /^test-hyp\.ark$/, "pr_public/predict.ark"],
   ["asr", /^test-clean-noLM-hyp\.ark$/, "asr_public/predict.ark"],
   ["asr", /^test-clean-LM-hyp\.ark$/, "asr_lm_public/predict.ark"],
   ["ks", /^test_predict\.txt$/, "ks_public/predict.txt"],
   ["sid", /^test_predict\.txt$/, "sid_public/predict.txt"],
   ["ic", /^test_predict\.csv$/, "ic_public/predict.csv"],
+  ["er", /^test_fold(\d)_predict\.txt$/, "er_fold$1_public/predict.txt"],
+  ["sf", /^test-hyp\.ark$/, "sf_public/predict.ark"],
+  ["asv", /^test_predict\.txt$/, "sv_public/predict.txt"],
+  ["sd", /^(.*\.h5)$/, "sd_public/scoring/predictions/$1"],
 ];
 
 /**
