@@ -9,12 +9,7 @@ import { describe, expect, test } from "vitest";
 import { bestAssignment } from "../../src/metrics/assignment.ts";
 import { diarizationErrorRate, diarizationErrors, type SpeakerTurn } from "../../src/metrics/der.ts";
 import { equalErrorRate } from "../../src/metrics/eer.ts";
-import {
-  drawnQueries,
-  maximumTermWeightedValue,
-  QUESST_WEIGHTS,
-  termDetectionCurve,
-} from "../../src/metrics/mtwv.ts";
+import { drawnQueries, maximumTermWeightedValue, QUESST_WEIGHTS, termDetectionCurve } from "../../src/metrics/mtwv.ts";
 import { scoreSlots, slotsOfTranscript } from "../../src/metrics/slots.ts";
 import { Random } from "../../src/random.ts";
 

@@ -6,7 +6,7 @@ import { StillwaveError, UsageError, unknownName } from "../../errors.ts";
 import type { BenchmarkJob } from "../../library/evaluate-all.ts";
 import type { Override } from "../../recipe/source.ts";
 import { findCorpus, usualFolders } from "../../superb/corpora/find.ts";
-import { QUICK_SETTINGS, QUICK_TASKS } from "../../superb/recipe/quick.ts";
+import { QUICK_TASKS, quickSettings } from "../../superb/recipe/quick.ts";
 import { readSettings } from "../../superb/recipe/read.ts";
 import { TASKS, type TaskName, taskNamed } from "../../superb/tasks/index.ts";
 import { collect } from "../collect.ts";
@@ -102,7 +102,7 @@ async function run(command: Command, output: Output): Promise<number> {
       override("run.outDir", join(folder, task)),
       ...Object.entries(corpus.settings).map(([key, value]) => override(`data.${key}`, value)),
     ];
-    const set = [...(quick ? QUICK_SETTINGS(task) : []), ...settingsFor(task, options.set)];
+    const set = [...(quick ? quickSettings(task) : []), ...settingsFor(task, options.set)];
     jobs.push({
       task,
       corpus,

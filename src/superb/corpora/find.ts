@@ -67,7 +67,8 @@ export const usualFolders = (task: string): string[] => [task, ...(corporaOf(tas
 export function findCorpus(task: string, dataRoot: string): FoundCorpus | undefined {
   for (const name of usualFolders(task)) {
     const found = recognise(task, normalize(join(dataRoot, name)));
-    if (found) return found;
+    // in the root itself only what cannot be anything else
+    if (found && (name !== "." || found.isBenchmark)) return found;
   }
   return undefined;
 }

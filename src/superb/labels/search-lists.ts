@@ -17,6 +17,7 @@ export interface SearchPlaces {
   readonly truth: string;
 }
 
+const PLURALS = { query: "queries", document: "documents" } as const;
 /** Names that a corpus of three parts gives them. */
 const LIST_ENDINGS = ["", ".tsv", ".csv", ".jsonl"];
 
@@ -121,7 +122,9 @@ export function parseTruth(
       const id = known[column].get(name);
       if (id !== undefined) return id;
       if (isPartial && !known[column].has(name)) return undefined;
-      const why = known[column].has(name) ? `is the name of several ${column}s; give the whole id` : `is no ${column}`;
+      const why = known[column].has(name)
+        ? `is the name of several ${PLURALS[column]}; give the whole id`
+        : `is no ${column}`;
       throw new StillwaveError(`${file}:${row.number}: "${name}" ${why}`);
     });
     if (query === undefined || document === undefined) unknown++;

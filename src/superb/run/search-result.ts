@@ -11,7 +11,7 @@ import { ABSENT_SCORE, formatScore, scoresOf } from "../search/scoring.ts";
 import { factsOf } from "../tasks/splits.ts";
 import { EVALUATION_FILES } from "./record.ts";
 import type { EvaluationResult } from "./result.ts";
-import type { PreparedSearch } from "./search-run.ts";
+import type { PreparedSearch } from "./search-run.types.ts";
 
 export interface Searched {
   /** That was best on dev. */

@@ -16,33 +16,12 @@ import type { CheckedSettings } from "../recipe/read.ts";
 import { momentsOf, search } from "../search/search.ts";
 import type { SearchResult } from "../search/search.types.ts";
 import type { FrameMoments } from "../search/standardise.ts";
-import type { TaskName } from "../tasks/index.ts";
-import type { SearchTask } from "../tasks/task.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
-import { type EvaluationFolder, recordEvaluation } from "./record.ts";
+import { recordEvaluation } from "./record.ts";
 import { finishedResult } from "./result.ts";
 import { finishSearch, type Searched, searchTrials } from "./search-result.ts";
+import type { Kind, PreparedSearch, SearchParts } from "./search-run.types.ts";
 
-export interface SearchParts {
-  readonly asked: CheckedSettings;
-  readonly force: boolean;
-  readonly signal: AbortSignal | undefined;
-  readonly folder: EvaluationFolder;
-  readonly task: SearchTask & { readonly name: TaskName };
-  readonly note: (text: string) => void;
-}
-
-export interface PreparedSearch extends SearchParts {
-  readonly corpus: SearchCorpus;
-  readonly fingerprint: string;
-  readonly upstream: Upstream;
-  readonly source: FeatureSource;
-  /** Ids of recordings that can be searched, and searched in. */
-  readonly usable: Readonly<Record<Kind, readonly string[]>>;
-  readonly featureSeconds: number;
-}
-
-type Kind = SearchSplit | "documents";
 type Evaluation<Result = void> = AsyncGenerator<EvaluationEvent, Result, undefined>;
 
 /** Below this a document has no other place than the one where everything is found. */

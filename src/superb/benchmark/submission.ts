@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { UsageError } from "../../errors.ts";
 import { makeFolder, writeFileAtomic } from "../../files.ts";
 import type { Prediction } from "../../metrics/predictions.ts";
+import type { EvaluationResult } from "../run/result.ts";
 import { TASKS, type TaskName } from "../tasks/index.ts";
-import type { EvaluationResult } from "./result.ts";
 
 export interface SubmittedFile {
   readonly task: TaskName;
