@@ -40,6 +40,19 @@ export const ROWS: readonly Row[] = [
     set: ["student.reuse=official"],
     seeds: [0, 1],
   },
+  {
+    id: "distilhubert",
+    title: "shallow, DistilHuBERT's kind: 2 layers, L1 and cosine of layers 2, 4 and 6",
+    set: [
+      "student.layers=2",
+      "student.attentionFrom=none",
+      "student.dim=156",
+      "student.ffnDim=648",
+      "masking.probability=0",
+      "objectives=[{kind: cosine, teacherLayers: [1, 3, 5], studentLayers: last}]",
+    ],
+    seeds: [0, 1],
+  },
   { id: "unmasked", title: "exact reuse, no masking", set: ["masking.probability=0"], seeds: [0] },
   {
     id: "every-3",
@@ -59,6 +72,18 @@ export const ROWS: readonly Row[] = [
     set: ["student.attentionFrom=none", "student.dim=108", "student.ffnDim=278"],
     seeds: [0],
   },
+  {
+    id: "gram",
+    title: "exact reuse, frames' relations (Gram matrices)",
+    set: ["objectives=[{kind: gram}]"],
+    seeds: [0],
+  },
+  {
+    id: "layers-gram",
+    title: "exact reuse, layers and frames' relations",
+    set: ["objectives=[{kind: layers, weight: 1}, {kind: gram, weight: 1}]"],
+    seeds: [0],
+  },
 ];
 
 /** What a pair of rows answers; a row is better where its error rate is lower. */
@@ -67,6 +92,9 @@ export const QUESTIONS: readonly { readonly a: string; readonly b: string; reado
   { a: "exact", b: "none-equal-macs", asks: "At equal computation?" },
   { a: "exact", b: "official", asks: "Is exact reuse better than the released code's?" },
   { a: "exact", b: "unmasked", asks: "Does masking distillation gain anything?" },
+  { a: "exact", b: "distilhubert", asks: "Are deep and thin students better than shallow ones?" },
+  { a: "exact", b: "gram", asks: "Are frames' relations a better target than layers?" },
+  { a: "layers-gram", b: "exact", asks: "And both together?" },
   { a: "exact", b: "every-3", asks: "Does a map serve three layers as well as two?" },
   { a: "exact", b: "upper", asks: "Is it enough to reuse in the upper half?" },
   { a: "exact", b: "front", asks: "A front end of one's own, or the teacher's and narrower layers?" },
