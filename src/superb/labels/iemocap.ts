@@ -15,7 +15,7 @@ export const EMOTIONS = ["neu", "hap", "ang", "sad"] as const;
 /** Labels of the corpus that count as another. */
 const COUNTED_AS: Readonly<Record<string, string>> = { exc: "hap" };
 
-const slots: readonly Slot[] = [{ name: "emotion", values: EMOTIONS }];
+const SLOTS: readonly Slot[] = [{ name: "emotion", values: EMOTIONS }];
 const SESSION = /^Session(\d+)$/;
 
 /** Folders `Session1`, `Session2`, ... below `folder`, by their numbers. */
@@ -51,7 +51,7 @@ export async function readIemocap(root: string, splitFiles: string | undefined):
     throw new StillwaveError(
       `${root}: no turns in ${listSome(empty, 5)}; expected SessionN/dialog/EmoEvaluation/<dialog>.txt and SessionN/sentences/wav/<dialog>/<turn>.wav`,
     );
-  const corpus = drawnFolds(groups, slots, root);
+  const corpus = drawnFolds(groups, SLOTS, root);
   return { ...corpus, notes: [...notes, ...corpus.notes] };
 }
 
@@ -141,7 +141,7 @@ async function readOfficial(root: string, meta: string): Promise<FoldedCorpus> {
     throw new StillwaveError(
       `${root}: ${missing.length} recordings of the split files in ${meta} are not there: ${listSome(missing, 5)}`,
     );
-  return { slots, folds, notes: [] };
+  return { slots: SLOTS, folds, notes: [] };
 }
 
 async function readList(file: string) {
