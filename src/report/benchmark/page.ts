@@ -77,7 +77,7 @@ function standInsOf(runs: readonly BenchmarkRun[]): Set<keyof TaskResults> {
   return new Set(
     others.flatMap(({ evaluation: { result } }) => {
       const { metric, otherMetrics = [] } = TASKS[result.task];
-      return [metric, ...otherMetrics].map(({ score }) => score);
+      return [metric, ...otherMetrics].flatMap(({ score }) => score ?? []);
     }),
   );
 }

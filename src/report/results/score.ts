@@ -74,7 +74,7 @@ function scoreUpstream(runs: readonly Evaluation[]): ScoredUpstream {
     // scores are made of the benchmark's number: of the whole evaluation where this is a part, and as a fraction
     const headline = result.search ? (result.search.whole?.value ?? result.metric.value) / 100 : result.metric.value;
     return [{ metric: metric.score, value: headline }, ...others].flatMap(({ metric, value }) =>
-      value === undefined ? [] : [{ metric, value, from: folder, protocol: result.protocol }],
+      metric === undefined || value === undefined ? [] : [{ metric, value, from: folder, protocol: result.protocol }],
     );
   });
   const results: TaskResults = Object.fromEntries(scored.map(({ metric, value }) => [metric, value]));

@@ -50,7 +50,8 @@ const data = z.strictObject({
   documents: open(text, "documents: a folder, or a list"),
   truth: open(text, "table with columns query and document: which query is in which document"),
   most: open(most, "utterances of a split that are taken at most, drawn by their ids"),
-  splitFile: open(text, "VoxCeleb1's official split file"),
+  splitFile: open(text, "official split file (VoxCeleb1), or folder of them (IEMOCAP's meta_data)"),
+  fold: open(text, "one fold alone (default: all; the result is their mean)"),
   onBadFile: z.enum(["stop", "skip"]).default("stop").describe("stop, or skip and list"),
 });
 
@@ -139,18 +140,10 @@ export const OF_TRAINING: readonly string[] = ["training", "head"];
 
 /** Settings (by path, or by what it begins with) that a task has only if it lists them. */
 export const OWN_SETTINGS: readonly string[] = [
-  ...[
-    "splits",
-    "lexicon",
-    "phones",
-    "stress",
-    "labelColumns",
-    "testRoot",
-    "splitFile",
-    "queries",
-    "documents",
-    "truth",
-  ].map((key) => `data.${key}`),
+  ...["splits", "lexicon", "phones", "stress", "labelColumns", "testRoot", "splitFile", "fold"].map(
+    (key) => `data.${key}`,
+  ),
+  ...["queries", "documents", "truth"].map((key) => `data.${key}`),
   "head.hidden",
   "head.stack",
   "decoding",

@@ -1,6 +1,7 @@
 // The tasks by name. A new one is a file beside these and a line here.
 import { unknownName } from "../../errors.ts";
 import { asr } from "./asr.ts";
+import { er } from "./er.ts";
 import { ic } from "./ic.ts";
 import { ks } from "./ks.ts";
 import { pr } from "./pr.ts";
@@ -8,7 +9,7 @@ import { qbe } from "./qbe.ts";
 import { sid } from "./sid.ts";
 import type { SearchTask, Task } from "./task.types.ts";
 
-const tasks = { pr, asr, ks, sid, ic, qbe };
+const tasks = { pr, asr, ks, sid, ic, er, qbe };
 
 export type TaskName = keyof typeof tasks;
 
