@@ -5,10 +5,11 @@ import { er } from "./er.ts";
 import { ic } from "./ic.ts";
 import { ks } from "./ks.ts";
 import { pr } from "./pr.ts";
+import { sf } from "./sf.ts";
 import { sid } from "./sid.ts";
 import type { Task } from "./task.types.ts";
 
-const tasks = { pr, asr, ks, sid, ic, er };
+const tasks = { pr, asr, ks, sid, ic, er, sf };
 
 export type TaskName = keyof typeof tasks;
 
