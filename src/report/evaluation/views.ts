@@ -6,6 +6,7 @@ import type { Evaluation } from "../results/read.ts";
 import { classConfusions, tokenConfusions } from "./confusion.ts";
 import { answerFacts, decodingTable, errorTable } from "./errors.ts";
 import { detectionChart, queryCards, searchFacts } from "./search.ts";
+import { slotTable, worstSlots } from "./slots.ts";
 import { worstCards, wrongCards } from "./utterances.ts";
 
 interface View {
@@ -35,6 +36,14 @@ export function viewOf(scoring: Scoring, evaluation: Evaluation): View {
     return {
       answers: section("errors", "Search", [searchFacts(evaluation, scoring.report), detectionChart(scoring.report)]),
       details: [section("worst", "Best and worst queries", content)],
+      plays,
+    };
+  }
+  if (scoring.kind === "slots") {
+    const { content, plays } = worstSlots(evaluation, scoring.report);
+    return {
+      answers: section("errors", "Slots", [slotTable(scoring.report), decodings]),
+      details: [section("worst", "Worst utterances", content)],
       plays,
     };
   }

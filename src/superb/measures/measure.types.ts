@@ -3,6 +3,7 @@ import type { AccuracyReport } from "../../metrics/accuracy.ts";
 import type { ErrorReport } from "../../metrics/error-rate.ts";
 import type { SearchTrial } from "../../metrics/mtwv.ts";
 import type { Prediction } from "../../metrics/predictions.ts";
+import type { SlotReport } from "../../metrics/slots.ts";
 
 /** A metric of a prediction file, in percent, with its bootstrap interval. */
 export interface MetricValue {
@@ -19,6 +20,7 @@ export interface MetricValue {
 export type Scoring =
   | { readonly kind: "errors"; readonly value: number; readonly report: ErrorReport }
   | { readonly kind: "accuracy"; readonly value: number; readonly report: AccuracyReport }
+  | { readonly kind: "slots"; readonly value: number; readonly report: SlotReport }
   | { readonly kind: "search"; readonly value: number; readonly report: SearchReport };
 
 /** Every query in every document, and the threshold at which the value is largest. */

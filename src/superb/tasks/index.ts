@@ -6,10 +6,11 @@ import { ic } from "./ic.ts";
 import { ks } from "./ks.ts";
 import { pr } from "./pr.ts";
 import { qbe } from "./qbe.ts";
+import { sf } from "./sf.ts";
 import { sid } from "./sid.ts";
 import type { SearchTask, Task } from "./task.types.ts";
 
-const tasks = { pr, asr, ks, sid, ic, er, qbe };
+const tasks = { pr, asr, ks, sid, ic, er, sf, qbe };
 
 export type TaskName = keyof typeof tasks;
 
