@@ -11,8 +11,8 @@ import { listManifest } from "../../data/list/manifest.ts";
 import { splitLists } from "../../data/list/split-lists.ts";
 import { type RecordingPart, sharing } from "../../data/recording.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
-import { SPLITS, type Split } from "../labels/classes.ts";
-import type { PerSplit, TaskUtterance } from "../labels/utterance.types.ts";
+import { type PerSplit, SPLITS, type Split } from "../labels/classes.ts";
+import type { TaskUtterance } from "../labels/utterance.types.ts";
 import type { DataSettings } from "../recipe/schema.ts";
 import type { SplitFacts, TaskData } from "./task.types.ts";
 
@@ -144,7 +144,7 @@ export function factsOf(utterances: readonly { readonly samples: number }[], sou
 }
 
 /** SHA-256 over everything a score depends on beside the audio's content. */
-function fingerprintOf({ utterances, trials }: Pick<TaskData, "utterances" | "trials">): string {
+export function fingerprintOf({ utterances, trials }: Pick<TaskData, "utterances" | "trials">): string {
   const hash = createHash("sha256");
   for (const split of SPLITS) {
     for (const { id, segment, samples, label, reference, randomCropSeconds } of utterances[split]) {
