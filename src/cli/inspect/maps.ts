@@ -1,13 +1,13 @@
 // stillwave maps: how alike the attention maps of a model's layers are on speech, and which reuse would lose least.
 import type { Command } from "commander";
-import type { LoadOptions } from "../checkpoint/index.ts";
-import type { MapsResult, ReuseChoice } from "../maps/measure.ts";
-import type { DeviceChoice } from "../runtime/device.ts";
-import { collect } from "./collect.ts";
-import { deviceOption, threadsOption } from "./flags.ts";
-import { countingNumber, positiveNumber, wholeNumber } from "./numbers.ts";
-import type { Output } from "./output.ts";
-import { formatTable } from "./table.ts";
+import type { LoadOptions } from "../../checkpoint/index.ts";
+import type { MapsResult, ReuseChoice } from "../../maps/measure.ts";
+import type { DeviceChoice } from "../../runtime/device.ts";
+import { collect } from "../collect.ts";
+import { deviceOption, threadsOption } from "../flags.ts";
+import { countingNumber, positiveNumber, wholeNumber } from "../numbers.ts";
+import type { Output } from "../output.ts";
+import { formatTable } from "../table.ts";
 
 interface Options extends Pick<LoadOptions, "part"> {
   readonly data: string;
@@ -61,11 +61,11 @@ export function mapsVerb(program: Command, output: Output, finish: (code: number
 }
 
 async function run(source: string, options: Options, output: Output): Promise<void> {
-  const { loadCheckpoint } = await import("../checkpoint/index.ts");
-  const { measureMaps } = await import("../maps/measure.ts");
-  const { createRuntime } = await import("../runtime/node/index.ts");
-  const { createModel } = await import("../upstream/model.ts");
-  const { printable, startProgress } = await import("../log/index.ts");
+  const { loadCheckpoint } = await import("../../checkpoint/index.ts");
+  const { measureMaps } = await import("../../maps/measure.ts");
+  const { createRuntime } = await import("../../runtime/node/index.ts");
+  const { createModel } = await import("../../upstream/model.ts");
+  const { printable, startProgress } = await import("../../log/index.ts");
   const {
     data: path,
     split: splits,
@@ -95,11 +95,11 @@ async function run(source: string, options: Options, output: Output): Promise<vo
     onNote: output.note,
   }).finally(() => progress?.finish());
   await model.dispose();
-  const { chosenReuse } = await import("../maps/choose.ts");
+  const { chosenReuse } = await import("../../maps/choose.ts");
   const chosen = chosenReuse(result, computing);
   if (out !== undefined) {
-    const { writeMapsPage } = await import("../report/maps/page.ts");
-    const { writeFileAtomic } = await import("../files.ts");
+    const { writeMapsPage } = await import("../../report/maps/page.ts");
+    const { writeFileAtomic } = await import("../../files.ts");
     await writeFileAtomic(out, writeMapsPage({ model: source, data: path, result, chosen }));
   }
   if (json) output.json({ model: source, ...result, chosen, page: out });
