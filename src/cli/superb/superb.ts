@@ -23,6 +23,7 @@ export function superbVerb(program: Command, output: Output, finish: (code: numb
     const { taskVerbs } = await import("./task.ts");
     const { compareVerb } = await import("./compare.ts");
     const { scoreVerb } = await import("./score.ts");
-    for (const verb of [taskVerbs, compareVerb, scoreVerb]) verb(group, output, finish);
+    const { makeVerb } = await import("./make.ts");
+    for (const verb of [taskVerbs, compareVerb, scoreVerb, makeVerb]) verb(group, output, finish);
   });
 }
