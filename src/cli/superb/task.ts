@@ -1,4 +1,4 @@
-// stillwave superb pr|asr|ks|sid|ic: one evaluation of one upstream.
+// stillwave superb pr|asr|ks|sid|ic|er|sf: one evaluation of one upstream.
 import type { Command } from "commander";
 import { UsageError } from "../../errors.ts";
 import { readSettings } from "../../superb/recipe/read.ts";
