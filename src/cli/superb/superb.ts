@@ -24,6 +24,7 @@ export function superbVerb(program: Command, output: Output, finish: (code: numb
     const { compareVerb } = await import("./compare.ts");
     const { scoreVerb } = await import("./score.ts");
     const { makeVerb } = await import("./make.ts");
-    for (const verb of [taskVerbs, compareVerb, scoreVerb, makeVerb]) verb(group, output, finish);
+    const { allVerb } = await import("./all.ts");
+    for (const verb of [taskVerbs, allVerb, compareVerb, scoreVerb, makeVerb]) verb(group, output, finish);
   });
 }

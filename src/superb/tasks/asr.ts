@@ -4,6 +4,7 @@ import { openAlphabet } from "../labels/alphabet.ts";
 import { characterText } from "../labels/vocabulary.ts";
 import type { DataSettings } from "../recipe/schema.ts";
 import { labelledSplits, listUtterances } from "./splits.ts";
+import { listed } from "./submission.ts";
 import type { Task } from "./task.types.ts";
 
 const SPECIAL = ["<s>", "<pad>", "</s>"];
@@ -39,6 +40,7 @@ const load = (data: DataSettings) =>
   });
 
 export const asr: Task = {
+  submission: listed("test-clean-noLM-hyp.ark"),
   title: "speech recognition",
   summary: "WER of a bidirectional LSTM head",
   example: "--upstream facebook/hubert-base-ls960 --data LibriSpeech --lm 4-gram.arpa.gz",
