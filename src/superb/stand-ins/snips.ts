@@ -6,7 +6,7 @@ import { listSome, readLines } from "../../data/lines.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
 import { makeFolder, writeFileAtomic } from "../../files.ts";
 import { Random } from "../../random.ts";
-import { NO_SLOT } from "../labels/slot-text.ts";
+import { NO_SLOT } from "../labels/slots/slot-text.ts";
 
 export interface SpokenSnipsOptions {
   /** Folder with the annotation: `train`, `valid` and `test` with columns u_id, utterance, slot-labels, intent. */
