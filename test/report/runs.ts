@@ -9,8 +9,9 @@ import { scoreErrors } from "../../src/metrics/error-rate.ts";
 import type { Prediction } from "../../src/metrics/predictions.ts";
 import { Random } from "../../src/random.ts";
 import type { Evaluation } from "../../src/report/results/read.ts";
-import { scorePredictions } from "../../src/report/results/rescore.ts";
-import type { DecodingResult, EvaluationResult, LearningRateResult, MetricValue } from "../../src/superb/run/result.ts";
+import { scorePredictions } from "../../src/superb/measures/index.ts";
+import type { MetricValue } from "../../src/superb/measures/measure.types.ts";
+import type { DecodingResult, EvaluationResult, LearningRateResult } from "../../src/superb/run/result.ts";
 
 const speechRoot = fileURLToPath(new URL("../../examples/speech", import.meta.url));
 
@@ -137,6 +138,7 @@ function predict(task: TaskName, split: "dev" | "test", { share = 0.15, seed = 1
 
 function classesOf(task: TaskName): string[] {
   if (task === "ks") return "yes no up down left right on off stop go _unknown_ _silence_".split(" ");
+  if (task === "er") return ["neu", "hap", "ang", "sad"];
   if (task === "sid") return Array.from({ length: 24 }, (_, i) => `id${10001 + i}`);
   const [actions, objects] = [
     ["activate", "deactivate", "increase", "decrease"],
@@ -146,8 +148,8 @@ function classesOf(task: TaskName): string[] {
 }
 
 type TaskName = keyof typeof UNIT;
-const UNIT = { pr: "phone", asr: "word", ks: null, sid: null, ic: null } as const;
-const NAME = { pr: "PER", asr: "WER", ks: "accuracy", sid: "accuracy", ic: "accuracy" } as const;
+const UNIT = { pr: "phone", asr: "word", ks: null, sid: null, ic: null, er: null } as const;
+const NAME = { pr: "PER", asr: "WER", ks: "accuracy", sid: "accuracy", ic: "accuracy", er: "accuracy" } as const;
 
 export function metricOf(task: TaskName, rows: readonly Prediction[]): MetricValue {
   const unit = UNIT[task];
@@ -201,7 +203,9 @@ export function madeRun(task: TaskName, options: RunOptions = {}): Evaluation {
     (_, i) => Math.exp(-(((i - 0.7 * layers) / (0.22 * layers)) ** 2) / 2) + 0.06,
   );
   const total = raw.reduce((a, b) => a + b, 0);
-  const decodings: DecodingResult[] = isCtc ? [{ name: "greedy", metric, predictions: "predictions/test.jsonl" }] : [];
+  const decodings: DecodingResult[] = isCtc
+    ? [{ name: "greedy", metric, otherMetrics: [], predictions: "predictions/test.jsonl" }]
+    : [];
   const seconds = (rows: readonly Prediction[]) => rows.length * 3.1;
   const result: EvaluationResult = {
     format: 1,
@@ -226,6 +230,9 @@ export function madeRun(task: TaskName, options: RunOptions = {}): Evaluation {
     protocol: "fixed",
     options: { seed: options.seed ?? 1, batch: 16, accumulate: 2, clip: 1, warmup: 0, normalize: false, lm: null },
     metric,
+    otherMetrics: [],
+    choices: [],
+    folds: [],
     dev: devValue,
     decodings,
     unit: UNIT[task],
@@ -259,6 +266,7 @@ export async function writeRun(
   const decodings = further.map(({ name, rows }, i) => ({
     name,
     metric: metricOf(run.result.task, rows),
+    otherMetrics: [],
     predictions: `predictions/test-${i + 1}.jsonl`,
   }));
   const result = { ...run.result, decodings: [...run.result.decodings, ...decodings] };
