@@ -10,6 +10,7 @@ import { extractVerb } from "./extract.ts";
 import { reportFailure } from "./failure.ts";
 import { inspectVerb } from "./inspect/inspect.ts";
 import { type Output, processOutput } from "./output.ts";
+import { pretrainVerb } from "./pretrain/pretrain.ts";
 import { reportVerb } from "./report.ts";
 import { superbVerb } from "./superb/superb.ts";
 import { transcribeVerb } from "./transcribe.ts";
@@ -40,6 +41,7 @@ export type Verb = (program: Command, output: Output, finish: (code: number) => 
 
 const VERBS: readonly Verb[] = [
   distillVerb,
+  pretrainVerb,
   inspectVerb,
   verifyVerb,
   convertVerb,

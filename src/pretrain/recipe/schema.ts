@@ -135,10 +135,13 @@ export const pretrainSchema = objectOf({
     .describe("Phones to judge the units by; null: none"),
   optimizer: distillation.optimizer,
   data: distillation.data,
-  run: distillation.run.omit({ epochs: true, steps: true }).extend({
-    outDir: path.default("runs/pretrain"),
-    seed: distillation.run.shape.seed.describe("Masks, dropout, mixing and k-means"),
-  }),
+  run: distillation.run
+    .omit({ epochs: true, steps: true })
+    .extend({
+      outDir: path.default("runs/pretrain"),
+      seed: distillation.run.shape.seed.describe("Masks, dropout, mixing and k-means"),
+    })
+    .prefault({}),
 }).meta({ title: "Stillwave pre-training recipe" });
 
 /** A recipe whose shape is right but whose shorthands still stand. */
