@@ -9,6 +9,7 @@ import { withNotes } from "../../training/notes.ts";
 import { withGain } from "../../upstream/gain.ts";
 import { openUpstream } from "../../upstream/open.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
+import { describeCorpus } from "../corpora/find.ts";
 import type { FeatureSource } from "../features/features.types.ts";
 import { openFeatures } from "../features/open.ts";
 import type { HeadConfig } from "../heads/config.ts";
@@ -18,15 +19,17 @@ import { createDecoding, decodingReading } from "../objectives/decoding.ts";
 import { createObjective } from "../objectives/index.ts";
 import { resolveTraining, type Training } from "../recipe/defaults.ts";
 import { type CheckedSettings, checkSettings } from "../recipe/read.ts";
-import { taskNamed } from "../tasks/index.ts";
+import { type TaskName, taskNamed } from "../tasks/index.ts";
 import { everySplit, perSplit } from "../tasks/splits.ts";
-import type { Chosen, TaskData } from "../tasks/task.types.ts";
+import { partOf } from "../tasks/subset.ts";
+import { type Chosen, isSearch, type Task, type TaskData } from "../tasks/task.types.ts";
 import { Sampler } from "../training/sampler.ts";
 import type { EvaluationOptions, FoldOutcome, PreparedEvaluation, PreparedFold } from "./evaluation.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
 import { finishRun, testFold } from "./finish.ts";
 import { type EvaluationFolder, openEvaluationFolder, recordEvaluation } from "./record.ts";
 import { finishedResult } from "./result.ts";
+import { searchRun } from "./search-run.ts";
 import { sweep } from "./sweep.ts";
 
 interface Opened {
@@ -34,7 +37,7 @@ interface Opened {
   readonly force: boolean;
   readonly signal: AbortSignal | undefined;
   readonly folder: EvaluationFolder;
-  readonly task: ReturnType<typeof taskNamed>;
+  readonly task: Task & { readonly name: TaskName };
   /** At least one. */
   readonly folds: readonly TaskData[];
   readonly upstream: Upstream;
@@ -62,7 +65,11 @@ async function* evaluateNoting(
   let upstream: Upstream | undefined;
   try {
     folder.notes.forEach(note);
-    const folds = task.folds ? await task.folds(asked.data) : [await task.load(asked.data)];
+    const described = describeCorpus(task.name, asked.data);
+    if (described !== undefined) note(described);
+    if (isSearch(task)) return yield* searchRun({ asked, force, signal, folder, task, note });
+    const loaded = task.folds ? await task.folds(asked.data) : [await task.load(asked.data)];
+    const folds = loaded.map((fold) => partOf(fold, asked.data.most));
     for (const text of new Set(folds.flatMap(({ notes }) => notes))) note(text);
     const { device, threads } = asked.run;
     const { model, ...options } = asked.upstream;
@@ -83,10 +90,12 @@ async function* evaluateWith(opened: Opened): Evaluation {
   const [{ badFiles, objective: spec, root }] = folds;
   const [bad] = badFiles;
   if (bad) note(`${badFiles.length} bad files left out, first ${bad.path}: ${bad.reason}`);
-  const objective = createObjective(spec);
+  const { decoder = "ctc", ...search } = asked.decoding ?? {};
+  const objective = createObjective(spec, decoder);
   const settings = trainingOf(opened);
   const config = task.head(objective.outputs, asked.head);
-  const decodings = spec.kind === "ctc" && asked.decoding ? [await createDecoding(spec, asked.decoding, note)] : [];
+  const isSearched = decoder !== "ctc" || Object.values(search).some((value) => value !== undefined);
+  const decodings = spec.kind === "ctc" && isSearched ? [await createDecoding(spec, search, note)] : [];
   const fingerprint = folds.map((fold) => fold.fingerprint).join(" ");
   const identity = identityOf(opened, { settings, head: config, fingerprint });
   for (const text of await recordEvaluation(folder, task.name, identity, force)) note(text);
@@ -196,8 +205,8 @@ function samplerOf(
 const trainingOf = (opened: Opened): Training =>
   // folds differ little in length; the first decides for all
   resolveTraining(opened.task.recipe, opened.asked.training, (batchSize, accumulate) => {
-    const { batchesPerEpoch } = samplerOf(opened, opened.folds[0].utterances.train, { batchSize, seed: 0 });
-    return batchesPerEpoch / accumulate;
+    const { batchesPerPass } = samplerOf(opened, opened.folds[0].utterances.train, { batchSize, seed: 0 });
+    return batchesPerPass / accumulate;
   });
 
 /** Everything that the numbers of a run depend on. */

@@ -3,9 +3,13 @@ import { StillwaveError } from "../../errors.ts";
 import { characterLabels, characterText, characterVocabulary } from "../labels/vocabulary.ts";
 import type { DataSettings } from "../recipe/schema.ts";
 import { labelledSplits, listUtterances } from "./splits.ts";
+import { listed } from "./submission.ts";
 import type { Task } from "./task.types.ts";
 
 const SPECIAL = ["<s>", "<pad>", "</s>"];
+const SEARCH = ["beam", "tokenBeam", "threshold", "lm", "lexicon", "lmWeight", "wordScore"].map(
+  (key) => `decoding.${key}`,
+);
 
 const load = (data: DataSettings) =>
   labelledSplits(data, async (utterances) => {
@@ -30,12 +34,13 @@ const load = (data: DataSettings) =>
   });
 
 export const asr: Task = {
+  submission: listed("test-clean-noLM-hyp.ark"),
   title: "speech recognition",
   summary: "WER of a bidirectional LSTM head",
   example: "--upstream facebook/hubert-base-ls960 --data LibriSpeech --lm 4-gram.arpa.gz",
   metric: { name: "WER", score: "wer", isHigherBetter: false },
   unit: "word",
-  settings: ["data.splits", "head.hidden", "head.stack", "training.specAugment", "decoding"],
+  settings: ["data.splits", "head.hidden", "head.stack", "training.specAugment", ...SEARCH],
   recipe: {
     learningRates: [1e-4],
     updates: 200_000,

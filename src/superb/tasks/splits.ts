@@ -144,7 +144,7 @@ export function factsOf(utterances: readonly { readonly samples: number }[], sou
 }
 
 /** SHA-256 over everything a score depends on beside the audio's content. */
-function fingerprintOf({ utterances, trials }: Pick<TaskData, "utterances" | "trials">): string {
+export function fingerprintOf({ utterances, trials }: Pick<TaskData, "utterances" | "trials">): string {
   const hash = createHash("sha256");
   for (const split of SPLITS) {
     for (const { id, segment, samples, label, reference, randomCropSeconds } of utterances[split]) {

@@ -3,9 +3,15 @@ import { describe, expect, test } from "vitest";
 import { defaultOutDir, resolveTraining, SWEEP } from "../../../src/superb/recipe/defaults.ts";
 import type { TrainingSettings } from "../../../src/superb/recipe/schema.ts";
 import { TASKS, taskNamed } from "../../../src/superb/tasks/index.ts";
+import { isSearch } from "../../../src/superb/tasks/task.types.ts";
 
-const resolve = (task: string, given: TrainingSettings = {}, updates = 100) =>
-  resolveTraining(taskNamed(task).recipe, given, () => updates);
+const trained = Object.entries(TASKS).flatMap(([name, task]) => (isSearch(task) ? [] : [[name, task] as const]));
+
+function resolve(name: string, given: TrainingSettings = {}, updates = 100) {
+  const task = taskNamed(name);
+  if (isSearch(task)) throw new Error(`${name} trains nothing`);
+  return resolveTraining(task.recipe, given, () => updates);
+}
 
 describe("the benchmark's recipes", () => {
   // s3prl 0.4.18, its downstream/*/config.yaml: rate, updates, batch, accumulation, clip, updates between evaluations
@@ -16,6 +22,7 @@ describe("the benchmark's recipes", () => {
     ["sid", [1e-1, 1e-2, 1e-3, 1e-4], 200_000, 8, 4, 1, 5000, "shuffled", false],
     ["ic", [1e-4], 200_000, 32, 1, 1, 5000, "shuffled", false],
     ["er", [1e-4], 30_000, 4, 8, 1, 1000, "shuffled", false],
+    ["sf", [1e-4], 200_000, 32, 1, 1, 2000, "windows", true],
   ] as const)("%s", (name, learningRates, steps, batchSize, accumulate, clip, evaluateEvery, batching, specAugment) => {
     expect(resolve(name, { protocol: "superb" })).toEqual({
       protocol: "superb",
@@ -36,7 +43,7 @@ describe("the benchmark's recipes", () => {
   });
 
   test("heads have the recipes' widths", () => {
-    const heads = Object.fromEntries(Object.entries(TASKS).map(([name, task]) => [name, task.head(99, {})]));
+    const heads = Object.fromEntries(trained.map(([name, task]) => [name, task.head(99, {})]));
     const utterance = { kind: "utterance", projection: 256, outputs: 99, normalizeStates: false };
     const lstm = { hidden: 1024, lstmLayers: 2, dropout: 0.2, stack: 1 };
     expect(heads).toEqual({
@@ -46,6 +53,7 @@ describe("the benchmark's recipes", () => {
       sid: utterance,
       ic: utterance,
       er: utterance,
+      sf: { kind: "bilstm", projection: 1024, outputs: 99, normalizeStates: false, ...lstm },
     });
     expect(taskNamed("asr").head(9, { projection: 64, hidden: 32, stack: 2, normalizeStates: true })).toMatchObject({
       projection: 64,
@@ -62,8 +70,16 @@ describe("the benchmark's recipes", () => {
   });
 
   test("warm-ups are the authors'", () => {
-    const warmups = Object.keys(TASKS).map((name) => [name, resolve(name, { schedule: "warmup" }).warmup]);
-    expect(Object.fromEntries(warmups)).toEqual({ pr: 1400, asr: 1400, ks: 1400, sid: 5000, ic: 1000, er: 1400 });
+    const warmups = trained.map(([name]) => [name, resolve(name, { schedule: "warmup" }).warmup]);
+    expect(Object.fromEntries(warmups)).toEqual({
+      pr: 1400,
+      asr: 1400,
+      ks: 1400,
+      sid: 5000,
+      ic: 1000,
+      er: 1400,
+      sf: 1400,
+    });
     expect(resolve("pr", { schedule: "warmup", steps: 95 }).warmup).toBe(9);
     expect(resolve("pr", { schedule: "warmup", steps: 95, warmup: 50 }).warmup).toBe(50);
   });
@@ -105,5 +121,5 @@ test.each([
 });
 
 test("a task that is none is refused with those there are", () => {
-  for (const name of ["xx", "toString", ""]) expect(() => taskNamed(name)).toThrow(`unknown task "${name}"; valid: pr, asr, ks, sid, ic, er`); // biome-ignore format: one line
+  for (const name of ["xx", "toString", ""]) expect(() => taskNamed(name)).toThrow(`unknown task "${name}"; valid: pr, asr, ks, sid, ic, er, sf`); // biome-ignore format: one line
 });
