@@ -110,7 +110,7 @@ async function* iteration(parts: Iterating, number: number): Run<IterationSummar
   const training = trainingRun(
     {
       recipe: iterationRecipe(recipe, number, folder),
-      prepare: work.prepare(number, made),
+      prepare: work.prepare(made),
       resume: existsSync(join(folder, RECORD_NAME)),
       force,
       signal,

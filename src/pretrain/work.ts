@@ -4,20 +4,19 @@ import { loadModel, writeModelFolder } from "../checkpoint/index.ts";
 import { type Corpus, closeDecodingThreads } from "../data/index.ts";
 import { createLearner } from "../distill/learner/create.ts";
 import type { FrameUnits } from "../distill/learner/labels.ts";
+import type { Learner } from "../distill/learner/learner.ts";
 import { unitsObjective } from "../distill/objectives/units.ts";
 import { modelParameters, openRunSpeech, type Prepare } from "../distill/prepare.ts";
 import { DISTILL_FILES } from "../distill/record.ts";
 import { openNamed } from "../distill/speech.ts";
-import type { Parameters } from "../graph/array.ts";
 import { receptiveField, samplesPerFrame } from "../models/config.ts";
 import { initParameters } from "../models/init.ts";
-import type { ModelWeights } from "../models/parameters.ts";
 import { createRuntime } from "../runtime/node/index.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { isXla } from "../runtime/xla/index.ts";
+import type { Precision } from "../stablehlo/precision.ts";
 import { createNearest } from "../units/nearest.ts";
 import { readPhones } from "../units/phones.ts";
-import type { UnitFile } from "../units/unit-file.ts";
 import { pretrainedCard } from "./card.ts";
 import { type IterationRunRecipe, iterationForm, iterationRecipe } from "./iteration.ts";
 import { startMasks } from "./masks.ts";
@@ -33,7 +32,7 @@ export interface PretrainWork {
   readonly note: (text: string) => void;
   unitSettings(number: number): Promise<UnitSettings>;
   /** Prepares the training of an iteration on its units. */
-  prepare(number: number, made: MadeUnits): Prepare<IterationRunRecipe>;
+  prepare(made: MadeUnits): Prepare<IterationRunRecipe>;
   close(): Promise<void>;
 }
 
@@ -75,7 +74,7 @@ export async function openWork(
   return {
     note,
     unitSettings: (number) => unitSettings(shared, number),
-    prepare: (number, made) => prepareIteration(shared, number, made),
+    prepare: (made) => prepareIteration(shared, made),
     close: closeDecodingThreads,
   };
 }
@@ -109,56 +108,54 @@ async function unitSettings(shared: Shared, number: number): Promise<UnitSetting
   };
 }
 
-/** Units of both sets, whichever an utterance is of. */
-function frameUnits({ train, validation }: MadeUnits): FrameUnits {
-  const inTrain = new Set(train.ids);
-  const fileOf = (id: string): UnitFile => (inTrain.has(id) || !validation ? train : validation);
-  return ({ ids, samples, starts }, frames, valid) => {
+/** Units of both sets, told apart by file where both have an utterance of one name. */
+function frameUnits({ train: corpus }: Shared, { train, validation }: MadeUnits): FrameUnits {
+  const trainPaths = new Map(corpus.utterances.map(({ id, path }) => [id, path]));
+  return ({ ids, paths, samples, starts }, frames, valid) => {
     const units = new BigInt64Array(samples.length * frames).fill(-1n);
-    for (const [item, id] of ids.entries())
-      for (const [t, unit] of fileOf(id)
-        .part(id, starts?.[item] ?? 0, valid[item])
-        .entries())
-        units[item * frames + t] = BigInt(unit);
+    for (const [item, id] of ids.entries()) {
+      const file = validation && trainPaths.get(id) !== paths[item] ? validation : train;
+      const part = file.part(id, starts?.[item] ?? 0, valid[item]);
+      for (const [t, unit] of part.entries()) units[item * frames + t] = BigInt(unit);
+    }
     return units;
   };
 }
 
-function prepareIteration(shared: Shared, number: number, made: MadeUnits): Prepare<IterationRunRecipe> {
+/** What learns in an iteration: fresh weights, or those of the one before, and fresh embeddings of the units. */
+async function iterationLearner(shared: Shared, recipe: IterationRunRecipe, precision: Precision): Promise<Learner> {
+  const { model, iteration, number, prediction, optimizer } = recipe;
+  const { maskedWeight, unmaskedWeight, featurePenalty, clusters } = iteration;
+  const { seed } = model.initialise;
+  const config = pretrainedModel(model);
+  const before = iteration.from === "continue" ? await modelOf(shared, number - 1) : undefined;
+  const weights = { maskedWeight, unmaskedWeight, featurePenalty };
+  return createLearner({
+    runtime: shared.runtime,
+    teachers: [],
+    student: { config, parameters: before?.parameters ?? initParameters(config, { seed }) },
+    precision,
+    objectives: [unitsObjective({ ...prediction, ...weights, clusters, dim: config.dim })],
+    optimizer,
+    countPaddedFrames: false,
+    dropout: model.dropout,
+    layerGradientScale: false,
+    seed: seed + number,
+  });
+}
+
+function prepareIteration(shared: Shared, made: MadeUnits): Prepare<IterationRunRecipe> {
   const { path, runtime } = shared;
   return async (recipe, context) => {
-    const { model, iteration, prediction, masking, mixing, optimizer, run } = recipe;
+    const { model, masking, mixing, number, iteration, run } = recipe;
     const config = pretrainedModel(model);
-    const { precision, speech } = await openRunSpeech(
-      recipe,
-      { runtime, configs: [config] },
-      { ...context, outDir: path },
-    );
-    const { seed } = model.initialise;
-    const parameters: Parameters =
-      iteration.from === "continue" ? (await modelOf(shared, number - 1)).parameters : initParameters(config, { seed });
-    const student: ModelWeights = { config, parameters };
-    const { maskedWeight, unmaskedWeight, featurePenalty, clusters } = iteration;
-    const objective = unitsObjective({
-      ...prediction,
-      clusters,
-      dim: config.dim,
-      maskedWeight,
-      unmaskedWeight,
-      featurePenalty,
+    const computing = { runtime, configs: [config] } as const;
+    const { precision, speech } = await openRunSpeech(recipe, computing, { ...context, outDir: path });
+    const learner = await iterationLearner(shared, recipe, precision).catch(async (error: unknown) => {
+      await speech.close();
+      throw error;
     });
-    const learner = createLearner({
-      runtime,
-      teachers: [],
-      student,
-      precision,
-      objectives: [objective],
-      optimizer,
-      countPaddedFrames: false,
-      dropout: model.dropout,
-      layerGradientScale: false,
-      seed: seed + number,
-    });
+    learner.expect?.(speech.shapes ?? []);
     const { summary: units } = made;
     return {
       learner,
@@ -166,12 +163,12 @@ function prepareIteration(shared: Shared, number: number, made: MadeUnits): Prep
       precision,
       labels: {
         masks: (random, { frames, valid }) => startMasks(random, frames, valid, masking),
-        units: frameUnits(made),
+        units: frameUnits(shared, made),
       },
       augment: mixing
         ? (batch, update, micro) => mixUtterances(batch, mixing, { seed: run.seed, update, micro })
         : undefined,
-      teacher: { units: units.key, features: units.features, clusters },
+      teacher: { units: units.key, features: units.features, clusters: iteration.clusters },
       writeModel: (folder, trained, { role, step, validation, record }) =>
         writeModelFolder(folder, {
           config,
