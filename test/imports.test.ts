@@ -28,6 +28,7 @@ const ROOMS = [
   "decode",
   "metrics",
   "extract",
+  "maps",
   "export",
   "distill",
   "pretrain",

@@ -9,6 +9,7 @@ import { exportVerb } from "./export.ts";
 import { extractVerb } from "./extract.ts";
 import { reportFailure } from "./failure.ts";
 import { inspectVerb } from "./inspect/inspect.ts";
+import { mapsVerb } from "./inspect/maps.ts";
 import { type Output, processOutput } from "./output.ts";
 import { pretrainVerb } from "./pretrain/pretrain.ts";
 import { reportVerb } from "./report.ts";
@@ -43,6 +44,7 @@ const VERBS: readonly Verb[] = [
   distillVerb,
   pretrainVerb,
   inspectVerb,
+  mapsVerb,
   verifyVerb,
   convertVerb,
   extractVerb,
