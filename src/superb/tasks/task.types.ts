@@ -3,7 +3,7 @@ import type { BadFile } from "../../data/index.ts";
 import type { Prediction } from "../../metrics/predictions.ts";
 import type { HeadConfig } from "../heads/config.ts";
 import type { PerSplit, Split } from "../labels/classes.ts";
-import type { SearchCorpus } from "../labels/search.types.ts";
+import type { SearchCorpus } from "../labels/search/corpus.types.ts";
 import type { TaskUtterance, Trial } from "../labels/utterance.types.ts";
 import type { Unit } from "../measures/index.ts";
 import type { ObjectiveSpec } from "../objectives/spec.ts";

@@ -11,8 +11,8 @@ import {
   parseTermList,
   quesstRoot,
   readQuesst,
-} from "../../../src/superb/labels/quesst.ts";
-import { parseTruth, readSearchLists, usualPlaces } from "../../../src/superb/labels/search-lists.ts";
+} from "../../../src/superb/labels/search/quesst.ts";
+import { parseTruth, readSearchLists, usualPlaces } from "../../../src/superb/labels/search/lists.ts";
 import { sine, wav16 } from "../../audio/signals.ts";
 import { corpusOf } from "../../data/corpora.ts";
 
