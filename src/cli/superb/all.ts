@@ -7,8 +7,10 @@ import type { BenchmarkJob } from "../../library/evaluate-all.ts";
 import type { Override } from "../../recipe/source.ts";
 import { findCorpus, usualFolders } from "../../superb/corpora/find.ts";
 import { QUICK_TASKS, quickSettings } from "../../superb/recipe/quick.ts";
-import { readSettings } from "../../superb/recipe/read.ts";
+import { isAmong, readSettings } from "../../superb/recipe/read.ts";
+import { OF_TRAINING } from "../../superb/recipe/schema.ts";
 import { TASKS, type TaskName, taskNamed } from "../../superb/tasks/index.ts";
+import { isSearch } from "../../superb/tasks/task.types.ts";
 import { collect } from "../collect.ts";
 import { namingFlags } from "../flags.ts";
 import type { Output } from "../output.ts";
@@ -106,7 +108,10 @@ async function run(command: Command, output: Output): Promise<number> {
     jobs.push({
       task,
       corpus,
-      settings: await readSettings(taskNamed(task), undefined, { set, flags: [...flags, ...own] }),
+      settings: await readSettings(taskNamed(task), undefined, {
+        set,
+        flags: [...flags.filter(({ path }) => concerns(task, path.join("."))), ...own],
+      }),
     });
   }
   const { evaluateAll } = await import("../../library/evaluate-all.ts");
@@ -145,12 +150,15 @@ function tasksOf(given: readonly string[] | undefined, quick: boolean): TaskName
   return all.filter((task) => given.includes(task));
 }
 
+/** Whether a task has what all that train have. */
+const concerns = (task: TaskName, path: string): boolean => !isSearch(TASKS[task]) || !isAmong(path, OF_TRAINING);
+
 /** Settings of every task, and those that begin with this one's name. */
 function settingsFor(task: TaskName, set: readonly string[] = []): string[] {
   return set.flatMap((text) => {
     const [first] = text.split(".", 1);
     if (first === task) return [text.slice(first.length + 1)];
-    return Object.hasOwn(TASKS, first) ? [] : [text];
+    return Object.hasOwn(TASKS, first) || !concerns(task, text.split("=", 1)[0].trim()) ? [] : [text];
   });
 }
 
