@@ -82,20 +82,8 @@ async function run(command: Command, output: Output): Promise<number> {
   }: Options = command.opts();
   if (!existsSync(dataRoot))
     throw new StillwaveError(`${dataRoot}: no such folder; --data-root is a folder of corpora`);
-  const names = tasksOf(options.tasks, quick);
-  const found = names.flatMap((task) => {
-    const corpus = findCorpus(task, dataRoot);
-    return corpus ? [{ task, corpus }] : [];
-  });
-  const missing = names
-    .filter((task) => !found.some((one) => one.task === task))
-    .map((task) => ({ task, lookedFor: usualFolders(task).join(", ") }));
-  if (found.length === 0)
-    throw new StillwaveError(
-      `${dataRoot}: no corpus of ${names.join(", ")}; looked for\n${missing.map(({ task, lookedFor }) => `  ${task}: ${lookedFor}`).join("\n")}`,
-    );
+  const { found, missing } = lookFor(tasksOf(options.tasks, quick), dataRoot);
   const folder = options.out ?? join("runs", `superb-all-${nameOf(upstream)}`);
-  const flags = givenFlags(command);
   const jobs: BenchmarkJob[] = [];
   for (const { task, corpus } of found) {
     const own: Override[] = [
@@ -105,14 +93,8 @@ async function run(command: Command, output: Output): Promise<number> {
       ...Object.entries(corpus.settings).map(([key, value]) => override(`data.${key}`, value)),
     ];
     const set = [...(quick ? quickSettings(task) : []), ...settingsFor(task, options.set)];
-    jobs.push({
-      task,
-      corpus,
-      settings: await readSettings(taskNamed(task), undefined, {
-        set,
-        flags: [...flags.filter(({ path }) => concerns(task, path.join("."))), ...own],
-      }),
-    });
+    const flags = [...givenFlags(command).filter(({ path }) => concerns(task, path.join("."))), ...own];
+    jobs.push({ task, corpus, settings: await readSettings(taskNamed(task), undefined, { set, flags }) });
   }
   const { evaluateAll } = await import("../../library/evaluate-all.ts");
   const { runStoppable } = await import("../../training/signals.ts");
@@ -132,6 +114,20 @@ async function run(command: Command, output: Output): Promise<number> {
     });
     return (await namingFlags(() => followAll(events, output, json))) === "done";
   });
+}
+
+/** @throws StillwaveError where there is no corpus of any task */
+function lookFor(names: readonly TaskName[], dataRoot: string) {
+  const found = names.flatMap((task) => {
+    const corpus = findCorpus(task, dataRoot);
+    return corpus ? [{ task, corpus }] : [];
+  });
+  const missing = names
+    .filter((task) => !found.some((one) => one.task === task))
+    .map((task) => ({ task, lookedFor: usualFolders(task).join(", ") }));
+  if (found.length > 0) return { found, missing };
+  const places = missing.map(({ task, lookedFor }) => `  ${task}: ${lookedFor}`).join("\n");
+  throw new StillwaveError(`${dataRoot}: no corpus of ${names.join(", ")}; looked for\n${places}`);
 }
 
 const override = (path: string, value: unknown): Override => ({
