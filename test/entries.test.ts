@@ -40,11 +40,13 @@ const NAMES: Readonly<Record<string, string>> = {
   "stillwave/metrics": `
     AccuracyComparison accuracyInterval AccuracyReport AlignedPair Alignment AlignmentWeights alignTokens
     bestAssignment bootstrapDifference BootstrapOptions bootstrapRate compareAccuracies compareErrorRates Confusion
-    confusionsOf diarizationErrorRate diarizationErrors DiarizationErrors DifferenceInterval editDistance EditKind
-    equalErrorRate EqualErrorRate ErrorComparison ErrorCounts errorRateInterval ErrorReport ErrorUnit
-    formatAlignment Interval matchedPairs MatchedPairs maximumTermWeightedValue MaximumTermWeightedValue mcnemar
-    McNemar pairById percentileInterval Prediction RatioSample readPredictions scoreAccuracy scoreErrors scoreSlots
-    SearchTrial signTest SignTest SlotReport SpeakerTurn TermWeights UtteranceErrors writePredictions
+    confusionsOf DetectionCosts detectionCurve DetectionPoint DiarizationByOverlap diarizationErrorRate
+    diarizationErrors DiarizationErrors diarizationErrorsByOverlap DifferenceInterval editDistance EditKind
+    equalErrorDifference equalErrorInterval EqualErrorRate equalErrorRate ErrorComparison ErrorCounts
+    errorRateInterval ErrorReport ErrorUnit formatAlignment Interval MatchedPairs matchedPairs
+    maximumTermWeightedValue MaximumTermWeightedValue mcnemar McNemar minimumDetectionCost pairById percentileInterval
+    Prediction RatioSample readPredictions scoreAccuracy ScoredTrial scoreErrors scoreSlots SearchTrial signTest
+    SignTest SlotReport SpeakerTurn TermWeights UtteranceErrors writePredictions
   `,
   "stillwave/web": `
     availableThreads createRuntime Executable Extraction ExtractOptions Feed Feeds HostArray loadModelFromFiles

@@ -3,10 +3,25 @@
 export * from "./accuracy.ts";
 export * from "./align.ts";
 export * from "./assignment.ts";
-export * from "./bootstrap.ts";
+export {
+  type BootstrapOptions,
+  bootstrapDifference,
+  bootstrapRate,
+  type DifferenceInterval,
+  type Interval,
+  percentileInterval,
+  type RatioSample,
+} from "./bootstrap.ts";
 export * from "./compare.ts";
 export * from "./der.ts";
-export * from "./eer.ts";
+export {
+  type DetectionCosts,
+  type DetectionPoint,
+  detectionCurve,
+  type EqualErrorRate,
+  equalErrorRate,
+  minimumDetectionCost,
+} from "./eer.ts";
 export {
   type Confusion,
   confusionsOf,
@@ -20,3 +35,4 @@ export * from "./mtwv.ts";
 export * from "./paired.ts";
 export * from "./predictions.ts";
 export { type SlotReport, scoreSlots } from "./slots.ts";
+export { equalErrorDifference, equalErrorInterval, type ScoredTrial } from "./verification.ts";
