@@ -22,7 +22,7 @@ const NAMES: Readonly<Record<string, string>> = {
   `,
   "stillwave/data": `
     BadFile Batch closeDecodingThreads Corpus CorpusKind CorpusSource EpochPlanOptions folder KeepOptions KeptSpeech
-    librispeech manifest OnBadFile openCorpus OpenCorpusOptions openKept planEpoch PlannedBatch PlannedItem prefetchBatches
+    librispeech Making manifest OnBadFile openCorpus OpenCorpusOptions openKept planEpoch PlannedBatch PlannedItem prefetchBatches
     PrefetchedBatch PrefetchOptions Rung Segment Utterance
   `,
   "stillwave/superb": `
