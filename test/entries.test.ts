@@ -42,7 +42,7 @@ const NAMES: Readonly<Record<string, string>> = {
     bestAssignment bootstrapDifference BootstrapOptions bootstrapRate compareAccuracies compareErrorRates Confusion
     confusionsOf DetectionCosts detectionCurve DetectionPoint DiarizationByOverlap diarizationErrorRate
     diarizationErrors DiarizationErrors diarizationErrorsByOverlap DifferenceInterval editDistance EditKind
-    equalErrorDifference equalErrorInterval EqualErrorRate equalErrorRate ErrorComparison ErrorCounts
+    equalErrorInterval EqualErrorRate equalErrorRate ErrorComparison ErrorCounts
     errorRateInterval ErrorReport ErrorUnit formatAlignment Interval MatchedPairs matchedPairs
     maximumTermWeightedValue MaximumTermWeightedValue mcnemar McNemar minimumDetectionCost pairById percentileInterval
     Prediction RatioSample readPredictions scoreAccuracy ScoredTrial scoreErrors scoreSlots SearchTrial signTest

@@ -50,27 +50,16 @@ export function bootstrapDifference(
 ): DifferenceInterval {
   const [rateA, rateB] = [a, b].map((samples) => rateOf("bootstrapDifference", samples));
   if (a.length !== b.length) throw new UsageError(`bootstrapDifference: ${a.length} utterances against ${b.length}`);
-  return pairedInterval(a.length, (picked) => rateA(picked) - rateB(picked), options);
-}
-
-/** Interval of a difference of two systems over the same draws. */
-export function pairedInterval(
-  count: number,
-  difference: (picked: ArrayLike<number>) => number,
-  options: BootstrapOptions,
-): DifferenceInterval {
   const betterOf = (value: number) => (value > 0 ? 1 : value === 0 ? 0.5 : 0);
   let better = 0;
   let drawn = 0;
-  const counted = (picked: ArrayLike<number>) => {
-    const value = difference(picked);
-    if (Number.isFinite(value)) {
-      better += betterOf(value);
-      drawn++;
-    }
+  const difference = (picked: ArrayLike<number>) => {
+    const value = rateA(picked) - rateB(picked);
+    better += betterOf(value);
+    drawn++;
     return value;
   };
-  const interval = percentileInterval(count, counted, options);
+  const interval = percentileInterval(a.length, difference, options);
   // the first evaluation is the estimate itself
   return { ...interval, probabilityOfImprovement: (better - betterOf(interval.estimate)) / (drawn - 1) };
 }

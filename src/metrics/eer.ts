@@ -59,29 +59,16 @@ export class RankedTrials {
     this.order = Int32Array.from({ length: count }, (_, i) => i).sort(falling);
   }
 
-  /**
-   * The points of the curve by falling threshold, beginning with the one at which nothing is accepted.
-   * @param weights of the trials; default 1 each. Without weight on both kinds of trials there is no curve.
-   */
-  *points(weights?: ArrayLike<number>): Generator<DetectionPoint, void, undefined> {
-    const { order, scores, isTarget } = this;
-    let [targets, nonTargets] = [this.targets, this.nonTargets];
-    if (weights) {
-      [targets, nonTargets] = [0, 0];
-      for (const i of order) {
-        if (isTarget[i]) targets += weights[i];
-        else nonTargets += weights[i];
-      }
-      if (!(targets > 0 && nonTargets > 0)) return;
-    }
+  /** The points of the curve by falling threshold, beginning with the one at which nothing is accepted. */
+  *points(): Generator<DetectionPoint, void, undefined> {
+    const { order, scores, isTarget, targets, nonTargets } = this;
     let [hits, alarms] = [0, 0];
     yield { threshold: Number.POSITIVE_INFINITY, missRate: 1, falseAlarmRate: 0 };
     for (let i = 0; i < order.length; ) {
       const threshold = scores[order[i]];
       for (; i < order.length && scores[order[i]] === threshold; i++) {
-        const weight = weights ? weights[order[i]] : 1;
-        if (isTarget[order[i]]) hits += weight;
-        else alarms += weight;
+        if (isTarget[order[i]]) hits++;
+        else alarms++;
       }
       yield { threshold, missRate: 1 - hits / targets, falseAlarmRate: alarms / nonTargets };
     }
@@ -89,12 +76,36 @@ export class RankedTrials {
 
   /** The two neighbours on the curve between which misses and false alarms meet; undefined where weights leave no curve. */
   crossing(weights?: ArrayLike<number>): readonly [DetectionPoint, DetectionPoint] | undefined {
-    let before: DetectionPoint | undefined;
-    for (const point of this.points(weights)) {
-      if (before && point.falseAlarmRate >= point.missRate) return [before, point];
-      before = point;
+    const { order, scores, isTarget } = this;
+    const [targets, nonTargets] = this.totals(weights);
+    if (!(targets > 0 && nonTargets > 0)) return undefined;
+    let [hits, alarms, threshold] = [0, 0, Number.POSITIVE_INFINITY];
+    const point = (at: number, accepted: number, wrongly: number): DetectionPoint => {
+      return { threshold: at, missRate: 1 - accepted / targets, falseAlarmRate: wrongly / nonTargets };
+    };
+    // a bootstrap walks here thousands of times: points are made at the end only
+    for (let i = 0; i < order.length; ) {
+      const [hitsBefore, alarmsBefore, thresholdBefore] = [hits, alarms, threshold];
+      threshold = scores[order[i]];
+      for (; i < order.length && scores[order[i]] === threshold; i++) {
+        const weight = weights ? weights[order[i]] : 1;
+        if (isTarget[order[i]]) hits += weight;
+        else alarms += weight;
+      }
+      if (alarms / nonTargets >= 1 - hits / targets)
+        return [point(thresholdBefore, hitsBefore, alarmsBefore), point(threshold, hits, alarms)];
     }
     return undefined;
+  }
+
+  private totals(weights: ArrayLike<number> | undefined): readonly [targets: number, nonTargets: number] {
+    if (!weights) return [this.targets, this.nonTargets];
+    let [targets, nonTargets] = [0, 0];
+    for (const i of this.order) {
+      if (this.isTarget[i]) targets += weights[i];
+      else nonTargets += weights[i];
+    }
+    return [targets, nonTargets];
   }
 }
 

@@ -35,4 +35,4 @@ export * from "./mtwv.ts";
 export * from "./paired.ts";
 export * from "./predictions.ts";
 export { type SlotReport, scoreSlots } from "./slots.ts";
-export { equalErrorDifference, equalErrorInterval, type ScoredTrial } from "./verification.ts";
+export { equalErrorInterval, type ScoredTrial } from "./verification.ts";

@@ -16,7 +16,7 @@ import {
 import { detectionCurve, equalErrorRate, minimumDetectionCost } from "../../src/metrics/eer.ts";
 import { maximumTermWeightedValue } from "../../src/metrics/mtwv.ts";
 import { scoreSlots, slotsOfTranscript } from "../../src/metrics/slots.ts";
-import { equalErrorDifference, equalErrorInterval } from "../../src/metrics/verification.ts";
+import { equalErrorInterval } from "../../src/metrics/verification.ts";
 import { Random } from "../../src/random.ts";
 
 describe("slot filling", () => {
@@ -168,15 +168,6 @@ describe("detection", () => {
     expect([low, high].map((value) => value.toFixed(6))).toEqual(
       [interval.low, interval.high].map((value) => value.toFixed(6)),
     );
-  });
-
-  test("two systems are compared over the same speakers", () => {
-    const [a, b] = [trialsOf(20, 1, 1), trialsOf(20, 1, 3)];
-    const difference = equalErrorDifference(a, b, { seed: 0, draws: 200 });
-    expect(difference.low).toBeGreaterThan(0);
-    expect(difference.probabilityOfImprovement).toBe(1);
-    expect(equalErrorDifference(a, a, { seed: 0, draws: 200 }).probabilityOfImprovement).toBe(0.5);
-    expect(() => equalErrorDifference(a, b.slice(1), { seed: 0 })).toThrow("trial 1");
   });
 });
 

@@ -150,13 +150,13 @@ type TaskName = keyof typeof UNIT;
 const UNIT = { pr: "phone", asr: "word", ks: null, sid: null, ic: null } as const;
 const NAME = { pr: "PER", asr: "WER", ks: "accuracy", sid: "accuracy", ic: "accuracy" } as const;
 
-export function metricOf(task: TaskName, rows: readonly Prediction[]): MetricValue {
-  const unit = UNIT[task];
+export function metricOf(task: string, rows: readonly Prediction[]): MetricValue {
+  const unit = UNIT[task as TaskName];
   const { low, high } = unit
     ? errorRateInterval(scoreErrors(rows, unit), { seed: 3, draws: 300 })
     : accuracyInterval(rows, { seed: 3, draws: 300 });
   const { value } = scorePredictions(rows, unit);
-  return { name: NAME[task], value, low, high, confidence: 0.95, isHigherBetter: unit === null };
+  return { name: NAME[task as TaskName], value, low, high, confidence: 0.95, isHigherBetter: unit === null };
 }
 
 /** A sweep whose best is in the middle, each curve going down (or up) and settling; 1e-1 diverges. */

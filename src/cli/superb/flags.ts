@@ -61,6 +61,8 @@ const OWN: FlagTable = {
   "--labels <columns>": "data.labelColumns",
   "--test-data <dir>": "data.testRoot",
   "--split-file <file>": "data.splitFile",
+  "--speech <dir>": "data.speech",
+  "--trials <file>": "data.trials",
 };
 
 /** What a flag that takes something away sets, and says. */

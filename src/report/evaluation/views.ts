@@ -29,6 +29,8 @@ export function viewOf(scoring: Scoring, evaluation: Evaluation): View {
       plays,
     };
   }
+  if (scoring.kind === "trials" || scoring.kind === "turns")
+    return { answers: section("errors", "Answers", decodings), details: [], plays: false };
   const { content, plays } = wrongCards(evaluation);
   return {
     answers: section("errors", "Answers", [answerFacts(scoring.report), decodings]),

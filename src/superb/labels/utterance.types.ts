@@ -14,6 +14,8 @@ export interface TaskUtterance extends RecordingPart {
   readonly label: Label;
   /** What the answer is compared with. */
   readonly reference: string;
+  /** As many frames as its states are brought to, where labels are of frames. */
+  readonly frames?: number;
   /** Each use takes another crop of this length. */
   readonly randomCropSeconds?: number;
 }

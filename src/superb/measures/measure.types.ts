@@ -1,5 +1,7 @@
 // What the predictions of a task are measured by: metrics, each with what its interval is drawn from.
 import type { AccuracyReport } from "../../metrics/accuracy.ts";
+import type { DiarizationByOverlap, DiarizationErrors, SpeakerTurn } from "../../metrics/der.ts";
+import type { DetectionPoint, EqualErrorRate } from "../../metrics/eer.ts";
 import type { ErrorReport } from "../../metrics/error-rate.ts";
 import type { Prediction } from "../../metrics/predictions.ts";
 
@@ -17,7 +19,34 @@ export interface MetricValue {
 /** Predictions scored in the way of their task, with everything that a report shows of it. */
 export type Scoring =
   | { readonly kind: "errors"; readonly value: number; readonly report: ErrorReport }
-  | { readonly kind: "accuracy"; readonly value: number; readonly report: AccuracyReport };
+  | { readonly kind: "accuracy"; readonly value: number; readonly report: AccuracyReport }
+  | { readonly kind: "trials"; readonly value: number; readonly report: TrialReport }
+  | { readonly kind: "turns"; readonly value: number; readonly report: TurnReport };
+
+/** A list of scored trials. */
+export interface TrialReport extends EqualErrorRate {
+  /** Least detection cost, and the threshold that has it. */
+  readonly cost: { readonly cost: number; readonly threshold: number };
+  readonly curve: readonly DetectionPoint[];
+  /** Of every trial, and whether it is of one speaker. */
+  readonly scores: readonly number[];
+  readonly isTarget: readonly boolean[];
+  readonly speakers: number;
+}
+
+/** Who speaks when in a recording, and who is said to. */
+export interface RecordingTurns {
+  readonly id: string;
+  readonly reference: readonly SpeakerTurn[];
+  readonly hypothesis: readonly SpeakerTurn[];
+}
+
+export interface TurnReport {
+  readonly recordings: readonly (RecordingTurns & { readonly errors: DiarizationErrors })[];
+  /** Of all recordings. */
+  readonly errors: DiarizationErrors;
+  readonly byOverlap: DiarizationByOverlap;
+}
 
 /** What intervals are drawn from: utterances, or what is drawn whole instead of them, as speakers of trials. */
 export interface Units {

@@ -41,6 +41,8 @@ const data = z.strictObject({
   labelColumns: open(list, "columns of labels.tsv, or of the list that is the corpus"),
   testRoot: open(text, "the separate test archive of Speech Commands"),
   splitFile: open(text, "VoxCeleb1's official split file"),
+  speech: open(text, "utterances that mixtures are made of (default: libri-6h or LibriSpeech beside the list)"),
+  trials: open(text, "trials of test recordings, <0|1> a b (default: the corpus's list, or made)"),
   onBadFile: z.enum(["stop", "skip"]).default("stop").describe("stop, or skip and list"),
 });
 
@@ -65,7 +67,7 @@ const training = z.strictObject({
 
 const head = z.strictObject({
   projection: open(count, "width of the head's first linear layer"),
-  hidden: open(count, "LSTM units per direction (recipe: 1024)"),
+  hidden: open(count, "LSTM units per direction, or width of an x-vector (default: the recipe's)"),
   stack: open(count, "neighbouring frames the LSTM reads as one (recipe: 1)"),
   normalizeStates: open(z.boolean(), "LayerNorm of each hidden state before the weighted sum"),
 });
@@ -119,6 +121,7 @@ export type EvaluationInput = Frozen<z.input<typeof evaluationSchema>>;
 /** What was given, checked. */
 export type EvaluationSettings = Frozen<z.output<typeof evaluationSchema>>;
 
+export type Protocol = NonNullable<EvaluationSettings["training"]["protocol"]>;
 export type DataSettings = EvaluationSettings["data"];
 export type TrainingSettings = EvaluationSettings["training"];
 export type HeadSizes = EvaluationSettings["head"];
@@ -126,7 +129,9 @@ export type DecodingSettings = NonNullable<EvaluationSettings["decoding"]>;
 
 /** Settings (by path, or by what it begins with) that a task has only if it lists them. */
 export const OWN_SETTINGS: readonly string[] = [
-  ...["splits", "lexicon", "phones", "stress", "labelColumns", "testRoot", "splitFile"].map((key) => `data.${key}`),
+  ...["splits", "lexicon", "phones", "stress", "labelColumns", "testRoot", "splitFile", "speech", "trials"].map(
+    (key) => `data.${key}`,
+  ),
   "head.hidden",
   "head.stack",
   "decoding",

@@ -10,6 +10,7 @@ import { withGain } from "../../upstream/gain.ts";
 import { openUpstream } from "../../upstream/open.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import type { FeatureSource } from "../features/features.types.ts";
+import { matchedSource } from "../features/matched-source.ts";
 import { openFeatures } from "../features/open.ts";
 import type { HeadConfig } from "../heads/config.ts";
 import { headParameterCount } from "../heads/parameters.ts";
@@ -62,14 +63,20 @@ async function* evaluateNoting(
   let upstream: Upstream | undefined;
   try {
     folder.notes.forEach(note);
-    const folds = task.folds ? await task.folds(asked.data) : [await task.load(asked.data)];
-    for (const text of new Set(folds.flatMap(({ notes }) => notes))) note(text);
     const { device, threads } = asked.run;
     const { model, ...options } = asked.upstream;
-    upstream = await openUpstream(model, { ...options, device, threads, onNote: note });
-    if (task.recipe.gainDb !== undefined) upstream = withGain(upstream, task.recipe.gainDb);
+    const open = async () => {
+      upstream ??= await openUpstream(model, { ...options, device, threads, onNote: note });
+      return upstream;
+    };
+    // what is wrong with a corpus shows before the upstream is opened, unless its labels depend on the frames
+    const context = { protocol: asked.training.protocol ?? "fixed", framing: open };
+    const folds = task.folds ? await task.folds(asked.data, context) : [await task.load(asked.data, context)];
+    for (const text of new Set(folds.flatMap(({ notes }) => notes))) note(text);
+    const { gainDb } = task.recipe;
+    const heard = gainDb === undefined ? await open() : withGain(await open(), gainDb);
     const runtime = await createRuntime({ device, threads });
-    yield* evaluateWith({ asked, force, signal, folder, task, folds, upstream, runtime, note });
+    yield* evaluateWith({ asked, force, signal, folder, task, folds, upstream: heard, runtime, note });
   } catch (error) {
     throw unexpectedDiskError(error);
   } finally {
@@ -229,10 +236,11 @@ async function* openSource({
   signal,
 }: Opened): Evaluation<{ readonly source: FeatureSource; isUsable(id: string): boolean } | undefined> {
   const { cache: cacheRoot, dtype, workers } = asked.features;
+  // folds share their utterances
+  const utterances = [...new Set(folds.flatMap((fold) => everySplit(fold.utterances)))];
   const opened = yield* openFeatures({
     upstream,
-    // folds share their utterances
-    utterances: [...new Set(folds.flatMap(({ utterances }) => everySplit(utterances)))],
+    utterances,
     onBadFile: asked.data.onBadFile,
     onNote: note,
     cacheRoot,
@@ -242,7 +250,9 @@ async function* openSource({
   });
   if (!opened) return undefined;
   const bad = new Set(opened.leftOut.map(({ id }) => id));
-  return { source: opened.source, isUsable: (id) => !bad.has(id) };
+  const wanted = new Map(utterances.flatMap(({ id, frames }) => (frames === undefined ? [] : [[id, frames]])));
+  const source = wanted.size > 0 ? matchedSource(opened.source, wanted) : opened.source;
+  return { source, isUsable: (id) => !bad.has(id) };
 }
 
 function startEvent(

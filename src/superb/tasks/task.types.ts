@@ -1,13 +1,14 @@
 // What a task of the benchmark is: its recipe, its head, and how a corpus becomes labelled utterances.
 import type { BadFile } from "../../data/index.ts";
 import type { Prediction } from "../../metrics/predictions.ts";
+import type { Framing } from "../../upstream/frames.ts";
 import type { HeadConfig } from "../heads/config.ts";
 import type { Split } from "../labels/classes.ts";
 import type { PerSplit, TaskUtterance, Trial } from "../labels/utterance.types.ts";
 import type { Unit } from "../measures/index.ts";
 import type { ObjectiveSpec } from "../objectives/spec.ts";
 import type { TaskRecipe } from "../recipe/defaults.ts";
-import type { DataSettings, HeadSizes } from "../recipe/schema.ts";
+import type { DataSettings, HeadSizes, Protocol } from "../recipe/schema.ts";
 import type { TaskResults } from "../scores.ts";
 
 export interface SplitFacts {
@@ -30,6 +31,8 @@ export interface TaskData {
   readonly fingerprint: string;
   readonly badFiles: readonly BadFile[];
   readonly notes: readonly string[];
+  /** What the run folder keeps of it, as lists that were made; by name. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 export interface TaskMetric {
@@ -46,6 +49,8 @@ export type Chosen = "checkpoint" | "reading";
 /** A run that has ended, as far as submissions are made from it. */
 export interface TestedRun {
   readonly folder: string;
+  /** Of its upstream. */
+  readonly samplesPerFrame: number;
   readonly test: readonly Prediction[];
 }
 
@@ -53,6 +58,13 @@ export interface TestedRun {
 export interface SubmissionFile {
   readonly name: string;
   readonly content: string | Uint8Array;
+}
+
+/** What a corpus may be labelled by beside its own files; left out: protocol `fixed`, frames of 20 ms. */
+export interface LoadContext {
+  readonly protocol: Protocol;
+  /** Where the frames of the upstream lie. It is opened when this is asked for first. */
+  framing(): Promise<Framing>;
 }
 
 export interface Task {
@@ -77,8 +89,8 @@ export interface Task {
   readonly choosesOnTest?: readonly Chosen[];
   head(outputs: number, sizes: HeadSizes): HeadConfig;
   /** The corpus; of one that is tested in folds, the first of them. */
-  load(data: DataSettings): Promise<TaskData>;
+  load(data: DataSettings, context?: LoadContext): Promise<TaskData>;
   /** Every fold, where the benchmark's result is their mean; they share an objective. */
-  folds?(data: DataSettings): Promise<readonly TaskData[]>;
+  folds?(data: DataSettings, context?: LoadContext): Promise<readonly TaskData[]>;
   submission?(run: TestedRun): Promise<readonly SubmissionFile[]>;
 }
