@@ -5,7 +5,9 @@ import { section } from "../kit/pieces.ts";
 import type { Evaluation } from "../results/read.ts";
 import { classConfusions, tokenConfusions } from "./confusion.ts";
 import { answerFacts, decodingTable, errorTable } from "./errors.ts";
+import { thresholdCurve, turnCards, turnParts } from "./turns.ts";
 import { worstCards, wrongCards } from "./utterances.ts";
+import { trialFacts, trialPictures } from "./voices.ts";
 
 interface View {
   /** Comes first on the page. */
@@ -29,8 +31,21 @@ export function viewOf(scoring: Scoring, evaluation: Evaluation): View {
       plays,
     };
   }
-  if (scoring.kind === "trials" || scoring.kind === "turns")
-    return { answers: section("errors", "Answers", decodings), details: [], plays: false };
+  if (scoring.kind === "trials")
+    return {
+      answers: section("errors", "Trials", [trialFacts(scoring.report), trialPictures(scoring.report), decodings]),
+      details: [],
+      plays: false,
+    };
+  if (scoring.kind === "turns") {
+    const { content, plays } = turnCards(evaluation, scoring.report);
+    const parts = [turnParts(scoring.report), thresholdCurve(evaluation), decodings];
+    return {
+      answers: section("errors", "Errors", parts),
+      details: [section("worst", "Worst recordings", content)],
+      plays,
+    };
+  }
   const { content, plays } = wrongCards(evaluation);
   return {
     answers: section("errors", "Answers", [answerFacts(scoring.report), decodings]),

@@ -59,6 +59,11 @@ svg.mini line { stroke: var(--rule); }
 svg.matrix text { font: 10px system-ui, sans-serif; fill: var(--muted); }
 svg.matrix text.count { fill: var(--ink); font-variant-numeric: tabular-nums; }
 svg.matrix .right { fill: var(--soft); }
+svg.timeline { display: block; width: 100%; height: auto; margin-top: 0.6rem; }
+svg.timeline text { font: 11px system-ui, sans-serif; fill: var(--muted); }
+svg.timeline .ref { fill: var(--soft); }
+svg.timeline .hyp { fill: var(--accent); }
+svg.timeline line { stroke: var(--rule); }
 svg.matrix .frame { fill: none; stroke: var(--rule); }
 details { margin-top: 0.5rem; font-size: 0.9rem; }
 summary { cursor: pointer; color: var(--muted); font-size: 0.83rem; width: fit-content; padding: 0.15rem 0; }

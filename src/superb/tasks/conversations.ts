@@ -40,7 +40,7 @@ export async function turnData(
   { protocol, framing }: LoadContext = USUAL_CONTEXT,
 ): Promise<TaskData> {
   const { root } = data;
-  const { conversations, source } = await openConversations(data);
+  const { conversations, source, notes: found } = await openConversations(data);
   const bad = new BadFiles();
   const measured = { train: [], dev: [], test: [] } as Record<Split, Measured[]>;
   for (const split of SPLITS) measured[split] = await lengthsOf(conversations[split], bad);
@@ -54,8 +54,8 @@ export async function turnData(
     if (utterances[split].length === 0)
       throw new StillwaveError(`${root}: no recordings of the split ${split}; train, dev and test are needed`);
   const silent = measured.test.filter(({ turns }) => turns.length === 0).length;
-  const notes =
-    silent > 0 ? [`${silent} recordings to test have no speech: what is said to be there are false alarms`] : [];
+  const silence = `${silent} recordings to test have no speech: what is said to be there are false alarms`;
+  const notes = [...found, ...(silent > 0 ? [silence] : [])];
   const objective = { kind: "turns", samplesPerFrame } as const;
   return taskData(
     { root, utterances, objective, badFiles: bad.sorted(), notes },
@@ -63,15 +63,18 @@ export async function turnData(
   );
 }
 
-async function openConversations(
-  data: DataSettings,
-): Promise<{ readonly conversations: PerSplit<readonly Conversation[]>; readonly source: string }> {
+async function openConversations(data: DataSettings): Promise<{
+  readonly conversations: PerSplit<readonly Conversation[]>;
+  readonly source: string;
+  readonly notes: readonly string[];
+}> {
   const { root } = data;
   if (existsSync(join(root, MIXTURE_LIST))) {
-    const mixtures = await readMixtures(root, speechFolder(root, data.speech));
+    const { mixtures, notes } = await readMixtures(root, speechFolder(root, data.speech));
     return {
       conversations: perSplit((split) => mixtures.filter((one) => one.split === split)),
       source: "mixtures that are made while they are read",
+      notes,
     };
   }
   const folders = perSplit((split) => join(root, split));
@@ -81,7 +84,7 @@ async function openConversations(
       `${root}: no ${missing.join(", ")} with a ${KALDI_LIST}, and no ${MIXTURE_LIST}; expected Kaldi's folders train, dev and test (wav.scp, segments, utt2spk, reco2dur), or a list of mixtures with utterances.rttm`,
     );
   const [train, dev, test] = await Promise.all(SPLITS.map((split) => readDiarizedFolder(folders[split])));
-  return { conversations: { train, dev, test }, source: "Kaldi's folders" };
+  return { conversations: { train, dev, test }, source: "Kaldi's folders", notes: [] };
 }
 
 /** Lengths of what is mixed are found by mixing, those of files by their headers. */
@@ -134,6 +137,15 @@ function piecesOf(one: Measured, { split, samplesPerFrame, protocol }: PieceOpti
     const segment = { start, samples: part, sampleRateHz: SAMPLE_RATE_HZ };
     const place = isWhole ? partOf(one) : { ...partOf(one), segment };
     const name = isWhole ? id : `${id}.${chunk.start}-${chunk.end}`;
-    return [{ id: name, ...place, samples: isWhole ? samples : part, label, reference: turnsText(turns), frames: chunk.end - chunk.start }];
+    return [
+      {
+        id: name,
+        ...place,
+        samples: isWhole ? samples : part,
+        label,
+        reference: turnsText(turns),
+        frames: chunk.end - chunk.start,
+      },
+    ];
   });
 }

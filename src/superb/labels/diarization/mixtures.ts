@@ -24,16 +24,19 @@ export interface Mixture extends RecordingPart {
 /**
  * The mixtures of `<root>/mixtures.tsv` (split, mixture, utterance1, gain1, utterance2, gain2): sums of utterances of the corpus
  * at `speech`, as long as the longer. They speak as `<root>/utterances.rttm` says, whose recordings are utterances, or
- * LibriSpeech's without the speaker's number.
+ * LibriSpeech's without the speaker's number. A mixture of an utterance of which that file says nothing is left out, and a note says so.
  * @throws StillwaveError with file and line for anything malformed, or naming utterances that are not there
  */
-export async function readMixtures(root: string, speech: string): Promise<Mixture[]> {
+export async function readMixtures(
+  root: string,
+  speech: string,
+): Promise<{ readonly mixtures: readonly Mixture[]; readonly notes: readonly string[] }> {
   const file = join(root, MIXTURE_LIST);
   const turns = await readRttm(join(root, TURNS));
   const paths = await pathsBelow(speech);
-  const missing = new Set<string>();
+  const [missing, unsaid] = [new Set<string>(), new Set<string>()];
   const { rows } = parseTable(await readLines(file, "mixture"), file, splitTabs, COLUMNS);
-  const mixtures = rows.map((row): Mixture => {
+  const mixtures = rows.flatMap((row): Mixture[] => {
     const place = `${file}:${row.number}`;
     const [one, two] = (["1", "2"] as const).map((side) => {
       const name = row.get(`utterance${side}`) ?? "";
@@ -42,31 +45,22 @@ export async function readMixtures(root: string, speech: string): Promise<Mixtur
         throw new StillwaveError(`${place}: gain${side}: expected a number above 0`);
       const path = paths.get(name);
       if (path === undefined) missing.add(name);
-      return { path: path ?? "", gain, turns: turnsOf(name, turns, place) };
+      const spoken = turns.get(name) ?? turns.get(name.replace(/^[^-]+-/, ""));
+      if (!spoken) unsaid.add(name);
+      return { path: path ?? "", gain, turns: spoken };
     });
-    return {
-      id: row.get("mixture") ?? "",
-      split: splitNamed(row.get("split") ?? "", place),
-      path: one.path,
-      making: { kind: "mixed", gain: one.gain, others: [{ path: two.path, gain: two.gain }] },
-      turns: [...one.turns, ...two.turns],
-    };
+    const split = splitNamed(row.get("split") ?? "", place);
+    if (!one.turns || !two.turns) return [];
+    const making = { kind: "mixed", gain: one.gain, others: [{ path: two.path, gain: two.gain }] } as const;
+    return [{ id: row.get("mixture") ?? "", split, path: one.path, making, turns: [...one.turns, ...two.turns] }];
   });
   if (missing.size > 0)
     throw new StillwaveError(
       `${speech}: ${missing.size} utterances of ${file} are not there: ${listSome([...missing].sort(), 5)}; name the corpus that they are of with --speech`,
     );
-  return mixtures;
-}
-
-function turnsOf(
-  name: string,
-  turns: ReadonlyMap<string, readonly SpeakerTurn[]>,
-  place: string,
-): readonly SpeakerTurn[] {
-  const found = turns.get(name) ?? turns.get(name.replace(/^[^-]+-/, ""));
-  if (!found) throw new StillwaveError(`${place}: ${TURNS} does not say when ${name} speaks`);
-  return found;
+  const left = rows.length - mixtures.length;
+  const note = `${file}: ${left} of ${rows.length} mixtures are left out: ${TURNS} does not say when ${listSome([...unsaid].sort(), 5)} speak`;
+  return { mixtures, notes: left > 0 ? [note] : [] };
 }
 
 /** Audio files below a folder by their names. */
