@@ -4,7 +4,7 @@ import { formatCount, formatNumber } from "../../log/format.ts";
 import type { DetectionPoint } from "../../metrics/eer.ts";
 import type { TrialReport } from "../../superb/measures/measure.types.ts";
 import { pictureFigure } from "../kit/chart.ts";
-import { plotted } from "../kit/draw.ts";
+import { formatTick, plotted } from "../kit/draw.ts";
 import { thin } from "../kit/line.ts";
 import { type Content, html, type Markup } from "../kit/markup.ts";
 import { facts, fold } from "../kit/pieces.ts";
@@ -44,8 +44,9 @@ function detectionPicture(curve: readonly DetectionPoint[], eer: number): string
   const inside = curve.filter(({ missRate, falseAlarmRate }) => missRate > 0 && falseAlarmRate > 0 && missRate < 1 && falseAlarmRate < 1); // biome-ignore format: one line
   const points = thin(inside.map(({ missRate, falseAlarmRate }) => ({ step: probit(falseAlarmRate), value: probit(missRate) })), MAX_POINTS); // biome-ignore format: one line
   const at = probit(Math.min(0.999, Math.max(0.0005, eer / 100)));
-  const reach = [...points.flatMap(({ step, value }) => [step, value]), at, probit(0.02), probit(0.6)];
-  const domain = [Math.min(...reach) - 0.1, Math.max(...reach) + 0.1];
+  // beyond a few misses or alarms of thousands there is nothing to see
+  const least = Math.min(...points.flatMap(({ step, value }) => [step, value]), at);
+  const domain = [Math.max(probit(0.001), Math.min(probit(0.02), least)) - 0.1, Math.max(probit(0.6), at + 0.5)];
   const ticks = TICKS.map((share) => probit(share / 100)).filter((tick) => tick >= domain[0] && tick <= domain[1]);
   const shares = new Map(TICKS.map((share) => [probit(share / 100), `${share}`]));
   const tickFormat = (tick: number) => shares.get(tick) ?? "";
@@ -60,7 +61,7 @@ function detectionPicture(curve: readonly DetectionPoint[], eer: number): string
       Plot.axisX(ticks, { ...axis, label: "false alarms in %" }),
       Plot.axisY(ticks, { ...axis, label: "misses in %" }),
       Plot.link([domain], { x1: "0", y1: "0", x2: "1", y2: "1", stroke: "var(--soft)", strokeDasharray: "3 4" }),
-      Plot.line(points, { x: "step", y: "value", stroke: "var(--accent)", strokeWidth: 2 }),
+      Plot.line(points, { x: "step", y: "value", stroke: "var(--accent)", strokeWidth: 2, clip: true }),
       Plot.dot([{ at }], { x: "at", y: "at", r: 4.5, fill: "var(--accent)" }),
     ],
   });
@@ -93,7 +94,7 @@ function histogramPicture(bins: ReturnType<typeof histogram>, threshold: number)
     x: { domain: [bins[0].from, bins[bins.length - 1].to], axis: null },
     marks: [
       Plot.gridY({ stroke: "var(--rule)", strokeOpacity: 1, ticks: 4 }),
-      Plot.axisX({ ...axis, label: "score", ticks: 5 }),
+      Plot.axisX({ ...axis, label: "score", ticks: 4, tickFormat: formatTick }),
       Plot.axisY({ ...axis, label: "% of trials", ticks: 4 }),
       bars("other", "var(--soft)"),
       bars("target", "var(--accent)"),
