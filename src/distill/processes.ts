@@ -55,7 +55,7 @@ function endSoon({ message }: StillwaveError): void {
 function digestOf({ data, run, ...recipe }: Recipe): string {
   const { train: _t, validation: _v, workers: _w, keepDecoded: _k, ...reading } = data;
   const { outDir: _o, device: _d, threads: _n, ...running } = run;
-  const text = JSON.stringify({ ...recipe, teacher: undefined, reading, running });
+  const text = JSON.stringify({ ...recipe, teacher: undefined, secondTeacher: undefined, reading, running });
   return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }
 
@@ -94,11 +94,11 @@ export async function* takePart(
   let trainer: StudentTrainer | undefined;
   try {
     prepared = await prepare(recipe, { outDir, note, group });
-    const { learner, speech } = prepared;
+    const { learner, speech, units } = prepared;
     const start = await beginTogether(group, learner);
     const plan = distillPlan(recipe, speech.train.batchesPerEpoch);
     const stop = new AgreedStop(signal, group);
-    trainer = new StudentTrainer({ plan, learner, start, speech, writeRow: () => {}, stop });
+    trainer = new StudentTrainer({ plan, learner, start, speech, units, writeRow: () => {}, stop });
     yield* runTraining(trainer, { start, checkpoints: null, signal: stop.signal, savesWhenLeft: false });
     yield await group.sayFirst<EndEvent>("end");
   } finally {

@@ -138,6 +138,7 @@ function predict(task: TaskName, split: "dev" | "test", { share = 0.15, seed = 1
 
 function classesOf(task: TaskName): string[] {
   if (task === "ks") return "yes no up down left right on off stop go _unknown_ _silence_".split(" ");
+  if (task === "er") return ["neu", "hap", "ang", "sad"];
   if (task === "sid") return Array.from({ length: 24 }, (_, i) => `id${10001 + i}`);
   const [actions, objects] = [
     ["activate", "deactivate", "increase", "decrease"],
@@ -147,8 +148,8 @@ function classesOf(task: TaskName): string[] {
 }
 
 type TaskName = keyof typeof UNIT;
-const UNIT = { pr: "phone", asr: "word", ks: null, sid: null, ic: null } as const;
-const NAME = { pr: "PER", asr: "WER", ks: "accuracy", sid: "accuracy", ic: "accuracy" } as const;
+const UNIT = { pr: "phone", asr: "word", ks: null, sid: null, ic: null, er: null } as const;
+const NAME = { pr: "PER", asr: "WER", ks: "accuracy", sid: "accuracy", ic: "accuracy", er: "accuracy" } as const;
 
 export function metricOf(task: string, rows: readonly Prediction[]): MetricValue {
   const unit = UNIT[task as TaskName];

@@ -60,7 +60,8 @@ const OWN: FlagTable = {
   "--word-score <x>": "decoding.wordScore",
   "--labels <columns>": "data.labelColumns",
   "--test-data <dir>": "data.testRoot",
-  "--split-file <file>": "data.splitFile",
+  "--split-file <path>": "data.splitFile",
+  "--fold <name>": "data.fold",
   "--speech <dir>": "data.speech",
   "--trials <file>": "data.trials",
 };

@@ -83,7 +83,7 @@ export function resolveTraining(
   };
 }
 
-/** `runs/superb-pr-hubert-tiny-libri`. */
+/** `runs/superb-pr-hubert-small-libri`. */
 export function defaultOutDir({ task, upstream: { model } }: Pick<EvaluationSettings, "task" | "upstream">): string {
   const last = basename(model);
   // best and last are what every run calls its models

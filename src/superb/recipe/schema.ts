@@ -40,7 +40,8 @@ const data = z.strictObject({
   stress: choice(["stressed", "folded"], "stress marks of vowels"),
   labelColumns: open(list, "columns of labels.tsv, or of the list that is the corpus"),
   testRoot: open(text, "the separate test archive of Speech Commands"),
-  splitFile: open(text, "VoxCeleb1's official split file"),
+  splitFile: open(text, "official split file (VoxCeleb1), or folder of them (IEMOCAP's meta_data)"),
+  fold: open(text, "one fold alone (default: all; the result is their mean)"),
   speech: open(text, "utterances that mixtures are made of (default: libri-6h or LibriSpeech beside the list)"),
   trials: open(text, "trials of test recordings, <0|1> a b (default: the corpus's list, or made)"),
   onBadFile: z.enum(["stop", "skip"]).default("stop").describe("stop, or skip and list"),
@@ -129,7 +130,7 @@ export type DecodingSettings = NonNullable<EvaluationSettings["decoding"]>;
 
 /** Settings (by path, or by what it begins with) that a task has only if it lists them. */
 export const OWN_SETTINGS: readonly string[] = [
-  ...["splits", "lexicon", "phones", "stress", "labelColumns", "testRoot", "splitFile", "speech", "trials"].map(
+  ...["splits", "lexicon", "phones", "stress", "labelColumns", "testRoot", "splitFile", "fold", "speech", "trials"].map(
     (key) => `data.${key}`,
   ),
   "head.hidden",

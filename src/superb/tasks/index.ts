@@ -2,6 +2,7 @@
 import { unknownName } from "../../errors.ts";
 import { asr } from "./asr.ts";
 import { asv } from "./asv.ts";
+import { er } from "./er.ts";
 import { ic } from "./ic.ts";
 import { ks } from "./ks.ts";
 import { pr } from "./pr.ts";
@@ -9,7 +10,7 @@ import { sd } from "./sd.ts";
 import { sid } from "./sid.ts";
 import type { Task } from "./task.types.ts";
 
-const tasks = { pr, asr, ks, sid, ic, asv, sd };
+const tasks = { pr, asr, ks, sid, ic, er, asv, sd };
 
 export type TaskName = keyof typeof tasks;
 
