@@ -39,7 +39,7 @@ export const sd: Task = {
 };
 
 /** Probabilities of every recording as the leaderboard takes them, and the turns that the score is of. */
-async function submission({ folder, test, samplesPerFrame }: TestedRun): Promise<readonly SubmissionFile[]> {
+async function submission({ folder, test, samplesPerFrame = 320 }: TestedRun): Promise<readonly SubmissionFile[]> {
   const files = test.map(({ id, detail }): SubmissionFile => {
     const data = detail === undefined ? undefined : decodeFloats(detail);
     if (!data)

@@ -49,8 +49,8 @@ export type Chosen = "checkpoint" | "reading";
 /** A run that has ended, as far as submissions are made from it. */
 export interface TestedRun {
   readonly folder: string;
-  /** Of its upstream. */
-  readonly samplesPerFrame: number;
+  /** Of its upstream; default 320. */
+  readonly samplesPerFrame?: number;
   readonly test: readonly Prediction[];
 }
 

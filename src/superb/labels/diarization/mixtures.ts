@@ -45,7 +45,7 @@ export async function readMixtures(
         throw new StillwaveError(`${place}: gain${side}: expected a number above 0`);
       const path = paths.get(name);
       if (path === undefined) missing.add(name);
-      const spoken = turns.get(name) ?? turns.get(name.replace(/^[^-]+-/, ""));
+      const spoken = turns.get(name) ?? turnsOfSpeaker(name, turns);
       if (!spoken) unsaid.add(name);
       return { path: path ?? "", gain, turns: spoken };
     });
@@ -61,6 +61,16 @@ export async function readMixtures(
   const left = rows.length - mixtures.length;
   const note = `${file}: ${left} of ${rows.length} mixtures are left out: ${TURNS} does not say when ${listSome([...unsaid].sort(), 5)} speak`;
   return { mixtures, notes: left > 0 ? [note] : [] };
+}
+
+/** LibriSpeech's `<speaker>-<chapter>-<n>` where recordings are called `<chapter>-<n>` and speakers by their number. */
+function turnsOfSpeaker(
+  name: string,
+  turns: ReadonlyMap<string, readonly SpeakerTurn[]>,
+): readonly SpeakerTurn[] | undefined {
+  const [speaker, ...rest] = name.split("-");
+  const own = turns.get(rest.join("-"))?.filter((turn) => turn.speaker === speaker);
+  return own && own.length > 0 ? own : undefined;
 }
 
 /** Audio files below a folder by their names. */
