@@ -34,5 +34,5 @@ export {
 export * from "./mtwv.ts";
 export * from "./paired.ts";
 export * from "./predictions.ts";
-export { type SlotReport, scoreSlots } from "./slots.ts";
+export { type SlotReport, type SlotScore, scoreSlots, type UtteranceSlots } from "./slots.ts";
 export { equalErrorInterval, type ScoredTrial } from "./verification.ts";

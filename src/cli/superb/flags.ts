@@ -47,6 +47,7 @@ const OWN: FlagTable = {
   "--train <split>": "data.splits.train",
   "--dev <split>": "data.splits.dev",
   "--test <split>": "data.splits.test",
+  "--decoder <rule>": "decoding.decoder",
   "--beam <n>": "decoding.beam",
   "--lexicon <file>": "data.lexicon",
   "--phones <file>": "data.phones",

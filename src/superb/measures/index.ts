@@ -4,6 +4,7 @@ import type { Prediction } from "../../metrics/predictions.ts";
 import { answerMeasure } from "./answers.ts";
 import { errorMeasure } from "./errors.ts";
 import type { Measure, Metric, MetricValue, Scoring } from "./measure.types.ts";
+import { slotMeasure } from "./slots.ts";
 import { trialMeasure } from "./trials.ts";
 import { turnMeasure } from "./turns.ts";
 
@@ -13,6 +14,7 @@ const measures = {
   character: errorMeasure("character"),
   trial: trialMeasure,
   turn: turnMeasure,
+  slot: slotMeasure,
 };
 
 /** What a task counts; null: answers that are right or wrong as wholes. */

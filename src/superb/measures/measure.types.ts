@@ -4,6 +4,7 @@ import type { DiarizationByOverlap, DiarizationErrors, SpeakerTurn } from "../..
 import type { DetectionPoint, EqualErrorRate } from "../../metrics/eer.ts";
 import type { ErrorReport } from "../../metrics/error-rate.ts";
 import type { Prediction } from "../../metrics/predictions.ts";
+import type { SlotReport } from "../../metrics/slots.ts";
 
 /** A metric of a prediction file, in percent, with its bootstrap interval. */
 export interface MetricValue {
@@ -20,6 +21,7 @@ export interface MetricValue {
 export type Scoring =
   | { readonly kind: "errors"; readonly value: number; readonly report: ErrorReport }
   | { readonly kind: "accuracy"; readonly value: number; readonly report: AccuracyReport }
+  | { readonly kind: "slots"; readonly value: number; readonly report: SlotReport }
   | { readonly kind: "trials"; readonly value: number; readonly report: TrialReport }
   | { readonly kind: "turns"; readonly value: number; readonly report: TurnReport };
 

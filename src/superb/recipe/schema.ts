@@ -74,6 +74,10 @@ const head = z.strictObject({
 });
 
 const decoding = z.strictObject({
+  decoder: choice(
+    ["ctc", "reference"],
+    "greedy: repeats merged before blanks are dropped (ctc), or after, as the benchmark's code (reference; default: ctc)",
+  ),
   beam: open(count, "also decode by beam search with so many hypotheses"),
   tokenBeam: open(count, "symbols tried in each frame (default: all; with a lexicon: 32)"),
   threshold: open(z.number().positive(), "hypotheses this far below the best are dropped (default: 25)"),

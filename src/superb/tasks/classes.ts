@@ -1,9 +1,6 @@
 // Tasks that tell classes apart: lengths read, a dev split held out where there is none, labels as numbers.
-import { type AudioProbe, MIN_SAMPLES, probeAudio, type Segment } from "../../audio/index.ts";
-import { BadFiles, type OnBadFile, reasonOf } from "../../data/bad-files.ts";
-import { describeNotes, type FileNote } from "../../data/file-notes.ts";
+import type { OnBadFile } from "../../data/bad-files.ts";
 import { listSome } from "../../data/lines.ts";
-import { fitTo } from "../../data/span.ts";
 import { InternalError, StillwaveError, UsageError } from "../../errors.ts";
 import {
   type FoldedCorpus,
@@ -15,10 +12,9 @@ import {
 import type { TaskUtterance } from "../labels/utterance.types.ts";
 import { SLOT_SEPARATOR } from "../objectives/classes.ts";
 import type { DataSettings } from "../recipe/schema.ts";
+import { fitsOf } from "./files.ts";
 import { HELD_OUT_SOURCE, isHeldOut, LEFT_IN_TRAIN, perSplit, refuseShared, taskData } from "./splits.ts";
 import type { Task, TaskData } from "./task.types.ts";
-
-const PARALLEL_PROBES = 32;
 
 /** Moves a tenth of train to dev, keeping one file of every class in train. */
 function withDev(files: readonly LabelledFile[]): { files: readonly LabelledFile[]; heldOut: boolean } {
@@ -33,40 +29,6 @@ function withDev(files: readonly LabelledFile[]): { files: readonly LabelledFile
     return { ...file, split: "dev" };
   });
   return { files: moved, heldOut: true };
-}
-
-/** Lengths and parts of the files that can be used. */
-async function fitsOf(files: readonly UnsplitFile[], onBadFile: OnBadFile) {
-  const bad = new BadFiles();
-  const probes = new Map<string, AudioProbe>();
-  const fileNotes: FileNote[] = [];
-  // background noises are in train and in dev
-  const paths = [...new Set(files.map(({ path }) => path))];
-  let next = 0;
-  const lane = async () => {
-    while (next < paths.length) {
-      const path = paths[next++];
-      try {
-        const probe = await probeAudio(path);
-        probes.set(path, probe);
-        if (probe.note !== undefined) fileNotes.push({ path, note: probe.note });
-      } catch (error) {
-        bad.add(path, reasonOf(error, path));
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(PARALLEL_PROBES, paths.length) }, lane));
-  const fits = new Map<UnsplitFile, { readonly samples: number; readonly segment?: Segment }>();
-  const reported = new Set<string>();
-  for (const file of files) {
-    const probe = probes.get(file.path);
-    const fit = probe && fitTo(file, probe, MIN_SAMPLES);
-    if (typeof fit === "object") fits.set(file, fit);
-    else if (fit !== undefined && !reported.has(file.path + fit)) bad.add(file.path, fit);
-    if (fit !== undefined) reported.add(file.path + fit);
-  }
-  if (onBadFile === "stop") bad.throwIfAny(files.length);
-  return { fits, badFiles: bad.sorted(), fileNotes: describeNotes(fileNotes) };
 }
 
 interface Usable {

@@ -7,10 +7,11 @@ import { ic } from "./ic.ts";
 import { ks } from "./ks.ts";
 import { pr } from "./pr.ts";
 import { sd } from "./sd.ts";
+import { sf } from "./sf.ts";
 import { sid } from "./sid.ts";
 import type { Task } from "./task.types.ts";
 
-const tasks = { pr, asr, ks, sid, ic, er, asv, sd };
+const tasks = { pr, asr, ks, sid, ic, er, sf, asv, sd };
 
 export type TaskName = keyof typeof tasks;
 

@@ -16,6 +16,7 @@ describe("the benchmark's recipes", () => {
     ["sid", [1e-1, 1e-2, 1e-3, 1e-4], 200_000, 8, 4, 1, 5000, "shuffled", false],
     ["ic", [1e-4], 200_000, 32, 1, 1, 5000, "shuffled", false],
     ["er", [1e-4], 30_000, 4, 8, 1, 1000, "shuffled", false],
+    ["sf", [1e-4], 200_000, 32, 1, 1, 2000, "windows", true],
     ["asv", [1e-4], 200_000, 10, 5, 1000, 20_000, "shuffled", false],
     ["sd", [1e-4], 30_000, 8, 4, 1, 500, "shuffled", false],
   ] as const)("%s", (name, learningRates, steps, batchSize, accumulate, clip, evaluateEvery, batching, specAugment) => {
@@ -50,6 +51,7 @@ describe("the benchmark's recipes", () => {
       sid: utterance,
       ic: utterance,
       er: utterance,
+      sf: { kind: "bilstm", projection: 1024, outputs: 99, normalizeStates: false, ...lstm },
       asv: { kind: "xvector", projection: 512, hidden: 512, aggregation: 1500, outputs: 99, normalizeStates: false },
       sd: { kind: "lstm", hidden: 512, lstmLayers: 1, outputs: 99, normalizeStates: false },
     });
@@ -69,7 +71,17 @@ describe("the benchmark's recipes", () => {
 
   test("warm-ups are the authors'", () => {
     const warmups = Object.keys(TASKS).map((name) => [name, resolve(name, { schedule: "warmup" }).warmup]);
-    expect(Object.fromEntries(warmups)).toEqual({ pr: 1400, asr: 1400, ks: 1400, sid: 5000, ic: 1000, er: 1400, asv: 6000, sd: 1400 });
+    expect(Object.fromEntries(warmups)).toEqual({
+      pr: 1400,
+      asr: 1400,
+      ks: 1400,
+      sid: 5000,
+      ic: 1000,
+      er: 1400,
+      sf: 1400,
+      asv: 6000,
+      sd: 1400,
+    });
     expect(resolve("pr", { schedule: "warmup", steps: 95 }).warmup).toBe(9);
     expect(resolve("pr", { schedule: "warmup", steps: 95, warmup: 50 }).warmup).toBe(50);
   });
@@ -111,5 +123,5 @@ test.each([
 });
 
 test("a task that is none is refused with those there are", () => {
-  for (const name of ["xx", "toString", ""]) expect(() => taskNamed(name)).toThrow(`unknown task "${name}"; valid: pr, asr, ks, sid, ic, er`); // biome-ignore format: one line
+  for (const name of ["xx", "toString", ""]) expect(() => taskNamed(name)).toThrow(`unknown task "${name}"; valid: pr, asr, ks, sid, ic, er, sf`); // biome-ignore format: one line
 });
