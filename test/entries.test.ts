@@ -42,11 +42,11 @@ const NAMES: Readonly<Record<string, string>> = {
     bestAssignment bootstrapDifference BootstrapOptions bootstrapRate compareAccuracies compareErrorRates Confusion
     confusionsOf DetectionCosts detectionCurve DetectionPoint DiarizationByOverlap diarizationErrorRate
     diarizationErrors DiarizationErrors diarizationErrorsByOverlap DifferenceInterval editDistance EditKind
-    equalErrorInterval EqualErrorRate equalErrorRate ErrorComparison ErrorCounts errorRateInterval ErrorReport
-    ErrorUnit formatAlignment Interval MatchedPairs matchedPairs maximumTermWeightedValue MaximumTermWeightedValue
-    McNemar mcnemar minimumDetectionCost pairById percentileInterval Prediction RatioSample readPredictions
-    scoreAccuracy ScoredTrial scoreErrors scoreSlots SearchTrial SignTest signTest SlotReport SlotScore SpeakerTurn
-    TermWeights UtteranceErrors UtteranceSlots writePredictions
+    equalErrorInterval equalErrorRate EqualErrorRate ErrorComparison ErrorCounts errorRateInterval ErrorReport
+    ErrorUnit formatAlignment Interval matchedPairs MatchedPairs MaximumTermWeightedValue maximumTermWeightedValue
+    McNemar mcnemar minimumDetectionCost pairById percentileInterval Prediction QUESST_WEIGHTS RatioSample
+    readPredictions scoreAccuracy ScoredTrial scoreErrors scoreSlots SearchTotals SearchTrial signTest SignTest
+    SlotReport SlotScore SpeakerTurn TermWeights UtteranceErrors UtteranceSlots writePredictions
   `,
   "stillwave/web": `
     availableThreads createRuntime Executable Extraction ExtractOptions Feed Feeds HostArray loadModelFromFiles

@@ -163,9 +163,10 @@ const NAME = {
   sf: "F1",
 } as const;
 
-export function metricOf(task: string, rows: readonly Prediction[]): MetricValue {
-  const unit = UNIT[task as TaskName];
-  return { ...metricsOf(rows, unit, { seed: 3, draws: 300 })[0], name: NAME[task as TaskName] };
+export function metricOf(of: EvaluationResult["task"], rows: readonly Prediction[]): MetricValue {
+  const task = of as TaskName;
+  const unit = UNIT[task];
+  return { ...metricsOf(rows, unit, { seed: 3, draws: 300 })[0], name: NAME[task] };
 }
 
 /** A sweep whose best is in the middle, each curve going down (or up) and settling; 1e-1 diverges. */

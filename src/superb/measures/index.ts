@@ -4,6 +4,7 @@ import type { Prediction } from "../../metrics/predictions.ts";
 import { answerMeasure } from "./answers.ts";
 import { errorMeasure } from "./errors.ts";
 import type { Measure, Metric, MetricValue, Scoring } from "./measure.types.ts";
+import { searchMeasure } from "./search.ts";
 import { slotMeasure } from "./slots.ts";
 import { trialMeasure } from "./trials.ts";
 import { turnMeasure } from "./turns.ts";
@@ -14,6 +15,7 @@ const measures = {
   character: errorMeasure("character"),
   trial: trialMeasure,
   turn: turnMeasure,
+  search: searchMeasure,
   slot: slotMeasure,
 };
 

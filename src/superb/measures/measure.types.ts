@@ -3,6 +3,7 @@ import type { AccuracyReport } from "../../metrics/accuracy.ts";
 import type { DiarizationByOverlap, DiarizationErrors, SpeakerTurn } from "../../metrics/der.ts";
 import type { DetectionPoint, EqualErrorRate } from "../../metrics/eer.ts";
 import type { ErrorReport } from "../../metrics/error-rate.ts";
+import type { SearchTrial } from "../../metrics/mtwv.ts";
 import type { Prediction } from "../../metrics/predictions.ts";
 import type { SlotReport } from "../../metrics/slots.ts";
 
@@ -22,6 +23,7 @@ export type Scoring =
   | { readonly kind: "errors"; readonly value: number; readonly report: ErrorReport }
   | { readonly kind: "accuracy"; readonly value: number; readonly report: AccuracyReport }
   | { readonly kind: "slots"; readonly value: number; readonly report: SlotReport }
+  | { readonly kind: "search"; readonly value: number; readonly report: SearchReport }
   | { readonly kind: "trials"; readonly value: number; readonly report: TrialReport }
   | { readonly kind: "turns"; readonly value: number; readonly report: TurnReport };
 
@@ -48,6 +50,12 @@ export interface TurnReport {
   /** Of all recordings. */
   readonly errors: DiarizationErrors;
   readonly byOverlap: DiarizationByOverlap;
+}
+
+/** Every query in every document, and the threshold at which the value is largest. */
+export interface SearchReport {
+  readonly trials: readonly (SearchTrial & { readonly document: string })[];
+  readonly threshold: number;
 }
 
 /** What intervals are drawn from: utterances, or what is drawn whole instead of them, as speakers of trials. */

@@ -9,6 +9,7 @@ import { withNotes } from "../../training/notes.ts";
 import { withGain } from "../../upstream/gain.ts";
 import { openUpstream } from "../../upstream/open.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
+import { describeCorpus } from "../corpora/find.ts";
 import type { FeatureSource } from "../features/features.types.ts";
 import { matchedSource } from "../features/matched-source.ts";
 import { openFeatures } from "../features/open.ts";
@@ -19,15 +20,17 @@ import { createDecoding, decodingReading } from "../objectives/decoding.ts";
 import { createObjective } from "../objectives/index.ts";
 import { resolveTraining, type Training } from "../recipe/defaults.ts";
 import { type CheckedSettings, checkSettings } from "../recipe/read.ts";
-import { taskNamed } from "../tasks/index.ts";
+import { type TaskName, taskNamed } from "../tasks/index.ts";
 import { everySplit, perSplit } from "../tasks/splits.ts";
-import type { Chosen, TaskData } from "../tasks/task.types.ts";
+import { partOf } from "../tasks/subset.ts";
+import { type Chosen, isSearch, type Task, type TaskData } from "../tasks/task.types.ts";
 import { Sampler } from "../training/sampler.ts";
 import type { EvaluationOptions, FoldOutcome, PreparedEvaluation, PreparedFold } from "./evaluation.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
 import { finishRun, testFold } from "./finish.ts";
 import { type EvaluationFolder, openEvaluationFolder, recordEvaluation } from "./record.ts";
 import { finishedResult } from "./result.ts";
+import { searchRun } from "./search-run.ts";
 import { sweep } from "./sweep.ts";
 
 interface Opened {
@@ -35,7 +38,7 @@ interface Opened {
   readonly force: boolean;
   readonly signal: AbortSignal | undefined;
   readonly folder: EvaluationFolder;
-  readonly task: ReturnType<typeof taskNamed>;
+  readonly task: Task & { readonly name: TaskName };
   /** At least one. */
   readonly folds: readonly TaskData[];
   readonly upstream: Upstream;
@@ -63,6 +66,9 @@ async function* evaluateNoting(
   let upstream: Upstream | undefined;
   try {
     folder.notes.forEach(note);
+    const described = describeCorpus(task.name, asked.data);
+    if (described !== undefined) note(described);
+    if (isSearch(task)) return yield* searchRun({ asked, force, signal, folder, task, note });
     const { device, threads } = asked.run;
     const { model, ...options } = asked.upstream;
     const open = async () => {
@@ -71,7 +77,8 @@ async function* evaluateNoting(
     };
     // what is wrong with a corpus shows before the upstream is opened, unless its labels depend on the frames
     const context = { protocol: asked.training.protocol ?? "fixed", framing: open };
-    const folds = task.folds ? await task.folds(asked.data, context) : [await task.load(asked.data, context)];
+    const loaded = task.folds ? await task.folds(asked.data, context) : [await task.load(asked.data, context)];
+    const folds = loaded.map((fold) => partOf(fold, asked.data.most));
     for (const text of new Set(folds.flatMap(({ notes }) => notes))) note(text);
     const { gainDb } = task.recipe;
     const heard = gainDb === undefined ? await open() : withGain(await open(), gainDb);

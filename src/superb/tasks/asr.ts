@@ -3,6 +3,7 @@ import { StillwaveError } from "../../errors.ts";
 import { characterLabels, characterText, characterVocabulary } from "../labels/vocabulary.ts";
 import type { DataSettings } from "../recipe/schema.ts";
 import { labelledSplits, listUtterances } from "./splits.ts";
+import { listed } from "./submission.ts";
 import type { Task } from "./task.types.ts";
 
 const SPECIAL = ["<s>", "<pad>", "</s>"];
@@ -33,6 +34,7 @@ const load = (data: DataSettings) =>
   });
 
 export const asr: Task = {
+  submission: listed("test-clean-noLM-hyp.ark"),
   title: "speech recognition",
   summary: "WER of a bidirectional LSTM head",
   example: "--upstream facebook/hubert-base-ls960 --data LibriSpeech --lm 4-gram.arpa.gz",

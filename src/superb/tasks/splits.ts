@@ -157,7 +157,7 @@ const gainsOf = (making: Making) =>
   making.kind === "mixed" ? [making.gain, ...making.others.map(({ gain }) => gain)] : making.kind;
 
 /** SHA-256 over everything a score depends on beside the audio's content. */
-function fingerprintOf({ utterances, trials }: Pick<TaskData, "utterances" | "trials">): string {
+export function fingerprintOf({ utterances, trials }: Pick<TaskData, "utterances" | "trials">): string {
   const hash = createHash("sha256");
   for (const split of SPLITS) {
     for (const { id, segment, making, samples, label, reference, randomCropSeconds } of utterances[split]) {
