@@ -26,6 +26,7 @@ const ROOMS = [
   "training",
   "decode",
   "metrics",
+  "speakers",
   "extract",
   "export",
   "distill",

@@ -8,8 +8,8 @@ import {
   type SpeakerTurn,
 } from "../../metrics/der.ts";
 import type { Prediction } from "../../metrics/predictions.ts";
-import { decodeFloats } from "../../superb/labels/diarization/probabilities.ts";
-import { turnsOf } from "../../superb/labels/diarization/turns.ts";
+import { decodeFloats } from "../../speakers/probabilities.ts";
+import { turnsOf } from "../../speakers/turns.ts";
 import type { RecordingTurns, TurnReport } from "../../superb/measures/measure.types.ts";
 import { recordingTurns } from "../../superb/measures/turns.ts";
 import { chart } from "../kit/chart.ts";

@@ -1,5 +1,6 @@
 // Utterances with their labels, as every task sees them.
 import type { RecordingPart } from "../../data/recording.ts";
+import type { Trial } from "../../speakers/trials.ts";
 
 /** Symbol ids of an utterance (CTC), one class id a slot, or what else an objective's loss compares with. */
 export type Label = ArrayLike<number>;
@@ -15,13 +16,6 @@ export interface TaskUtterance extends RecordingPart {
   readonly frames?: number;
   /** Each use takes another crop of this length. */
   readonly randomCropSeconds?: number;
-}
-
-/** A question about two utterances of a split: are they by one speaker? */
-export interface Trial {
-  readonly first: string;
-  readonly second: string;
-  readonly isTarget: boolean;
 }
 
 /** What is tested: utterances, or trials of them. */

@@ -1,8 +1,8 @@
 // Who speaks when: probabilities of frames, whatever the order of speakers, read as turns by thresholds and votes.
 
+import { encodeFloats } from "../../speakers/probabilities.ts";
+import { turnsOf } from "../../speakers/turns.ts";
 import type { HeadOutput } from "../heads/step.ts";
-import { encodeFloats } from "../labels/diarization/probabilities.ts";
-import { turnsOf } from "../labels/diarization/turns.ts";
 import type { Label } from "../labels/utterance.types.ts";
 import { turnsText } from "../measures/turns.ts";
 import type { Objective, Reading } from "./objective.types.ts";

@@ -1,15 +1,15 @@
 // The tasks by name. A new one is a file beside these and a line here.
 import { unknownName } from "../../errors.ts";
 import { asr } from "./asr.ts";
-import { asv } from "./asv.ts";
 import { er } from "./er.ts";
 import { ic } from "./ic.ts";
 import { ks } from "./ks.ts";
 import { pr } from "./pr.ts";
 import { qbe } from "./qbe.ts";
-import { sd } from "./sd.ts";
 import { sf } from "./sf.ts";
 import { sid } from "./sid.ts";
+import { asv } from "./speakers/asv.ts";
+import { sd } from "./speakers/sd.ts";
 import type { SearchTask, Task } from "./task.types.ts";
 
 const tasks = { pr, asr, ks, sid, ic, er, sf, qbe, asv, sd };

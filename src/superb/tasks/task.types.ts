@@ -1,11 +1,12 @@
 // What a task of the benchmark is: its recipe, its head, and how a corpus becomes labelled utterances.
 import type { BadFile } from "../../data/index.ts";
 import type { Prediction } from "../../metrics/predictions.ts";
+import type { Trial } from "../../speakers/trials.ts";
 import type { Framing } from "../../upstream/frames.ts";
 import type { HeadConfig } from "../heads/config.ts";
 import type { PerSplit, Split } from "../labels/classes.ts";
 import type { SearchCorpus } from "../labels/search.types.ts";
-import type { TaskUtterance, Trial } from "../labels/utterance.types.ts";
+import type { TaskUtterance } from "../labels/utterance.types.ts";
 import type { Unit } from "../measures/index.ts";
 import type { ObjectiveSpec } from "../objectives/spec.ts";
 import type { TaskRecipe } from "../recipe/defaults.ts";

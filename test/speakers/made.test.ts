@@ -8,9 +8,9 @@ import { closeDecodingThreads, prefetchBatches } from "../../src/data/index.ts";
 import { loadRecording } from "../../src/data/made.ts";
 import { nameOf, type RecordingPart, recordingKey, sharing } from "../../src/data/recording.ts";
 import { Random } from "../../src/random.ts";
-import { madeLengths } from "../../src/superb/labels/made-lengths.ts";
+import { madeLengths } from "../../src/speakers/made-lengths.ts";
 import { wavFile } from "../audio/signals.ts";
-import { temporaryFolder } from "./corpora.ts";
+import { temporaryFolder } from "../data/corpora.ts";
 
 afterAll(closeDecodingThreads);
 

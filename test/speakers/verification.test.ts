@@ -3,12 +3,12 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { numberedLines } from "../../../src/data/lines.ts";
-import { StillwaveError } from "../../../src/errors.ts";
-import { voxcelebFolders, voxcelebRecordings } from "../../../src/superb/labels/verification/corpus.ts";
-import { sexesOf } from "../../../src/superb/labels/verification/sexes.ts";
-import { makeTrials, parseTrials, trialLines, type Voice } from "../../../src/superb/labels/verification/trials.ts";
-import { temporaryFolder } from "../../data/corpora.ts";
+import { numberedLines } from "../../src/data/lines.ts";
+import { StillwaveError } from "../../src/errors.ts";
+import { sexesOf } from "../../src/speakers/sexes.ts";
+import { makeTrials, parseTrials, trialLines, type Voice } from "../../src/speakers/trials.ts";
+import { voxcelebFolders, voxcelebRecordings } from "../../src/speakers/voxceleb.ts";
+import { temporaryFolder } from "../data/corpora.ts";
 
 const voices: readonly Voice[] = ["f", "m"].flatMap((sex) =>
   [0, 1, 2].flatMap((speaker) =>

@@ -1,5 +1,5 @@
 // Turns of speakers as labels of frames, and recordings cut into chunks that a head is trained on.
-import type { SpeakerTurn } from "../../../metrics/der.ts";
+import type { SpeakerTurn } from "../metrics/der.ts";
 
 const RATE_HZ = 16_000;
 

@@ -2,12 +2,11 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { dirname, extname, join, resolve } from "node:path";
-import { AUDIO_EXTENSIONS } from "../../../audio/index.ts";
-import { listSome, parseTable, readLines, splitTabs } from "../../../data/lines.ts";
-import type { RecordingPart } from "../../../data/recording.ts";
-import { StillwaveError } from "../../../errors.ts";
-import type { SpeakerTurn } from "../../../metrics/der.ts";
-import { type Split, splitNamed } from "../classes.ts";
+import { AUDIO_EXTENSIONS } from "../audio/index.ts";
+import { listSome, parseTable, readLines, splitTabs } from "../data/lines.ts";
+import type { RecordingPart } from "../data/recording.ts";
+import { StillwaveError } from "../errors.ts";
+import type { SpeakerTurn } from "../metrics/der.ts";
 import { readRttm } from "./rttm.ts";
 
 /** Names of the two files that such a corpus consists of. */
@@ -17,7 +16,9 @@ const COLUMNS = ["split", "mixture", "utterance1", "gain1", "utterance2", "gain2
 
 export interface Mixture extends RecordingPart {
   readonly id: string;
-  readonly split: Split;
+  /** As the list has it, and where. */
+  readonly split: string;
+  readonly place: string;
   readonly turns: readonly SpeakerTurn[];
 }
 
@@ -49,10 +50,12 @@ export async function readMixtures(
       if (!spoken) unsaid.add(name);
       return { path: path ?? "", gain, turns: spoken };
     });
-    const split = splitNamed(row.get("split") ?? "", place);
+    const split = row.get("split") ?? "";
     if (!one.turns || !two.turns) return [];
     const making = { kind: "mixed", gain: one.gain, others: [{ path: two.path, gain: two.gain }] } as const;
-    return [{ id: row.get("mixture") ?? "", split, path: one.path, making, turns: [...one.turns, ...two.turns] }];
+    return [
+      { id: row.get("mixture") ?? "", split, place, path: one.path, making, turns: [...one.turns, ...two.turns] },
+    ];
   });
   if (missing.size > 0)
     throw new StillwaveError(

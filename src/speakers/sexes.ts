@@ -1,8 +1,8 @@
 // Whether speakers are women or men, from whatever a corpus brings that says so.
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { numberedLines, readText } from "../../../data/lines.ts";
-import { ID_NAMES, SPEAKER_NAMES } from "../../../data/list/entry.ts";
+import { numberedLines, readText } from "../data/lines.ts";
+import { ID_NAMES, SPEAKER_NAMES } from "../data/list/entry.ts";
 
 const SEX_NAMES: readonly string[] = ["sex", "gender"];
 /** LibriSpeech's, VoxCeleb1's, Kaldi's, and tables with a column for it. */

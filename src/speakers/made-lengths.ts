@@ -2,10 +2,10 @@
 import { stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
-import { cacheOf } from "../../cache-root.ts";
-import { IndexCache } from "../../data/index-cache.ts";
-import { probeInWorkers } from "../../data/pool.ts";
-import { filesOf, type RecordingPart, recordingKey } from "../../data/recording.ts";
+import { cacheOf } from "../cache-root.ts";
+import { IndexCache } from "../data/index-cache.ts";
+import { probeInWorkers } from "../data/pool.ts";
+import { filesOf, type RecordingPart, recordingKey } from "../data/recording.ts";
 
 interface LengthOptions {
   /** Decoding threads; default: all cores but one. */

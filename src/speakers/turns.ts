@@ -1,5 +1,5 @@
 // Probabilities of speech as turns: a threshold, a median filter, stretches of frames.
-import type { SpeakerTurn } from "../../../metrics/der.ts";
+import type { SpeakerTurn } from "../metrics/der.ts";
 
 const RATE_HZ = 16_000;
 

@@ -1,23 +1,23 @@
 // Recordings of known speakers for verification: those to train on, trials to choose and to test by, silences cut out of all.
 import { existsSync } from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
-import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
-import { BadFiles } from "../../data/bad-files.ts";
-import type { BadFile, Utterance } from "../../data/index.ts";
-import { listSome, readLines } from "../../data/lines.ts";
-import { partOf, type RecordingPart } from "../../data/recording.ts";
-import { StillwaveError } from "../../errors.ts";
-import { framesOfSamples } from "../../upstream/frames.ts";
-import { XVECTOR_MIN_FRAMES } from "../heads/xvector.ts";
-import { type PerSplit, SPLITS, type Split } from "../labels/classes.ts";
-import { madeLengths } from "../labels/made-lengths.ts";
-import type { TaskUtterance, Trial } from "../labels/utterance.types.ts";
-import { type SpokenBy, voxcelebFolders, voxcelebRecordings, voxcelebTrials } from "../labels/verification/corpus.ts";
-import { sexesOf } from "../labels/verification/sexes.ts";
-import { makeTrials, parseTrials, trialLines, type Voice } from "../labels/verification/trials.ts";
-import type { DataSettings } from "../recipe/schema.ts";
-import { heldOutOrder, openSplits, perSplit, refuseShared, taskData, USUAL_CONTEXT } from "./splits.ts";
-import type { LoadContext, TaskData } from "./task.types.ts";
+import { SAMPLE_RATE_HZ } from "../../../audio/index.ts";
+import { BadFiles } from "../../../data/bad-files.ts";
+import type { BadFile, Utterance } from "../../../data/index.ts";
+import { listSome, readLines } from "../../../data/lines.ts";
+import { partOf, type RecordingPart } from "../../../data/recording.ts";
+import { StillwaveError } from "../../../errors.ts";
+import { madeLengths } from "../../../speakers/made-lengths.ts";
+import { sexesOf } from "../../../speakers/sexes.ts";
+import { makeTrials, parseTrials, type Trial, trialLines, type Voice } from "../../../speakers/trials.ts";
+import { type SpokenBy, voxcelebFolders, voxcelebRecordings, voxcelebTrials } from "../../../speakers/voxceleb.ts";
+import { framesOfSamples } from "../../../upstream/frames.ts";
+import { XVECTOR_MIN_FRAMES } from "../../heads/xvector.ts";
+import { type PerSplit, SPLITS, type Split } from "../../labels/classes.ts";
+import type { TaskUtterance } from "../../labels/utterance.types.ts";
+import type { DataSettings } from "../../recipe/schema.ts";
+import { heldOutOrder, openSplits, perSplit, refuseShared, taskData, USUAL_CONTEXT } from "../splits.ts";
+import type { LoadContext, TaskData } from "../task.types.ts";
 
 /** Shorter ones are not trained on, once their silences are cut out. */
 const SHORTEST_SAMPLES = 2 * SAMPLE_RATE_HZ;

@@ -4,17 +4,17 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readAllSafetensors } from "../../../src/checkpoint/formats/safetensors.ts";
-import { numberedLines } from "../../../src/data/lines.ts";
-import { StillwaveError } from "../../../src/errors.ts";
-import type { SpeakerTurn } from "../../../src/metrics/der.ts";
-import { chunksOf, frameAt, labelFrames, labelsOf } from "../../../src/superb/labels/diarization/frames.ts";
-import { readDiarizedFolder } from "../../../src/superb/labels/diarization/kaldi.ts";
-import { parseRttm, rttmLines } from "../../../src/superb/labels/diarization/rttm.ts";
-import { medianFiltered, turnsOf } from "../../../src/superb/labels/diarization/turns.ts";
-import { temporaryFolder } from "../../data/corpora.ts";
+import { readAllSafetensors } from "../../src/checkpoint/formats/safetensors.ts";
+import { numberedLines } from "../../src/data/lines.ts";
+import { StillwaveError } from "../../src/errors.ts";
+import type { SpeakerTurn } from "../../src/metrics/der.ts";
+import { chunksOf, frameAt, labelFrames, labelsOf } from "../../src/speakers/frames.ts";
+import { readDiarizedFolder } from "../../src/speakers/kaldi.ts";
+import { parseRttm, rttmLines } from "../../src/speakers/rttm.ts";
+import { medianFiltered, turnsOf } from "../../src/speakers/turns.ts";
+import { temporaryFolder } from "../data/corpora.ts";
 
-const oracle = fileURLToPath(new URL("../../../../shared/oracle/superb/sd", import.meta.url));
+const oracle = fileURLToPath(new URL("../../../shared/oracle/superb/sd", import.meta.url));
 const hasOracle = existsSync(oracle);
 if (!hasOracle) console.warn(`skipped: no numbers of the benchmark at ${oracle}`);
 

@@ -1,5 +1,5 @@
 // ASV, speaker verification: are two recordings by one speaker? Embeddings of an x-vector head, scored by the equal error rate.
-import type { Task } from "./task.types.ts";
+import type { Task } from "../task.types.ts";
 import { voiceData } from "./voices.ts";
 
 export const asv: Task = {

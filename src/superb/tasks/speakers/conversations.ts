@@ -1,23 +1,23 @@
 // Recordings of two speakers with their turns: Kaldi's folders, or mixtures by a list; labels of frames, chunks to train on.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { MIN_SAMPLES, probeAudio, SAMPLE_RATE_HZ } from "../../audio/index.ts";
-import { BadFiles, reasonOf } from "../../data/bad-files.ts";
-import { KALDI_LIST } from "../../data/list/kaldi.ts";
-import { partOf, type RecordingPart } from "../../data/recording.ts";
-import { StillwaveError } from "../../errors.ts";
-import type { SpeakerTurn } from "../../metrics/der.ts";
-import { type PerSplit, SPLITS, type Split } from "../labels/classes.ts";
-import { chunksOf, labelFrames, labelsOf } from "../labels/diarization/frames.ts";
-import { readDiarizedFolder } from "../labels/diarization/kaldi.ts";
-import { MIXTURE_LIST, readMixtures, speechFolder } from "../labels/diarization/mixtures.ts";
-import { madeLengths } from "../labels/made-lengths.ts";
-import type { TaskUtterance } from "../labels/utterance.types.ts";
-import { turnsText } from "../measures/turns.ts";
-import { DIARIZED_SPEAKERS } from "../objectives/permutation.ts";
-import type { DataSettings, Protocol } from "../recipe/schema.ts";
-import { perSplit, taskData, USUAL_CONTEXT } from "./splits.ts";
-import type { LoadContext, TaskData } from "./task.types.ts";
+import { MIN_SAMPLES, probeAudio, SAMPLE_RATE_HZ } from "../../../audio/index.ts";
+import { BadFiles, reasonOf } from "../../../data/bad-files.ts";
+import { KALDI_LIST } from "../../../data/list/kaldi.ts";
+import { partOf, type RecordingPart } from "../../../data/recording.ts";
+import { StillwaveError } from "../../../errors.ts";
+import type { SpeakerTurn } from "../../../metrics/der.ts";
+import { chunksOf, labelFrames, labelsOf } from "../../../speakers/frames.ts";
+import { readDiarizedFolder } from "../../../speakers/kaldi.ts";
+import { madeLengths } from "../../../speakers/made-lengths.ts";
+import { MIXTURE_LIST, readMixtures, speechFolder } from "../../../speakers/mixtures.ts";
+import { type PerSplit, SPLITS, type Split, splitNamed } from "../../labels/classes.ts";
+import type { TaskUtterance } from "../../labels/utterance.types.ts";
+import { turnsText } from "../../measures/turns.ts";
+import { DIARIZED_SPEAKERS } from "../../objectives/permutation.ts";
+import type { DataSettings, Protocol } from "../../recipe/schema.ts";
+import { perSplit, taskData, USUAL_CONTEXT } from "../splits.ts";
+import type { LoadContext, TaskData } from "../task.types.ts";
 
 /** Longer recordings are trained on in pieces of so many frames. */
 const CHUNK_FRAMES = 2000;
@@ -72,7 +72,7 @@ async function openConversations(data: DataSettings): Promise<{
   if (existsSync(join(root, MIXTURE_LIST))) {
     const { mixtures, notes } = await readMixtures(root, speechFolder(root, data.speech));
     return {
-      conversations: perSplit((split) => mixtures.filter((one) => one.split === split)),
+      conversations: perSplit((split) => mixtures.filter((one) => splitNamed(one.split, one.place) === split)),
       source: "mixtures that are made while they are read",
       notes,
     };

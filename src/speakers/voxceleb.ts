@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { extname, join } from "node:path";
-import { AUDIO_EXTENSIONS } from "../../../audio/index.ts";
-import { StillwaveError } from "../../../errors.ts";
+import { AUDIO_EXTENSIONS } from "../audio/index.ts";
+import { StillwaveError } from "../errors.ts";
 
 /** A recording and who speaks in it. */
 export interface SpokenBy {

@@ -1,5 +1,5 @@
 // Probabilities of frames as text, exactly: little-endian float32 in base64.
-import { bytesOf } from "../../../graph/array.ts";
+import { bytesOf } from "../graph/array.ts";
 
 export const encodeFloats = (values: Float32Array): string => Buffer.from(bytesOf(values)).toString("base64");
 

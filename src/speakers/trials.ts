@@ -1,10 +1,16 @@
 // Trial lists of speaker verification: read in VoxCeleb's and Kaldi's form, written, and made for corpora that have none.
-import { type Line, tokensOf } from "../../../data/lines.ts";
-import { StillwaveError } from "../../../errors.ts";
-import { Random } from "../../../random.ts";
-import type { Trial } from "../utterance.types.ts";
+import { type Line, tokensOf } from "../data/lines.ts";
+import { StillwaveError } from "../errors.ts";
+import { Random } from "../random.ts";
 
 const ANSWERS: Readonly<Record<string, boolean>> = { "1": true, "0": false, target: true, nontarget: false };
+
+/** A question about two utterances of a split: are they by one speaker? */
+export interface Trial {
+  readonly first: string;
+  readonly second: string;
+  readonly isTarget: boolean;
+}
 
 /** What trials are made of. */
 export interface Voice {

@@ -1,7 +1,7 @@
 // RTTM, the lines in which turns of speakers are written down (NIST, Rich Transcription).
-import { type Line, readLines } from "../../../data/lines.ts";
-import { StillwaveError } from "../../../errors.ts";
-import type { SpeakerTurn } from "../../../metrics/der.ts";
+import { type Line, readLines } from "../data/lines.ts";
+import { StillwaveError } from "../errors.ts";
+import type { SpeakerTurn } from "../metrics/der.ts";
 
 /** Lines of other types than SPEAKER that the format has; they say nothing of turns. */
 const OTHER_TYPES: ReadonlySet<string> = new Set(
