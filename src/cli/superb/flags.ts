@@ -52,6 +52,7 @@ const OWN: FlagTable = {
   "--lexicon <file>": "data.lexicon",
   "--phones <file>": "data.phones",
   "--stress <kind>": "data.stress",
+  "--symbols <file>": "data.symbols",
   "--hidden <n>": "head.hidden",
   "--stack <n>": "head.stack",
   "--no-specaugment": "training.specAugment",

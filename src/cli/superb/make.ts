@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { formatDuration, printable } from "../../log/index.ts";
 import { countingNumber, wholeNumber } from "../numbers.ts";
 import type { Output } from "../output.ts";
+import { makeSlotsVerb } from "./make-slots.ts";
 
 interface SearchOptions {
   readonly out: string;
@@ -42,4 +43,5 @@ export function makeVerb(group: Command, output: Output, finish: (code: number) 
         );
       finish(0);
     });
+  makeSlotsVerb(make, output, finish);
 }

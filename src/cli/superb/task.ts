@@ -1,4 +1,4 @@
-// stillwave superb pr|asr|ks|sid|ic: one evaluation of one upstream.
+// stillwave superb pr, asr, ks, ...: one evaluation of one upstream.
 import { join } from "node:path";
 import type { Command } from "commander";
 import { UsageError } from "../../errors.ts";

@@ -44,6 +44,10 @@ const data = z.strictObject({
   lexicon: open(list, "pronunciations WORD P H O N E S (repeatable, in order)"),
   phones: open(text, "phones of every utterance (default: phones.txt of the corpus)"),
   stress: choice(["stressed", "folded"], "stress marks of vowels"),
+  symbols: open(
+    text,
+    "characters to spell with: a file with one a line, or training: those of the training text (default: the benchmark's)",
+  ),
   labelColumns: open(list, "columns of labels.tsv, or of the list that is the corpus"),
   testRoot: open(text, "the separate test archive of Speech Commands"),
   queries: open(text, "queries: folders or lists called dev and test, or a list with a column split"),
@@ -147,10 +151,10 @@ export const OF_TRAINING: readonly string[] = ["training", "head"];
 
 /** Settings (by path, or by what it begins with) that a task has only if it lists them. */
 export const OWN_SETTINGS: readonly string[] = [
-  ...["splits", "lexicon", "phones", "stress", "labelColumns", "testRoot", "splitFile", "fold", "speech", "trials"].map(
+  ...["splits", "lexicon", "phones", "stress", "symbols", "labelColumns", "testRoot", "splitFile", "fold"].map(
     (key) => `data.${key}`,
   ),
-  ...["queries", "documents", "truth"].map((key) => `data.${key}`),
+  ...["queries", "documents", "truth", "speech", "trials"].map((key) => `data.${key}`),
   "head.hidden",
   "head.stack",
   "decoding",

@@ -196,20 +196,28 @@ export const taskData = (parts: Omit<TaskData, "facts" | "fingerprint">, names: 
  */
 export async function labelledSplits(
   data: DataSettings,
-  labelsOf: (utterances: readonly Utterance[]) => Promise<{
+  labelsOf: (
+    utterances: readonly Utterance[],
+    bySplit: PerSplit<readonly Utterance[]>,
+  ) => Promise<{
     readonly objective: TaskData["objective"];
+    /** What is to be said once all are labelled. */
+    readonly notes?: () => readonly string[];
     readonly of: (utterance: Utterance) => Pick<TaskUtterance, "label" | "reference">;
   }>,
 ): Promise<TaskData> {
   const { utterances, names, badFiles, notes } = await openSplits(data);
-  const { objective, of } = await labelsOf(everySplit(utterances));
+  const { objective, of, notes: more } = await labelsOf(everySplit(utterances), utterances);
   const labelled = perSplit((split) =>
     utterances[split].map((one): TaskUtterance => {
       const { id, path, segment, samples } = one;
       return { id, path, ...(segment && { segment }), samples, ...of(one) };
     }),
   );
-  return taskData({ root: data.root, utterances: labelled, objective, badFiles, notes }, names);
+  return taskData(
+    { root: data.root, utterances: labelled, objective, badFiles, notes: [...notes, ...(more?.() ?? [])] },
+    names,
+  );
 }
 
 /** All splits, as one list. */
