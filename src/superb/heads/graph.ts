@@ -9,9 +9,9 @@ import { entriesBefore } from "../../nn/features/lengths.ts";
 import { linear } from "../../nn/linear.ts";
 import { BLOCK_FRAMES, biLstmLayer, type LstmTraces, lstmLayer } from "../../nn/lstm.ts";
 import { type Dropout, type ParameterLookup, within } from "../../nn/scope.ts";
+import { xVectorOutput } from "../../nn/x-vector.ts";
 import type { HeadConfig, HeadInput } from "./config.ts";
 import { FEATURIZER } from "./parameters.ts";
-import { xVectorOutput } from "./xvector.ts";
 
 export const ITEMS: Dim = symbol("items");
 export const TIME: Dim = symbol("time");

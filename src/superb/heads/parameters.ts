@@ -1,9 +1,9 @@
 // The parameters of a head: names, shapes and PyTorch's default initialisation.
 import type { HostArray, Parameters } from "../../graph/array.ts";
 import { sizeOf } from "../../graph/array.ts";
+import { SPEAKERS, XVECTOR_LAYERS } from "../../nn/x-vector.ts";
 import { Random } from "../../random.ts";
 import type { HeadConfig, HeadInput, XVectorHeadConfig } from "./config.ts";
-import { SPEAKERS, XVECTOR_LAYERS } from "./xvector.ts";
 
 interface HeadParameter {
   readonly name: string;

@@ -8,6 +8,7 @@ import { flatten } from "../../models/flat.ts";
 import { specInputs } from "../../models/trace.ts";
 import type { LstmTraces } from "../../nn/lstm.ts";
 import { type DropoutSite, fedDropout, noDropout } from "../../nn/scope.ts";
+import { checkXVectorFrames } from "../../nn/x-vector.ts";
 import type { Executable, Feed, Runtime } from "../../runtime/runtime.ts";
 import { SessionCache } from "../../runtime/sessions.ts";
 import { roundedUp } from "../../runtime/shape-ladder.ts";
@@ -19,7 +20,6 @@ import type { HeadConfig, HeadInput } from "./config.ts";
 import { BLOCKS, FRAMES, frameMultiple, type HeadGraphOptions, headFrames, headLogits, STATES, TIME } from "./graph.ts";
 import { headParameters } from "./parameters.ts";
 import type { SpecAugmentPlan } from "./specaugment.ts";
-import { checkXVectorFrames } from "./xvector.ts";
 
 export interface HeadOptions {
   readonly config: HeadConfig;

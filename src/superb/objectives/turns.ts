@@ -1,12 +1,12 @@
 // Who speaks when: probabilities of frames, whatever the order of speakers, read as turns by thresholds and votes.
 
+import { DIARIZED_SPEAKERS, frameErrors, permutationLoss, type SpokenFrames } from "../../speakers/permutation.ts";
 import { encodeFloats } from "../../speakers/probabilities.ts";
 import { turnsOf } from "../../speakers/turns.ts";
 import type { HeadOutput } from "../heads/step.ts";
 import type { Label } from "../labels/utterance.types.ts";
 import { turnsText } from "../measures/turns.ts";
 import type { Objective, Reading } from "./objective.types.ts";
-import { DIARIZED_SPEAKERS, frameErrors, permutationLoss, type SpokenFrames } from "./permutation.ts";
 import { logitsOf } from "./reading.ts";
 import type { TurnSpec } from "./spec.ts";
 

@@ -1,7 +1,7 @@
 // Voices: embeddings that tell training speakers apart by their angles, compared in trials by their cosine.
 import { StillwaveError } from "../../errors.ts";
+import { AM_SOFTMAX, marginSoftmax } from "../../speakers/margin.ts";
 import { trialRow } from "../measures/trials.ts";
-import { AM_SOFTMAX, marginSoftmax } from "./margin.ts";
 import type { Objective, Reading } from "./objective.types.ts";
 import type { VoiceSpec } from "./spec.ts";
 

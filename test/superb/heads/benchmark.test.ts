@@ -4,14 +4,14 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readAllSafetensors } from "../../../src/checkpoint/formats/safetensors.ts";
 import type { HostArray, Parameters } from "../../../src/graph/array.ts";
+import { SPEAKERS } from "../../../src/nn/x-vector.ts";
 import { createRuntime } from "../../../src/runtime/node/index.ts";
 import type { Runtime } from "../../../src/runtime/runtime.ts";
+import { AM_SOFTMAX, marginSoftmax } from "../../../src/speakers/margin.ts";
+import { frameErrors, permutationLoss } from "../../../src/speakers/permutation.ts";
 import type { HeadConfig } from "../../../src/superb/heads/config.ts";
 import { FEATURIZER } from "../../../src/superb/heads/parameters.ts";
 import { Head } from "../../../src/superb/heads/step.ts";
-import { SPEAKERS } from "../../../src/superb/heads/xvector.ts";
-import { AM_SOFTMAX, marginSoftmax } from "../../../src/superb/objectives/margin.ts";
-import { frameErrors, permutationLoss } from "../../../src/superb/objectives/permutation.ts";
 
 const oracle = fileURLToPath(new URL("../../../../shared/oracle/superb", import.meta.url));
 const hasOracle = existsSync(oracle);

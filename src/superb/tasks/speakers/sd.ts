@@ -1,10 +1,10 @@
 // SD, diarisation: who of two speakers speaks when, in frames of a mixture, scored by the diarisation error rate.
 import { hdf5File } from "../../../checkpoint/formats/hdf5.ts";
 import { StillwaveError } from "../../../errors.ts";
+import { DIARIZED_SPEAKERS } from "../../../speakers/permutation.ts";
 import { decodeFloats } from "../../../speakers/probabilities.ts";
 import { rttmLines } from "../../../speakers/rttm.ts";
 import { recordingTurns } from "../../measures/turns.ts";
-import { DIARIZED_SPEAKERS } from "../../objectives/permutation.ts";
 import type { SubmissionFile, Task, TestedRun } from "../task.types.ts";
 import { turnData } from "./conversations.ts";
 

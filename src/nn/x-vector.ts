@@ -1,19 +1,12 @@
 // The x-vector head (Snyder et al., ICASSP 2018) as the benchmark has it: time-delay layers, pooling, an embedding, speakers.
-import { StillwaveError } from "../../errors.ts";
-import { addDims, type Dim } from "../../graph/dim.ts";
-import * as g from "../../graph/ops.ts";
-import { int64Scalar, type Value } from "../../graph/value.ts";
-import { entriesBefore } from "../../nn/features/lengths.ts";
-import { linear } from "../../nn/linear.ts";
-import type { ParameterLookup } from "../../nn/scope.ts";
-import {
-  type FrameWindow,
-  framesLost,
-  rectified,
-  statisticsPooling,
-  timeDelayLayer,
-  unitRows,
-} from "../../nn/time-delay.ts";
+import { StillwaveError } from "../errors.ts";
+import { addDims, type Dim } from "../graph/dim.ts";
+import * as g from "../graph/ops.ts";
+import { int64Scalar, type Value } from "../graph/value.ts";
+import { entriesBefore } from "./features/lengths.ts";
+import { linear } from "./linear.ts";
+import type { ParameterLookup } from "./scope.ts";
+import { type FrameWindow, framesLost, rectified, statisticsPooling, timeDelayLayer, unitRows } from "./time-delay.ts";
 
 export const XVECTOR_LAYERS: readonly FrameWindow[] = [
   { context: 5, dilation: 1 },
