@@ -28,6 +28,7 @@ const ROOMS = [
   "metrics",
   "speakers",
   "extract",
+  "maps",
   "export",
   "distill",
   "verify",

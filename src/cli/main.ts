@@ -9,6 +9,7 @@ import { exportVerb } from "./export.ts";
 import { extractVerb } from "./extract.ts";
 import { reportFailure } from "./failure.ts";
 import { inspectVerb } from "./inspect/inspect.ts";
+import { mapsVerb } from "./inspect/maps.ts";
 import { type Output, processOutput } from "./output.ts";
 import { reportVerb } from "./report.ts";
 import { superbVerb } from "./superb/superb.ts";
@@ -41,6 +42,7 @@ export type Verb = (program: Command, output: Output, finish: (code: number) => 
 const VERBS: readonly Verb[] = [
   distillVerb,
   inspectVerb,
+  mapsVerb,
   verifyVerb,
   convertVerb,
   extractVerb,

@@ -26,8 +26,10 @@ export interface ChartOptions {
   readonly marked?: number;
 }
 
-const formatPlace = (place: number, across: string) =>
-  across === "learning rate" ? formatLearningRate(place) : formatNumber(place);
+function formatPlace(place: number, across: string): string {
+  if (across === "learning rate") return formatLearningRate(place);
+  return Number.isInteger(place) ? String(place) : formatNumber(place);
+}
 
 function describe({ label, ends }: PreparedLine, across: string): string {
   if (!ends) return `${label}: no finite value.`;
