@@ -11,6 +11,7 @@ import { reportFailure } from "./failure.ts";
 import { inspectVerb } from "./inspect/inspect.ts";
 import { mapsVerb } from "./inspect/maps.ts";
 import { type Output, processOutput } from "./output.ts";
+import { pretrainVerb } from "./pretrain/pretrain.ts";
 import { reportVerb } from "./report.ts";
 import { superbVerb } from "./superb/superb.ts";
 import { transcribeVerb } from "./transcribe.ts";
@@ -41,6 +42,7 @@ export type Verb = (program: Command, output: Output, finish: (code: number) => 
 
 const VERBS: readonly Verb[] = [
   distillVerb,
+  pretrainVerb,
   inspectVerb,
   mapsVerb,
   verifyVerb,

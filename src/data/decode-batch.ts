@@ -42,9 +42,9 @@ function pack(parts: readonly Part[], paddedSamples: number): PackedBatch {
     waves,
     paddedSamples,
     samples: parts.map(({ item }) => item.samples),
+    starts: parts.map(({ item }) => item.start),
     ids: parts.map(({ item }) => item.id),
     paths: parts.map(({ item }) => item.path),
-    starts: parts.map(({ item }) => item.start),
   };
 }
 

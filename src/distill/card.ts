@@ -3,14 +3,14 @@ import { type ModelConfig, samplesPerFrame } from "../models/config.ts";
 import { profile } from "../models/profile.ts";
 import { resolvedRecipeYaml } from "./recipe/read.ts";
 import type { Recipe } from "./recipe/schema.ts";
-import type { DistillRecord } from "./record.ts";
+import type { DistillRecord, RunRecipe } from "./record.ts";
 
 /** What a model card can say about the run. */
-export interface ModelFacts {
+export interface ModelFacts<R extends RunRecipe = Recipe> {
   readonly role: "best" | "last";
   readonly step: number;
-  readonly recipe: Recipe;
-  readonly record: DistillRecord;
+  readonly recipe: R;
+  readonly record: DistillRecord<R>;
   readonly initialValidation: number | null;
   readonly validation: number | null;
 }

@@ -92,6 +92,7 @@ export function studentGraph(config: ModelConfig, options: StudentOptions, varia
     layerGradientScale: training && options.layerGradientScale,
     keptLayers: training && rates.layer ? input(KEPT_LAYERS, [config.layers]) : undefined,
     keysInProduct,
+    trainsPositions: training,
   };
 
   const features = extractFeatures(config, lookup, waveInput());
