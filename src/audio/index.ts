@@ -6,4 +6,5 @@ export { AUDIO_EXTENSIONS } from "./format.ts";
 export { type AudioProbe, asProbe, loadAudio, MIN_SAMPLES, probeAudio, probeByDecoding, probeHeader } from "./load.ts";
 export type { Segment } from "./segment.ts";
 export { Resampler, resample, resampledLength } from "./signal/resample.ts";
+export { trimSilence } from "./signal/silence.ts";
 export { streamAudio } from "./stream.ts";
