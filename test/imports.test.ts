@@ -31,6 +31,7 @@ const ROOMS = [
   "distill",
   "verify",
   "superb",
+  "stand-ins",
   "report",
   "library",
   "cli",
