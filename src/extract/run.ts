@@ -91,7 +91,7 @@ export async function* extractFiles(options: ExtractFilesOptions): AsyncGenerato
 
 function collected(files: readonly BadFile[]): BadFiles {
   const all = new BadFiles();
-  for (const { path, reason, segment } of files) all.add(path, reason, segment);
+  for (const file of files) all.add(file.path, file.reason, file);
   return all;
 }
 

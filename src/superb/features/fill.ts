@@ -144,11 +144,11 @@ async function* writeShards(
   try {
     for await (const batch of extractBatches(upstream, planExtraction(missing, upstream), job)) {
       const leftOut = [...batch.bad];
-      for (const { path, segment, states } of batch.items) {
-        const source = byKey.get(recordingKey({ path, segment }))!;
+      for (const { states, ...part } of batch.items) {
+        const source = byKey.get(recordingKey(part))!;
         const encoded = tryEncoding(states, facts);
         if (encoded instanceof StillwaveError) {
-          const file = { path, segment, reason: encoded.message };
+          const file = { ...part, reason: encoded.message };
           if (job.onBadFile === "stop") throw new StillwaveError(describeBad(file));
           leftOut.push(file);
           continue;

@@ -11,6 +11,7 @@ import { openUpstream } from "../../upstream/open.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import { describeCorpus } from "../corpora/find.ts";
 import type { FeatureSource } from "../features/features.types.ts";
+import { matchedSource } from "../features/matched-source.ts";
 import { openFeatures } from "../features/open.ts";
 import type { HeadConfig } from "../heads/config.ts";
 import { headParameterCount } from "../heads/parameters.ts";
@@ -68,15 +69,21 @@ async function* evaluateNoting(
     const described = describeCorpus(task.name, asked.data);
     if (described !== undefined) note(described);
     if (isSearch(task)) return yield* searchRun({ asked, force, signal, folder, task, note });
-    const loaded = task.folds ? await task.folds(asked.data) : [await task.load(asked.data)];
-    const folds = loaded.map((fold) => partOf(fold, asked.data.most));
-    for (const text of new Set(folds.flatMap(({ notes }) => notes))) note(text);
     const { device, threads } = asked.run;
     const { model, ...options } = asked.upstream;
-    upstream = await openUpstream(model, { ...options, device, threads, onNote: note });
-    if (task.recipe.gainDb !== undefined) upstream = withGain(upstream, task.recipe.gainDb);
+    const open = async () => {
+      upstream ??= await openUpstream(model, { ...options, device, threads, onNote: note });
+      return upstream;
+    };
+    // what is wrong with a corpus shows before the upstream is opened, unless its labels depend on the frames
+    const context = { protocol: asked.training.protocol ?? "fixed", framing: open };
+    const loaded = task.folds ? await task.folds(asked.data, context) : [await task.load(asked.data, context)];
+    const folds = loaded.map((fold) => partOf(fold, asked.data.most));
+    for (const text of new Set(folds.flatMap(({ notes }) => notes))) note(text);
+    const { gainDb } = task.recipe;
+    const heard = gainDb === undefined ? await open() : withGain(await open(), gainDb);
     const runtime = await createRuntime({ device, threads });
-    yield* evaluateWith({ asked, force, signal, folder, task, folds, upstream, runtime, note });
+    yield* evaluateWith({ asked, force, signal, folder, task, folds, upstream: heard, runtime, note });
   } catch (error) {
     throw unexpectedDiskError(error);
   } finally {
@@ -238,10 +245,11 @@ async function* openSource({
   signal,
 }: Opened): Evaluation<{ readonly source: FeatureSource; isUsable(id: string): boolean } | undefined> {
   const { cache: cacheRoot, dtype, workers } = asked.features;
+  // folds share their utterances
+  const utterances = [...new Set(folds.flatMap((fold) => everySplit(fold.utterances)))];
   const opened = yield* openFeatures({
     upstream,
-    // folds share their utterances
-    utterances: [...new Set(folds.flatMap(({ utterances }) => everySplit(utterances)))],
+    utterances,
     onBadFile: asked.data.onBadFile,
     onNote: note,
     cacheRoot,
@@ -251,7 +259,9 @@ async function* openSource({
   });
   if (!opened) return undefined;
   const bad = new Set(opened.leftOut.map(({ id }) => id));
-  return { source: opened.source, isUsable: (id) => !bad.has(id) };
+  const wanted = new Map(utterances.flatMap(({ id, frames }) => (frames === undefined ? [] : [[id, frames]])));
+  const source = wanted.size > 0 ? matchedSource(opened.source, wanted) : opened.source;
+  return { source, isUsable: (id) => !bad.has(id) };
 }
 
 function startEvent(
