@@ -4,6 +4,7 @@ import { formatDuration, printable } from "../../log/index.ts";
 import { countingNumber, wholeNumber } from "../numbers.ts";
 import type { Output } from "../output.ts";
 import { makeSlotsVerb } from "./make-slots.ts";
+import { makeTrialsVerb } from "./make-trials.ts";
 
 interface SearchOptions {
   readonly out: string;
@@ -34,7 +35,7 @@ export function makeVerb(group: Command, output: Output, finish: (code: number) 
       "\nExample:\n  $ stillwave superb make search digits/labels.tsv --out digit-search\n  $ stillwave superb qbe --upstream fbank --data digit-search",
     )
     .action(async (labels: string, { json, ...options }: SearchOptions) => {
-      const { makeDigitSearch } = await import("../../superb/stand-ins/digits.ts");
+      const { makeDigitSearch } = await import("../../stand-ins/digits.ts");
       const made = await makeDigitSearch({ labels, ...options });
       if (json) output.json({ ...made, out: options.out });
       else
@@ -44,4 +45,5 @@ export function makeVerb(group: Command, output: Output, finish: (code: number) 
       finish(0);
     });
   makeSlotsVerb(make, output, finish);
+  makeTrialsVerb(make, output, finish);
 }

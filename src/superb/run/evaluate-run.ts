@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { StillwaveError } from "../../errors.ts";
-import { unexpectedDiskError } from "../../files.ts";
+import { unexpectedDiskError, writeFileAtomic } from "../../files.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { withNotes } from "../../training/notes.ts";
@@ -106,6 +106,8 @@ async function* evaluateWith(opened: Opened): Evaluation {
   const fingerprint = folds.map((fold) => fold.fingerprint).join(" ");
   const identity = identityOf(opened, { settings, head: config, fingerprint });
   for (const text of await recordEvaluation(folder, task.name, identity, force)) note(text);
+  for (const { files = {} } of folds)
+    for (const [name, text] of Object.entries(files)) await writeFileAtomic(join(folder.path, name), text);
   const already = folder.record && (await finishedResult(folder.path));
   if (already) {
     yield { kind: "done", folder: folder.path, already: true, result: already };
