@@ -168,9 +168,9 @@ async function unitsOf(
   };
   const train = await openNamed("train", data.train, recipe, opening);
   const validation = data.validation && (await openNamed("validation", data.validation, recipe, opening));
-  const { clusters, share } = settings;
+  const { clusters, share, iterations } = settings;
   const { onBadFile, workers } = data;
-  const units = { teacher: teachers[teacher], layer, clusters, share, seed: run.seed, train, validation };
+  const units = { teacher: teachers[teacher], layer, clusters, share, iterations, seed: run.seed, train, validation };
   return teacherUnits(
     { ...units, onBadFile, workers: workers ?? 1 },
     { runtime, outDir: join(outDir, DISTILL_FILES.units), note, group },

@@ -17,6 +17,8 @@ export interface TeacherUnits {
   readonly clusters: number;
   /** Of the training utterances, to which k-means is fitted. */
   readonly share: number;
+  /** Mini-batches of k-means, at most. */
+  readonly iterations: number;
   readonly seed: number;
   readonly train: Corpus;
   readonly validation: Corpus | null;
@@ -32,8 +34,8 @@ interface MakingUnits {
   readonly group?: ProcessGroup;
 }
 
-/** Mini-batch k-means as in pre-training: frames of a batch, iterations at most, k-means++ starts. */
-const K_MEANS = { batchFrames: 10_000, iterations: 5000, starts: 20 } as const;
+/** Mini-batch k-means as in pre-training: frames of a batch, k-means++ starts. */
+const K_MEANS = { batchFrames: 10_000, starts: 20 } as const;
 
 /**
  * Makes the units, or reads those that are there; where it was killed it goes on. Of several processes the first makes them for all
@@ -44,7 +46,7 @@ export async function teacherUnits(
   units: TeacherUnits,
   { runtime, outDir, note, group }: MakingUnits,
 ): Promise<FrameUnits> {
-  const { teacher, layer, clusters, share, seed, train, validation, onBadFile, workers } = units;
+  const { teacher, layer, clusters, share, iterations, seed, train, validation, onBadFile, workers } = units;
   const features = layerFeatures(teacher, layer + 1, runtime);
   const settings = {
     folder: outDir,
@@ -53,7 +55,7 @@ export async function teacherUnits(
     features,
     nearest: createNearest(runtime),
     samplesPerFrame: samplesPerFrame(teacher.config.conv),
-    kMeans: { ...K_MEANS, clusters, seed },
+    kMeans: { ...K_MEANS, iterations, clusters, seed },
     share,
     phones: null,
     reading: { onBadFile, workers, seed },

@@ -93,6 +93,7 @@ const kinds = [
         .describe("Whose outputs are clustered; null: three quarters up"),
       clusters: z.int().min(2).max(65_536).default(100).describe("How many"),
       share: z.number().positive().max(1).default(1).describe("Of the training utterances, to which k-means is fitted"),
+      iterations: z.int().min(1).max(1e9).default(5000).describe("Mini-batches of k-means, at most"),
       projectionDim: z.int().min(1).max(16384).default(256).describe("Width in which states and units are compared"),
       temperature: z.number().min(0.02).max(100).default(0.1).describe("Cosines are divided by it"),
       maskedWeight: weight("Of the cross-entropy at masked frames"),

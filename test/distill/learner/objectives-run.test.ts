@@ -110,7 +110,7 @@ test("units of the teacher's clusters are made once, and a student that guesses 
   timeout: 240_000,
 }, async () => {
   const guess = [
-    "objectives=[{kind: units, layer: 1, clusters: 5, projectionDim: 6, featurePenalty: 0.1, unmaskedWeight: 0.5}]",
+    "objectives=[{kind: units, layer: 1, clusters: 5, iterations: 10, projectionDim: 6, featurePenalty: 0.1, unmaskedWeight: 0.5}]",
     "masking.length=3",
   ];
   const outDir = join(root, "guesses");
