@@ -152,7 +152,7 @@ test("Ctrl-C ends the waiting", async () => {
 
 test.each([
   ["another secret", { secret: "t" }, "another secret"],
-  ["another recipe", { about: "another test" }, "another recipe or version"],
+  ["another recipe", { about: "another test" }, "it runs something else: another test where process 0 has a test"],
   ["another size", { size: 3 }, "it is one of 3 processes, and this run has 2"],
   ["a rank that is there", { rank: 0 }, "process 0 is there already"],
 ])("refused: %s; the run goes on without it", async (_, more, words) => {

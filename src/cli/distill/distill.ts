@@ -59,14 +59,15 @@ async function run(name: string, options: Options, output: Output): Promise<numb
   const recipe = await loadRecipe(name, [...set, ...overrides]);
   const { distillRun } = await import("../../distill/run.ts");
   const { prepareRun } = await import("../../distill/prepare.ts");
-  const { together } = await import("../../distill/processes.ts");
+  const { aboutRun } = await import("../../distill/processes.ts");
+  const { together } = await import("../../processes/together.ts");
   const { runStoppable } = await import("../../training/signals.ts");
   const { followPart, followRun } = await import("./follow.ts");
   const { resume, force, json = false } = options;
   const stopping = () => output.note("stopping with a checkpoint; press again to stop at once");
   let isInterrupted = false;
   const code = await runStoppable(stopping, (signal) =>
-    together(recipe, signal, async (group) => {
+    together(aboutRun(recipe), signal, async (group) => {
       const events = distillRun({ recipe, prepare: prepareRun, resume, force, signal, group });
       const isWriter = !group || group.rank === 0;
       const ended = await (isWriter ? followRun(events, output, json) : followPart(events, output, group.rank));
