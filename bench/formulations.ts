@@ -210,13 +210,10 @@ function difference(a: Float32Array, b: Float32Array, pass: Pass, { kernel, stri
 
 async function measure(client: PjrtClient, layer: Layer, pass: Pass, precision: Precision) {
   const names = ["products", "convolutions"] as const;
-  const made = await Promise.all(
-    names.map((name) => ready(client, programOf(name, layer, pass, precision), layer)),
-  );
+  const made = await Promise.all(names.map((name) => ready(client, programOf(name, layer, pass, precision), layer)));
   const [a, b] = [await made[0].result(), await made[1].result()];
   const times: number[][] = [[], []];
-  for (let round = 0; round < rounds; round++)
-    for (const [i, { run }] of made.entries()) times[i].push(await run());
+  for (let round = 0; round < rounds; round++) for (const [i, { run }] of made.entries()) times[i].push(await run());
   for (const { free } of made) free();
   const [productMs, convolutionMs] = times.map(median);
   return { productMs, convolutionMs, ratio: convolutionMs / productMs, difference: difference(b, a, pass, layer) };
@@ -228,7 +225,8 @@ const runtime = await createRuntime({
 });
 if (!isXla(runtime)) throw new Error(`${values.device} is no XLA device`);
 const { client } = runtime;
-if (!values.json) console.log(`${client.platform} ${client.deviceKind(client.devices[0])}, ${values.batch} x ${values.seconds} s\n`);
+if (!values.json)
+  console.log(`${client.platform} ${client.deviceKind(client.devices[0])}, ${values.batch} x ${values.seconds} s\n`);
 for (const recipe of values.recipes.split(","))
   for (const layer of await layersOf(recipe))
     for (const precision of values.precisions.split(",") as Precision[]) {
@@ -237,8 +235,11 @@ for (const recipe of values.recipes.split(","))
       const cells: string[] = [];
       for (const pass of PASSES) {
         const found = await measure(client, layer, pass, precision);
-        if (values.json) console.log(JSON.stringify({ device: runtime.version, recipe, ...layer, precision, pass, ...found }));
-        cells.push(`${found.productMs.toFixed(2)} / ${found.convolutionMs.toFixed(2)} = ${found.ratio.toFixed(2)} (${found.difference.toExponential(0)})`);
+        if (values.json)
+          console.log(JSON.stringify({ device: runtime.version, recipe, ...layer, precision, pass, ...found }));
+        cells.push(
+          `${found.productMs.toFixed(2)} / ${found.convolutionMs.toFixed(2)} = ${found.ratio.toFixed(2)} (${found.difference.toExponential(0)})`,
+        );
       }
       if (!values.json) console.log(`| ${recipe} | ${name} | ${precision} | ${cells.join(" | ")} |`);
     }

@@ -30,9 +30,6 @@ interface Options
   readonly json?: boolean;
 }
 
-/** Exit code of a process that stopped because another one was interrupted. */
-const OTHERS_INTERRUPTED = 130;
-
 export function extractVerb(program: Command, output: Output, finish: (code: number) => void): void {
   const choice = (flags: string, text: string, values: string[]) => new Option(flags, text).choices(values);
   program
@@ -93,18 +90,15 @@ async function run(source: string, inputs: readonly string[], options: Options, 
   const { runStoppable } = await import("../training/signals.ts");
   const about = `extract ${digestOf({ source, inputs, outDir, part, reuse, teacherHeads, ...rest })}`;
   const stopping = () => output.note("stopping after this batch; press again to stop at once");
-  let isInterrupted = false;
-  const code = await runStoppable(stopping, (signal) =>
+  return runStoppable(stopping, (signal) =>
     together(about, signal, async (group) => {
       const model = await loadCheckpoint(source, { part, reuse, teacherHeads });
       if (!group?.rank) for (const note of model.info.notes) output.note(`${printable(source)}: ${printable(note)}`);
       const runtime = await createRuntime({ device, threads });
       const events = extractFiles({ model, runtime, inputs, outDir, ...rest, signal }, group);
-      isInterrupted = await (group?.rank ? followPart(events, output, group.rank) : follow(events, output, json));
-      return !isInterrupted;
+      return !(await (group?.rank ? followPart(events, output, group.rank) : follow(events, output, json)));
     }),
   );
-  return isInterrupted && code === 1 ? OTHERS_INTERRUPTED : code;
 }
 
 /** Says what a process that does not write the manifest has done; true if it was interrupted. */

@@ -30,10 +30,7 @@ export interface Part extends Work {
 }
 
 /** Writes the files of this process's share; ends quietly where the signal ended it. */
-export async function* extractSteps(
-  options: ExtractFilesOptions,
-  part: Part,
-): AsyncGenerator<Step, void, undefined> {
+export async function* extractSteps(options: ExtractFilesOptions, part: Part): AsyncGenerator<Step, void, undefined> {
   const { signal } = options;
   try {
     yield* extractBatches(options, part);

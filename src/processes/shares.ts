@@ -2,8 +2,10 @@
 import type { ProcessGroup } from "./group.ts";
 
 /** Every so manieth of `items`, the first process the first; all of them where there is one process. */
-export const ownShare = <T>(items: readonly T[], group: Pick<ProcessGroup, "rank" | "size"> | undefined): readonly T[] =>
-  group ? items.filter((_, i) => i % group.size === group.rank) : items;
+export const ownShare = <T>(
+  items: readonly T[],
+  group: Pick<ProcessGroup, "rank" | "size"> | undefined,
+): readonly T[] => (group ? items.filter((_, i) => i % group.size === group.rank) : items);
 
 /** A signal that stops all processes where any of them is asked to; `signal` itself where there is one process. */
 export function sharedSignal(
@@ -55,7 +57,9 @@ async function* followed<T>(
   let [next, heard]: (Turn<T> | undefined)[] = [mine(), theirs()];
   try {
     while (next || heard) {
-      const { isOwn, step }: Awaited<Turn<T>> = await Promise.race([next, heard].filter((pending) => pending !== undefined));
+      const { isOwn, step }: Awaited<Turn<T>> = await Promise.race(
+        [next, heard].filter((pending) => pending !== undefined),
+      );
       if (step !== undefined) yield step;
       else if (!isOwn) othersAtWork--;
       if (isOwn) next = step === undefined ? undefined : mine();

@@ -32,8 +32,8 @@ process.exitCode = await runStoppable(
         if (event.kind === "done") console.log(`done ${event.summary.weightsSha256} ${event.summary.finalValidation}`);
       }
       return isDone;
-    }).catch((error) => {
-      console.log(`error: ${error.message}`);
-      return false;
     }),
-);
+).catch((error: Error) => {
+  console.log(`error: ${error.message}`);
+  return 1;
+});

@@ -20,9 +20,6 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** Of a process that stopped because another one was interrupted. */
-const OTHERS_INTERRUPTED = 130;
-
 export function distillVerb(program: Command, output: Output, finish: (code: number) => void): void {
   program
     .command("distill")
@@ -65,18 +62,15 @@ async function run(name: string, options: Options, output: Output): Promise<numb
   const { followPart, followRun } = await import("./follow.ts");
   const { resume, force, json = false } = options;
   const stopping = () => output.note("stopping with a checkpoint; press again to stop at once");
-  let isInterrupted = false;
-  const code = await runStoppable(stopping, (signal) =>
+  return runStoppable(stopping, (signal) =>
     together(aboutRun(recipe), signal, async (group) => {
       const events = distillRun({ recipe, prepare: prepareRun, resume, force, signal, group });
       const isWriter = !group || group.rank === 0;
       const ended = await (isWriter ? followRun(events, output, json) : followPart(events, output, group.rank));
-      isInterrupted = ended.kind === "interrupted";
       if (ended.kind === "done" && isWriter) await writeReport(ended.folder, json, output);
       return ended.kind === "done";
     }),
   );
-  return isInterrupted && code === 1 ? OTHERS_INTERRUPTED : code;
 }
 
 /** The report of a finished run. The models are saved already: what goes wrong here is said, but does not undo that. */

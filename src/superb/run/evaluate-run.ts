@@ -2,12 +2,13 @@
 
 import { StillwaveError } from "../../errors.ts";
 import { unexpectedDiskError } from "../../files.ts";
+import type { ProcessGroup } from "../../processes/group.ts";
+import { sharedSignal } from "../../processes/shares.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { withNotes } from "../../training/notes.ts";
-import { withGain } from "../../upstream/gain.ts";
-import { openUpstream } from "../../upstream/open.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
+import { shareOutNothing } from "../features/filling-together.ts";
 import { openFeatures } from "../features/open.ts";
 import type { HeadConfig } from "../heads/config.ts";
 import { headParameterCount } from "../heads/parameters.ts";
@@ -22,6 +23,7 @@ import { Sampler } from "../training/sampler.ts";
 import type { EvaluationOptions, PreparedEvaluation } from "./evaluation.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
 import { finishRun } from "./finish.ts";
+import { helpEvaluation, upstreamOf } from "./help.ts";
 import { type EvaluationFolder, openEvaluationFolder, recordEvaluation } from "./record.ts";
 import { finishedResult } from "./result.ts";
 import { sweep } from "./sweep.ts";
@@ -36,20 +38,26 @@ interface Opened {
   readonly upstream: Upstream;
   readonly runtime: Runtime;
   readonly note: (text: string) => void;
+  readonly group: ProcessGroup | undefined;
 }
 
 type Evaluation<Result = void> = AsyncGenerator<EvaluationEvent, Result, undefined>;
 
 /**
  * Trains a task's head on a frozen upstream and tests it once. Equal settings, files and machines give bit-identical heads,
- * interrupted or not. Leaving the loop early keeps what checkpoints hold.
+ * interrupted or not. Leaving the loop early keeps what checkpoints hold. The processes of a `group` fill the cache of hidden states
+ * together; then process 0 goes on alone, and the others end with `helped`.
  * @throws UsageError for settings that are wrong or contradict each other, StillwaveError for files that cannot be used
  */
-export const evaluateRun = (options: EvaluationOptions): Evaluation =>
-  withNotes((note) => evaluateNoting(options, note));
+export function evaluateRun({ signal, ...options }: EvaluationOptions, group?: ProcessGroup): Evaluation {
+  const shared = { ...options, signal: sharedSignal(signal, group) };
+  if (group && group.rank > 0) return withNotes((note) => helpEvaluation(shared, group, note));
+  return withNotes((note) => evaluateNoting(shared, group, note));
+}
 
 async function* evaluateNoting(
   { resume = false, force = false, signal, ...given }: EvaluationOptions,
+  group: ProcessGroup | undefined,
   note: (text: string) => void,
 ): Evaluation {
   const task = taskNamed(given.task);
@@ -60,12 +68,10 @@ async function* evaluateNoting(
     folder.notes.forEach(note);
     const data = await task.load(asked.data);
     data.notes.forEach(note);
+    upstream = await upstreamOf(task, asked, note);
     const { device, threads } = asked.run;
-    const { model, ...options } = asked.upstream;
-    upstream = await openUpstream(model, { ...options, device, threads, onNote: note });
-    if (task.recipe.gainDb !== undefined) upstream = withGain(upstream, task.recipe.gainDb);
     const runtime = await createRuntime({ device, threads });
-    yield* evaluateWith({ asked, force, signal, folder, task, data, upstream, runtime, note });
+    yield* evaluateWith({ asked, force, signal, folder, task, data, upstream, runtime, note, group });
   } catch (error) {
     throw unexpectedDiskError(error);
   } finally {
@@ -87,6 +93,7 @@ async function* evaluateWith(opened: Opened): Evaluation {
   for (const text of await recordEvaluation(folder, task.name, identity, force)) note(text);
   const already = folder.record && (await finishedResult(folder.path));
   if (already) {
+    await shareOutNothing(opened.group);
     yield { kind: "done", folder: folder.path, already: true, result: already };
     return;
   }
@@ -175,6 +182,7 @@ async function* openSource({
   upstream,
   note,
   signal,
+  group,
 }: Opened): Evaluation<Pick<PreparedEvaluation, "source" | "utterances"> | undefined> {
   const { cache: cacheRoot, dtype, workers } = asked.features;
   const opened = yield* openFeatures({
@@ -186,6 +194,7 @@ async function* openSource({
     dtype,
     workers,
     signal,
+    group,
   });
   if (!opened) return undefined;
   const { source, leftOut } = opened;
