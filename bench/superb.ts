@@ -13,8 +13,9 @@ import type { HeadConfig } from "../src/superb/heads/config.ts";
 import { headParameterCount, initHead } from "../src/superb/heads/parameters.ts";
 import { Head } from "../src/superb/heads/step.ts";
 import { characterVocabulary, phoneVocabulary } from "../src/superb/labels/vocabulary.ts";
+import { createObjective } from "../src/superb/objectives/index.ts";
+import type { ObjectiveSpec } from "../src/superb/objectives/spec.ts";
 import { asr } from "../src/superb/tasks/asr.ts";
-import { createObjective, type ObjectiveSpec } from "../src/superb/tasks/objective.ts";
 import { pr } from "../src/superb/tasks/pr.ts";
 import { matrixRate } from "./matrix-rate.ts";
 

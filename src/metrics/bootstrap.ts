@@ -65,21 +65,31 @@ export function bootstrapDifference(
 }
 
 /** Interval of any statistic of a set of utterance indices, e.g. an equal error rate or an F1. */
-export function percentileInterval(
+export const percentileInterval = (
   count: number,
   statistic: (picked: ArrayLike<number>) => number,
+  options: BootstrapOptions,
+): Interval => stratifiedInterval([count], ([picked]) => statistic(picked), options);
+
+/**
+ * The same of a statistic of several groups of utterances, such as the mean over folds: every draw takes as many of each
+ * group, with replacement, as the group has.
+ */
+export function stratifiedInterval(
+  counts: readonly number[],
+  statistic: (picked: readonly ArrayLike<number>[]) => number,
   options: BootstrapOptions,
 ): Interval {
   const { seed, draws = 10_000, confidence = 0.95 } = options;
   if (!(Number.isInteger(draws) && draws >= 1)) throw new UsageError(`draws: expected at least 1, got ${draws}`);
   if (!(confidence > 0 && confidence < 1)) throw new UsageError(`confidence: expected 0 to 1, got ${confidence}`);
-  const picked = Int32Array.from({ length: count }, (_, i) => i);
+  const picked = counts.map((count) => Int32Array.from({ length: count }, (_, i) => i));
   const estimate = statistic(picked);
   const random = new Random(seed, "bootstrap");
   const values = new Float64Array(draws);
   let finite = 0;
   for (let draw = 0; draw < draws; draw++) {
-    for (let i = 0; i < count; i++) picked[i] = random.integer(count);
+    for (const group of picked) for (let i = 0; i < group.length; i++) group[i] = random.integer(group.length);
     const value = statistic(picked);
     // a draw of empty references only, or of one class only, has no rate
     if (Number.isFinite(value)) values[finite++] = value;
@@ -90,8 +100,11 @@ export function percentileInterval(
   return { estimate, low, high, confidence, draws: finite };
 }
 
-/** The rate of the samples with given indices, once the samples have been checked. */
-function rateOf(name: string, samples: readonly RatioSample[]): (picked: ArrayLike<number>) => number {
+/**
+ * The rate of the samples with given indices, once the samples have been checked; `name` begins errors.
+ * @throws UsageError as `bootstrapRate`
+ */
+export function rateOf(name: string, samples: readonly RatioSample[]): (picked: ArrayLike<number>) => number {
   if (samples.length === 0) throw new UsageError(`${name}: there are no utterances`);
   const numerators = Float64Array.from(samples, ({ numerator }) => numerator);
   const denominators = Float64Array.from(samples, ({ denominator }) => denominator);

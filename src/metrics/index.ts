@@ -3,7 +3,15 @@
 export * from "./accuracy.ts";
 export * from "./align.ts";
 export * from "./assignment.ts";
-export * from "./bootstrap.ts";
+export {
+  type BootstrapOptions,
+  bootstrapDifference,
+  bootstrapRate,
+  type DifferenceInterval,
+  type Interval,
+  percentileInterval,
+  type RatioSample,
+} from "./bootstrap.ts";
 export * from "./compare.ts";
 export * from "./der.ts";
 export * from "./eer.ts";

@@ -12,6 +12,8 @@ export interface Prediction {
   readonly audio?: string;
   /** The part of it that was said, in samples at its own rate; kept in JSONL only. */
   readonly segment?: { readonly start: number; readonly samples: number; readonly sampleRateHz: number };
+  /** Of which fold it is, where a corpus is tested in several; kept in JSONL only. */
+  readonly fold?: string;
 }
 
 const COLUMNS = ["id", "reference", "hypothesis"] as const;
@@ -23,7 +25,7 @@ const COLUMNS = ["id", "reference", "hypothesis"] as const;
 export async function readPredictions(file: string): Promise<Prediction[]> {
   const lines = await readLines(file, "prediction");
   const isJson = lines[0].text.trimStart().startsWith("{");
-  const numbered = isJson
+  const numbered: { number: number; prediction: Prediction }[] = isJson
     ? lines.map(({ number, text }) => ({ number, prediction: parseJson(text, `${file}:${number}`) }))
     : parseTable(lines, file, splitTabs, COLUMNS).rows.map((row) => ({
         number: row.number,
@@ -32,11 +34,12 @@ export async function readPredictions(file: string): Promise<Prediction[]> {
   const seen = new Map<string, number>();
   for (const { number, prediction } of numbered) {
     if (prediction.id === "") throw new StillwaveError(`${file}:${number}: the id is empty`);
-    const earlier = seen.get(prediction.id);
+    const key = JSON.stringify([prediction.id, prediction.fold]);
+    const earlier = seen.get(key);
     if (earlier !== undefined) {
       throw new StillwaveError(`${file}:${number}: id "${prediction.id}" was on line ${earlier} already`);
     }
-    seen.set(prediction.id, number);
+    seen.set(key, number);
   }
   if (numbered.length === 0) throw new StillwaveError(`${file}: no predictions after the header line`);
   return numbered.map(({ prediction }) => prediction);
@@ -55,7 +58,8 @@ function parseJson(text: string, place: string): Prediction {
   }
   const { id, reference, hypothesis } = fields as unknown as Prediction;
   const audio = typeof fields.audio === "string" ? fields.audio : undefined;
-  return { id, reference, hypothesis, audio, segment: segmentIn(fields.segment) };
+  const fold = typeof fields.fold === "string" ? fields.fold : undefined;
+  return { id, reference, hypothesis, audio, segment: segmentIn(fields.segment), fold };
 }
 
 function segmentIn(value: unknown): Prediction["segment"] {
@@ -71,8 +75,8 @@ function segmentIn(value: unknown): Prediction["segment"] {
 export async function writePredictions(file: string, predictions: readonly Prediction[]): Promise<void> {
   const kind = extname(file).toLowerCase();
   if (kind === ".jsonl") {
-    const lines = predictions.map(({ id, reference, hypothesis, audio, segment }) =>
-      JSON.stringify({ id, reference, hypothesis, audio, segment }),
+    const lines = predictions.map(({ id, reference, hypothesis, audio, segment, fold }) =>
+      JSON.stringify({ id, reference, hypothesis, audio, segment, fold }),
     );
     return writeFileAtomic(file, lines.map((line) => `${line}\n`).join(""));
   }

@@ -28,9 +28,31 @@ const OTHER = [
   [0.49352607626132, -1.2673505364441864, 1.107260469728875e-8, -2.0446751689522824e-8, 7.438053669330228e-18, 3],
 ];
 
+/** The same of torch.optim.AdamW([w], weight_decay=0.01). */
+const DECAYED = [
+  [0.49995, -1.2598749866666843, 0.001999999990276046, -0.0013043478359835569, 5.000000228818526e-13, 2.9997],
+  [
+    0.49620431845230545, -1.2646637459450436, 0.0019472684115850575, -0.0016254855826881604, 6.841855576285841e-13,
+    2.9995500149999996,
+  ],
+  [
+    0.4950425361396308, -1.2676003203876522, 0.0013047040972892867, -0.0015942009790921327, 7.616535298987185e-13,
+    2.9994500299994997,
+  ],
+  [
+    0.4936585915237228, -1.2693986255678151, 0.0012090426545474835, -0.0017196687333352319, 7.846789792927509e-13,
+    2.9993750437487496,
+  ],
+  [
+    0.49334577981506983, -1.2702863881613502, 0.001149129810114131, -0.0018284077045338297, 7.741775828082977e-13,
+    2.9993150562478745,
+  ],
+];
+
 test.each([
   ["PyTorch's defaults", undefined, DEFAULTS],
-  ["other betas and eps", { betas: [0.8, 0.95] as const, eps: 1e-3 }, OTHER],
+  ["other betas and eps", { betas: [0.8, 0.95] as const, weightDecay: 0, eps: 1e-3 }, OTHER],
+  ["AdamW", { ...ADAM_DEFAULTS, weightDecay: 0.01 }, DECAYED],
 ])("%s", (_, options, expected) => {
   const weights = Float32Array.from(START);
   const state = createAdamWState(START.length);
@@ -46,7 +68,7 @@ test.each([
 });
 
 test("the defaults are said", () => {
-  expect(ADAM_DEFAULTS).toEqual({ betas: [0.9, 0.999], eps: 1e-8 });
+  expect(ADAM_DEFAULTS).toEqual({ betas: [0.9, 0.999], weightDecay: 0, eps: 1e-8 });
 });
 
 test("buffers of different lengths are refused", () => {

@@ -9,8 +9,9 @@ import { scoreErrors } from "../../src/metrics/error-rate.ts";
 import type { Prediction } from "../../src/metrics/predictions.ts";
 import { Random } from "../../src/random.ts";
 import type { Evaluation } from "../../src/report/results/read.ts";
-import { scorePredictions } from "../../src/report/results/rescore.ts";
-import type { DecodingResult, EvaluationResult, LearningRateResult, MetricValue } from "../../src/superb/run/result.ts";
+import { scorePredictions } from "../../src/superb/measures/index.ts";
+import type { MetricValue } from "../../src/superb/measures/measure.types.ts";
+import type { DecodingResult, EvaluationResult, LearningRateResult } from "../../src/superb/run/result.ts";
 
 const speechRoot = fileURLToPath(new URL("../../examples/speech", import.meta.url));
 
@@ -201,7 +202,9 @@ export function madeRun(task: TaskName, options: RunOptions = {}): Evaluation {
     (_, i) => Math.exp(-(((i - 0.7 * layers) / (0.22 * layers)) ** 2) / 2) + 0.06,
   );
   const total = raw.reduce((a, b) => a + b, 0);
-  const decodings: DecodingResult[] = isCtc ? [{ name: "greedy", metric, predictions: "predictions/test.jsonl" }] : [];
+  const decodings: DecodingResult[] = isCtc
+    ? [{ name: "greedy", metric, otherMetrics: [], predictions: "predictions/test.jsonl" }]
+    : [];
   const seconds = (rows: readonly Prediction[]) => rows.length * 3.1;
   const result: EvaluationResult = {
     format: 1,
@@ -226,6 +229,9 @@ export function madeRun(task: TaskName, options: RunOptions = {}): Evaluation {
     protocol: "fixed",
     options: { seed: options.seed ?? 1, batch: 16, accumulate: 2, clip: 1, warmup: 0, normalize: false, lm: null },
     metric,
+    otherMetrics: [],
+    choices: [],
+    folds: [],
     dev: devValue,
     decodings,
     unit: UNIT[task],
@@ -259,6 +265,7 @@ export async function writeRun(
   const decodings = further.map(({ name, rows }, i) => ({
     name,
     metric: metricOf(run.result.task, rows),
+    otherMetrics: [],
     predictions: `predictions/test-${i + 1}.jsonl`,
   }));
   const result = { ...run.result, decodings: [...run.result.decodings, ...decodings] };

@@ -4,9 +4,9 @@ import { floatsToHalves } from "../../src/checkpoint/formats/dtypes.ts";
 import { Random } from "../../src/random.ts";
 import type { FeatureBatch, FeatureItem, FeatureSource } from "../../src/superb/features/features.types.ts";
 import type { HeadConfig } from "../../src/superb/heads/config.ts";
+import type { TaskUtterance } from "../../src/superb/labels/utterance.types.ts";
+import type { ObjectiveSpec } from "../../src/superb/objectives/spec.ts";
 import type { TaskRecipe } from "../../src/superb/recipe/defaults.ts";
-import type { ObjectiveSpec } from "../../src/superb/tasks/objective.ts";
-import type { TaskUtterance } from "../../src/superb/tasks/task.types.ts";
 import type { UtteranceStates } from "../../src/upstream/frames.ts";
 
 export interface MemorySource extends FeatureSource {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { InternalError } from "../../errors.ts";
 import type { EvaluateEvent } from "../../library/evaluate.ts";
 import { formatBytes, formatDuration, formatNumber, type Progress, printable, startProgress } from "../../log/index.ts";
+import type { MetricValue } from "../../superb/measures/measure.types.ts";
 import type { Output } from "../output.ts";
 
 type EventOf<Kind extends EvaluateEvent["kind"]> = Extract<EvaluateEvent, { kind: Kind }>;
@@ -95,30 +96,51 @@ function cacheText({ utterances, bytes, folder, alreadyThere, seconds }: EventOf
   return `hidden states of ${utterances} files: ${formatBytes(bytes)} in ${printable(folder)}${there}${left}`;
 }
 
-function startText({ task, folder, upstream, layers, dim, headParameters, utterances }: EventOf<"start">): string {
+function startText(event: EventOf<"start">): string {
+  const { task, fold, folder, upstream, layers, dim, headParameters, utterances } = event;
   const { train, dev, test } = utterances;
   return (
-    `${task} of ${printable(upstream)} in ${printable(folder)}: ${layers} hidden states of ${dim}, a head of ${formatNumber(headParameters)} parameters; ` +
+    `${task}${fold ? `, fold ${printable(fold.name)} (one of ${fold.of}),` : ""} of ${printable(upstream)} in ${printable(folder)}: ${layers} hidden states of ${dim}, a head of ${formatNumber(headParameters)} parameters; ` +
     `${train} utterances to train, ${dev} dev, ${test} test`
   );
 }
 
+function metricText({ name, value, low, high, confidence }: MetricValue): string {
+  const interval = `${low.toFixed(2)} to ${high.toFixed(2)} at ${(100 * confidence).toFixed(0)} %`;
+  return `${name} ${value.toFixed(2)} % (${interval})`;
+}
+
+const choiceText = ({ what, chosen, among, on, onDev }: EventOf<"done">["result"]["choices"][number]): string =>
+  `${what}: ${chosen}, of ${among}, on ${on}${onDev === undefined ? "" : `; dev would choose ${onDev}`}`;
+
 function doneText({ folder, result, report, already }: EventOf<"done">): string {
-  const { decodings, dev, learningRates, seconds, upstream, layerWeights } = result;
-  const chosen = learningRates.find(({ chosen }) => chosen);
-  const lines = decodings.map(({ name, metric }) => {
-    const { value, low, high, confidence } = metric;
-    const interval = `${low.toFixed(2)} to ${high.toFixed(2)} at ${(100 * confidence).toFixed(0)} %`;
-    return `${metric.name} ${value.toFixed(2)} % (${interval})${decodings.length > 1 ? `, ${name}` : ""}`;
-  });
+  const { decodings, dev, learningRates, seconds, upstream, layerWeights, choices, folds } = result;
+  const tested = decodings.flatMap(({ name, metric, otherMetrics }) =>
+    [metric, ...otherMetrics].map((one) => `${metricText(one)}${decodings.length > 1 ? `, ${name}` : ""}`),
+  );
   const weights = layerWeights.map((weight, i) => `${upstream.layers[i]} ${weight.toFixed(3)}`).join(", ");
+  const best = (fold?: string) => {
+    const rate = learningRates.find((one) => one.chosen && one.fold === fold);
+    return `step ${rate?.best?.step} at learning rate ${rate ? formatRate(rate.learningRate) : "?"}`;
+  };
+  const further = choices.filter(({ what, on }) => on === "test" || what.startsWith("reading"));
+  const rows: readonly (readonly [string, readonly string[]])[] = [
+    ["test", tested],
+    ["dev", dev === null ? [] : [`${dev.toFixed(2)} %${folds.length > 0 ? "" : `, ${best()}`}`]],
+    ["folds", folds.map(({ name, value }) => `${printable(name)}: ${value.toFixed(2)} %, ${best(name)}`)],
+    ["chosen", further.map(choiceText)],
+    ["layer weights", [weights]],
+    [
+      "time",
+      [
+        `${formatDuration(seconds.features)} hidden states, ${formatDuration(seconds.training)} training, ${formatDuration(seconds.testing)} testing`,
+      ],
+    ],
+    ["files", [["result.json", "predictions", "head"].map((name) => printable(join(folder, name))).join(", ")]],
+    ["report", [printable(report)]],
+  ];
   return [
     `${printable(folder)}: ${already ? "was done before" : "done"}`,
-    ...lines.map((line, i) => `${i === 0 ? "test             " : "                 "}${line}`),
-    `dev              ${dev.toFixed(2)} %, step ${chosen?.best?.step} at learning rate ${chosen ? formatRate(chosen.learningRate) : "?"}`,
-    `layer weights    ${weights}`,
-    `time             ${formatDuration(seconds.features)} hidden states, ${formatDuration(seconds.training)} training, ${formatDuration(seconds.testing)} testing`,
-    `files            ${["result.json", "predictions", "head"].map((name) => printable(join(folder, name))).join(", ")}`,
-    `report           ${printable(report)}`,
+    ...rows.flatMap(([name, lines]) => lines.map((line, i) => `${(i === 0 ? name : "").padEnd(17)}${line}`)),
   ].join("\n");
 }

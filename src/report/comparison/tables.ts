@@ -30,7 +30,7 @@ export const comparisonTables = (comparison: Comparison): TextTable[] => [
 export const runFigures = (run: ComparedRun): string[] => [
   formatFigure(run.metric.value),
   formatInterval(run.metric),
-  formatFigure(run.dev),
+  formatFigure(run.dev ?? Number.NaN),
   formatParameters(run.parameters),
   formatLearningRate(run.learningRate),
   formatCount(run.steps),

@@ -4,7 +4,6 @@ import type { AccuracyReport } from "../../metrics/accuracy.ts";
 import { type Confusion, confusionsOf, type ErrorReport } from "../../metrics/error-rate.ts";
 import { type Content, html, type Markup } from "../kit/markup.ts";
 import { table } from "../kit/table.ts";
-import type { Scoring } from "../results/rescore.ts";
 import { cut } from "../results/words.ts";
 import { MAX_CLASSES, matrix } from "./matrix.ts";
 
@@ -13,9 +12,6 @@ const MAX_TOKEN = 60;
 
 /** Row and column of tokens that have no partner. */
 const NOTHING = "∅";
-
-export const confusionSection = (scoring: Scoring): Markup =>
-  scoring.kind === "errors" ? tokenConfusions(scoring.report) : classConfusions(scoring.report);
 
 /** The first of `rows`, and how many there are if not all are shown; `columns` after the name. */
 function topTable<T>(
@@ -30,7 +26,7 @@ function topTable<T>(
   });
 }
 
-function tokenConfusions({ utterances, unit }: ErrorReport): Markup {
+export function tokenConfusions({ utterances, unit }: ErrorReport): Markup {
   const all = confusionsOf(
     utterances.map(({ alignment }) => alignment),
     { withCorrect: true },
@@ -80,7 +76,7 @@ function tokenMatrix(all: readonly Confusion[], unit: string): Markup | false {
     ${matrix({ title: `Confusion of ${unit}s`, names, counts, isLastApart: true })}`;
 }
 
-function classConfusions({ classes, confusion, recall }: AccuracyReport): Markup {
+export function classConfusions({ classes, confusion, recall }: AccuracyReport): Markup {
   const sums = confusion.map((row) => row.reduce((sum, count) => sum + count, 0));
   const pairs = classes
     .flatMap((_, i) => confusion[i].flatMap((count, j) => (count > 0 && i !== j ? [{ i, j, count }] : [])))

@@ -6,17 +6,11 @@ import type { EvaluationResult } from "../../superb/run/result.ts";
 import { type Content, html, type Markup } from "../kit/markup.ts";
 import { facts, notShown } from "../kit/pieces.ts";
 import { table } from "../kit/table.ts";
-import type { Scoring } from "../results/rescore.ts";
 import { cut, formatConfidence, formatInterval, formatPercent } from "../results/words.ts";
 
 const MAX_DECODINGS = 50;
 
-export const errorsSection = (scoring: Scoring, result: EvaluationResult): Content => [
-  scoring.kind === "errors" ? errorTable(scoring.report, result.metric.name) : answerFacts(scoring.report),
-  result.decodings.length > 1 && decodingTable(result),
-];
-
-function errorTable(report: ErrorReport, name: string): Markup {
+export function errorTable(report: ErrorReport, name: string): Markup {
   const { total, unit } = report;
   const kinds = ["correct", "substitutions", "deletions", "insertions"] as const;
   return html`<div class="columns">${[
@@ -42,7 +36,7 @@ function errorTable(report: ErrorReport, name: string): Markup {
   ]}</div>`;
 }
 
-function answerFacts({ correct, total, classes }: AccuracyReport): Markup {
+export function answerFacts({ correct, total, classes }: AccuracyReport): Markup {
   const share = (count: number) => formatShare(count, total);
   return facts([
     ["Right", `${formatCount(correct)} of ${formatCount(total)} (${share(correct)})`],
@@ -51,7 +45,7 @@ function answerFacts({ correct, total, classes }: AccuracyReport): Markup {
   ]);
 }
 
-function decodingTable({ decodings }: EvaluationResult): Content {
+export function decodingTable({ decodings }: EvaluationResult): Content {
   const [{ metric }] = decodings;
   const shown = decodings.slice(0, MAX_DECODINGS);
   return [

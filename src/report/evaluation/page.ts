@@ -2,6 +2,8 @@
 import { join } from "node:path";
 import { writeFileAtomic } from "../../files.ts";
 import { formatCount, formatDuration, formatHours, formatLearningRate, plural } from "../../log/format.ts";
+import { scorePredictions } from "../../superb/measures/index.ts";
+import type { MetricValue } from "../../superb/measures/measure.types.ts";
 import type { EvaluationResult } from "../../superb/run/result.ts";
 import type { SplitFacts } from "../../superb/tasks/task.types.ts";
 import { type Content, html, type Markup } from "../kit/markup.ts";
@@ -9,7 +11,7 @@ import { writePage } from "../kit/page.ts";
 import { facts, keyNumbers, notices, section } from "../kit/pieces.ts";
 import { table } from "../kit/table.ts";
 import { type Evaluation, readEvaluation } from "../results/read.ts";
-import { rescore, scorePredictions } from "../results/rescore.ts";
+import { rescore } from "../results/rescore.ts";
 import { chosenRate, edgeOfSweep } from "../results/sweep.ts";
 import {
   capital,
@@ -21,11 +23,10 @@ import {
   formatPercent,
   titleOf,
 } from "../results/words.ts";
-import { confusionSection } from "./confusion.ts";
-import { errorsSection } from "./errors.ts";
+import { choicesPart, foldsPart } from "./choices.ts";
 import { layerWeights } from "./layers.ts";
 import { trainingSection } from "./training.ts";
-import { wrongSection } from "./utterances.ts";
+import { viewOf } from "./views.ts";
 
 const MAX_OPTIONS = 300;
 
@@ -35,10 +36,16 @@ function figures(result: EvaluationResult): Markup {
   const name = capital(metric.name);
   const trained = `the head trains ${formatParameters(result.headParameters)}`;
   const chosen = chosenRate(result);
-  const interval = `${formatConfidence(metric.confidence)} interval ${formatInterval(metric)}`;
   return keyNumbers([
-    [`${name} on test`, figure(metric.value), interval],
-    [`${name} on dev`, figure(result.dev), `of the same head, ${plural(data.dev.utterances, "utterance")}`],
+    [`${name} on test`, figure(metric.value), intervalOf(metric)],
+    result.dev !== null && [
+      `${name} on dev`,
+      figure(result.dev),
+      `of the same head, ${plural(data.dev.utterances, "utterance")}`,
+    ],
+    ...result.otherMetrics.map(
+      (other) => [`${capital(other.name)} on test`, figure(other.value), intervalOf(other)] as const,
+    ),
     upstream.parameters === null
       ? ["Upstream", upstream.kind, `without parameters to count; ${trained}`]
       : ["Upstream", formatParameters(upstream.parameters), `parameters, frozen; ${trained}`],
@@ -50,6 +57,8 @@ function figures(result: EvaluationResult): Markup {
   ]);
 }
 
+const intervalOf = (metric: MetricValue) => `${formatConfidence(metric.confidence)} interval ${formatInterval(metric)}`;
+
 function remarks({ result, dev }: Evaluation): Content {
   const edge = edgeOfSweep(result);
   const skipped = chosenRate(result)?.skippedSteps ?? 0;
@@ -59,7 +68,9 @@ function remarks({ result, dev }: Evaluation): Content {
       `The chosen learning rate is the ${edge} that was tried; a ${edge === "smallest" ? "smaller" : "larger"} one may be better still.`,
     skipped > 0 &&
       `${plural(skipped, "update")} of the chosen head ${was} left out because the gradient was not finite.`,
-    !dev && "The run folder no longer holds the predictions of dev, so that its value cannot be computed again.",
+    !dev &&
+      result.dev !== null &&
+      "The run folder no longer holds the predictions of dev, so that its value cannot be computed again.",
   ]);
 }
 
@@ -106,21 +117,18 @@ function settings(entries: Readonly<Record<string, unknown>>): Markup {
 export function writeEvaluationReport(evaluation: Evaluation): string {
   const { result, test } = evaluation;
   const { metric, data, upstream } = result;
-  const scoring = scorePredictions(test, result.unit);
-  const isErrors = scoring.kind === "errors";
-  const wrong = wrongSection(scoring, evaluation);
+  const view = viewOf(scorePredictions(test, result.unit), evaluation);
   return writePage({
     title: `${titleOf(result.task)}: ${cut(upstream.name)}`,
     kind: "Stillwave evaluation",
     lead: `${capital(metric.name)} of ${formatPercent(metric.value)} on ${plural(data.test.utterances, "utterance")} (${formatHours(data.test.seconds)}) of ${cut(data.test.source)}, by a head trained on ${formatHours(data.train.seconds)} of ${cut(data.train.source)}. ${metric.isHigherBetter ? "Higher is better." : "Lower is better."}`,
     summary: [figures(result), remarks(evaluation)],
-    plays: wrong.plays,
+    plays: view.plays,
     sections: [
-      section("errors", isErrors ? "Errors" : "Answers", errorsSection(scoring, result)),
+      view.answers,
       section("layers", "Layers", layerWeights(result)),
-      section("training", "Training", trainingSection(result)),
-      section("worst", isErrors ? "Worst utterances" : "Wrong answers", wrong.content),
-      section("confusion", "Confusion", confusionSection(scoring)),
+      section("training", "Training", [foldsPart(result), trainingSection(result), choicesPart(result)]),
+      ...view.details,
       section("evaluated", "What was evaluated", evaluated(result)),
       section("options", "Options", settings(result.options)),
       section("environment", "Environment", settings(result.environment)),

@@ -5,7 +5,6 @@ import type { Prediction } from "../../metrics/predictions.ts";
 import { html, type Markup } from "../kit/markup.ts";
 import { groupBy } from "../results/group.ts";
 import type { Evaluation } from "../results/read.ts";
-import type { Scoring } from "../results/rescore.ts";
 import { cut } from "../results/words.ts";
 import { alignedTokens, legend } from "./aligned.ts";
 import { type Playing, utteranceCards } from "./cards.ts";
@@ -32,7 +31,7 @@ function wrongAnswers(predictions: readonly Prediction[]): Prediction[] {
 
 const lead = (text: string): Markup => html`<p class="lead">${text}</p>`;
 
-function worstCards({ test, result }: Evaluation, report: ErrorReport): Playing {
+export function worstCards({ test, result }: Evaluation, report: ErrorReport): Playing {
   const worst = worstUtterances(report);
   if (worst.length === 0) {
     const count = formatCount(report.utterances.length);
@@ -50,7 +49,7 @@ function worstCards({ test, result }: Evaluation, report: ErrorReport): Playing 
   return { content: [order, legend(), cards.content], plays: cards.plays };
 }
 
-function wrongCards({ test, result }: Evaluation): Playing {
+export function wrongCards({ test, result }: Evaluation): Playing {
   const wrong = wrongAnswers(test);
   if (wrong.length === 0) return { content: lead(`All ${formatCount(test.length)} answers are right.`), plays: false };
   const total = formatCount(test.filter(({ reference, hypothesis }) => reference !== hypothesis).length);
@@ -60,7 +59,3 @@ function wrongCards({ test, result }: Evaluation): Playing {
   const order = lead(`${wrong.length} of ${total}: one of each confusion, the most frequent first.`);
   return { content: [order, cards.content], plays: cards.plays };
 }
-
-/** What went wrong, with its recordings. */
-export const wrongSection = (scoring: Scoring, evaluation: Evaluation): Playing =>
-  scoring.kind === "errors" ? worstCards(evaluation, scoring.report) : wrongCards(evaluation);

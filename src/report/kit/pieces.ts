@@ -5,11 +5,14 @@ import { type Content, html, type Markup } from "./markup.ts";
 export const section = (id: string, title: string, content: Content): Markup =>
   html`<section aria-labelledby="${id}"><h2 id="${id}">${title}</h2>${content}</section>`;
 
-/** Large figures, each with what it is above and what to know about it below. */
-export const keyNumbers = (numbers: readonly (readonly [label: string, value: Content, detail: Content])[]): Markup =>
+type KeyNumber = readonly [label: string, value: Content, detail: Content];
+
+/** Large figures, each with what it is above and what to know about it below; what is no figure is left out. */
+export const keyNumbers = (numbers: readonly (KeyNumber | false)[]): Markup =>
   html`<dl class="keys">${numbers.map(
-    ([label, value, detail]) =>
-      html`<div><dt>${label}</dt><dd><div class="value">${value}</div><div class="detail">${detail}</div></dd></div>`,
+    (number) =>
+      number &&
+      html`<div><dt>${number[0]}</dt><dd><div class="value">${number[1]}</div><div class="detail">${number[2]}</div></dd></div>`,
   )}</dl>`;
 
 /** Facts in the order given; what is not an entry (`condition && [...]`) is left out. */

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { basename, resolve } from "node:path";
 import type { BootstrapOptions } from "../../metrics/bootstrap.ts";
+import { scorePredictions } from "../../superb/measures/index.ts";
 import type { EvaluationResult } from "../../superb/run/result.ts";
 import { TASKS, type TaskName } from "../../superb/tasks/index.ts";
 import type {
@@ -14,7 +15,7 @@ import type {
 import { groupBy } from "./group.ts";
 import { comparePairs, type LabelledRun } from "./pairs.ts";
 import type { Evaluation } from "./read.ts";
-import { readRuns, scorePredictions } from "./rescore.ts";
+import { readRuns } from "./rescore.ts";
 import { scoreEvaluations } from "./score.ts";
 import { chosenRate } from "./sweep.ts";
 import { titleOf } from "./words.ts";
@@ -73,7 +74,8 @@ function compareTask(task: TaskName, runs: readonly LabelledRun[], bootstrap: Bo
 
 /** Best first; equal ones in the order given. */
 export function ranked(runs: readonly LabelledRun[]): LabelledRun[] {
-  const badness = ({ scoring }: LabelledRun) => (scoring.kind === "errors" ? scoring.value : -scoring.value);
+  const badness = ({ scoring, evaluation }: LabelledRun) =>
+    evaluation.result.metric.isHigherBetter ? -scoring.value : scoring.value;
   return [...runs].sort((a, b) => badness(a) - badness(b));
 }
 

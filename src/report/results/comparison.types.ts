@@ -1,6 +1,7 @@
 // What a comparison of runs consists of; it can be written as JSON.
 import type { Interval } from "../../metrics/bootstrap.ts";
-import type { EvaluationResult, MetricValue } from "../../superb/run/result.ts";
+import type { MetricValue } from "../../superb/measures/measure.types.ts";
+import type { EvaluationResult } from "../../superb/run/result.ts";
 import type { TaskName } from "../../superb/tasks/index.ts";
 import type { ScoredUpstream } from "./score.ts";
 
@@ -13,7 +14,7 @@ export interface ComparedRun {
   readonly parameters: number | null;
   readonly protocol: EvaluationResult["protocol"];
   readonly metric: MetricValue;
-  readonly dev: number;
+  readonly dev: number | null;
   readonly learningRate: number;
   /** Updates that the chosen head was trained for, and the one it was best at. */
   readonly steps: number;
@@ -27,7 +28,7 @@ export interface SettingDifference {
   readonly values: readonly (string | number | boolean | null)[];
 }
 
-export type TestName = "matched pairs" | "sign test" | "McNemar";
+export type TestName = "matched pairs" | "sign test" | "McNemar" | "bootstrap";
 
 /** Two runs on one test set; `a` has the better metric. */
 export interface PairComparison {
@@ -40,14 +41,14 @@ export interface PairComparison {
   readonly tests: readonly { readonly name: TestName; readonly p: number }[];
   /**
    * The test that decides: McNemar's for answers, matched pairs for errors, or the sign test where there are too few
-   * utterances for matched pairs.
+   * utterances for matched pairs; for other metrics how often draws of the bootstrap turn the difference round.
    */
   readonly decidedBy: TestName;
   readonly p: number;
   /** `p` corrected for the number of pairs on this test set (Holm, 1979). */
   readonly correctedP: number;
   readonly differs: boolean;
-  /** Utterances on which only a is right or makes fewer errors, only b, and neither. */
+  /** Utterances on which only a is right or makes fewer errors, only b, and neither; of other metrics all are `ties`. */
   readonly utterances: { readonly aBetter: number; readonly bBetter: number; readonly ties: number };
   readonly sentence: string;
 }

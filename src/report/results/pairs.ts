@@ -1,9 +1,11 @@
 // Do two runs differ on the same test set? Difference with interval, significance tests, and the answer in one sentence.
 import type { BootstrapOptions } from "../../metrics/bootstrap.ts";
 import { compareAccuracies, compareErrorRates } from "../../metrics/compare.ts";
+import { pairById } from "../../metrics/paired.ts";
+import { headlineDifference } from "../../superb/measures/index.ts";
+import type { Scoring } from "../../superb/measures/measure.types.ts";
 import type { PairComparison } from "./comparison.types.ts";
 import type { Evaluation } from "./read.ts";
-import type { Scoring } from "./rescore.ts";
 import { formatConfidence, formatFigure } from "./words.ts";
 
 /** Below this a difference counts as one. */
@@ -31,6 +33,9 @@ export function comparePairs(runs: readonly LabelledRun[], options: BootstrapOpt
 
 function testPair(a: LabelledRun, b: LabelledRun, options: BootstrapOptions): RawPair {
   const labels = { a: a.label, b: b.label };
+  const hasFolds = a.evaluation.test.some(({ fold }) => fold !== undefined);
+  if (hasFolds || !(["errors", "accuracy"] as const).some((kind) => kind === a.scoring.kind))
+    return { ...labels, ...drawnPair(a.evaluation, b.evaluation, options) };
   if (a.scoring.kind === "errors" && b.scoring.kind === "errors") {
     const { difference, matchedPairs, signTest } = compareErrorRates(a.scoring.report, b.scoring.report, options);
     const decidedBy = matchedPairs.reliable ? "matched pairs" : "sign test";
@@ -54,6 +59,20 @@ function testPair(a: LabelledRun, b: LabelledRun, options: BootstrapOptions): Ra
     decidedBy: "McNemar",
     p: mcnemar.p,
     utterances: { aBetter: mcnemar.onlyA, bBetter: mcnemar.onlyB, ties: mcnemar.both + mcnemar.neither },
+  };
+}
+
+/** Of metrics over folds, and of those that no utterance has a share in. */
+function drawnPair(a: Evaluation, b: Evaluation, options: BootstrapOptions): Omit<RawPair, "a" | "b"> {
+  const rows = pairById(a.test, b.test);
+  const [ofA, ofB] = [rows.map(([row]) => row), rows.map(([, row]) => row)];
+  const { interval, p } = headlineDifference(ofA, ofB, a.result.unit, options);
+  return {
+    difference: intervalOf(interval),
+    tests: [{ name: "bootstrap", p }],
+    decidedBy: "bootstrap",
+    p,
+    utterances: { aBetter: 0, bBetter: 0, ties: rows.length },
   };
 }
 

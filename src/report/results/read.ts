@@ -13,7 +13,7 @@ export interface Evaluation {
   readonly folder: string;
   readonly result: EvaluationResult;
   readonly test: readonly Prediction[];
-  /** Left out where the folder no longer holds them. */
+  /** Left out where the folder no longer holds them, or there is no dev split. */
   readonly dev?: readonly Prediction[];
 }
 
@@ -24,8 +24,9 @@ export interface Evaluation {
 export async function readEvaluation(folder: string): Promise<Evaluation> {
   const result = await readResult(folder);
   const test = await readPredictions(fileOf(folder, result.predictions.test, "predictions.test"));
-  const devFile = fileOf(folder, result.predictions.dev, "predictions.dev");
-  const hasDev = (await stat(devFile).catch(() => undefined)) !== undefined;
+  const { dev } = result.predictions;
+  const devFile = dev === null ? undefined : fileOf(folder, dev, "predictions.dev");
+  const hasDev = devFile !== undefined && (await stat(devFile).catch(() => undefined)) !== undefined;
   return { folder, result, test, dev: hasDev ? await readPredictions(devFile) : undefined };
 }
 

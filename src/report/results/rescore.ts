@@ -1,25 +1,10 @@
 // Every metric of a run computed again from its prediction files, and held against what result.json says.
 import { join, resolve } from "node:path";
 import { StillwaveError, UsageError } from "../../errors.ts";
-import { type AccuracyReport, scoreAccuracy } from "../../metrics/accuracy.ts";
-import { type ErrorReport, type ErrorUnit, scoreErrors } from "../../metrics/error-rate.ts";
 import { type Prediction, readPredictions } from "../../metrics/predictions.ts";
+import { scorePredictions } from "../../superb/measures/index.ts";
+import type { Scoring } from "../../superb/measures/measure.types.ts";
 import { type Evaluation, fileOf, RESULT_NAME, readEvaluation } from "./read.ts";
-
-/** Predictions scored in the way of their task. */
-export type Scoring =
-  | { readonly kind: "errors"; readonly value: number; readonly report: ErrorReport }
-  | { readonly kind: "accuracy"; readonly value: number; readonly report: AccuracyReport };
-
-/** `unit` as in result.json: what errors are counted in, or null for answers that are right or wrong. */
-export function scorePredictions(predictions: readonly Prediction[], unit: ErrorUnit | null): Scoring {
-  if (unit === null) {
-    const report = scoreAccuracy(predictions);
-    return { kind: "accuracy", value: report.accuracy, report };
-  }
-  const report = scoreErrors(predictions, unit);
-  return { kind: "errors", value: report.rate, report };
-}
 
 export interface Rescored {
   /** The headline. */
@@ -73,9 +58,13 @@ export async function rescore({ folder, result, test, dev }: Evaluation): Promis
         : score(file, await readPredictions(fileOf(folder, file, `${place}.predictions`)), utterances);
     decodings.push({ name, value: check(`${place}.metric.value`, metric.value, scored).value });
   }
+  const checkDev = () => {
+    if (!dev || result.dev === null || predictions.dev === null) return undefined;
+    return check("dev", result.dev, score(predictions.dev, dev, data.dev.utterances));
+  };
   return {
     test: headline.scoring,
-    dev: dev && check("dev", result.dev, score(predictions.dev, dev, data.dev.utterances)),
+    dev: checkDev(),
     decodings,
   };
 }

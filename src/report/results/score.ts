@@ -55,8 +55,10 @@ const upstreamKey = ({ result: { upstream } }: Evaluation): string =>
   upstream.fingerprint === "" ? `name ${upstream.name}` : `fingerprint ${upstream.fingerprint}`;
 
 /** Better on dev: test data choose nothing. */
-const isBetter = (a: EvaluationResult, b: EvaluationResult): boolean =>
-  a.metric.isHigherBetter ? a.dev > b.dev : a.dev < b.dev;
+function isBetter(a: EvaluationResult, b: EvaluationResult): boolean {
+  const [x, y] = [a.dev, b.dev].map((dev) => dev ?? Number.NaN);
+  return a.metric.isHigherBetter ? x > y : x < y;
+}
 
 function scoreUpstream(runs: readonly Evaluation[]): ScoredUpstream {
   const chosen = new Map<TaskName, Evaluation>();
@@ -65,9 +67,16 @@ function scoreUpstream(runs: readonly Evaluation[]): ScoredUpstream {
     if (!rival || isBetter(run.result, rival.result)) chosen.set(run.result.task, run);
   }
   const used = Object.keys(TASKS).flatMap((task) => chosen.get(task as TaskName) ?? []);
-  const metricOf = ({ result }: Evaluation) => TASKS[result.task].metric.score;
-  const results: TaskResults = Object.fromEntries(used.map((run) => [metricOf(run), run.result.metric.value]));
-  const sources = used.map((run) => ({ metric: metricOf(run), from: run.folder, protocol: run.result.protocol }));
+  const scored = used.flatMap(({ result, folder }) => {
+    const { metric, otherMetrics = [] } = TASKS[result.task];
+    const valueNamed = (name: string) => result.otherMetrics.find((one) => one.name === name)?.value;
+    const others = otherMetrics.map(({ name, score }) => ({ metric: score, value: valueNamed(name) }));
+    return [{ metric: metric.score, value: result.metric.value }, ...others].flatMap(({ metric, value }) =>
+      value === undefined ? [] : [{ metric, value, from: folder, protocol: result.protocol }],
+    );
+  });
+  const results: TaskResults = Object.fromEntries(scored.map(({ metric, value }) => [metric, value]));
+  const sources = scored.map(({ value: _, ...source }) => source);
   const { name, fingerprint, parameters } = runs[0].result.upstream;
   const better = ({ result }: Evaluation) => `${chosen.get(result.task)!.folder} of the same task is better on dev`;
   const left = runs.filter((run) => !used.includes(run));

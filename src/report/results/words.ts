@@ -1,6 +1,6 @@
 // How reports of evaluations name tasks and write metrics, intervals and sizes.
 import { formatCount, formatMillions } from "../../log/format.ts";
-import type { MetricValue } from "../../superb/run/result.ts";
+import type { MetricValue } from "../../superb/measures/measure.types.ts";
 import { TASKS, type TaskName } from "../../superb/tasks/index.ts";
 
 /** `PER`, or `Accuracy` at the beginning of a sentence. */

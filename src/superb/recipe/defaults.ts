@@ -22,6 +22,8 @@ export interface TaskRecipe {
   /** Gain of the waves of every split before the upstream, in dB. */
   readonly gainDb?: number;
   readonly specAugment: boolean;
+  /** AdamW with this decay of all weights; absent: Adam. */
+  readonly weightDecay?: number;
 }
 
 /** Everything that decides the numbers of a training, for its record; a resumed run must have the same. */
@@ -29,6 +31,7 @@ export interface Training extends Omit<Required<TrainingSettings>, "learningRate
   readonly learningRates: readonly number[];
   /** null: training does not end early. */
   readonly patience: number | null;
+  readonly weightDecay?: number;
 }
 
 /** The benchmark's log sweep. */
@@ -75,6 +78,7 @@ export function resolveTraining(
     schedule,
     warmup: schedule === "warmup" ? warmup : 0,
     specAugment,
+    ...(recipe.weightDecay !== undefined && { weightDecay: recipe.weightDecay }),
     seed,
   };
 }

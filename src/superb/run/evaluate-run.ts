@@ -1,5 +1,6 @@
 // One evaluation from its settings to its result: corpus, upstream, hidden states, heads, test, files.
 
+import { join } from "node:path";
 import { StillwaveError } from "../../errors.ts";
 import { unexpectedDiskError } from "../../files.ts";
 import type { ProcessGroup } from "../../processes/group.ts";
@@ -8,21 +9,23 @@ import { createRuntime } from "../../runtime/node/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { withNotes } from "../../training/notes.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
+import type { FeatureSource } from "../features/features.types.ts";
 import { shareOutNothing } from "../features/filling-together.ts";
 import { openFeatures } from "../features/open.ts";
 import type { HeadConfig } from "../heads/config.ts";
 import { headParameterCount } from "../heads/parameters.ts";
+import type { TaskUtterance } from "../labels/utterance.types.ts";
+import { createDecoding, decodingReading } from "../objectives/decoding.ts";
+import { createObjective } from "../objectives/index.ts";
 import { resolveTraining, type Training } from "../recipe/defaults.ts";
 import { type CheckedSettings, checkSettings } from "../recipe/read.ts";
-import { createDecoding } from "../tasks/decoding.ts";
 import { taskNamed } from "../tasks/index.ts";
-import { createObjective } from "../tasks/objective.ts";
 import { everySplit, perSplit } from "../tasks/splits.ts";
-import type { TaskData, TaskUtterance } from "../tasks/task.types.ts";
+import type { Chosen, TaskData } from "../tasks/task.types.ts";
 import { Sampler } from "../training/sampler.ts";
-import type { EvaluationOptions, PreparedEvaluation } from "./evaluation.types.ts";
+import type { EvaluationOptions, FoldOutcome, PreparedEvaluation, PreparedFold } from "./evaluation.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
-import { finishRun } from "./finish.ts";
+import { finishRun, testFold } from "./finish.ts";
 import { helpEvaluation, upstreamOf } from "./help.ts";
 import { type EvaluationFolder, openEvaluationFolder, recordEvaluation } from "./record.ts";
 import { finishedResult } from "./result.ts";
@@ -34,7 +37,8 @@ interface Opened {
   readonly signal: AbortSignal | undefined;
   readonly folder: EvaluationFolder;
   readonly task: ReturnType<typeof taskNamed>;
-  readonly data: TaskData;
+  /** At least one. */
+  readonly folds: readonly TaskData[];
   readonly upstream: Upstream;
   readonly runtime: Runtime;
   readonly note: (text: string) => void;
@@ -66,12 +70,12 @@ async function* evaluateNoting(
   let upstream: Upstream | undefined;
   try {
     folder.notes.forEach(note);
-    const data = await task.load(asked.data);
-    data.notes.forEach(note);
+    const folds = task.folds ? await task.folds(asked.data) : [await task.load(asked.data)];
+    for (const text of new Set(folds.flatMap(({ notes }) => notes))) note(text);
     upstream = await upstreamOf(task, asked, note);
     const { device, threads } = asked.run;
     const runtime = await createRuntime({ device, threads });
-    yield* evaluateWith({ asked, force, signal, folder, task, data, upstream, runtime, note, group });
+    yield* evaluateWith({ asked, force, signal, folder, task, folds, upstream, runtime, note, group });
   } catch (error) {
     throw unexpectedDiskError(error);
   } finally {
@@ -81,15 +85,16 @@ async function* evaluateNoting(
 }
 
 async function* evaluateWith(opened: Opened): Evaluation {
-  const { asked, force, signal, folder, task, data, upstream, runtime, note } = opened;
-  const [bad] = data.badFiles;
-  if (bad) note(`${data.badFiles.length} bad files left out, first ${bad.path}: ${bad.reason}`);
-  const objective = createObjective(data.objective);
+  const { asked, force, signal, folder, task, folds, upstream, runtime, note } = opened;
+  const [{ badFiles, objective: spec, root }] = folds;
+  const [bad] = badFiles;
+  if (bad) note(`${badFiles.length} bad files left out, first ${bad.path}: ${bad.reason}`);
+  const objective = createObjective(spec);
   const settings = trainingOf(opened);
   const config = task.head(objective.outputs, asked.head);
-  const { spec } = objective;
   const decodings = spec.kind === "ctc" && asked.decoding ? [await createDecoding(spec, asked.decoding, note)] : [];
-  const identity = identityOf(opened, settings, config);
+  const fingerprint = folds.map((fold) => fold.fingerprint).join(" ");
+  const identity = identityOf(opened, { settings, head: config, fingerprint });
   for (const text of await recordEvaluation(folder, task.name, identity, force)) note(text);
   const already = folder.record && (await finishedResult(folder.path));
   if (already) {
@@ -103,13 +108,15 @@ async function* evaluateWith(opened: Opened): Evaluation {
     yield interrupted(folder.path);
     return;
   }
-  const { source, utterances } = opening;
+  const { source, isUsable } = opening;
+  const from = (what: Chosen) =>
+    settings.protocol === "superb" && task.choosesOnTest?.includes(what) ? "test" : "dev";
   try {
     const prepared: PreparedEvaluation = {
       name: task.name,
       asked,
-      data,
-      utterances,
+      root,
+      fingerprint,
       upstream,
       task,
       settings,
@@ -118,19 +125,64 @@ async function* evaluateWith(opened: Opened): Evaluation {
       input: { layers: source.layers.length, dim: source.dim },
       objective,
       source,
-      sampler: samplerOf(opened, utterances.train, settings),
-      dev: utterances.dev,
       runtime,
       featureSeconds: (performance.now() - began) / 1000,
+      checkpointsFrom: from("checkpoint"),
+      readingsFrom: from("reading"),
       signal,
     };
-    yield startEvent(prepared);
-    const swept = yield* sweep(prepared);
-    const isDone = swept !== undefined && (yield* finishRun(prepared, swept, decodings));
-    if (!isDone) yield interrupted(folder.path);
+    const prepareFold = (data: TaskData) => foldOf(prepared, opened, data, isUsable);
+    const outcomes = yield* evaluateFolds(folds.map(prepareFold), decodings.map(decodingReading));
+    if (!outcomes) yield interrupted(folder.path);
+    else yield { kind: "done", folder: folder.path, already: false, result: await finishRun(prepared, outcomes) };
   } finally {
     await source.close();
   }
+}
+
+/** Trains and tests one fold after the other; undefined where the signal ended it. */
+async function* evaluateFolds(
+  folds: readonly PreparedFold[],
+  decodings: Parameters<typeof testFold>[2],
+): Evaluation<FoldOutcome[] | undefined> {
+  const outcomes: FoldOutcome[] = [];
+  for (const fold of folds) {
+    yield startEvent(fold, folds.length);
+    const swept = yield* sweep(fold);
+    const outcome = swept && (yield* testFold(fold, swept, decodings));
+    if (!outcome) return undefined;
+    outcomes.push(outcome);
+  }
+  return outcomes;
+}
+
+/** @throws StillwaveError for a split that is left without utterances */
+function foldOf(
+  prepared: PreparedEvaluation,
+  opened: Opened,
+  data: TaskData,
+  isUsable: (id: string) => boolean,
+): PreparedFold {
+  const utterances = perSplit((split) => data.utterances[split].filter(({ id }) => isUsable(id)));
+  const needsDev = prepared.checkpointsFrom === "dev";
+  for (const [split, list] of Object.entries(utterances))
+    if (list.length === 0 && (needsDev || split !== "dev"))
+      throw new StillwaveError(`${data.root}: no usable file is left in the split ${split}; repair the corpus`);
+  const tested = (split: "dev" | "test") => ({
+    utterances: utterances[split],
+    trials: data.trials?.[split]?.filter(({ first, second }) => isUsable(first) && isUsable(second)),
+  });
+  const [dev, test] = [tested("dev"), tested("test")];
+  return {
+    ...prepared,
+    folder: data.fold === undefined ? prepared.folder : join(prepared.folder, `fold-${data.fold}`),
+    data,
+    utterances,
+    sampler: samplerOf(opened, utterances.train, prepared.settings),
+    dev,
+    test,
+    chooser: needsDev ? dev : test,
+  };
 }
 
 const interrupted = (folder: string): EvaluationEvent => ({
@@ -149,13 +201,17 @@ function samplerOf(
 }
 
 const trainingOf = (opened: Opened): Training =>
+  // folds differ little in length; the first decides for all
   resolveTraining(opened.task.recipe, opened.asked.training, (batchSize, accumulate) => {
-    const { batchesPerEpoch } = samplerOf(opened, opened.data.utterances.train, { batchSize, seed: 0 });
+    const { batchesPerEpoch } = samplerOf(opened, opened.folds[0].utterances.train, { batchSize, seed: 0 });
     return batchesPerEpoch / accumulate;
   });
 
 /** Everything that the numbers of a run depend on. */
-function identityOf({ asked, data, upstream }: Opened, settings: Training, head: HeadConfig): Record<string, unknown> {
+function identityOf(
+  { asked, upstream }: Opened,
+  { fingerprint, ...rest }: { readonly fingerprint: string; readonly settings: Training; readonly head: HeadConfig },
+): Record<string, unknown> {
   const { cache, dtype = "float32" } = asked.features;
   return {
     upstream: {
@@ -164,30 +220,27 @@ function identityOf({ asked, data, upstream }: Opened, settings: Training, head:
       layers: upstream.layers.length,
       dim: upstream.dim,
     },
-    data: { fingerprint: data.fingerprint },
-    settings,
-    head,
+    data: { fingerprint },
+    ...rest,
     features: cache === null ? "streamed float32" : dtype,
     decoding: asked.decoding ?? null,
   };
 }
 
-/**
- * Hidden states of all splits, and the utterances that have some. undefined where the signal ended it.
- * @throws StillwaveError for a split that is left without utterances
- */
+/** Hidden states of all splits of all folds, and which utterances have some. undefined where the signal ended it. */
 async function* openSource({
   asked,
-  data,
+  folds,
   upstream,
   note,
   signal,
   group,
-}: Opened): Evaluation<Pick<PreparedEvaluation, "source" | "utterances"> | undefined> {
+}: Opened): Evaluation<{ readonly source: FeatureSource; isUsable(id: string): boolean } | undefined> {
   const { cache: cacheRoot, dtype, workers } = asked.features;
   const opened = yield* openFeatures({
     upstream,
-    utterances: everySplit(data.utterances),
+    // folds share their utterances
+    utterances: [...new Set(folds.flatMap(({ utterances }) => everySplit(utterances)))],
     onBadFile: asked.data.onBadFile,
     onNote: note,
     cacheRoot,
@@ -197,22 +250,19 @@ async function* openSource({
     group,
   });
   if (!opened) return undefined;
-  const { source, leftOut } = opened;
-  const bad = new Set(leftOut.map(({ id }) => id));
-  const utterances = perSplit((split) => data.utterances[split].filter(({ id }) => !bad.has(id)));
-  for (const [split, list] of Object.entries(utterances))
-    if (list.length === 0) {
-      await source.close();
-      throw new StillwaveError(`${data.root}: no usable file is left in the split ${split}; repair the corpus`);
-    }
-  return { source, utterances };
+  const bad = new Set(opened.leftOut.map(({ id }) => id));
+  return { source: opened.source, isUsable: (id) => !bad.has(id) };
 }
 
-function startEvent({ name, folder, asked, input, config, settings, utterances }: PreparedEvaluation): EvaluationEvent {
+function startEvent(
+  { name, folder, data, asked, input, config, settings, utterances }: PreparedFold,
+  of: number,
+): EvaluationEvent {
   const { train, dev, test } = utterances;
   return {
     kind: "start",
     task: name,
+    ...(data.fold !== undefined && { fold: { name: data.fold, of } }),
     folder,
     upstream: asked.upstream.model,
     ...input,

@@ -1,10 +1,13 @@
 // What an evaluation is asked for, and what everything after its preparation works with.
+
 import type { Upstream } from "../../upstream/upstream.ts";
+import type { PerSplit, TaskUtterance } from "../labels/utterance.types.ts";
 import type { CheckedSettings } from "../recipe/read.ts";
 import type { EvaluationInput } from "../recipe/schema.ts";
 import type { TaskName } from "../tasks/index.ts";
-import type { PerSplit, TaskData, TaskUtterance } from "../tasks/task.types.ts";
-import type { SweepParts } from "./sweep.ts";
+import type { TaskData } from "../tasks/task.types.ts";
+import type { SweepParts, SweepResult } from "./sweep.ts";
+import type { Tested, TestParts } from "./testing.ts";
 
 /** The settings of a recipe, and how to go on where there is a run already. */
 export interface EvaluationOptions extends EvaluationInput {
@@ -15,14 +18,35 @@ export interface EvaluationOptions extends EvaluationInput {
   readonly signal?: AbortSignal;
 }
 
-/** What everything after the preparation works with. */
-export interface PreparedEvaluation extends SweepParts {
+/** What everything after the preparation works with, whatever the fold. */
+export interface PreparedEvaluation extends Omit<SweepParts, "sampler" | "chooser"> {
   readonly name: TaskName;
   /** As the user gave them; `settings` are those of the training, resolved. */
   readonly asked: CheckedSettings;
-  readonly data: TaskData;
-  readonly utterances: PerSplit<readonly TaskUtterance[]>;
+  readonly root: string;
+  /** Of the corpus, all folds together. */
+  readonly fingerprint: string;
   readonly upstream: Upstream;
   /** Of making hidden states. */
   readonly featureSeconds: number;
+  /** Where step and learning rate are chosen. */
+  readonly checkpointsFrom: "dev" | "test";
+  readonly readingsFrom: "dev" | "test";
+}
+
+/** A fold, or the whole of a corpus that has none; `folder` is where its heads lie. */
+export interface PreparedFold extends PreparedEvaluation, SweepParts, TestParts {
+  readonly data: TaskData;
+  /** Without files that cannot be used. */
+  readonly utterances: PerSplit<readonly TaskUtterance[]>;
+}
+
+/** A fold that is trained and tested. */
+export interface FoldOutcome {
+  readonly fold: PreparedFold;
+  readonly swept: SweepResult;
+  readonly tested: Tested;
+  /** Of the hidden states. */
+  readonly weights: readonly number[];
+  readonly testingSeconds: number;
 }

@@ -9,6 +9,8 @@ export type EvaluationEvent =
   | {
       readonly kind: "start";
       readonly task: TaskName;
+      /** Where the corpus is tested in folds: which of how many begins. */
+      readonly fold?: { readonly name: string; readonly of: number };
       readonly folder: string;
       readonly upstream: string;
       readonly layers: number;

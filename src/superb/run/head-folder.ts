@@ -8,9 +8,10 @@ import { writeFileAtomic } from "../../files.ts";
 import type { Parameters } from "../../graph/array.ts";
 import { headConfigSchema, headInputSchema } from "../heads/config.ts";
 import { headParameters } from "../heads/parameters.ts";
+import { createObjective } from "../objectives/index.ts";
+import { objectiveSchema } from "../objectives/spec.ts";
 import type { Frozen } from "../recipe/schema.ts";
 import { TASKS } from "../tasks/index.ts";
-import { objectiveSchema } from "../tasks/objective.ts";
 
 const HEAD_FILES = { settings: "head.json", weights: "model.safetensors" } as const;
 const MAX_BYTES = 2 ** 24;
@@ -83,10 +84,7 @@ function parse(text: string, path: string): HeadSettings {
     throw new StillwaveError(`${path}: ${issue.path.join(".")}: ${issue.message}; train the head again`);
   }
   const { config, objective } = result.data;
-  const outputs =
-    objective.kind === "ctc"
-      ? objective.symbols.length
-      : objective.slots.reduce((n, { values }) => n + values.length, 0);
+  const { outputs } = createObjective(objective);
   if (config.outputs !== outputs)
     throw new StillwaveError(`${path}: the head has ${config.outputs} outputs for ${outputs} symbols or classes`);
   return result.data;

@@ -4,6 +4,8 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { StillwaveError } from "../../errors.ts";
+import { UNITS } from "../measures/index.ts";
+import type { MetricValue } from "../measures/measure.types.ts";
 import type { Frozen } from "../recipe/schema.ts";
 import { TASKS, type TaskName } from "../tasks/index.ts";
 import { EVALUATION_FILES } from "./record.ts";
@@ -27,10 +29,8 @@ const loss: z.ZodType<number | null> = anyNumber;
 
 const split = z.object({ utterances: count, seconds: amount, source: text });
 
-const metric = z.object({
-  /** `PER`, `WER`, `accuracy`. */
+const metric: z.ZodType<MetricValue> = z.object({
   name: text,
-  /** Of the test split, in percent, with its bootstrap interval. */
   value: z.number(),
   low: z.number(),
   high: z.number(),
@@ -43,8 +43,32 @@ const decoding = z.object({
   /** `greedy`, `prefix beam 10`, `lexicon beam 5, 4-gram.arpa`. */
   name: text,
   metric,
+  otherMetrics: z.array(metric).max(100).default([]),
   /** Relative to the run folder. */
   predictions: text,
+});
+
+/** Something that was settled by comparing scores, and on which split. */
+const choice = z.object({
+  /** `learning rate`, `checkpoint`, `reading of the outputs`. */
+  what: text,
+  chosen: text,
+  among: count,
+  on: z.enum(["dev", "test"]),
+  /** Where it was chosen on test: what dev would have chosen. */
+  onDev: text.optional(),
+});
+
+/** One fold of a corpus that is tested in several. */
+const fold = z.object({
+  name: text,
+  /** The headline on its test split and on its dev split. */
+  value: z.number(),
+  dev: z.number().nullable(),
+  train: split,
+  devSplit: split,
+  test: split,
+  layerWeights: z.array(anyNumber).max(10_000),
 });
 
 /** The training of one head at one learning rate. */
@@ -56,6 +80,8 @@ const learningRate = z.object({
   /** Updates left out because their gradient was not finite. */
   skippedSteps: count,
   chosen: z.boolean(),
+  /** The fold it was trained in. */
+  fold: text.optional(),
 });
 
 const schema = z.object({
@@ -76,28 +102,35 @@ const schema = z.object({
   protocol: z.enum(["superb", "fixed"]),
   /** Every other setting by name, resolved: seed, batch, schedule, head widths, ... */
   options: z.record(text, z.union([text, z.number(), z.boolean(), z.null()])),
-  /** The headline: greedy decoding or accuracy on test, of the learning rate that was best on dev. */
+  /** The headline on test, of the head that was chosen; of several folds, the mean. */
   metric,
-  /** The same metric on dev, of the same head. */
-  dev: z.number(),
+  /** Of the same predictions. */
+  otherMetrics: z.array(metric).max(100).default([]),
+  /** The headline on dev, of the same head; null where there is no dev split. */
+  dev: z.number().nullable(),
+  /** What was chosen, and where. */
+  choices: z.array(choice).max(1000).default([]),
+  /** Of a corpus that is tested in several: each of them. `data` sums them up. */
+  folds: z.array(fold).max(1000).default([]),
   /** All decodings (CTC tasks); the first is the headline. */
   decodings: z.array(decoding).max(1000),
-  /** What errors are counted in; null: answers are right or wrong as wholes. */
-  unit: z.enum(["word", "phone", "character"]).nullable(),
-  /** Softmaxed weights of the hidden states, in the order of `upstream.layers`. */
+  /** What is counted in the predictions; null: answers are right or wrong as wholes. */
+  unit: z.enum(UNITS).nullable(),
+  /** Softmaxed weights of the hidden states, in the order of `upstream.layers`; of several folds, the means. */
   layerWeights: z.array(anyNumber).max(10_000),
   headParameters: count,
-  learningRates: z.array(learningRate).min(1).max(1000),
+  learningRates: z.array(learningRate).min(1).max(10_000),
   seconds: z.object({ features: amount, training: amount, testing: amount }),
   /** Prediction files relative to the run folder. */
-  predictions: z.object({ dev: text, test: text }),
+  predictions: z.object({ dev: text.nullable(), test: text }),
   environment: z.record(text, z.union([text, z.number()])),
 });
 
 /** What an evaluation leaves behind. Reports, comparisons and scores are made from it and the predictions. */
 export type EvaluationResult = Frozen<z.output<typeof schema>>;
-export type MetricValue = EvaluationResult["metric"];
 export type DecodingResult = EvaluationResult["decodings"][number];
+export type ChoiceResult = EvaluationResult["choices"][number];
+export type FoldResult = EvaluationResult["folds"][number];
 export type LearningRateResult = EvaluationResult["learningRates"][number];
 
 const REMEDY = "delete it and resume the evaluation (--resume), which writes it anew";
@@ -164,15 +197,17 @@ const placeOf = (path: readonly PropertyKey[]) =>
 /** What no single field shows to be wrong. */
 function contradiction(result: EvaluationResult): string | undefined {
   const { task, unit, metric, upstream, layerWeights, learningRates, decodings } = result;
-  const countsErrors = !TASKS[task].metric.isHigherBetter;
-  if (countsErrors !== (unit !== null))
-    return `unit: ${unit} for the task ${task}, which ${countsErrors ? "counts errors" : "has right and wrong answers"}`;
-  if (metric.isHigherBetter === countsErrors)
+  const wanted = TASKS[task];
+  if (unit !== wanted.unit)
+    return `unit: ${unit} for the task ${task}, which ${wanted.unit === null ? "has right and wrong answers" : `counts ${wanted.unit}s`}`;
+  if (metric.isHigherBetter !== wanted.metric.isHigherBetter)
     return `metric.isHigherBetter: ${metric.isHigherBetter} for the task ${task}`;
   if (layerWeights.length !== upstream.layers.length)
     return `layerWeights: ${layerWeights.length} for ${upstream.layers.length} layers`;
-  const chosen = learningRates.filter((rate) => rate.chosen).length;
-  if (chosen !== 1) return `learningRates: ${chosen} of them are chosen, expected one`;
+  for (const fold of new Set(learningRates.map((rate) => rate.fold))) {
+    const chosen = learningRates.filter((rate) => rate.chosen && rate.fold === fold).length;
+    if (chosen !== 1) return `learningRates: ${chosen} of them are chosen, expected one`;
+  }
   if (decodings.length > 0 && decodings[0].metric.value !== metric.value)
     return `decodings[0]: ${decodings[0].metric.value} where the headline, which is the first decoding, is ${metric.value}`;
   return undefined;

@@ -9,11 +9,14 @@ import type { FeatureSource } from "../features/features.types.ts";
 import type { HeadConfig, HeadInput } from "../heads/config.ts";
 import { initHead } from "../heads/parameters.ts";
 import { Head } from "../heads/step.ts";
+import type { TestedSplit } from "../labels/utterance.types.ts";
+import { accuracy } from "../measures/answers.ts";
+import { headlineOf, measureOf } from "../measures/index.ts";
+import type { Objective } from "../objectives/objective.types.ts";
 import type { Training } from "../recipe/defaults.ts";
-import type { Objective } from "../tasks/objective.ts";
-import type { Task, TaskUtterance } from "../tasks/task.types.ts";
-import { accuracy, errorRate, evaluate } from "../training/evaluate.ts";
-import type { Sampler } from "../training/sampler.ts";
+import type { Task } from "../tasks/task.types.ts";
+import { type Evaluated, evaluate } from "../training/evaluate.ts";
+import { inverseFrequencies, type Sampler } from "../training/sampler.ts";
 import { FRESH_HEAD_STATE, type HeadState, isHeadState } from "../training/state.ts";
 import { type TrainEvent, trainHead, trainingFolder } from "../training/train.ts";
 import type { EvaluationEvent } from "./events.types.ts";
@@ -28,7 +31,8 @@ export interface SweepParts {
   readonly objective: Objective;
   readonly source: FeatureSource;
   readonly sampler: Sampler;
-  readonly dev: readonly TaskUtterance[];
+  /** The split that chooses step and learning rate: dev, but where the benchmark chooses on test. */
+  readonly chooser: TestedSplit;
   readonly runtime: Runtime;
   readonly signal?: AbortSignal;
 }
@@ -48,7 +52,7 @@ const LOG_EVERY = 10;
 
 /** Returns undefined where the signal ended it; what was done is in checkpoints. */
 export async function* sweep(parts: SweepParts): AsyncGenerator<EvaluationEvent, SweepResult | undefined, undefined> {
-  const { settings, signal, task } = parts;
+  const { settings, signal, objective } = parts;
   const { learningRates, sweepSteps, steps } = settings;
   const trained: Trained[] = [];
   for (const learningRate of learningRates) {
@@ -56,7 +60,7 @@ export async function* sweep(parts: SweepParts): AsyncGenerator<EvaluationEvent,
     if (signal?.aborted) return undefined;
     trained.push({ learningRate, state });
   }
-  let chosen = bestOf(trained, task.metric.isHigherBetter);
+  let chosen = bestOf(trained, isHigherBetter(objective));
   const { learningRate } = chosen;
   if (learningRates.length > 1) {
     yield { kind: "chosen", learningRate, dev: chosen.state.best!.dev, among: learningRates.length };
@@ -68,12 +72,15 @@ export async function* sweep(parts: SweepParts): AsyncGenerator<EvaluationEvent,
   return { trained: trained.map((one) => (one.learningRate === learningRate ? chosen : one)), chosen };
 }
 
+const isHigherBetter = ({ devScore, unit }: Objective): boolean =>
+  (devScore ?? measureOf(unit).metrics[0]).isHigherBetter;
+
 /** Best on dev; of equals the first. */
-function bestOf(trained: readonly Trained[], isHigherBetter: boolean): Trained {
+function bestOf(trained: readonly Trained[], higher: boolean): Trained {
   const devOf = ({ state }: Trained) => state.best?.dev ?? Number.NaN;
   const [best] = trained
     .filter((one) => Number.isFinite(devOf(one)))
-    .toSorted((a, b) => (isHigherBetter ? devOf(b) - devOf(a) : devOf(a) - devOf(b)));
+    .toSorted((a, b) => (higher ? devOf(b) - devOf(a) : devOf(a) - devOf(b)));
   if (!best) throw new StillwaveError("no learning rate gave a score on dev; lower them");
   return best;
 }
@@ -83,7 +90,7 @@ async function* trainAt(
   learningRate: number,
   untilStep: number,
 ): AsyncGenerator<EvaluationEvent, HeadState, undefined> {
-  const { settings, config, input, source, objective, runtime, task, signal } = parts;
+  const { settings, config, input, source, objective, runtime, chooser, signal } = parts;
   const parameters = initHead(config, input, settings.seed);
   const head = new Head({ config, input, dtype: source.dtype, parameters, runtime });
   const optimizer = createAdamWState(head.weights.length);
@@ -107,11 +114,11 @@ async function* trainAt(
       optimizer,
       start,
       folder,
-      isHigherBetter: task.metric.isHigherBetter,
+      isHigherBetter: isHigherBetter(objective),
       onEvent: (event) => writeScalars(event, scalars),
       async evaluateDev() {
-        const evaluated = await evaluate({ head, objective, source, signal }, parts.dev);
-        return evaluated && { loss: evaluated.loss, dev: devScore(parts, evaluated.predictions) };
+        const evaluated = await evaluate({ head, objective, source, signal }, chooser);
+        return evaluated && { loss: evaluated.loss, dev: scoreOf(parts, evaluated) };
       },
     });
   } finally {
@@ -120,13 +127,11 @@ async function* trainAt(
   }
 }
 
-/** What dev chooses by, in percent: the task's metric; where training draws classes evenly, every class counts alike. */
-function devScore(
-  { objective, task, dev }: Pick<SweepParts, "objective" | "task" | "dev">,
-  predictions: Parameters<typeof accuracy>[0],
-): number {
-  if (objective.unit) return errorRate(predictions, objective.unit);
-  return accuracy(predictions, task.recipe.batching === "balanced" ? dev : null);
+/** What dev chooses by, in percent: the headline; where training draws classes evenly, every class counts alike. */
+function scoreOf({ objective, task, chooser }: SweepParts, { score, predictions }: Evaluated): number {
+  if (score !== undefined) return score;
+  if (task.recipe.batching !== "balanced") return headlineOf(predictions, objective.unit);
+  return accuracy(predictions, inverseFrequencies(chooser.utterances));
 }
 
 /** An event for TensorBoard. */

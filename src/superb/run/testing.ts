@@ -1,81 +1,97 @@
-// The test split, once, by the head that was best on dev: answers of every decoding, metrics with intervals.
-import { join } from "node:path";
-import { scoreAccuracy } from "../../metrics/accuracy.ts";
-import { accuracyInterval, errorRateInterval } from "../../metrics/compare.ts";
-import { type ErrorUnit, scoreErrors } from "../../metrics/error-rate.ts";
-import { type Prediction, writePredictions } from "../../metrics/predictions.ts";
+// The trained head on dev and test: answers of every reading, the reading chosen where there are several.
+import type { Prediction } from "../../metrics/predictions.ts";
 import type { Head } from "../heads/step.ts";
-import type { Decoding } from "../tasks/decoding.ts";
-import { logitsOf } from "../tasks/objective.ts";
-import type { TaskUtterance } from "../tasks/task.types.ts";
-import { inferAll } from "../training/evaluate.ts";
+import type { TestedSplit } from "../labels/utterance.types.ts";
+import { headlineOf, measureOf } from "../measures/index.ts";
+import type { Reading } from "../objectives/objective.types.ts";
+import { drained, readSplit } from "../training/evaluate.ts";
 import type { EvaluationEvent } from "./events.types.ts";
-import { EVALUATION_FILES } from "./record.ts";
-import type { DecodingResult, MetricValue } from "./result.ts";
+import type { ChoiceResult } from "./result.ts";
 import type { SweepParts } from "./sweep.ts";
 
-/** Seed of the bootstrap: intervals are the same for everybody who has the predictions. */
-const BOOTSTRAP_SEED = 0;
-
-/** The task's metric of a prediction file, with its bootstrap interval. */
-function metricOf(predictions: readonly Prediction[], unit: ErrorUnit | null, name: string): MetricValue {
-  if (unit) {
-    const report = scoreErrors(predictions, unit);
-    const { low, high, confidence } = errorRateInterval(report, { seed: BOOTSTRAP_SEED });
-    return { name, value: report.rate, low, high, confidence, isHigherBetter: false };
-  }
-  const { low, high, confidence } = accuracyInterval(predictions, { seed: BOOTSTRAP_SEED });
-  return { name, value: scoreAccuracy(predictions).accuracy, low, high, confidence, isHigherBetter: true };
+export interface TestedReading {
+  readonly name: string;
+  readonly predictions: readonly Prediction[];
 }
 
-/** Empty where the logits are not finite: such a head says nothing, as in greedy decoding. */
-const bestText = (decoding: Decoding, logits: Float32Array): string =>
-  logits.every(Number.isFinite) ? (decoding.decode(logits)[0]?.text ?? "") : "";
+export interface Tested {
+  /** Of the chosen reading; undefined where there is no dev split. */
+  readonly dev: readonly Prediction[] | undefined;
+  /** On test: the chosen reading first. */
+  readonly readings: readonly [TestedReading, ...TestedReading[]];
+  /** How the reading was chosen, where there were several. */
+  readonly choice: ChoiceResult | undefined;
+}
 
-const fileName = (index: number) => (index === 0 ? "test.jsonl" : `test.decoding-${index}.jsonl`);
+export interface TestParts extends Pick<SweepParts, "objective" | "source" | "signal"> {
+  readonly dev: TestedSplit;
+  readonly test: TestedSplit;
+  /** Where readings are chosen. */
+  readonly readingsFrom: "dev" | "test";
+}
 
 /**
- * Evaluates and writes predictions; undefined where the signal ended it. The first result is the greedy one (the only one for
- * classes).
+ * Reads both splits; undefined where the signal ended it.
+ * @param decodings further readings of test, among which nothing is chosen
  */
 export async function* testHead(
-  { task, objective, source, folder, signal }: SweepParts,
+  parts: TestParts,
   head: Head,
-  utterances: readonly TaskUtterance[],
-  decodings: readonly Decoding[],
-): AsyncGenerator<EvaluationEvent, DecodingResult[] | undefined, undefined> {
-  const answers = [new Map<string, string>(), ...decodings.map(() => new Map<string, string>())];
-  const parts = { head, source, signal };
-  const names = [objective.unit ? "greedy" : "largest logit", ...decodings.map(({ name }) => name)];
-  const progress = (): EvaluationEvent => ({
+  decodings: readonly Reading[],
+): AsyncGenerator<EvaluationEvent, Tested | undefined, undefined> {
+  const { objective, source, signal, dev, test } = parts;
+  const reading = { head, source, signal };
+  const { readings } = objective;
+  const hasDev = dev.utterances.length > 0;
+  const onDev = hasDev ? await drained(readSplit(reading, dev, readings)) : readings.map(() => []);
+  if (!onDev) return undefined;
+  const all = [...readings, ...decodings];
+  const progress = (done: number): EvaluationEvent => ({
     kind: "testing",
-    done: answers[0].size,
-    total: utterances.length,
-    decoding: names.join("; "),
+    done,
+    total: test.utterances.length,
+    decoding: all.map(({ name }) => name).join("; "),
   });
-  yield progress();
-  for await (const { utterances: batch, output } of inferAll(parts, utterances)) {
-    const greedy = objective.predict(output);
-    for (const [item, { id }] of batch.entries()) {
-      answers[0].set(id, greedy[item]);
-      for (const [i, decoding] of decodings.entries())
-        answers[i + 1].set(id, bestText(decoding, logitsOf(output, item)));
-    }
-    yield progress();
+  yield progress(0);
+  const onTest = readSplit(reading, test, all);
+  for (;;) {
+    const { done, value } = await onTest.next();
+    if (!done) yield progress(value);
+    else if (!value) return undefined;
+    else return chooseReading(parts, all, hasDev ? onDev : undefined, value);
   }
-  if (answers[0].size < utterances.length) return undefined;
-  const results: DecodingResult[] = [];
-  for (const [i, given] of answers.entries()) {
-    const predictions = utterances.map(({ id, reference, path, segment }): Prediction => {
-      return { id, reference, hypothesis: given.get(id) ?? "", audio: path, segment };
-    });
-    const file = join(EVALUATION_FILES.predictions, fileName(i));
-    await writePredictions(join(folder, file), predictions);
-    results.push({
-      name: names[i],
-      metric: metricOf(predictions, objective.unit, task.metric.name),
-      predictions: file,
-    });
-  }
-  return results;
+}
+
+function chooseReading(
+  { objective: { readings, unit }, readingsFrom }: TestParts,
+  all: readonly Reading[],
+  dev: Prediction[][] | undefined,
+  test: Prediction[][],
+): Tested {
+  const [{ isHigherBetter }] = measureOf(unit).metrics;
+  const best = (rows: readonly Prediction[][]) => {
+    const values = readings.map((_, i) => headlineOf(rows[i], unit));
+    return values.reduce(
+      (top, value, i) => ((isHigherBetter ? value > values[top] : value < values[top]) ? i : top),
+      0,
+    );
+  };
+  const places = { dev: readings.length > 1 && dev ? best(dev) : 0, test: readings.length > 1 ? best(test) : 0 };
+  const at = places[readingsFrom];
+  const [first, ...rest] = [at, ...all.keys()].filter((i, place) => place === 0 || i !== at);
+  const tested = (i: number): TestedReading => ({ name: all[i].name, predictions: test[i] });
+  return {
+    dev: dev?.[at],
+    readings: [tested(first), ...rest.map(tested)],
+    choice:
+      readings.length > 1
+        ? {
+            what: "reading of the outputs",
+            chosen: readings[at].name,
+            among: readings.length,
+            on: readingsFrom,
+            ...(readingsFrom === "test" && dev && { onDev: readings[places.dev].name }),
+          }
+        : undefined,
+  };
 }

@@ -14,9 +14,10 @@ import {
   windowSettings,
 } from "../../upstream/windows/plan.ts";
 import { Head, type HeadOutput } from "../heads/step.ts";
+import { createDecoding, type Decoding } from "../objectives/decoding.ts";
+import { createObjective } from "../objectives/index.ts";
+import { logitsOf } from "../objectives/reading.ts";
 import type { DecodingSettings } from "../recipe/schema.ts";
-import { createDecoding, type Decoding } from "../tasks/decoding.ts";
-import { createObjective, logitsOf } from "../tasks/objective.ts";
 import { type HeadSettings, readHead } from "./head-folder.ts";
 import { EVALUATION_FILES } from "./record.ts";
 import { inferLong } from "./windowed-head.ts";
@@ -119,7 +120,7 @@ function transcriberOf({ settings, upstream, head, decoding, windows, onNote }: 
   const transcripts = (output: HeadOutput, samples: number, count: number): TimedTranscript[] => {
     const endSeconds = samples / SAMPLE_RATE_HZ;
     if (!decoding) {
-      const [text] = objective.predict(output);
+      const [text] = objective.readings[0].answers(output).map(String);
       return [{ text, score: null, parts: [{ text, startSeconds: 0, endSeconds }] }];
     }
     return decoding.decode(logitsOf(output, 0), count).map(({ text, score, parts }) => ({

@@ -3,7 +3,7 @@ import { checkFinite } from "../../upstream/frames.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import type { LongRecording, WindowSettings, WindowStates } from "../../upstream/windows/plan.ts";
 import type { Head, HeadOutput } from "../heads/step.ts";
-import { logitsOf } from "../tasks/objective.ts";
+import { logitsOf } from "../objectives/reading.ts";
 
 /**
  * The head's output for a recording, one item. Heads on frames read whole windows and count for the frames that are kept;

@@ -34,6 +34,7 @@ export const asr: Task = {
   summary: "WER of a bidirectional LSTM head",
   example: "--upstream facebook/hubert-base-ls960 --data LibriSpeech --lm 4-gram.arpa.gz",
   metric: { name: "WER", score: "wer", isHigherBetter: false },
+  unit: "word",
   settings: ["data.splits", "head.hidden", "head.stack", "training.specAugment", "decoding"],
   recipe: {
     learningRates: [1e-4],

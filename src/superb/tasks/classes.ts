@@ -5,10 +5,11 @@ import { describeNotes, type FileNote } from "../../data/file-notes.ts";
 import { fitTo } from "../../data/span.ts";
 import { InternalError, StillwaveError } from "../../errors.ts";
 import type { LabelledCorpus, LabelledFile, Split } from "../labels/classes.ts";
+import type { TaskUtterance } from "../labels/utterance.types.ts";
+import { SLOT_SEPARATOR } from "../objectives/classes.ts";
 import type { DataSettings } from "../recipe/schema.ts";
-import { SLOT_SEPARATOR } from "./objective.ts";
 import { HELD_OUT_SOURCE, isHeldOut, LEFT_IN_TRAIN, perSplit, refuseShared, taskData } from "./splits.ts";
-import type { Task, TaskData, TaskUtterance } from "./task.types.ts";
+import type { Task, TaskData } from "./task.types.ts";
 
 const PARALLEL_PROBES = 32;
 
@@ -91,7 +92,7 @@ export async function classData(root: string, corpus: LabelledCorpus, onBadFile:
   return taskData({ root, utterances, objective, badFiles, notes }, { ...names, test: "test" });
 }
 
-interface Classification extends Omit<Task, "summary" | "metric" | "head" | "load"> {
+interface Classification extends Omit<Task, "summary" | "metric" | "unit" | "head" | "load"> {
   readonly score: Task["metric"]["score"];
   readonly labelColumns: readonly string[];
   /** Reads files and their labels; `columns` are those of labels.tsv. */
@@ -103,6 +104,7 @@ export const classification = ({ score, corpus, ...task }: Classification): Task
   ...task,
   summary: "accuracy",
   metric: { name: "accuracy", score, isHigherBetter: true },
+  unit: null,
   head: (outputs, { projection = 256, normalizeStates = false }) => ({
     kind: "utterance",
     projection,

@@ -58,6 +58,7 @@ export const pr: Task = {
   summary: "PER of a linear head",
   example: "--upstream runs/quickstart/best --data LibriSpeech --lexicon lexicon.txt",
   metric: { name: "PER", score: "per", isHigherBetter: false },
+  unit: "phone",
   settings: [
     "data.splits",
     "data.lexicon",

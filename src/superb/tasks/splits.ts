@@ -12,8 +12,9 @@ import { splitLists } from "../../data/list/split-lists.ts";
 import { type RecordingPart, sharing } from "../../data/recording.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
 import { SPLITS, type Split } from "../labels/classes.ts";
+import type { PerSplit, TaskUtterance } from "../labels/utterance.types.ts";
 import type { DataSettings } from "../recipe/schema.ts";
-import type { PerSplit, SplitFacts, TaskData, TaskUtterance } from "./task.types.ts";
+import type { SplitFacts, TaskData } from "./task.types.ts";
 
 /** Tried in order: LibriSpeech's splits as the benchmark uses them, then plain names. */
 const USUAL: PerSplit<readonly string[]> = {
@@ -143,13 +144,17 @@ export function factsOf(utterances: readonly { readonly samples: number }[], sou
 }
 
 /** SHA-256 over everything a score depends on beside the audio's content. */
-function fingerprintOf(utterances: TaskData["utterances"]): string {
+function fingerprintOf({ utterances, trials }: Pick<TaskData, "utterances" | "trials">): string {
   const hash = createHash("sha256");
-  for (const split of SPLITS)
+  for (const split of SPLITS) {
     for (const { id, segment, samples, label, reference, randomCropSeconds } of utterances[split]) {
       const part = segment ? [segment.start, segment.samples] : [];
-      hash.update(`${JSON.stringify([split, id, samples, label, reference, randomCropSeconds ?? null, ...part])}\n`);
+      const values = Array.from(label);
+      hash.update(`${JSON.stringify([split, id, samples, values, reference, randomCropSeconds ?? null, ...part])}\n`);
     }
+    for (const { first, second, isTarget } of trials?.[split] ?? [])
+      hash.update(`${JSON.stringify([split, first, second, isTarget])}\n`);
+  }
   return hash.digest("hex");
 }
 
@@ -163,7 +168,7 @@ export const perSplit = <T>(make: (split: Split) => T): PerSplit<T> => ({
 export const taskData = (parts: Omit<TaskData, "facts" | "fingerprint">, names: PerSplit<string>): TaskData => ({
   ...parts,
   facts: perSplit((split) => factsOf(parts.utterances[split], names[split])),
-  fingerprint: fingerprintOf(parts.utterances),
+  fingerprint: fingerprintOf(parts),
 });
 
 /**

@@ -1,25 +1,14 @@
 // What a task of the benchmark is: its recipe, its head, and how a corpus becomes labelled utterances.
 import type { BadFile } from "../../data/index.ts";
-import type { RecordingPart } from "../../data/recording.ts";
+import type { Prediction } from "../../metrics/predictions.ts";
 import type { HeadConfig } from "../heads/config.ts";
 import type { Split } from "../labels/classes.ts";
+import type { PerSplit, TaskUtterance, Trial } from "../labels/utterance.types.ts";
+import type { Unit } from "../measures/index.ts";
+import type { ObjectiveSpec } from "../objectives/spec.ts";
 import type { TaskRecipe } from "../recipe/defaults.ts";
 import type { DataSettings, HeadSizes } from "../recipe/schema.ts";
 import type { TaskResults } from "../scores.ts";
-import type { Label, ObjectiveSpec } from "./objective.ts";
-
-export type PerSplit<T> = Readonly<Record<Split, T>>;
-
-export interface TaskUtterance extends RecordingPart {
-  readonly id: string;
-  /** At 16 kHz. */
-  readonly samples: number;
-  readonly label: Label;
-  /** What the answer is compared with. */
-  readonly reference: string;
-  /** Each use takes another crop of this length. */
-  readonly randomCropSeconds?: number;
-}
 
 export interface SplitFacts {
   readonly utterances: number;
@@ -28,16 +17,42 @@ export interface SplitFacts {
   readonly source: string;
 }
 
-/** A corpus as a task sees it. */
+/** A corpus as a task sees it, or one fold of it. */
 export interface TaskData {
   readonly root: string;
+  /** Where the corpus is tested in folds: which. */
+  readonly fold?: string;
   readonly utterances: PerSplit<readonly TaskUtterance[]>;
+  readonly trials?: Readonly<Partial<Record<Split, readonly Trial[]>>>;
   readonly facts: PerSplit<SplitFacts>;
   readonly objective: ObjectiveSpec;
   /** SHA-256 over ids, lengths, splits and labels. */
   readonly fingerprint: string;
   readonly badFiles: readonly BadFile[];
   readonly notes: readonly string[];
+}
+
+export interface TaskMetric {
+  /** `PER`, `WER`, `accuracy`. */
+  readonly name: string;
+  /** The metric among those that scores over tasks are made of. */
+  readonly score: keyof TaskResults;
+  readonly isHigherBetter: boolean;
+}
+
+/** What is settled after training by comparing scores: the checkpoint of the head, or the way in which its outputs are read. */
+export type Chosen = "checkpoint" | "reading";
+
+/** A run that has ended, as far as submissions are made from it. */
+export interface TestedRun {
+  readonly folder: string;
+  readonly test: readonly Prediction[];
+}
+
+/** A file for the benchmark's leaderboard. */
+export interface SubmissionFile {
+  readonly name: string;
+  readonly content: string | Uint8Array;
 }
 
 export interface Task {
@@ -47,18 +62,23 @@ export interface Task {
   readonly summary: string;
   /** Arguments of a typical call, for help. */
   readonly example: string;
-  readonly metric: {
-    /** `PER`, `WER`, `accuracy`. */
-    readonly name: string;
-    /** The metric among those that scores over tasks are made of. */
-    readonly score: keyof TaskResults;
-    readonly isHigherBetter: boolean;
-  };
+  /** The headline. */
+  readonly metric: TaskMetric;
+  /** Further ones that scores over tasks are made of. */
+  readonly otherMetrics?: readonly TaskMetric[];
+  /** What is counted in predictions; null: answers are right or wrong as wholes. */
+  readonly unit: Unit | null;
   readonly recipe: TaskRecipe;
   /** Those settings of not every task (OWN_SETTINGS) that this one has: their paths, or what these begin with. */
   readonly settings: readonly string[];
   /** Columns of labels.tsv, where data.labelColumns does not name them. */
   readonly labelColumns?: readonly string[];
+  /** What the benchmark's scripts choose on test data, so that protocol `superb` does; `fixed` never does. */
+  readonly choosesOnTest?: readonly Chosen[];
   head(outputs: number, sizes: HeadSizes): HeadConfig;
+  /** The corpus; of one that is tested in folds, the first of them. */
   load(data: DataSettings): Promise<TaskData>;
+  /** Every fold, where the benchmark's result is their mean; they share an objective. */
+  folds?(data: DataSettings): Promise<readonly TaskData[]>;
+  submission?(run: TestedRun): Promise<readonly SubmissionFile[]>;
 }

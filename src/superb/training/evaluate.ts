@@ -1,14 +1,12 @@
-// A head on a whole split: loss, answers, and the task's metric.
+// A head on a whole split: its outputs read to predictions, its loss, and what dev chooses by.
 import { setImmediate } from "node:timers/promises";
-import { editDistance } from "../../metrics/align.ts";
-import { type ErrorUnit, tokenize } from "../../metrics/error-rate.ts";
 import type { Prediction } from "../../metrics/predictions.ts";
 import { Random } from "../../random.ts";
 import type { FeatureBatch, FeatureSource } from "../features/features.types.ts";
 import type { Head, HeadOutput } from "../heads/step.ts";
-import type { Objective } from "../tasks/objective.ts";
-import type { TaskUtterance } from "../tasks/task.types.ts";
-import { cropped, inverseFrequencies } from "./sampler.ts";
+import type { TaskUtterance, TestedSplit } from "../labels/utterance.types.ts";
+import type { Objective, Reading } from "../objectives/objective.types.ts";
+import { cropped } from "./sampler.ts";
 
 /** Most frames in a batch, padding included: evaluation keeps what it computes, and long utterances come last. */
 const BATCH_FRAMES = 16_000;
@@ -22,10 +20,12 @@ export interface EvaluationParts {
 }
 
 export interface Evaluated {
-  /** Mean over utterances, in nats. */
-  readonly loss: number;
-  /** In the order of the utterances. */
+  /** Mean over utterances, in nats; null where they have no labels for it. */
+  readonly loss: number | null;
+  /** Read in the objective's first way. */
   readonly predictions: readonly Prediction[];
+  /** Mean over utterances of the objective's own score for dev, where it has one. */
+  readonly score?: number;
 }
 
 /** Batches of similar length. Answers do not depend on how utterances are batched, beyond rounding. */
@@ -41,11 +41,13 @@ function batchesOf(utterances: readonly TaskUtterance[], source: FeatureSource):
   return batches;
 }
 
-/** Logits of every utterance, batch by batch; undefined as the last value where the signal ended it. */
-export async function* inferAll(
-  { head, source, signal }: Omit<EvaluationParts, "objective">,
+type InferParts = Omit<EvaluationParts, "objective">;
+
+/** Outputs of every utterance, batch by batch; fewer where the signal ended it. */
+async function* inferAll(
+  { head, source, signal }: InferParts,
   utterances: readonly TaskUtterance[],
-): AsyncGenerator<{ readonly utterances: readonly TaskUtterance[]; readonly output: HeadOutput }, void, undefined> {
+): AsyncGenerator<{ readonly batch: readonly TaskUtterance[]; readonly output: HeadOutput }, void, undefined> {
   for (const batch of batchesOf(utterances, source)) {
     await setImmediate();
     if (signal?.aborted) return;
@@ -53,55 +55,54 @@ export async function* inferAll(
       cropped(utterance, utterance.randomCropSeconds, source, () => new Random(0, "evaluate", utterance.id)),
     );
     const features: FeatureBatch = await source.batch(items);
-    yield { utterances: batch, output: await head.infer(features) };
+    yield { batch, output: await head.infer(features) };
   }
-}
-
-/** Evaluates a split; undefined where the signal ended it. */
-export async function evaluate(
-  parts: EvaluationParts,
-  utterances: readonly TaskUtterance[],
-): Promise<Evaluated | undefined> {
-  const answers = new Map<string, string>();
-  let loss = 0;
-  for await (const { utterances: batch, output } of inferAll(parts, utterances)) {
-    const labels = batch.map(({ label }) => label);
-    loss += parts.objective.loss(output, labels).loss * batch.length;
-    for (const [item, answer] of parts.objective.predict(output).entries()) answers.set(batch[item].id, answer);
-  }
-  if (answers.size < utterances.length) return undefined;
-  const predictions = utterances.map(({ id, reference, path, segment }) => ({
-    id,
-    reference,
-    hypothesis: answers.get(id)!,
-    audio: path,
-    segment,
-  }));
-  return { loss: loss / utterances.length, predictions };
-}
-
-/** Percent of edits over reference tokens of the corpus. */
-export function errorRate(predictions: readonly Prediction[], unit: ErrorUnit): number {
-  let [edits, length] = [0, 0];
-  for (const { reference, hypothesis } of predictions) {
-    const tokens = tokenize(reference, unit);
-    edits += editDistance(tokens, tokenize(hypothesis, unit));
-    length += tokens.length;
-  }
-  return (100 * edits) / length;
 }
 
 /**
- * Percent of right answers. `balanced`: every class counts alike, which is what drawing the split with inverse class
- * frequency, as the benchmark does for keywords, gives on average.
+ * Reads a split in several ways at once; yields how many utterances are done, and returns the predictions of each way, or
+ * undefined where the signal ended it.
+ * @param onOutput sees every batch first
  */
-export function accuracy(predictions: readonly Prediction[], balanced: readonly TaskUtterance[] | null): number {
-  const weights = balanced ? inverseFrequencies(balanced) : undefined;
-  let [right, total] = [0, 0];
-  for (const [i, { reference, hypothesis }] of predictions.entries()) {
-    const weight = weights?.[i] ?? 1;
-    total += weight;
-    if (reference === hypothesis) right += weight;
+export async function* readSplit(
+  parts: InferParts,
+  split: TestedSplit,
+  readings: readonly Reading[],
+  onOutput: (batch: readonly TaskUtterance[], output: HeadOutput) => void = () => {},
+): AsyncGenerator<number, Prediction[][] | undefined, undefined> {
+  const answers = readings.map(() => new Map<string, unknown>());
+  let done = 0;
+  for await (const { batch, output } of inferAll(parts, split.utterances)) {
+    onOutput(batch, output);
+    for (const [i, reading] of readings.entries())
+      for (const [item, answer] of reading.answers(output).entries()) answers[i].set(batch[item].id, answer);
+    done += batch.length;
+    yield done;
   }
-  return (100 * right) / total;
+  if (done < split.utterances.length) return undefined;
+  return readings.map((reading, i) => reading.predictions(answers[i], split));
+}
+
+/** Evaluates a split; undefined where the signal ended it. */
+export async function evaluate(parts: EvaluationParts, split: TestedSplit): Promise<Evaluated | undefined> {
+  const { objective } = parts;
+  const { devScore, hasTestLoss = true } = objective;
+  let [loss, score] = [0, 0];
+  const reading = readSplit(parts, split, objective.readings.slice(0, 1), (batch, output) => {
+    const labels = batch.map(({ label }) => label);
+    if (hasTestLoss) loss += objective.loss(output, labels).loss * batch.length;
+    score += devScore?.of(output, labels).reduce((sum, value) => sum + value, 0) ?? 0;
+  });
+  const read = await drained(reading);
+  if (!read) return undefined;
+  const count = split.utterances.length;
+  return { loss: hasTestLoss ? loss / count : null, predictions: read[0], score: devScore && score / count };
+}
+
+/** What a generator returns, whatever it yields on its way. */
+export async function drained<T>(generator: AsyncGenerator<unknown, T, undefined>): Promise<T> {
+  for (;;) {
+    const { done, value } = await generator.next();
+    if (done) return value;
+  }
 }

@@ -5,8 +5,8 @@ import { Random } from "../../random.ts";
 import { type Framing, framesOfSamples } from "../../upstream/frames.ts";
 import type { FeatureItem } from "../features/features.types.ts";
 import { inverseClassFrequency } from "../labels/classes.ts";
+import type { TaskUtterance } from "../labels/utterance.types.ts";
 import type { TaskRecipe } from "../recipe/defaults.ts";
-import type { TaskUtterance } from "../tasks/task.types.ts";
 
 export interface SampledBatch {
   readonly utterances: readonly TaskUtterance[];

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
-import { adamUpdate } from "../../optim/adam.ts";
+import { ADAM_DEFAULTS, adamUpdate } from "../../optim/adam.ts";
 import type { AdamWState } from "../../optim/adamw.ts";
 import { clipGradients, gradientNorm } from "../../optim/clip.ts";
 import { Random } from "../../random.ts";
@@ -10,8 +10,8 @@ import { type Outcome, runTraining, type Trainer } from "../../training/loop.ts"
 import type { FeatureSource } from "../features/features.types.ts";
 import { drawPlans } from "../heads/augment.ts";
 import type { Head } from "../heads/step.ts";
+import type { Objective } from "../objectives/objective.types.ts";
 import type { Training } from "../recipe/defaults.ts";
-import type { Objective } from "../tasks/objective.ts";
 import type { Sampler } from "./sampler.ts";
 import { scheduleFactor } from "./schedule.ts";
 import type { EvaluationPoint, HeadState } from "./state.ts";
@@ -35,7 +35,7 @@ export interface TrainParts {
   /** Told of every event before it is yielded. */
   readonly onEvent?: (event: TrainEvent) => void;
   /** Evaluates the head on dev; undefined where it was interrupted. */
-  readonly evaluateDev: () => Promise<{ loss: number; dev: number } | undefined>;
+  readonly evaluateDev: () => Promise<{ loss: number | null; dev: number } | undefined>;
   /** Folder of this training's checkpoints. */
   readonly folder: string;
   readonly signal?: AbortSignal;
@@ -102,9 +102,14 @@ async function evaluateIfDue(
   if (!found) return undefined;
   const { loss, dev } = found;
   const trainLoss = lossCount > 0 ? lossSum / lossCount : null;
-  const point: EvaluationPoint = { step, trainLoss, devLoss: Number.isFinite(loss) ? loss : null, dev };
+  const point: EvaluationPoint = {
+    step,
+    trainLoss,
+    devLoss: loss !== null && Number.isFinite(loss) ? loss : null,
+    dev,
+  };
   // logits that are not finite give answers too, but they are no answers of a head
-  const isScore = Number.isFinite(loss) && Number.isFinite(dev);
+  const isScore = (loss === null || Number.isFinite(loss)) && Number.isFinite(dev);
   const isBest = isScore && (best === null || (isHigherBetter ? dev > best.dev : dev < best.dev));
   return {
     state: { ...state, curve: [...curve, point], lossSum: 0, lossCount: 0, best: isBest ? { step, dev } : best },
@@ -143,7 +148,8 @@ async function update(parts: TrainParts, before: HeadState): Promise<TrainOutcom
   const learningRate = plan.learningRate * scheduleFactor(plan, step);
   if (!skipped) {
     clipGradients(head.gradients, norm, plan.clip);
-    adamUpdate(head.weights, head.gradients, optimizer, learningRate);
+    const { weightDecay = 0 } = plan;
+    adamUpdate(head.weights, head.gradients, optimizer, learningRate, { ...ADAM_DEFAULTS, weightDecay });
   }
   const audioSeconds = (frames * source.samplesPerFrame) / SAMPLE_RATE_HZ;
   const isCounted = Number.isFinite(loss);

@@ -6,7 +6,7 @@ import type { FeatureBatch } from "../../../src/superb/features/features.types.t
 import type { HeadConfig, HeadInput } from "../../../src/superb/heads/config.ts";
 import { FEATURIZER, initHead } from "../../../src/superb/heads/parameters.ts";
 import type { SpecAugmentPlan } from "../../../src/superb/heads/specaugment.ts";
-import type { Label, ObjectiveSpec } from "../../../src/superb/tasks/objective.ts";
+import type { ObjectiveSpec } from "../../../src/superb/objectives/spec.ts";
 
 export interface HeadCase {
   readonly name: string;
@@ -15,7 +15,7 @@ export interface HeadCase {
   readonly parameters: Parameters;
   readonly batch: FeatureBatch;
   readonly objective: ObjectiveSpec;
-  readonly labels: readonly Label[];
+  readonly labels: readonly (readonly number[])[];
   readonly plans?: readonly SpecAugmentPlan[];
   readonly dropoutSeed: number;
 }

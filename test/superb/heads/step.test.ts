@@ -11,7 +11,7 @@ import type { FeatureBatch } from "../../../src/superb/features/features.types.t
 import { augmentFeeds } from "../../../src/superb/heads/augment.ts";
 import { FRAMES, headFrames, headLogits, ITEMS, STATES, TIME } from "../../../src/superb/heads/graph.ts";
 import { Head, type HeadOutput } from "../../../src/superb/heads/step.ts";
-import { createObjective } from "../../../src/superb/tasks/objective.ts";
+import { createObjective } from "../../../src/superb/objectives/index.ts";
 import { drawDropoutMasks } from "../../../src/training/dropout-masks.ts";
 import { evaluate, type Tensor } from "../../graph/reference.ts";
 import { asHalves, type HeadCase, headCases } from "./cases.ts";

@@ -6,7 +6,7 @@ import { createRuntime } from "../../../src/runtime/node/index.ts";
 import type { Runtime } from "../../../src/runtime/runtime.ts";
 import { headFrames } from "../../../src/superb/heads/graph.ts";
 import { Head, type HeadOutput } from "../../../src/superb/heads/step.ts";
-import { createObjective } from "../../../src/superb/tasks/objective.ts";
+import { createObjective } from "../../../src/superb/objectives/index.ts";
 import { drawDropoutMasks } from "../../../src/training/dropout-masks.ts";
 import { findTorch, runTorch } from "../torch.ts";
 import { asHalves, type HeadCase, headCases } from "./cases.ts";

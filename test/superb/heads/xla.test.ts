@@ -6,7 +6,7 @@ import { isXla } from "../../../src/runtime/xla/index.ts";
 import type { FeatureBatch } from "../../../src/superb/features/features.types.ts";
 import type { HeadInput } from "../../../src/superb/heads/config.ts";
 import { Head } from "../../../src/superb/heads/step.ts";
-import { createObjective } from "../../../src/superb/tasks/objective.ts";
+import { createObjective } from "../../../src/superb/objectives/index.ts";
 import { temporaryFolder } from "../../data/corpora.ts";
 import { describeWithPlugin } from "../../runtime/xla/plugin.ts";
 import { asHalves, type HeadCase, headCases } from "./cases.ts";

@@ -7,12 +7,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { StillwaveError } from "../../../src/errors.ts";
 import { createRuntime } from "../../../src/runtime/node/index.ts";
 import type { Runtime } from "../../../src/runtime/runtime.ts";
+import { createObjective } from "../../../src/superb/objectives/index.ts";
 import { resolveTraining } from "../../../src/superb/recipe/defaults.ts";
 import type { TrainingSettings } from "../../../src/superb/recipe/schema.ts";
 import type { EvaluationEvent } from "../../../src/superb/run/events.types.ts";
 import { type SweepParts, sweep } from "../../../src/superb/run/sweep.ts";
 import { taskNamed } from "../../../src/superb/tasks/index.ts";
-import { createObjective } from "../../../src/superb/tasks/objective.ts";
 import { Sampler } from "../../../src/superb/training/sampler.ts";
 import { checkpointName } from "../../../src/training/checkpoints.ts";
 import { type MadeUp, madeUp, memorySource } from "../made-up.ts";
@@ -48,7 +48,7 @@ function partsOf(task: MadeUp, at: string, choices: TrainingSettings, stopAt?: n
     objective: createObjective(task.objective),
     source,
     sampler: new Sampler(task.train, { batching: task.batching, batchSize, seed, framing: source }),
-    dev: task.dev,
+    chooser: { utterances: task.dev },
     runtime,
     signal: controller.signal,
   };

@@ -5,9 +5,9 @@ import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { StillwaveError, UsageError } from "../../../src/errors.ts";
 import type { Split } from "../../../src/superb/labels/classes.ts";
+import type { ObjectiveSpec } from "../../../src/superb/objectives/spec.ts";
 import type { DataSettings } from "../../../src/superb/recipe/schema.ts";
 import { asr } from "../../../src/superb/tasks/asr.ts";
-import type { ObjectiveSpec } from "../../../src/superb/tasks/objective.ts";
 import { pr } from "../../../src/superb/tasks/pr.ts";
 import type { TaskData } from "../../../src/superb/tasks/task.types.ts";
 import { corpusOf, temporaryFolder } from "../../data/corpora.ts";
@@ -23,7 +23,7 @@ const options = (root: string, rest: Partial<DataSettings> = {}): DataSettings =
 const symbolsOf = ({ objective }: TaskData) => (objective as Extract<ObjectiveSpec, { kind: "ctc" }>).symbols;
 const spelledOf = (data: TaskData, split: Split) => {
   const symbols = symbolsOf(data);
-  return data.utterances[split].map(({ label }) => label.map((id) => symbols[id]));
+  return data.utterances[split].map(({ label }) => Array.from(label, (id) => symbols[id]));
 };
 const idsOf = (data: TaskData, split: Split) => data.utterances[split].map(({ id }) => id);
 const expectedIds = (split: Split) => transcriptsOf(SPEAKERS[split]).map(([id]) => id).sort(); // biome-ignore format: one line

@@ -4,9 +4,12 @@ import { scoreErrors } from "../../../src/metrics/error-rate.ts";
 import { createRuntime } from "../../../src/runtime/node/index.ts";
 import type { Runtime } from "../../../src/runtime/runtime.ts";
 import { Head } from "../../../src/superb/heads/step.ts";
-import { createObjective } from "../../../src/superb/tasks/objective.ts";
-import type { TaskUtterance } from "../../../src/superb/tasks/task.types.ts";
-import { accuracy, errorRate, evaluate } from "../../../src/superb/training/evaluate.ts";
+import type { TaskUtterance } from "../../../src/superb/labels/utterance.types.ts";
+import { accuracy } from "../../../src/superb/measures/answers.ts";
+import { errorRate } from "../../../src/superb/measures/errors.ts";
+import { createObjective } from "../../../src/superb/objectives/index.ts";
+import { evaluate } from "../../../src/superb/training/evaluate.ts";
+import { inverseFrequencies } from "../../../src/superb/training/sampler.ts";
 import { madeUpParameters } from "../heads/cases.ts";
 import { type MadeUp, madeUp, memorySource } from "../made-up.ts";
 
@@ -29,7 +32,7 @@ test.each(["frames", "bilstm", "utterance"] as const)(
   async (kind) => {
     const task = madeUp(kind, { dev: 45 });
     const parts = partsOf(task);
-    const found = await evaluate(parts, task.dev);
+    const found = await evaluate(parts, { utterances: task.dev });
     let total = 0;
     for (const [i, { id, label, reference, path }] of task.dev.entries()) {
       const output = await parts.head.infer(await parts.source.batch([{ id }]));
@@ -37,7 +40,7 @@ test.each(["frames", "bilstm", "utterance"] as const)(
       expect(found!.predictions[i]).toEqual({
         id,
         reference,
-        hypothesis: parts.objective.predict(output)[0],
+        hypothesis: parts.objective.readings[0].answers(output)[0],
         audio: path,
       });
     }
@@ -56,7 +59,7 @@ test("batches hold neighbours in length, at most 32 of them and 16,000 frames wi
   const utterances = lengths.map(
     (frames, i): TaskUtterance => ({ ...task.dev[0], id: `u${i}`, samples: 320 * frames }),
   );
-  const found = await evaluate({ ...parts, source }, utterances.toReversed());
+  const found = await evaluate({ ...parts, source }, { utterances: utterances.toReversed() });
   const sizes = source.asked.map((items) => items.map(({ id }) => source.framesOf(id)));
   expect(sizes.map(({ length }) => length)).toEqual([32, 8, 5, 1, 1, 1]);
   expect(sizes.map((frames) => Math.max(...frames))).toEqual([10, 10, 3000, 3000, 9000, 20_000]);
@@ -73,8 +76,8 @@ test("a crop is the same in every evaluation, and each utterance's own", async (
     task.input,
   );
   const utterances = ids.map((id): TaskUtterance => ({ ...task.dev[0], id, samples: 160_000, randomCropSeconds: 1 }));
-  await evaluate({ ...parts, source }, utterances);
-  await evaluate({ ...parts, source }, utterances);
+  await evaluate({ ...parts, source }, { utterances });
+  await evaluate({ ...parts, source }, { utterances });
   const [first, second] = source.asked;
   expect(second).toEqual(first);
   expect(first!.every(({ crop }) => crop!.frames === 49 && crop!.startFrame <= 450)).toBe(true);
@@ -89,7 +92,7 @@ test("the signal ends it without an answer", async () => {
   parts.source.onBatch = (number) => {
     if (number === 2) controller.abort();
   };
-  expect(await evaluate({ ...parts, signal: controller.signal }, task.dev)).toBeUndefined();
+  expect(await evaluate({ ...parts, signal: controller.signal }, { utterances: task.dev })).toBeUndefined();
   expect(parts.source.asked.length).toBe(2);
   await parts.head.release();
 });
@@ -109,8 +112,8 @@ describe("metrics", () => {
     const classes = ["a", "a", "a", "a", "b", "b"];
     const list = classes.map((name, i) => prediction(name, right[i] ? name : "other", i));
     const utterances = classes.map((reference, i): TaskUtterance => ({ id: String(i), path: "", samples: 1, label: [0], reference })); // biome-ignore format: one line
-    expect(accuracy(list, null)).toBeCloseTo((100 * 4) / 6, 12);
+    expect(accuracy(list)).toBeCloseTo((100 * 4) / 6, 12);
     // three of four, one of two
-    expect(accuracy(list, utterances)).toBeCloseTo((100 * (3 / 4 + 1 / 2)) / 2, 12);
+    expect(accuracy(list, inverseFrequencies(utterances))).toBeCloseTo((100 * (3 / 4 + 1 / 2)) / 2, 12);
   });
 });

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Random } from "../../../src/random.ts";
-import type { TaskUtterance } from "../../../src/superb/tasks/task.types.ts";
+import type { TaskUtterance } from "../../../src/superb/labels/utterance.types.ts";
 import { cropped, inverseFrequencies, Sampler, type SamplerOptions } from "../../../src/superb/training/sampler.ts";
 import { framesOfSamples } from "../../../src/upstream/frames.ts";
 

@@ -3,8 +3,10 @@ import { createAdamWState } from "../../../src/optim/adamw.ts";
 import type { Runtime } from "../../../src/runtime/runtime.ts";
 import { initHead } from "../../../src/superb/heads/parameters.ts";
 import { Head } from "../../../src/superb/heads/step.ts";
-import { createObjective } from "../../../src/superb/tasks/objective.ts";
-import { accuracy, errorRate, evaluate } from "../../../src/superb/training/evaluate.ts";
+import { accuracy } from "../../../src/superb/measures/answers.ts";
+import { errorRate } from "../../../src/superb/measures/errors.ts";
+import { createObjective } from "../../../src/superb/objectives/index.ts";
+import { evaluate } from "../../../src/superb/training/evaluate.ts";
 import { Sampler } from "../../../src/superb/training/sampler.ts";
 import { FRESH_HEAD_STATE, type HeadState, isHeadState } from "../../../src/superb/training/state.ts";
 import { type HeadPlan, type TrainEvent, type TrainParts, trainHead } from "../../../src/superb/training/train.ts";
@@ -65,10 +67,10 @@ export async function prepare(
     folder,
     async evaluateDev() {
       const { signal } = others;
-      const evaluated = await evaluate({ head, objective, source, ...(signal && { signal }) }, dev);
+      const evaluated = await evaluate({ head, objective, source, ...(signal && { signal }) }, { utterances: dev });
       if (!evaluated) return undefined;
       const { loss, predictions } = evaluated;
-      return { loss, dev: objective.unit ? errorRate(predictions, objective.unit) : accuracy(predictions, null) };
+      return { loss, dev: objective.unit ? errorRate(predictions, objective.unit) : accuracy(predictions) };
     },
     ...others,
     plan: made,

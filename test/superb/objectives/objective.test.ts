@@ -2,7 +2,9 @@
 import { describe, expect, test } from "vitest";
 import type { HeadOutput } from "../../../src/superb/heads/step.ts";
 import { characterVocabulary } from "../../../src/superb/labels/vocabulary.ts";
-import { createObjective, logitsOf, type ObjectiveSpec } from "../../../src/superb/tasks/objective.ts";
+import { createObjective } from "../../../src/superb/objectives/index.ts";
+import { logitsOf } from "../../../src/superb/objectives/reading.ts";
+import type { ObjectiveSpec } from "../../../src/superb/objectives/spec.ts";
 
 const { log } = Math;
 /** One row an item. */
@@ -47,13 +49,13 @@ describe("classes", () => {
 
   test("answers are the largest of each slice; of equals the first", () => {
     const output = rows([0, 2, 1, 5, 6], [1, 1, 1, 9, 9], [-3, -2, -1, 0, -1]);
-    expect(objective.predict(output)).toEqual(["off / there", "on / here", "up / here"]);
+    expect(objective.readings[0].answers(output)).toEqual(["off / there", "on / here", "up / here"]);
   });
 
   test("logits that are not finite answer nothing", () => {
     const single = createObjective({ kind: "classes", slots: [{ name: "word", values: ["yes", "no"] }] });
     const output = rows([0, 1], [Number.NaN, 0], [0, Number.NaN], [0, Number.POSITIVE_INFINITY]);
-    expect(single.predict(output)).toEqual(["no", "", "", ""]);
+    expect(single.readings[0].answers(output)).toEqual(["no", "", "", ""]);
     expect(single.loss(rows([Number.NaN, 0]), [[0]]).loss).toBeNaN();
   });
 
@@ -84,10 +86,10 @@ describe("CTC", () => {
   test("answers are greedy: repeats merged, blanks and ends dropped", () => {
     expect(objective).toMatchObject({ outputs: 6, unit: "phone" });
     const output = saying(6, [3, 3, 0, 3, 4, 1], [0, 5, 5, 1, 1, 5], [0, 0], [2, 4]);
-    expect(objective.predict(output)).toEqual(["AH AH B", "K K", "", "<unk> B"]);
+    expect(objective.readings[0].answers(output)).toEqual(["AH AH B", "K K", "", "<unk> B"]);
     const spoiled = saying(6, [3, 4], [3, 4]);
     spoiled.logits[0] = Number.NaN;
-    expect(objective.predict(spoiled)).toEqual(["", "AH B"]);
+    expect(objective.readings[0].answers(spoiled)).toEqual(["", "AH B"]);
   });
 
   test("characters are joined, marks are spaces", () => {
@@ -96,7 +98,7 @@ describe("CTC", () => {
     expect(spelled).toMatchObject({ outputs: 32, unit: "word" });
     const of = (text: string) => [...text].map((symbol) => ids.get(symbol === "_" ? "<s>" : symbol)!);
     const output = saying(32, of("|HE_E|_|L'L_L||"), of("A_A"), [...of("I|"), ids.get("</s>")!]);
-    expect(spelled.predict(output)).toEqual(["HEE L'LL", "AA", "I"]);
+    expect(spelled.readings[0].answers(output)).toEqual(["HEE L'LL", "AA", "I"]);
   });
 
   test("loss by hand, each over its label's length, mean over the batch", () => {

@@ -12,7 +12,10 @@ import { lettersOf, readSpellings, spellWords } from "../../decode/spellings.ts"
 import { StillwaveError, UsageError } from "../../errors.ts";
 import { Vocabulary } from "../labels/vocabulary.ts";
 import type { DecodingSettings } from "../recipe/schema.ts";
-import { type CtcSpec, textOf } from "./objective.ts";
+import { textOf } from "./ctc.ts";
+import type { Reading } from "./objective.types.ts";
+import { logitsOf, textReading } from "./reading.ts";
+import type { CtcSpec } from "./spec.ts";
 
 /** A stretch of an utterance, in frames of the logits. */
 export interface TimedText {
@@ -36,6 +39,15 @@ export interface Decoding {
   /** The `count` best different transcriptions of one utterance's logits, [frames, vocab], best first. */
   decode(logits: Float32Array, count?: number): Transcription[];
 }
+
+/** A decoding as a reading; an utterance whose logits are not finite says nothing, as in greedy decoding. */
+export const decodingReading = (decoding: Decoding): Reading<string> =>
+  textReading(decoding.name, (output) =>
+    output.frames.map((_, item) => {
+      const logits = logitsOf(output, item);
+      return logits.every(Number.isFinite) ? (decoding.decode(logits)[0]?.text ?? "") : "";
+    }),
+  );
 
 /**
  * @param onNote takes what the user should know, as words that can never be recognised

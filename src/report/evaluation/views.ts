@@ -1,0 +1,41 @@
+// The parts of a page that show answers, by how they are scored: what the metric is made of, the worst, what was taken for what.
+import type { Scoring } from "../../superb/measures/measure.types.ts";
+import type { Markup } from "../kit/markup.ts";
+import { section } from "../kit/pieces.ts";
+import type { Evaluation } from "../results/read.ts";
+import { classConfusions, tokenConfusions } from "./confusion.ts";
+import { answerFacts, decodingTable, errorTable } from "./errors.ts";
+import { worstCards, wrongCards } from "./utterances.ts";
+
+interface View {
+  /** Comes first on the page. */
+  readonly answers: Markup;
+  /** Come after the training. */
+  readonly details: readonly Markup[];
+  readonly plays: boolean;
+}
+
+export function viewOf(scoring: Scoring, evaluation: Evaluation): View {
+  const { result } = evaluation;
+  const decodings = result.decodings.length > 1 && decodingTable(result);
+  if (scoring.kind === "errors") {
+    const { content, plays } = worstCards(evaluation, scoring.report);
+    return {
+      answers: section("errors", "Errors", [errorTable(scoring.report, result.metric.name), decodings]),
+      details: [
+        section("worst", "Worst utterances", content),
+        section("confusion", "Confusion", tokenConfusions(scoring.report)),
+      ],
+      plays,
+    };
+  }
+  const { content, plays } = wrongCards(evaluation);
+  return {
+    answers: section("errors", "Answers", [answerFacts(scoring.report), decodings]),
+    details: [
+      section("worst", "Wrong answers", content),
+      section("confusion", "Confusion", classConfusions(scoring.report)),
+    ],
+    plays,
+  };
+}

@@ -1,0 +1,43 @@
+// What the predictions of a task are measured by: metrics, each with what its interval is drawn from.
+import type { AccuracyReport } from "../../metrics/accuracy.ts";
+import type { ErrorReport } from "../../metrics/error-rate.ts";
+import type { Prediction } from "../../metrics/predictions.ts";
+
+/** A metric of a prediction file, in percent, with its bootstrap interval. */
+export interface MetricValue {
+  /** `PER`, `WER`, `accuracy`. */
+  readonly name: string;
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+  readonly confidence: number;
+  readonly isHigherBetter: boolean;
+}
+
+/** Predictions scored in the way of their task, with everything that a report shows of it. */
+export type Scoring =
+  | { readonly kind: "errors"; readonly value: number; readonly report: ErrorReport }
+  | { readonly kind: "accuracy"; readonly value: number; readonly report: AccuracyReport };
+
+/** What intervals are drawn from: utterances, or what is drawn whole instead of them, as speakers of trials. */
+export interface Units {
+  readonly count: number;
+  /** The metric, in percent, of the units with these indices, each as often as it is there. */
+  metricOf(picked: ArrayLike<number>): number;
+}
+
+export interface Metric {
+  readonly name: string;
+  readonly isHigherBetter: boolean;
+  /** In percent. */
+  value(predictions: readonly Prediction[]): number;
+  /** Of predictions of the same questions, however answered, the same units in the same order. */
+  units(predictions: readonly Prediction[]): Units;
+}
+
+export interface Measure {
+  /** The headline first. */
+  readonly metrics: readonly [Metric, ...Metric[]];
+  /** @throws StillwaveError without predictions, or where they are not what is measured */
+  score(predictions: readonly Prediction[]): Scoring;
+}
