@@ -1,7 +1,7 @@
 // Processes that compute one thing together, started as a launcher does: a script of TypeScript, a rank for each.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { freePort } from "./meet.ts";
 
 export interface Ended {
   readonly code: number | null;
@@ -17,15 +17,6 @@ export interface Start {
   readonly until?: string;
   readonly lines?: number;
   readonly act?: (children: readonly ChildProcess[]) => void;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** The ends of all processes. */

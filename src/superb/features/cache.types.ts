@@ -62,7 +62,7 @@ export interface FeatureOptions {
   readonly workers?: number;
   /** What happens after opening: a shard found damaged when it is read, and made again. */
   readonly onNote?: (text: string) => void;
-  /** A shard ends with the batch that reaches this size; default 128 MiB. */
+  /** A shard ends with the batch that reaches this size; default 128 MiB, or a 64th of what is to be written. */
   readonly shardBytes?: number;
   /** Bytes that can be written into a folder; default: what the file system says. */
   readonly freeBytes?: (folder: string) => Promise<number>;

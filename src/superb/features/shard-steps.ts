@@ -12,7 +12,9 @@ import { type ExtractedBatch, extractBatches, planExtraction } from "./extractio
 import { type CacheFacts, stateBytes } from "./layout.ts";
 import { encodeStates, ShardWriter } from "./shard.ts";
 
+/** A shard ends with the batch that reaches this size, or its part of all that is to be written: each of several processes gets some. */
 const SHARD_BYTES = 2 ** 27;
+const LEAST_SHARDS = 64;
 
 /** Where states are extracted to, and how. */
 export interface Extraction {
@@ -79,20 +81,19 @@ export async function* shardSteps(
   }
 }
 
-/** Batches by the shard that their states go to: one ends with the batch that reaches its size. */
-function planShards(
-  plan: readonly PlannedBatch[],
-  { facts, shardBytes = SHARD_BYTES }: Extraction,
-): readonly (readonly PlannedBatch[])[] {
+/** Batches by the shard that their states go to. */
+function planShards(plan: readonly PlannedBatch[], { facts, shardBytes }: Extraction): readonly PlannedBatch[][] {
+  const sizes = plan.map(({ items }) => items.reduce((sum, { samples }) => sum + stateBytes(facts, samples), 0));
+  const most = shardBytes ?? Math.min(SHARD_BYTES, sizes.reduce((sum, size) => sum + size, 0) / LEAST_SHARDS);
   const shards: PlannedBatch[][] = [];
-  let bytes = shardBytes;
-  for (const batch of plan) {
-    if (bytes >= shardBytes) {
+  let bytes = most;
+  for (const [i, batch] of plan.entries()) {
+    if (bytes >= most) {
       shards.push([]);
       bytes = 0;
     }
     shards[shards.length - 1].push(batch);
-    bytes += batch.items.reduce((sum, { samples }) => sum + stateBytes(facts, samples), 0);
+    bytes += sizes[i];
   }
   return shards;
 }
