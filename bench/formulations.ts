@@ -2,7 +2,8 @@
 // Usage: npx tsx bench/formulations.ts [--device xla] [--recipes armhubert-s-960,quickstart] [--batch 2] [--seconds 5]
 //        [--precisions float32,bf16] [--rounds 7] [--threads 2] [--json]
 // For every layer shape: milliseconds of the forward pass and of both gradients, each a program whose operands stay on the
-// device, in turn within every round; medians. What both give is compared before it is timed.
+// device, in turn within every round, medians; and how many times as long as products convolutions take. What both give is
+// compared before it is timed, and a difference is an error. `--json`: one line a measurement.
 import { parseArgs } from "node:util";
 import { gradients } from "../src/autodiff/gradient.ts";
 import { loadRecipe } from "../src/distill/recipe/read.ts";
@@ -115,11 +116,11 @@ function convolutions({ kernel, stride, inputs, outputs, frames }: Layer, pass: 
   return convolve([x, cotangent], "[f, 0, b]x[i, 0, o]->[f, b, 0]", [0, after], [1, 1, stride], result);
 }
 
-const FORMULATIONS = { products, convolutions } as const;
+type Formulation = typeof products;
 
 /** A formulation of one pass as a program: activations come and go as they are kept between the layers of a step. */
-function programOf(formulation: keyof typeof FORMULATIONS, layer: Layer, pass: Pass, precision: Precision): Program {
-  const writer = new ProgramWriter(`${formulation} ${pass}`);
+function programOf(formulation: Formulation, layer: Layer, pass: Pass, precision: Precision): Program {
+  const writer = new ProgramWriter(formulation.name);
   const { inputs, outputs, kernel, stride, frames } = layer;
   const { x, cotangent } = graphOf(layer);
   const shapes = { x: [items, stride * frames, inputs], cotangent: [items, frames, outputs] };
@@ -132,7 +133,7 @@ function programOf(formulation: keyof typeof FORMULATIONS, layer: Layer, pass: P
     cotangent: kept("cotangent", cotangent),
     precision,
   };
-  writer.result("y", FORMULATIONS[formulation](layer, pass, operands));
+  writer.result("y", formulation(layer, pass, operands));
   return writer.finish();
 }
 
@@ -149,11 +150,12 @@ async function layersOf(recipe: string): Promise<Layer[]> {
   });
 }
 
-const bytesPer = { f32: 4, bf16: 2, f16: 2 } as const;
+/** The last frames, which count nowhere: products wrap around to the first rows there, convolutions read padding. */
+const unreadFrames = ({ kernel, stride }: Layer): number => Math.ceil(Math.max(kernel - stride, 0) / stride);
 
-/** Values on the device. The last frames count nowhere: products wrap around there, convolutions read padding. */
-function uploads(client: PjrtClient, { inputs, shape }: { inputs: Program["inputs"]; shape: Layer }): Handle[] {
-  const unread = Math.ceil(Math.max(shape.kernel - shape.stride, 0) / shape.stride);
+/** Noise on the device, as the program's arguments. */
+function uploads(client: PjrtClient, { inputs }: Program, layer: Layer): Handle[] {
+  const unread = unreadFrames(layer);
   return inputs.map(({ name, shape: own, type }) => {
     const random = new Random(3, name);
     const data = Float32Array.from({ length: sizeOf(own) }, (_, i) => {
@@ -166,25 +168,30 @@ function uploads(client: PjrtClient, { inputs, shape }: { inputs: Program["input
   });
 }
 
-const now = () => performance.now();
+/** Of a processor the time that it worked, which others beside it do not lengthen much; of other devices the clock's. */
+const milliseconds = (platform: string): number => {
+  if (platform !== "cpu") return performance.now();
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
 const median = (list: readonly number[]) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 
 /** Compiled and ready: every call of `run` gives milliseconds. */
-async function ready(client: PjrtClient, program: Program, shape: Layer) {
+async function ready(client: PjrtClient, program: Program, layer: Layer) {
   const executable = await client.compile(program.text);
-  const held = uploads(client, { inputs: program.inputs, shape });
+  const held = uploads(client, program, layer);
   const run = async (then: (result: Handle) => Promise<void> = async () => {}) => {
-    const began = now();
+    const began = milliseconds(client.platform);
     const { results, finished } = await client.start(executable, [held.slice()], 1);
     await finished;
-    const milliseconds = now() - began;
+    const taken = milliseconds(client.platform) - began;
     await then(results[0][0]);
     client.freeBuffer(results[0][0]);
-    return milliseconds;
+    return taken;
   };
   const [{ shape: own, type }] = program.outputs;
   const result = async () => {
-    const bytes = new Uint8Array(sizeOf(own) * bytesPer[type as keyof typeof bytesPer]);
+    const bytes = new Uint8Array(sizeOf(own) * (type === "f32" ? 4 : 2));
     await run((buffer) => client.download(buffer, bytes));
     if (type === "f32") return new Float32Array(bytes.buffer);
     return new Float32Array(Uint32Array.from(new Uint16Array(bytes.buffer), (half) => half << 16).buffer);
@@ -197,50 +204,68 @@ async function ready(client: PjrtClient, program: Program, shape: Layer) {
 }
 
 /** Relative L2 difference, without the frames that count nowhere. */
-function difference(a: Float32Array, b: Float32Array, pass: Pass, { kernel, stride, outputs, frames }: Layer): number {
-  const unread = Math.ceil(Math.max(kernel - stride, 0) / stride);
+function differenceOf(a: Float32Array, b: Float32Array, pass: Pass, layer: Layer): number {
+  const { outputs, frames } = layer;
   let [above, below] = [0, 0];
   for (let i = 0; i < a.length; i++) {
-    if (pass === "forward" && Math.floor(i / outputs) % frames >= frames - unread) continue;
+    if (pass === "forward" && Math.floor(i / outputs) % frames >= frames - unreadFrames(layer)) continue;
     above += (a[i] - b[i]) ** 2;
     below += b[i] ** 2;
   }
   return Math.sqrt(above / below);
 }
 
+/** Largest differences that rounding makes. */
+const LIMITS: Readonly<Record<Precision, number>> = { float32: 1e-5, tf32: 5e-3, bf16: 2e-2, fp16: 5e-3 };
+
+/** Medians of both formulations, in turn, and their difference. */
 async function measure(client: PjrtClient, layer: Layer, pass: Pass, precision: Precision) {
-  const names = ["products", "convolutions"] as const;
-  const made = await Promise.all(names.map((name) => ready(client, programOf(name, layer, pass, precision), layer)));
-  const [a, b] = [await made[0].result(), await made[1].result()];
+  const programs = [products, convolutions].map((formulation) => programOf(formulation, layer, pass, precision));
+  const made = await Promise.all(programs.map((program) => ready(client, program, layer)));
+  const [expected, found] = [await made[0].result(), await made[1].result()];
+  const difference = differenceOf(found, expected, pass, layer);
+  if (!(difference < LIMITS[precision]))
+    throw new Error(`${pass} of ${describe(layer)} in ${precision}: results differ by ${difference}`);
   const times: number[][] = [[], []];
   for (let round = 0; round < rounds; round++) for (const [i, { run }] of made.entries()) times[i].push(await run());
   for (const { free } of made) free();
   const [productMs, convolutionMs] = times.map(median);
-  return { productMs, convolutionMs, ratio: convolutionMs / productMs, difference: difference(b, a, pass, layer) };
+  return { productMs, convolutionMs, difference };
 }
 
-const runtime = await createRuntime({
-  device: values.device as DeviceChoice,
-  threads: values.threads === undefined ? undefined : Number(values.threads),
-});
-if (!isXla(runtime)) throw new Error(`${values.device} is no XLA device`);
-const { client } = runtime;
-if (!values.json)
-  console.log(`${client.platform} ${client.deviceKind(client.devices[0])}, ${values.batch} x ${values.seconds} s\n`);
-for (const recipe of values.recipes.split(","))
-  for (const layer of await layersOf(recipe))
-    for (const precision of values.precisions.split(",") as Precision[]) {
-      const { kernel, stride, inputs, outputs, frames } = layer;
-      const name = `${inputs} -> ${outputs}, kernel ${kernel}, stride ${stride}, ${items} x ${frames}`;
+const describe = ({ inputs, outputs, kernel, stride, frames }: Layer) =>
+  `${inputs} to ${outputs}, kernel ${kernel}, stride ${stride}, ${items} x ${frames} frames`;
+
+const cell = ({ productMs, convolutionMs }: { readonly productMs: number; readonly convolutionMs: number }) =>
+  `${productMs.toPrecision(3)}, ${convolutionMs.toPrecision(3)}: ${(convolutionMs / productMs).toFixed(2)}`;
+
+async function main(): Promise<void> {
+  const { device, threads, recipes, precisions, json } = values;
+  const runtime = await createRuntime({
+    device: device as DeviceChoice,
+    threads: threads ? Number(threads) : undefined,
+  });
+  if (!isXla(runtime)) throw new Error(`${device} is no XLA device`);
+  const { client, version } = runtime;
+  if (!json) {
+    console.log(`${version}, ${items} x ${values.seconds} s; ms of products, of convolutions: ratio\n`);
+    console.log(`| layer | precision | ${PASSES.join(" | ")} | all |\n|---|---|---|---|---|---|`);
+  }
+  const layers = (await Promise.all(recipes.split(",").map(layersOf))).flat();
+  for (const layer of new Map(layers.map((layer) => [describe(layer), layer])).values())
+    for (const precision of precisions.split(",") as Precision[]) {
+      const sum = { productMs: 0, convolutionMs: 0 };
       const cells: string[] = [];
       for (const pass of PASSES) {
         const found = await measure(client, layer, pass, precision);
-        if (values.json)
-          console.log(JSON.stringify({ device: runtime.version, recipe, ...layer, precision, pass, ...found }));
-        cells.push(
-          `${found.productMs.toFixed(2)} / ${found.convolutionMs.toFixed(2)} = ${found.ratio.toFixed(2)} (${found.difference.toExponential(0)})`,
-        );
+        if (json) console.log(JSON.stringify({ device: version, items, ...layer, precision, pass, ...found }));
+        cells.push(cell(found));
+        sum.productMs += found.productMs;
+        sum.convolutionMs += found.convolutionMs;
       }
-      if (!values.json) console.log(`| ${recipe} | ${name} | ${precision} | ${cells.join(" | ")} |`);
+      if (!json) console.log(`| ${[describe(layer), precision, ...cells, cell(sum)].join(" | ")} |`);
     }
+}
+
+await main();
 process.exit(0);

@@ -22,7 +22,7 @@ const bytesIn = (path: string, names: RegExp) =>
       .map((name) => [name, readFileSync(join(path, name)).toString("base64")]),
   );
 
-test("two processes extract what one would, and the first makes the same of it", { timeout: 240_000 }, async () => {
+test("two processes extract what one would, and the first makes the same of it", { timeout: 480_000 }, async () => {
   const runs: { readonly out: string; readonly cache: string }[] = [];
   for (const processes of [1, 2]) {
     const [out, cache] = [folder(), join(root, `cache of ${processes}`)];
