@@ -150,7 +150,7 @@ ours_step() {
   shift 4
   for setting in ${ACCELERATOR_SET:-}; do sets+=(--set "$setting"); done
   local size=(--steps 40 --block 10)
-  [ -z "$tiny" ] || size=(--steps 4 --block 2 --recipe quickstart --teacher package:examples/hubert-tiny-libri)
+  [ -z "$tiny" ] || size=(--steps 4 --block 2 --recipe quickstart --teacher package:examples/hubert-small-libri)
   run "$part" "$most" ours "$more" script distill-step --device "$device" --work "$work" "${size[@]}" "${sets[@]}" "$@" &&
     collect "$part" "$name"
 }

@@ -8,7 +8,7 @@ const folder = here("./speech/dev/121/123852");
 const recording = readdirSync(folder).find((name) => name.endsWith(".flac"));
 
 // A folder, a fairseq .pt, a Lightning .ckpt, or an id of the hub: what a file is, is decided by its content.
-const model = await loadUpstream(here("./hubert-tiny-libri")); // or "facebook/hubert-base-ls960"
+const model = await loadUpstream(here("./hubert-small-libri")); // or "facebook/hubert-base-ls960"
 const samples = await loadAudio(`${folder}/${recording}`); // any format and rate, as 16 kHz mono
 
 // State 0 is what layer 0 reads, state k the output of layer k; `layers` are the raw outputs, before any final norm.

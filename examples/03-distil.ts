@@ -6,7 +6,7 @@ import { createRuntime } from "stillwave/node";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const runtime = await createRuntime({ device: "cpu" });
-const teacher = await loadUpstream(here("./hubert-tiny-libri")); // or "facebook/hubert-base-ls960"
+const teacher = await loadUpstream(here("./hubert-small-libri")); // or "facebook/hubert-base-ls960"
 
 const student = initStudent({
   teacher,

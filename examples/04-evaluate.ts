@@ -5,7 +5,7 @@ import { evaluate } from "stillwave/superb";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-for (const model of [here("./hubert-tiny-libri"), "fbank"]) {
+for (const model of [here("./hubert-small-libri"), "fbank"]) {
   const outDir = `runs/example-pr-${model === "fbank" ? "fbank" : "hubert"}`;
   const run = evaluate({
     task: "pr",

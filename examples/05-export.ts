@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { exportOnnx, loadUpstream } from "stillwave";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-const model = await loadUpstream(here("./hubert-tiny-libri")); // or runs/quickstart/best
+const model = await loadUpstream(here("./hubert-small-libri")); // or runs/quickstart/best
 
 // The file is run on real speech before it gets its name; beyond a limit of drift nothing is written.
 const { bytes, outputs, drift } = await exportOnnx(model, {

@@ -44,7 +44,8 @@ const NAMES: Readonly<Record<string, string>> = {
     equalErrorRate EqualErrorRate ErrorComparison ErrorCounts errorRateInterval ErrorReport ErrorUnit
     formatAlignment Interval matchedPairs MatchedPairs maximumTermWeightedValue MaximumTermWeightedValue mcnemar
     McNemar pairById percentileInterval Prediction RatioSample readPredictions scoreAccuracy scoreErrors scoreSlots
-    SearchTrial signTest SignTest SlotReport SpeakerTurn TermWeights UtteranceErrors writePredictions
+    SearchTrial signTest SignTest SlotReport SlotScore SpeakerTurn TermWeights UtteranceErrors UtteranceSlots
+    writePredictions
   `,
   "stillwave/web": `
     availableThreads createRuntime Executable Extraction ExtractOptions Feed Feeds HostArray loadModelFromFiles

@@ -15,7 +15,7 @@ const PRINTED: Readonly<Record<string, RegExp>> = {
   "01-gradient.ts": /update 0: loss [1-9].*\n[\s\S]*update 1000: loss 0\.00/,
   "02-extract.ts": /6 layers\nstate 0: \[1,93,192\][\s\S]*state 6: \[1,93,192\][\s\S]*attention map of layer 5/,
   "03-distil.ts": /\n20 1\.\d+[\s\S]*7 hidden states of 1,49,96/,
-  "04-evaluate.ts": /hubert-tiny-libri: PER [0-9.]+ \([0-9.]+ to [0-9.]+\)[\s\S]*\nfbank: PER/,
+  "04-evaluate.ts": /hubert-small-libri: PER [0-9.]+ \([0-9.]+ to [0-9.]+\)[\s\S]*\nfbank: PER/,
   "05-export.ts": /MB, outputs hidden_states\.0[\s\S]*one second gives 49 frames of 192 values/,
 };
 

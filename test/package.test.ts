@@ -191,7 +191,7 @@ describe.skipIf(offline)("the installed package", () => {
       await npm(app, ...told[0].split(" "));
     }
     expect(readFileSync(join(app, "wasm", "recipe.resolved.yaml"), "utf8")).toContain(
-      "teacher: package:examples/hubert-tiny-libri\n",
+      "teacher: package:examples/hubert-small-libri\n",
     );
     const second = await distil("native");
     expect(second.stderr).not.toContain("WebAssembly");

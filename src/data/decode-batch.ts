@@ -42,6 +42,7 @@ function pack(parts: readonly Part[], paddedSamples: number): PackedBatch {
     samples: parts.map(({ item }) => item.samples),
     ids: parts.map(({ item }) => item.id),
     paths: parts.map(({ item }) => item.path),
+    starts: parts.map(({ item }) => item.start),
   };
 }
 

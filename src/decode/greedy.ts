@@ -16,23 +16,27 @@ export interface GreedyOptions {
   readonly blank?: number;
   /** Symbols that are merged like any other and then dropped, e.g. <eos>. */
   readonly drop?: readonly number[];
+  /** Repeats are merged once blank and dropped symbols are gone: what is said twice in a row counts once. Default: before. */
+  readonly mergesLast?: boolean;
 }
 
 /** Takes frames as they come; what has been said so far can be asked for at any time. */
 export class GreedyDecoder {
   private readonly vocab: number;
   private readonly dropped: ReadonlySet<number>;
+  private readonly mergesLast: boolean;
   private readonly done: TimedSymbol[] = [];
   private frames = 0;
   private symbol = -1;
   private startFrame = 0;
 
-  constructor({ vocab, blank = 0, drop = [] }: GreedyOptions) {
+  constructor({ vocab, blank = 0, drop = [], mergesLast = false }: GreedyOptions) {
     if (!(Number.isInteger(vocab) && blank >= 0 && blank < vocab)) {
       throw new UsageError(`GreedyDecoder: blank ${blank} is not an index below ${vocab}`);
     }
     this.vocab = vocab;
     this.dropped = new Set([blank, ...drop]);
+    this.mergesLast = mergesLast;
   }
 
   /** @param emissions scores of whole frames, [frames, vocab]; their normalisation does not matter */
@@ -53,19 +57,25 @@ export class GreedyDecoder {
 
   /** Symbols so far; the last may still grow. */
   result(): TimedSymbol[] {
-    return this.isKept() ? [...this.done, this.current()] : [...this.done];
+    const done = [...this.done];
+    if (this.isKept()) this.add(done);
+    return done;
   }
 
   private isKept(): boolean {
     return this.symbol >= 0 && !this.dropped.has(this.symbol);
   }
 
-  private current(): TimedSymbol {
-    return { symbol: this.symbol, startFrame: this.startFrame, endFrame: this.frames };
+  /** Adds the symbol that has been open until now. */
+  private add(done: TimedSymbol[]): void {
+    const { symbol, frames: endFrame } = this;
+    const last = done.at(-1);
+    if (this.mergesLast && last?.symbol === symbol) done[done.length - 1] = { ...last, endFrame };
+    else done.push({ symbol, startFrame: this.startFrame, endFrame });
   }
 
   private close(): void {
-    if (this.isKept()) this.done.push(this.current());
+    if (this.isKept()) this.add(this.done);
   }
 }
 

@@ -2,7 +2,8 @@
 import { SAMPLE_RATE_HZ } from "../audio/index.ts";
 import type { TrainRow, ValidationRow } from "../log/index.ts";
 import type { NoteEvent } from "../training/notes.ts";
-import { meanLosses, type StepLosses } from "./loss.ts";
+import { type LayerLosses, layerLosses, meanLosses, partOfTotal, type StepLosses } from "./losses.ts";
+import type { Objective } from "./objectives/objective.ts";
 import type { DistillPlan } from "./plan.ts";
 import { type SpeechBatch, wholeOf } from "./shares.ts";
 import type { Scored } from "./state.ts";
@@ -12,8 +13,12 @@ export interface StepEvent {
   readonly kind: "step";
   readonly step: number;
   readonly totalSteps: number;
-  /** `masked` and `unmasked`: hint layers and last layer as the loss weighs them, so that their sum is `total`. */
-  readonly loss: StepLosses & { readonly masked: number; readonly unmasked: number };
+  /**
+   * `masked` and `unmasked`: what the terms of such frames add to `total`, which is their sum where there are no others. Without
+   * the layer objective its own are 0.
+   */
+  readonly loss: Pick<StepLosses, "total" | "terms"> &
+    LayerLosses & { readonly masked: number; readonly unmasked: number };
   readonly row: TrainRow;
 }
 
@@ -90,9 +95,17 @@ export interface Learned {
 export const epochsDone = ({ optimizer, batchesPerEpoch }: DistillPlan, step: number): number =>
   (step * optimizer.accumulate) / batchesPerEpoch;
 
+const NO_LAYERS: LayerLosses = {
+  hintMasked: 0,
+  hintUnmasked: 0,
+  lastMasked: 0,
+  lastUnmasked: 0,
+  perLayer: { masked: [], unmasked: [] },
+};
+
 /** `seconds`: of work since the run began. */
 export function stepEvent(
-  plan: DistillPlan,
+  { plan, objectives }: { readonly plan: DistillPlan; readonly objectives: readonly Objective[] },
   step: number,
   learned: readonly Learned[],
   facts: Pick<
@@ -101,8 +114,9 @@ export function stepEvent(
   >,
 ): StepEvent {
   const { seconds, learningRate, gradientNorm, lossScale, skippedUpdates, stepSeconds, waitShare } = facts;
-  const losses = meanLosses(learned.map(({ losses }) => losses));
-  const { hintMasked, hintUnmasked, lastMasked, lastUnmasked, perLayer } = losses;
+  const { total: mean, terms } = meanLosses(learned.map(({ losses }) => losses));
+  const layers = layerLosses({ terms }) ?? NO_LAYERS;
+  const { hintMasked, hintUnmasked, lastMasked, lastUnmasked, perLayer } = layers;
   const total = (counts: (part: Learned) => Iterable<number>) => {
     let sum = 0;
     for (const part of learned) for (const count of counts(part)) sum += count;
@@ -116,13 +130,14 @@ export function stepEvent(
     step,
     epoch: epochsDone(plan, step),
     seconds,
-    loss: losses.total,
+    loss: mean,
     hintMasked,
     hintUnmasked,
     lastMasked,
     lastUnmasked,
     perLayerMasked: perLayer.masked,
     perLayerUnmasked: perLayer.unmasked,
+    terms: plan.objectives ? terms : undefined,
     learningRate,
     gradientNorm,
     lossScale,
@@ -134,11 +149,7 @@ export function stepEvent(
     waitShare,
     rssBytes: process.memoryUsage.rss(),
   };
-  const { hintWeight, lastWeight } = plan.loss;
-  const loss = {
-    ...losses,
-    masked: hintWeight * hintMasked + lastWeight * lastMasked,
-    unmasked: hintWeight * hintUnmasked + lastWeight * lastUnmasked,
-  };
+  const [masked, unmasked] = (["masked", "unmasked"] as const).map((part) => partOfTotal(objectives, { terms }, part));
+  const loss = { total: mean, terms, ...layers, masked, unmasked };
   return { kind: "step", step, totalSteps: plan.totalSteps, loss, row };
 }

@@ -1,6 +1,6 @@
-// Span masks of masking distillation: which frames the student must guess.
+// What is hidden at random: spans of frames that the student must guess, and whole layers that are skipped.
 import { UsageError } from "../errors.ts";
-import type { Random } from "../random.ts";
+import { Random } from "../random.ts";
 
 export interface MaskOptions {
   /** Spans placed per item: floor(prob * frames / length + u), u uniform in [0, 1). 0 masks nothing. In [0, 1]. */
@@ -117,4 +117,13 @@ function keep(random: Random, frames: number[], count: number): number[] {
     frames[j] = kept;
   }
   return frames.slice(0, count);
+}
+
+/** The student's input that says which layers are kept, float32 [layers]. */
+export const KEPT_LAYERS = "keptLayers";
+
+/** 1 for every layer that a micro-batch keeps, 0 with probability `rate`: a function of its dropout seed (LayerDrop, arXiv:1909.11556). */
+export function drawLayers(layers: number, rate: number, dropoutSeed: number): Float32Array {
+  const random = new Random(dropoutSeed, "layers");
+  return Float32Array.from({ length: layers }, () => (random.uniform() < rate ? 0 : 1));
 }

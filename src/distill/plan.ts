@@ -2,7 +2,7 @@
 import { StillwaveError, UsageError } from "../errors.ts";
 import type { Recipe } from "./recipe/schema.ts";
 
-type Settings = Pick<Recipe, "optimizer" | "masking" | "run" | "loss">;
+type Settings = Pick<Recipe, "optimizer" | "masking" | "run" | "objectives">;
 
 /** A recipe's training settings, and how long the run is. */
 export interface DistillPlan extends Settings {

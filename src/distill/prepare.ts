@@ -4,9 +4,11 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { type LoadedModel, loadCheckpoint, writeModelFolder } from "../checkpoint/index.ts";
 import { StillwaveError } from "../errors.ts";
-import type { Parameters } from "../graph/array.ts";
+import type { HostArray, Parameters } from "../graph/array.ts";
 import { alignedSamples, type ModelConfig, receptiveField } from "../models/config.ts";
+import { copyLayers } from "../models/copy-layers.ts";
 import { initParameters } from "../models/init.ts";
+import { type ModelWeights, parameterSpecs } from "../models/parameters.ts";
 import type { ProcessGroup } from "../processes/group.ts";
 import { createRuntime } from "../runtime/node/index.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -16,21 +18,23 @@ import type { Precision } from "../stablehlo/precision.ts";
 import { mixesUtterances } from "../upstream/batches.ts";
 import { hashOf } from "../upstream/fingerprint.ts";
 import { type ModelFacts, modelCard } from "./card.ts";
-import { DeviceLearner } from "./learner/device.ts";
-import { createHostLearner } from "./learner/host.ts";
+import { createLearner, type LearnerModels } from "./learner/create.ts";
+import type { FrameUnits } from "./learner/labels.ts";
 import type { Learner } from "./learner/learner.ts";
+import { makeObjectives } from "./objectives/make.ts";
+import { sameDepth } from "./objectives/target-layers.ts";
 import type { Recipe } from "./recipe/schema.ts";
 import { studentConfig } from "./recipe/student.ts";
 import { DISTILL_FILES, portableRecipe } from "./record.ts";
 import { openSpeech, type RunSpeech } from "./speech.ts";
-import { createDistillStep, type StepOptions } from "./step.ts";
-import { targetLayers } from "./targets.ts";
 
 /** Everything a run needs beside its recipe, made for it by a `Prepare`. */
 export interface PreparedRun {
   /** Holds the student's initial weights: a function of the recipe alone. */
   readonly learner: Learner;
   readonly speech: RunSpeech;
+  /** Where an objective reads units. */
+  readonly units?: FrameUnits;
   /** What the learner computes in, for run.json; a resumed run keeps it. */
   readonly precision: Precision;
   /** What identifies the teacher, for run.json; a resumed run must find the same. */
@@ -51,9 +55,9 @@ export interface PrepareContext {
 
 export type Prepare = (recipe: Recipe, context: PrepareContext) => Promise<PreparedRun>;
 
-/** Teacher and student of a run. */
+/** Teachers and student of a run. */
 export interface RunModels {
-  readonly teacher: LoadedModel;
+  readonly teachers: readonly LoadedModel[];
   readonly student: ModelConfig;
   readonly runtime: Runtime;
   /** On the student's initial weights. */
@@ -69,8 +73,8 @@ const MOST_DECODING_THREADS = 12;
 /** A `Prepare` for `distillRun` that opens a recipe's data for the models it gets. */
 export function prepareWith(loadModels: (recipe: Recipe, group?: ProcessGroup) => Promise<RunModels>): Prepare {
   return async (recipe, { outDir, note, group }) => {
-    const { teacher, student: config, runtime, makeLearner } = await loadModels(recipe, group);
-    for (const text of teacher.info.notes) note(`teacher: ${text}`);
+    const { teachers, student: config, runtime, makeLearner } = await loadModels(recipe, group);
+    for (const { info } of teachers) for (const text of info.notes) note(`teacher: ${text}`);
     const own = choosePrecision(runtime, recipe.run.precision);
     const precision = group ? await group.sayFirst("precision", own) : own;
     if (isXla(runtime) || recipe.run.device === "auto") note(`computes on ${runtime.device} in ${precision}`);
@@ -80,7 +84,9 @@ export function prepareWith(loadModels: (recipe: Recipe, group?: ProcessGroup) =
       openSpeech(
         { ...recipe, data: { ...recipe.data, lengths, workers } },
         {
-          minSamples: Math.max(receptiveField(config.conv), receptiveField(teacher.config.conv)),
+          minSamples: Math.max(
+            ...[config, ...teachers.map(({ config }) => config)].map(({ conv }) => receptiveField(conv)),
+          ),
           cacheFile: existsSync(outDir) ? join(outDir, DISTILL_FILES.index) : undefined,
           group,
           wholeBatches: mixesUtterances(config),
@@ -97,9 +103,17 @@ export function prepareWith(loadModels: (recipe: Recipe, group?: ProcessGroup) =
         learner,
         speech,
         precision,
-        teacher: teacherRecord(recipe, teacher),
-        writeModel: (folder, parameters, facts) =>
-          writeModelFolder(folder, { config, parameters, card: modelCard(config, facts), extra: extraOf(facts) }),
+        teacher: teacherRecord(recipe, teachers),
+        writeModel: (folder, trained, facts) => {
+          // what objectives brought is left behind
+          const parameters = new Map(parameterSpecs(config).map(({ name }) => [name, trained.get(name) as HostArray]));
+          return writeModelFolder(folder, {
+            config,
+            parameters,
+            card: modelCard(config, facts),
+            extra: extraOf(facts),
+          });
+        },
         async dispose() {
           await speech.close();
           await learner.dispose();
@@ -129,27 +143,38 @@ async function openInTurn(group: ProcessGroup | undefined, open: () => Promise<R
   );
 }
 
-/** What `distillRun` needs to run a recipe in Node: the teacher and a fresh student, on the device that the recipe names. */
+/** What `distillRun` needs to run a recipe in Node: the teachers and a fresh student, on the device that the recipe names. */
 export const prepareRun: Prepare = prepareWith(async (recipe, group) => {
   const teacher = await loadCheckpoint(recipe.teacher);
   const config = studentConfig(recipe, teacher.config);
-  const { copyConv, seed } = recipe.student.initialise;
-  const copyConvFrom = copyConv
-    ? { parameters: teacher.parameters, layers: copyConv === true ? undefined : copyConv }
-    : undefined;
+  const teachers = recipe.secondTeacher === null ? [teacher] : [teacher, await loadCheckpoint(recipe.secondTeacher)];
   const { device, threads, precision: wanted } = recipe.run;
   const trainsInBf16 = wanted === "auto" || wanted === "bf16";
   const runtime = await createRuntime({ device, threads: threads ?? undefined, trainsInBf16, place: group?.place });
   return {
-    teacher,
+    teachers,
     student: config,
     runtime,
     async makeLearner(precision) {
-      const student = { config, parameters: initParameters(config, { seed, copyConvFrom }) };
-      return learnerOf(recipe, { runtime, teacher, student, precision }, group);
+      const student = { config, parameters: initialWeights(recipe, config, teacher) };
+      return learnerOf(recipe, { runtime, teachers, student, precision }, group);
     },
   };
 });
+
+/** Fresh weights, and what the recipe takes from the teacher. @throws UsageError where its shapes are others */
+function initialWeights({ student }: Recipe, config: ModelConfig, teacher: ModelWeights): Parameters {
+  const { copyConv, copyLayers: copied, copyInput, seed } = student.initialise;
+  const copyConvFrom = copyConv
+    ? { parameters: teacher.parameters, layers: copyConv === true ? undefined : copyConv }
+    : undefined;
+  const parameters = initParameters(config, { seed, copyConvFrom });
+  const own = [...Array(config.layers).keys()];
+  const sameDepths = () => own.map((layer) => sameDepth(layer, config, teacher.config));
+  const layers = copied === true ? sameDepths() : typeof copied === "number" ? [...Array(copied).keys()] : copied || [];
+  copyLayers(config, parameters, teacher, { layers, input: copyInput ?? false });
+  return parameters;
+}
 
 /** A GPU or TPU leaves the cores to decoding; engines on the CPU do not. */
 const decodingThreads = (runtime: Runtime): number =>
@@ -158,48 +183,36 @@ const decodingThreads = (runtime: Runtime): number =>
     : 1;
 
 /** What learns by a recipe, of these models. @throws StillwaveError where several processes shall on a device that cannot */
-export function learnerOf(
-  { student, loss, optimizer }: Recipe,
-  { precision, ...models }: Pick<StepOptions, "runtime" | "teacher" | "student"> & { readonly precision: Precision },
-  group?: ProcessGroup,
-): Learner {
-  const { runtime } = models;
-  const settings = { ...student, ...models, loss };
-  if (group && !isXla(runtime))
-    throw new StillwaveError(
-      `run.device: ${group.size} processes were started, and ${runtime.device} computes in one; name an XLA device (--device xla:cpu)`,
-    );
-  if (!isXla(runtime)) return createHostLearner(createDistillStep(settings), optimizer);
-  const layers = targetLayers(models.student.config, models.teacher.config, student.teacherLayers);
-  const { accumulate } = optimizer;
-  const { devices, everywhere } = runtime.client;
-  const replicas = everywhere.length;
-  // where programs add up over all processes, hosts need not
-  const onHosts = replicas === devices.length ? group : undefined;
-  return new DeviceLearner(runtime.client, {
-    ...settings,
-    layers,
-    optimizer,
-    accumulate,
-    precision,
-    replicas,
-    group: onHosts,
+export function learnerOf(recipe: Recipe, models: LearnerModels, group?: ProcessGroup): Learner {
+  const { student, loss, optimizer } = recipe;
+  const objectives = makeObjectives(recipe, {
+    teachers: models.teachers.map(({ config }) => config),
+    student: models.student.config,
   });
+  return createLearner(
+    {
+      ...models,
+      objectives,
+      optimizer,
+      countPaddedFrames: loss.countPaddedFrames,
+      dropout: { ...student.dropout, layer: student.layerDrop },
+      layerGradientScale: student.layerGradientScale,
+      seed: student.initialise.seed,
+    },
+    group,
+  );
 }
 
-function teacherRecord(recipe: Recipe, { config, parameters, info }: LoadedModel): Record<string, unknown> {
-  let count = 0;
-  for (const { data } of parameters.values()) count += data.length;
-  const { family, layers, dim } = config;
-  return {
-    source: portableRecipe(recipe).teacher,
-    format: info.format,
-    family,
-    layers,
-    dim,
-    parameters: count,
-    sha256: hashOf(parameters),
+/** Of one teacher; what tells of a second is under its name. */
+function teacherRecord(recipe: Recipe, [first, second]: readonly LoadedModel[]): Record<string, unknown> {
+  const { teacher, secondTeacher } = portableRecipe(recipe);
+  const record = (source: string | null, { config, parameters, info }: LoadedModel) => {
+    let count = 0;
+    for (const { data } of parameters.values()) count += data.length;
+    const { family, layers, dim } = config;
+    return { source, format: info.format, family, layers, dim, parameters: count, sha256: hashOf(parameters) };
   };
+  return { ...record(teacher, first), ...(second && { second: record(secondTeacher, second) }) };
 }
 
 /** For config.json's own section: what somebody who evaluates the model needs to know. */

@@ -17,7 +17,7 @@ import { StudentTrainer } from "./train.ts";
 export function aboutRun({ data, run, ...recipe }: Recipe): string {
   const { train: _t, validation: _v, workers: _w, keepDecoded: _k, ...reading } = data;
   const { outDir: _o, device: _d, threads: _n, ...running } = run;
-  return `recipe ${digestOf({ ...recipe, teacher: undefined, reading, running })}`;
+  return `recipe ${digestOf({ ...recipe, teacher: undefined, secondTeacher: undefined, reading, running })}`;
 }
 
 /** Gives all processes the state, weights and moments of process 0. Resolves to the state. */
@@ -55,11 +55,11 @@ export async function* takePart(
   let trainer: StudentTrainer | undefined;
   try {
     prepared = await prepare(recipe, { outDir, note, group });
-    const { learner, speech } = prepared;
+    const { learner, speech, units } = prepared;
     const start = await beginTogether(group, learner);
     const plan = distillPlan(recipe, speech.train.batchesPerEpoch);
     const stop = new AgreedStop(signal, group);
-    trainer = new StudentTrainer({ plan, learner, start, speech, writeRow: () => {}, stop });
+    trainer = new StudentTrainer({ plan, learner, start, speech, units, writeRow: () => {}, stop });
     yield* runTraining(trainer, { start, checkpoints: null, signal: stop.signal, savesWhenLeft: false });
     yield await group.sayFirst<EndEvent>("end");
   } finally {

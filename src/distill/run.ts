@@ -100,7 +100,7 @@ async function* trainAndFinish(
   { recipe, force = false, signal, group }: DistillRunOptions,
   note: Note,
 ): Run {
-  const { learner, speech, teacher, precision } = prepared;
+  const { learner, speech, units, teacher, precision } = prepared;
   const plan = distillPlan(recipe, speech.train.batchesPerEpoch);
   const { totalSteps, batchesPerEpoch, epochs } = plan;
   const checkpoints = join(path, DISTILL_FILES.checkpoints);
@@ -118,7 +118,7 @@ async function* trainAndFinish(
     yield { kind: "start", step: start.step, totalSteps, batchesPerEpoch, epochs, folder: path };
     if (group) await beginTogether(group, learner, start);
     const stop = new AgreedStop(signal, group);
-    trainer = new StudentTrainer({ plan, learner, start, speech, writeRow: log.write, stop });
+    trainer = new StudentTrainer({ plan, learner, start, speech, units, writeRow: log.write, stop });
     const end = yield* runTraining(trainer, { start, checkpoints, signal: stop.signal, savesWhenLeft: true });
     if (end.step < totalSteps && recipe.run.stopOnDivergence && hasDiverged(end)) throw divergence(end, checkpoints);
     const isValidated = speech.validation === null || end.validatedStep === totalSteps;

@@ -5,9 +5,11 @@ import type { ProcessGroup } from "../processes/group.ts";
 
 /** The batch that another is a part of. */
 export interface WholeBatch {
-  /** Of all items. */
+  /** Of all items, as in Batch. */
   readonly samples: readonly number[];
+  readonly ids: readonly string[];
   readonly paths: readonly string[];
+  readonly starts?: readonly number[];
   /** Place of the part's first item. */
   readonly first: number;
   /** Processes that compute these same items. */
@@ -20,8 +22,8 @@ export interface SpeechBatch extends Batch {
   readonly whole?: WholeBatch;
 }
 
-export const wholeOf = ({ whole, samples, paths }: SpeechBatch): WholeBatch =>
-  whole ?? { samples, paths, first: 0, copies: 1 };
+export const wholeOf = ({ whole, samples, ids, paths, starts }: SpeechBatch): WholeBatch =>
+  whole ?? { samples, ids, paths, starts, first: 0, copies: 1 };
 
 export interface Sharing {
   readonly group: ProcessGroup;
@@ -43,7 +45,9 @@ function shareOf(batch: Batch, { items }: PlannedBatch, { rank, size }: ProcessG
   const isShared = own < items.length;
   const whole: WholeBatch = {
     samples: items.map(({ samples }) => samples),
+    ids: items.map(({ id }) => id),
     paths: items.map(({ path }) => path),
+    starts: items.map(({ start }) => start),
     first: isShared ? rank * own : 0,
     copies: isShared ? 1 : size,
   };
@@ -53,8 +57,7 @@ function shareOf(batch: Batch, { items }: PlannedBatch, { rank, size }: ProcessG
 
 /** A batch that every process has read whole. */
 function copyOf(batch: Batch, { size }: ProcessGroup): SpeechBatch {
-  const { samples, paths } = batch;
-  return Object.assign(batch, { whole: { samples, paths, first: 0, copies: size } });
+  return Object.assign(batch, { whole: { ...wholeOf(batch), copies: size } });
 }
 
 interface ShareReader {

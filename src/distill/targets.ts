@@ -1,54 +1,67 @@
-// What the student learns from: the teacher's features once, one Transformer pass over masked and full inputs together.
-import { UsageError } from "../errors.ts";
+// What a teacher's states are to a student: its features once, one Transformer pass over full and masked inputs together.
 import { type Dim, mulDims } from "../graph/dim.ts";
+import type { Graph } from "../graph/graph.ts";
 import * as g from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
-import { frameCount, type ModelConfig, SAMPLE_RATE_HZ } from "../models/config.ts";
+import type { ModelConfig } from "../models/config.ts";
 import { type EncoderOutputs, encode, extractFeatures, maskFeatures } from "../models/forward.ts";
 import { BATCH, maskInput, outputFrames, parameterInputs, validInput, waveInput } from "../models/trace.ts";
+import type { Objective, TeacherStates } from "./objectives/objective.ts";
 
 /** What the graphs of a step are traced for. */
 export interface StepVariant {
-  /** With masks (in the student dropout and gradients too); false: validation, one pass on the full input. */
+  /** With dropout and gradients in the student. */
   readonly training: boolean;
+  /** Some frames are hidden from the student. */
+  readonly masked: boolean;
   /** Some items are padded. */
   readonly padded: boolean;
   /** As in ForwardOptions. */
   readonly keysInProduct?: boolean;
 }
 
-/**
- * The teacher layer that each student head learns: the given ones, else the same number where depths agree, else the same
- * share of the depth.
- * @throws UsageError where student and teacher do not fit together
- */
-export function targetLayers(
-  student: ModelConfig,
-  teacher: ModelConfig,
-  given?: readonly number[] | null,
-): readonly number[] {
-  if (student.headDim === null || student.headLayers.length === 0)
-    throw new UsageError("the student needs at least one head to learn from the teacher");
-  if (student.headDim !== teacher.dim)
-    throw new UsageError(`student heads are ${student.headDim} wide, the teacher's layers ${teacher.dim}`);
-  const [a, b] = [student, teacher].map(({ conv }) => frameCount(conv, SAMPLE_RATE_HZ));
-  if (a !== b) throw new UsageError(`one second gives ${a} student frames but ${b} teacher frames: the strides differ`);
-  const share = (layer: number) => Math.round(((layer + 1) * teacher.layers) / student.layers) - 1;
-  const layers = given ?? student.headLayers.map(share);
-  for (const layer of layers)
-    if (!(layer >= 0 && layer < teacher.layers))
-      throw new UsageError(`teacherLayers: the teacher has layers 0..${teacher.layers - 1}, not ${layer}`);
-  return layers;
+/** Name of the student's input for states of a teacher, which is the output of that teacher's graph. */
+export const targetName = ({ teacher, layers, pass }: TeacherStates): string =>
+  `target.${teacher}.${layers.join("+")}.${pass}`;
+
+/** What objectives read of teacher number `teacher`, each once. */
+export function statesOf(objectives: readonly Objective[], teacher: number): TeacherStates[] {
+  const all = objectives.flatMap(({ targets }) => targets).filter((states) => states.teacher === teacher);
+  return [...new Map(all.map((states) => [targetName(states), states])).values()];
 }
 
-/** Both passes as one over 2 * batch items: the full inputs first. Without training the full one alone. */
-export function teacherPasses(config: ModelConfig, { training, padded, keysInProduct }: StepVariant) {
+/**
+ * A teacher's graph: the states of `wanted`, [batch, time, dim] each. Mixed ones are those of the full pass at masked frames
+ * and of the masked pass at the others (arXiv:2305.11685 section 3.2); where nothing is masked all are of the full pass.
+ */
+export function targetGraph(teacher: ModelConfig, wanted: readonly TeacherStates[], variant: StepVariant): Graph {
+  const masked = variant.masked && wanted.some(({ pass }) => pass !== "full");
+  const { full, masked: hidden, mask } = teacherPasses(teacher, { ...variant, masked });
+  const state = ({ layers, encoderInput }: EncoderOutputs, layer: number) => (layer < 0 ? encoderInput : layers[layer]);
+  const outputs = wanted.map((states): [string, Value] => {
+    const own = states.layers.map((layer) => {
+      const seen = state(full, layer);
+      if (!hidden || !mask || states.pass === "full") return seen;
+      const guessed = state(hidden, layer);
+      return states.pass === "masked" ? guessed : g.add(guessed, g.mul(mask, g.sub(seen, guessed)));
+    });
+    const sum = own.reduce((a, b) => g.add(a, b));
+    return [targetName(states), own.length === 1 ? sum : g.mul(sum, 1 / own.length)];
+  });
+  return { name: "teacher-targets", outputs: new Map(outputs) };
+}
+
+/** Both passes as one over 2 * batch items: the full inputs first. Where nothing is masked the full one alone. */
+export function teacherPasses(
+  config: ModelConfig,
+  { masked, padded, keysInProduct }: Pick<StepVariant, "masked" | "padded" | "keysInProduct">,
+) {
   const { lookup } = parameterInputs(config);
   const frames = outputFrames(config);
   const features = extractFeatures(config, lookup, waveInput(), { features: "channels-first" });
   const valid = padded ? validInput(frames) : null;
   const full = maskFeatures(lookup, features.projected, { masked: null, valid });
-  if (!training)
+  if (!masked)
     return { features, full: encode(config, lookup, full, valid, { keysInProduct }), masked: null, mask: null };
   const mask = maskInput(frames);
   const hidden = maskFeatures(lookup, features.projected, { masked: mask, valid });

@@ -6,9 +6,9 @@ import { Random } from "../random.ts";
 import type { Outcome, Trainer } from "../training/loop.ts";
 import { Waiting } from "../training/waiting.ts";
 import { type Learned, stepEvent, type TrainingEvent } from "./events.ts";
+import { trainingLabels } from "./learner/labels.ts";
 import { isSkipped, isSound, type UpdateNumbers } from "./learner/learner.ts";
-import { checkMaskOptions, maskProbAt, spanMasks } from "./masks.ts";
-import { type SpeechBatch, wholeOf } from "./shares.ts";
+import { checkMaskOptions } from "./masks.ts";
 import { type EpochBatch, epochBatches, type RunSpeech } from "./speech.ts";
 import { hasDiverged, type RunState } from "./state.ts";
 import { isValidationDue, notFinite, type ValidationParts, validateIfDue } from "./validate.ts";
@@ -69,9 +69,9 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
       const next = await this.nextBatch();
       if (!next) return undefined;
       if (next.batch.samples.length === 0) continue;
-      const prepared = this.masked(next, number, micro);
-      await learner.accumulate({ ...prepared, mask: ownRows(prepared) }, 1 / accumulate);
-      learned.push(prepared);
+      const { valid, ...given } = this.prepared(next, number, micro);
+      await learner.accumulate(given, 1 / accumulate);
+      learned.push({ ...given, valid });
     }
     const state = { ...before, step: number };
     if (learned.length === 0) return this.passOver(state);
@@ -107,21 +107,15 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
     await this.batches.return(undefined as never);
   }
 
-  /** The mask is that of the whole batch, whoever computes what of it. */
-  private masked({ epoch, batch }: EpochBatch, number: number, micro: number) {
-    const { plan, learner } = this.parts;
-    const { masking, run, epochs } = plan;
-    const { samples } = wholeOf(batch);
-    const { frames, valid } = learner.framesOf({ samples, paddedSamples: batch.paddedSamples });
-    const prob = maskProbAt(epoch, epochs, masking.probability);
-    const mask = spanMasks(new Random(run.seed, "mask", number, micro), frames, valid, { ...masking, prob });
-    const dropoutSeed = new Random(run.seed, "dropout", number, micro).uint32();
-    return { batch, mask, valid, dropoutSeed };
+  private prepared(next: EpochBatch, number: number, micro: number) {
+    const { seed } = this.parts.plan.run;
+    const dropoutSeed = new Random(seed, "dropout", number, micro).uint32();
+    return { batch: next.batch, dropoutSeed, ...trainingLabels(this.parts, next, number, micro) };
   }
 
   /** Waits for the numbers of the oldest update under way. */
   private async settleOldest(): Promise<TrainingEvent> {
-    const { plan, writeRow } = this.parts;
+    const { plan, learner, writeRow } = this.parts;
     const { number, learningRate, began, learned, numbers } = this.underWay.shift() as Begun;
     const outcome = await numbers;
     const { losses, gradientNorm, lossScaling } = outcome;
@@ -133,7 +127,7 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
     const scaling = lossScaling && { lossScale: lossScaling.scale, skippedUpdates: lossScaling.skipped };
     const facts = { learningRate, gradientNorm, ...scaling, stepSeconds, seconds: this.seconds(), waitShare };
     const withLosses = learned.map((part, i) => ({ ...part, losses: losses[i] }));
-    const event = stepEvent(plan, number, withLosses, facts);
+    const event = stepEvent({ plan, objectives: learner.objectives }, number, withLosses, facts);
     if (number === 1 || number === plan.totalSteps || number % plan.run.logEverySteps === 0) {
       writeRow(event.row);
       this.waiting.restart();
@@ -162,13 +156,6 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
       );
     return { state, passedOver: true };
   }
-}
-
-/** The rows of a whole batch's mask that this process computes. */
-function ownRows({ batch, mask }: { readonly batch: SpeechBatch; readonly mask: Uint8Array }): Uint8Array {
-  const { samples, first } = wholeOf(batch);
-  const frames = mask.length / samples.length;
-  return mask.subarray(first * frames, (first + batch.samples.length) * frames);
 }
 
 function unsound(

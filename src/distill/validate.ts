@@ -1,12 +1,13 @@
-// The validation loss: the student without mask and dropout against the teacher, over a whole set.
+// The validation loss: the student without dropout over a whole set, and without masks unless an objective is about them.
 import { setImmediate } from "node:timers/promises";
 import { StillwaveError } from "../errors.ts";
 import type { MetricsRow, ValidationRow } from "../log/index.ts";
 import type { AgreedStop } from "../processes/stop.ts";
 import type { Outcome } from "../training/loop.ts";
 import { epochsDone, type TrainingEvent } from "./events.ts";
+import { type FrameUnits, validationLabels } from "./learner/labels.ts";
 import type { Learner } from "./learner/learner.ts";
-import { meanLosses, type StepLosses } from "./loss.ts";
+import { layerLosses, lossesOfSet, type StepLosses } from "./losses.ts";
 import type { DistillPlan } from "./plan.ts";
 import { type SpeechBatch, wholeOf } from "./shares.ts";
 import type { RunSpeech, ValidationSpeech } from "./speech.ts";
@@ -16,6 +17,7 @@ export interface ValidationParts {
   readonly plan: DistillPlan;
   readonly learner: Learner;
   readonly speech: Pick<RunSpeech, "validation">;
+  readonly units?: FrameUnits;
   readonly writeRow: (row: MetricsRow) => void;
   readonly stop: AgreedStop;
 }
@@ -50,7 +52,8 @@ export async function validateIfDue(
     epoch: epochsDone(plan, step),
     seconds: seconds(),
     loss,
-    perLayer: losses.perLayer.unmasked,
+    perLayer: layerLosses(losses)?.perLayer.unmasked ?? [],
+    terms: plan.objectives ? losses.terms : undefined,
     utterances: speech.validation.utterances,
   };
   writeRow(row);
@@ -66,30 +69,27 @@ export async function validateIfDue(
 }
 
 /**
- * Means over all frames of the set: batches weigh by their frames, so that the values do not depend on how they were cut.
- * undefined where it was interrupted.
+ * Means over all frames of the set. undefined where it was interrupted.
  * @throws StillwaveError where no file can be used, or a loss is not finite
  */
 async function validationLosses(
-  { learner, plan, stop }: ValidationParts,
+  { learner, plan, units, stop }: ValidationParts,
   speech: ValidationSpeech,
   number: number,
 ): Promise<StepLosses | undefined> {
   const parts: StepLosses[] = [];
-  const weights: number[] = [];
+  let index = 0;
   for await (const batch of speech.batches()) {
     await setImmediate();
     if (await stop.check()) return undefined;
+    index++;
     if (batch.samples.length === 0) continue;
-    const losses = await learner.validate(batch);
+    const losses = await learner.validate(batch, validationLabels({ learner, plan, units }, batch, index));
     if (!Number.isFinite(losses.total)) throw notFinite(`validation loss is ${losses.total}`, number, [batch]);
-    const { samples } = wholeOf(batch);
-    const { frames, valid } = learner.framesOf({ samples, paddedSamples: batch.paddedSamples });
     parts.push(losses);
-    weights.push(plan.loss.countPaddedFrames ? frames * valid.length : valid.reduce((sum, count) => sum + count, 0));
   }
   if (parts.length === 0) throw new StillwaveError("data.validation: none of its files can be used; repair or drop it");
-  return meanLosses(parts, weights);
+  return lossesOfSet(learner.objectives, parts);
 }
 
 /** The error of a run that has diverged or met a broken file. */

@@ -21,7 +21,7 @@ type RecipeFields = z.input<typeof recipeSchema>;
 
 /** Sections of a recipe, for what has no option of its own; every field is optional. */
 export type RecipeSections = {
-  readonly [Section in "masking" | "loss" | "optimizer" | "run"]?: RecipeFields[Section];
+  readonly [Section in "masking" | "loss" | "objectives" | "optimizer" | "run"]?: RecipeFields[Section];
 } & {
   readonly student?: Partial<
     Pick<RecipeFields["student"], "layerGradientScale" | "dropout" | "teacherLayers" | "hiddenStates">
@@ -91,11 +91,11 @@ async function* events(options: DistillOptions, recipe: Recipe): AsyncGenerator<
   const { student, teacher, resume, force, signal } = options;
   const runtime = options.runtime ?? (await defaultRuntime());
   const prepare = prepareWith(async () => ({
-    teacher: { ...teacher, info: teacher.info ?? NO_FILE },
+    teachers: [{ ...teacher, info: teacher.info ?? NO_FILE }],
     student: student.config,
     runtime,
     async makeLearner(precision) {
-      const learner = learnerOf(recipe, { runtime, teacher, student, precision });
+      const learner = learnerOf(recipe, { runtime, teachers: [teacher], student, precision });
       const dispose = learner.dispose.bind(learner);
       learner.dispose = async () => {
         copyWeights(student.parameters, (await learner.snapshot()).parameters);
@@ -122,6 +122,7 @@ function recipeOf(options: DistillOptions): Recipe {
     student: { ...recipe.student, ...studentFields(student.config), initialise: { seed: student.seed } },
     masking: { ...recipe.masking, probability: options.maskProb ?? recipe.masking?.probability },
     loss: recipe.loss,
+    objectives: recipe.objectives,
     optimizer: { ...recipe.optimizer, peakLr: options.peakLr ?? recipe.optimizer?.peakLr },
     data: {
       ...recipe.data,

@@ -1,5 +1,5 @@
 // Reads one line of metrics.jsonl, every field checked.
-import type { MetricsRow, TrainRow, ValidationRow } from "./metrics.types.ts";
+import type { MetricsRow, ObjectiveTerms, TrainRow, ValidationRow } from "./metrics.types.ts";
 
 const TRAIN_FIELDS: readonly (keyof TrainRow)[] = [
   "step",
@@ -30,6 +30,16 @@ function parseNumber(value: unknown): number | undefined {
   return value === "NaN" || value === "Infinity" || value === "-Infinity" ? Number(value) : undefined;
 }
 
+function parseTerms(value: unknown): ObjectiveTerms {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("terms is not an object");
+  const lists = Object.entries(value).map(([name, list]): [string, number[]] => {
+    const numbers: (number | undefined)[] = Array.isArray(list) ? list.map(parseNumber) : [undefined];
+    if (numbers.includes(undefined)) throw new Error(`terms.${name} is not a list of numbers`);
+    return [name, numbers as number[]];
+  });
+  return Object.fromEntries(lists);
+}
+
 /** Reads one line. Fields that are not known are left out of the row. @throws Error saying what is wrong with it */
 export function parseMetricsRow(line: string): MetricsRow {
   const value: unknown = JSON.parse(line);
@@ -57,6 +67,7 @@ export function parseMetricsRow(line: string): MetricsRow {
     if (numbers.includes(undefined)) throw new Error(`${field} is not a list of numbers`);
     row[field] = numbers;
   }
+  if (source.terms !== undefined) row.terms = parseTerms(source.terms);
   if (!Number.isSafeInteger(row.step) || (row.step as number) < 0) throw new Error("step is not a whole number");
   return row as unknown as MetricsRow;
 }

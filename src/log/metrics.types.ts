@@ -1,5 +1,9 @@
 // One line of metrics.jsonl: what training, validation and the report agree on.
 
+/** Of recipes that list objectives: values of every objective's terms, not weighted, as `<objective>.<term>`. */
+export type ObjectiveTerms = Readonly<Record<string, readonly number[]>>;
+
+/** Without the layer objective its losses are 0, and the lists are empty. */
 export interface TrainRow {
   readonly kind: "train";
   readonly step: number;
@@ -13,6 +17,7 @@ export interface TrainRow {
   readonly lastUnmasked: number;
   readonly perLayerMasked: readonly number[];
   readonly perLayerUnmasked: readonly number[];
+  readonly terms?: ObjectiveTerms;
   readonly learningRate: number;
   readonly gradientNorm: number;
   /** In fp16 only: what the loss will be multiplied by next, and the updates skipped so far because gradients overflowed. */
@@ -35,6 +40,7 @@ export interface ValidationRow {
   readonly seconds: number;
   readonly loss: number;
   readonly perLayer: readonly number[];
+  readonly terms?: ObjectiveTerms;
   readonly utterances: number;
 }
 

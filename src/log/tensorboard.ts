@@ -52,7 +52,12 @@ function event(wallTime: number, step: number, field: 3 | 5 | 7, payload: (messa
 function scalarsOf(row: MetricsRow): [tag: string, value: number][] {
   const layers = (prefix: string, values: readonly number[]) =>
     values.map((value, layer): [string, number] => [`${prefix}${layer}`, value]);
-  if (row.kind === "validation") return [["validation/loss", row.loss], ...layers("validation/layer_", row.perLayer)];
+  const terms = (prefix: string) =>
+    Object.entries(row.terms ?? {}).flatMap(([name, values]): [string, number][] =>
+      values.map((value, i) => [`${prefix}${name}${values.length > 1 ? `_${i}` : ""}`, value]),
+    );
+  if (row.kind === "validation")
+    return [["validation/loss", row.loss], ...layers("validation/layer_", row.perLayer), ...terms("validation/")];
   return [
     ["loss/total", row.loss],
     ["loss/hint_masked", row.hintMasked],
@@ -61,6 +66,7 @@ function scalarsOf(row: MetricsRow): [tag: string, value: number][] {
     ["loss/last_unmasked", row.lastUnmasked],
     ...layers("layer_masked/", row.perLayerMasked),
     ...layers("layer_unmasked/", row.perLayerUnmasked),
+    ...terms("objectives/"),
     ["optim/learning_rate", row.learningRate],
     ["optim/gradient_norm", row.gradientNorm],
     ...(row.lossScale === undefined ? [] : [["optim/loss_scale", row.lossScale] satisfies [string, number]]),

@@ -27,4 +27,4 @@ export {
 export * from "./mtwv.ts";
 export * from "./paired.ts";
 export * from "./predictions.ts";
-export { type SlotReport, scoreSlots } from "./slots.ts";
+export { type SlotReport, type SlotScore, scoreSlots, type UtteranceSlots } from "./slots.ts";

@@ -3,13 +3,41 @@ import { StillwaveError } from "../errors.ts";
 import { editDistance } from "./align.ts";
 import type { Prediction } from "./predictions.ts";
 
-export interface SlotReport {
+/** What a corpus, an utterance or a slot comes to in characters of slot values. */
+interface ValueErrors {
+  /** Edits of reference values. */
+  readonly edits: number;
+  /** Of reference values. */
+  readonly characters: number;
+}
+
+export interface UtteranceSlots extends ValueErrors {
+  readonly id: string;
+  /** Of slot types, 0 to 1. */
+  readonly f1: number;
+}
+
+/** One slot over the corpus. */
+export interface SlotScore extends ValueErrors {
+  readonly name: string;
+  /** Utterances with it in the reference, in the hypothesis, and in both. */
+  readonly references: number;
+  readonly hypotheses: number;
+  readonly found: number;
+  /** Percent: F1 of finding the utterances that have it; NaN where none does. */
+  readonly f1: number;
+  /** Percent; NaN where no reference has it. */
+  readonly cer: number;
+}
+
+export interface SlotReport extends ValueErrors {
   /** Percent: F1 over the slot types of each utterance, then the mean over utterances. */
   readonly f1: number;
   /** Percent: edits of slot values over their characters, summed over the corpus. */
   readonly cer: number;
-  readonly characters: number;
-  readonly edits: number;
+  readonly utterances: readonly UtteranceSlots[];
+  /** Those of references and hypotheses, the most frequent in references first. */
+  readonly slots: readonly SlotScore[];
 }
 
 export type SlotValues = Map<string, string[]>;
@@ -32,6 +60,22 @@ function slotTypeF1(reference: SlotValues, hypothesis: SlotValues): number {
   return (2 * common) / (reference.size + hypothesis.size);
 }
 
+/** Edits per character from which on a candidate counts for nothing, as the benchmark's search for the nearest begins there. */
+const HOPELESS = 100;
+
+/** Edits from a value to the nearest candidate; to nothing where there is none, or none that is not hopeless. */
+function nearest(value: string, candidates: readonly string[]): ValueErrors {
+  const letters = [...value];
+  const edits = candidates.map((other) => editDistance(letters, [...other]));
+  const near = edits.filter((count) => count / letters.length < HOPELESS);
+  return { edits: near.length > 0 ? Math.min(...near) : letters.length, characters: letters.length };
+}
+
+const sumOf = (list: readonly ValueErrors[]): ValueErrors => ({
+  edits: list.reduce((sum, { edits }) => sum + edits, 0),
+  characters: list.reduce((sum, { characters }) => sum + characters, 0),
+});
+
 /**
  * Each reference value is compared with the closest hypothesis value of the same slot in its utterance, or with nothing
  * if there is none. Hypotheses without a reference cost F1, not CER.
@@ -39,22 +83,33 @@ function slotTypeF1(reference: SlotValues, hypothesis: SlotValues): number {
  */
 export function scoreSlots(predictions: readonly Prediction[]): SlotReport {
   if (predictions.length === 0) throw new StillwaveError("no slot scores: there are no predictions");
-  let f1 = 0;
-  let characters = 0;
-  let edits = 0;
-  for (const prediction of predictions) {
-    const reference = slotsOfTranscript(prediction.reference);
-    const hypothesis = slotsOfTranscript(prediction.hypothesis);
-    f1 += slotTypeF1(reference, hypothesis);
-    for (const [name, values] of reference) {
-      for (const value of values) {
-        const letters = [...value];
-        const said = hypothesis.get(name) ?? [""];
-        edits += Math.min(...said.map((other) => editDistance(letters, [...other])));
-        characters += letters.length;
-      }
-    }
-  }
+  const bySlot = new Map<string, { references: number; hypotheses: number; found: number; errors: ValueErrors[] }>();
+  const slotNamed = (name: string) => {
+    const slot = bySlot.get(name) ?? { references: 0, hypotheses: 0, found: 0, errors: [] };
+    bySlot.set(name, slot);
+    return slot;
+  };
+  const utterances = predictions.map(({ id, ...texts }): UtteranceSlots => {
+    const [reference, hypothesis] = [texts.reference, texts.hypothesis].map(slotsOfTranscript);
+    for (const name of hypothesis.keys()) slotNamed(name).hypotheses++;
+    const errors = [...reference].flatMap(([name, values]) => {
+      const own = values.map((value) => nearest(value, hypothesis.get(name) ?? []));
+      const slot = slotNamed(name);
+      slot.references++;
+      slot.found += Number(hypothesis.has(name));
+      slot.errors.push(...own);
+      return own;
+    });
+    return { id, f1: slotTypeF1(reference, hypothesis), ...sumOf(errors) };
+  });
+  const { edits, characters } = sumOf(utterances);
   if (characters === 0) throw new StillwaveError("no slot scores: no reference has a slot (B-name ... E-name)");
-  return { f1: (100 * f1) / predictions.length, cer: (100 * edits) / characters, characters, edits };
+  const f1 = (100 * utterances.reduce((sum, one) => sum + one.f1, 0)) / predictions.length;
+  const slots = [...bySlot].map(([name, { references, hypotheses, found, errors }]): SlotScore => {
+    const sum = sumOf(errors);
+    const f1 = (200 * found) / (references + hypotheses);
+    return { name, references, hypotheses, found, f1, cer: (100 * sum.edits) / sum.characters, ...sum };
+  });
+  slots.sort((a, b) => b.references - a.references || (a.name < b.name ? -1 : 1));
+  return { f1, cer: (100 * edits) / characters, edits, characters, utterances, slots };
 }

@@ -29,6 +29,8 @@ export interface DropoutRates {
   readonly activation: number;
   /** On the projected features, before masking. */
   readonly input: number;
+  /** Of whole layers, which then hand on what they read. Default 0. */
+  readonly layer?: number | null;
 }
 
 export interface ForwardOptions {
@@ -40,6 +42,8 @@ export interface ForwardOptions {
   readonly rates?: DropoutRates;
   /** Multiply the gradient that layer i passes on by (N-i)/(N-i+1), and its head's by what is left (method of ARMHuBERT). */
   readonly layerGradientScale?: boolean;
+  /** [layers], 1 or 0: a layer with 0 hands on what it reads, and what is compared with its output sees that. Default: all 1. */
+  readonly keptLayers?: Value;
   /** Padded keys are masked inside the product of scores (default), or by a sum with them: see ScoreBias. */
   readonly keysInProduct?: boolean;
   /** Blocks of queries that attention maps are made in, at least; default 1. More need less memory, and give the same numbers. */
@@ -168,9 +172,12 @@ export function encodeLayers(
     const inBlocks = { bias, reused, blocks: blocks === 1 ? 1 : blocks + i };
     const layer = encoderLayer(config, within(p, `encoder.layers.${i}`), x, { shape, ffnDim, drop, ...inBlocks });
     if (layer.map) maps.set(i, layer.map);
-    layers.push(inTime(layer.output));
+    const output = options.keptLayers
+      ? skipping(layer.output, x, g.slice(options.keptLayers, 0, i, i + 1))
+      : layer.output;
+    layers.push(inTime(output));
     const share = options.layerGradientScale ? (count - i) / (count - i + 1) : 1;
-    x = g.scaleGradient(layer.output, share);
+    x = g.scaleGradient(output, share);
     if (config.headLayers.includes(i) && config.headDim !== null)
       heads.push(inTime(linear(p, `heads.${i}`, options.layerGradientScale ? g.scaleGradient(x, 1 - share) : x)));
   }
@@ -179,11 +186,15 @@ export function encodeLayers(
   return { layers, maps: new Map(whole), heads, last };
 }
 
+/** `output` where `kept` [1] is 1, bit for bit, `input` where it is 0. */
+const skipping = (output: Value, input: Value, kept: Value): Value =>
+  g.add(g.mul(output, kept), g.mul(input, g.sub(1, kept)));
+
 /** Without heads there is no attention block, with `ffnDim` 0 no feed-forward block. */
 interface LayerOptions extends AttentionOptions {
   readonly ffnDim: number;
   /** Dropout at a place of the layer. */
-  readonly drop: (x: Value, place: string, rate: keyof DropoutRates) => Value;
+  readonly drop: (x: Value, place: string, rate: Exclude<keyof DropoutRates, "layer">) => Value;
 }
 
 /**

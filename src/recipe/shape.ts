@@ -25,6 +25,8 @@ export function bareField(schema: z.core.$ZodType): z.core.$ZodTypes {
 }
 
 function step(schema: z.core.$ZodType, key: string | number): z.core.$ZodType[] {
+  const { def } = bareField(schema)._zod;
+  if (typeof key === "number" && def.type === "array") return [def.element];
   return objects(schema).flatMap((object) => {
     const { shape } = object._zod.def;
     return Object.hasOwn(shape, key) ? [shape[key]] : [];

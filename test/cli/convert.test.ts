@@ -63,7 +63,7 @@ describe("convert", () => {
   });
 
   test("a folder that holds something is left alone", async () => {
-    const { code, stdout, stderr } = await stillwave(["convert", "examples/hubert-tiny-libri", student]);
+    const { code, stdout, stderr } = await stillwave(["convert", "examples/hubert-small-libri", student]);
     expect([code, stdout]).toEqual([1, ""]);
     expect(stderr).toMatch(/student: not empty .*--force/);
     expect(existsSync(join(student, "checkpoint.ckpt"))).toBe(false);

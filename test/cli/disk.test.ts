@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { command, repository, stillwave } from "./run.ts";
 
-const model = "examples/hubert-tiny-libri";
+const model = "examples/hubert-small-libri";
 const speech = "examples/speech/dev";
 const FULL = /no room is left on its disk/;
 

@@ -9,17 +9,17 @@ import { stillwave } from "./run.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "stillwave-cli-export-"));
 afterAll(() => rm(folder, { recursive: true, force: true }));
-const model = fileURLToPath(new URL("../../examples/hubert-tiny-libri", import.meta.url));
+const model = fileURLToPath(new URL("../../examples/hubert-small-libri", import.meta.url));
 const run = (...args: string[]) => stillwave(["export", ...args], { cwd: folder });
 
 describe("stillwave export", () => {
   test("stillwave export writes next to where it is called, prints size and drift of every layer", async () => {
     const { code, stdout, stderr } = await run(model, "--format", "onnx", "--dtype", "fp16");
     expect([code, stderr]).toEqual([0, ""]);
-    const { size } = await stat(join(folder, "hubert-tiny-libri.fp16.onnx"));
+    const { size } = await stat(join(folder, "hubert-small-libri.fp16.onnx"));
     expect(stdout).toContain(`${(size / 1e6).toFixed(2)} MB, fp16, opset 20 (ONNX Runtime 1.17 or later)`);
     for (let layer = 0; layer <= 6; layer++) expect(stdout).toContain(`hidden_states.${layer} `);
-    expect(await readdir(folder)).toEqual(["hubert-tiny-libri.fp16.onnx"]);
+    expect(await readdir(folder)).toEqual(["hubert-small-libri.fp16.onnx"]);
   }, 30_000);
 
   test("stillwave export prints JSON, sums with weights from a file, compares on given audio", async () => {
@@ -42,12 +42,12 @@ describe("stillwave export", () => {
 
   test("stillwave export does not replace what is no regular file, at its default place or at --out", async () => {
     const inner = await mkdtemp(join(folder, "places-"));
-    await mkdir(join(inner, "hubert-tiny-libri.fp32.onnx"));
+    await mkdir(join(inner, "hubert-small-libri.fp32.onnx"));
     await symlink("/dev/null", join(inner, "device.onnx"));
     await symlink("nowhere", join(inner, "dangling.onnx"));
     await mkdir(join(inner, "model.onnx.data"));
     for (const [args, message] of [
-      [[], "hubert-tiny-libri.fp32.onnx: exists and is a folder; name a file with --out"],
+      [[], "hubert-small-libri.fp32.onnx: exists and is a folder; name a file with --out"],
       [["--out", "device.onnx"], "device.onnx: exists and is not a regular file"],
       [["--out", "dangling.onnx", "--force"], "dangling.onnx: exists and is not a regular file"],
       [["--out", "model.onnx", "--external-data"], "model.onnx.data: exists and is a folder"],

@@ -14,7 +14,7 @@ beforeAll(() => {
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 const speech = "examples/speech/dev";
-const model = "examples/hubert-tiny-libri";
+const model = "examples/hubert-small-libri";
 const files = (folder: string) =>
   (readdirSync(folder, { recursive: true, encoding: "utf8" }) as string[])
     .filter((name) => name.endsWith(".npy"))

@@ -104,10 +104,10 @@ describe("every recorded checkpoint", () => {
   });
 
   test("--tensors lists them", async () => {
-    const { code, stdout } = await stillwave(["inspect", "examples/hubert-tiny-libri", "--tensors"]);
+    const { code, stdout } = await stillwave(["inspect", "examples/hubert-small-libri", "--tensors"]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^encoder\.layers\.5\.attention\.q_proj\.weight +F16 +\[192, 192\]$/m);
-    const json = await stillwave(["inspect", "examples/hubert-tiny-libri", "--tensors", "--json"]);
+    const json = await stillwave(["inspect", "examples/hubert-small-libri", "--tensors", "--json"]);
     const { tensorList, tensors } = JSON.parse(json.stdout);
     expect(tensorList).toHaveLength(tensors.stored);
     expect(tensorList[0]).toEqual({ name: expect.any(String), dtype: "F16", shape: expect.any(Array), used: true });

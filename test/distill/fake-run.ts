@@ -6,7 +6,9 @@ import type { Batch } from "../../src/data/batch.ts";
 import type { ModelFacts } from "../../src/distill/card.ts";
 import type { DistillEvent } from "../../src/distill/events.ts";
 import { createHostLearner } from "../../src/distill/learner/host.ts";
-import type { StepLosses } from "../../src/distill/loss.ts";
+import type { StepLosses } from "../../src/distill/losses.ts";
+import { countFrames } from "../../src/distill/objectives/frames.ts";
+import { type LayersOptions, layersObjective } from "../../src/distill/objectives/layers.ts";
 import type { Prepare } from "../../src/distill/prepare.ts";
 import { parseRecipe } from "../../src/distill/recipe/read.ts";
 import type { Recipe } from "../../src/distill/recipe/schema.ts";
@@ -41,7 +43,7 @@ run:
 }
 
 /** y = w * x + b per frame against a fixed linear target; dropout zeroes features, masked frames weigh double. */
-export function fakeStep(): DistillStep {
+export function fakeStep(loss: LayersOptions = { kind: "mse", hintWeight: 0.1, lastWeight: 1 }): DistillStep {
   const weights = Float32Array.from({ length: features + 1 }, (_, i) => Math.sin(i));
   const gradients = new Float32Array(features + 1);
   const view = (from: number, to: number): HostArray => ({ shape: [to - from], data: weights.subarray(from, to) });
@@ -82,19 +84,18 @@ export function fakeStep(): DistillStep {
     const [masked, unmasked] = loss as [number, number];
     return {
       total: masked + unmasked,
-      hintMasked: 0,
-      hintUnmasked: 0,
-      lastMasked: masked,
-      lastUnmasked: unmasked,
-      perLayer: { masked: [masked], unmasked: [unmasked] },
+      terms: { "layers.masked": [masked], "layers.unmasked": [unmasked] },
+      counts: countFrames({ frames, valid }, { mask }, false),
     };
   };
   return {
+    objectives: [layersObjective(loss, [{ teacher: 0, layers: [0], pass: "mixed", dim: 1 }])],
     parameters,
     weights,
     gradients,
     zeroGradients: () => void gradients.fill(0),
-    accumulate: async (batch, mask, scale, seed) => forward(batch, mask, scale, new Random(seed, "dropout")),
+    accumulate: async ({ batch, mask, dropoutSeed }, scale) =>
+      forward(batch, mask, scale, new Random(dropoutSeed, "dropout")),
     validate: async (batch) => forward(batch, undefined, 0, undefined),
     framesOf: ({ samples, paddedSamples }) => ({ frames: fakeFrames(paddedSamples), valid: samples.map(fakeFrames) }),
     dispose: async () => {},
@@ -162,8 +163,8 @@ function fakeSpeech(options: FakeOptions = {}): RunSpeech {
 }
 
 export function fakePrepare(options: FakeOptions = {}): Prepare {
-  return async ({ optimizer, run }) => ({
-    learner: createHostLearner((options.wrap ?? ((step: DistillStep) => step))(fakeStep()), optimizer),
+  return async ({ loss, optimizer, run }) => ({
+    learner: createHostLearner((options.wrap ?? ((step: DistillStep) => step))(fakeStep(loss)), optimizer),
     speech: fakeSpeech(options),
     precision: run.precision === "auto" ? (options.best ?? "float32") : run.precision,
     teacher: { source: options.teacher ?? "fake" },

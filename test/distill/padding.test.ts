@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Batch } from "../../src/data/batch.ts";
 import { spanMasks } from "../../src/distill/masks.ts";
+import { makeObjectives } from "../../src/distill/objectives/make.ts";
 import { studentModel } from "../../src/distill/recipe/student.ts";
 import { createDistillStep } from "../../src/distill/step.ts";
 import { alignedSamples, type ModelConfig, teacherFields } from "../../src/models/config.ts";
@@ -58,10 +59,20 @@ function batchOf(paddedSamples: number): Batch {
 
 /** Validation loss, training loss and gradient of the speech at a length. */
 async function lossesAt(paddedSamples: number, convNorm: ModelConfig["convNorm"], countPaddedFrames: boolean) {
+  const { teacher, student } = models(convNorm);
   const step = createDistillStep({
-    ...models(convNorm),
+    teachers: [teacher],
+    student,
     runtime,
-    loss: { kind: "mse", hintWeight: 0.1, lastWeight: 1, countPaddedFrames },
+    objectives: makeObjectives(
+      {
+        objectives: null,
+        loss: { kind: "mse", hintWeight: 0.1, lastWeight: 1 },
+        student: { teacherLayers: null },
+      },
+      { teachers: [teacher.config], student: student.config },
+    ),
+    countPaddedFrames,
     dropout: { residual: 0, attention: 0, activation: 0, input: 0 },
     layerGradientScale: true,
   });
@@ -70,7 +81,7 @@ async function lossesAt(paddedSamples: number, convNorm: ModelConfig["convNorm"]
     const { frames, valid } = step.framesOf(batch);
     const mask = spanMasks(new Random(4, "mask"), frames, valid, { prob: 0.6, length: 4 });
     const validation = (await step.validate(batch)).total;
-    const training = (await step.accumulate(batch, mask, 1, 0)).total;
+    const training = (await step.accumulate({ batch, mask, dropoutSeed: 0 }, 1)).total;
     return { validation, training, gradients: step.gradients.slice() };
   } finally {
     await step.dispose();

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { loadCheckpoint, loadModel, writeModelFolder } from "../../src/checkpoint/index.ts";
 import type { Batch } from "../../src/data/batch.ts";
 import { createHostLearner } from "../../src/distill/learner/host.ts";
+import { layersObjective } from "../../src/distill/objectives/layers.ts";
 import { prepareWith } from "../../src/distill/prepare.ts";
 import { parseRecipe } from "../../src/distill/recipe/read.ts";
 import { studentConfig } from "../../src/distill/recipe/student.ts";
@@ -100,15 +101,21 @@ function shrinkingStep(config: ModelConfig): DistillStep {
   );
   const losses = () => {
     const total = weights.reduce((sum, w) => sum + w * w, 0) / size;
-    const perLayer = { masked: [0, 0], unmasked: [total, total] };
-    return { total, hintMasked: 0, hintUnmasked: total, lastMasked: 0, lastUnmasked: total, perLayer };
+    const terms = { "layers.masked": [0, 0], "layers.unmasked": [total, total] };
+    return { total, terms, counts: { frames: 1, pairs: 1, masked: 0, unmasked: 1 } };
   };
   return {
+    objectives: [
+      layersObjective(
+        { kind: "mse", hintWeight: 0.1, lastWeight: 1 },
+        config.headLayers.map((layer) => ({ teacher: 0, layers: [layer], pass: "mixed", dim: config.dim })),
+      ),
+    ],
     parameters,
     weights,
     gradients,
     zeroGradients: () => void gradients.fill(0),
-    async accumulate(_batch, _mask, scale) {
+    async accumulate(_, scale) {
       for (let i = 0; i < size; i++) gradients[i] += scale * weights[i];
       return losses();
     },
@@ -122,7 +129,7 @@ const prepare = prepareWith(async (recipe) => {
   const teacher = await loadCheckpoint(recipe.teacher);
   const student = studentConfig(recipe, teacher.config);
   return {
-    teacher,
+    teachers: [teacher],
     student,
     runtime: await createRuntime(),
     makeLearner: async () => createHostLearner(shrinkingStep(student), recipe.optimizer),

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { DistillEvent } from "../../src/distill/events.ts";
+import { layersObjective } from "../../src/distill/objectives/layers.ts";
 import { isRunState } from "../../src/distill/state.ts";
 import type { DistillStep } from "../../src/distill/step.ts";
 import { readMetrics } from "../../src/log/index.ts";
@@ -70,7 +71,7 @@ test("accumulated micro-batches equal one big batch", async () => {
   // Without dropout and mask, equal lengths: 3 micro-batches of 2 against 1 batch of 6.
   const still = (step: DistillStep): DistillStep => ({
     ...step,
-    accumulate: async (batch, _mask, scale) => {
+    accumulate: async ({ batch }, scale) => {
       const clean = fakeStep();
       clean.weights.set(step.weights);
       const h = 1e-3;
@@ -175,14 +176,20 @@ describe("divergence", () => {
 });
 
 test("the masked and the unmasked loss of a step add up to its total, weighted as the recipe says", async () => {
-  const losses = { hintMasked: 3, hintUnmasked: 5, lastMasked: 7, lastUnmasked: 11, total: 0.25 * 8 + 2 * 18 };
+  const targets = [0, 1].map((layer) => ({ teacher: 0, layers: [layer], pass: "mixed" as const, dim: 1 }));
+  const objectives = [layersObjective({ kind: "mse", hintWeight: 0.25, lastWeight: 2 }, targets)];
+  const terms = { "layers.masked": [3, 7], "layers.unmasked": [5, 11] };
+  const losses = { terms, total: 0.25 * 8 + 2 * 18 };
   const wrap = (step: DistillStep): DistillStep => ({
     ...step,
+    objectives,
     accumulate: async (...args) => ({ ...(await step.accumulate(...args)), ...losses }),
+    validate: async (...args) => ({ ...(await step.validate(...args)), ...losses }),
   });
-  const set = ["loss.hintWeight=0.25", "loss.lastWeight=2", "run.epochs=1"];
+  const set = ["run.epochs=1"];
   for await (const { loss } of start(fresh(), { fake: { wrap }, set }).steps()) {
     expect(loss).toMatchObject({ masked: 0.25 * 3 + 2 * 7, unmasked: 0.25 * 5 + 2 * 11 });
+    expect(loss).toMatchObject({ hintMasked: 3, hintUnmasked: 5, lastMasked: 7, lastUnmasked: 11 });
     expect(loss.masked + loss.unmasked).toBe(loss.total);
   }
 });

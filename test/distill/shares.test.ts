@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { shardBatch } from "../../src/distill/learner/feeds.ts";
+import { countFeeds, countFrames } from "../../src/distill/objectives/frames.ts";
 import { parseRecipe } from "../../src/distill/recipe/read.ts";
 import { type SpeechBatch, wholeOf } from "../../src/distill/shares.ts";
 import { openSpeech } from "../../src/distill/speech.ts";
@@ -116,24 +117,27 @@ test.each([
   [2, 2, true],
   [3, 2, false],
 ])(
-  "shares of the loss add up to one: %d items in this process, %d devices, padded frames counted: %s",
+  "parts of a mean add up to it: %d items in this process, %d devices, padded frames counted: %s",
   (items, devices, countPaddedFrames) => {
     const valid = [9, 4, 7, 2, 8, 5].slice(0, 2 * items);
     const samples = valid.map((count) => count * 320);
     const sums = [0, 1].map((rank) => {
       const own = samples.slice(rank * items, (rank + 1) * items);
       const ids = own.map(String);
-      const whole = { samples, paths: samples.map(String), first: rank * items, copies: 1 };
+      const names = samples.map(String);
+      const whole = { samples, ids: names, paths: names, first: rank * items, copies: 1 };
       const batch = { wave: new Float32Array(items * 3200), paddedSamples: 3200, samples: own, ids, paths: ids, whole };
-      const { shares, firstRows } = shardBatch(batch, devices, {
-        frames: 10,
-        valid,
-        countPaddedFrames,
-        sharers: devices,
-      });
+      const { copies, firstRows, shape } = shardBatch(batch, devices, devices);
       expect(firstRows[0]).toBe(rank * items);
       if (items % devices === 0 && devices === 2) expect(firstRows[1]).toBe(rank * items + items / 2);
-      return shares.reduce((sum, share) => sum + share, 0);
+      // each device adds the frames of its items, divided by what it is told that there are
+      const labels = { mask: new Uint8Array(10 * valid.length) };
+      const { frames } = countFrames({ frames: 10, valid }, labels, countPaddedFrames);
+      const fed = countFeeds({ frames, pairs: 0, masked: 0, unmasked: 0 }, copies)["count.frames"][0];
+      const counts = countPaddedFrames ? valid.map(() => 10) : valid;
+      return firstRows
+        .flatMap((first) => counts.slice(first, first + shape.items))
+        .reduce((sum, count) => sum + count / fed, 0);
     });
     const counts = countPaddedFrames ? valid.map(() => 10) : valid;
     const total = counts.reduce((sum, count) => sum + count, 0);

@@ -25,7 +25,7 @@ import {
 import { createRuntime, type Runtime } from "../../src/runtime/node/index.ts";
 
 const examples = fileURLToPath(new URL("../../examples/", import.meta.url));
-const teacherFolder = join(examples, "hubert-tiny-libri");
+const teacherFolder = join(examples, "hubert-small-libri");
 const speech = join(examples, "speech");
 const utterance = join(speech, "dev/121/121726/121-121726-0005.flac");
 const narrow = { conv: studentConv(48).map((layer) => ({ ...layer, channels: Math.min(48, layer.channels) })) };

@@ -4,12 +4,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { accuracyInterval, errorRateInterval } from "../../src/metrics/compare.ts";
-import { scoreErrors } from "../../src/metrics/error-rate.ts";
 import type { Prediction } from "../../src/metrics/predictions.ts";
 import { Random } from "../../src/random.ts";
 import type { Evaluation } from "../../src/report/results/read.ts";
-import { scorePredictions } from "../../src/superb/measures/index.ts";
+import { metricsOf } from "../../src/superb/measures/index.ts";
 import type { MetricValue } from "../../src/superb/measures/measure.types.ts";
 import type { DecodingResult, EvaluationResult, LearningRateResult } from "../../src/superb/run/result.ts";
 
@@ -121,6 +119,12 @@ function predict(task: TaskName, split: "dev" | "test", { share = 0.15, seed = 1
       hypothesis: misheard(words, share * 2 ** random.normal(), random, spelledAlike),
       audio,
     }));
+  if (task === "sf")
+    return rows.map(({ id, audio, words }) => {
+      const filled = words.split(" ").map((word, i) => (i % 5 === 1 ? `B-thing ${word} E-thing` : word));
+      const heard = filled.map((word) => (random.uniform() < share ? word.replace(/[AEIOU]/, "O") : word));
+      return { id, audio, reference: filled.join(" "), hypothesis: heard.join(" ") };
+    });
   const classes = classesOf(task);
   return Array.from({ length: 400 }, (_, i) => {
     const at = i % classes.length;
@@ -138,6 +142,7 @@ function predict(task: TaskName, split: "dev" | "test", { share = 0.15, seed = 1
 
 function classesOf(task: TaskName): string[] {
   if (task === "ks") return "yes no up down left right on off stop go _unknown_ _silence_".split(" ");
+  if (task === "er") return ["neu", "hap", "ang", "sad"];
   if (task === "sid") return Array.from({ length: 24 }, (_, i) => `id${10001 + i}`);
   const [actions, objects] = [
     ["activate", "deactivate", "increase", "decrease"],
@@ -147,21 +152,25 @@ function classesOf(task: TaskName): string[] {
 }
 
 type TaskName = keyof typeof UNIT;
-const UNIT = { pr: "phone", asr: "word", ks: null, sid: null, ic: null } as const;
-const NAME = { pr: "PER", asr: "WER", ks: "accuracy", sid: "accuracy", ic: "accuracy" } as const;
+const UNIT = { pr: "phone", asr: "word", ks: null, sid: null, ic: null, er: null, sf: "slot" } as const;
+const NAME = {
+  pr: "PER",
+  asr: "WER",
+  ks: "accuracy",
+  sid: "accuracy",
+  ic: "accuracy",
+  er: "accuracy",
+  sf: "F1",
+} as const;
 
 export function metricOf(task: TaskName, rows: readonly Prediction[]): MetricValue {
   const unit = UNIT[task];
-  const { low, high } = unit
-    ? errorRateInterval(scoreErrors(rows, unit), { seed: 3, draws: 300 })
-    : accuracyInterval(rows, { seed: 3, draws: 300 });
-  const { value } = scorePredictions(rows, unit);
-  return { name: NAME[task], value, low, high, confidence: 0.95, isHigherBetter: unit === null };
+  return { ...metricsOf(rows, unit, { seed: 3, draws: 300 })[0], name: NAME[task] };
 }
 
 /** A sweep whose best is in the middle, each curve going down (or up) and settling; 1e-1 diverges. */
 function sweep(task: TaskName, dev: number, rates: readonly number[]): LearningRateResult[] {
-  const isError = UNIT[task] !== null;
+  const isError = UNIT[task] !== null && task !== "sf";
   const middle = rates.length > 2 ? 1 : 0;
   return rates.map((learningRate, i) => {
     const distance = Math.abs(i - middle);

@@ -1,7 +1,8 @@
 // Which attention becomes a fused kernel, and how that is called.
 import { expect, test } from "vitest";
 import { validationProgram } from "../../src/distill/learner/program.ts";
-import { studentGraph, targetGraph } from "../../src/distill/step.ts";
+import { studentGraph } from "../../src/distill/step.ts";
+import { targetGraph } from "../../src/distill/targets.ts";
 import type { Graph } from "../../src/graph/graph.ts";
 import { type NodeOf, reachableNodes, type Value } from "../../src/graph/value.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
@@ -10,7 +11,7 @@ import { NO_DROPOUT, teacherConfig, tinyRecipe } from "../distill/learner/tiny.t
 import { describeWithPlugin } from "../runtime/xla/plugin.ts";
 import { programOptions } from "./steps.ts";
 
-const VARIANT = { training: true, padded: true, keysInProduct: false };
+const VARIANT = { training: true, masked: true, padded: true, keysInProduct: false };
 
 /** Every attention that is found in a graph. */
 function found({ outputs }: Graph) {
@@ -21,11 +22,15 @@ function found({ outputs }: Graph) {
 }
 
 const teacher = (changes: Partial<ModelConfig> = {}, variant: Partial<typeof VARIANT> = {}) =>
-  targetGraph(teacherConfig(changes), [0, 1], { ...VARIANT, ...variant });
+  targetGraph(
+    teacherConfig(changes),
+    [0, 1].map((layer) => ({ teacher: 0, layers: [layer], pass: "mixed", dim: 16 })),
+    { ...VARIANT, ...variant },
+  );
 
 test("a teacher's is found in every layer, in training and validation, with the bias of its keys", () => {
   for (const training of [true, false]) {
-    const all = found(teacher({}, { training }));
+    const all = found(teacher({}, { training, masked: training }));
     expect(all).toHaveLength(2);
     for (const { query, key, values, bias, alpha } of all) {
       for (const { shape } of [query, key, values]) expect([shape.length, shape[1], shape[3]]).toEqual([4, 2, 8]);
@@ -56,7 +61,7 @@ test("none is where the map is an output, or scores are", () => {
 test("none is in a student's training, whose backward pass and dropout read the map; nor where layers share it", () => {
   const student = (set: string[], training: boolean) => {
     const options = programOptions(tinyRecipe(set), teacherConfig());
-    return found(studentGraph(options.student, options, { ...VARIANT, training }).graph);
+    return found(studentGraph(options.student, options, { ...VARIANT, training, masked: training }).graph);
   };
   expect(student([], true)).toEqual([]);
   expect(student([NO_DROPOUT], true)).toEqual([]);

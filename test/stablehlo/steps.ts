@@ -3,10 +3,10 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { ProgramOptions } from "../../src/distill/learner/program.ts";
+import { makeObjectives } from "../../src/distill/objectives/make.ts";
 import { parseRecipe } from "../../src/distill/recipe/read.ts";
 import type { Recipe } from "../../src/distill/recipe/schema.ts";
 import { studentConfig } from "../../src/distill/recipe/student.ts";
-import { targetLayers } from "../../src/distill/targets.ts";
 import { type ModelConfig, teacherFields } from "../../src/models/config.ts";
 
 /** HuBERT Base, as published. */
@@ -31,16 +31,17 @@ export const hubertBase: ModelConfig = {
 
 /** What the programs of a recipe are made from. */
 export function programOptions(
-  { student, loss, optimizer }: Recipe,
+  recipe: Recipe,
   teacher: ModelConfig,
   changes: Partial<ProgramOptions> = {},
 ): ProgramOptions {
+  const { student, loss, optimizer } = recipe;
   const config = studentConfig({ student }, teacher);
   return {
-    teacher,
+    teachers: [teacher],
     student: config,
-    layers: targetLayers(config, teacher, student.teacherLayers),
-    loss,
+    objectives: makeObjectives(recipe, { teachers: [teacher], student: config }),
+    countPaddedFrames: loss.countPaddedFrames,
     dropout: student.dropout,
     layerGradientScale: student.layerGradientScale,
     optimizer,

@@ -27,7 +27,7 @@ import {
   waveforms,
 } from "../export/cases.ts";
 
-const tinyLibri = fileURLToPath(new URL("../../examples/hubert-tiny-libri", import.meta.url));
+const tinyLibri = fileURLToPath(new URL("../../examples/hubert-small-libri", import.meta.url));
 const speech = (file: string) =>
   loadAudio(fileURLToPath(new URL(`../../examples/speech/dev/${file}.flac`, import.meta.url)));
 const folder = temporaryFolder();

@@ -16,7 +16,7 @@ import { verifyCase, verifyCases } from "../../src/verify/index.ts";
 
 const shipped = fileURLToPath(new URL("../../examples/", import.meta.url));
 const recorded = fileURLToPath(new URL("../../../shared/oracle/hubert-base-golden", import.meta.url));
-const teacher = join(shipped, "hubert-tiny-libri");
+const teacher = join(shipped, "hubert-small-libri");
 const speech = join(shipped, "speech/dev/121/121726/121-121726-0005.flac");
 
 let root = "";

@@ -37,9 +37,9 @@ inChromium("the demo", () => {
       publicDir: false,
       build: { outDir: folder, emptyOutDir: true },
     });
-    const model = await loadModel(pathOf("examples/hubert-tiny-libri"));
+    const model = await loadModel(pathOf("examples/hubert-small-libri"));
     await exportOnnx(model, { out: join(folder, "model.onnx"), dtype: "int8", speech: [await loadAudio(speech)] });
-    await cp(pathOf("examples/hubert-tiny-libri/config.json"), join(folder, "broken.onnx"));
+    await cp(pathOf("examples/hubert-small-libri/config.json"), join(folder, "broken.onnx"));
     server = await serveFolders({ "/": folder }, { isolated: true });
     browser = await launchChromium({ microphone: true });
   });
@@ -85,7 +85,7 @@ inChromium("the demo", () => {
     expect(await isPicture(page, "waveform")).toBeGreaterThan(1);
 
     await page.setInputFiles("#file", speech);
-    const frames = frameCount((await loadModel(pathOf("examples/hubert-tiny-libri"))).config.conv, (await loadAudio(speech)).length); // biome-ignore format: one line
+    const frames = frameCount((await loadModel(pathOf("examples/hubert-small-libri"))).config.conv, (await loadAudio(speech)).length); // biome-ignore format: one line
     expect(await saysNot(page, /144 frames|Computing/)).toBe(`Done: 7 outputs of ${frames} frames.`);
     await page.focus("#layer");
     await page.keyboard.press("ArrowLeft");

@@ -77,7 +77,7 @@ inChromium("exports in Chromium", () => {
   const pages = new Map<number, OpenPage>();
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "stillwave-exports-"));
-    const teacher = await loadModel(pathOf("hubert-tiny-libri"));
+    const teacher = await loadModel(pathOf("hubert-small-libri"));
     models = { teacher, student: studentOf(teacher) };
     speech = [
       (await loadAudio(pathOf("speech/dev/121/123852/121-123852-0001.flac"))).slice(0, 20_000),

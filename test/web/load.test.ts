@@ -13,7 +13,7 @@ import { reuseEvery } from "../../src/models/config.ts";
 import { initParameters } from "../../src/models/init.ts";
 import { loadModelFromFiles, loadModelFromUrl } from "../../src/upstream/web.ts";
 
-const example = fileURLToPath(new URL("../../examples/hubert-tiny-libri", import.meta.url));
+const example = fileURLToPath(new URL("../../examples/hubert-small-libri", import.meta.url));
 const recorded = fileURLToPath(new URL("../../../shared/oracle/checkpoints", import.meta.url));
 
 const filesOf = async (folder: string) => ({

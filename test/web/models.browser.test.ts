@@ -10,7 +10,7 @@ import { relativeError } from "../autodiff/finite-differences.ts";
 import { inChromium, type OpenPage, openTestPage } from "./chromium.ts";
 
 const examples = new URL("../../examples/", import.meta.url);
-const teacher = fileURLToPath(new URL("hubert-tiny-libri", examples));
+const teacher = fileURLToPath(new URL("hubert-small-libri", examples));
 const utterances = ["speech/dev/121/121726/121-121726-0005.flac", "speech/dev/1284/1180/1284-1180-0022.flac"];
 
 /** Both sum the same float32 products in another order; differences are relative to the largest value of a tensor. */

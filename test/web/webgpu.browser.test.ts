@@ -9,7 +9,7 @@ import { relativeError } from "../autodiff/finite-differences.ts";
 import { inChromium, openTestPage } from "./chromium.ts";
 
 const examples = new URL("../../examples/", import.meta.url);
-const teacher = fileURLToPath(new URL("hubert-tiny-libri", examples));
+const teacher = fileURLToPath(new URL("hubert-small-libri", examples));
 
 inChromium("WebGPU in Chromium", () => {
   test("hidden states of real speech", async (context) => {

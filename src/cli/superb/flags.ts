@@ -47,6 +47,7 @@ const OWN: FlagTable = {
   "--train <split>": "data.splits.train",
   "--dev <split>": "data.splits.dev",
   "--test <split>": "data.splits.test",
+  "--decoder <rule>": "decoding.decoder",
   "--beam <n>": "decoding.beam",
   "--lexicon <file>": "data.lexicon",
   "--phones <file>": "data.phones",
@@ -60,7 +61,8 @@ const OWN: FlagTable = {
   "--word-score <x>": "decoding.wordScore",
   "--labels <columns>": "data.labelColumns",
   "--test-data <dir>": "data.testRoot",
-  "--split-file <file>": "data.splitFile",
+  "--split-file <path>": "data.splitFile",
+  "--fold <name>": "data.fold",
 };
 
 /** What a flag that takes something away sets, and says. */

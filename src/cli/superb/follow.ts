@@ -56,6 +56,7 @@ function viewOn(output: Output) {
   const show = (event: EvaluateEvent) => {
     const text = noteOf(event);
     if (text !== undefined) (progress ?? output).note(printable(text));
+    if (event.kind === "start") isTesting = false;
     if (event.kind === "cache-start" && event.seconds > 0)
       begin({ label: "extract", total: event.utterances, startedAt: event.alreadyThere, unit: "file" });
     else if (event.kind === "cache-batch")
@@ -124,6 +125,7 @@ function doneText({ folder, result, report, already }: EventOf<"done">): string 
     return `step ${rate?.best?.step} at learning rate ${rate ? formatRate(rate.learningRate) : "?"}`;
   };
   const further = choices.filter(({ what, on }) => on === "test" || what.startsWith("reading"));
+  const heads = folds.length === 0 ? ["head"] : folds.map(({ name }) => join(`fold-${name}`, "head"));
   const rows: readonly (readonly [string, readonly string[]])[] = [
     ["test", tested],
     ["dev", dev === null ? [] : [`${dev.toFixed(2)} %${folds.length > 0 ? "" : `, ${best()}`}`]],
@@ -136,7 +138,7 @@ function doneText({ folder, result, report, already }: EventOf<"done">): string 
         `${formatDuration(seconds.features)} hidden states, ${formatDuration(seconds.training)} training, ${formatDuration(seconds.testing)} testing`,
       ],
     ],
-    ["files", [["result.json", "predictions", "head"].map((name) => printable(join(folder, name))).join(", ")]],
+    ["files", [["result.json", "predictions", ...heads].map((name) => printable(join(folder, name))).join(", ")]],
     ["report", [printable(report)]],
   ];
   return [

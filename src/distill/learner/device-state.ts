@@ -1,7 +1,7 @@
 // A student's weights and moments on devices, and their copy on the host.
-import { bytesOf, sizeOf } from "../../graph/array.ts";
+import { bytesOf, type Parameters, sizeOf } from "../../graph/array.ts";
 import { flatten } from "../../models/flat.ts";
-import { type ModelWeights, parameterSpecs } from "../../models/parameters.ts";
+import type { ParameterSpec } from "../../models/parameters.ts";
 import { createAdamWState } from "../../optim/adamw.ts";
 import type { Resident } from "../../runtime/xla/resident.ts";
 import type { TrainingState } from "../../training/checkpoints.ts";
@@ -15,8 +15,7 @@ export class DeviceState {
   private readonly arrays: { readonly name: string; readonly shape: readonly number[]; readonly data: Float32Array }[];
 
   /** @param lossScaling where the loss is scaled: the scale and its counts, as they are before the first update */
-  constructor(resident: Resident, { config, parameters }: ModelWeights, lossScaling?: Float32Array) {
-    const specs = parameterSpecs(config);
+  constructor(resident: Resident, specs: readonly ParameterSpec[], parameters: Parameters, lossScaling?: Float32Array) {
     const { views, flat } = flatten(specs, parameters);
     const optimizer = createAdamWState(flat.length);
     let offset = 0;

@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import type { BatchShape } from "../../data/planning/ladder.ts";
 import { bytesOf } from "../../graph/array.ts";
 import { framesOf } from "../../models/config.ts";
-import { type ModelWeights, parameterSpecs } from "../../models/parameters.ts";
+import type { ModelWeights, ParameterSpec } from "../../models/parameters.ts";
 import { correctedRate } from "../../optim/adamw.ts";
 import type { ProcessGroup } from "../../processes/group.ts";
 import { Random } from "../../random.ts";
@@ -11,11 +11,16 @@ import type { Handle, PjrtClient } from "../../runtime/xla/client.ts";
 import { type CompiledProgram, type Fed, Resident } from "../../runtime/xla/resident.ts";
 import type { TrainingState } from "../../training/checkpoints.ts";
 import { mixesUtterances } from "../../upstream/batches.ts";
-import { lossesOf, type StepLosses } from "../loss.ts";
+import { allTerms, lossesOf, type StepLosses, TOTAL, termOutput } from "../losses.ts";
+import { drawLayers, KEPT_LAYERS } from "../masks.ts";
+import { countFeeds, countFrames, type FrameCounts, type FrameLabels } from "../objectives/frames.ts";
+import type { Objective } from "../objectives/objective.ts";
+import { trainedParameters, trainedSpecs } from "../objectives/parameters.ts";
 import { type SpeechBatch, wholeOf } from "../shares.ts";
+import type { MicroBatch } from "../step.ts";
 import { DeviceState } from "./device-state.ts";
-import { type BatchShards, shardBatch, shardShape, speechFeeds } from "./feeds.ts";
-import type { Learner, MicroBatch, UpdateNumbers, UpdateSettings } from "./learner.ts";
+import { type BatchShards, labelFeeds, shardBatch, shardShape, speechFeeds } from "./feeds.ts";
+import type { Learner, UpdateNumbers, UpdateSettings } from "./learner.ts";
 import { firstScaling } from "./loss-scaling.ts";
 import {
   applyProgram,
@@ -27,9 +32,11 @@ import {
   validationProgram,
 } from "./program.ts";
 
-export interface DeviceLearnerOptions extends Omit<ProgramOptions, "teacher" | "student" | "platform"> {
-  readonly teacher: ModelWeights;
+export interface DeviceLearnerOptions extends Omit<ProgramOptions, "teachers" | "student" | "platform"> {
+  readonly teachers: readonly ModelWeights[];
   readonly student: ModelWeights;
+  /** Of the objectives' own initial weights. */
+  readonly seed: number;
   /** Micro-batches of an update. With one, and alone, gradient and update are one program. */
   readonly accumulate: number;
   /** Processes whose gradients and losses are added up on the hosts. */
@@ -52,9 +59,18 @@ const COMPILED_AT_ONCE = availableParallelism() >= 8 ? 2 : 1;
 /** One update runs, one waits for it, one is being fed. The host's own cores do nothing meanwhile, so there it is one. */
 const DEPTH = 3;
 
+/** A batch as the devices get it. */
+interface GivenBatch {
+  readonly shards: BatchShards;
+  readonly feeds: Readonly<Record<string, Fed>>;
+  readonly counts: FrameCounts;
+}
+
 export class DeviceLearner implements Learner {
+  readonly objectives: readonly Objective[];
   readonly depth: number;
   readonly state: TrainingState;
+  private readonly specs: readonly ParameterSpec[];
   private readonly options: DeviceLearnerOptions;
   private readonly programOptions: ProgramOptions;
   private readonly resident: Resident;
@@ -72,21 +88,27 @@ export class DeviceLearner implements Learner {
   /** Losses of the update that was begun. */
   private begun: Promise<StepLosses>[] = [];
   /** The micro-batch of an update that has no other: its program is the update's. */
-  private held: { readonly shards: BatchShards; readonly feeds: Readonly<Record<string, Fed>> } | undefined;
+  private held: GivenBatch | undefined;
 
   constructor(client: PjrtClient, options: DeviceLearnerOptions) {
-    const { teacher, student, replicas, accumulate, group } = options;
+    const { teachers, student, objectives, replicas, accumulate, group } = options;
     this.options = options;
+    this.objectives = objectives;
+    this.specs = trainedSpecs(student.config, objectives);
     this.isOneProgram = accumulate === 1 && !group;
     this.deviceCount = Math.min(replicas, client.devices.length);
     this.depth = client.platform === "cpu" ? 1 : DEPTH;
     const { platform } = client;
-    this.programOptions = { ...options, platform, teacher: teacher.config, student: student.config, isShared: !!group };
+    const configs = teachers.map(({ config }) => config);
+    this.programOptions = { ...options, platform, teachers: configs, student: student.config };
     this.resident = new Resident(client, replicas);
-    this.onDevices = new DeviceState(this.resident, student, options.precision === "fp16" ? firstScaling() : undefined);
+    const trained = trainedParameters(student, objectives, options.seed);
+    const scaling = options.precision === "fp16" ? firstScaling() : undefined;
+    this.onDevices = new DeviceState(this.resident, this.specs, trained, scaling);
     this.state = this.onDevices.host;
-    for (const [name, { shape, data }] of teacher.parameters)
-      this.resident.put({ name: STATE.teacher(name), shape, type: "f32" }, bytesOf(data));
+    for (const [i, { parameters }] of teachers.entries())
+      for (const [name, { shape, data }] of parameters)
+        this.resident.put({ name: STATE.teacher(i, name), shape, type: "f32" }, bytesOf(data));
     this.onDevices.put();
   }
 
@@ -98,22 +120,23 @@ export class DeviceLearner implements Learner {
     this.expected = shapes;
   }
 
-  async accumulate({ batch, mask, dropoutSeed }: MicroBatch, share: number): Promise<void> {
-    const shards = this.shard(batch);
+  async accumulate({ batch, dropoutSeed, ...labels }: MicroBatch, share: number): Promise<void> {
+    const { student, dropout } = this.options;
+    const { shards, counts, feeds: given } = this.given(batch, labels);
     const feeds = {
-      ...this.speechOf(shards),
-      mask: shards.split(mask),
+      ...given,
       dropoutKey: bytesOf(dropoutKey(dropoutSeed)),
       firstRow: shards.firstRows.map((row) => bytesOf(Uint32Array.of(row))),
-      lossScale: shards.shares.map((own) => bytesOf(Float32Array.of(share * own))),
+      lossScale: bytesOf(Float32Array.of(share)),
+      [KEPT_LAYERS]: bytesOf(drawLayers(student.config.layers, dropout.layer ?? 0, dropoutSeed)),
     };
     if (this.isOneProgram) {
-      this.held = { shards, feeds };
+      this.held = { shards, feeds, counts };
       return;
     }
-    this.onDevices.putGradients(parameterSpecs(this.options.student.config));
+    this.onDevices.putGradients(this.specs);
     const results = await this.resident.run(await this.compiled("gradient", shards.shape), feeds);
-    this.begun.push(quiet(this.losses(results)));
+    this.begun.push(quiet(this.losses(results, counts)));
   }
 
   async apply({ learningRate, scale }: UpdateSettings): Promise<{ readonly numbers: Promise<UpdateNumbers> }> {
@@ -125,16 +148,16 @@ export class DeviceLearner implements Learner {
     const scalars = { rate: bytesOf(Float32Array.of(rate)), scale: bytesOf(Float32Array.of(scale)) };
     const results = await this.resident.run(program, { ...held?.feeds, ...scalars });
     optimizer.t += 1;
-    if (held) this.begun.push(this.losses(results));
+    if (held) this.begun.push(this.losses(results, held.counts));
     const numbers = this.numbersOf(this.begun, results);
     [this.begun, this.held] = [[], undefined];
     return { numbers: quiet(numbers) };
   }
 
-  async validate(batch: SpeechBatch): Promise<StepLosses> {
-    const shards = this.shard(batch);
+  async validate(batch: SpeechBatch, labels: FrameLabels = {}): Promise<StepLosses> {
+    const { shards, counts, feeds } = this.given(batch, labels);
     const program = await this.compiled("validation", shards.shape);
-    return this.losses(await this.resident.run(program, this.speechOf(shards)));
+    return this.losses(await this.resident.run(program, feeds), counts);
   }
 
   snapshot(): Promise<TrainingState> {
@@ -151,21 +174,25 @@ export class DeviceLearner implements Learner {
     this.resident.dispose();
   }
 
-  private shard(batch: SpeechBatch): BatchShards {
-    const { loss } = this.options;
+  /** What the devices get of a batch. */
+  private given(batch: SpeechBatch, labels: FrameLabels): GivenBatch {
+    const { teachers, student, countPaddedFrames } = this.options;
     if (this.expected.length > 0) this.makeReady(batch.pcm !== undefined);
+    const shards = shardBatch(batch, this.deviceCount, this.sharers);
     const { samples } = wholeOf(batch);
     const frames = this.framesOf({ samples, paddedSamples: batch.paddedSamples });
-    return shardBatch(batch, this.deviceCount, { ...frames, ...loss, sharers: this.sharers });
+    const counts = countFrames(frames, labels, countPaddedFrames);
+    const counted = Object.entries(countFeeds(counts, shards.copies)).map(([name, data]) => [name, bytesOf(data)]);
+    const speech = speechFeeds(
+      shards,
+      [...teachers, student].map(({ config }) => config),
+    );
+    return { shards, counts, feeds: { ...speech, ...labelFeeds(shards, labels), ...Object.fromEntries(counted) } };
   }
 
   /** Students whose utterances see each other's maps need whole batches. */
   private get sharers(): number {
     return mixesUtterances(this.options.student.config) ? 1 : this.deviceCount;
-  }
-
-  private speechOf(shards: BatchShards): Record<string, Fed> {
-    return speechFeeds(shards, [this.options.teacher.config, this.options.student.config]);
   }
 
   private compiled(kind: keyof typeof PROGRAMS, shape: ShardShape = NO_SPEECH): Promise<CompiledProgram> {
@@ -195,14 +222,20 @@ export class DeviceLearner implements Learner {
     this.onDevices.writeGradients(this.gradients);
   }
 
-  private async losses(results: ReadonlyMap<string, Handle>): Promise<StepLosses> {
-    const heads = this.options.student.config.headLayers.length;
-    const values = new Float32Array(1 + 2 * heads);
+  private async losses(results: ReadonlyMap<string, Handle>, counts: FrameCounts): Promise<StepLosses> {
+    const sizes = allTerms(this.objectives).map(({ key, weights }) => [termOutput(key), weights.length] as const);
+    const layout = [[TOTAL, 1] as const, ...sizes];
+    const values = new Float32Array(layout.reduce((sum, [, size]) => sum + size, 0));
     const name = `losses ${this.sums++}`;
     await this.resident.take(results.get("losses") as Handle, bytesOf(values));
     await this.options.group?.sum(name, values);
-    const part = (from: number, to: number) => ({ data: values.subarray(from, to) });
-    return lossesOf({ total: part(0, 1), masked: part(1, 1 + heads), unmasked: part(1 + heads, 1 + 2 * heads) });
+    const outputs: Record<string, { readonly data: Float32Array }> = {};
+    let from = 0;
+    for (const [name, size] of layout) {
+      outputs[name] = { data: values.subarray(from, from + size) };
+      from += size;
+    }
+    return lossesOf(this.objectives, outputs, counts);
   }
 
   private async numbersOf(

@@ -3,6 +3,7 @@ import { bytesOf } from "../../graph/array.ts";
 import { type ModelConfig, validFrames } from "../../models/config.ts";
 import { normalizeWaveforms } from "../../models/waveform.ts";
 import type { Fed } from "../../runtime/xla/resident.ts";
+import type { FrameLabels } from "../objectives/frames.ts";
 import { type SpeechBatch, wholeOf } from "../shares.ts";
 import type { ShardShape } from "./program.ts";
 
@@ -11,19 +12,10 @@ export interface BatchShards {
   readonly shape: ShardShape;
   /** Place of each device's first item in the whole batch: what its random bits are addressed by. */
   readonly firstRows: readonly number[];
-  /** What part of the whole batch's loss the mean over each device's frames is. */
-  readonly shares: readonly number[];
+  /** How often the whole batch is computed: each time adds its part of the means. */
+  readonly copies: number;
   /** Items of an array [items, ...] for each device. */
   split(items: Uint8Array): Uint8Array[];
-}
-
-interface Sharing {
-  readonly frames: number;
-  /** Of every item of the whole batch. */
-  readonly valid: readonly number[];
-  readonly countPaddedFrames: boolean;
-  /** Devices that a batch is shared out among, where it divides. */
-  readonly sharers: number;
 }
 
 /** What each device gets of `count` items. */
@@ -33,23 +25,22 @@ export const shardShape = (count: number, samples: number, devices: number, pcm:
   pcm,
 });
 
-/** A batch that is not shared out is computed by each of the devices: the same numbers, at no gain. */
-export function shardBatch(batch: SpeechBatch, devices: number, sharing: Sharing): BatchShards {
-  const { frames, valid, countPaddedFrames, sharers } = sharing;
+/**
+ * Shares a batch out among `sharers` of the `devices`, where it divides. One that is not shared out is computed by each of the
+ * devices: the same numbers, at no gain.
+ */
+export function shardBatch(batch: SpeechBatch, devices: number, sharers: number): BatchShards {
   const { length: count } = batch.samples;
   const shape = shardShape(count, batch.paddedSamples, sharers, batch.pcm !== undefined);
   const { items } = shape;
   const isShared = items * devices === count;
   const { first, copies } = wholeOf(batch);
   const rows = Array.from({ length: devices }, (_, device) => (isShared ? device * items : 0));
-  const counted = (from: number, to: number) =>
-    countPaddedFrames ? (to - from) * frames : valid.slice(from, to).reduce((sum, own) => sum + own, 0);
-  const all = counted(0, valid.length) * copies * (isShared ? 1 : devices);
   return {
     batch,
     shape,
     firstRows: rows.map((row) => first + row),
-    shares: rows.map((row) => counted(first + row, first + row + items) / all),
+    copies: copies * (isShared ? 1 : devices),
     split(bytes) {
       const perItem = bytes.byteLength / count;
       return rows.map((row) => bytes.subarray(row * perItem, (row + items) * perItem));
@@ -57,13 +48,21 @@ export function shardBatch(batch: SpeechBatch, devices: number, sharing: Sharing
   };
 }
 
+/** Masks and units of the items that this process has, for each device. */
+export function labelFeeds({ batch, split }: BatchShards, labels: FrameLabels): Record<string, Fed> {
+  const { samples, first } = wholeOf(batch);
+  const feeds: Record<string, Fed> = {};
+  for (const [name, array] of Object.entries(labels)) {
+    const frames = array.length / samples.length;
+    feeds[name] = split(bytesOf(array.subarray(first * frames, (first + batch.samples.length) * frames)));
+  }
+  return feeds;
+}
+
 /** Waveforms and frame counts of every model that reads them. */
-export function speechFeeds(
-  { batch, split, shares }: BatchShards,
-  models: readonly ModelConfig[],
-): Record<string, Fed> {
+export function speechFeeds({ batch, split }: BatchShards, models: readonly ModelConfig[]): Record<string, Fed> {
   const { pcm, samples, paddedSamples } = batch;
-  const feeds: Record<string, Fed> = { replicaShare: shares.map((share) => bytesOf(Float32Array.of(share))) };
+  const feeds: Record<string, Fed> = {};
   for (const config of models) {
     const counts = BigInt64Array.from(samples, (count) => BigInt(validFrames(config, count, paddedSamples)));
     feeds[`validFrames.${config.frameRule}`] = split(bytesOf(counts));

@@ -1,7 +1,7 @@
 // Learning with weights and optimiser on the host: any runtime computes the gradients.
 import { type AdamWOptions, adamwUpdate, checkAdamWOptions, createAdamWState, decayRanges } from "../../optim/adamw.ts";
 import { clipGradients, gradientNorm } from "../../optim/clip.ts";
-import type { StepLosses } from "../loss.ts";
+import type { StepLosses } from "../losses.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import type { DistillStep } from "../step.ts";
 import { isSound, type Learner } from "./learner.ts";
@@ -16,12 +16,13 @@ export function createHostLearner(
   const state = { parameters: step.parameters, optimizer: createAdamWState(step.weights.length) };
   let losses: StepLosses[] = [];
   return {
+    objectives: step.objectives,
     state,
     depth: 1,
     framesOf: step.framesOf,
-    async accumulate({ batch, mask, dropoutSeed }, share) {
+    async accumulate(micro, share) {
       if (losses.length === 0) step.zeroGradients();
-      losses.push(await step.accumulate(batch, mask, share, dropoutSeed));
+      losses.push(await step.accumulate(micro, share));
     },
     async apply({ learningRate, scale }) {
       const { weights, gradients } = step;
@@ -34,7 +35,7 @@ export function createHostLearner(
       }
       return { numbers: Promise.resolve(numbers) };
     },
-    validate: (batch) => step.validate(batch),
+    validate: (batch, labels) => step.validate(batch, labels),
     snapshot: async () => state,
     restored: async () => {},
     dispose: () => step.dispose(),

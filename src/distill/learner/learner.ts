@@ -1,19 +1,12 @@
-// What learns: a student with its teacher and optimiser, wherever it computes. Updates are begun, their numbers follow.
+// What learns: a student with its teachers and optimiser, wherever it computes. Updates are begun, their numbers follow.
 import type { BatchShape } from "../../data/planning/ladder.ts";
 import type { TrainingState } from "../../training/checkpoints.ts";
-import type { StepLosses } from "../loss.ts";
+import type { StepLosses } from "../losses.ts";
+import type { FrameLabels } from "../objectives/frames.ts";
+import type { Objective } from "../objectives/objective.ts";
 import type { SpeechBatch } from "../shares.ts";
+import type { MicroBatch } from "../step.ts";
 import { isScaleLeft, type LossScaling } from "./loss-scaling.ts";
-
-/**
- * A batch and what is random about it: `mask` [items, frames], 1 where masked; the same seed draws the same dropout. Where
- * it is a part of one, losses and gradients are those of the whole.
- */
-export interface MicroBatch {
-  readonly batch: SpeechBatch;
-  readonly mask: Uint8Array;
-  readonly dropoutSeed: number;
-}
 
 export interface UpdateSettings {
   readonly learningRate: number;
@@ -31,6 +24,7 @@ export interface UpdateNumbers {
 }
 
 export interface Learner {
+  readonly objectives: readonly Objective[];
   /** Weights and moments on the host: what `snapshot` brings up to date, and `restored` is told of. */
   readonly state: TrainingState;
   /** Updates that may be under way at a time. With 1 the numbers of an update are there when `apply` returns. */
@@ -49,8 +43,8 @@ export interface Learner {
    * changed, neither by this update nor by later ones. In fp16 an update is skipped first, and a smaller scale of the loss tried.
    */
   apply(settings: UpdateSettings): Promise<{ readonly numbers: Promise<UpdateNumbers> }>;
-  /** No mask, no dropout, no gradient. */
-  validate(batch: SpeechBatch): Promise<StepLosses>;
+  /** No dropout, no gradient; a mask where an objective validates masked. */
+  validate(batch: SpeechBatch, labels?: FrameLabels): Promise<StepLosses>;
   /** `state`, after all updates that were begun. */
   snapshot(): Promise<TrainingState>;
   /** Goes on from what has been written into `state`. */

@@ -1,17 +1,18 @@
-// The programs of a step on devices: teacher, student, losses, gradients, norm, clip and AdamW, with the state that stays there.
+// The programs of a step on devices: teachers, student, losses, gradients, norm, clip and AdamW, with the state that stays there.
 import { evaluateShape } from "../../graph/dim.ts";
 import type { ValueType } from "../../graph/type.ts";
 import type { ModelConfig } from "../../models/config.ts";
-import { parameterSpecs } from "../../models/parameters.ts";
 import { decayOf } from "../../optim/adamw.ts";
 import { adamwUpdate, gradientNorm } from "../../stablehlo/adamw.ts";
 import { ELEMENT_TYPE, type Emitter, type Tensor } from "../../stablehlo/emitter.ts";
 import type { Precision } from "../../stablehlo/precision.ts";
 import { type InputTensor, lowerGraph, type Program, ProgramWriter } from "../../stablehlo/program.ts";
 import { keepMask } from "../../stablehlo/random.ts";
+import { allTerms, TOTAL, termOutput } from "../losses.ts";
+import { trainedSpecs } from "../objectives/parameters.ts";
 import type { Recipe } from "../recipe/schema.ts";
-import { type StudentOptions, studentGraph, targetGraph } from "../step.ts";
-import type { StepVariant } from "../targets.ts";
+import { type StudentOptions, studentGraph } from "../step.ts";
+import { type StepVariant, statesOf, targetGraph } from "../targets.ts";
 import { LARGEST_NORM } from "./learner.ts";
 import { nextScaling, scaleOf } from "./loss-scaling.ts";
 
@@ -19,18 +20,14 @@ export type OptimizerSettings = Pick<Recipe["optimizer"], "betas" | "eps" | "wei
 
 /** What all programs of a run have in common. */
 export interface ProgramOptions extends StudentOptions {
-  readonly teacher: ModelConfig;
+  readonly teachers: readonly ModelConfig[];
   readonly student: ModelConfig;
-  /** Teacher layer that each head learns. */
-  readonly layers: readonly number[];
   readonly optimizer: OptimizerSettings;
   readonly precision: Precision;
   /** Of the plugin. */
   readonly platform: string;
   /** Devices whose losses and gradients programs add up. */
   readonly replicas: number;
-  /** Other processes have parts of every batch too. */
-  readonly isShared?: boolean;
 }
 
 /** What one device gets of a batch. */
@@ -43,7 +40,7 @@ export interface ShardShape {
 
 /** Names of arguments beside parameters. Results of these names replace them. */
 export const STATE = {
-  teacher: (name: string) => `teacher.${name}`,
+  teacher: (number: number, name: string) => `teacher.${number}.${name}`,
   weight: (name: string) => `weight.${name}`,
   m: (name: string) => `m.${name}`,
   v: (name: string) => `v.${name}`,
@@ -81,28 +78,29 @@ export function gradientProgram(options: ProgramOptions, batch: ShardShape): Pro
 /** The update by the gradients that were added up, which are zero again after it. */
 export function applyProgram(options: ProgramOptions): Program {
   const writer = new ProgramWriter("apply", options.replicas);
-  const specs = parameterSpecs(options.student);
+  const specs = trainedSpecs(options.student, options.objectives);
   const sums = specs.map(({ name, shape }) => [name, writer.argument(STATE.gradient(name), shape, "f32")] as const);
   update(writer, options, new Map(sums));
   for (const [name, sum] of sums) writer.replace(STATE.gradient(name), writer.emit.like(0, sum));
   return writer.finish();
 }
 
-/** The losses of a batch without mask, dropout and gradient. */
+/** The losses of a batch without dropout and gradient, and without a mask where no objective asks for one. */
 export function validationProgram(options: ProgramOptions, batch: ShardShape): Program {
   const writer = new ProgramWriter("validation", options.replicas);
-  const variant = { training: false, padded: true, keysInProduct: false };
+  const masked = options.objectives.some(({ validatesMasked }) => validatesMasked);
+  const variant = { training: false, masked, padded: true, keysInProduct: false };
   const own = taught(writer, options, batch, variant);
   const { graph } = studentGraph(options.student, options, variant);
   writer.result("losses", sharedLosses(writer, options, lowered(writer, options, batch, graph, own)));
   return writer.finish();
 }
 
-/** Forward and backward pass: [total, masked, unmasked losses of every head], and the gradients, summed over the devices. */
+/** Forward and backward pass: [total, values of all terms], and the gradients, summed over the devices. */
 function learn(writer: ProgramWriter, options: ProgramOptions, batch: ShardShape) {
   const { emit } = writer;
   const { replicas } = options;
-  const variant = { training: true, padded: true, keysInProduct: false };
+  const variant = { training: true, masked: true, padded: true, keysInProduct: false };
   const own = taught(writer, options, batch, variant);
   const { graph, sites } = studentGraph(options.student, options, variant);
   const key = writer.argument("dropoutKey", [2], "ui32");
@@ -113,30 +111,32 @@ function learn(writer: ProgramWriter, options: ProgramOptions, batch: ShardShape
   };
   const outputs = lowered(writer, options, batch, graph, { ...own, keep });
   const gradients = new Map<string, Tensor>();
-  for (const { name } of parameterSpecs(options.student))
+  for (const { name } of trainedSpecs(options.student, options.objectives))
     gradients.set(name, emit.allReduce(emit.convert(outputs.get(`gradient.${name}`) as Tensor, "f32"), replicas));
   return { losses: sharedLosses(writer, options, outputs), gradients };
 }
 
-/** The teacher's pass, and with it the inputs of the student's graph. */
+/** The teachers' passes, and with them the inputs of the student's graph. */
 function taught(writer: ProgramWriter, options: ProgramOptions, batch: ShardShape, variant: StepVariant): GraphInputs {
   const inputs = speechInputs(writer, batch);
-  const graph = targetGraph(options.teacher, options.layers, variant);
-  const target = lowered(writer, options, batch, graph, { ...inputs(options.teacher), parameter: STATE.teacher });
+  const target = new Map<string, Tensor>();
+  for (const [i, config] of options.teachers.entries()) {
+    const graph = targetGraph(config, statesOf(options.objectives, i), variant);
+    const own = { ...inputs(config), parameter: (name: string) => STATE.teacher(i, name) };
+    for (const [name, states] of lowered(writer, options, batch, graph, own)) target.set(name, states);
+  }
   return { ...inputs(options.student), parameter: STATE.weight, target };
 }
 
-/** Means over the whole batch: every device's weigh as much as its frames. */
+/** [total, values of all terms]: means over the whole batch, to which every device adds its part. */
 function sharedLosses(
-  writer: ProgramWriter,
-  { replicas, isShared }: ProgramOptions,
+  { emit }: ProgramWriter,
+  { replicas, objectives }: ProgramOptions,
   outputs: ReadonlyMap<string, Tensor>,
 ): Tensor {
-  const { emit } = writer;
-  const [total, masked, unmasked] = ["total", "masked", "unmasked"].map((name) => outputs.get(name) as Tensor);
-  const own = emit.concatenate([emit.reshape(total, [1]), masked, unmasked], 0);
-  if (replicas === 1 && !isShared) return own;
-  return emit.allReduce(emit.multiply(own, writer.argument("replicaShare", [], "f32")), replicas);
+  const terms = allTerms(objectives).map(({ key }) => outputs.get(termOutput(key)) as Tensor);
+  const own = emit.concatenate([emit.reshape(outputs.get(TOTAL) as Tensor, [1]), ...terms], 0);
+  return emit.allReduce(own, replicas);
 }
 
 /** Clip, AdamW, and the guard: an update that is not sound halts all that follow. */
@@ -204,6 +204,9 @@ const clipFactor = (emit: Emitter, norm: Tensor, clipNorm: number): Tensor =>
     emit.scalar(1),
   );
 
+/** Inputs of graphs that are arguments as they are. */
+const FED = /^(mask|units|keptLayers|count\..+)$/;
+
 /** What the inputs of a graph are in a program. */
 interface GraphInputs {
   readonly wave: Tensor;
@@ -242,7 +245,7 @@ function lowered(
     const shape = evaluateShape(dims, sizes);
     if (name === "wave" || name === "validFrames") return inputs[name];
     if (name === "lossScale") return lossScale(writer, options);
-    if (name === "mask") return writer.argument(name, shape, ELEMENT_TYPE[dtype]);
+    if (FED.test(name)) return writer.argument(name, shape, ELEMENT_TYPE[dtype]);
     if (name.startsWith("dropout.") && inputs.keep) return inputs.keep(name, shape);
     return inputs.target?.get(name) ?? writer.argument(inputs.parameter(name), shape, ELEMENT_TYPE[dtype]);
   };

@@ -70,6 +70,7 @@ function mapPaths(recipe: Recipe, map: (path: string) => string): Recipe {
   return {
     ...recipe,
     teacher: map(recipe.teacher),
+    secondTeacher: recipe.secondTeacher && map(recipe.secondTeacher),
     data: { ...data, train: { ...data.train, path: map(data.train.path) }, validation },
   };
 }

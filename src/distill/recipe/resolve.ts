@@ -29,18 +29,28 @@ export function resolveRecipe(input: RecipeInput): { recipe: Recipe; problems: R
   const batchSize = data.batchSize ?? (data.batchSeconds === null ? 8 : null);
   const filled: Recipe = {
     ...input,
-    student: resolveStudent(input.student, defaults.reuse),
+    student: resolveStudent(input, defaults.reuse),
     loss: { ...input.loss, countPaddedFrames: input.loss.countPaddedFrames ?? defaults.countPaddedFrames },
     optimizer: { ...input.optimizer, weightDecay: input.optimizer.weightDecay ?? defaults.weightDecay },
     data: { ...data, batchSize },
   };
   // Parsed again for the schema's key order, so that a resolved recipe reads like any other.
   const recipe = recipeSchema.parse(filled) as Recipe;
-  return { recipe, problems: [...studentProblems(recipe.student), ...choiceProblems(recipe)] };
+  const problems = [...studentProblems(recipe.student), ...objectiveProblems(recipe), ...choiceProblems(recipe)];
+  return { recipe, problems };
 }
 
-function resolveStudent(student: RecipeInput["student"], reuse: "exact" | "official"): StudentRecipe {
+/** Whether heads learn something. */
+const learnsHeads = ({ objectives }: Pick<RecipeInput, "objectives">): boolean =>
+  objectives === null || objectives.some(({ kind }) => kind === "layers");
+
+function resolveStudent(
+  { student, objectives }: Pick<RecipeInput, "student" | "objectives">,
+  reuse: "exact" | "official",
+): StudentRecipe {
   const { dim, layers } = student;
+  const allHeads = learnsHeads({ objectives }) ? noReuse(layers) : [];
+  const headLayers = student.headLayers === "all" ? allHeads : student.headLayers;
   const conv = student.conv.map(
     ([channels, kernel, stride]) => [channels === "dim" ? dim : channels, kernel, stride] as const,
   );
@@ -50,7 +60,8 @@ function resolveStudent(student: RecipeInput["student"], reuse: "exact" | "offic
     attentionFrom: attentionSources(student.attentionFrom, layers),
     featureProjection: student.featureProjection ?? conv[conv.length - 1][0] !== dim,
     reuse: student.reuse ?? reuse,
-    headLayers: student.headLayers === "all" ? noReuse(layers) : student.headLayers,
+    headLayers,
+    hiddenStates: student.hiddenStates ?? (headLayers.length > 0 ? "heads" : "layers"),
   };
 }
 
@@ -81,8 +92,10 @@ function studentProblems(student: StudentRecipe): RecipeProblem[] {
   const heads = [...new Set(headLayers)].sort((a, b) => a - b);
   if (heads.length !== headLayers.length || heads.some((layer, i) => layer !== headLayers[i]))
     bad("headLayers", "layers must be listed once each, lowest first");
-  if (!headLayers.includes(layers - 1))
+  if (headLayers.length > 0 && !headLayers.includes(layers - 1))
     bad("headLayers", `the last layer, ${layers - 1}, needs a head: its loss is the main one`, "layers");
+  if (headLayers.length === 0 && student.hiddenStates === "heads")
+    bad("hiddenStates", "the student has no heads; say layers");
   const { teacherLayers } = student;
   if (teacherLayers && teacherLayers.length !== headLayers.length)
     bad(
@@ -107,6 +120,38 @@ function misfit({ dim, heads, posConv: { groups } }: StudentRecipe): string {
   return dim % heads ? "heads" : "posConv.groups";
 }
 
+function objectiveProblems({ objectives, student, secondTeacher }: Recipe): RecipeProblem[] {
+  const problems: RecipeProblem[] = [];
+  const bad = (path: RecipePath, message: string) => problems.push({ path, message });
+  const { headLayers, layers } = student;
+  if (learnsHeads({ objectives }) && headLayers.length === 0)
+    bad(["student", "headLayers"], "the layers objective needs heads: list layers, or say all");
+  if (!learnsHeads({ objectives }) && headLayers.length > 0)
+    bad(["student", "headLayers"], "no objective learns heads: leave it out, or add one with kind: layers");
+  const list = objectives ?? [];
+  const names = list.map((one) => ("name" in one ? (one.name ?? one.kind) : one.kind));
+  for (const [i, one] of list.entries()) {
+    const at = (...key: string[]): RecipePath => ["objectives", i, ...key];
+    if (names.indexOf(names[i]) < i) bad(at("name"), `there are two objectives named ${names[i]}; give each a name`);
+    if (one.kind === "layers") continue;
+    if (one.teacher === 2 && secondTeacher === null) bad(at("teacher"), "there is no secondTeacher");
+    const own = one.kind === "groups" ? one.studentGroups?.flat() : one.studentLayers;
+    const beyond = Array.isArray(own) ? own.find((layer) => layer >= layers) : undefined;
+    if (beyond !== undefined)
+      bad(
+        at(one.kind === "groups" ? "studentGroups" : "studentLayers"),
+        `the student has layers 0 to ${layers - 1}, not ${beyond}`,
+      );
+    if (one.kind === "groups" && one.studentGroups && one.studentGroups.length !== one.groups.length)
+      bad(at("studentGroups"), `needs a group for each of the teacher's ${one.groups.length}`);
+  }
+  if (list.length > 0 && list.every(({ weight }) => weight === 0))
+    bad(["objectives"], "all weights are 0: nothing to learn");
+  if (secondTeacher !== null && !list.some((one) => "teacher" in one && one.teacher === 2))
+    bad(["secondTeacher"], "no objective learns from it: add one with teacher: 2");
+  return problems;
+}
+
 function choiceProblems(recipe: Recipe): RecipeProblem[] {
   const problems: RecipeProblem[] = [];
   const bad = (path: RecipePath, message: string) => problems.push({ path, message });
@@ -124,6 +169,7 @@ function choiceProblems(recipe: Recipe): RecipeProblem[] {
     bad(["loss", "lastWeight"], "hintWeight and lastWeight are both 0: nothing to learn");
   const places: [RecipePath, string | undefined][] = [
     [["teacher"], recipe.teacher],
+    [["secondTeacher"], recipe.secondTeacher ?? undefined],
     [["data", "train", "path"], data.train.path],
     [["data", "validation", "path"], data.validation?.path],
   ];

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { DEVICE_CHOICES } from "../../runtime/device.ts";
 import { MAX_THREADS } from "../../runtime/runtime.ts";
 import { PRECISION_CHOICES } from "../../stablehlo/precision.ts";
+import { objectivesSchema } from "./objectives.ts";
 
 const count = (max: number) => z.int().min(1).max(max);
 const natural = (max: number) => z.int().min(0).max(max);
@@ -72,11 +73,11 @@ const studentSchema = objectOf({
   layerGradientScale: z.boolean().default(true).describe("Scale the gradient between layers and into heads"),
   headDim: count(16384).nullable().default(null).describe("Output width of the heads; null: the teacher's width"),
   headLayers: z
-    .union([z.literal("all"), z.array(natural(255)).min(1).max(256)], {
+    .union([z.literal("all"), z.array(natural(255)).max(256)], {
       error: 'expected "all" or a list of layers',
     })
     .default("all")
-    .describe("Layers with a head; the last layer must have one"),
+    .describe("Layers with a head, the last among them; all: where the layers objective is used, else none"),
   teacherLayers: z
     .array(natural(255))
     .max(256)
@@ -89,6 +90,20 @@ const studentSchema = objectOf({
       .union([z.boolean(), natural(64)], { error: "expected true, false or a number of conv layers" })
       .default(false)
       .describe("Copy the teacher's conv layers: all, none or the first n; shapes must agree"),
+    copyLayers: z
+      .union([z.boolean(), count(256), z.array(natural(255)).min(1).max(256)], {
+        error: "expected true, false, a number of layers or a list of the teacher's",
+      })
+      .nullable()
+      .default(null)
+      .describe(
+        "Copy layers of the teacher (the first) of the same shapes: true: those of the same share of the depth; n: the first n; a list: which, for the student's layers from 0 on",
+      ),
+    copyInput: z
+      .boolean()
+      .nullable()
+      .default(null)
+      .describe("Copy what stands before the layers: feature projection, positional convolution, norm, mask embedding"),
   }).prefault({}),
   dropout: objectOf({
     residual: rate.default(0.1),
@@ -96,10 +111,11 @@ const studentSchema = objectOf({
     activation: rate.default(0.1),
     input: rate.default(0.05).describe("On the encoder's input"),
   }).prefault({}),
+  layerDrop: rate.nullable().default(null).describe("Share of the layers that a micro-batch skips whole; null: none"),
   hiddenStates: z
     .enum(["heads", "layers"])
-    .default("heads")
-    .describe("What the finished model hands out as hidden states: head outputs or layer outputs"),
+    .optional()
+    .describe("What the finished model hands out as hidden states. Default: heads where there are any, else layers"),
 });
 
 const speech = objectOf({
@@ -116,6 +132,7 @@ export const recipeSchema = objectOf({
     .enum(["exact", "official"])
     .default("exact")
     .describe("Sets student.reuse, loss.countPaddedFrames and optimizer.weightDecay where they are not given"),
+  secondTeacher: path.nullable().default(null).describe("Another one, for objectives with teacher: 2"),
   student: studentSchema,
   masking: objectOf({
     probability: z
@@ -132,7 +149,10 @@ export const recipeSchema = objectOf({
     hintWeight: z.number().min(0).max(1e6).default(0.1).describe("Weight of every head but the last"),
     lastWeight: z.number().min(0).max(1e6).default(1).describe("Weight of the last head"),
     countPaddedFrames: z.boolean().optional().describe("true: as the released code. Default: semantics"),
-  }).prefault({}),
+  })
+    .prefault({})
+    .describe("Of the layers objective; countPaddedFrames of all"),
+  objectives: objectivesSchema,
   optimizer: objectOf({
     peakLr: z.number().positive().max(10).default(5e-3),
     betas: z
@@ -223,6 +243,7 @@ export type StudentRecipe = Filled<
     readonly headLayers: readonly number[];
     readonly featureProjection: boolean;
     readonly reuse: "exact" | "official";
+    readonly hiddenStates: "heads" | "layers";
   }
 >;
 

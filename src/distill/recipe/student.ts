@@ -40,7 +40,8 @@ export function studentShape(
   { dim, normalizeWaveform }: Pick<ModelConfig, "dim" | "normalizeWaveform">,
 ): ModelConfig {
   const conv = student.conv.map(([channels, kernel, stride]) => ({ channels, kernel, stride }));
-  return studentModel({ ...student, conv, normalizeWaveform, headDim: student.headDim ?? dim });
+  const headDim = student.headLayers.length > 0 ? (student.headDim ?? dim) : null;
+  return studentModel({ ...student, conv, normalizeWaveform, headDim });
 }
 
 /**

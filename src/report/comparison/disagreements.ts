@@ -47,7 +47,7 @@ function disagreements(runs: readonly LabelledRun[]): Disagreement[] {
 /** `budget`: characters of recordings that this part of the page may hold. */
 export function disagreementList(runs: readonly LabelledRun[], budget: number): Playing {
   const { scoring, evaluation } = runs[0];
-  const isNarrow = scoring.kind === "accuracy";
+  const isNarrow = scoring.kind !== "errors";
   const { root } = evaluation.result.data;
   const head = [html`<h3 class="sub">Utterances on which they differ most</h3>`, !isNarrow && legend()];
   const entries = disagreements(runs);

@@ -38,7 +38,11 @@ export function foldsPart({ folds, metric }: EvaluationResult): Content {
   if (folds.length === 0) return undefined;
   const count = (split: { readonly utterances: number }) => formatCount(split.utterances);
   return [
-    html`<h3 class="sub">Folds</h3><p class="lead">The result is the mean of ${folds.length} folds, each with a head of its own; its interval is of draws within every fold.</p>`,
+    html`<h3 class="sub">Folds</h3><p class="lead">${
+      folds.length === 1
+        ? "One fold alone, not the mean that is the benchmark's result."
+        : `The result is the mean of ${folds.length} folds, each with a head of its own; its interval is of draws within every fold.`
+    }</p>`,
     table({
       columns: ["fold", metric.name, "dev", "train", "dev utterances", "test", { title: "test is", className: "wrap" }],
       rows: folds

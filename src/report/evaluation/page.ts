@@ -31,11 +31,12 @@ import { viewOf } from "./views.ts";
 const MAX_OPTIONS = 300;
 
 function figures(result: EvaluationResult): Markup {
-  const { metric, upstream, learningRates, data } = result;
+  const { metric, upstream, learningRates, data, folds } = result;
   const figure = (value: number) => html`${formatFigure(value)}<small> %</small>`;
   const name = capital(metric.name);
   const trained = `the head trains ${formatParameters(result.headParameters)}`;
   const chosen = chosenRate(result);
+  const foldValues = folds.map(({ value }) => value);
   return keyNumbers([
     [`${name} on test`, figure(metric.value), intervalOf(metric)],
     result.dev !== null && [
@@ -49,18 +50,24 @@ function figures(result: EvaluationResult): Markup {
     upstream.parameters === null
       ? ["Upstream", upstream.kind, `without parameters to count; ${trained}`]
       : ["Upstream", formatParameters(upstream.parameters), `parameters, frozen; ${trained}`],
-    [
-      "Learning rate",
-      chosen ? formatLearningRate(chosen.learningRate) : "—",
-      learningRates.length > 1 ? `best on dev of ${learningRates.length}` : "the only one tried",
-    ],
+    folds.length > 0
+      ? [
+          "Folds",
+          String(folds.length),
+          `from ${formatFigure(Math.min(...foldValues))} to ${formatFigure(Math.max(...foldValues))} %`,
+        ]
+      : [
+          "Learning rate",
+          chosen ? formatLearningRate(chosen.learningRate) : "—",
+          learningRates.length > 1 ? `best on dev of ${learningRates.length}` : "the only one tried",
+        ],
   ]);
 }
 
 const intervalOf = (metric: MetricValue) => `${formatConfidence(metric.confidence)} interval ${formatInterval(metric)}`;
 
 function remarks({ result, dev }: Evaluation): Content {
-  const edge = edgeOfSweep(result);
+  const edge = result.folds.length > 0 ? undefined : edgeOfSweep(result);
   const skipped = chosenRate(result)?.skippedSteps ?? 0;
   const was = skipped === 1 ? "was" : "were";
   return notices([

@@ -5,12 +5,13 @@ import type { EvaluationPoint } from "../../superb/training/state.ts";
 import { type ChartOptions, chart, sparkline } from "../kit/chart.ts";
 import { prepareLine } from "../kit/line.ts";
 import { type Content, html, type Markup } from "../kit/markup.ts";
-import { miniature, notShown } from "../kit/pieces.ts";
+import { fold, miniature, notShown } from "../kit/pieces.ts";
 import { table } from "../kit/table.ts";
-import { ascending, chosenRate } from "../results/sweep.ts";
-import { capital, formatFigure, formatPercent } from "../results/words.ts";
+import { ascending, chosenRate, inFold } from "../results/sweep.ts";
+import { capital, cut, formatFigure, formatPercent } from "../results/words.ts";
 
 const MAX_RATES = 30;
+const MAX_FOLDS = 20;
 
 const series = (curve: readonly EvaluationPoint[], field: "trainLoss" | "devLoss" | "dev") =>
   curve.map((point) => ({ step: point.step, value: point[field] ?? Number.NaN }));
@@ -38,16 +39,25 @@ export function sweepChart(result: EvaluationResult, options: Pick<ChartOptions,
   });
 }
 
+/** The training of the heads; of every fold by itself. */
 export function trainingSection(result: EvaluationResult): Content {
+  if (result.folds.length === 0) return trainingOf(result, "");
+  return result.folds
+    .slice(0, MAX_FOLDS)
+    .map(({ name }) => fold(`Fold ${cut(name, 60)}`, trainingOf(inFold(result, name), ` in fold ${cut(name, 60)}`)));
+}
+
+/** `where` ends the titles. */
+function trainingOf(result: EvaluationResult, where: string): Content {
   const { metric, learningRates } = result;
   const chosen = chosenRate(result);
   const shown = ascending(learningRates).slice(0, MAX_RATES);
   const isSweep = learningRates.length > 1;
   return [
-    isSweep && sweepChart(result, { title: `Best ${metric.name} on dev`, size: "full" }),
+    isSweep && sweepChart(result, { title: `Best ${metric.name} on dev${where}`, size: "full" }),
     rateTable(shown, metric.name),
-    chosen && chosenCharts(chosen, result),
-    isSweep && multiples(shown, result),
+    chosen && chosenCharts(chosen, result, where),
+    isSweep && multiples(shown, result, where),
     notShown(learningRates.length - shown.length, "learning rates"),
   ];
 }
@@ -70,8 +80,12 @@ function rateTable(rates: readonly LearningRateResult[], name: string): Markup {
   });
 }
 
-function chosenCharts({ learningRate, curve, best }: LearningRateResult, { metric }: EvaluationResult): Markup {
-  const at = formatLearningRate(learningRate);
+function chosenCharts(
+  { learningRate, curve, best }: LearningRateResult,
+  { metric }: EvaluationResult,
+  where: string,
+): Markup {
+  const at = `${formatLearningRate(learningRate)}${where}`;
   return html`<div class="grid">
     ${chart({
       title: `${capital(metric.name)} on dev at ${at}`,
@@ -90,7 +104,7 @@ function chosenCharts({ learningRate, curve, best }: LearningRateResult, { metri
 }
 
 /** Small curves of every learning rate, all with the same axes, so that heights compare. */
-function multiples(rates: readonly LearningRateResult[], { metric }: EvaluationResult): Markup {
+function multiples(rates: readonly LearningRateResult[], { metric }: EvaluationResult, where: string): Markup {
   const finite = (values: readonly number[]) => values.filter((value) => Math.abs(value) < 1e9);
   const top = Math.max(0, ...finite(rates.flatMap(({ curve }) => curve.map(({ dev }) => dev))));
   const losses = finite(
@@ -107,8 +121,8 @@ function multiples(rates: readonly LearningRateResult[], { metric }: EvaluationR
       prepareLine({ label: "train loss", points: series(curve, "trainLoss"), tone: "soft" }),
     ];
     return miniature([at, chosen && " (chosen)"], best ? formatFigure(best.dev) : "diverged", [
-      sparkline(`Dev at ${at}`, [dev], top, "No finite values."),
-      sparkline(`Losses at ${at}`, loss, lossTop, "No finite losses."),
+      sparkline(`Dev at ${at}${where}`, [dev], top, "No finite values."),
+      sparkline(`Losses at ${at}${where}`, loss, lossTop, "No finite losses."),
     ]);
   };
   return html`<h3 class="sub">Every learning rate</h3>

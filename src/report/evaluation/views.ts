@@ -5,6 +5,7 @@ import { section } from "../kit/pieces.ts";
 import type { Evaluation } from "../results/read.ts";
 import { classConfusions, tokenConfusions } from "./confusion.ts";
 import { answerFacts, decodingTable, errorTable } from "./errors.ts";
+import { slotTable, worstSlots } from "./slots.ts";
 import { worstCards, wrongCards } from "./utterances.ts";
 
 interface View {
@@ -26,6 +27,14 @@ export function viewOf(scoring: Scoring, evaluation: Evaluation): View {
         section("worst", "Worst utterances", content),
         section("confusion", "Confusion", tokenConfusions(scoring.report)),
       ],
+      plays,
+    };
+  }
+  if (scoring.kind === "slots") {
+    const { content, plays } = worstSlots(evaluation, scoring.report);
+    return {
+      answers: section("errors", "Slots", [slotTable(scoring.report), decodings]),
+      details: [section("worst", "Worst utterances", content)],
       plays,
     };
   }

@@ -72,7 +72,7 @@ function scoreUpstream(runs: readonly Evaluation[]): ScoredUpstream {
     const valueNamed = (name: string) => result.otherMetrics.find((one) => one.name === name)?.value;
     const others = otherMetrics.map(({ name, score }) => ({ metric: score, value: valueNamed(name) }));
     return [{ metric: metric.score, value: result.metric.value }, ...others].flatMap(({ metric, value }) =>
-      value === undefined ? [] : [{ metric, value, from: folder, protocol: result.protocol }],
+      metric === undefined || value === undefined ? [] : [{ metric, value, from: folder, protocol: result.protocol }],
     );
   });
   const results: TaskResults = Object.fromEntries(scored.map(({ metric, value }) => [metric, value]));

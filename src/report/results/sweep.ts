@@ -4,6 +4,12 @@ import type { EvaluationResult, LearningRateResult } from "../../superb/run/resu
 export const chosenRate = ({ learningRates }: EvaluationResult): LearningRateResult | undefined =>
   learningRates.find(({ chosen }) => chosen);
 
+/** The result as one of its fold, with the learning rates that were tried in it. */
+export const inFold = (result: EvaluationResult, name: string): EvaluationResult => ({
+  ...result,
+  learningRates: result.learningRates.filter(({ fold }) => fold === name),
+});
+
 /** Smallest first. */
 export const ascending = (rates: readonly LearningRateResult[]): LearningRateResult[] =>
   [...rates].sort((a, b) => a.learningRate - b.learningRate);

@@ -5,15 +5,20 @@ import { StillwaveError } from "../../errors.ts";
 
 export const SPLITS = ["train", "dev", "test"] as const;
 export type Split = (typeof SPLITS)[number];
+export type PerSplit<T> = Readonly<Record<Split, T>>;
 
-export interface LabelledFile extends ListedPart {
+/** A file with its labels. */
+export interface UnsplitFile extends ListedPart {
   readonly id: string;
   readonly path: string;
-  readonly split: Split;
   /** One label per slot. */
   readonly labels: readonly string[];
   /** A new crop of this length is drawn each time the file is used. */
   readonly randomCropSeconds?: number;
+}
+
+export interface LabelledFile extends UnsplitFile {
+  readonly split: Split;
 }
 
 /** A question that is answered for each file, and the answers there are. */
@@ -25,6 +30,18 @@ export interface Slot {
 export interface LabelledCorpus {
   readonly slots: readonly Slot[];
   readonly files: readonly LabelledFile[];
+}
+
+/** A corpus that is tested in folds. A file that is in several is one object. */
+export interface FoldedCorpus {
+  readonly slots: readonly Slot[];
+  readonly folds: readonly {
+    readonly name: string;
+    readonly files: PerSplit<readonly UnsplitFile[]>;
+    /** How each split came about. */
+    readonly sources: PerSplit<string>;
+  }[];
+  readonly notes: readonly string[];
 }
 
 /** @throws StillwaveError naming `place` for a name that is none of the splits. */

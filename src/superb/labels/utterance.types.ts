@@ -1,8 +1,5 @@
 // Utterances with their labels, as every task sees them.
 import type { RecordingPart } from "../../data/recording.ts";
-import type { Split } from "./classes.ts";
-
-export type PerSplit<T> = Readonly<Record<Split, T>>;
 
 /** Symbol ids of an utterance (CTC), one class id a slot, or what else an objective's loss compares with. */
 export type Label = ArrayLike<number>;

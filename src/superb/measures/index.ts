@@ -4,11 +4,13 @@ import type { Prediction } from "../../metrics/predictions.ts";
 import { answerMeasure } from "./answers.ts";
 import { errorMeasure } from "./errors.ts";
 import type { Measure, Metric, MetricValue, Scoring } from "./measure.types.ts";
+import { slotMeasure } from "./slots.ts";
 
 const measures = {
   word: errorMeasure("word"),
   phone: errorMeasure("phone"),
   character: errorMeasure("character"),
+  slot: slotMeasure,
 };
 
 /** What a task counts; null: answers that are right or wrong as wholes. */

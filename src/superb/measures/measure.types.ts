@@ -2,6 +2,7 @@
 import type { AccuracyReport } from "../../metrics/accuracy.ts";
 import type { ErrorReport } from "../../metrics/error-rate.ts";
 import type { Prediction } from "../../metrics/predictions.ts";
+import type { SlotReport } from "../../metrics/slots.ts";
 
 /** A metric of a prediction file, in percent, with its bootstrap interval. */
 export interface MetricValue {
@@ -17,7 +18,8 @@ export interface MetricValue {
 /** Predictions scored in the way of their task, with everything that a report shows of it. */
 export type Scoring =
   | { readonly kind: "errors"; readonly value: number; readonly report: ErrorReport }
-  | { readonly kind: "accuracy"; readonly value: number; readonly report: AccuracyReport };
+  | { readonly kind: "accuracy"; readonly value: number; readonly report: AccuracyReport }
+  | { readonly kind: "slots"; readonly value: number; readonly report: SlotReport };
 
 /** What intervals are drawn from: utterances, or what is drawn whole instead of them, as speakers of trials. */
 export interface Units {

@@ -169,20 +169,21 @@ function checkKnown({ lexicon, lm, spellings, model }: Words, onNote: (text: str
     );
 }
 
-/** Phones as they are; characters joined to words between the marks. */
+/** Phones and marks of slots as they are; characters joined to words between the spaces. */
 function timedParts(spec: CtcSpec, vocabulary: Vocabulary, symbols: readonly TimedSymbol[]): TimedText[] {
   const parts: { text: string; startFrame: number; endFrame: number }[] = [];
   let isOpen = false;
   for (const { symbol, startFrame, endFrame } of symbols) {
     const text = vocabulary.symbols[symbol];
-    if (spec.text === "characters" && text === "|") isOpen = false;
-    else if (spec.text === "characters" && isOpen) {
+    const isLetter = spec.text === "characters" || (spec.text === "slots" && !/^[BE]-/.test(text));
+    if (isLetter && (text === "|" || text === " ")) isOpen = false;
+    else if (isLetter && isOpen) {
       const word = parts.at(-1)!;
       word.text += text;
       word.endFrame = endFrame;
     } else {
       parts.push({ text, startFrame, endFrame });
-      isOpen = true;
+      isOpen = isLetter;
     }
   }
   return parts;

@@ -13,9 +13,12 @@ export interface TaskRecipe {
   readonly evaluateEvery: number;
   /** Warm-up updates of the ARMHuBERT authors' schedule. */
   readonly warmup: number;
-  /** `length`: neighbours in a list sorted by length; `shuffled`; `balanced`: drawn with inverse class frequency. */
-  readonly batching: "length" | "shuffled" | "balanced";
-  /** Batches whose longest utterance exceeds this are halved. */
+  /**
+   * `length`: neighbours in a list sorted by length; `shuffled`; `balanced`: drawn with inverse class frequency; `windows`:
+   * neighbours in a list sorted by the number of symbols, beginning anywhere in it, so that windows overlap.
+   */
+  readonly batching: "length" | "shuffled" | "balanced" | "windows";
+  /** Batches whose longest utterance exceeds this are halved; windows whose first does lose their second half. */
   readonly halveAboveSamples?: number;
   /** Longer utterances are cropped in training. */
   readonly cropSeconds?: number;
@@ -83,7 +86,7 @@ export function resolveTraining(
   };
 }
 
-/** `runs/superb-pr-hubert-tiny-libri`. */
+/** `runs/superb-pr-hubert-small-libri`. */
 export function defaultOutDir({ task, upstream: { model } }: Pick<EvaluationSettings, "task" | "upstream">): string {
   const last = basename(model);
   // best and last are what every run calls its models

@@ -40,7 +40,8 @@ const data = z.strictObject({
   stress: choice(["stressed", "folded"], "stress marks of vowels"),
   labelColumns: open(list, "columns of labels.tsv, or of the list that is the corpus"),
   testRoot: open(text, "the separate test archive of Speech Commands"),
-  splitFile: open(text, "VoxCeleb1's official split file"),
+  splitFile: open(text, "official split file (VoxCeleb1), or folder of them (IEMOCAP's meta_data)"),
+  fold: open(text, "one fold alone (default: all; the result is their mean)"),
   onBadFile: z.enum(["stop", "skip"]).default("stop").describe("stop, or skip and list"),
 });
 
@@ -71,6 +72,10 @@ const head = z.strictObject({
 });
 
 const decoding = z.strictObject({
+  decoder: choice(
+    ["ctc", "reference"],
+    "greedy: repeats merged before blanks are dropped (ctc), or after, as the benchmark's code (reference; default: ctc)",
+  ),
   beam: open(count, "also decode by beam search with so many hypotheses"),
   tokenBeam: open(count, "symbols tried in each frame (default: all; with a lexicon: 32)"),
   threshold: open(z.number().positive(), "hypotheses this far below the best are dropped (default: 25)"),
@@ -126,7 +131,9 @@ export type DecodingSettings = NonNullable<EvaluationSettings["decoding"]>;
 
 /** Settings (by path, or by what it begins with) that a task has only if it lists them. */
 export const OWN_SETTINGS: readonly string[] = [
-  ...["splits", "lexicon", "phones", "stress", "labelColumns", "testRoot", "splitFile"].map((key) => `data.${key}`),
+  ...["splits", "lexicon", "phones", "stress", "labelColumns", "testRoot", "splitFile", "fold"].map(
+    (key) => `data.${key}`,
+  ),
   "head.hidden",
   "head.stack",
   "decoding",

@@ -89,10 +89,12 @@ async function* evaluateWith(opened: Opened): Evaluation {
   const [{ badFiles, objective: spec, root }] = folds;
   const [bad] = badFiles;
   if (bad) note(`${badFiles.length} bad files left out, first ${bad.path}: ${bad.reason}`);
-  const objective = createObjective(spec);
+  const { decoder = "ctc", ...search } = asked.decoding ?? {};
+  const objective = createObjective(spec, decoder);
   const settings = trainingOf(opened);
   const config = task.head(objective.outputs, asked.head);
-  const decodings = spec.kind === "ctc" && asked.decoding ? [await createDecoding(spec, asked.decoding, note)] : [];
+  const isSearched = decoder !== "ctc" || Object.values(search).some((value) => value !== undefined);
+  const decodings = spec.kind === "ctc" && isSearched ? [await createDecoding(spec, search, note)] : [];
   const fingerprint = folds.map((fold) => fold.fingerprint).join(" ");
   const identity = identityOf(opened, { settings, head: config, fingerprint });
   for (const text of await recordEvaluation(folder, task.name, identity, force)) note(text);
@@ -203,8 +205,8 @@ function samplerOf(
 const trainingOf = (opened: Opened): Training =>
   // folds differ little in length; the first decides for all
   resolveTraining(opened.task.recipe, opened.asked.training, (batchSize, accumulate) => {
-    const { batchesPerEpoch } = samplerOf(opened, opened.folds[0].utterances.train, { batchSize, seed: 0 });
-    return batchesPerEpoch / accumulate;
+    const { batchesPerPass } = samplerOf(opened, opened.folds[0].utterances.train, { batchSize, seed: 0 });
+    return batchesPerPass / accumulate;
   });
 
 /** Everything that the numbers of a run depend on. */

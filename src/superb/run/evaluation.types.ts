@@ -1,7 +1,8 @@
 // What an evaluation is asked for, and what everything after its preparation works with.
 
 import type { Upstream } from "../../upstream/upstream.ts";
-import type { PerSplit, TaskUtterance } from "../labels/utterance.types.ts";
+import type { PerSplit } from "../labels/classes.ts";
+import type { TaskUtterance } from "../labels/utterance.types.ts";
 import type { CheckedSettings } from "../recipe/read.ts";
 import type { EvaluationInput } from "../recipe/schema.ts";
 import type { TaskName } from "../tasks/index.ts";

@@ -6,6 +6,9 @@ import { labelledSplits, listUtterances } from "./splits.ts";
 import type { Task } from "./task.types.ts";
 
 const SPECIAL = ["<s>", "<pad>", "</s>"];
+const SEARCH = ["beam", "tokenBeam", "threshold", "lm", "lexicon", "lmWeight", "wordScore"].map(
+  (key) => `decoding.${key}`,
+);
 
 const load = (data: DataSettings) =>
   labelledSplits(data, async (utterances) => {
@@ -35,7 +38,7 @@ export const asr: Task = {
   example: "--upstream facebook/hubert-base-ls960 --data LibriSpeech --lm 4-gram.arpa.gz",
   metric: { name: "WER", score: "wer", isHigherBetter: false },
   unit: "word",
-  settings: ["data.splits", "head.hidden", "head.stack", "training.specAugment", "decoding"],
+  settings: ["data.splits", "head.hidden", "head.stack", "training.specAugment", ...SEARCH],
   recipe: {
     learningRates: [1e-4],
     updates: 200_000,

@@ -1,17 +1,20 @@
 // Tasks that tell classes apart: lengths read, a dev split held out where there is none, labels as numbers.
-import { type AudioProbe, MIN_SAMPLES, probeAudio, type Segment } from "../../audio/index.ts";
-import { BadFiles, type OnBadFile, reasonOf } from "../../data/bad-files.ts";
-import { describeNotes, type FileNote } from "../../data/file-notes.ts";
-import { fitTo } from "../../data/span.ts";
-import { InternalError, StillwaveError } from "../../errors.ts";
-import type { LabelledCorpus, LabelledFile, Split } from "../labels/classes.ts";
+import type { OnBadFile } from "../../data/bad-files.ts";
+import { listSome } from "../../data/lines.ts";
+import { InternalError, StillwaveError, UsageError } from "../../errors.ts";
+import {
+  type FoldedCorpus,
+  type LabelledCorpus,
+  type LabelledFile,
+  SPLITS,
+  type UnsplitFile,
+} from "../labels/classes.ts";
 import type { TaskUtterance } from "../labels/utterance.types.ts";
 import { SLOT_SEPARATOR } from "../objectives/classes.ts";
 import type { DataSettings } from "../recipe/schema.ts";
+import { fitsOf } from "./files.ts";
 import { HELD_OUT_SOURCE, isHeldOut, LEFT_IN_TRAIN, perSplit, refuseShared, taskData } from "./splits.ts";
 import type { Task, TaskData } from "./task.types.ts";
-
-const PARALLEL_PROBES = 32;
 
 /** Moves a tenth of train to dev, keeping one file of every class in train. */
 function withDev(files: readonly LabelledFile[]): { files: readonly LabelledFile[]; heldOut: boolean } {
@@ -28,48 +31,24 @@ function withDev(files: readonly LabelledFile[]): { files: readonly LabelledFile
   return { files: moved, heldOut: true };
 }
 
-/** Lengths and parts of the files that can be used. */
-async function fitsOf(files: readonly LabelledFile[], onBadFile: OnBadFile) {
-  const bad = new BadFiles();
-  const probes = new Map<string, AudioProbe>();
-  const fileNotes: FileNote[] = [];
-  // background noises are in train and in dev
-  const paths = [...new Set(files.map(({ path }) => path))];
-  let next = 0;
-  const lane = async () => {
-    while (next < paths.length) {
-      const path = paths[next++];
-      try {
-        const probe = await probeAudio(path);
-        probes.set(path, probe);
-        if (probe.note !== undefined) fileNotes.push({ path, note: probe.note });
-      } catch (error) {
-        bad.add(path, reasonOf(error, path));
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(PARALLEL_PROBES, paths.length) }, lane));
-  const fits = new Map<LabelledFile, { readonly samples: number; readonly segment?: Segment }>();
-  const reported = new Set<string>();
-  for (const file of files) {
-    const probe = probes.get(file.path);
-    const fit = probe && fitTo(file, probe, MIN_SAMPLES);
-    if (typeof fit === "object") fits.set(file, fit);
-    else if (fit !== undefined && !reported.has(file.path + fit)) bad.add(file.path, fit);
-    if (fit !== undefined) reported.add(file.path + fit);
-  }
-  if (onBadFile === "stop") bad.throwIfAny(files.length);
-  return { fits, badFiles: bad.sorted(), fileNotes: describeNotes(fileNotes) };
+interface Usable {
+  /** The file as an utterance; one object, however often it is asked for. undefined: it cannot be used. */
+  utteranceOf(file: UnsplitFile): TaskUtterance | undefined;
+  readonly badFiles: TaskData["badFiles"];
+  readonly fileNotes: readonly string[];
 }
 
-/** @throws StillwaveError naming bad files under `stop`, or a split without files. */
-export async function classData(root: string, corpus: LabelledCorpus, onBadFile: OnBadFile): Promise<TaskData> {
-  const { files, heldOut } = withDev(corpus.files);
+/** @throws StillwaveError naming bad files under `stop` */
+async function usableFiles(
+  files: readonly UnsplitFile[],
+  slots: LabelledCorpus["slots"],
+  onBadFile: OnBadFile,
+): Promise<Usable> {
   const { fits, badFiles, fileNotes } = await fitsOf(files, onBadFile);
-  const places = corpus.slots.map(({ values }) => new Map(values.map((value, i) => [value, i])));
-  const utterances: Record<Split, TaskUtterance[]> = { train: [], dev: [], test: [] };
+  const places = slots.map(({ values }) => new Map(values.map((value, i) => [value, i])));
+  const utterances = new Map<UnsplitFile, TaskUtterance>();
   for (const file of files) {
-    const { id, path, split, labels, randomCropSeconds } = file;
+    const { id, path, labels, randomCropSeconds } = file;
     const fit = fits.get(file);
     if (!fit) continue;
     const label = labels.map((value, slot) => {
@@ -78,13 +57,27 @@ export async function classData(root: string, corpus: LabelledCorpus, onBadFile:
       return place;
     });
     const crop = randomCropSeconds === undefined ? {} : { randomCropSeconds };
-    utterances[split].push({ id, path, ...fit, label, reference: labels.join(SLOT_SEPARATOR), ...crop });
+    utterances.set(file, { id, path, ...fit, label, reference: labels.join(SLOT_SEPARATOR), ...crop });
   }
+  return { utteranceOf: (file) => utterances.get(file), badFiles, fileNotes };
+}
+
+function refuseEmpty(root: string, utterances: TaskData["utterances"]): void {
   for (const [split, list] of Object.entries(utterances))
     if (list.length === 0)
       throw new StillwaveError(
         `${root}: no files of the split ${split}; train, test and (or held out of train) dev are needed`,
       );
+}
+
+/** @throws StillwaveError naming bad files under `stop`, or a split without files. */
+export async function classData(root: string, corpus: LabelledCorpus, onBadFile: OnBadFile): Promise<TaskData> {
+  const { files, heldOut } = withDev(corpus.files);
+  const { utteranceOf, badFiles, fileNotes } = await usableFiles(files, corpus.slots, onBadFile);
+  const utterances = perSplit((split) =>
+    files.filter((file) => file.split === split).flatMap((file) => utteranceOf(file) ?? []),
+  );
+  refuseEmpty(root, utterances);
   const objective = { kind: "classes", slots: corpus.slots } as const;
   const heldOutNote = heldOut ? [`${root} has no dev split: a tenth of train is held out for choices`] : [];
   const notes = [...fileNotes, ...heldOutNote];
@@ -92,8 +85,44 @@ export async function classData(root: string, corpus: LabelledCorpus, onBadFile:
   return taskData({ root, utterances, objective, badFiles, notes }, { ...names, test: "test" });
 }
 
+/**
+ * The folds of a corpus; those named, where some are.
+ * @throws StillwaveError as `classData`, or for a class that a fold never trains on; UsageError for a fold that is not there
+ */
+export async function foldedClassData(
+  root: string,
+  { slots, folds, notes: corpusNotes }: FoldedCorpus,
+  { onBadFile, fold: wanted }: Pick<DataSettings, "onBadFile" | "fold">,
+): Promise<TaskData[]> {
+  const chosen = folds.filter(({ name }) => wanted === undefined || name === wanted);
+  if (chosen.length === 0)
+    throw new UsageError(
+      `${root}: no fold "${wanted}"; there are ${listSome(
+        folds.map(({ name }) => name),
+        20,
+      )}`,
+    );
+  const files = new Set(chosen.flatMap((fold) => SPLITS.flatMap((split) => fold.files[split])));
+  const { utteranceOf, badFiles, fileNotes } = await usableFiles([...files], slots, onBadFile);
+  const objective = { kind: "classes", slots } as const;
+  return chosen.map(({ name, files, sources }) => {
+    const place = `${root}, fold ${name}`;
+    const utterances = perSplit((split) => files[split].flatMap((file) => utteranceOf(file) ?? []));
+    refuseEmpty(place, utterances);
+    refuseShared(place, utterances);
+    for (const [slot, { name: question, values }] of slots.entries()) {
+      const trained = new Set(utterances.train.map(({ label }) => label[slot]));
+      const unseen = values.filter((_, i) => !trained.has(i));
+      if (unseen.length > 0 && values.length > 1)
+        throw new StillwaveError(`${place}: ${question} is never ${listSome(unseen, 20)} in what is trained on`);
+    }
+    const notes = [...corpusNotes, ...fileNotes];
+    return { ...taskData({ root, utterances, objective, badFiles, notes }, sources), fold: name };
+  });
+}
+
 interface Classification extends Omit<Task, "summary" | "metric" | "unit" | "head" | "load"> {
-  readonly score: Task["metric"]["score"];
+  readonly score?: Task["metric"]["score"];
   readonly labelColumns: readonly string[];
   /** Reads files and their labels; `columns` are those of labels.tsv. */
   readonly corpus: (data: DataSettings, columns: readonly string[]) => Promise<LabelledCorpus>;

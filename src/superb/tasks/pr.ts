@@ -64,6 +64,7 @@ export const pr: Task = {
     "data.lexicon",
     "data.phones",
     "data.stress",
+    "decoding.decoder",
     "decoding.beam",
     "decoding.tokenBeam",
     "decoding.threshold",

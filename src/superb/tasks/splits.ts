@@ -11,8 +11,8 @@ import { listManifest } from "../../data/list/manifest.ts";
 import { splitLists } from "../../data/list/split-lists.ts";
 import { type RecordingPart, sharing } from "../../data/recording.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
-import { SPLITS, type Split } from "../labels/classes.ts";
-import type { PerSplit, TaskUtterance } from "../labels/utterance.types.ts";
+import { type PerSplit, SPLITS, type Split } from "../labels/classes.ts";
+import type { TaskUtterance } from "../labels/utterance.types.ts";
 import type { DataSettings } from "../recipe/schema.ts";
 import type { SplitFacts, TaskData } from "./task.types.ts";
 

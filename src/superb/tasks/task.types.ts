@@ -2,8 +2,8 @@
 import type { BadFile } from "../../data/index.ts";
 import type { Prediction } from "../../metrics/predictions.ts";
 import type { HeadConfig } from "../heads/config.ts";
-import type { Split } from "../labels/classes.ts";
-import type { PerSplit, TaskUtterance, Trial } from "../labels/utterance.types.ts";
+import type { PerSplit, Split } from "../labels/classes.ts";
+import type { TaskUtterance, Trial } from "../labels/utterance.types.ts";
 import type { Unit } from "../measures/index.ts";
 import type { ObjectiveSpec } from "../objectives/spec.ts";
 import type { TaskRecipe } from "../recipe/defaults.ts";
@@ -35,8 +35,8 @@ export interface TaskData {
 export interface TaskMetric {
   /** `PER`, `WER`, `accuracy`. */
   readonly name: string;
-  /** The metric among those that scores over tasks are made of. */
-  readonly score: keyof TaskResults;
+  /** The metric among those that scores over tasks are made of; absent of a task that is none of the benchmark's. */
+  readonly score?: keyof TaskResults;
   readonly isHigherBetter: boolean;
 }
 

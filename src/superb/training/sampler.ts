@@ -22,9 +22,11 @@ export interface SamplerOptions
 /** Batches by micro-step, epoch after epoch without end. */
 export class Sampler {
   readonly batchesPerEpoch: number;
+  /** Batches in which every utterance comes once, on average; of windows many times fewer than in an epoch. */
+  readonly batchesPerPass: number;
   private readonly utterances: readonly TaskUtterance[];
   private readonly options: SamplerOptions;
-  /** By length, longest first, ties by id: the list that neighbours are taken from. */
+  /** By length (of labels, for windows), longest first, ties by id: the list that neighbours are taken from. */
   private readonly neighbours: readonly (readonly TaskUtterance[])[];
   private readonly cumulative: Float64Array;
   private planned: { readonly epoch: number; readonly batches: readonly (readonly TaskUtterance[])[] } | undefined;
@@ -34,10 +36,12 @@ export class Sampler {
     if (!(Number.isInteger(batchSize) && batchSize >= 1))
       throw new UsageError(`batch: expected 1 or more, got ${batchSize}`);
     this.options = options;
-    this.utterances = utterances.toSorted((a, b) => b.samples - a.samples || (a.id < b.id ? -1 : 1));
+    const sizeOf = ({ label, samples }: TaskUtterance) => (batching === "windows" ? label.length : samples);
+    this.utterances = utterances.toSorted((a, b) => sizeOf(b) - sizeOf(a) || (a.id < b.id ? -1 : 1));
     this.neighbours = batching === "length" ? cut(this.utterances, batchSize, halveAboveSamples) : [];
     this.cumulative = batching === "balanced" ? cumulativeWeights(this.utterances) : new Float64Array(0);
-    this.batchesPerEpoch = this.neighbours.length || Math.ceil(utterances.length / batchSize);
+    this.batchesPerPass = this.neighbours.length || Math.ceil(utterances.length / batchSize);
+    this.batchesPerEpoch = batching === "windows" ? utterances.length : this.batchesPerPass;
   }
 
   /** Batch number `micro`, from 0. */
@@ -52,9 +56,19 @@ export class Sampler {
     const { batching, batchSize, seed } = this.options;
     const random = new Random(seed, "batches", epoch);
     if (batching === "length") return random.shuffle([...this.neighbours]);
+    if (batching === "windows") return random.shuffle([...this.utterances.keys()]).map((start) => this.window(start));
     if (batching === "shuffled") return cut(random.shuffle([...this.utterances]), batchSize);
     const drawn = this.utterances.map(() => this.utterances[this.draw(random)]);
     return cut(drawn, batchSize);
+  }
+
+  /** Neighbours from `start` on; the last ones begin where a whole window still fits. */
+  private window(start: number): readonly TaskUtterance[] {
+    const { batchSize, halveAboveSamples = Number.POSITIVE_INFINITY } = this.options;
+    const from = Math.max(0, Math.min(start, this.utterances.length - batchSize));
+    const window = this.utterances.slice(from, from + batchSize);
+    const isLong = window[0].samples > halveAboveSamples && window.length > 1;
+    return isLong ? window.slice(0, Math.floor(window.length / 2)) : window;
   }
 
   /** An utterance's place, drawn with the inverse of its class's frequency. */

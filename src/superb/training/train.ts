@@ -30,7 +30,7 @@ export interface TrainParts {
   readonly start: HeadState;
   readonly objective: Objective;
   readonly source: FeatureSource;
-  readonly sampler: Sampler;
+  readonly sampler: Pick<Sampler, "at">;
   readonly isHigherBetter: boolean;
   /** Told of every event before it is yielded. */
   readonly onEvent?: (event: TrainEvent) => void;

@@ -7,7 +7,9 @@ import {
   readAllSafetensors,
 } from "../../checkpoint/index.ts";
 import type { Batch } from "../../data/batch.ts";
-import type { LossOptions } from "../../distill/loss.ts";
+import type { LayersOptions } from "../../distill/objectives/layers.ts";
+import { makeObjectives } from "../../distill/objectives/make.ts";
+import type { StudentOptions } from "../../distill/step.ts";
 import type { HostArray, Parameters } from "../../graph/array.ts";
 import { type ModelConfig, receptiveField } from "../../models/config.ts";
 import type { ModelWeights } from "../../models/parameters.ts";
@@ -23,9 +25,9 @@ export interface RecordedStep {
   readonly student: ModelWeights;
   readonly batch: Batch;
   readonly mask: Uint8Array;
-  readonly loss: LossOptions;
+  readonly loss: LayersOptions;
   /** The released code's, none of it drawn: recordings are made without dropout. */
-  readonly training: { readonly dropout: typeof NO_DROPOUT; readonly layerGradientScale: boolean };
+  readonly training: StudentOptions;
   /** Parameters whose gradients and updates are compared. */
   readonly comparable: ReadonlySet<string>;
 }
@@ -48,6 +50,11 @@ export async function readStep(folder: string): Promise<RecordedStep> {
   const shortest = Math.max(receptiveField(teacher.conv), receptiveField(student.conv));
   const waves = recordedWaves(tensors, "", path, shortest);
   const names = waves.samples.map((_, item) => `item ${item}`);
+  const loss: LayersOptions = {
+    kind: config.train.rec_loss_type === "l1" ? "l1" : "mse",
+    hintWeight: config.train.random_layer_weight,
+    lastWeight: config.train.rec_loss_weight,
+  };
   const studentModel = { config: student, parameters: recordedWeights(tensors, student, "student.", path) };
   return {
     tensors,
@@ -57,13 +64,16 @@ export async function readStep(folder: string): Promise<RecordedStep> {
     comparable: comparableNames(tensors, studentModel),
     batch: { ...waves, ids: names, paths: names },
     mask: recordedMask(tensors, waves, student, path),
-    loss: {
-      kind: config.train.rec_loss_type === "l1" ? "l1" : "mse",
-      hintWeight: config.train.random_layer_weight,
-      lastWeight: config.train.rec_loss_weight,
+    loss,
+    training: {
+      objectives: makeObjectives(
+        { objectives: null, loss, student: { teacherLayers: null } },
+        { teachers: [teacher], student },
+      ),
       countPaddedFrames: true,
+      dropout: NO_DROPOUT,
+      layerGradientScale: config.student.layer_grad_scale === true,
     },
-    training: { dropout: NO_DROPOUT, layerGradientScale: config.student.layer_grad_scale === true },
   };
 }
 

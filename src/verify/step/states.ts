@@ -45,7 +45,7 @@ async function run(
 
 export async function teacherPairs(runtime: Runtime, recorded: RecordedStep): Promise<Pair[]> {
   const { teacher, batch } = recorded;
-  const { features, full, masked } = teacherPasses(teacher.config, { training: true, padded: isPadded(batch) });
+  const { features, full, masked } = teacherPasses(teacher.config, { masked: true, padded: isPadded(batch) });
   const outputs = intermediates(teacher.config, features, full, "teacher_u.");
   if (masked) outputs.push(...intermediates(teacher.config, features, masked, "teacher_m."));
   return pairsOf(recorded, "", await run(runtime, recorded, teacher, outputs));
@@ -53,10 +53,9 @@ export async function teacherPairs(runtime: Runtime, recorded: RecordedStep): Pr
 
 /** The student's masked training pass without dropout, with its attention maps. */
 export async function studentPairs(runtime: Runtime, recorded: RecordedStep) {
-  const { student, batch, tensors, loss, training } = recorded;
-  const options = { ...training, loss };
-  const variant = { training: true, padded: isPadded(batch) };
-  const { features, encoded } = studentGraph(student.config, options, variant);
+  const { student, batch, tensors, training } = recorded;
+  const variant = { training: true, masked: true, padded: isPadded(batch) };
+  const { features, encoded } = studentGraph(student.config, training, variant);
   const maps = [...encoded.maps].map(([layer, map]): [string, Value] => [`map.${layer}`, map]);
   const computed = await run(runtime, recorded, student, [
     ...intermediates(student.config, features, encoded),

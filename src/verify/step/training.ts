@@ -1,6 +1,8 @@
 // Losses, gradients and weights of a recorded step: validation, and three optimiser steps on the same batch and mask.
-import type { LossOptions, StepLosses } from "../../distill/loss.ts";
+import { layerLosses, type StepLosses } from "../../distill/losses.ts";
+import type { LayersOptions } from "../../distill/objectives/layers.ts";
 import { createDistillStep, type DistillStep } from "../../distill/step.ts";
+import { InternalError } from "../../errors.ts";
 import type { HostArray, Parameters } from "../../graph/array.ts";
 import { adamwUpdate, createAdamWState, decayRanges } from "../../optim/adamw.ts";
 import { warmupLinear } from "../../optim/schedule.ts";
@@ -11,10 +13,12 @@ import { pairsOf, parameterPairs, type RecordedStep } from "./recorded.ts";
 /** The released code's decay, whatever its configuration says. */
 const OFFICIAL_WEIGHT_DECAY = 0.01;
 
-function lossesNamed(losses: StepLosses, { hintWeight, lastWeight }: LossOptions): Record<string, HostArray> {
-  const { total, hintMasked, hintUnmasked, lastMasked, lastUnmasked } = losses;
+function lossesNamed(losses: StepLosses, { hintWeight, lastWeight }: LayersOptions): Record<string, HostArray> {
+  const layers = layerLosses(losses);
+  if (!layers) throw new InternalError("a recorded step without losses of layers");
+  const { hintMasked, hintUnmasked, lastMasked, lastUnmasked } = layers;
   const values = {
-    total,
+    total: losses.total,
     mask_hint_loss: hintMasked,
     unmask_hint_loss: hintUnmasked,
     mask_rec_loss: lastMasked,
@@ -41,7 +45,7 @@ function gradientViews({ parameters, gradients }: DistillStep): Parameters {
 
 export async function trainingPairs(runtime: Runtime, recorded: RecordedStep) {
   const { config, teacher, student, batch, mask, loss, training } = recorded;
-  const step = await createDistillStep({ runtime, teacher, student, loss, ...training });
+  const step = await createDistillStep({ runtime, teachers: [teacher], student, ...training });
   const validation = await step.validate(batch);
   const losses = pairsOf(recorded, "val.", { loss: scalarArray(validation.total) });
   const { lr, betas, eps, warmup_proportion: warmupFraction, total_steps: totalSteps } = config.optimizer;
@@ -51,7 +55,7 @@ export async function trainingPairs(runtime: Runtime, recorded: RecordedStep) {
   const weights: Pair[] = [];
   for (let update = 1; update <= 3; update++) {
     step.zeroGradients();
-    const now = await step.accumulate(batch, mask, 1, 0);
+    const now = await step.accumulate({ batch, mask, dropoutSeed: 0 }, 1);
     if (update === 1) {
       losses.push(...pairsOf(recorded, "loss.", lossesNamed(now, loss)));
       gradients.push(...parameterPairs(recorded, "grad.", gradientViews(step)));

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { convertCheckpoint, loadModel, writeLightning } from "../../../src/checkpoint/index.ts";
 import { configFromHuggingFace } from "../../../src/checkpoint/read/config/huggingface.ts";
+import { makeObjectives } from "../../../src/distill/objectives/make.ts";
 import { createDistillStep } from "../../../src/distill/step.ts";
 import { exportOnnx } from "../../../src/export/index.ts";
 import { initParameters } from "../../../src/models/init.ts";
@@ -94,10 +95,25 @@ describe.skipIf(!python)("files of the field", () => {
     const teacher = await loadModel(join(root, "hf"));
     const config = smallStudent({ conv: teacher.config.conv, dim: 16, heads: 4, headDim: teacher.config.dim });
     const student = { config, parameters: initParameters(config, { seed: 1 }) };
-    const loss = { kind: "mse", hintWeight: 0.1, lastWeight: 1, countPaddedFrames: false } as const;
+    const objectives = makeObjectives(
+      {
+        objectives: null,
+        loss: { kind: "mse", hintWeight: 0.1, lastWeight: 1 },
+        student: { teacherLayers: null },
+      },
+      { teachers: [teacher.config], student: config },
+    );
     const dropout = { residual: 0, attention: 0, activation: 0, input: 0 };
     const runtime = await createRuntime();
-    const step = await createDistillStep({ runtime, teacher, student, loss, dropout, layerGradientScale: false });
+    const step = await createDistillStep({
+      runtime,
+      teachers: [teacher],
+      student,
+      objectives,
+      countPaddedFrames: false,
+      dropout,
+      layerGradientScale: false,
+    });
     const { total } = await step.validate({ ...padWaveforms(waves), ids: ["a", "b"], paths: ["a", "b"] });
     await step.dispose();
     expect(total).toBeGreaterThan(0);

@@ -40,7 +40,7 @@ describe("transcribe", () => {
 
   test("enormous samples, and a long recording in windows", async () => {
     const own = join(root, "of a HuBERT");
-    expect((await superb(join(repository, "examples/hubert-tiny-libri"), own)).code).toBe(0);
+    expect((await superb(join(repository, "examples/hubert-small-libri"), own)).code).toBe(0);
     const folder = join(root, "hours");
     mkdirSync(folder);
     const wave = Float32Array.from({ length: 62 * 16000 }, (_, i) => Math.sin(i / 7) * Math.sin(i / 3000) * 0.3);
@@ -113,7 +113,7 @@ describe("transcribe", () => {
 
   test("an upstream that has moved is asked for", async () => {
     const [old, now, own] = [join(root, "old"), join(root, "now"), join(root, "of a model")];
-    cpSync(join(repository, "examples/hubert-tiny-libri"), old, { recursive: true });
+    cpSync(join(repository, "examples/hubert-small-libri"), old, { recursive: true });
     expect((await superb(old, own)).code).toBe(0);
     renameSync(old, now);
     const file = join(audio, "good.flac");

@@ -67,7 +67,7 @@ describeWithPlugin("fp16", () => {
     const config = studentConfig(recipe, teacher);
     return learnerOf(recipe, {
       runtime: precision === "fp16" ? xla : host,
-      teacher: { config: teacher, parameters: initParameters(teacher, { seed: 1 }) },
+      teachers: [{ config: teacher, parameters: initParameters(teacher, { seed: 1 }) }],
       student: { config, parameters: initParameters(config, { seed: 2 }) },
       precision,
     });

@@ -1,11 +1,12 @@
 // The smallest teachers, students and batches that have everything a step has: compiling them takes XLA a second or two.
 
 import type { Batch } from "../../../src/data/batch.ts";
-import type { Learner, MicroBatch, UpdateNumbers } from "../../../src/distill/learner/learner.ts";
+import type { Learner, UpdateNumbers } from "../../../src/distill/learner/learner.ts";
 import { learnerOf } from "../../../src/distill/prepare.ts";
 import { parseRecipe } from "../../../src/distill/recipe/read.ts";
 import type { Recipe } from "../../../src/distill/recipe/schema.ts";
 import { studentConfig } from "../../../src/distill/recipe/student.ts";
+import type { MicroBatch } from "../../../src/distill/step.ts";
 import type { ModelConfig } from "../../../src/models/config.ts";
 import { teacherFields } from "../../../src/models/config.ts";
 import { initParameters } from "../../../src/models/init.ts";
@@ -61,7 +62,7 @@ export function tinyLearner(recipe: Recipe, on: Runtime | PjrtClient, teacher: M
   const config = studentConfig(recipe, teacher);
   return learnerOf(recipe, {
     runtime,
-    teacher: { config: teacher, parameters: initParameters(teacher, { seed: 1 }) },
+    teachers: [{ config: teacher, parameters: initParameters(teacher, { seed: 1 }) }],
     student: { config, parameters: initParameters(config, { seed: 2 }) },
     precision: recipe.run.precision === "auto" ? "float32" : recipe.run.precision,
   });

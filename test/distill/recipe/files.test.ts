@@ -32,6 +32,8 @@ const published: Record<string, Published> = {
   "armhubert-s-960": arm(22_394_080, 100, 144, 0.8, 3, "facebook/hubert-base-ls960"),
   "armhubert-s-100": arm(22_394_080, 200, 36, 0.4, 1, "facebook/hubert-base-ls960"),
   "armwavlm-s-960": arm(22_394_080, 100, 144, 0.8, 3, "microsoft/wavlm-base"),
+  // not published: the settings of armwavlm-s-960 with another teacher
+  "armwavlm-plus-s-960": arm(22_394_080, 100, 144, 0.8, 3, "microsoft/wavlm-base-plus"),
   "armwavlm-s-100": arm(22_394_080, 200, 36, 0.4, 1, "microsoft/wavlm-base"),
   "maskhubert-960": {
     ...arm(26_635_840, 200, 144, 0.8, 3, "facebook/hubert-base-ls960"),

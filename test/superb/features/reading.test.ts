@@ -120,7 +120,7 @@ describe("batches", () => {
 
 describe("without a cache", () => {
   test("the same numbers", async () => {
-    const model = await openUpstream(join(shipped, "../hubert-tiny-libri"));
+    const model = await openUpstream(join(shipped, "../hubert-small-libri"));
     const some = utterances.slice(0, 5);
     const cached = await drive({ upstream: model, utterances: some, cacheRoot: join(root, "cache") });
     const streamed = await drive({ upstream: model, utterances: some, cacheRoot: null });

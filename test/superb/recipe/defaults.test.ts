@@ -15,6 +15,8 @@ describe("the benchmark's recipes", () => {
     ["ks", [1e-4], 200_000, 32, 1, 1, 5000, "balanced", false],
     ["sid", [1e-1, 1e-2, 1e-3, 1e-4], 200_000, 8, 4, 1, 5000, "shuffled", false],
     ["ic", [1e-4], 200_000, 32, 1, 1, 5000, "shuffled", false],
+    ["er", [1e-4], 30_000, 4, 8, 1, 1000, "shuffled", false],
+    ["sf", [1e-4], 200_000, 32, 1, 1, 2000, "windows", true],
   ] as const)("%s", (name, learningRates, steps, batchSize, accumulate, clip, evaluateEvery, batching, specAugment) => {
     expect(resolve(name, { protocol: "superb" })).toEqual({
       protocol: "superb",
@@ -44,6 +46,8 @@ describe("the benchmark's recipes", () => {
       ks: utterance,
       sid: utterance,
       ic: utterance,
+      er: utterance,
+      sf: { kind: "bilstm", projection: 1024, outputs: 99, normalizeStates: false, ...lstm },
     });
     expect(taskNamed("asr").head(9, { projection: 64, hidden: 32, stack: 2, normalizeStates: true })).toMatchObject({
       projection: 64,
@@ -61,7 +65,15 @@ describe("the benchmark's recipes", () => {
 
   test("warm-ups are the authors'", () => {
     const warmups = Object.keys(TASKS).map((name) => [name, resolve(name, { schedule: "warmup" }).warmup]);
-    expect(Object.fromEntries(warmups)).toEqual({ pr: 1400, asr: 1400, ks: 1400, sid: 5000, ic: 1000 });
+    expect(Object.fromEntries(warmups)).toEqual({
+      pr: 1400,
+      asr: 1400,
+      ks: 1400,
+      sid: 5000,
+      ic: 1000,
+      er: 1400,
+      sf: 1400,
+    });
     expect(resolve("pr", { schedule: "warmup", steps: 95 }).warmup).toBe(9);
     expect(resolve("pr", { schedule: "warmup", steps: 95, warmup: 50 }).warmup).toBe(50);
   });
@@ -103,5 +115,5 @@ test.each([
 });
 
 test("a task that is none is refused with those there are", () => {
-  for (const name of ["er", "toString", ""]) expect(() => taskNamed(name)).toThrow(`unknown task "${name}"; valid: pr, asr, ks, sid, ic`); // biome-ignore format: one line
+  for (const name of ["xx", "toString", ""]) expect(() => taskNamed(name)).toThrow(`unknown task "${name}"; valid: pr, asr, ks, sid, ic, er, sf`); // biome-ignore format: one line
 });

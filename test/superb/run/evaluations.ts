@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { type EvaluateEvent, evaluate as evaluateIt } from "../../../src/library/evaluate.ts";
 import type { EvaluationOptions } from "../../../src/superb/run/evaluation.types.ts";
 
-export const tinyLibri = fileURLToPath(new URL("../../../examples/hubert-tiny-libri", import.meta.url));
+export const tinyLibri = fileURLToPath(new URL("../../../examples/hubert-small-libri", import.meta.url));
 
 type Changes = Omit<Partial<EvaluationOptions>, "upstream" | "data" | "run"> & {
   readonly upstream?: string;

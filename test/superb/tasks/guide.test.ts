@@ -15,15 +15,14 @@ test("the task of the guide loads a corpus, has a head, and takes its settings",
   const page = readFileSync(join(PACKAGE_ROOT, "docs/guides/add-a-task.md"), "utf8");
   const [, code] = /```ts\n(.*?)```/s.exec(page)!;
   const tasks = join(PACKAGE_ROOT, "src/superb/tasks");
-  writeFileSync(join(folder, "er.ts"), code.replaceAll('from "./', `from "${tasks}/`).replaceAll('from "../', `from "${join(tasks, "..")}/`)); // biome-ignore format: one line
-  const { er } = (await import(join(folder, "er.ts"))) as { er: Task };
+  writeFileSync(join(folder, "lid.ts"), code.replaceAll('from "./', `from "${tasks}/`).replaceAll('from "../', `from "${join(tasks, "..")}/`)); // biome-ignore format: one line
+  const { lid } = (await import(join(folder, "lid.ts"))) as { lid: Task };
   const root = tonesCorpus();
-  const data = await er.load({ root, onBadFile: "stop" });
-  expect(data.objective).toEqual({ kind: "classes", slots: [{ name: "emotion", values: expect.any(Array) }] });
+  const data = await lid.load({ root, onBadFile: "stop" });
+  expect(data.objective).toEqual({ kind: "classes", slots: [{ name: "language", values: expect.any(Array) }] });
   expect(data.utterances.test.length).toBeGreaterThan(0);
-  expect(er.head(4, {})).toEqual({ kind: "utterance", projection: 256, outputs: 4, normalizeStates: false });
-  // its numbers are those of docs/superb.md's table of the benchmark
-  expect(er.recipe).toMatchObject({ learningRates: [1e-4], updates: 30_000, batchSize: 4, accumulate: 8, evaluateEvery: 1000 }); // biome-ignore format: one line
-  const given = { task: "er", upstream: { model: "fbank" }, data: { root, labelColumns: ["emotion"] } };
-  expect(checkSettings({ ...er, name: "er" }, given).run.outDir).toBe("runs/superb-er-fbank");
+  expect(lid.head(4, {})).toEqual({ kind: "utterance", projection: 256, outputs: 4, normalizeStates: false });
+  expect(lid.recipe).toMatchObject({ learningRates: [1e-4], updates: 30_000, batchSize: 4, accumulate: 8, evaluateEvery: 1000 }); // biome-ignore format: one line
+  const given = { task: "lid", upstream: { model: "fbank" }, data: { root, labelColumns: ["language"] } };
+  expect(checkSettings({ ...lid, name: "lid" }, given).run.outDir).toBe("runs/superb-lid-fbank");
 });

@@ -3,8 +3,7 @@ import { createAdamWState } from "../../../src/optim/adamw.ts";
 import type { Runtime } from "../../../src/runtime/runtime.ts";
 import { initHead } from "../../../src/superb/heads/parameters.ts";
 import { Head } from "../../../src/superb/heads/step.ts";
-import { accuracy } from "../../../src/superb/measures/answers.ts";
-import { errorRate } from "../../../src/superb/measures/errors.ts";
+import { headlineOf } from "../../../src/superb/measures/index.ts";
 import { createObjective } from "../../../src/superb/objectives/index.ts";
 import { evaluate } from "../../../src/superb/training/evaluate.ts";
 import { Sampler } from "../../../src/superb/training/sampler.ts";
@@ -70,7 +69,7 @@ export async function prepare(
       const evaluated = await evaluate({ head, objective, source, ...(signal && { signal }) }, { utterances: dev });
       if (!evaluated) return undefined;
       const { loss, predictions } = evaluated;
-      return { loss, dev: objective.unit ? errorRate(predictions, objective.unit) : accuracy(predictions) };
+      return { loss, dev: headlineOf(predictions, objective.unit) };
     },
     ...others,
     plan: made,

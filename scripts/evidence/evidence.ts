@@ -1,0 +1,68 @@
+// Regenerates docs/evidence.md: distils a student for every row, probes it, compares the rows. What is done is kept.
+// Usage: npm run evidence -- [--rows exact,none] [--stages train,probe,words] [--updates 10000] [--device cpu] [--threads n]
+//        [--speech ../shared/speech] [--teacher ../shared/models/hubert-small-libri] [--work runs/evidence] [--page]
+// Rows and seeds come in order of importance; Ctrl-C at any time, the same command goes on. --page only writes the page again.
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { StillwaveError, UsageError } from "../../src/errors.ts";
+import { writePage } from "./page.ts";
+import { ROWS } from "./rows.ts";
+import { prepareSpeech } from "./speech.ts";
+import { doRow, type Settings, type Stage } from "./stages.ts";
+
+const STAGES: readonly Stage[] = ["train", "probe", "words"];
+const KEPT = "evidence/rows";
+
+const { values } = parseArgs({
+  options: {
+    rows: { type: "string" },
+    stages: { type: "string", default: "train,probe" },
+    updates: { type: "string", default: "10000" },
+    device: { type: "string", default: "cpu" },
+    threads: { type: "string" },
+    speech: { type: "string", default: "../shared/speech" },
+    teacher: { type: "string", default: "../shared/models/hubert-small-libri" },
+    work: { type: "string", default: "runs/evidence" },
+    page: { type: "boolean", default: false },
+  },
+});
+
+function listed<T extends string>(given: string, known: readonly T[], what: string): T[] {
+  return given.split(",").map((name) => {
+    const found = known.find((one) => one === name);
+    if (!found) throw new UsageError(`no ${what} "${name}"; there are ${known.join(", ")}`);
+    return found;
+  });
+}
+
+async function main(): Promise<void> {
+  const stages = new Set(listed(values.stages, STAGES, "stage"));
+  const ids = ROWS.map(({ id }) => id);
+  const chosen = values.rows === undefined ? ids : listed(values.rows, ids, "row");
+  if (!values.page) {
+    const settings: Settings = {
+      teacher: values.teacher,
+      speech: await prepareSpeech(values.speech, values.work),
+      work: values.work,
+      kept: KEPT,
+      updates: Number(values.updates),
+      device: values.device,
+      threads: values.threads === undefined ? undefined : Number(values.threads),
+    };
+    const jobs = ROWS.filter(({ id }) => chosen.includes(id)).flatMap((row) =>
+      row.seeds.map((seed) => ({ row, seed })),
+    );
+    // first seeds of all rows before second ones
+    for (const { row, seed } of jobs.toSorted((a, b) => a.seed - b.seed)) {
+      console.log(`${row.id}, seed ${seed}: ${row.title}`);
+      await doRow(row, seed, stages, settings);
+    }
+  }
+  await writePage(KEPT, join("docs", "evidence.md"));
+}
+
+await main().catch((error: unknown) => {
+  if (!(error instanceof StillwaveError)) throw error;
+  console.error(`evidence: ${error.message}`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,187 @@
+// What is done for one row: the student is distilled, kept in float16, and probed; each part once, its numbers in row.json.
+import { existsSync } from "node:fs";
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { writeFileAtomic } from "../../src/files.ts";
+import { loadUpstream } from "../../src/index.ts";
+import { writePredictions } from "../../src/metrics/predictions.ts";
+import { profile } from "../../src/models/profile.ts";
+import { readEvaluation } from "../../src/report/results/read.ts";
+import { convertTo16, stillwave } from "./command.ts";
+import type { Row } from "./rows.ts";
+import type { Speech } from "./speech.ts";
+
+/** One number with its interval, and the predictions that it was computed of. */
+export interface Measured {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+  readonly metric: string;
+  readonly states: string;
+  readonly seconds: number;
+  readonly command: string;
+}
+
+export interface Training {
+  readonly updates: number;
+  /** Of speech that was learned from, padding not counted. */
+  readonly hours: number;
+  readonly validation: number | null;
+  readonly best: { readonly step: number; readonly loss: number } | null;
+  readonly seconds: number;
+  readonly command: string;
+}
+
+/** What is kept of a row in evidence/rows/<id>-<seed>/row.json. */
+export interface RowResult {
+  readonly id: string;
+  readonly seed: number;
+  readonly title: string;
+  readonly set: readonly string[];
+  readonly parameters?: number;
+  readonly macs?: number;
+  readonly training?: Training;
+  readonly probes: Readonly<Record<string, Measured>>;
+}
+
+export interface Settings {
+  readonly teacher: string;
+  readonly speech: Speech;
+  /** Folder of runs and caches, not committed. */
+  readonly work: string;
+  /** Folder of finished rows, committed. */
+  readonly kept: string;
+  readonly updates: number;
+  readonly device: string;
+  readonly threads?: number;
+}
+
+export type Stage = "train" | "probe" | "words";
+
+const PR = ["--train", "train", "--dev", "dev", "--test", "test", "--lr", "2e-2,1e-2,5e-3", "--steps", "3000"];
+const WARMED = ["--schedule", "warmup", "--patience", "0", "--dtype", "float16"];
+const WORDS = ["--hidden", "192", "--projection", "192", "--stack", "2", "--no-specaugment"];
+const WARMUP = ["--schedule", "warmup", "--warmup", "100", "--patience", "0", "--dtype", "float16", "--lr", "1e-3"];
+const CLASSES = ["--lr", "1e-2,1e-3", "--dtype", "float16"];
+
+/** Arguments of each probe. */
+const probesOf = ({ libri, keywords, digits, speakers }: Speech) =>
+  ({
+    pr: { task: "pr", data: libri, more: [...PR, ...WARMED], stage: "probe" },
+    "ks-keywords": { task: "ks", data: keywords, more: CLASSES, stage: "probe" },
+    "ks-digits": { task: "ks", data: digits, more: CLASSES, stage: "probe" },
+    "sid-libri": { task: "sid", data: speakers, more: CLASSES, stage: "probe" },
+    asr: {
+      task: "asr",
+      data: libri,
+      more: ["--train", "train", "--dev", "dev", "--test", "test", ...WORDS, ...WARMUP, "--steps", "2400"],
+      stage: "words",
+    },
+  }) as const;
+
+export const PROBES = ["pr", "ks-keywords", "ks-digits", "sid-libri", "asr"] as const;
+
+/** What a finished run says of itself. Hours are those of the logged updates, for all of them. */
+async function trainingOf(folder: string, command: string, seconds: number): Promise<Training> {
+  const summary = JSON.parse(await readFile(join(folder, "summary.json"), "utf8"));
+  const lines = (await readFile(join(folder, "metrics.jsonl"), "utf8")).trim().split("\n");
+  const rows = lines.map((line) => JSON.parse(line)).filter(({ kind }) => kind === "train");
+  const logged = rows.reduce((sum, row) => sum + row.audioSecondsPerSecond * row.stepSeconds, 0);
+  return {
+    updates: summary.step,
+    hours: (logged / rows.length) * (summary.step / 3600),
+    validation: summary.finalValidation,
+    best: summary.best,
+    seconds,
+    command,
+  };
+}
+
+const shown = (args: readonly string[]) =>
+  `stillwave ${args.map((arg) => (/[\s[{]/.test(arg) ? `'${arg}'` : arg)).join(" ")}`;
+
+/** Does what a row lacks of a stage, and keeps its numbers. */
+export async function doRow(
+  row: Row,
+  seed: number,
+  stages: ReadonlySet<Stage>,
+  settings: Settings,
+): Promise<RowResult> {
+  const name = `${row.id}-${seed}`;
+  const kept = join(settings.kept, name);
+  const file = join(kept, "row.json");
+  await mkdir(kept, { recursive: true });
+  let result: RowResult = existsSync(file)
+    ? JSON.parse(await readFile(file, "utf8"))
+    : { id: row.id, seed, title: row.title, set: row.set, probes: {} };
+  const save = async (more: Partial<RowResult>) => {
+    result = { ...result, ...more };
+    await writeFileAtomic(file, `${JSON.stringify(result, null, 2)}\n`);
+  };
+  const model = join(kept, "model");
+  if (!row.model && !result.training && stages.has("train")) {
+    const { training, best } = await distil(row, seed, settings);
+    await convertTo16(best, model);
+    await save({ training });
+  }
+  const upstream = row.model === "teacher" ? settings.teacher : (row.model ?? model);
+  if (upstream !== "fbank" && result.parameters === undefined && existsSync(upstream)) {
+    const { parameters, macs } = profile(await loadUpstream(upstream), { seconds: 10 });
+    await save({ parameters: parameters.withoutHeads, macs: macs.withoutHeads });
+  }
+  for (const [probe, given] of Object.entries(probesOf(settings.speech))) {
+    if (result.probes[probe] || !stages.has(given.stage) || (!row.model && !existsSync(upstream))) continue;
+    const measured = await measure(
+      probe,
+      { ...given, upstream, name, states: row.model ? undefined : "layers" },
+      settings,
+    );
+    await save({ probes: { ...result.probes, [probe]: measured } });
+  }
+  return result;
+}
+
+async function distil(row: Row, seed: number, { teacher, speech, work, updates, device, threads }: Settings) {
+  const folder = join(work, "distill", `${row.id}-${seed}`);
+  const sets = [
+    `teacher=${teacher}`,
+    `data.train.path=${speech.train}`,
+    `data.validation.path=${speech.libri}`,
+    `run.steps=${updates}`,
+    `run.seed=${seed}`,
+    `data.seed=${seed}`,
+    `student.initialise.seed=${seed}`,
+    ...row.set,
+  ];
+  const args = ["distill", "evidence/recipe.yaml", ...sets.flatMap((set) => ["--set", set]), "--device", device];
+  if (threads !== undefined) args.push("--threads", String(threads));
+  const seconds = await stillwave(args, folder);
+  return { training: await trainingOf(folder, shown(args), seconds), best: join(folder, "best") };
+}
+
+interface Probe {
+  readonly task: string;
+  readonly data: string;
+  readonly more: readonly string[];
+  readonly upstream: string;
+  readonly name: string;
+  readonly states?: string;
+}
+
+async function measure(
+  probe: string,
+  { task, data, more, upstream, name, states }: Probe,
+  { work, kept, threads }: Settings,
+): Promise<Measured> {
+  const folder = join(work, "superb", `${name}-${probe}`);
+  const args = ["superb", task, "--upstream", upstream, "--data", data, ...more];
+  if (states) args.push("--states", states);
+  if (threads !== undefined) args.push("--threads", String(threads));
+  const seconds = await stillwave(args, folder);
+  const { result, test } = await readEvaluation(folder);
+  // without the paths of this machine
+  const said = test.map(({ id, reference, hypothesis }) => ({ id, reference, hypothesis }));
+  await writePredictions(join(kept, name, `${probe}.tsv`), said);
+  const { value, low, high, name: metric } = result.metric;
+  return { value, low, high, metric, states: states ?? "all", seconds, command: shown(args) };
+}
