@@ -43,9 +43,9 @@ const NAMES: Readonly<Record<string, string>> = {
     confusionsOf diarizationErrorRate diarizationErrors DiarizationErrors DifferenceInterval editDistance EditKind
     equalErrorRate EqualErrorRate ErrorComparison ErrorCounts errorRateInterval ErrorReport ErrorUnit
     formatAlignment Interval matchedPairs MatchedPairs maximumTermWeightedValue MaximumTermWeightedValue mcnemar
-    McNemar pairById percentileInterval Prediction RatioSample readPredictions scoreAccuracy scoreErrors scoreSlots
-    SearchTrial signTest SignTest SlotReport SlotScore SpeakerTurn TermWeights UtteranceErrors UtteranceSlots
-    writePredictions
+    McNemar pairById percentileInterval Prediction QUESST_WEIGHTS RatioSample readPredictions scoreAccuracy scoreErrors
+    scoreSlots SearchTotals SearchTrial signTest SignTest SlotReport SlotScore SpeakerTurn TermWeights UtteranceErrors
+    UtteranceSlots writePredictions
   `,
   "stillwave/web": `
     availableThreads createRuntime Executable Extraction ExtractOptions Feed Feeds HostArray loadModelFromFiles

@@ -44,6 +44,18 @@ export async function openCorpus(source: CorpusSource, options: OpenCorpusOption
   if (!(max >= 1)) throw new UsageError(`maxUtterances: expected at least 1, got ${max}`);
   const detected = await detectSource(source);
   const listed = (await list(detected)).slice(0, max);
+  return { kind: detected.kind, ...(await openListed(source.path, listed, options)) };
+}
+
+/**
+ * Opens recordings that are listed already, below `root`.
+ * @throws StillwaveError for bad files under `stop`, or nothing left.
+ */
+export async function openListed(
+  root: string,
+  listed: readonly Listed[],
+  options: OpenCorpusOptions,
+): Promise<Omit<Corpus, "kind">> {
   const minSamples = options.minSamples ?? MIN_SAMPLES;
   const cache = await IndexCache.open(options.cacheFile);
   const bad = new BadFiles();
@@ -74,15 +86,14 @@ export async function openCorpus(source: CorpusSource, options: OpenCorpusOption
   const badFiles = bad.sorted();
   if (options.onBadFile === "stop") bad.throwIfAny(listed.length);
   if (utterances.length === 0) {
-    throw new StillwaveError(`${source.path}: none of its ${listed.length} audio files can be used\n${bad.describe()}`);
+    throw new StillwaveError(`${root}: none of its ${listed.length} audio files can be used\n${bad.describe()}`);
   }
-  const { kind, path: root } = detected;
   const totalSeconds = totalSamples / SAMPLE_RATE_HZ;
   const notes = [...probed].flatMap(([path, { probe }]) =>
     probe.note === undefined ? [] : { path, note: probe.note },
   );
   const warnings = [...cache.warnings, ...describeNotes(notes)];
-  return { kind, root, utterances, badFiles, fingerprint: hash.digest("hex"), totalSeconds, warnings };
+  return { root, utterances, badFiles, fingerprint: hash.digest("hex"), totalSeconds, warnings };
 }
 
 function list(source: CorpusSource & { kind: CorpusKind }): Promise<Listed[]> {

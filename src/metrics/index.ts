@@ -24,7 +24,14 @@ export {
   scoreErrors,
   type UtteranceErrors,
 } from "./error-rate.ts";
-export * from "./mtwv.ts";
+export {
+  type MaximumTermWeightedValue,
+  maximumTermWeightedValue,
+  QUESST_WEIGHTS,
+  type SearchTotals,
+  type SearchTrial,
+  type TermWeights,
+} from "./mtwv.ts";
 export * from "./paired.ts";
 export * from "./predictions.ts";
 export { type SlotReport, type SlotScore, scoreSlots, type UtteranceSlots } from "./slots.ts";

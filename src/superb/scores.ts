@@ -1,4 +1,4 @@
-// The benchmark's two scores over tasks: `overall` (mean of metrics) and `superb_s` (arXiv:2210.07185, section 5).
+// The benchmark's two scores over tasks: `overall` (mean of metrics) and `superb_s` (SUPERB @ SLT 2022, arXiv:2210.08634).
 import { UsageError } from "../errors.ts";
 
 /** A model's results. Percent, but for MTWV, which is a fraction of 1. */
@@ -116,7 +116,8 @@ export function scoreTasks(results: TaskResults): BenchmarkScores {
   };
 }
 
-function progress(name: Metric, value: number): number {
+/** How far a result is on the way from the filterbank baseline (0) to the best model (1). */
+export function progress(name: Metric, value: number): number {
   const { fbank, sota } = METRICS[name];
   return (value - fbank) / (sota - fbank);
 }

@@ -9,7 +9,7 @@ import { describe, expect, test } from "vitest";
 import { bestAssignment } from "../../src/metrics/assignment.ts";
 import { diarizationErrorRate, diarizationErrors, type SpeakerTurn } from "../../src/metrics/der.ts";
 import { equalErrorRate } from "../../src/metrics/eer.ts";
-import { maximumTermWeightedValue } from "../../src/metrics/mtwv.ts";
+import { drawnQueries, maximumTermWeightedValue, QUESST_WEIGHTS, termDetectionCurve } from "../../src/metrics/mtwv.ts";
 import { scoreSlots, slotsOfTranscript } from "../../src/metrics/slots.ts";
 import { Random } from "../../src/random.ts";
 
@@ -189,16 +189,84 @@ describe("maximum term weighted value", () => {
     expect(maximumTermWeightedValue(all, cheap).mtwv).toBeCloseTo(1 - (0.05 + 0.05) / 2, 12);
   });
 
-  test("the maximum term weighted value is 0 where nothing should be claimed, and leaves out queries without targets", () => {
-    expect(maximumTermWeightedValue(trials("q", [1], [2, 3]), weights)).toEqual({
-      mtwv: 0,
-      threshold: Number.POSITIVE_INFINITY,
-      queries: 1,
-    });
+  test("the maximum term weighted value of a useless system is below 0, and queries without targets are left out", () => {
+    // at 3 one of two others is claimed, at 1 everything: 0 - 1/2 and 1 - 1
+    expect(maximumTermWeightedValue(trials("q", [1], [2, 3]), weights)).toEqual({ mtwv: 0, threshold: 1, queries: 1 });
+    const dear = { ...weights, falseAlarmCost: 3 };
+    expect(maximumTermWeightedValue(trials("q", [1], [2, 3]), dear)).toEqual({ mtwv: -1.5, threshold: 3, queries: 1 });
     const all = [...trials("q", [3], [1]), ...trials("none", [], [9, 9])];
     expect(maximumTermWeightedValue(all, weights)).toEqual({ mtwv: 1, threshold: 3, queries: 1 });
     expect(() => maximumTermWeightedValue(trials("q", [], [1]), weights)).toThrow("no query");
     expect(() => maximumTermWeightedValue(trials("q", [Number.NaN], []), weights)).toThrow("NaN");
     expect(() => maximumTermWeightedValue([], { ...weights, targetPrior: 0 })).toThrow("prior");
   });
+
+  // by NIST's F4DE 3.5.0 (TrialsTWV, MetricTWV, DETCurve->getBestCombComb) with as many documents as trials, and with 40
+  test.each([
+    [0, 1, 3.3, 1],
+    [1, -0.594761904761905, 1.9, -0.109561403508772],
+    [2, -0.416333333333333, 2, -0.109561403508772],
+    [3, -0.346944444444444, 2, -0.112522522522523],
+    [4, 0.666666666666667, 2.1, 0.666666666666667],
+    [5, -0.178235294117647, 2, -0.0489814814814813],
+    [6, -0.219122807017544, 2, -0.118952380952381],
+    [7, 0.355555555555556, 2.3, 0.355555555555556],
+  ])("list %i of scores with ties has the value that F4DE gives it", (list, value, threshold, of40) => {
+    const scored = scoredLists()[list];
+    const found = maximumTermWeightedValue(scored, QUESST_WEIGHTS);
+    expect(found.mtwv).toBeCloseTo(value, 12);
+    expect(found.threshold).toBe(threshold);
+    const larger = maximumTermWeightedValue(scored, QUESST_WEIGHTS, { documents: 40 });
+    expect(larger.mtwv).toBeCloseTo(of40, 12);
+  });
+
+  test("queries that were not searched for count as not found", () => {
+    const all = [...trials("q", [9, 5], [6, 1]), ...trials("r", [8], [7, 2])];
+    const own = maximumTermWeightedValue(all, weights, { documents: 22 });
+    // at 5: q finds both with 1 alarm of 20, r its one with 1 of 21
+    expect(own.mtwv).toBeCloseTo(1 - (1 / 20 + 1 / 21) / 2, 12);
+    const official = maximumTermWeightedValue(all, weights, { documents: 22, queries: 5 });
+    expect(official.mtwv).toBeCloseTo((2 / 5) * own.mtwv, 12);
+    expect(() => maximumTermWeightedValue(all, weights, { documents: 3 })).toThrow('query "q" has 4 trials');
+    expect(() => maximumTermWeightedValue(all, weights, { queries: 1 })).toThrow("2 of the trials are in a document");
+  });
+
+  test("queries that are drawn again count as often as they are drawn", () => {
+    const all = [...trials("found", [9], [1, 2]), ...trials("lost", [0], [5, 6])];
+    const { count, mtwvOf } = drawnQueries(all, weights);
+    expect(count).toBe(2);
+    expect(mtwvOf([0, 1])).toBe(maximumTermWeightedValue(all, weights).mtwv);
+    // everything claimed: 1 - 1
+    expect([mtwvOf([0, 0]), mtwvOf([1, 1])]).toEqual([1, 0]);
+  });
+
+  test("the detection curve has the rates at every threshold", () => {
+    const all = [...trials("q", [9, 5], [6]), ...trials("r", [6], [2])];
+    expect(termDetectionCurve(all).map(({ threshold, missRate }) => [threshold, missRate])).toEqual([
+      [9, 0.75],
+      [6, 0.25],
+      [5, 0],
+      [2, 0],
+    ]);
+    expect(termDetectionCurve(all).map(({ falseAlarmRate }) => falseAlarmRate)).toEqual([0, 0.5, 0.5, 1]);
+  });
 });
+
+/** Lists of scores with one decimal, as they were given to F4DE: four queries, the last without targets. */
+function scoredLists() {
+  let state = 12_345;
+  const next = () => {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return state / 2_147_483_648;
+  };
+  const useful = [3, 1, 0, -2, 2, 0.5, -1, 1.5];
+  return useful.map((gain, list) =>
+    [0, 1, 2, 3].flatMap((query) =>
+      Array.from({ length: 6 + 3 * list }, (_, document) => {
+        const isTarget = query < 3 && document % 5 === query;
+        const score = Math.round((next() * 4 - 2 + Number(isTarget) * gain) * 10) / 10;
+        return { query: `q${query}`, score, isTarget };
+      }),
+    ),
+  );
+}

@@ -163,7 +163,8 @@ const NAME = {
   sf: "F1",
 } as const;
 
-export function metricOf(task: TaskName, rows: readonly Prediction[]): MetricValue {
+export function metricOf(of: EvaluationResult["task"], rows: readonly Prediction[]): MetricValue {
+  const task = of as TaskName;
   const unit = UNIT[task];
   return { ...metricsOf(rows, unit, { seed: 3, draws: 300 })[0], name: NAME[task] };
 }

@@ -5,8 +5,8 @@ import { InternalError } from "../../errors.ts";
 import { bareField, fieldsAt } from "../../recipe/shape.ts";
 import type { Override } from "../../recipe/source.ts";
 import { isAmong } from "../../superb/recipe/read.ts";
-import { evaluationSchema } from "../../superb/recipe/schema.ts";
-import type { Task } from "../../superb/tasks/task.types.ts";
+import { evaluationSchema, OF_TRAINING } from "../../superb/recipe/schema.ts";
+import { isSearch, type SearchTask, type Task } from "../../superb/tasks/task.types.ts";
 import { collect } from "../collect.ts";
 import { countingNumber, finiteNumber, positiveNumber, wholeNumber } from "../numbers.ts";
 
@@ -52,6 +52,7 @@ const OWN: FlagTable = {
   "--lexicon <file>": "data.lexicon",
   "--phones <file>": "data.phones",
   "--stress <kind>": "data.stress",
+  "--symbols <file>": "data.symbols",
   "--hidden <n>": "head.hidden",
   "--stack <n>": "head.stack",
   "--no-specaugment": "training.specAugment",
@@ -63,6 +64,9 @@ const OWN: FlagTable = {
   "--test-data <dir>": "data.testRoot",
   "--split-file <path>": "data.splitFile",
   "--fold <name>": "data.fold",
+  "--queries <path>": "data.queries",
+  "--documents <path>": "data.documents",
+  "--truth <file>": "data.truth",
 };
 
 /** What a flag that takes something away sets, and says. */
@@ -76,9 +80,20 @@ const PARSERS: Readonly<Record<string, (text: string) => unknown>> = {
   "data.labelColumns": (text) => text.split(","),
 };
 
-export const generalFlags = (command: Command): void => addFlags(command, Object.entries(GENERAL), "");
+export const generalFlags = (command: Command, task: Task | SearchTask): void => {
+  const general = Object.entries(GENERAL);
+  addFlags(command, isSearch(task) ? general.filter(([, path]) => !isAmong(path, OF_TRAINING)) : general, "");
+};
 
-export const ownFlags = (command: Command, { settings, labelColumns }: Task): void => {
+/** Those general flags that give these settings. */
+export const flagsFor = (command: Command, paths: readonly string[]): void =>
+  addFlags(
+    command,
+    Object.entries(GENERAL).filter(([, path]) => paths.includes(path)),
+    "",
+  );
+
+export const ownFlags = (command: Command, { settings, labelColumns }: Task | SearchTask): void => {
   const own = Object.entries(OWN).filter(([, path]) => isAmong(path, settings));
   addFlags(command, own, labelColumns ? ` (default: ${labelColumns})` : "");
 };
@@ -117,9 +132,10 @@ export function givenFlags(command: Command): Override[] {
   });
 }
 
-/** The first flag without which there is no evaluation, where nothing stands for it. */
-export function missingFlag(flags: readonly Override[], set: readonly string[]): string | undefined {
-  const isGiven = (path: string) =>
+/** The first flag without which there is no evaluation, where nothing stands for it. `rootFrom`: what stands for the corpus's root. */
+export function missingFlag(flags: readonly Override[], set: readonly string[], rootFrom?: string): string | undefined {
+  const isGiven = (path: string): boolean =>
+    (path === "data.root" && rootFrom !== undefined && isGiven(`data.${rootFrom}`)) ||
     flags.some((flag) => flag.path.join(".") === path) ||
     set.some((text) => path.startsWith(text.split("=")[0].trim()));
   const missing = Object.entries(GENERAL).find(([, path]) => !fieldOf(path).isOptional() && !isGiven(path));

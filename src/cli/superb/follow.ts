@@ -42,9 +42,11 @@ export async function followHelp(events: AsyncIterable<EvaluateEvent>, output: O
   return !isInterrupted;
 }
 
-function viewOn(output: Output) {
+/** What shows the events of one evaluation to people. */
+export function viewOn(output: Output) {
   let progress: Progress | undefined;
   let isTesting = false;
+  let searched: string | undefined;
   const close = () => {
     progress?.finish();
     progress = undefined;
@@ -64,7 +66,12 @@ function viewOn(output: Output) {
     else if (event.kind === "training")
       begin({ label: `lr ${formatRate(event.learningRate)}`, total: event.untilStep, startedAt: event.step });
     else if (event.kind === "step") progress?.update(event.step, { loss: event.loss });
-    else if (event.kind === "testing") {
+    else if (event.kind === "searching") {
+      const label = `search ${event.split}`;
+      if (searched !== label) begin({ label, total: event.total, unit: "document" });
+      searched = label;
+      progress?.update(event.done);
+    } else if (event.kind === "testing") {
       if (!isTesting) begin({ label: "test", total: event.total, unit: "utterance" });
       isTesting = true;
       progress?.update(event.done);
@@ -82,6 +89,9 @@ const formatLoss = (loss: number | null) => (loss === null ? "not finite" : form
 function noteOf(event: EvaluateEvent): string | undefined {
   if (event.kind === "note") return event.text;
   if (event.kind === "start") return startText(event);
+  if (event.kind === "search") return searchText(event);
+  if (event.kind === "layer")
+    return `${printable(event.name)} is the best of ${event.among} hidden states on dev: MTWV ${event.dev.toFixed(2)} %`;
   if (event.kind === "cache-start") return cacheText(event);
   if (event.kind === "chosen")
     return `learning rate ${formatRate(event.learningRate)} is the best of ${event.among} on dev: ${event.dev.toFixed(2)} %`;
@@ -106,6 +116,24 @@ function startText(event: EventOf<"start">): string {
   );
 }
 
+const searchText = ({ task, upstream, folder, layers, dim, queries, documents }: EventOf<"search">): string =>
+  `${task} of ${printable(upstream)} in ${printable(folder)}: ${layers} hidden states of ${dim}; ${queries.dev} queries that choose, ${queries.test} that are tested, ${documents} documents`;
+
+/** The figures of test. */
+function testedText({ metric, otherMetrics, decodings, search }: EventOf<"done">["result"]): string[] {
+  if (search?.whole)
+    return [
+      `${metric.name} ${search.whole.value.toFixed(2)} % of all ${search.whole.queries} queries in ${search.whole.documents} documents, the benchmark's number`,
+      `${metricText(metric)}, English only`,
+    ];
+  if (decodings.length === 0) return [metric, ...otherMetrics].map(metricText);
+  return decodings.flatMap((one) =>
+    [one.metric, ...one.otherMetrics].map(
+      (value) => `${metricText(value)}${decodings.length > 1 ? `, ${one.name}` : ""}`,
+    ),
+  );
+}
+
 function metricText({ name, value, low, high, confidence }: MetricValue): string {
   const interval = `${low.toFixed(2)} to ${high.toFixed(2)} at ${(100 * confidence).toFixed(0)} %`;
   return `${name} ${value.toFixed(2)} % (${interval})`;
@@ -115,27 +143,25 @@ const choiceText = ({ what, chosen, among, on, onDev }: EventOf<"done">["result"
   `${what}: ${chosen}, of ${among}, on ${on}${onDev === undefined ? "" : `; dev would choose ${onDev}`}`;
 
 function doneText({ folder, result, report, already }: EventOf<"done">): string {
-  const { decodings, dev, learningRates, seconds, upstream, layerWeights, choices, folds } = result;
-  const tested = decodings.flatMap(({ name, metric, otherMetrics }) =>
-    [metric, ...otherMetrics].map((one) => `${metricText(one)}${decodings.length > 1 ? `, ${name}` : ""}`),
-  );
+  const { dev, learningRates, seconds, upstream, layerWeights, choices, folds, search } = result;
   const weights = layerWeights.map((weight, i) => `${upstream.layers[i]} ${weight.toFixed(3)}`).join(", ");
   const best = (fold?: string) => {
+    if (search) return `${choices[0]?.what} ${printable(choices[0]?.chosen ?? "")}`;
     const rate = learningRates.find((one) => one.chosen && one.fold === fold);
     return `step ${rate?.best?.step} at learning rate ${rate ? formatRate(rate.learningRate) : "?"}`;
   };
   const further = choices.filter(({ what, on }) => on === "test" || what.startsWith("reading"));
-  const heads = folds.length === 0 ? ["head"] : folds.map(({ name }) => join(`fold-${name}`, "head"));
+  const heads = search ? [] : folds.length === 0 ? ["head"] : folds.map(({ name }) => join(`fold-${name}`, "head"));
   const rows: readonly (readonly [string, readonly string[]])[] = [
-    ["test", tested],
+    ["test", testedText(result)],
     ["dev", dev === null ? [] : [`${dev.toFixed(2)} %${folds.length > 0 ? "" : `, ${best()}`}`]],
     ["folds", folds.map(({ name, value }) => `${printable(name)}: ${value.toFixed(2)} %, ${best(name)}`)],
     ["chosen", further.map(choiceText)],
-    ["layer weights", [weights]],
+    ["layer weights", search ? [] : [weights]],
     [
       "time",
       [
-        `${formatDuration(seconds.features)} hidden states, ${formatDuration(seconds.training)} training, ${formatDuration(seconds.testing)} testing`,
+        `${formatDuration(seconds.features)} hidden states, ${search ? "" : `${formatDuration(seconds.training)} training, `}${formatDuration(seconds.testing)} ${search ? "searching" : "testing"}`,
       ],
     ],
     ["files", [["result.json", "predictions", ...heads].map((name) => printable(join(folder, name))).join(", ")]],

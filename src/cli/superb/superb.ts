@@ -23,6 +23,8 @@ export function superbVerb(program: Command, output: Output, finish: (code: numb
     const { taskVerbs } = await import("./task.ts");
     const { compareVerb } = await import("./compare.ts");
     const { scoreVerb } = await import("./score.ts");
-    for (const verb of [taskVerbs, compareVerb, scoreVerb]) verb(group, output, finish);
+    const { makeVerb } = await import("./make.ts");
+    const { allVerb } = await import("./all.ts");
+    for (const verb of [taskVerbs, allVerb, compareVerb, scoreVerb, makeVerb]) verb(group, output, finish);
   });
 }

@@ -1,4 +1,5 @@
-// stillwave superb pr|asr|ks|sid|ic: one evaluation of one upstream.
+// stillwave superb pr, asr, ks, ...: one evaluation of one upstream.
+import { join } from "node:path";
 import type { Command } from "commander";
 import { UsageError } from "../../errors.ts";
 import { readSettings } from "../../superb/recipe/read.ts";
@@ -12,6 +13,7 @@ interface Options {
   readonly set?: readonly string[];
   readonly resume?: boolean;
   readonly force?: boolean;
+  readonly submission?: string;
   readonly json?: boolean;
 }
 
@@ -24,11 +26,12 @@ export function taskVerbs(group: Command, output: Output, finish: (code: number)
         "[recipe]",
         "recipe file with settings, or the name of one that comes with the package; flags win over it",
       );
-    generalFlags(command);
+    generalFlags(command, task);
     command
       .option("--set <key=value>", "a setting of the recipe (repeatable), e.g. training.steps=1000; flags win", collect)
       .option("--resume", "go on with the run in --out")
       .option("--force", "with --resume: although options, data or upstream have changed")
+      .option("--submission <dir>", "also write the file that the benchmark's leaderboard takes")
       .option("--json", "print what happens as JSON, one event a line");
     ownFlags(command, task);
     command
@@ -48,15 +51,17 @@ export function taskVerbs(group: Command, output: Output, finish: (code: number)
 }
 
 async function run(name: TaskName, recipe: string | undefined, command: Command, output: Output): Promise<number> {
-  const { set = [], resume = false, force = false, json = false }: Options = command.opts();
+  const { set = [], resume = false, force = false, submission, json = false }: Options = command.opts();
   const flags = givenFlags(command);
-  const missing = recipe === undefined ? missingFlag(flags, set) : undefined;
+  const facts = taskNamed(name);
+  const rootFrom = "rootFrom" in facts ? facts.rootFrom : undefined;
+  const missing = recipe === undefined ? missingFlag(flags, set, rootFrom) : undefined;
   if (missing !== undefined)
     command.error(`error: required option '${missing}' not specified`, {
       code: "commander.missingMandatoryOptionValue",
     });
   if (force && !resume) throw new UsageError("--force goes with --resume");
-  const settings = await readSettings(taskNamed(name), recipe, { set, flags });
+  const settings = await readSettings(facts, recipe, { set, flags });
   const { evaluate } = await import("../../library/evaluate.ts");
   const { digestOf, together } = await import("../../processes/together.ts");
   const { runStoppable } = await import("../../training/signals.ts");
@@ -68,7 +73,13 @@ async function run(name: TaskName, recipe: string | undefined, command: Command,
     together(about, signal, async (group) => {
       const events = evaluate({ ...settings, resume, force, signal }, group);
       if (group?.rank) return followHelp(events, output, group.rank);
-      return (await namingFlags(() => followEvaluation(events, output, json))) === "done";
+      if ((await namingFlags(() => followEvaluation(events, output, json))) !== "done") return false;
+      if (submission !== undefined) {
+        const { submitRuns } = await import("../../report/results/submit.ts");
+        for (const { path } of await submitRuns(submission, [settings.run.outDir]))
+          output.note(`submission       ${join(submission, path)}`);
+      }
+      return true;
     }),
   );
 }

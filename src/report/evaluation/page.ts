@@ -25,6 +25,7 @@ import {
 } from "../results/words.ts";
 import { choicesPart, foldsPart } from "./choices.ts";
 import { layerWeights } from "./layers.ts";
+import { layerValues } from "./search.ts";
 import { trainingSection } from "./training.ts";
 import { viewOf } from "./views.ts";
 
@@ -34,7 +35,8 @@ function figures(result: EvaluationResult): Markup {
   const { metric, upstream, learningRates, data, folds } = result;
   const figure = (value: number) => html`${formatFigure(value)}<small> %</small>`;
   const name = capital(metric.name);
-  const trained = `the head trains ${formatParameters(result.headParameters)}`;
+  const { search } = result;
+  const trained = search ? "nothing is trained" : `the head trains ${formatParameters(result.headParameters)}`;
   const chosen = chosenRate(result);
   const foldValues = folds.map(({ value }) => value);
   return keyNumbers([
@@ -42,7 +44,9 @@ function figures(result: EvaluationResult): Markup {
     result.dev !== null && [
       `${name} on dev`,
       figure(result.dev),
-      `of the same head, ${plural(data.dev.utterances, "utterance")}`,
+      search
+        ? `of the same layer, ${formatCount(search.queries.dev)} queries`
+        : `of the same head, ${plural(data.dev.utterances, "utterance")}`,
     ],
     ...result.otherMetrics.map(
       (other) => [`${capital(other.name)} on test`, figure(other.value), intervalOf(other)] as const,
@@ -50,17 +54,19 @@ function figures(result: EvaluationResult): Markup {
     upstream.parameters === null
       ? ["Upstream", upstream.kind, `without parameters to count; ${trained}`]
       : ["Upstream", formatParameters(upstream.parameters), `parameters, frozen; ${trained}`],
-    folds.length > 0
-      ? [
-          "Folds",
-          String(folds.length),
-          `from ${formatFigure(Math.min(...foldValues))} to ${formatFigure(Math.max(...foldValues))} %`,
-        ]
-      : [
-          "Learning rate",
-          chosen ? formatLearningRate(chosen.learningRate) : "—",
-          learningRates.length > 1 ? `best on dev of ${learningRates.length}` : "the only one tried",
-        ],
+    search !== undefined
+      ? ["Documents", formatCount(search.documents), `searched for ${formatCount(search.queries.test)} queries`]
+      : folds.length > 0
+        ? [
+            "Folds",
+            String(folds.length),
+            `from ${formatFigure(Math.min(...foldValues))} to ${formatFigure(Math.max(...foldValues))} %`,
+          ]
+        : [
+            "Learning rate",
+            chosen ? formatLearningRate(chosen.learningRate) : "—",
+            learningRates.length > 1 ? `best on dev of ${learningRates.length}` : "the only one tried",
+          ],
   ]);
 }
 
@@ -86,7 +92,7 @@ const PROTOCOLS: Readonly<Record<EvaluationResult["protocol"], string>> = {
   fixed: "fixed: training ends when dev no longer improves; test is used once, at the end",
 };
 
-function evaluated({ upstream, data, seconds, protocol, created }: EvaluationResult): Content {
+function evaluated({ upstream, data, seconds, protocol, created, search }: EvaluationResult): Content {
   const kind = { model: "model", onnx: "ONNX file", fbank: "filterbanks", mfcc: "MFCC" }[upstream.kind];
   const states = `${plural(upstream.layers.length, "state")} of ${formatCount(upstream.dim)} values`;
   const [features, training, testing] = [seconds.features, seconds.training, seconds.testing].map(formatDuration);
@@ -105,7 +111,7 @@ function evaluated({ upstream, data, seconds, protocol, created }: EvaluationRes
     table({
       caption: cut(data.root, 500),
       columns: ["split", "utterances", "audio", { title: "source", className: "wrap" }],
-      rows: [row("train", data.train), row("dev", data.dev), row("test", data.test)],
+      rows: [row(search ? "documents" : "train", data.train), row("dev", data.dev), row("test", data.test)],
     }),
   ];
 }
@@ -128,13 +134,15 @@ export function writeEvaluationReport(evaluation: Evaluation): string {
   return writePage({
     title: `${titleOf(result.task)}: ${cut(upstream.name)}`,
     kind: "Stillwave evaluation",
-    lead: `${capital(metric.name)} of ${formatPercent(metric.value)} on ${plural(data.test.utterances, "utterance")} (${formatHours(data.test.seconds)}) of ${cut(data.test.source)}, by a head trained on ${formatHours(data.train.seconds)} of ${cut(data.train.source)}. ${metric.isHigherBetter ? "Higher is better." : "Lower is better."}`,
+    lead: `${capital(metric.name)} of ${formatPercent(metric.value)} on ${plural(data.test.utterances, "utterance")} (${formatHours(data.test.seconds)}) of ${cut(data.test.source)}, ${result.search ? `searched for in ${formatHours(data.train.seconds)} of documents` : `by a head trained on ${formatHours(data.train.seconds)} of ${cut(data.train.source)}`}. ${metric.isHigherBetter ? "Higher is better." : "Lower is better."}`,
     summary: [figures(result), remarks(evaluation)],
     plays: view.plays,
     sections: [
       view.answers,
-      section("layers", "Layers", layerWeights(result)),
-      section("training", "Training", [foldsPart(result), trainingSection(result), choicesPart(result)]),
+      section("layers", "Layers", result.search ? layerValues(result) : layerWeights(result)),
+      result.search
+        ? section("choices", "Choices", choicesPart(result))
+        : section("training", "Training", [foldsPart(result), trainingSection(result), choicesPart(result)]),
       ...view.details,
       section("evaluated", "What was evaluated", evaluated(result)),
       section("options", "Options", settings(result.options)),

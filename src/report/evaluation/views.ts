@@ -5,6 +5,7 @@ import { section } from "../kit/pieces.ts";
 import type { Evaluation } from "../results/read.ts";
 import { classConfusions, tokenConfusions } from "./confusion.ts";
 import { answerFacts, decodingTable, errorTable } from "./errors.ts";
+import { detectionChart, queryCards, searchFacts } from "./search.ts";
 import { slotTable, worstSlots } from "./slots.ts";
 import { worstCards, wrongCards } from "./utterances.ts";
 
@@ -27,6 +28,14 @@ export function viewOf(scoring: Scoring, evaluation: Evaluation): View {
         section("worst", "Worst utterances", content),
         section("confusion", "Confusion", tokenConfusions(scoring.report)),
       ],
+      plays,
+    };
+  }
+  if (scoring.kind === "search") {
+    const { content, plays } = queryCards(evaluation, scoring.report);
+    return {
+      answers: section("errors", "Search", [searchFacts(evaluation, scoring.report), detectionChart(scoring.report)]),
+      details: [section("worst", "Best and worst queries", content)],
       plays,
     };
   }

@@ -19,7 +19,7 @@ export interface ChartOptions {
   /** Mark every value: validation. */
   readonly dots?: boolean;
   /** What runs along the axis; learning rates on a logarithmic one. Default "step". */
-  readonly across?: "step" | "head" | "learning rate";
+  readonly across?: "step" | "head" | "learning rate" | "false alarms";
   /** Values from 0 on, or (false) only from the smallest on. Default true. */
   readonly fromZero?: boolean;
   /** A place along the axis whose value on the first line is ringed. */
@@ -27,7 +27,7 @@ export interface ChartOptions {
 }
 
 const formatPlace = (place: number, across: string) =>
-  across === "learning rate" ? formatLearningRate(place) : String(place);
+  across === "learning rate" ? formatLearningRate(place) : formatNumber(place);
 
 function describe({ label, ends }: PreparedLine, across: string): string {
   if (!ends) return `${label}: no finite value.`;

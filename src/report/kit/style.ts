@@ -60,6 +60,19 @@ svg.matrix text { font: 10px system-ui, sans-serif; fill: var(--muted); }
 svg.matrix text.count { fill: var(--ink); font-variant-numeric: tabular-nums; }
 svg.matrix .right { fill: var(--soft); }
 svg.matrix .frame { fill: none; stroke: var(--rule); }
+svg.standing { display: block; width: 100%; min-width: 44rem; height: auto; margin-top: 0.75rem; }
+svg.standing text { font: 13px system-ui, sans-serif; fill: var(--ink); }
+svg.standing .value, svg.standing .missing { text-anchor: end; font-variant-numeric: tabular-nums; font-weight: 600; }
+svg.standing text.missing { fill: var(--sub); font-weight: 400; }
+svg.standing text.tick { font-size: 11px; fill: var(--muted); text-anchor: middle; }
+svg.standing line.tick { stroke: var(--rule); stroke-dasharray: 2 3; }
+svg.standing line.axis { stroke: var(--rule); }
+svg.standing text.letter { font-size: 11px; fill: var(--muted); text-anchor: middle; }
+svg.standing line.lead { stroke: var(--soft); }
+svg.standing .own { fill: var(--accent); stroke: var(--page); stroke-width: 2; }
+svg.standing .own.standin { fill: var(--page); stroke: var(--accent); stroke-width: 2.5; }
+.letters { display: flex; flex-wrap: wrap; gap: 0.1rem 1.1rem; list-style: none; margin: 0.5rem 0 0; padding: 0; font-size: 0.83rem; color: var(--muted); }
+.letters b { color: var(--ink); margin-right: 0.2em; }
 details { margin-top: 0.5rem; font-size: 0.9rem; }
 summary { cursor: pointer; color: var(--muted); font-size: 0.83rem; width: fit-content; padding: 0.15rem 0; }
 summary:hover { color: var(--ink); }

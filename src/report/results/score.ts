@@ -71,7 +71,9 @@ function scoreUpstream(runs: readonly Evaluation[]): ScoredUpstream {
     const { metric, otherMetrics = [] } = TASKS[result.task];
     const valueNamed = (name: string) => result.otherMetrics.find((one) => one.name === name)?.value;
     const others = otherMetrics.map(({ name, score }) => ({ metric: score, value: valueNamed(name) }));
-    return [{ metric: metric.score, value: result.metric.value }, ...others].flatMap(({ metric, value }) =>
+    // scores are made of the benchmark's number: of the whole evaluation where this is a part, and as a fraction
+    const headline = result.search ? (result.search.whole?.value ?? result.metric.value) / 100 : result.metric.value;
+    return [{ metric: metric.score, value: headline }, ...others].flatMap(({ metric, value }) =>
       metric === undefined || value === undefined ? [] : [{ metric, value, from: folder, protocol: result.protocol }],
     );
   });

@@ -65,11 +65,12 @@ export function phoneVocabularyOf(utterances: Iterable<readonly string[]>): Voca
   return new Vocabulary([...PHONE_SPECIALS, ...[...phones].sort()], ["<pad>", "<eos>"]);
 }
 
-/** The benchmark's characters for speech recognition: <s> (blank), <pad>, </s>, <unk>, | and 27 more. 32 symbols. */
-export function characterVocabulary(): Vocabulary {
-  const characters = [..."|ETAONIHSRDLUMCWFGYPBVK'XJQZ"];
-  return new Vocabulary(["<s>", "<pad>", "</s>", "<unk>", ...characters], ["<s>", "<pad>", "</s>"]);
-}
+/** Symbols that words are spelled with, after <s> (blank), <pad>, </s>, <unk> and | between words. */
+export const spellingVocabulary = (symbols: readonly string[]): Vocabulary =>
+  new Vocabulary(["<s>", "<pad>", "</s>", "<unk>", "|", ...symbols], ["<s>", "<pad>", "</s>"]);
+
+/** The benchmark's characters for speech recognition, 32 symbols. */
+export const characterVocabulary = (): Vocabulary => spellingVocabulary([..."ETAONIHSRDLUMCWFGYPBVK'XJQZ"]);
 
 /**
  * Ids of an utterance's phones with <eos> appended.

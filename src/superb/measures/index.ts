@@ -4,12 +4,14 @@ import type { Prediction } from "../../metrics/predictions.ts";
 import { answerMeasure } from "./answers.ts";
 import { errorMeasure } from "./errors.ts";
 import type { Measure, Metric, MetricValue, Scoring } from "./measure.types.ts";
+import { searchMeasure } from "./search.ts";
 import { slotMeasure } from "./slots.ts";
 
 const measures = {
   word: errorMeasure("word"),
   phone: errorMeasure("phone"),
   character: errorMeasure("character"),
+  search: searchMeasure,
   slot: slotMeasure,
 };
 

@@ -1,6 +1,7 @@
 // What the predictions of a task are measured by: metrics, each with what its interval is drawn from.
 import type { AccuracyReport } from "../../metrics/accuracy.ts";
 import type { ErrorReport } from "../../metrics/error-rate.ts";
+import type { SearchTrial } from "../../metrics/mtwv.ts";
 import type { Prediction } from "../../metrics/predictions.ts";
 import type { SlotReport } from "../../metrics/slots.ts";
 
@@ -19,7 +20,14 @@ export interface MetricValue {
 export type Scoring =
   | { readonly kind: "errors"; readonly value: number; readonly report: ErrorReport }
   | { readonly kind: "accuracy"; readonly value: number; readonly report: AccuracyReport }
-  | { readonly kind: "slots"; readonly value: number; readonly report: SlotReport };
+  | { readonly kind: "slots"; readonly value: number; readonly report: SlotReport }
+  | { readonly kind: "search"; readonly value: number; readonly report: SearchReport };
+
+/** Every query in every document, and the threshold at which the value is largest. */
+export interface SearchReport {
+  readonly trials: readonly (SearchTrial & { readonly document: string })[];
+  readonly threshold: number;
+}
 
 /** What intervals are drawn from: utterances, or what is drawn whole instead of them, as speakers of trials. */
 export interface Units {

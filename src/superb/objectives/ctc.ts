@@ -2,7 +2,7 @@
 import { ctcLoss } from "../../decode/ctc.ts";
 import { CtcWorkspace } from "../../decode/ctc-item.ts";
 import { greedyDecode } from "../../decode/greedy.ts";
-import { slotText } from "../labels/slot-text.ts";
+import { slotText } from "../labels/slots/slot-text.ts";
 import { characterText, Vocabulary } from "../labels/vocabulary.ts";
 import type { Objective } from "./objective.types.ts";
 import { logitsOf, textReading } from "./reading.ts";

@@ -1,4 +1,5 @@
 // Settings of an evaluation, checked: from code, or from a recipe with what the command line overrides in it.
+import { dirname } from "node:path";
 import { UsageError } from "../../errors.ts";
 import { findRecipe, readRecipe } from "../../recipe/places.ts";
 import { problemsOf } from "../../recipe/problems.ts";
@@ -11,12 +12,15 @@ import {
   RecipeSource,
 } from "../../recipe/source.ts";
 import { defaultOutDir, type TaskRecipe } from "./defaults.ts";
-import { type EvaluationSettings, evaluationSchema, OWN_SETTINGS } from "./schema.ts";
+import { type DataSettings, type EvaluationSettings, evaluationSchema, OF_TRAINING, OWN_SETTINGS } from "./schema.ts";
 
 /** What a task decides about its settings. */
 export interface TaskFacts {
   readonly name: string;
-  readonly recipe: TaskRecipe;
+  /** Absent: the task trains nothing. */
+  readonly recipe?: TaskRecipe;
+  /** Setting that says where the corpus lies where its root is not named: that file's folder. */
+  readonly rootFrom?: keyof DataSettings;
   /** Those settings of not every task (OWN_SETTINGS) that this one has: their paths, or what these begin with. */
   readonly settings: readonly string[];
 }
@@ -61,8 +65,9 @@ type Examined =
   | { readonly settings?: undefined; readonly problems: readonly RecipeProblem[] };
 
 function examine(task: TaskFacts, given: unknown): Examined {
-  const parsed = evaluationSchema.safeParse(given, { reportInput: false });
-  if (!parsed.success) return { problems: problemsOf(evaluationSchema, parsed.error.issues, given) };
+  const whole = withRoot(task, given);
+  const parsed = evaluationSchema.safeParse(whole, { reportInput: false });
+  if (!parsed.success) return { problems: problemsOf(evaluationSchema, parsed.error.issues, whole) };
   const settings: EvaluationSettings = parsed.data;
   const problems = [...foreign(task, settings), ...contradictions(task, settings)];
   if (problems.length > 0) return { problems };
@@ -71,16 +76,26 @@ function examine(task: TaskFacts, given: unknown): Examined {
   };
 }
 
+/** Settings with the root of the corpus, which a task may find by another of its files. */
+function withRoot({ rootFrom }: TaskFacts, given: unknown): unknown {
+  const { data } = (given ?? {}) as { readonly data?: Readonly<Record<string, unknown>> };
+  const file = rootFrom === undefined ? undefined : data?.[rootFrom];
+  if (typeof file !== "string" || data?.root !== undefined) return given;
+  return { ...(given as object), data: { ...data, root: dirname(file) } };
+}
+
 /** Whether `path` is among `paths`, or in something that is. */
 export const isAmong = (path: string, paths: readonly string[]): boolean =>
   paths.some((one) => path === one || path.startsWith(`${one}.`));
 
 /** Settings that belong to other tasks. */
-function foreign({ name, settings: own }: TaskFacts, settings: EvaluationSettings): RecipeProblem[] {
+function foreign({ name, recipe, settings: own }: TaskFacts, settings: EvaluationSettings): RecipeProblem[] {
   const visit = (value: unknown, path: RecipePath): RecipeProblem[] => {
     if (typeof value === "object" && value !== null && !Array.isArray(value))
       return Object.entries(value).flatMap(([key, child]) => visit(child, [...path, key]));
     const joined = path.join(".");
+    if (value !== undefined && !recipe && isAmong(joined, OF_TRAINING))
+      return [{ path, message: `${name} trains nothing, so that it has no such setting` }];
     if (value === undefined || !isAmong(joined, OWN_SETTINGS) || isAmong(joined, own)) return [];
     return [{ path, message: `${name} has no such setting; of its own it has ${own.join(", ")}` }];
   };
@@ -95,7 +110,7 @@ function contradictions(
   const problems: RecipeProblem[] = [];
   const bad = (path: string, message: string) => problems.push({ path: path.split("."), message });
   if (task !== name) bad("task", `this is a recipe of ${task}: run it by \`stillwave superb ${task}\``);
-  const { learningRates, schedule = "constant", warmup, steps = recipe.updates } = training;
+  const { learningRates, schedule = "constant", warmup, steps = recipe?.updates ?? 0 } = training;
   const rates = learningRates === "sweep" || learningRates === undefined ? [] : learningRates;
   const twice = rates.find((rate, i) => rates.indexOf(rate) < i);
   if (twice !== undefined) bad("training.learningRates", `${twice} is there twice`);

@@ -32,14 +32,28 @@ const splits = z.strictObject({
   test: open(list, "split that is tested (default: test-clean, or test)"),
 });
 
+const most = z.strictObject({
+  train: open(count, "to train on"),
+  dev: open(count, "that choose"),
+  test: open(count, "that are tested; of a search, documents"),
+});
+
 const data = z.strictObject({
   root: text.describe("the corpus"),
   splits: open(splits, "folders of the corpus, or values of a manifest's split column"),
   lexicon: open(list, "pronunciations WORD P H O N E S (repeatable, in order)"),
   phones: open(text, "phones of every utterance (default: phones.txt of the corpus)"),
   stress: choice(["stressed", "folded"], "stress marks of vowels"),
+  symbols: open(
+    text,
+    "characters to spell with: a file with one a line, or training: those of the training text (default: the benchmark's)",
+  ),
   labelColumns: open(list, "columns of labels.tsv, or of the list that is the corpus"),
   testRoot: open(text, "the separate test archive of Speech Commands"),
+  queries: open(text, "queries: folders or lists called dev and test, or a list with a column split"),
+  documents: open(text, "documents: a folder, or a list"),
+  truth: open(text, "table with columns query and document: which query is in which document"),
+  most: open(most, "utterances of a split that are taken at most, drawn by their ids"),
   splitFile: open(text, "official split file (VoxCeleb1), or folder of them (IEMOCAP's meta_data)"),
   fold: open(text, "one fold alone (default: all; the result is their mean)"),
   onBadFile: z.enum(["stop", "skip"]).default("stop").describe("stop, or skip and list"),
@@ -129,11 +143,15 @@ export type TrainingSettings = EvaluationSettings["training"];
 export type HeadSizes = EvaluationSettings["head"];
 export type DecodingSettings = NonNullable<EvaluationSettings["decoding"]>;
 
+/** Settings of tasks that train a head. */
+export const OF_TRAINING: readonly string[] = ["training", "head"];
+
 /** Settings (by path, or by what it begins with) that a task has only if it lists them. */
 export const OWN_SETTINGS: readonly string[] = [
-  ...["splits", "lexicon", "phones", "stress", "labelColumns", "testRoot", "splitFile", "fold"].map(
+  ...["splits", "lexicon", "phones", "stress", "symbols", "labelColumns", "testRoot", "splitFile", "fold"].map(
     (key) => `data.${key}`,
   ),
+  ...["queries", "documents", "truth"].map((key) => `data.${key}`),
   "head.hidden",
   "head.stack",
   "decoding",

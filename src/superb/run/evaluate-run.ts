@@ -9,6 +9,7 @@ import { createRuntime } from "../../runtime/node/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { withNotes } from "../../training/notes.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
+import { describeCorpus } from "../corpora/find.ts";
 import type { FeatureSource } from "../features/features.types.ts";
 import { shareOutNothing } from "../features/filling-together.ts";
 import { openFeatures } from "../features/open.ts";
@@ -19,9 +20,10 @@ import { createDecoding, decodingReading } from "../objectives/decoding.ts";
 import { createObjective } from "../objectives/index.ts";
 import { resolveTraining, type Training } from "../recipe/defaults.ts";
 import { type CheckedSettings, checkSettings } from "../recipe/read.ts";
-import { taskNamed } from "../tasks/index.ts";
+import { type TaskName, taskNamed } from "../tasks/index.ts";
 import { everySplit, perSplit } from "../tasks/splits.ts";
-import type { Chosen, TaskData } from "../tasks/task.types.ts";
+import { partOf } from "../tasks/subset.ts";
+import { type Chosen, isSearch, type Task, type TaskData } from "../tasks/task.types.ts";
 import { Sampler } from "../training/sampler.ts";
 import type { EvaluationOptions, FoldOutcome, PreparedEvaluation, PreparedFold } from "./evaluation.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
@@ -29,6 +31,7 @@ import { finishRun, testFold } from "./finish.ts";
 import { helpEvaluation, upstreamOf } from "./help.ts";
 import { type EvaluationFolder, openEvaluationFolder, recordEvaluation } from "./record.ts";
 import { finishedResult } from "./result.ts";
+import { searchRun } from "./search-run.ts";
 import { sweep } from "./sweep.ts";
 
 interface Opened {
@@ -36,7 +39,7 @@ interface Opened {
   readonly force: boolean;
   readonly signal: AbortSignal | undefined;
   readonly folder: EvaluationFolder;
-  readonly task: ReturnType<typeof taskNamed>;
+  readonly task: Task & { readonly name: TaskName };
   /** At least one. */
   readonly folds: readonly TaskData[];
   readonly upstream: Upstream;
@@ -70,7 +73,11 @@ async function* evaluateNoting(
   let upstream: Upstream | undefined;
   try {
     folder.notes.forEach(note);
-    const folds = task.folds ? await task.folds(asked.data) : [await task.load(asked.data)];
+    const described = describeCorpus(task.name, asked.data);
+    if (described !== undefined) note(described);
+    if (isSearch(task)) return yield* searchRun({ asked, force, signal, folder, task, note, group });
+    const loaded = task.folds ? await task.folds(asked.data) : [await task.load(asked.data)];
+    const folds = loaded.map((fold) => partOf(fold, asked.data.most));
     for (const text of new Set(folds.flatMap(({ notes }) => notes))) note(text);
     upstream = await upstreamOf(task, asked, note);
     const { device, threads } = asked.run;

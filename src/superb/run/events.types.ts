@@ -21,6 +21,25 @@ export type EvaluationEvent =
       readonly steps: number;
     }
   | Exclude<FeatureEvent, { readonly kind: "note" }>
+  | {
+      readonly kind: "search";
+      readonly task: TaskName;
+      readonly folder: string;
+      readonly upstream: string;
+      readonly layers: number;
+      readonly dim: number;
+      readonly queries: { readonly dev: number; readonly test: number };
+      readonly documents: number;
+    }
+  | {
+      readonly kind: "searching";
+      readonly split: "dev" | "test";
+      readonly layers: number;
+      /** Documents. */
+      readonly done: number;
+      readonly total: number;
+    }
+  | { readonly kind: "layer"; readonly name: string; readonly dev: number; readonly among: number }
   | { readonly kind: "training"; readonly learningRate: number; readonly step: number; readonly untilStep: number }
   | TrainEvent
   | { readonly kind: "chosen"; readonly learningRate: number; readonly dev: number; readonly among: number }

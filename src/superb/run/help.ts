@@ -7,15 +7,17 @@ import { fillShare } from "../features/filling-together.ts";
 import { cacheFacts } from "../features/layout.ts";
 import { type CheckedSettings, checkSettings } from "../recipe/read.ts";
 import { taskNamed } from "../tasks/index.ts";
+import { isSearch } from "../tasks/task.types.ts";
 import type { EvaluationOptions } from "./evaluation.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
 
 /** The upstream of an evaluation, as loud as its task wants it. */
 export async function upstreamOf(
-  { recipe: { gainDb } }: ReturnType<typeof taskNamed>,
+  task: ReturnType<typeof taskNamed>,
   { run: { device, threads }, upstream: { model, ...options } }: CheckedSettings,
   onNote: (text: string) => void,
 ): Promise<Upstream> {
+  const gainDb = isSearch(task) ? task.gainDb : task.recipe.gainDb;
   const upstream = await openUpstream(model, { ...options, device, threads, onNote });
   return gainDb === undefined ? upstream : withGain(upstream, gainDb);
 }

@@ -8,6 +8,7 @@ import { UNITS } from "../measures/index.ts";
 import type { MetricValue } from "../measures/measure.types.ts";
 import type { Frozen } from "../recipe/schema.ts";
 import { TASKS, type TaskName } from "../tasks/index.ts";
+import { isSearch } from "../tasks/task.types.ts";
 import { EVALUATION_FILES } from "./record.ts";
 
 /** A result with a curve point every step of the benchmark's longest training stays far below. */
@@ -84,6 +85,19 @@ const learningRate = z.object({
   fold: text.optional(),
 });
 
+/** What a task without a head searched, layer by layer. */
+const search = z.object({
+  documents: count,
+  queries: z.object({ dev: count, test: count }),
+  /** Values on dev, in percent, that chose the layer. */
+  layers: z.array(z.object({ name: text, dev: z.number() })).max(10_000),
+  /** Queries of test that are too short to be searched for, and documents that were left out. */
+  shortQueries: count,
+  leftOut: count,
+  /** The larger evaluation that this is a part of, and the value in it, in percent. */
+  whole: z.object({ queries: count, documents: count, value: z.number() }).nullable(),
+});
+
 const schema = z.object({
   format: z.literal(1),
   task: z.enum(Object.keys(TASKS) as TaskName[]),
@@ -119,7 +133,9 @@ const schema = z.object({
   /** Softmaxed weights of the hidden states, in the order of `upstream.layers`; of several folds, the means. */
   layerWeights: z.array(anyNumber).max(10_000),
   headParameters: count,
-  learningRates: z.array(learningRate).min(1).max(10_000),
+  /** None where no head is trained. */
+  learningRates: z.array(learningRate).max(10_000),
+  search: search.optional(),
   seconds: z.object({ features: amount, training: amount, testing: amount }),
   /** Prediction files relative to the run folder. */
   predictions: z.object({ dev: text.nullable(), test: text }),
@@ -204,6 +220,9 @@ function contradiction(result: EvaluationResult): string | undefined {
     return `metric.isHigherBetter: ${metric.isHigherBetter} for the task ${task}`;
   if (layerWeights.length !== upstream.layers.length)
     return `layerWeights: ${layerWeights.length} for ${upstream.layers.length} layers`;
+  if (isSearch(wanted) !== (result.search !== undefined))
+    return `search: ${result.search ? "there" : "missing"} for the task ${task}, which ${isSearch(wanted) ? "searches" : "trains a head"}`;
+  if (learningRates.length === 0 && !isSearch(wanted)) return "learningRates: none, expected one that is chosen";
   for (const fold of new Set(learningRates.map((rate) => rate.fold))) {
     const chosen = learningRates.filter((rate) => rate.chosen && rate.fold === fold).length;
     if (chosen !== 1) return `learningRates: ${chosen} of them are chosen, expected one`;

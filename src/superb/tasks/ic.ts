@@ -3,9 +3,12 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { INTENT_SLOTS, readFluentCommands } from "../labels/fluent.ts";
 import { readLabels } from "../labels/folders.ts";
+import { SLOT_SEPARATOR } from "../objectives/classes.ts";
 import { classification } from "./classes.ts";
+import { listed } from "./submission.ts";
 
 export const ic = classification({
+  submission: listed("test_predict.csv", ({ id, hypothesis }) => [id, ...hypothesis.split(SLOT_SEPARATOR)].join(",")),
   title: "intent classification",
   example: "--upstream fbank --data fluent_speech_commands_dataset",
   score: "ic",

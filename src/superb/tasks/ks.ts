@@ -1,13 +1,15 @@
 // KS, keyword spotting: one of a few words an utterance, scored by accuracy.
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, extname, join } from "node:path";
 import { StillwaveError } from "../../errors.ts";
+import type { Prediction } from "../../metrics/predictions.ts";
 import type { LabelledCorpus } from "../labels/classes.ts";
 import { readLabels } from "../labels/folders.ts";
 import { readSpeechCommands } from "../labels/speech-commands.ts";
 import type { DataSettings } from "../recipe/schema.ts";
 import { classification } from "./classes.ts";
+import { listed } from "./submission.ts";
 
 const NOISE = "_background_noise_";
 
@@ -30,7 +32,11 @@ async function speechCommands({ root, testRoot }: DataSettings): Promise<Labelle
   return readSpeechCommands(join(root, train), testRoot ?? join(root, test));
 }
 
+/** By the name of the file alone, as the reference has it. */
+const stemOf = ({ id, audio = id }: Prediction) => basename(audio, extname(audio));
+
 export const ks = classification({
+  submission: listed("test_predict.txt", (row) => `${stemOf(row)} ${row.hypothesis}`),
   title: "keyword spotting",
   example: "--upstream runs/quickstart/best --data speech_commands",
   score: "ks",

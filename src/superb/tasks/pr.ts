@@ -7,6 +7,7 @@ import { listedPhones, pronounce, readLexicon, readPhones } from "../labels/lexi
 import { phoneLabels, phoneVocabulary, phoneVocabularyOf } from "../labels/vocabulary.ts";
 import type { DataSettings } from "../recipe/schema.ts";
 import { labelledSplits, listUtterances } from "./splits.ts";
+import { listed } from "./submission.ts";
 import type { Task } from "./task.types.ts";
 
 const SPECIAL = ["<pad>", "<eos>"];
@@ -54,6 +55,7 @@ const load = (data: DataSettings) =>
   });
 
 export const pr: Task = {
+  submission: listed("test-hyp.ark"),
   title: "phoneme recognition",
   summary: "PER of a linear head",
   example: "--upstream runs/quickstart/best --data LibriSpeech --lexicon lexicon.txt",

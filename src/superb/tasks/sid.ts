@@ -4,11 +4,13 @@ import { join } from "node:path";
 import { readLabels } from "../labels/folders.ts";
 import { readVoxceleb1 } from "../labels/voxceleb.ts";
 import { classification } from "./classes.ts";
+import { listed } from "./submission.ts";
 
 /** Name of the official split file, as it is handed out. */
 const SPLIT_FILES = ["iden_split.txt", "veri_test_class.txt"];
 
 export const sid = classification({
+  submission: listed("test_predict.txt", ({ id, hypothesis }) => `${id.replaceAll("/", "-")} ${hypothesis}`),
   title: "speaker identification",
   example: "--upstream student.onnx --data VoxCeleb1 --lr sweep",
   score: "sid",

@@ -144,7 +144,7 @@ export function factsOf(utterances: readonly { readonly samples: number }[], sou
 }
 
 /** SHA-256 over everything a score depends on beside the audio's content. */
-function fingerprintOf({ utterances, trials }: Pick<TaskData, "utterances" | "trials">): string {
+export function fingerprintOf({ utterances, trials }: Pick<TaskData, "utterances" | "trials">): string {
   const hash = createHash("sha256");
   for (const split of SPLITS) {
     for (const { id, segment, samples, label, reference, randomCropSeconds } of utterances[split]) {
@@ -177,20 +177,28 @@ export const taskData = (parts: Omit<TaskData, "facts" | "fingerprint">, names: 
  */
 export async function labelledSplits(
   data: DataSettings,
-  labelsOf: (utterances: readonly Utterance[]) => Promise<{
+  labelsOf: (
+    utterances: readonly Utterance[],
+    bySplit: PerSplit<readonly Utterance[]>,
+  ) => Promise<{
     readonly objective: TaskData["objective"];
+    /** What is to be said once all are labelled. */
+    readonly notes?: () => readonly string[];
     readonly of: (utterance: Utterance) => Pick<TaskUtterance, "label" | "reference">;
   }>,
 ): Promise<TaskData> {
   const { utterances, names, badFiles, notes } = await openSplits(data);
-  const { objective, of } = await labelsOf(everySplit(utterances));
+  const { objective, of, notes: more } = await labelsOf(everySplit(utterances), utterances);
   const labelled = perSplit((split) =>
     utterances[split].map((one): TaskUtterance => {
       const { id, path, segment, samples } = one;
       return { id, path, ...(segment && { segment }), samples, ...of(one) };
     }),
   );
-  return taskData({ root: data.root, utterances: labelled, objective, badFiles, notes }, names);
+  return taskData(
+    { root: data.root, utterances: labelled, objective, badFiles, notes: [...notes, ...(more?.() ?? [])] },
+    names,
+  );
 }
 
 /** All splits, as one list. */

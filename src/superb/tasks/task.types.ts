@@ -3,6 +3,7 @@ import type { BadFile } from "../../data/index.ts";
 import type { Prediction } from "../../metrics/predictions.ts";
 import type { HeadConfig } from "../heads/config.ts";
 import type { PerSplit, Split } from "../labels/classes.ts";
+import type { SearchCorpus } from "../labels/search.types.ts";
 import type { TaskUtterance, Trial } from "../labels/utterance.types.ts";
 import type { Unit } from "../measures/index.ts";
 import type { ObjectiveSpec } from "../objectives/spec.ts";
@@ -55,7 +56,8 @@ export interface SubmissionFile {
   readonly content: string | Uint8Array;
 }
 
-export interface Task {
+/** What help, settings, results and reports know of a task, whatever it does. */
+interface Described {
   /** `phoneme recognition`. */
   readonly title: string;
   /** What is measured, of which head: `PER of a linear head`. */
@@ -68,11 +70,16 @@ export interface Task {
   readonly otherMetrics?: readonly TaskMetric[];
   /** What is counted in predictions; null: answers are right or wrong as wholes. */
   readonly unit: Unit | null;
-  readonly recipe: TaskRecipe;
   /** Those settings of not every task (OWN_SETTINGS) that this one has: their paths, or what these begin with. */
   readonly settings: readonly string[];
   /** Columns of labels.tsv, where data.labelColumns does not name them. */
   readonly labelColumns?: readonly string[];
+  submission?(run: TestedRun): Promise<readonly SubmissionFile[]>;
+}
+
+/** A task that trains a head. */
+export interface Task extends Described {
+  readonly recipe: TaskRecipe;
   /** What the benchmark's scripts choose on test data, so that protocol `superb` does; `fixed` never does. */
   readonly choosesOnTest?: readonly Chosen[];
   head(outputs: number, sizes: HeadSizes): HeadConfig;
@@ -80,5 +87,15 @@ export interface Task {
   load(data: DataSettings): Promise<TaskData>;
   /** Every fold, where the benchmark's result is their mean; they share an objective. */
   folds?(data: DataSettings): Promise<readonly TaskData[]>;
-  submission?(run: TestedRun): Promise<readonly SubmissionFile[]>;
 }
+
+/** A task that trains nothing: queries are searched for in documents, in one layer after another. */
+export interface SearchTask extends Described {
+  /** Gain of all waves before the upstream, in dB. */
+  readonly gainDb: number;
+  /** Setting that says where the corpus lies where its root is not named: that file's folder. */
+  readonly rootFrom: keyof DataSettings;
+  corpus(data: DataSettings): Promise<SearchCorpus>;
+}
+
+export const isSearch = <T extends Task | SearchTask>(task: T): task is T & SearchTask => "corpus" in task;

@@ -16,7 +16,7 @@ function leaves(path: readonly string[] = []): string[] {
 
 function givenTo(task: keyof typeof TASKS) {
   const command = new Command(task).exitOverride();
-  generalFlags(command);
+  generalFlags(command, TASKS[task]);
   ownFlags(command, TASKS[task]);
   const words = command.options.flatMap(({ long, flags, argChoices, negate }) => {
     const value = argChoices?.[0] ?? VALUES[/<(\w+)>/.exec(flags)?.[1] ?? ""] ?? "text";
@@ -55,7 +55,7 @@ test("flags give values of the table's types", () => {
 
 test("defaults are not what somebody typed", () => {
   const command = new Command();
-  generalFlags(command);
+  generalFlags(command, TASKS.pr);
   command.parse(["--no-cache", "--lr", "sweep"], { from: "user" });
   expect(givenFlags(command).map(({ path, value }) => [path.join("."), value])).toEqual([
     ["training.learningRates", "sweep"],

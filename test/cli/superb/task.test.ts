@@ -50,6 +50,7 @@ describe("an evaluation", () => {
 
   test("--json: one event a line, the last one with the result", () => {
     expect([...new Set(events.map(({ kind }) => kind))]).toEqual([
+      "note",
       "cache-start",
       "cache-batch",
       "cache-done",
@@ -156,10 +157,10 @@ describe("exit code 1, and what to do", () => {
   test.each<[string[], RegExp]>([
     [["pr", "--data", "nowhere"], /^stillwave: nowhere: no such folder or manifest/],
     [["ks"], /^stillwave: .*: keyword has labels that occur in dev or test only: 121, 1284, 1320, 4992, 5639$/m],
-    [["pr", "--upstream", "nowhere"], /^stillwave: nowhere: .*no such file or folder/],
-    [["pr", "--phones", "nowhere.txt"], /^stillwave: nowhere\.txt: no such phones file/],
+    [["pr", "--upstream", "nowhere"], /^stillwave: nowhere: .*no such file or folder/m],
+    [["pr", "--phones", "nowhere.txt"], /^stillwave: nowhere\.txt: no such phones file/m],
     [["pr", "--test", "nothing"], /no split "nothing"; present: dev, test, train/],
-    [["asr", "--lm", "nowhere.arpa"], /^stillwave: nowhere\.arpa: no such language model file/],
+    [["asr", "--lm", "nowhere.arpa"], /^stillwave: nowhere\.arpa: no such language model file/m],
     [["pr", "--out", repository], /not empty and no evaluation \(no run\.json\); give another --out/],
     [["pr", "--out", whole], /holds an evaluation already; go on with it by --resume/],
   ])("%j", async (args, message) => {

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { StillwaveError, UsageError } from "../../../src/errors.ts";
 import { PACKAGE_ROOT } from "../../../src/package.ts";
 import { recipeJsonSchema } from "../../../src/recipe/json-schema.ts";
+import { findRecipe, readRecipe, shippedRecipes } from "../../../src/recipe/places.ts";
 import type { Override } from "../../../src/recipe/source.ts";
 import { checkSettings, readSettings } from "../../../src/superb/recipe/read.ts";
 import { evaluationSchema } from "../../../src/superb/recipe/schema.ts";
@@ -72,9 +73,32 @@ describe("a recipe", () => {
     expect(training).toEqual({ steps: 7, seed: 1, learningRates: [1e-2, 1e-3] });
   });
 
-  test("by name: there are none yet, and those of distillation are none", async () => {
-    for (const name of ["quickstart", "superb-pr"])
-      await expect(readSettings(taskNamed("pr"), name, {})).rejects.toThrow(`${name}: no such recipe file; shipped recipes: none`); // biome-ignore format: one line
+  test("by name; those of distillation are none", async () => {
+    for (const name of ["quickstart", "superb-xx"])
+      await expect(readSettings(taskNamed("pr"), name, {})).rejects.toThrow(`${name}: no such recipe file`);
+  });
+
+  // rates and warm-ups as their sources have them: recipes/superb-*.yaml name these
+  test.each([
+    ["superb-sid-hubert-base", { learningRates: [0.1] }],
+    ["superb-pr-hubert-base", { learningRates: "sweep" }],
+    ["superb-ks-hubert-base", { learningRates: "sweep" }],
+    ["superb-pr-armhubert", { learningRates: [0.01], schedule: "warmup", warmup: 1400 }],
+    ["superb-sid-armhubert", { learningRates: [0.001], schedule: "warmup", warmup: 5000 }],
+    ["superb-ic-armhubert", { learningRates: [0.0001], schedule: "warmup", warmup: 1000 }],
+    ["superb-pr-lighthubert", { learningRates: [0.0005] }],
+    ["superb-sid-lighthubert", { learningRates: [0.005] }],
+  ])("%s trains at the published rate", async (name, training) => {
+    const flags = ["upstream.model", "data.root"].map((path) => ({ path: path.split("."), value: "x", by: path, isFlag: true })); // biome-ignore format: one line
+    const settings = await readSettings(taskNamed(name.split("-")[1]), name, { flags });
+    expect(settings.training).toEqual({ protocol: "superb", ...training });
+  });
+
+  test("every shipped recipe names its task and its source", async () => {
+    for (const name of await shippedRecipes("evaluation")) {
+      const text = await readRecipe(await findRecipe(name, "evaluation"));
+      expect(text, name).toMatch(new RegExp(`\\n# Source .*github\\.com[^]*\\ntask: ${name.split("-")[1]}\\n`));
+    }
   });
 
   test.each<[string, string, string]>([

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { StillwaveError } from "../../../src/errors.ts";
-import { torchPermutation } from "../../../src/superb/labels/torch-permutation.ts";
+import { torchPermutation } from "../../../src/superb/labels/emotion/torch-permutation.ts";
 import type { DataSettings } from "../../../src/superb/recipe/schema.ts";
 import { er } from "../../../src/superb/tasks/er.ts";
 import type { TaskData } from "../../../src/superb/tasks/task.types.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { StillwaveError } from "../../../src/errors.ts";
-import { parseSentence } from "../../../src/superb/labels/snips.ts";
+import { parseSentence } from "../../../src/superb/labels/slots/snips.ts";
 import type { DataSettings } from "../../../src/superb/recipe/schema.ts";
 import { sf } from "../../../src/superb/tasks/sf.ts";
 import { Sampler } from "../../../src/superb/training/sampler.ts";

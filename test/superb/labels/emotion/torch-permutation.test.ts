@@ -1,6 +1,6 @@
 // The permutations that official splits were drawn by, against what PyTorch 1.12 draws on the CPU.
 import { expect, test } from "vitest";
-import { torchPermutation } from "../../../src/superb/labels/torch-permutation.ts";
+import { torchPermutation } from "../../../../src/superb/labels/emotion/torch-permutation.ts";
 
 /** torch.manual_seed(0); torch.randperm(n): the first twelve, then the last three. */
 const DRAWN: readonly (readonly [number, readonly number[], readonly number[]])[] = [

@@ -3,9 +3,9 @@ import { existsSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
-import { listSome, readLines } from "../../data/lines.ts";
-import { StillwaveError } from "../../errors.ts";
-import type { FoldedCorpus, Slot, UnsplitFile } from "./classes.ts";
+import { listSome, readLines } from "../../../data/lines.ts";
+import { StillwaveError } from "../../../errors.ts";
+import type { FoldedCorpus, Slot, UnsplitFile } from "../classes.ts";
 import { drawnFolds, trainCount } from "./folds.ts";
 import { torchPermutation } from "./torch-permutation.ts";
 

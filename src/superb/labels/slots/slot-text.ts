@@ -1,5 +1,5 @@
 // Sentences with slots as symbols and as text, exactly as the benchmark spells them: letters, and marks B-x and E-x around values.
-import { Vocabulary } from "./vocabulary.ts";
+import { Vocabulary } from "../vocabulary.ts";
 
 const SPECIAL = ["<pad>", "<eos>", "<unk>"];
 const LETTERS = [..." ABCDEFGHIJKLMNOPQRSTUVWXYZ'"];

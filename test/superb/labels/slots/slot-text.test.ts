@@ -1,9 +1,15 @@
 // Sentences with slots as symbols and back, against what the benchmark's own encoder gives.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { printSlots, slotLabels, slotsOfFile, slotText, slotVocabulary } from "../../../src/superb/labels/slot-text.ts";
-import { parseSentence } from "../../../src/superb/labels/snips.ts";
-import { hasOracle, oracle } from "../oracle.ts";
+import {
+  printSlots,
+  slotLabels,
+  slotsOfFile,
+  slotText,
+  slotVocabulary,
+} from "../../../../src/superb/labels/slots/slot-text.ts";
+import { parseSentence } from "../../../../src/superb/labels/slots/snips.ts";
+import { hasOracle, oracle } from "../../oracle.ts";
 
 const FILE = "O\nartist\ncity\nobject_name\nrating_value";
 const vocabulary = slotVocabulary(slotsOfFile(FILE));

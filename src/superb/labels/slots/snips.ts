@@ -2,12 +2,12 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { listSome, readLines, readText } from "../../data/lines.ts";
-import { TRANSCRIPT_NAMES, textOf } from "../../data/list/entry.ts";
-import { StillwaveError } from "../../errors.ts";
-import { type LabelledFile, SPLITS, type Split, splitNamed, type UnsplitFile } from "./classes.ts";
+import { listSome, readLines, readText } from "../../../data/lines.ts";
+import { TRANSCRIPT_NAMES, textOf } from "../../../data/list/entry.ts";
+import { StillwaveError } from "../../../errors.ts";
+import { type LabelledFile, SPLITS, type Split, splitNamed, type UnsplitFile } from "../classes.ts";
+import { labelRows, openLabelTable } from "../table.ts";
 import { NO_SLOT, slotsOfFile } from "./slot-text.ts";
-import { labelRows, openLabelTable } from "./table.ts";
 
 /** A file, its words, and the slot of each of them. */
 export interface SlottedFile extends Omit<LabelledFile, "labels"> {
