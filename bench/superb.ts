@@ -50,8 +50,10 @@ function features(): FeatureBatch {
   return { data, shape: [layers, items, frames, dim], frames: Array.from({ length: items }, () => frames) };
 }
 
+type LayeredHead = Extract<HeadConfig, { kind: "frames" | "bilstm" | "utterance" }>;
+
 /** Floating-point operations of one update: weighted sum and linear layers, forward and both gradients. */
-function flopPerFrame(config: HeadConfig): number {
+function flopPerFrame(config: LayeredHead): number {
   const product = (inputs: number, outputs: number) => 3 * 2 * inputs * outputs;
   const sum = 2 * 2 * layers * dim;
   const projector = product(dim, config.projection);
@@ -66,7 +68,7 @@ function flopPerFrame(config: HeadConfig): number {
 
 interface Case {
   readonly name: string;
-  readonly config: HeadConfig;
+  readonly config: LayeredHead;
   readonly spec: ObjectiveSpec;
   readonly labels: number;
 }
@@ -76,14 +78,14 @@ const characters = characterVocabulary();
 const cases: Case[] = [
   {
     name: "PR, linear",
-    config: pr.head(phones.size, {}),
+    config: pr.head(phones.size, {}) as LayeredHead,
     spec: { kind: "ctc", text: "phones", symbols: phones.symbols, special: ["<pad>", "<eos>"] },
     labels: PHONES_PER_SECOND,
   },
   ...values.hidden.split(",").map(
     (hidden): Case => ({
       name: `ASR, BiLSTM 2 x ${hidden}`,
-      config: asr.head(characters.size, { hidden: Number(hidden), projection: Number(hidden) }),
+      config: asr.head(characters.size, { hidden: Number(hidden), projection: Number(hidden) }) as LayeredHead,
       spec: { kind: "ctc", text: "characters", symbols: characters.symbols, special: ["<s>", "<pad>", "</s>"] },
       labels: CHARACTERS_PER_SECOND,
     }),

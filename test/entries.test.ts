@@ -22,7 +22,7 @@ const NAMES: Readonly<Record<string, string>> = {
   `,
   "stillwave/data": `
     BadFile Batch closeDecodingThreads Corpus CorpusKind CorpusSource EpochPlanOptions folder KeepOptions KeptSpeech
-    librispeech manifest OnBadFile openCorpus OpenCorpusOptions openKept planEpoch PlannedBatch PlannedItem prefetchBatches
+    librispeech Making manifest OnBadFile openCorpus OpenCorpusOptions openKept planEpoch PlannedBatch PlannedItem prefetchBatches
     PrefetchedBatch PrefetchOptions Rung Segment Utterance
   `,
   "stillwave/superb": `
@@ -40,12 +40,13 @@ const NAMES: Readonly<Record<string, string>> = {
   "stillwave/metrics": `
     AccuracyComparison accuracyInterval AccuracyReport AlignedPair Alignment AlignmentWeights alignTokens
     bestAssignment bootstrapDifference BootstrapOptions bootstrapRate compareAccuracies compareErrorRates Confusion
-    confusionsOf diarizationErrorRate diarizationErrors DiarizationErrors DifferenceInterval editDistance EditKind
-    equalErrorRate EqualErrorRate ErrorComparison ErrorCounts errorRateInterval ErrorReport ErrorUnit
-    formatAlignment Interval matchedPairs MatchedPairs maximumTermWeightedValue MaximumTermWeightedValue mcnemar
-    McNemar pairById percentileInterval Prediction QUESST_WEIGHTS RatioSample readPredictions scoreAccuracy scoreErrors
-    scoreSlots SearchTotals SearchTrial signTest SignTest SlotReport SlotScore SpeakerTurn TermWeights UtteranceErrors
-    UtteranceSlots writePredictions
+    confusionsOf DetectionCosts detectionCurve DetectionPoint DiarizationByOverlap diarizationErrorRate
+    diarizationErrors DiarizationErrors diarizationErrorsByOverlap DifferenceInterval editDistance EditKind
+    equalErrorInterval equalErrorRate EqualErrorRate ErrorComparison ErrorCounts errorRateInterval ErrorReport
+    ErrorUnit formatAlignment Interval matchedPairs MatchedPairs MaximumTermWeightedValue maximumTermWeightedValue
+    McNemar mcnemar minimumDetectionCost pairById percentileInterval Prediction QUESST_WEIGHTS RatioSample
+    readPredictions scoreAccuracy ScoredTrial scoreErrors scoreSlots SearchTotals SearchTrial signTest SignTest
+    SlotReport SlotScore SpeakerTurn TermWeights UtteranceErrors UtteranceSlots writePredictions
   `,
   "stillwave/web": `
     availableThreads createRuntime Executable Extraction ExtractOptions Feed Feeds HostArray loadModelFromFiles

@@ -9,7 +9,9 @@ import { exportVerb } from "./export.ts";
 import { extractVerb } from "./extract.ts";
 import { reportFailure } from "./failure.ts";
 import { inspectVerb } from "./inspect/inspect.ts";
+import { mapsVerb } from "./inspect/maps.ts";
 import { type Output, processOutput } from "./output.ts";
+import { pretrainVerb } from "./pretrain/pretrain.ts";
 import { reportVerb } from "./report.ts";
 import { superbVerb } from "./superb/superb.ts";
 import { transcribeVerb } from "./transcribe.ts";
@@ -40,7 +42,9 @@ export type Verb = (program: Command, output: Output, finish: (code: number) => 
 
 const VERBS: readonly Verb[] = [
   distillVerb,
+  pretrainVerb,
   inspectVerb,
+  mapsVerb,
   verifyVerb,
   convertVerb,
   extractVerb,

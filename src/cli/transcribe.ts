@@ -76,7 +76,7 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
   sources.notes.forEach(onNote);
   const transcriber = await openTranscriber({ run, device, threads, decoding, upstream, window, overlap, onNote });
   const bad = new BadFiles();
-  for (const { path, reason, segment } of sources.badFiles) bad.add(path, reason, segment);
+  for (const file of sources.badFiles) bad.add(file.path, file.reason, file);
   let used = 0;
   try {
     for (const source of sources.utterances) {
@@ -88,7 +88,7 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
       } catch (error) {
         const file = { path, segment: source.segment, reason: reasonOf(error, path) };
         if (onBadFile === "stop") throw new StillwaveError(describeBad(file));
-        bad.add(path, file.reason, source.segment);
+        bad.add(path, file.reason, source);
         output.note(printable(`left out: ${describeBad(file)}`));
       }
     }

@@ -1,8 +1,7 @@
 // Files that cannot be used: collected with their reason, reported together in one error.
-import type { Segment } from "../audio/segment.ts";
 import { StillwaveError } from "../errors.ts";
 import { isOutOfFiles } from "../files.ts";
-import { nameOf, type RecordingPart } from "./recording.ts";
+import { nameOf, partOf, type RecordingPart } from "./recording.ts";
 
 /** A file, or the part of it, that cannot be used. */
 export interface BadFile extends RecordingPart {
@@ -31,8 +30,8 @@ export const describeBad = (file: BadFile): string => `${nameOf(file)}: ${file.r
 export class BadFiles {
   private readonly files: BadFile[] = [];
 
-  add(path: string, reason: string, segment?: Segment): void {
-    this.files.push(segment ? { path, segment, reason } : { path, reason });
+  add(path: string, reason: string, part: Omit<RecordingPart, "path"> = {}): void {
+    this.files.push({ ...partOf({ ...part, path }), reason });
   }
 
   get count(): number {

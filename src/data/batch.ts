@@ -12,11 +12,11 @@ export interface Batch {
   readonly paddedSamples: number;
   /** True length of every item in samples. */
   readonly samples: readonly number[];
+  /** First sample of every item in its utterance, which is cropped; absent: 0. */
+  readonly starts?: readonly number[];
   /** Utterance ids and the files they came from, for error messages and reports. */
   readonly ids: readonly string[];
   readonly paths: readonly string[];
-  /** First sample of every item in its utterance; absent: they are whole. */
-  readonly starts?: readonly number[];
 }
 
 /** A batch as threads hand it over: 16-bit samples where all of them are, floats otherwise. */

@@ -146,11 +146,7 @@ async function probeAll(
   await Promise.all(Array.from({ length: Math.min(PARALLEL_PROBES, paths.length) }, lane));
   if (undecided.length > 0) {
     const workers = options.workers ?? Math.max(1, availableParallelism() - 1);
-    const results = await probeInWorkers(
-      undecided.map(({ path }) => path),
-      workers,
-      progress,
-    );
+    const results = await probeInWorkers(undecided, workers, progress);
     for (const [i, { path, bytes, mtimeMs }] of undecided.entries()) {
       const result = results[i];
       if ("reason" in result) bad.add(path, result.reason);

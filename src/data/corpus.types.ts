@@ -2,6 +2,7 @@
 import type { AudioProbe, Segment } from "../audio/index.ts";
 import type { BadFile } from "./bad-files.ts";
 import type { PackedBatch, Samples } from "./batch.ts";
+import type { Making } from "./recording.ts";
 import type { ListedPart } from "./span.ts";
 
 /** How files are laid out: `<split>/<speaker>/<chapter>/`, any folder, or a list in a file or Kaldi's folder. */
@@ -37,6 +38,7 @@ export interface Listed extends Recording, ListedPart {
 export interface Utterance extends Recording {
   /** The part of the file that is meant; the whole if left out. */
   readonly segment?: Segment;
+  readonly making?: Making;
   /** Length after resampling to 16 kHz, in samples: of the segment where there is one. */
   readonly samples: number;
 }
@@ -61,6 +63,7 @@ export interface PlannedItem {
   readonly path: string;
   /** The part of the file that the utterance is; the whole if left out. */
   readonly segment?: Segment;
+  readonly making?: Making;
   /** First sample of the crop in the utterance, at 16 kHz; 0 for a whole one. */
   readonly start: number;
   /** Length of the crop in samples at 16 kHz. */

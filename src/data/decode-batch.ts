@@ -1,9 +1,11 @@
 // What decoding threads do, also without threads: decode the files of a planned batch into one padded array; probe a file.
-import { probeByDecoding } from "../audio/index.ts";
+import { probeByDecoding, SAMPLE_RATE_HZ } from "../audio/index.ts";
 import { type BadFile, reasonOf } from "./bad-files.ts";
 import { floatsOf, type PackedBatch, type Samples } from "./batch.ts";
 import type { DecodedBatch, PlannedBatch, PlannedItem, ProbeResult } from "./corpus.types.ts";
 import { BatchSource, type Keeping } from "./kept/keeping.ts";
+import { loadRecording } from "./made.ts";
+import { partOf, type RecordingPart } from "./recording.ts";
 
 /**
  * The batch [items, paddedSamples]; items that cannot be decoded are left out and listed in `bad`, in the plan's order.
@@ -18,7 +20,7 @@ export async function decodeBatch(plan: PlannedBatch, keeping?: Keeping): Promis
     try {
       parts.push({ item, samples: await source.samplesOf(item, index) });
     } catch (error) {
-      bad.push({ path: item.path, segment: item.segment, reason: reasonOf(error, item.path) });
+      bad.push({ ...partOf(item), reason: reasonOf(error, item.path) });
     }
   }
   const longest = parts.reduce((most, { samples }) => Math.max(most, samples.length), 0);
@@ -40,16 +42,19 @@ function pack(parts: readonly Part[], paddedSamples: number): PackedBatch {
     waves,
     paddedSamples,
     samples: parts.map(({ item }) => item.samples),
+    starts: parts.map(({ item }) => item.start),
     ids: parts.map(({ item }) => item.id),
     paths: parts.map(({ item }) => item.path),
-    starts: parts.map(({ item }) => item.start),
   };
 }
 
-/** Probes a file whose header does not tell its length. */
-export async function probeFile(path: string): Promise<ProbeResult> {
+/** The length of a file whose header does not tell it, or of what is made of a recording. */
+export async function probeRecording(recording: RecordingPart): Promise<ProbeResult> {
+  const { path, segment, making } = recording;
   try {
-    return await probeByDecoding(path);
+    if (!segment && !making) return await probeByDecoding(path);
+    const { length } = await loadRecording(recording);
+    return { samples16k: length, samples: length, sampleRateHz: SAMPLE_RATE_HZ, channels: 1 };
   } catch (error) {
     return { reason: reasonOf(error, path) };
   }

@@ -10,3 +10,4 @@ export type { Rung } from "./planning/ladder.ts";
 export { type EpochPlanOptions, planEpoch } from "./planning/plan.ts";
 export { closeDecodingThreads } from "./pool.ts";
 export { type PrefetchedBatch, type PrefetchOptions, prefetchBatches } from "./prefetch.ts";
+export type { Making } from "./recording.ts";

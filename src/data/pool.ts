@@ -1,13 +1,16 @@
 // The decoding threads that all readers of a process share, and what a reader asks of them.
 import { StillwaveError, UsageError } from "../errors.ts";
 import type { DecodedBatch, PlannedBatch, ProbeResult } from "./corpus.types.ts";
-import { probeFile } from "./decode-batch.ts";
+import { probeRecording } from "./decode-batch.ts";
 import type { Keeping } from "./kept/keeping.ts";
+import type { RecordingPart } from "./recording.ts";
 import { entryBeside, ThreadDeath, Threads } from "./threads.ts";
 
 const MAX_WORKERS = 64;
 
-export type DecodingTask = { kind: "batch"; plan: PlannedBatch; keeping?: Keeping } | { kind: "probe"; path: string };
+export type DecodingTask =
+  | { kind: "batch"; plan: PlannedBatch; keeping?: Keeping }
+  | { kind: "probe"; recording: RecordingPart };
 export type DecodingResult = DecodedBatch | ProbeResult;
 type DecodingThreads = Threads<DecodingTask, DecodingResult>;
 
@@ -51,19 +54,19 @@ export async function decodeInWorker(
   }
 }
 
-/** Lengths of files, by decoding them. In order; a bad file gives its reason. */
+/** Lengths of recordings, by decoding them. In order; a bad file gives its reason. */
 export async function probeInWorkers(
-  paths: readonly string[],
+  recordings: readonly RecordingPart[],
   workers: number,
   onDone: () => void,
 ): Promise<ProbeResult[]> {
   checkWorkers(workers);
-  const results: ProbeResult[] = new Array(paths.length);
+  const results: ProbeResult[] = new Array(recordings.length);
   let next = 0;
   const lane = async () => {
-    while (next < paths.length) {
+    while (next < recordings.length) {
       const i = next++;
-      results[i] = workers === 0 ? await probeFile(paths[i]) : await probeOnThread(paths[i], workers);
+      results[i] = workers === 0 ? await probeRecording(recordings[i]) : await probeOnThread(recordings[i], workers);
       onDone();
     }
   };
@@ -71,9 +74,9 @@ export async function probeInWorkers(
   return results;
 }
 
-async function probeOnThread(path: string, workers: number): Promise<ProbeResult> {
+async function probeOnThread(recording: RecordingPart, workers: number): Promise<ProbeResult> {
   try {
-    return (await poolOf(workers).run({ kind: "probe", path })) as ProbeResult;
+    return (await poolOf(workers).run({ kind: "probe", recording })) as ProbeResult;
   } catch (error) {
     if (!(error instanceof ThreadDeath)) throw error;
     return { reason: `its decoding thread ended without a result (${error.message})` };

@@ -88,6 +88,6 @@ async function waitFor(decoding: Promise<DecodedBatch>, signal: AbortSignal | un
 
 function stop(bad: readonly BadFile[], plan: PlannedBatch): void {
   const files = new BadFiles();
-  for (const { path, reason, segment } of bad) files.add(path, reason, segment);
+  for (const file of bad) files.add(file.path, file.reason, file);
   files.throwIfAny(plan.items.length, "of this batch (headers are checked at the start, samples as they are decoded)");
 }

@@ -3,14 +3,14 @@ import { type ModelConfig, samplesPerFrame } from "../models/config.ts";
 import { profile } from "../models/profile.ts";
 import { resolvedRecipeYaml } from "./recipe/read.ts";
 import type { Recipe } from "./recipe/schema.ts";
-import type { DistillRecord } from "./record.ts";
+import type { DistillRecord, RunRecipe } from "./record.ts";
 
 /** What a model card can say about the run. */
-export interface ModelFacts {
+export interface ModelFacts<R extends RunRecipe = Recipe> {
   readonly role: "best" | "last";
   readonly step: number;
-  readonly recipe: Recipe;
-  readonly record: DistillRecord;
+  readonly recipe: R;
+  readonly record: DistillRecord<R>;
   readonly initialValidation: number | null;
   readonly validation: number | null;
 }
@@ -19,6 +19,13 @@ const millions = (n: number) => `${(n / 1e6).toFixed(2)} M`;
 const loss = (value: number | null) => (value === null ? "not measured" : value.toPrecision(5));
 const hours = (seconds: number) =>
   seconds < 3600 ? `${(seconds / 60).toFixed(1)} min` : `${(seconds / 3600).toFixed(1)} h`;
+
+/** What its student learns by, in words. */
+function methodOf({ objectives }: Pick<Recipe, "objectives">): string {
+  if (!objectives) return "attention-map reuse and masking distillation (arXiv:2305.11685)";
+  const kinds = objectives.map(({ kind, weight }) => `${kind}${weight === 1 ? "" : ` x ${weight}`}`);
+  return `these objectives: ${kinds.join(", ")} (docs/objectives.md of Stillwave)`;
+}
 
 /** Markdown for a model folder. Sizes are computed from the configuration, losses are those of the run. */
 export function modelCard(config: ModelConfig, facts: ModelFacts): string {
@@ -32,7 +39,7 @@ export function modelCard(config: ModelConfig, facts: ModelFacts): string {
   const { environment } = record;
   return `# ${facts.role === "best" ? "Best" : "Last"} student of a Stillwave run
 
-A thin speech model, distilled by attention-map reuse and masking distillation (arXiv:2305.11685).
+A thin speech model, distilled by ${methodOf(recipe)}.
 Input: 16 kHz mono waveforms${config.normalizeWaveform ? ", normalised to zero mean and unit variance" : ""}. Output: hidden states, one every ${frameMs} ms.
 
 | | |
@@ -47,7 +54,7 @@ Input: 16 kHz mono waveforms${config.normalizeWaveform ? ", normalised to zero m
 ## How it was made
 | | |
 |---|---|
-| teacher | ${recipe.teacher} |
+| teacher | ${recipe.teacher}${recipe.secondTeacher ? `, and ${recipe.secondTeacher}` : ""} |
 | training data | ${recipe.data.train.path}: ${train.utterances} utterances, ${hours(train.seconds)} |
 | validation data | ${validation === null ? "none" : `${recipe.data.validation?.path}: ${validation.utterances} utterances, ${hours(validation.seconds)}`} |
 | updates | ${facts.step} of ${record.totalSteps} |

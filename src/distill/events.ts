@@ -137,7 +137,7 @@ export function stepEvent(
     lastUnmasked,
     perLayerMasked: perLayer.masked,
     perLayerUnmasked: perLayer.unmasked,
-    terms: plan.objectives ? terms : undefined,
+    terms: plan.objectives === null ? undefined : terms,
     learningRate,
     gradientNorm,
     lossScale,

@@ -13,6 +13,10 @@ export interface MaskOptions {
   readonly minSpans?: number;
 }
 
+interface SpanMasking extends Omit<MaskOptions, "prob"> {
+  readonly probability: number | { readonly from: number; readonly to: number };
+}
+
 /** A stretch [start, end) of frames in which a span may still be placed. */
 interface Gap {
   readonly start: number;
@@ -60,7 +64,7 @@ export function maskProbAt(
 }
 
 /** @throws UsageError that names the option out of range */
-export function checkMaskOptions({ prob, length, minSpace = 1, minSpans = 2 }: MaskOptions): void {
+function checkMaskOptions({ prob, length, minSpace = 1, minSpans = 2 }: MaskOptions): void {
   if (!(prob >= 0 && prob <= 1)) throw new UsageError(`masks: prob must be in [0, 1], got ${prob}`);
   if (!Number.isInteger(length) || length < 1)
     throw new UsageError(`masks: length must be a positive integer of frames, got ${length}`);
@@ -117,6 +121,19 @@ function keep(random: Random, frames: number[], count: number): number[] {
     frames[j] = kept;
   }
   return frames.slice(0, count);
+}
+
+/**
+ * Masks by a recipe's `masking`, in every epoch.
+ * @throws UsageError that names the option out of range
+ */
+export function spanMaskRule({ probability, ...options }: SpanMasking) {
+  checkMaskOptions({ ...options, prob: 0 });
+  return (
+    random: Random,
+    { frames, valid }: { readonly frames: number; readonly valid: readonly number[] },
+    { epoch, epochs }: { readonly epoch: number; readonly epochs: number },
+  ): Uint8Array => spanMasks(random, frames, valid, { ...options, prob: maskProbAt(epoch, epochs, probability) });
 }
 
 /** The student's input that says which layers are kept, float32 [layers]. */

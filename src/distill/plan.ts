@@ -2,7 +2,8 @@
 import { StillwaveError, UsageError } from "../errors.ts";
 import type { Recipe } from "./recipe/schema.ts";
 
-type Settings = Pick<Recipe, "optimizer" | "masking" | "run" | "objectives">;
+/** `objectives`: null where rows say nothing of their terms. */
+type Settings = Pick<Recipe, "optimizer" | "run"> & Partial<Pick<Recipe, "objectives">>;
 
 /** A recipe's training settings, and how long the run is. */
 export interface DistillPlan extends Settings {
@@ -14,7 +15,7 @@ export interface DistillPlan extends Settings {
 
 /** Steps = epochs * batches / accumulation, rounded down (the released code's rule), or as many as the recipe says. */
 export function distillPlan(recipe: Settings, batchesPerEpoch: number): DistillPlan {
-  const { optimizer, run } = recipe;
+  const { optimizer, run, objectives } = recipe;
   const { accumulate } = optimizer;
   if (batchesPerEpoch < 1) throw new StillwaveError("training data: not a single batch; see data.train of the recipe");
   if (run.epochs === null && run.steps === null) throw new UsageError("recipe: give run.epochs or run.steps");
@@ -25,5 +26,5 @@ export function distillPlan(recipe: Settings, batchesPerEpoch: number): DistillP
         "lower optimizer.accumulate, make batches smaller or raise run.epochs",
     );
   const epochs = run.epochs ?? Math.ceil((totalSteps * accumulate) / batchesPerEpoch);
-  return { ...recipe, totalSteps, batchesPerEpoch, epochs };
+  return { optimizer, run, objectives, totalSteps, batchesPerEpoch, epochs };
 }

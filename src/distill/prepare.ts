@@ -19,28 +19,30 @@ import { mixesUtterances } from "../upstream/batches.ts";
 import { hashOf } from "../upstream/fingerprint.ts";
 import { type ModelFacts, modelCard } from "./card.ts";
 import { createLearner, type LearnerModels } from "./learner/create.ts";
-import type { FrameUnits } from "./learner/labels.ts";
+import type { LabelRules } from "./learner/labels.ts";
 import type { Learner } from "./learner/learner.ts";
+import { spanMaskRule } from "./masks.ts";
 import { makeObjectives } from "./objectives/make.ts";
 import { sameDepth } from "./objectives/target-layers.ts";
 import type { Recipe } from "./recipe/schema.ts";
 import { studentConfig } from "./recipe/student.ts";
-import { DISTILL_FILES, portableRecipe } from "./record.ts";
+import { DISTILL_FILES, distillForm, portableRecipe, type RunRecipe } from "./record.ts";
 import { openSpeech, type RunSpeech } from "./speech.ts";
+import type { Augment } from "./train.ts";
 
 /** Everything a run needs beside its recipe, made for it by a `Prepare`. */
-export interface PreparedRun {
+export interface PreparedRun<R extends RunRecipe = Recipe> {
   /** Holds the student's initial weights: a function of the recipe alone. */
   readonly learner: Learner;
   readonly speech: RunSpeech;
-  /** Where an objective reads units. */
-  readonly units?: FrameUnits;
+  readonly labels: LabelRules;
+  readonly augment?: Augment;
   /** What the learner computes in, for run.json; a resumed run keeps it. */
   readonly precision: Precision;
   /** What identifies the teacher, for run.json; a resumed run must find the same. */
   readonly teacher: Readonly<Record<string, unknown>>;
   /** Writes a finished model folder (atomic as a whole is not needed: a run that was cut off writes it again). */
-  writeModel(folder: string, parameters: Parameters, facts: ModelFacts): Promise<void>;
+  writeModel(folder: string, parameters: Parameters, facts: ModelFacts<R>): Promise<void>;
   /** Frees speech and engine. */
   dispose(): Promise<void>;
 }
@@ -53,7 +55,7 @@ export interface PrepareContext {
   readonly group?: ProcessGroup;
 }
 
-export type Prepare = (recipe: Recipe, context: PrepareContext) => Promise<PreparedRun>;
+export type Prepare<R extends RunRecipe = Recipe> = (recipe: R, context: PrepareContext) => Promise<PreparedRun<R>>;
 
 /** Teachers and student of a run. */
 export interface RunModels {
@@ -70,50 +72,65 @@ const COMPILED_LENGTHS = 4;
 /** One decodes some 600 s of audio a second, a GPU learns from some 5,000. */
 const MOST_DECODING_THREADS = 12;
 
+/**
+ * The speech of a run, as models of these configurations take it on a runtime, and the precision that it computes in.
+ * @throws StillwaveError as `openSpeech`, or where processes disagree
+ */
+export async function openRunSpeech(
+  recipe: RunRecipe,
+  { runtime, configs }: { readonly runtime: Runtime; readonly configs: readonly [ModelConfig, ...ModelConfig[]] },
+  { outDir, note, group }: PrepareContext,
+): Promise<{ readonly precision: Precision; readonly speech: RunSpeech }> {
+  const own = choosePrecision(runtime, recipe.run.precision);
+  const precision = group ? await group.sayFirst("precision", own) : own;
+  if (isXla(runtime) || recipe.run.device === "auto") note(`computes on ${runtime.device} in ${precision}`);
+  const lengths = recipe.data.lengths ?? (runtime.compilesShapes ? COMPILED_LENGTHS : null);
+  const workers = recipe.data.workers ?? decodingThreads(runtime);
+  const [student] = configs;
+  const speech = await openInTurn(group, () =>
+    openSpeech(
+      { ...recipe, data: { ...recipe.data, lengths, workers } },
+      {
+        minSamples: Math.max(...configs.map(({ conv }) => receptiveField(conv))),
+        cacheFile: existsSync(outDir) ? join(outDir, DISTILL_FILES.index) : undefined,
+        group,
+        wholeBatches: mixesUtterances(student),
+        align: (samples) => alignedSamples(student.conv, samples),
+        keptFolder: join(process.env.STILLWAVE_CACHE || outDir, DISTILL_FILES.speech),
+        onNote: note,
+      },
+    ),
+  );
+  return { precision, speech };
+}
+
+/** The parameters of a model among all that were trained: what objectives brought is left behind. */
+export const modelParameters = (config: ModelConfig, trained: Parameters): Parameters =>
+  new Map(parameterSpecs(config).map(({ name }) => [name, trained.get(name) as HostArray]));
+
 /** A `Prepare` for `distillRun` that opens a recipe's data for the models it gets. */
 export function prepareWith(loadModels: (recipe: Recipe, group?: ProcessGroup) => Promise<RunModels>): Prepare {
-  return async (recipe, { outDir, note, group }) => {
-    const { teachers, student: config, runtime, makeLearner } = await loadModels(recipe, group);
-    for (const { info } of teachers) for (const text of info.notes) note(`teacher: ${text}`);
-    const own = choosePrecision(runtime, recipe.run.precision);
-    const precision = group ? await group.sayFirst("precision", own) : own;
-    if (isXla(runtime) || recipe.run.device === "auto") note(`computes on ${runtime.device} in ${precision}`);
-    const lengths = recipe.data.lengths ?? (runtime.compilesShapes ? COMPILED_LENGTHS : null);
-    const workers = recipe.data.workers ?? decodingThreads(runtime);
-    const speech = await openInTurn(group, () =>
-      openSpeech(
-        { ...recipe, data: { ...recipe.data, lengths, workers } },
-        {
-          minSamples: Math.max(
-            ...[config, ...teachers.map(({ config }) => config)].map(({ conv }) => receptiveField(conv)),
-          ),
-          cacheFile: existsSync(outDir) ? join(outDir, DISTILL_FILES.index) : undefined,
-          group,
-          wholeBatches: mixesUtterances(config),
-          align: (samples) => alignedSamples(config.conv, samples),
-          keptFolder: join(process.env.STILLWAVE_CACHE || outDir, DISTILL_FILES.speech),
-          onNote: note,
-        },
-      ),
-    );
+  return async (recipe, context) => {
+    const { teachers, student: config, runtime, makeLearner } = await loadModels(recipe, context.group);
+    for (const { info } of teachers) for (const text of info.notes) context.note(`teacher: ${text}`);
+    const configs = [config, ...teachers.map((teacher) => teacher.config)] as const;
+    const { precision, speech } = await openRunSpeech(recipe, { runtime, configs }, context);
     try {
       const learner = await makeLearner(precision);
       learner.expect?.(speech.shapes ?? []);
       return {
         learner,
         speech,
+        labels: { masks: spanMaskRule(recipe.masking) },
         precision,
         teacher: teacherRecord(recipe, teachers),
-        writeModel: (folder, trained, facts) => {
-          // what objectives brought is left behind
-          const parameters = new Map(parameterSpecs(config).map(({ name }) => [name, trained.get(name) as HostArray]));
-          return writeModelFolder(folder, {
+        writeModel: (folder, trained, facts) =>
+          writeModelFolder(folder, {
             config,
-            parameters,
+            parameters: modelParameters(config, trained),
             card: modelCard(config, facts),
             extra: extraOf(facts),
-          });
-        },
+          }),
         async dispose() {
           await speech.close();
           await learner.dispose();
@@ -205,7 +222,7 @@ export function learnerOf(recipe: Recipe, models: LearnerModels, group?: Process
 
 /** Of one teacher; what tells of a second is under its name. */
 function teacherRecord(recipe: Recipe, [first, second]: readonly LoadedModel[]): Record<string, unknown> {
-  const { teacher, secondTeacher } = portableRecipe(recipe);
+  const { teacher, secondTeacher } = portableRecipe(recipe, distillForm);
   const record = (source: string | null, { config, parameters, info }: LoadedModel) => {
     let count = 0;
     for (const { data } of parameters.values()) count += data.length;

@@ -10,6 +10,7 @@ import type { Learner } from "./learner/learner.ts";
 import { distillPlan } from "./plan.ts";
 import type { Prepare, PreparedRun } from "./prepare.ts";
 import type { Recipe } from "./recipe/schema.ts";
+import type { RunRecipe } from "./record.ts";
 import type { RunState } from "./state.ts";
 import { StudentTrainer } from "./train.ts";
 
@@ -33,17 +34,17 @@ export async function beginTogether(group: ProcessGroup, learner: Learner, start
   return first.start;
 }
 
-export interface TakePartOptions {
-  readonly recipe: Recipe;
-  readonly prepare: Prepare;
+export interface TakePartOptions<R extends RunRecipe> {
+  readonly recipe: R;
+  readonly prepare: Prepare<R>;
   readonly outDir: string;
   readonly group: ProcessGroup;
   readonly signal?: AbortSignal;
 }
 
 /** Learns as process 0 does, which alone writes, and ends as it says. */
-export async function* takePart(
-  { recipe, prepare, outDir, group, signal }: TakePartOptions,
+export async function* takePart<R extends RunRecipe>(
+  { recipe, prepare, outDir, group, signal }: TakePartOptions<R>,
   note: (text: string) => void,
 ): AsyncGenerator<TrainingEvent | EndEvent, void, undefined> {
   const already = await group.sayFirst<EndEvent | null>("opened");
@@ -51,15 +52,15 @@ export async function* takePart(
     yield already;
     return;
   }
-  let prepared: PreparedRun | undefined;
+  let prepared: PreparedRun<R> | undefined;
   let trainer: StudentTrainer | undefined;
   try {
     prepared = await prepare(recipe, { outDir, note, group });
-    const { learner, speech, units } = prepared;
+    const { learner, speech, labels, augment } = prepared;
     const start = await beginTogether(group, learner);
     const plan = distillPlan(recipe, speech.train.batchesPerEpoch);
     const stop = new AgreedStop(signal, group);
-    trainer = new StudentTrainer({ plan, learner, start, speech, units, writeRow: () => {}, stop });
+    trainer = new StudentTrainer({ plan, learner, start, speech, labels, augment, writeRow: () => {}, stop });
     yield* runTraining(trainer, { start, checkpoints: null, signal: stop.signal, savesWhenLeft: false });
     yield await group.sayFirst<EndEvent>("end");
   } finally {

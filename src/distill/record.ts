@@ -32,8 +32,25 @@ export const DISTILL_FILES = {
 
 const FORMAT_VERSION = 1;
 
-export interface DistillRecord extends RunRecord {
-  readonly recipe: Recipe;
+/** A recipe whose settings a resumed run compares with those it began with. */
+export interface ComparedRecipe {
+  readonly run: Pick<Recipe["run"], "device" | "threads">;
+}
+
+/** What the recipe of a training says, whatever it trains. */
+export type RunRecipe = Pick<Recipe, "data" | "optimizer" | "run">;
+
+/** A kind of recipe whose runs are made and recorded as distillations are. */
+export interface RunForm<R extends RunRecipe> {
+  readonly kind: RunKind<DistillRecord<R>>;
+  /** With every default spelled out, paths inside the package in their portable form. */
+  yaml(recipe: R): string;
+  /** Of the initial weights. */
+  initialiseSeed(recipe: R): number;
+}
+
+export interface DistillRecord<R extends RunRecipe = Recipe> extends RunRecord {
+  readonly recipe: R;
   readonly seeds: { readonly run: number; readonly data: number; readonly initialise: number };
   readonly data: RunSpeech["records"];
   /** Whatever identifies the teacher: source, architecture, parameters, hash. Compared as JSON on resume. */
@@ -46,16 +63,20 @@ export interface DistillRecord extends RunRecord {
   readonly resumes: readonly (RunRecord["resumes"][number] & { readonly step: number })[];
 }
 
-export const DISTILLATION: RunKind<DistillRecord> = {
+/** A kind of run that may leave `leftovers` before its record, beside what a distillation does. */
+export const runKind = <R extends RunRecipe>(leftovers: readonly string[] = []): RunKind<DistillRecord<R>> => ({
   errors: {
     used: "holds a run already; go on with it by --resume (resume: true), or give another run.outDir",
     foreign: "not empty and not a run folder (no run.json); give another outDir",
   },
   isLeftover: (name) =>
-    name.endsWith(".tmp") || name.startsWith(`${DISTILL_FILES.index}.`) || name === DISTILL_FILES.speech,
+    name.endsWith(".tmp") ||
+    name.startsWith(`${DISTILL_FILES.index}.`) ||
+    name === DISTILL_FILES.speech ||
+    leftovers.includes(name),
   folders: [DISTILL_FILES.best, DISTILL_FILES.last],
   readRecord(value, path) {
-    const record = value as DistillRecord | null | undefined;
+    const record = value as DistillRecord<R> | null | undefined;
     const again = "the run cannot be resumed, start again in another folder";
     if (record === undefined) throw new StillwaveError(`${path}: not JSON; ${again}`);
     if (record?.format !== FORMAT_VERSION)
@@ -66,6 +87,14 @@ export const DISTILLATION: RunKind<DistillRecord> = {
     if (!isWhole || !Array.isArray(record.resumes)) throw new StillwaveError(`${path}: incomplete; ${again}`);
     return record;
   },
+});
+
+export const DISTILLATION: RunKind<DistillRecord> = runKind();
+
+export const distillForm: RunForm<Recipe> = {
+  kind: DISTILLATION,
+  yaml: resolvedRecipeYaml,
+  initialiseSeed: ({ student }) => student.initialise.seed,
 };
 
 /** Settings that leave the weights as they would have been: where and how fast to compute, when to stop, what to keep. */
@@ -82,30 +111,45 @@ const CHANGEABLE: readonly string[] = [
 ];
 
 /** What a run computes in; before it was a setting, all was float32. */
-const precisionOf = ({ precision, recipe: { run } }: DistillRecord): Precision =>
+const precisionOf = ({ precision, recipe: { run } }: DistillRecord<RunRecipe>): Precision =>
   precision ?? (run.precision === undefined || run.precision === "auto" ? "float32" : run.precision);
 
-/** The recipe that a run was begun with, with the precision that it came to. */
-const inItsPrecision = (record: DistillRecord): Recipe => ({
-  ...record.recipe,
-  run: { ...record.recipe.run, precision: precisionOf(record) },
+/** A run's beginning, with the precision that its recipe came to. */
+export const inItsPrecision = <R extends RunRecipe>(record: DistillRecord<R>): Begun<R> => ({
+  recipe: { ...record.recipe, run: { ...record.recipe.run, precision: precisionOf(record) } },
+  environment: record.environment,
 });
 
 /** A recipe whose run keeps the precision that it was begun in, unless it asks for one. */
-export const keepingPrecision = (recipe: Recipe, before: DistillRecord | undefined): Recipe =>
+export const keepingPrecision = <R extends RunRecipe>(recipe: R, before: DistillRecord<R> | undefined): R =>
   before && recipe.run.precision === "auto"
     ? { ...recipe, run: { ...recipe.run, precision: precisionOf(before) } }
     : recipe;
 
 /** The recipe as it is stored: paths inside the package in their portable form, so that installations may move. */
-export const portableRecipe = (recipe: Recipe): Recipe => parse(resolvedRecipeYaml(recipe));
+export const portableRecipe = <R>(recipe: R, { yaml }: { yaml(recipe: R): string }): R => parse(yaml(recipe));
+
+/** What a record says of a run's beginning. */
+interface Begun<R> extends Pick<RunRecord, "environment"> {
+  readonly recipe: R;
+}
+
+interface Resumed<R> {
+  readonly path: string;
+  readonly recipe: R;
+  readonly force: boolean;
+  readonly form: { yaml(recipe: R): string };
+}
 
 /**
  * Notes on what changed since a run was begun: settings, versions, machine.
  * @throws StillwaveError where a setting changed that makes it another run, unless it is forced
  */
-export function notesOnChanges(path: string, before: DistillRecord, recipe: Recipe, force: boolean): string[] {
-  const list = differences(inItsPrecision(before), portableRecipe(recipe), true)
+export function notesOnChanges<R extends ComparedRecipe>(
+  { path, recipe, force, form }: Resumed<R>,
+  before: Begun<R>,
+): string[] {
+  const list = differences(before.recipe, portableRecipe(recipe, form), true)
     .filter(({ name }) => !CHANGEABLE.includes(name))
     // what an earlier version did not have, and is not asked for now
     .filter(({ before, now }) => before !== undefined || now !== "null")
@@ -134,10 +178,11 @@ export function notesOnChanges(path: string, before: DistillRecord, recipe: Reci
 type Facts = Pick<DistillRecord, "data" | "teacher" | "student" | "precision" | "totalSteps" | "batchesPerEpoch">;
 
 /** A start from `step` in the folder `path`; a resume where there is a record from `before`. */
-interface Start {
+interface Start<R extends RunRecipe> {
   readonly path: string;
-  readonly recipe: Recipe;
-  readonly before: DistillRecord | undefined;
+  readonly recipe: R;
+  readonly form: RunForm<R>;
+  readonly before: DistillRecord<R> | undefined;
   readonly step: number;
   readonly force: boolean;
 }
@@ -146,10 +191,10 @@ interface Start {
  * Writes run.json and the recipe.
  * @throws StillwaveError where data or teacher are not those of before, unless it is forced
  */
-export async function recordStart(
-  { path, recipe, before, step, force }: Start,
+export async function recordStart<R extends RunRecipe>(
+  { path, recipe, form, before, step, force }: Start<R>,
   facts: Facts,
-): Promise<{ record: DistillRecord; notes: string[] }> {
+): Promise<{ record: DistillRecord<R>; notes: string[] }> {
   const notes: string[] = [];
   const different = before ? differentFacts(before, facts) : [];
   if (different.length > 0) {
@@ -158,11 +203,11 @@ export async function recordStart(
     notes.push(`${what}; resumed by force`);
   }
   const { created, environment, resumes } = startsOf(before, ({ at, environment }) => ({ at, step, environment }));
-  const seeds = { run: recipe.run.seed, data: recipe.data.seed, initialise: recipe.student.initialise.seed };
-  const begun = { format: FORMAT_VERSION, created, recipe: portableRecipe(recipe), seeds, environment };
-  const record: DistillRecord = { ...begun, ...facts, resumes };
+  const seeds = { run: recipe.run.seed, data: recipe.data.seed, initialise: form.initialiseSeed(recipe) };
+  const begun = { format: FORMAT_VERSION, created, recipe: portableRecipe(recipe, form), seeds, environment };
+  const record: DistillRecord<R> = { ...begun, ...facts, resumes };
   await writeRunRecord(path, record);
-  await writeFileAtomic(join(path, DISTILL_FILES.recipe), resolvedRecipeYaml(recipe));
+  await writeFileAtomic(join(path, DISTILL_FILES.recipe), form.yaml(recipe));
   return { record, notes };
 }
 

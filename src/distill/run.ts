@@ -22,19 +22,22 @@ import { beginTogether, takePart } from "./processes.ts";
 import type { Recipe } from "./recipe/schema.ts";
 import {
   DISTILL_FILES,
-  DISTILLATION,
   type DistillRecord,
+  distillForm,
+  inItsPrecision,
   keepingPrecision,
   notesOnChanges,
+  type RunForm,
+  type RunRecipe,
   recordStart,
 } from "./record.ts";
 import { freshState, hasDiverged, isRunState, type RunState } from "./state.ts";
 import { StudentTrainer } from "./train.ts";
 
-export interface DistillRunOptions {
-  readonly recipe: Recipe;
+export interface DistillRunOptions<R extends RunRecipe = Recipe> {
+  readonly recipe: R;
   /** Loads the teacher, initialises the student, opens the data, compiles the step. */
-  readonly prepare: Prepare;
+  readonly prepare: Prepare<R>;
   /** Default: the recipe's run.outDir. */
   readonly outDir?: string;
   /** Go on from the last checkpoint; an error where there is no run. */
@@ -53,25 +56,35 @@ export interface DistillRunOptions {
  * run was interrupted (Ctrl-C, SIGKILL, power) or not.
  */
 export const distillRun = (options: DistillRunOptions): AsyncGenerator<DistillEvent, void, undefined> =>
-  withNotes((note) => run(options, note));
+  trainingRun(options, distillForm);
+
+/** The same with a recipe of another kind. */
+export const trainingRun = <R extends RunRecipe>(
+  options: DistillRunOptions<R>,
+  form: RunForm<R>,
+): AsyncGenerator<DistillEvent, void, undefined> => withNotes((note) => run({ ...options, form }, note));
 
 type Note = (text: string) => void;
 type Run = AsyncGenerator<Exclude<DistillEvent, NoteEvent>, void, undefined>;
 
-async function* run(options: DistillRunOptions, note: Note): Run {
-  const { prepare, group, signal, resume = false, force = false } = options;
+interface FormedOptions<R extends RunRecipe> extends DistillRunOptions<R> {
+  readonly form: RunForm<R>;
+}
+
+async function* run<R extends RunRecipe>(options: FormedOptions<R>, note: Note): Run {
+  const { prepare, form, group, signal, resume = false, force = false } = options;
   const outDir = options.outDir ?? options.recipe.run.outDir;
   if (group && group.rank > 0) {
     yield* takePart({ recipe: options.recipe, prepare, outDir, group, signal }, note);
     return;
   }
-  const folder = await openRunFolder(outDir, resume, DISTILLATION);
+  const folder = await openRunFolder(outDir, resume, form.kind);
   const { path, record } = folder;
   const recipe = keepingPrecision(options.recipe, record);
-  let prepared: PreparedRun | undefined;
+  let prepared: PreparedRun<R> | undefined;
   try {
     folder.notes.forEach(note);
-    if (record) notesOnChanges(path, record, recipe, force).forEach(note);
+    if (record) notesOnChanges({ path, recipe, force, form }, inItsPrecision(record)).forEach(note);
     const summary = record && (await finishedSummary(path, record, recipe));
     const ended: EndEvent | null = summary
       ? { kind: "done", step: summary.step, folder: path, already: true, summary }
@@ -94,13 +107,13 @@ async function* run(options: DistillRunOptions, note: Note): Run {
   }
 }
 
-async function* trainAndFinish(
-  { path, record: before }: RunFolder<DistillRecord>,
-  prepared: PreparedRun,
-  { recipe, force = false, signal, group }: DistillRunOptions,
+async function* trainAndFinish<R extends RunRecipe>(
+  { path, record: before }: RunFolder<DistillRecord<R>>,
+  prepared: PreparedRun<R>,
+  { recipe, form, force = false, signal, group }: FormedOptions<R>,
   note: Note,
 ): Run {
-  const { learner, speech, units, teacher, precision } = prepared;
+  const { learner, speech, labels, augment, teacher, precision } = prepared;
   const plan = distillPlan(recipe, speech.train.batchesPerEpoch);
   const { totalSteps, batchesPerEpoch, epochs } = plan;
   const checkpoints = join(path, DISTILL_FILES.checkpoints);
@@ -110,7 +123,7 @@ async function* trainAndFinish(
   await rm(join(path, DISTILL_FILES.summary), { force: true });
   const student = { parameters: learner.state.optimizer.m.length };
   const facts = { data: speech.records, teacher, student, precision, totalSteps, batchesPerEpoch };
-  const { record, notes } = await recordStart({ path, recipe, before, step: start.step, force }, facts);
+  const { record, notes } = await recordStart({ path, recipe, form, before, step: start.step, force }, facts);
   notes.forEach(note);
   const log = await openRunLog(path, before && (restored?.step ?? -1));
   let trainer: StudentTrainer | undefined;
@@ -118,7 +131,7 @@ async function* trainAndFinish(
     yield { kind: "start", step: start.step, totalSteps, batchesPerEpoch, epochs, folder: path };
     if (group) await beginTogether(group, learner, start);
     const stop = new AgreedStop(signal, group);
-    trainer = new StudentTrainer({ plan, learner, start, speech, units, writeRow: log.write, stop });
+    trainer = new StudentTrainer({ plan, learner, start, speech, labels, augment, writeRow: log.write, stop });
     const end = yield* runTraining(trainer, { start, checkpoints, signal: stop.signal, savesWhenLeft: true });
     if (end.step < totalSteps && recipe.run.stopOnDivergence && hasDiverged(end)) throw divergence(end, checkpoints);
     const isValidated = speech.validation === null || end.validatedStep === totalSteps;
@@ -178,10 +191,10 @@ async function restore(
 }
 
 /** Writes the model folders and, last of all, the summary. */
-async function finish(
+async function finish<R extends RunRecipe>(
   path: string,
-  { learner, writeModel }: PreparedRun,
-  facts: Pick<ModelFacts, "recipe" | "record">,
+  { learner, writeModel }: PreparedRun<R>,
+  facts: Pick<ModelFacts<R>, "recipe" | "record">,
   end: RunState,
 ): Promise<DistillSummary> {
   const { initialValidation, lastValidation, best } = end;
@@ -220,8 +233,8 @@ async function finish(
 /** The summary of a run that has nothing left to do: one that has ended, and is not longer now. */
 async function finishedSummary(
   folder: string,
-  { recipe: { run } }: DistillRecord,
-  { run: now }: Recipe,
+  { recipe: { run } }: DistillRecord<RunRecipe>,
+  { run: now }: RunRecipe,
 ): Promise<DistillSummary | undefined> {
   const path = join(folder, DISTILL_FILES.summary);
   const text = await readFile(path, "utf8").catch(() => undefined);

@@ -131,7 +131,8 @@ export async function openSpeech(recipe: Pick<Recipe, "data" | "run">, options: 
 const keptMode = ({ data, run }: Pick<Recipe, "data" | "run">) =>
   data.keepDecoded === "auto" && run.epochs === 1 ? "none" : data.keepDecoded;
 
-async function openNamed(
+/** One of a recipe's corpora. @throws StillwaveError where it is empty or bad */
+export async function openNamed(
   name: "train" | "validation",
   { path, splits }: Recipe["data"]["train"],
   { data, run }: Pick<Recipe, "data" | "run">,

@@ -11,7 +11,7 @@ import type { ModelWeights } from "../models/parameters.ts";
 import { BATCH, maskInput, outputFrames, specInputs, validInput, waveInput } from "../models/trace.ts";
 import { isPadded, normalizeWaveforms, waveFeeds } from "../models/waveform.ts";
 import { type DropoutSite, fedDropout, noDropout } from "../nn/scope.ts";
-import type { Feed, Feeds, Runtime } from "../runtime/runtime.ts";
+import type { Executable, Feed, Feeds, Runtime } from "../runtime/runtime.ts";
 import { SessionCache } from "../runtime/sessions.ts";
 import { GradientAccumulator } from "../training/accumulator.ts";
 import { drawDropoutMasks } from "../training/dropout-masks.ts";
@@ -92,6 +92,7 @@ export function studentGraph(config: ModelConfig, options: StudentOptions, varia
     layerGradientScale: training && options.layerGradientScale,
     keptLayers: training && rates.layer ? input(KEPT_LAYERS, [config.layers]) : undefined,
     keysInProduct,
+    trainsPositions: training,
   };
 
   const features = extractFeatures(config, lookup, waveInput());
@@ -161,15 +162,17 @@ export function createDistillStep(options: StepOptions): DistillStep {
     const variant = { training, masked: labels.mask !== undefined, padded: isPadded(batch) };
     const compiled = await sessions.get(JSON.stringify(variant), async (compile) => {
       const { graph, sites } = studentGraph(student.config, options, variant);
-      const targets = [];
-      for (const [i, { config }] of teachers.entries())
-        targets.push(await compile(targetGraph(config, statesOf(objectives, i), variant)));
+      const targets = new Map<number, Executable>();
+      for (const [i, { config }] of teachers.entries()) {
+        const wanted = statesOf(objectives, i);
+        if (wanted.length > 0) targets.set(i, await compile(targetGraph(config, wanted, variant)));
+      }
       return { targets, student: await compile(graph), sites };
     });
     const { speech, counted, counts } = batchFeeds(batch, labels, options);
     const targets: Record<string, Feed> = {};
-    for (const [i, { config }] of teachers.entries())
-      Object.assign(targets, await compiled.targets[i].run({ ...fixed[i], ...speech(config) }));
+    for (const [i, teacher] of compiled.targets)
+      Object.assign(targets, await teacher.run({ ...fixed[i], ...speech(teachers[i].config) }));
     const feeds: Feeds = { ...trained, ...speech(student.config), ...targets, ...counted };
     return { ...compiled, feeds, counts };
   }

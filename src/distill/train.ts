@@ -8,7 +8,7 @@ import { Waiting } from "../training/waiting.ts";
 import { type Learned, stepEvent, type TrainingEvent } from "./events.ts";
 import { trainingLabels } from "./learner/labels.ts";
 import { isSkipped, isSound, type UpdateNumbers } from "./learner/learner.ts";
-import { checkMaskOptions } from "./masks.ts";
+import type { SpeechBatch } from "./shares.ts";
 import { type EpochBatch, epochBatches, type RunSpeech } from "./speech.ts";
 import { hasDiverged, type RunState } from "./state.ts";
 import { isValidationDue, notFinite, type ValidationParts, validateIfDue } from "./validate.ts";
@@ -17,7 +17,11 @@ export interface StudentTrainerParts extends ValidationParts {
   /** Whose updates the learner has behind it. */
   readonly start: RunState;
   readonly speech: Pick<RunSpeech, "train" | "validation">;
+  readonly augment?: Augment;
 }
+
+/** What is done to a batch before it is learned from: the same for the same update and micro-batch. */
+export type Augment = (batch: SpeechBatch, update: number, micro: number) => SpeechBatch;
 
 type TrainOutcome = Outcome<RunState, TrainingEvent>;
 
@@ -44,7 +48,6 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
   constructor(parts: StudentTrainerParts) {
     const { plan, learner, start, speech } = parts;
     checkSchedule({ ...plan.optimizer, totalSteps: plan.totalSteps });
-    checkMaskOptions({ ...plan.masking, prob: 0 });
     const { t } = learner.state.optimizer;
     if (t !== start.step) throw new InternalError(`optimiser has done ${t} updates, the run ${start.step}`);
     this.parts = parts;
@@ -108,9 +111,10 @@ export class StudentTrainer implements Trainer<RunState, TrainingEvent> {
   }
 
   private prepared(next: EpochBatch, number: number, micro: number) {
-    const { seed } = this.parts.plan.run;
-    const dropoutSeed = new Random(seed, "dropout", number, micro).uint32();
-    return { batch: next.batch, dropoutSeed, ...trainingLabels(this.parts, next, number, micro) };
+    const { plan, augment } = this.parts;
+    const dropoutSeed = new Random(plan.run.seed, "dropout", number, micro).uint32();
+    const batch = augment?.(next.batch, number, micro) ?? next.batch;
+    return { batch, dropoutSeed, ...trainingLabels(this.parts, next, number, micro) };
   }
 
   /** Waits for the numbers of the oldest update under way. */

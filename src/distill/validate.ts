@@ -5,7 +5,7 @@ import type { MetricsRow, ValidationRow } from "../log/index.ts";
 import type { AgreedStop } from "../processes/stop.ts";
 import type { Outcome } from "../training/loop.ts";
 import { epochsDone, type TrainingEvent } from "./events.ts";
-import { type FrameUnits, validationLabels } from "./learner/labels.ts";
+import { type LabelRules, validationLabels } from "./learner/labels.ts";
 import type { Learner } from "./learner/learner.ts";
 import { layerLosses, lossesOfSet, type StepLosses } from "./losses.ts";
 import type { DistillPlan } from "./plan.ts";
@@ -17,7 +17,7 @@ export interface ValidationParts {
   readonly plan: DistillPlan;
   readonly learner: Learner;
   readonly speech: Pick<RunSpeech, "validation">;
-  readonly units?: FrameUnits;
+  readonly labels: LabelRules;
   readonly writeRow: (row: MetricsRow) => void;
   readonly stop: AgreedStop;
 }
@@ -53,7 +53,7 @@ export async function validateIfDue(
     seconds: seconds(),
     loss,
     perLayer: layerLosses(losses)?.perLayer.unmasked ?? [],
-    terms: plan.objectives ? losses.terms : undefined,
+    terms: plan.objectives === null ? undefined : losses.terms,
     utterances: speech.validation.utterances,
   };
   writeRow(row);
@@ -73,7 +73,7 @@ export async function validateIfDue(
  * @throws StillwaveError where no file can be used, or a loss is not finite
  */
 async function validationLosses(
-  { learner, plan, units, stop }: ValidationParts,
+  { learner, plan, labels, stop }: ValidationParts,
   speech: ValidationSpeech,
   number: number,
 ): Promise<StepLosses | undefined> {
@@ -84,7 +84,7 @@ async function validationLosses(
     if (await stop.check()) return undefined;
     index++;
     if (batch.samples.length === 0) continue;
-    const losses = await learner.validate(batch, validationLabels({ learner, plan, units }, batch, index));
+    const losses = await learner.validate(batch, validationLabels({ learner, plan, labels }, batch, index));
     if (!Number.isFinite(losses.total)) throw notFinite(`validation loss is ${losses.total}`, number, [batch]);
     parts.push(losses);
   }

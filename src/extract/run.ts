@@ -161,7 +161,7 @@ async function* takePart(
 
 function collected(files: readonly BadFile[]): BadFiles {
   const all = new BadFiles();
-  for (const { path, reason, segment } of files) all.add(path, reason, segment);
+  for (const file of files) all.add(file.path, file.reason, file);
   return all;
 }
 

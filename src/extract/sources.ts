@@ -54,7 +54,7 @@ export async function listSources(
     const corpus = await openCorpus({ kind, path: input }, { onBadFile, minSamples, order });
     const prefix = inputs.length > 1 && kind === "folder" ? `${basename(resolve(input))}/` : "";
     for (const utterance of corpus.utterances) found.push({ ...utterance, id: prefix + checkedId(utterance) });
-    for (const { path, reason, segment } of corpus.badFiles) bad.add(path, reason, segment);
+    for (const file of corpus.badFiles) bad.add(file.path, file.reason, file);
     notes.push(...corpus.warnings);
   }
   if (onBadFile === "stop") bad.throwIfAny(found.length + bad.count);

@@ -29,10 +29,52 @@ export function diarizationErrorRate(recordings: readonly DiarizationErrors[]): 
  * Errors of one recording. Speakers are matched one to one so that matched speakers speak together as long as possible.
  * @throws StillwaveError for a turn that ends before it starts, or is no number.
  */
-export function diarizationErrors(
+export const diarizationErrors = (
   reference: readonly SpeakerTurn[],
   hypothesis: readonly SpeakerTurn[],
-): DiarizationErrors {
+): DiarizationErrors => errorsIn(matched(reference, hypothesis));
+
+/** Errors where the reference has nobody, one, and more than one speaking. Their sums are those of the recording. */
+export interface DiarizationByOverlap {
+  readonly silence: DiarizationErrors;
+  readonly single: DiarizationErrors;
+  readonly overlap: DiarizationErrors;
+}
+
+/** @throws StillwaveError as `diarizationErrors` */
+export function diarizationErrorsByOverlap(
+  reference: readonly SpeakerTurn[],
+  hypothesis: readonly SpeakerTurn[],
+): DiarizationByOverlap {
+  const pieces = matched(reference, hypothesis);
+  const where = (has: (speakers: number) => boolean) => errorsIn(pieces.filter(({ spoken }) => has(spoken)));
+  return {
+    silence: where((speakers) => speakers === 0),
+    single: where((speakers) => speakers === 1),
+    overlap: where((speakers) => speakers > 1),
+  };
+}
+
+/** A stretch in which the same speak: how many do, how many are said to, and how many of those are the ones. */
+interface MatchedPiece {
+  readonly seconds: number;
+  readonly spoken: number;
+  readonly said: number;
+  readonly right: number;
+}
+
+function errorsIn(pieces: readonly MatchedPiece[]): DiarizationErrors {
+  const sums = { speechSeconds: 0, missedSeconds: 0, falseAlarmSeconds: 0, confusionSeconds: 0 };
+  for (const { seconds, spoken, said, right } of pieces) {
+    sums.speechSeconds += seconds * spoken;
+    sums.missedSeconds += seconds * Math.max(0, spoken - said);
+    sums.falseAlarmSeconds += seconds * Math.max(0, said - spoken);
+    sums.confusionSeconds += seconds * (Math.min(spoken, said) - right);
+  }
+  return sums;
+}
+
+function matched(reference: readonly SpeakerTurn[], hypothesis: readonly SpeakerTurn[]): MatchedPiece[] {
   const pieces = piecesOf(reference, hypothesis);
   const names = (side: "reference" | "hypothesis") => [...new Set(pieces.flatMap((piece) => [...piece[side]]))].sort();
   const [speakers, found] = [names("reference"), names("hypothesis")];
@@ -42,18 +84,13 @@ export function diarizationErrors(
     ),
   );
   const matches = bestAssignment(together);
-  const sums = { speechSeconds: 0, missedSeconds: 0, falseAlarmSeconds: 0, confusionSeconds: 0 };
-  for (const piece of pieces) {
-    const [spoken, said] = [piece.reference.size, piece.hypothesis.size];
-    const right = speakers.filter(
-      (name, i) => piece.reference.has(name) && matches[i] >= 0 && piece.hypothesis.has(found[matches[i]]),
-    ).length;
-    sums.speechSeconds += piece.seconds * spoken;
-    sums.missedSeconds += piece.seconds * Math.max(0, spoken - said);
-    sums.falseAlarmSeconds += piece.seconds * Math.max(0, said - spoken);
-    sums.confusionSeconds += piece.seconds * (Math.min(spoken, said) - right);
-  }
-  return sums;
+  return pieces.map(({ seconds, reference, hypothesis }) => ({
+    seconds,
+    spoken: reference.size,
+    said: hypothesis.size,
+    right: speakers.filter((name, i) => reference.has(name) && matches[i] >= 0 && hypothesis.has(found[matches[i]]))
+      .length,
+  }));
 }
 
 interface Piece {

@@ -14,7 +14,14 @@ export {
 } from "./bootstrap.ts";
 export * from "./compare.ts";
 export * from "./der.ts";
-export * from "./eer.ts";
+export {
+  type DetectionCosts,
+  type DetectionPoint,
+  detectionCurve,
+  type EqualErrorRate,
+  equalErrorRate,
+  minimumDetectionCost,
+} from "./eer.ts";
 export {
   type Confusion,
   confusionsOf,
@@ -35,3 +42,4 @@ export {
 export * from "./paired.ts";
 export * from "./predictions.ts";
 export { type SlotReport, type SlotScore, scoreSlots, type UtteranceSlots } from "./slots.ts";
+export { equalErrorInterval, type ScoredTrial } from "./verification.ts";

@@ -12,6 +12,8 @@ export interface Prediction {
   readonly audio?: string;
   /** The part of it that was said, in samples at its own rate; kept in JSONL only. */
   readonly segment?: { readonly start: number; readonly samples: number; readonly sampleRateHz: number };
+  /** What an answer was read from, where that is more than a text, as probabilities; kept in JSONL only. */
+  readonly detail?: string;
   /** Of which fold it is, where a corpus is tested in several; kept in JSONL only. */
   readonly fold?: string;
 }
@@ -58,8 +60,9 @@ function parseJson(text: string, place: string): Prediction {
   }
   const { id, reference, hypothesis } = fields as unknown as Prediction;
   const audio = typeof fields.audio === "string" ? fields.audio : undefined;
+  const detail = typeof fields.detail === "string" ? fields.detail : undefined;
   const fold = typeof fields.fold === "string" ? fields.fold : undefined;
-  return { id, reference, hypothesis, audio, segment: segmentIn(fields.segment), fold };
+  return { id, reference, hypothesis, audio, segment: segmentIn(fields.segment), detail, fold };
 }
 
 function segmentIn(value: unknown): Prediction["segment"] {
@@ -75,8 +78,8 @@ function segmentIn(value: unknown): Prediction["segment"] {
 export async function writePredictions(file: string, predictions: readonly Prediction[]): Promise<void> {
   const kind = extname(file).toLowerCase();
   if (kind === ".jsonl") {
-    const lines = predictions.map(({ id, reference, hypothesis, audio, segment, fold }) =>
-      JSON.stringify({ id, reference, hypothesis, audio, segment, fold }),
+    const lines = predictions.map(({ id, reference, hypothesis, audio, segment, detail, fold }) =>
+      JSON.stringify({ id, reference, hypothesis, audio, segment, detail, fold }),
     );
     return writeFileAtomic(file, lines.map((line) => `${line}\n`).join(""));
   }

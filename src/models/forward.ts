@@ -16,7 +16,7 @@ import type { NormalisedOver } from "../nn/features/first-layer.ts";
 import { layerNorm, linear } from "../nn/linear.ts";
 import { positionalConv } from "../nn/positional-conv.ts";
 import type { Rows } from "../nn/query-blocks.ts";
-import { relativePositionBias } from "../nn/relative-position.ts";
+import { relativePositionBias, trainedPositionBias } from "../nn/relative-position.ts";
 import { type Dropout, noDropout, type ParameterLookup, within } from "../nn/scope.ts";
 import { layerShape, type ModelConfig } from "./config.ts";
 
@@ -44,6 +44,8 @@ export interface ForwardOptions {
   readonly layerGradientScale?: boolean;
   /** [layers], 1 or 0: a layer with 0 hands on what it reads, and what is compared with its output sees that. Default: all 1. */
   readonly keptLayers?: Value;
+  /** Relative positions are computed by operations that have gradients: the same numbers, for one size of memory more. */
+  readonly trainsPositions?: boolean;
   /** Padded keys are masked inside the product of scores (default), or by a sum with them: see ScoreBias. */
   readonly keysInProduct?: boolean;
   /** Blocks of queries that attention maps are made in, at least; default 1. More need less memory, and give the same numbers. */
@@ -142,11 +144,12 @@ export function encodeLayers(
 ): Omit<EncoderOutputs, "posConv" | "encoderInput"> {
   const { dropout = noDropout, rates = NO_DROPOUT, queryBlocks: blocks = 1, keysInProduct = true } = options;
   const { layers: count, relativePosition: relative } = config;
+  const positionBias = options.trainsPositions ? trainedPositionBias : relativePositionBias;
   const [batch, time] = encoderInput.shape;
   const bias: ScoreBias = {
     keys: keyBias(valid),
     keysInProduct,
-    positions: relative && relativePositionBias(p("encoder.layers.0.attention.rel_attn_embed.weight"), time, relative),
+    positions: relative && positionBias(p("encoder.layers.0.attention.rel_attn_embed.weight"), time, relative),
   };
   const inTime = (x: Value) => g.reshape(x, [batch, time, x.shape[1]]);
 

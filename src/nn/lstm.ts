@@ -1,4 +1,4 @@
-// Bidirectional LSTM layers with PyTorch's parameters, for batches of padded sequences as packed ones.
+// LSTM layers, in one direction of time or both, with PyTorch's parameters, for batches of padded sequences as packed ones.
 import { equalDims, floorDivDim, mulDims } from "../graph/dim.ts";
 import * as g from "../graph/ops.ts";
 import type { Value } from "../graph/value.ts";
@@ -45,3 +45,7 @@ export function biLstmLayer(p: ParameterLookup, layer: number, x: Value, valid: 
   const given = { x, valid, saved };
   return g.concat([direction(p, `l${layer}`, given, false), direction(p, `l${layer}_reverse`, given, true)], 2);
 }
+
+/** One layer forward in time alone, as `biLstmLayer`: x [time, batch, in] -> [time, batch, hidden]. */
+export const lstmLayer = (p: ParameterLookup, layer: number, x: Value, valid: Value, saved?: LstmTraces): Value =>
+  direction(p, `l${layer}`, { x, valid, saved }, false);

@@ -10,13 +10,19 @@ import { suggestion } from "./closest.ts";
 /** Recipes are a page long; a larger file is something else. */
 const MAX_BYTES = 256 * 1024;
 
-export type RecipeKind = "distillation" | "evaluation";
+export type RecipeKind = "distillation" | "pretraining" | "evaluation";
 
-/** Names of the recipes that come with the package; those of evaluations begin with `superb-`. */
+/** Of shipped recipes the name tells the kind. */
+function kindOf(name: string): RecipeKind {
+  if (name.startsWith("superb-")) return "evaluation";
+  return name.endsWith("-pretrain") ? "pretraining" : "distillation";
+}
+
+/** Names of the recipes of a kind that come with the package. */
 export async function shippedRecipes(kind: RecipeKind = "distillation"): Promise<string[]> {
   const files = await readdir(join(PACKAGE_ROOT, "recipes"));
   const names = files.filter((file) => file.endsWith(".yaml")).map((file) => file.slice(0, -".yaml".length));
-  return names.filter((name) => name.startsWith("superb-") === (kind === "evaluation"));
+  return names.filter((name) => kindOf(name) === kind);
 }
 
 /** A path as given where that exists, else the shipped recipe of that name. */

@@ -123,7 +123,7 @@ export function startsOf<Resume extends Start>(
 }
 
 /** Versions and machine that are not those the run began on: its last bits may differ. */
-export function changedVersions({ environment: before }: RunRecord) {
+export function changedVersions({ environment: before }: Pick<RunRecord, "environment">) {
   const now = environment();
   return (["stillwave", "onnxruntime", "platform", "cpu"] as const)
     .filter((part) => before[part] !== now[part])

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { featureFrameCount } from "../../src/audio/features/mel.ts";
 import { PowerSpectrum } from "../../src/audio/features/power-spectrum.ts";
-import { fbank, loadAudio, mfcc, SUPERB_FBANK, SUPERB_MFCC } from "../../src/audio/index.ts";
+import { fbank, HUBERT_MFCC, loadAudio, mfcc, SUPERB_FBANK, SUPERB_MFCC } from "../../src/audio/index.ts";
 import { fixture, fixtureBytes, fromF32, sine } from "./signals.ts";
 
 const speech = await loadAudio(fixture("speech.wav"));
@@ -23,6 +23,24 @@ test("mfcc", () => {
   expect([frames, dim]).toEqual([48, 13]);
   expect(worst(data, fromF32(fixtureBytes("mfcc.f32")))).toBeLessThan(2e-5);
   expect(mfcc(speech, SUPERB_MFCC).dim).toBe(39);
+});
+
+/** Dimensions 0, 1, 2, 12, 13, 14, 25, 26, 27 and 38 of some frames. */
+const TORCHAUDIO_MFCC = [
+  [0, 1.8049, 14.2603, -1.4515, 4.749, -0.9013, 0.2429, -5.2583, -0.285, 0.0203, 0.0126],
+  [1, 0.2861, 14.6383, 0.6256, -6.9583, -1.6425, 0.3995, -6.3122, -0.2625, -0.0578, 1.1751],
+  [24, 7.4829, -15.2513, 15.1681, 2.1475, 3.0341, 13.8269, 1.2351, -0.8566, -0.2631, -0.0011],
+  [47, 4.8776, 18.0457, -11.7784, 0.5129, 0.1472, 0.5624, 0.01, -0.0773, 0.1011, -0.1235],
+];
+
+test("HuBERT's cepstra are those of torchaudio 2.11 (kaldi.mfcc without energy, mean removed, compute_deltas twice)", () => {
+  const { data, frames, dim } = mfcc(speech, HUBERT_MFCC);
+  expect([frames, dim]).toEqual([48, 39]);
+  for (const [frame, ...values] of TORCHAUDIO_MFCC)
+    for (const [i, d] of [0, 1, 2, 12, 13, 14, 25, 26, 27, 38].entries())
+      expect(Math.abs(data[frame * dim + d] - values[i])).toBeLessThan(2e-4);
+  const mean = (d: number) => data.filter((_, i) => i % dim === d).reduce((sum, x) => sum + x / frames, 0);
+  for (let d = 0; d < 13; d++) expect(Math.abs(mean(d))).toBeLessThan(1e-5);
 });
 
 test("the power spectrum is the DFT's", () => {

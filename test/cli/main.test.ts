@@ -18,7 +18,7 @@ student:
 data: {train: {path: x}}
 run: {steps: 1}
 `;
-const verbs = ["distill", "inspect", "verify", "convert", "extract", "export", "report", "cache"];
+const verbs = ["distill", "inspect", "maps", "verify", "convert", "extract", "export", "report", "cache"];
 
 describe("help and version", () => {
   test("--version", async () => {

@@ -8,7 +8,7 @@ const path = fileURLToPath(new URL("../audio/fixtures/", import.meta.url));
 
 test("work that arrives while an idle thread ends is answered by another thread", async () => {
   const pool = new Threads(worker, { most: 1, idleMs: 20 });
-  const task = { kind: "probe", path: `${path}no-such-file.wav` } as const;
+  const task = { kind: "probe", recording: { path: `${path}no-such-file.wav` } } as const;
   for (let round = 0; round < 3; round++) {
     expect(await pool.run(task)).toHaveProperty("reason");
     // The main thread is busy past the idle time, as in a long training step: the timer fires when it returns.

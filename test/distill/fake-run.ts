@@ -6,6 +6,7 @@ import type { Batch } from "../../src/data/batch.ts";
 import type { ModelFacts } from "../../src/distill/card.ts";
 import type { DistillEvent } from "../../src/distill/events.ts";
 import { createHostLearner } from "../../src/distill/learner/host.ts";
+import { spanMaskRule } from "../../src/distill/masks.ts";
 import type { StepLosses } from "../../src/distill/losses.ts";
 import { countFrames } from "../../src/distill/objectives/frames.ts";
 import { type LayersOptions, layersObjective } from "../../src/distill/objectives/layers.ts";
@@ -163,9 +164,10 @@ function fakeSpeech(options: FakeOptions = {}): RunSpeech {
 }
 
 export function fakePrepare(options: FakeOptions = {}): Prepare {
-  return async ({ loss, optimizer, run }) => ({
+  return async ({ loss, masking, optimizer, run }) => ({
     learner: createHostLearner((options.wrap ?? ((step: DistillStep) => step))(fakeStep(loss)), optimizer),
     speech: fakeSpeech(options),
+    labels: { masks: spanMaskRule(masking) },
     precision: run.precision === "auto" ? (options.best ?? "float32") : run.precision,
     teacher: { source: options.teacher ?? "fake" },
     writeModel: async (folder, parameters, facts) => options.written?.(folder, parameters, facts),

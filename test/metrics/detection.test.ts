@@ -7,10 +7,16 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { bestAssignment } from "../../src/metrics/assignment.ts";
-import { diarizationErrorRate, diarizationErrors, type SpeakerTurn } from "../../src/metrics/der.ts";
-import { equalErrorRate } from "../../src/metrics/eer.ts";
+import {
+  diarizationErrorRate,
+  diarizationErrors,
+  diarizationErrorsByOverlap,
+  type SpeakerTurn,
+} from "../../src/metrics/der.ts";
+import { detectionCurve, equalErrorRate, minimumDetectionCost } from "../../src/metrics/eer.ts";
 import { drawnQueries, maximumTermWeightedValue, QUESST_WEIGHTS, termDetectionCurve } from "../../src/metrics/mtwv.ts";
 import { scoreSlots, slotsOfTranscript } from "../../src/metrics/slots.ts";
+import { equalErrorInterval } from "../../src/metrics/verification.ts";
 import { Random } from "../../src/random.ts";
 
 describe("slot filling", () => {
@@ -68,8 +74,100 @@ describe("equal error rate", () => {
     const others = Array.from({ length: 4000 }, () => random.normal());
     // two normals two deviations apart cross at one: P(Z > 1) = 15.87 %
     expect(Math.abs(eer(targets, others) - 15.87)).toBeLessThan(1.5);
-    expect(() => eer([1], [])).toThrow("both are needed");
+    expect(() => eer([1], [])).toThrow("both needed");
     expect(() => eer([Number.NaN], [1])).toThrow("NaN");
+  });
+});
+
+describe("detection", () => {
+  const listOf = (targets: readonly number[], others: readonly number[]) =>
+    [
+      [...targets, ...others],
+      [...targets.map(() => true), ...others.map(() => false)],
+    ] as const;
+  /** By definition, for every score there is. */
+  const rates = (targets: readonly number[], others: readonly number[], threshold: number) => [
+    targets.filter((score) => score < threshold).length / targets.length,
+    others.filter((score) => score >= threshold).length / others.length,
+  ];
+  const scores = fc.array(fc.constantFrom(-1, 0, 0.25, 0.5, 0.5, 1, 2), { minLength: 1, maxLength: 12 });
+
+  test("the threshold of an equal error rate has the rates that it says, as equal as any has, on tied lists too", () => {
+    fc.assert(
+      fc.property(scores, scores, (targets, others) => {
+        const { threshold, missRate, falseAlarmRate } = equalErrorRate(...listOf(targets, others));
+        const [misses, alarms] = rates(targets, others, threshold);
+        expect(missRate).toBeCloseTo(misses, 12);
+        expect(falseAlarmRate).toBeCloseTo(alarms, 12);
+        for (const other of [...targets, ...others, 9]) {
+          const [m, a] = rates(targets, others, other);
+          expect(Math.abs(misses - alarms)).toBeLessThanOrEqual(Math.abs(m - a) + 1e-12);
+        }
+      }),
+    );
+    expect(equalErrorRate(...listOf([0.5, 0.5], [0.5]))).toMatchObject({ eer: 50, threshold: 0.5 });
+    expect(equalErrorRate(...listOf([Number.POSITIVE_INFINITY, 1], [Number.NEGATIVE_INFINITY, 0]))).toMatchObject({
+      eer: 0,
+      threshold: 1,
+    });
+  });
+
+  test("lists of one class, and of nothing, are errors that say so", () => {
+    expect(() => equalErrorRate(...listOf([1, 2], []))).toThrow("all 2 trials are of one speaker");
+    expect(() => equalErrorRate(...listOf([], [1, 2, 3]))).toThrow("all 3 trials are of two speakers");
+    expect(() => equalErrorRate([], [])).toThrow("there are no trials");
+    expect(() => detectionCurve([1], [true])).toThrow("both needed");
+  });
+
+  test("the curve has the rates of every threshold, and the least cost is the least of them", () => {
+    fc.assert(
+      fc.property(scores, scores, (targets, others) => {
+        const curve = detectionCurve(...listOf(targets, others));
+        expect(curve.map(({ threshold }) => threshold)).toEqual([
+          Number.POSITIVE_INFINITY,
+          ...[...new Set([...targets, ...others])].sort((a, b) => b - a),
+        ]);
+        for (const { threshold, missRate, falseAlarmRate } of curve) {
+          const [misses, alarms] = rates(targets, others, threshold);
+          expect(missRate).toBeCloseTo(misses, 12);
+          expect(falseAlarmRate).toBeCloseTo(alarms, 12);
+        }
+        const costs = curve.map(({ missRate, falseAlarmRate }) => (0.05 * missRate + 0.95 * falseAlarmRate) / 0.05);
+        expect(minimumDetectionCost(curve).cost).toBeCloseTo(Math.min(...costs), 12);
+      }),
+    );
+    const curve = detectionCurve([3, 2, 1], [true, false, true]);
+    // at 3: half the targets missed, no alarms
+    expect(minimumDetectionCost(curve)).toEqual({ cost: 0.5, threshold: 3 });
+    expect(() => minimumDetectionCost(curve, { targetPrior: 1, missCost: 1, falseAlarmCost: 1 })).toThrow("prior");
+  });
+
+  const trialsOf = (speakers: number, seed: number, shift: number) => {
+    const random = new Random(seed, "trials");
+    return Array.from({ length: 600 }, (_, i) => {
+      const a = random.integer(speakers);
+      const b = i % 2 === 0 ? a : (a + 1 + random.integer(speakers - 1)) % speakers;
+      return { speakers: [`s${a}`, `s${b}`] as const, score: random.normal() + (a === b ? shift : 0) };
+    });
+  };
+
+  test("an interval over speakers holds the estimate, is drawn of speakers, and is the same again", () => {
+    const trials = trialsOf(20, 1, 2);
+    const interval = equalErrorInterval(trials, { seed: 0, draws: 400 });
+    const { eer } = equalErrorRate(
+      trials.map(({ score }) => score),
+      trials.map(({ speakers: [a, b] }) => a === b),
+    );
+    expect(interval.estimate).toBeCloseTo(eer, 9);
+    expect(interval.low).toBeLessThan(eer);
+    expect(interval.high).toBeGreaterThan(eer);
+    expect(equalErrorInterval(trials, { seed: 0, draws: 400 })).toEqual(interval);
+    // ten times the trials of the same speakers tell no more of other speakers
+    const many = Array.from({ length: 10 }, () => trials).flat();
+    const { low, high } = equalErrorInterval(many, { seed: 0, draws: 400 });
+    expect([low, high].map((value) => value.toFixed(6))).toEqual(
+      [interval.low, interval.high].map((value) => value.toFixed(6)),
+    );
   });
 });
 
@@ -136,40 +234,67 @@ const mdEval = "/usr/lib/sctk/bin/md-eval.pl";
 const hasMdEval = existsSync(mdEval);
 if (!hasMdEval) console.warn(`skipped: no ${mdEval} (Debian: sctk)`);
 
-test.skipIf(!hasMdEval)("diarisation errors equal md-eval's", async () => {
+const SCORED = ["MISSED SPEAKER TIME", "FALARM SPEAKER TIME", "SPEAKER ERROR TIME"];
+
+test.skipIf(!hasMdEval)("diarisation errors equal md-eval's with a UEM over both sides, part by part", async () => {
   const folder = await mkdtemp(join(tmpdir(), "md-eval-"));
   const random = new Random(17);
-  // a speaker's own turns are kept apart: md-eval counts overlapping ones twice
+  const hundredth = (seconds: number) => Math.round(100 * seconds) / 100;
+  // a speaker's own turns may touch or overlap: both sides count them once
   const draw = (speakers: number) =>
     Array.from({ length: speakers }, (_, s) => {
       const turns: SpeakerTurn[] = [];
-      for (let at = random.integer(800) / 100; at < 50; at += 1 + random.integer(900) / 100) {
-        const end = Math.round(100 * (at + 0.5 + random.integer(900) / 100)) / 100;
-        turns.push(turn(`s${s}`, Math.round(100 * at) / 100, end));
+      for (let at = random.integer(800) / 100; at < 50; at += random.integer(900) / 100 - 0.5) {
+        const end = hundredth(at + 0.5 + random.integer(900) / 100);
+        turns.push(turn(`s${s}`, hundredth(Math.max(0, at)), end));
         at = end;
       }
       return turns;
     }).flat();
   try {
-    await writeFile(join(folder, "all.uem"), "f 1 0 100\n");
-    for (let i = 0; i < 6; i++) {
-      const sides = { reference: draw(1 + random.integer(3)), hypothesis: draw(1 + random.integer(4)) };
-      for (const [name, turns] of Object.entries(sides)) {
-        const lines = turns.map(
-          ({ speaker, startSeconds, endSeconds }) =>
-            `SPEAKER f 1 ${startSeconds} ${(endSeconds - startSeconds).toFixed(2)} <NA> <NA> ${speaker} <NA>\n`,
+    for (let round = 0; round < 6; round++) {
+      const recordings = Array.from({ length: 1 + random.integer(3) }, (_, i) => ({
+        name: `r${i}`,
+        sides: { reference: draw(1 + random.integer(3)), hypothesis: draw(1 + random.integer(4)) },
+      }));
+      for (const side of ["reference", "hypothesis"] as const) {
+        const lines = recordings.flatMap(({ name, sides }) =>
+          sides[side].map(
+            ({ speaker, startSeconds, endSeconds }) =>
+              `SPEAKER ${name} 1 ${startSeconds} ${(endSeconds - startSeconds).toFixed(2)} <NA> <NA> ${speaker} <NA>\n`,
+          ),
         );
-        await writeFile(join(folder, name), lines.join(""));
+        await writeFile(join(folder, side), lines.join(""));
       }
+      const uem = recordings.map(({ name, sides }) => {
+        const turns = [...sides.reference, ...sides.hypothesis];
+        const [from, to] = [turns.map((one) => one.startSeconds), turns.map((one) => one.endSeconds)];
+        return `${name} 1 ${Math.min(...from)} ${Math.max(...to)}\n`;
+      });
+      await writeFile(join(folder, "all.uem"), uem.join(""));
       const options = ["-c", "0", "-r", "reference", "-s", "hypothesis", "-u", "all.uem"];
       const { stdout } = spawnSync(mdEval, options, { cwd: folder, encoding: "utf8" });
-      const expected = Number(/OVERALL SPEAKER DIARIZATION ERROR = ([\d.]+) percent/.exec(stdout)?.[1]);
-      const ours = diarizationErrorRate([diarizationErrors(sides.reference, sides.hypothesis)]);
-      expect(Math.abs(ours - expected)).toBeLessThan(0.011);
+      const all = stdout.slice(stdout.lastIndexOf("for ALL"));
+      const expected = Number(/OVERALL SPEAKER DIARIZATION ERROR = ([\d.]+) percent/.exec(all)?.[1]);
+      const errors = recordings.map(({ sides }) => diarizationErrors(sides.reference, sides.hypothesis));
+      expect(Math.abs(diarizationErrorRate(errors) - expected)).toBeLessThan(0.011);
+      const sum = (key: keyof (typeof errors)[number]) => errors.reduce((total, one) => total + one[key], 0);
+      const parts = [sum("missedSeconds"), sum("falseAlarmSeconds"), sum("confusionSeconds")];
+      for (const [i, name] of SCORED.entries())
+        expect(Math.abs(parts[i] - Number(new RegExp(`${name} =\\s*([\\d.]+)`).exec(all)?.[1]))).toBeLessThan(0.011);
     }
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+test("errors by overlap are those of stretches with nobody, one and several speaking", () => {
+  const reference = [turn("A", 0, 10), turn("B", 8, 20)];
+  const hypothesis = [turn("x", 0, 9), turn("y", 9, 15), turn("x", 15, 20), turn("y", 25, 26)];
+  const { silence, single, overlap } = diarizationErrorsByOverlap(reference, hypothesis);
+  expect(silence).toEqual({ speechSeconds: 0, missedSeconds: 0, falseAlarmSeconds: 1, confusionSeconds: 0 });
+  expect(single).toEqual({ speechSeconds: 18, missedSeconds: 0, falseAlarmSeconds: 0, confusionSeconds: 5 });
+  expect(overlap).toEqual({ speechSeconds: 4, missedSeconds: 2, falseAlarmSeconds: 0, confusionSeconds: 0 });
 });
 
 describe("maximum term weighted value", () => {

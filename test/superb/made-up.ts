@@ -81,7 +81,10 @@ const LETTERS = ["a", "b", "c", "d"];
  * Two layers, the first of them noise. A frame of the second has a peak for what is being said and noise of 0.3. Phones last two
  * to four frames; an utterance with a class has its peak in a third of its frames.
  */
-export function madeUp(kind: HeadConfig["kind"], rest: { dim?: number; train?: number; dev?: number } = {}): MadeUp {
+export function madeUp(
+  kind: "frames" | "bilstm" | "utterance",
+  rest: { dim?: number; train?: number; dev?: number } = {},
+): MadeUp {
   const { dim = 6, train = 40, dev = 16 } = rest;
   const input = { layers: 2, dim };
   const states = new Map<string, UtteranceStates>();

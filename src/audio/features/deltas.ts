@@ -1,4 +1,4 @@
-// What is done to the frames of an utterance at the end: differences over time, mean and variance normalisation.
+// What is done to the frames of an utterance at the end: mean removed, differences over time, mean and variance normalisation.
 import { UsageError } from "../../errors.ts";
 import type { DoubleFrames } from "./mel.ts";
 
@@ -37,14 +37,23 @@ function deltasOf({ data, frames, dim }: DoubleFrames): DoubleFrames {
   return { data: out, frames, dim };
 }
 
-/** In place: zero mean, unit variance (n - 1 in the denominator, as torch has it) per dimension. A single frame becomes zeros. */
-export function normalise({ data, frames, dim }: DoubleFrames): void {
+/** In place: zero mean per dimension. */
+export function centre({ data, frames, dim }: DoubleFrames): void {
   for (let d = 0; d < dim; d++) {
     let mean = 0;
     for (let t = 0; t < frames; t++) mean += data[t * dim + d] / frames;
+    for (let t = 0; t < frames; t++) data[t * dim + d] -= mean;
+  }
+}
+
+/** In place: zero mean, unit variance (n - 1 in the denominator, as torch has it) per dimension. A single frame becomes zeros. */
+export function normalise(all: DoubleFrames): void {
+  centre(all);
+  const { data, frames, dim } = all;
+  for (let d = 0; d < dim; d++) {
     let squares = 0;
-    for (let t = 0; t < frames; t++) squares += (data[t * dim + d] - mean) ** 2;
+    for (let t = 0; t < frames; t++) squares += data[t * dim + d] ** 2;
     const deviation = Math.sqrt(squares / Math.max(1, frames - 1)) + CMVN_EPSILON;
-    for (let t = 0; t < frames; t++) data[t * dim + d] = (data[t * dim + d] - mean) / deviation;
+    for (let t = 0; t < frames; t++) data[t * dim + d] /= deviation;
   }
 }

@@ -1,6 +1,6 @@
 // Acoustic features as Kaldi defines them: log mel filterbanks and MFCC, with deltas and mean and variance normalisation.
 import { UsageError } from "../../errors.ts";
-import { normalise, withDeltas } from "./deltas.ts";
+import { centre, normalise, withDeltas } from "./deltas.ts";
 import { type DoubleFrames, logMel, type MelOptions } from "./mel.ts";
 
 /** Features of one utterance. */
@@ -18,6 +18,8 @@ export interface FeatureOptions extends MelOptions {
   readonly deltas?: number;
   /** Every dimension to zero mean and unit variance over the utterance. Default false. */
   readonly cmvn?: boolean;
+  /** The mean over the utterance is removed before differences are taken, which do not change by it. Default false. */
+  readonly centred?: boolean;
 }
 
 export interface MfccOptions extends FeatureOptions {
@@ -29,6 +31,9 @@ export interface MfccOptions extends FeatureOptions {
 export const SUPERB_FBANK: FeatureOptions = { melBins: 80, deltas: 2, cmvn: true };
 /** SUPERB's `mfcc` baseline: 13 coefficients, deltas, delta-deltas, normalised; 39 values every 10 ms. */
 export const SUPERB_MFCC: MfccOptions = { cepstra: 13, deltas: 2, cmvn: true };
+
+/** Targets of HuBERT's first iteration: 13 coefficients with deltas and delta-deltas, the utterance's mean removed. */
+export const HUBERT_MFCC: MfccOptions = { cepstra: 13, deltas: 2, centred: true };
 
 /** Lengthens the higher cepstra, which are small. */
 const LIFTER = 22;
@@ -69,6 +74,7 @@ export function mfcc(wave: Float32Array, options: MfccOptions = {}): FeatureFram
 }
 
 function finished(base: DoubleFrames, options: FeatureOptions): FeatureFrames {
+  if (options.centred) centre(base);
   const { data, frames, dim } = withDeltas(base, options.deltas ?? 0);
   if (options.cmvn) normalise({ data, frames, dim });
   return { data: Float32Array.from(data), frames, dim };

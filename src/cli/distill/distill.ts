@@ -1,13 +1,12 @@
 // stillwave distill: trains the student of a recipe.
 
 import type { Command } from "commander";
-import { StillwaveError } from "../../errors.ts";
-import { printable } from "../../log/format.ts";
 import type { DeviceChoice } from "../../runtime/device.ts";
 import type { PrecisionChoice } from "../../stablehlo/precision.ts";
 import { collect } from "../collect.ts";
 import { deviceOption, precisionOption, threadsOption } from "../flags.ts";
 import type { Output } from "../output.ts";
+import { writeReport } from "../report.ts";
 
 interface Options {
   readonly set?: readonly string[];
@@ -71,18 +70,4 @@ async function run(name: string, options: Options, output: Output): Promise<numb
       return ended.kind === "done";
     }),
   );
-}
-
-/** The report of a finished run. The models are saved already: what goes wrong here is said, but does not undo that. */
-async function writeReport(folder: string, json: boolean, output: Output): Promise<void> {
-  const { reportRun } = await import("../../report/distillation/build.ts");
-  try {
-    const { path, notes } = await reportRun(folder);
-    if (json) output.jsonLine({ kind: "report", path, notes });
-    else output.print(`report           ${printable(path)}`);
-    for (const note of notes) output.note(note);
-  } catch (error) {
-    if (!(error instanceof StillwaveError)) throw error;
-    output.note(`the run is complete, but its report could not be written: ${error.message}`);
-  }
 }

@@ -64,6 +64,8 @@ const OWN: FlagTable = {
   "--test-data <dir>": "data.testRoot",
   "--split-file <path>": "data.splitFile",
   "--fold <name>": "data.fold",
+  "--speech <dir>": "data.speech",
+  "--trials <file>": "data.trials",
   "--queries <path>": "data.queries",
   "--documents <path>": "data.documents",
   "--truth <file>": "data.truth",

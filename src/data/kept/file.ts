@@ -22,9 +22,9 @@ const DECODERS = packageVersion();
 type KeptItem = RecordingPart & { readonly fileSamples: number };
 
 /** The file of a recording: folders of 256 keep them small. */
-export function keptPath(folder: string, { path, segment }: RecordingPart): string {
+export function keptPath(folder: string, recording: RecordingPart): string {
   const name = createHash("sha256")
-    .update(recordingKey({ path: resolve(path), segment }))
+    .update(recordingKey({ ...recording, path: resolve(recording.path) }))
     .digest("hex")
     .slice(0, 32);
   return join(folder, name.slice(0, 2), `${name}.pcm`);

@@ -1,8 +1,8 @@
 // What a decoding thread is told of kept speech, and what it makes of it: kept samples where they are, decoded ones otherwise.
-import { loadAudio } from "../../audio/index.ts";
 import { StillwaveError } from "../../errors.ts";
 import { type Samples, writeShorts } from "../batch.ts";
 import type { PlannedBatch, PlannedItem } from "../corpus.types.ts";
+import { loadRecording } from "../made.ts";
 import { readKept, writeKept } from "./file.ts";
 
 /** How the speech of one batch is kept. `takesMore`: what is decoded now is kept too. */
@@ -40,9 +40,9 @@ export class BatchSource {
   }
 
   private async decode(item: PlannedItem, index: number): Promise<Samples> {
-    const { path, segment, fileSamples } = item;
+    const { path, fileSamples } = item;
     const { keeping } = this;
-    const decoded = await loadAudio(path, segment);
+    const decoded = await loadRecording(item);
     if (decoded.length !== fileSamples)
       throw new StillwaveError(
         `${path}: its header said ${fileSamples} samples at 16 kHz, decoding gave ${decoded.length}: the header is wrong or the file changed`,

@@ -3,6 +3,7 @@ import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
 import { Random } from "../../random.ts";
 import type { Corpus, PlannedBatch, PlannedItem } from "../corpus.types.ts";
+import { partOf } from "../recording.ts";
 import type { Rung } from "./ladder.ts";
 
 export interface EpochPlanOptions {
@@ -39,10 +40,11 @@ export function planEpoch(corpus: Pick<Corpus, "utterances">, options: EpochPlan
   if (!Number.isInteger(batchSize) && batchSize !== Number.POSITIVE_INFINITY) {
     throw new UsageError(`batchSize: expected an integer, got ${batchSize}`);
   }
-  const items = corpus.utterances.map(({ id, path, segment, samples: fileSamples }): PlannedItem => {
+  const items = corpus.utterances.map((utterance): PlannedItem => {
+    const { id, samples: fileSamples } = utterance;
     const samples = Math.min(fileSamples, maxSamples);
     const start = samples < fileSamples ? new Random(seed, "crop", epoch, id).integer(fileSamples - samples + 1) : 0;
-    return { id, path, segment, start, samples, fileSamples };
+    return { id, ...partOf(utterance), start, samples, fileSamples };
   });
   // the plan must not depend on the order in which a caller lists the utterances
   items.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));

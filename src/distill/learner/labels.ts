@@ -1,43 +1,55 @@
 // What is known of a batch's frames beside its speech: spans that are hidden from the student, and units that it shall guess.
 import { InternalError } from "../../errors.ts";
 import { Random } from "../../random.ts";
-import { maskProbAt, spanMasks } from "../masks.ts";
 import type { FrameLabels } from "../objectives/frames.ts";
 import type { DistillPlan } from "../plan.ts";
 import { type SpeechBatch, type WholeBatch, wholeOf } from "../shares.ts";
 import type { EpochBatch } from "../speech.ts";
 import type { Learner } from "./learner.ts";
 
-/** Units of every frame of a whole batch, [items, frames], -1 where there is none. */
-export type FrameUnits = (batch: WholeBatch, frames: number) => BigInt64Array;
+/** Which frames of a whole batch are hidden, [items, frames], 1 where masked; none beyond the `valid` frames of an item. */
+export type MaskRule = (
+  random: Random,
+  frames: { readonly frames: number; readonly valid: readonly number[] },
+  /** Of so many; the last one for validation. */
+  epoch: { readonly epoch: number; readonly epochs: number },
+) => Uint8Array;
+
+/** Units of every frame of a whole batch, [items, frames], -1 where there is none: beyond the `valid` frames of an item. */
+export type FrameUnits = (batch: WholeBatch, frames: number, valid: readonly number[]) => BigInt64Array;
+
+/** How a run labels its batches. */
+export interface LabelRules {
+  readonly masks: MaskRule;
+  /** Where an objective reads units. */
+  readonly units?: FrameUnits;
+}
 
 interface LabelSource {
   readonly learner: Pick<Learner, "objectives" | "framesOf">;
-  readonly plan: Pick<DistillPlan, "masking" | "run" | "epochs">;
-  readonly units?: FrameUnits;
+  readonly plan: Pick<DistillPlan, "run" | "epochs">;
+  readonly labels: LabelRules;
 }
 
 /** Labels of the whole batch, whoever computes what of it, and the frames of each of its items. */
 export function trainingLabels(source: LabelSource, { epoch, batch }: EpochBatch, update: number, micro: number) {
-  const { masking, run, epochs } = source.plan;
-  const prob = maskProbAt(epoch, epochs, masking.probability);
-  return labelsOf(source, batch, prob, new Random(run.seed, "mask", update, micro));
+  return labelsOf(source, batch, epoch, new Random(source.plan.run.seed, "mask", update, micro));
 }
 
 /** Masks of a validation batch are always the same; without an objective that is about them there are none. */
 export function validationLabels(source: LabelSource, batch: SpeechBatch, index: number): FrameLabels {
-  const { masking, run, epochs } = source.plan;
+  const { run, epochs } = source.plan;
   if (!source.learner.objectives.some(({ validatesMasked }) => validatesMasked)) return {};
-  const prob = maskProbAt(epochs, epochs, masking.probability);
-  const { mask, units } = labelsOf(source, batch, prob, new Random(run.seed, "validation mask", index));
+  const { mask, units } = labelsOf(source, batch, epochs, new Random(run.seed, "validation mask", index));
   return { mask, units };
 }
 
-function labelsOf({ learner, plan, units }: LabelSource, batch: SpeechBatch, prob: number, random: Random) {
+function labelsOf({ learner, plan, labels }: LabelSource, batch: SpeechBatch, epoch: number, random: Random) {
   const whole = wholeOf(batch);
-  const { frames, valid } = learner.framesOf({ samples: whole.samples, paddedSamples: batch.paddedSamples });
-  const mask = spanMasks(random, frames, valid, { ...plan.masking, prob });
+  const counts = learner.framesOf({ samples: whole.samples, paddedSamples: batch.paddedSamples });
+  const { frames, valid } = counts;
+  const mask = labels.masks(random, counts, { epoch, epochs: plan.epochs });
   if (!learner.objectives.some(({ readsUnits }) => readsUnits)) return { mask, valid };
-  if (!units) throw new InternalError("an objective reads units, and there are none");
-  return { mask, valid, units: units(whole, frames) };
+  if (!labels.units) throw new InternalError("an objective reads units, and there are none");
+  return { mask, valid, units: labels.units(whole, frames, valid) };
 }

@@ -3,6 +3,7 @@ import { mulDims } from "../../graph/dim.ts";
 import * as g from "../../graph/ops.ts";
 import { scalar, type Value } from "../../graph/value.ts";
 import { linear } from "../../nn/linear.ts";
+import { oneHot } from "../../nn/one-hot.ts";
 import { unitLength } from "./directions.ts";
 import { type Objective, stacked, type Term, weightedSum } from "./objective.ts";
 
@@ -30,14 +31,6 @@ export const UNITS_DEFAULTS = {
   unmaskedWeight: 0,
   featurePenalty: 10,
 } as const;
-
-/** 1 at the place of each row's number among 0 to size - 1, [rows, size]; -1 has none. */
-function oneHot(numbers: Value, size: number): Value {
-  const [rows] = numbers.shape;
-  const [own, all] = [g.reshape(numbers, [rows, 1]), g.reshape(g.iota(size), [1, size])];
-  const [below, above] = [g.less(own, all), g.less(all, own)].map((one) => g.cast(one, "float32"));
-  return g.sub(g.sub(1, below), above);
-}
 
 /**
  * HuBERT's objective (arXiv:2106.07447 section 2), which distils where the units are clusters of a teacher's states

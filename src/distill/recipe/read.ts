@@ -52,8 +52,10 @@ export function resolveSettings(settings: unknown, refusal: (problems: readonly 
 }
 
 /** The recipe with every default spelled out, as YAML that `parseRecipe` reads back to the same recipe. */
-export function resolvedRecipeYaml(recipe: Recipe): string {
-  const portable = mapPaths(recipe, toPackage);
+export const resolvedRecipeYaml = (recipe: Recipe): string => recipeYaml(mapPaths(recipe, toPackage));
+
+/** A resolved recipe of any kind, paths in their portable form, as YAML. */
+export function recipeYaml(portable: object): string {
   const document = new Document(portable, { aliasDuplicateObjects: false });
   visit(document, {
     Seq: (_, list) => {

@@ -153,29 +153,43 @@ function objectiveProblems({ objectives, student, secondTeacher }: Recipe): Reci
 }
 
 function choiceProblems(recipe: Recipe): RecipeProblem[] {
+  const problems = dataProblems(recipe);
+  const bad = (path: RecipePath, message: string) => problems.push({ path, message });
+  const { run, loss } = recipe;
+  if (run.epochs !== null && run.steps !== null)
+    bad(["run", "steps"], "epochs is given too; give one and set the other to null");
+  if (run.epochs === null && run.steps === null) bad(["run"], "missing: give epochs or steps, how long to train");
+  if (loss.hintWeight === 0 && loss.lastWeight === 0)
+    bad(["loss", "lastWeight"], "hintWeight and lastWeight are both 0: nothing to learn");
+  for (const name of ["teacher", "secondTeacher"] as const) {
+    const place = recipe[name];
+    if (place && !staysInPackage(place)) bad([name], outsidePackage(place));
+  }
+  return problems;
+}
+
+const outsidePackage = (place: string) => `package: paths stay inside the package, got ${place}`;
+
+/** What contradicts itself in the sections that recipes of every training have. */
+export function dataProblems({
+  data,
+  run,
+}: {
+  readonly data: Recipe["data"];
+  readonly run: Pick<Recipe["run"], "outDir" | "stopOnDivergence">;
+}): RecipeProblem[] {
   const problems: RecipeProblem[] = [];
   const bad = (path: RecipePath, message: string) => problems.push({ path, message });
-  const { data, run, loss } = recipe;
   if (data.batchSize !== null && data.batchSeconds !== null)
     bad(["data", "batchSeconds"], "batchSize is given too; give one and set the other to null");
   if (Array.isArray(data.lengths) && data.lengths.some((length, i, all) => i > 0 && length <= all[i - 1]))
     bad(["data", "lengths"], "lengths must be listed once each, shortest first");
-  if (run.epochs !== null && run.steps !== null)
-    bad(["run", "steps"], "epochs is given too; give one and set the other to null");
-  if (run.epochs === null && run.steps === null) bad(["run"], "missing: give epochs or steps, how long to train");
   if (run.stopOnDivergence && data.validation === null)
     bad(["run", "stopOnDivergence"], "needs data.validation: divergence is seen by the validation loss");
-  if (loss.hintWeight === 0 && loss.lastWeight === 0)
-    bad(["loss", "lastWeight"], "hintWeight and lastWeight are both 0: nothing to learn");
-  const places: [RecipePath, string | undefined][] = [
-    [["teacher"], recipe.teacher],
-    [["secondTeacher"], recipe.secondTeacher ?? undefined],
-    [["data", "train", "path"], data.train.path],
-    [["data", "validation", "path"], data.validation?.path],
-  ];
-  for (const [path, place] of places)
-    if (place !== undefined && !staysInPackage(place))
-      bad(path, `package: paths stay inside the package, got ${place}`);
+  for (const name of ["train", "validation"] as const) {
+    const place = data[name]?.path;
+    if (place !== undefined && !staysInPackage(place)) bad(["data", name, "path"], outsidePackage(place));
+  }
   if (run.outDir.startsWith("package:"))
     bad(["run", "outDir"], "a run cannot be written inside the package; give another folder");
   return problems;

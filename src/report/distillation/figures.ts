@@ -26,13 +26,46 @@ export function lossCharts({ train, validation }: RunMetrics): Markup {
     });
   const total: ChartLine = { label: "training loss", points: series(train, "loss"), tone: "accent", smoothed: true };
   const points = validation.map(({ step, loss }) => ({ step, value: loss }));
+  const validated = chart({
+    title: "Validation loss",
+    lines: [{ label: "validation loss", points, tone: "accent" }],
+    dots: true,
+  });
+  const ofLayers = hasHeads({ train, validation });
   return html`${chart({ title: "Training loss", lines: [total], size: "full" })}
     <div class="grid">
-      ${pair("Layers before the last", "hintMasked", "hintUnmasked")}
-      ${pair("Last layer", "lastMasked", "lastUnmasked")}
-      ${chart({ title: "Validation loss", lines: [{ label: "validation loss", points, tone: "accent" }], dots: true })}
-      ${validationByHead(validation)}
+      ${ofLayers && pair("Layers before the last", "hintMasked", "hintUnmasked")}
+      ${ofLayers && pair("Last layer", "lastMasked", "lastUnmasked")}
+      ${validated}
+      ${ofLayers && validationByHead(validation)}
     </div>`;
+}
+
+/** Whether heads learn layers; a run that has logged nothing yet may be one of theirs. */
+export const hasHeads = ({ train, validation }: RunMetrics): boolean =>
+  (train.length === 0 && validation.length === 0) ||
+  train.some((row) => row.perLayerMasked.length > 0) ||
+  validation.some((row) => row.perLayer.length > 0);
+
+/** One chart a term of the objectives that a recipe lists: its value, or the mean where it has several. */
+export function termCharts({ train, validation }: RunMetrics): Content {
+  const rows = [...train, ...validation];
+  const names = [...new Set(rows.flatMap(({ terms }) => Object.keys(terms ?? {})))];
+  if (names.length === 0) return undefined;
+  const points = (of: readonly (TrainRow | ValidationRow)[], name: string): Point[] =>
+    of.map(({ step, terms }) => {
+      const values = terms?.[name] ?? [];
+      return { step, value: values.reduce((sum, value) => sum + value, 0) / values.length };
+    });
+  return html`<div class="grid">${names.map((name) =>
+    chart({
+      title: name,
+      lines: [
+        { label: "training", points: points(train, name), tone: "accent", smoothed: true },
+        { label: "validation", points: points(validation, name), tone: "soft" },
+      ],
+    }),
+  )}</div>`;
 }
 
 /** Validation loss along the heads, first and last validation. */

@@ -14,7 +14,7 @@ import { writePage } from "../kit/page.ts";
 import { facts, fold, keyNumbers, notices, section } from "../kit/pieces.ts";
 import { table } from "../kit/table.ts";
 import { attentionCards } from "./attention.ts";
-import { headCharts, lossCharts, optimiserCharts } from "./figures.ts";
+import { hasHeads, headCharts, lossCharts, optimiserCharts, termCharts } from "./figures.ts";
 import type { ReportData, ReportModel, RunReportData } from "./report.types.ts";
 import { type RunSummary, splitMetrics, summarise, type ValidationSummary } from "./summary.ts";
 
@@ -140,6 +140,8 @@ function dataSection({ badFiles, fingerprint, validation, ...training }: ReportD
   ];
 }
 
+const termLead = html`<p class="lead">Every term of the objectives by its name, not weighted; where it has a value a layer, their mean.</p>`;
+
 /**
  * The page as one string, below 3 MB however long the run was. Needs no network, no script; follows the reader's light
  * or dark preference. All text in `data` is escaped.
@@ -150,6 +152,7 @@ export function writeRunReport(run: RunReportData): string {
   const summary = summarise(metrics);
   const recipe = run.recipe.slice(0, MAX_RECIPE_CHARACTERS);
   const { title, student, teacher, data, attention } = run;
+  const terms = termCharts(metrics);
   const done = `${plural(summary.steps, "step")} in ${formatDuration(summary.seconds)}`;
   return writePage({
     title,
@@ -161,7 +164,8 @@ export function writeRunReport(run: RunReportData): string {
         html`<p class="lead">Faint: as logged. Strong: moving average. The student sees masked input; on masked frames its target is the teacher on the full input, on the others the teacher on the masked input.</p>`,
         lossCharts(metrics),
       ]),
-      section("layers", "Loss of each head", headCharts(metrics)),
+      terms && section("objectives", "What the student learns by", [termLead, terms]),
+      hasHeads(metrics) && section("layers", "Loss of each head", headCharts(metrics)),
       section("speed", "Optimiser and speed", optimiserCharts(metrics)),
       attention && section("attention", "Attention", attentionCards(attention)),
       section("model", "Model", [

@@ -7,7 +7,9 @@ import { classConfusions, tokenConfusions } from "./confusion.ts";
 import { answerFacts, decodingTable, errorTable } from "./errors.ts";
 import { detectionChart, queryCards, searchFacts } from "./search.ts";
 import { slotTable, worstSlots } from "./slots.ts";
+import { thresholdCurve, turnCards, turnParts } from "./turns.ts";
 import { worstCards, wrongCards } from "./utterances.ts";
+import { trialFacts, trialPictures } from "./voices.ts";
 
 interface View {
   /** Comes first on the page. */
@@ -28,6 +30,21 @@ export function viewOf(scoring: Scoring, evaluation: Evaluation): View {
         section("worst", "Worst utterances", content),
         section("confusion", "Confusion", tokenConfusions(scoring.report)),
       ],
+      plays,
+    };
+  }
+  if (scoring.kind === "trials")
+    return {
+      answers: section("errors", "Trials", [trialFacts(scoring.report), trialPictures(scoring.report), decodings]),
+      details: [],
+      plays: false,
+    };
+  if (scoring.kind === "turns") {
+    const { content, plays } = turnCards(evaluation, scoring.report);
+    const parts = [turnParts(scoring.report), thresholdCurve(evaluation), decodings];
+    return {
+      answers: section("errors", "Errors", parts),
+      details: [section("worst", "Worst recordings", content)],
       plays,
     };
   }

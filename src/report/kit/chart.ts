@@ -2,7 +2,7 @@
 import { formatLearningRate, formatNumber } from "../../log/format.ts";
 import { type DrawOptions, drawLines } from "./draw.ts";
 import { type ChartLine, type PreparedLine, prepareLine } from "./line.ts";
-import { html, Markup, svgText } from "./markup.ts";
+import { type Content, html, Markup, svgText } from "./markup.ts";
 import { fold } from "./pieces.ts";
 import { table } from "./table.ts";
 
@@ -19,15 +19,17 @@ export interface ChartOptions {
   /** Mark every value: validation. */
   readonly dots?: boolean;
   /** What runs along the axis; learning rates on a logarithmic one. Default "step". */
-  readonly across?: "step" | "head" | "learning rate" | "false alarms";
+  readonly across?: "step" | "head" | "learning rate" | "false alarms" | "threshold in %";
   /** Values from 0 on, or (false) only from the smallest on. Default true. */
   readonly fromZero?: boolean;
   /** A place along the axis whose value on the first line is ringed. */
   readonly marked?: number;
 }
 
-const formatPlace = (place: number, across: string) =>
-  across === "learning rate" ? formatLearningRate(place) : formatNumber(place);
+function formatPlace(place: number, across: string): string {
+  if (across === "learning rate") return formatLearningRate(place);
+  return Number.isInteger(place) ? String(place) : formatNumber(place);
+}
 
 function describe({ label, ends }: PreparedLine, across: string): string {
   if (!ends) return `${label}: no finite value.`;
@@ -46,9 +48,19 @@ function picture(
   const description = lines.map((line) => describe(line, across)).join(" ");
   const { attributes, head } = svgText(`${className} ${id}`, title, description);
   const svg = drawLines(lines, { ...draw, logAcross: across === "learning rate" });
-  return new Markup(
+  return named(svg, className, attributes, head);
+}
+
+/** A plotted picture with what it is called and shows. */
+const named = (svg: string, className: string, attributes: Markup, head: Markup): Markup =>
+  new Markup(
     svg.replace(/class="chart"([^>]*>)/, (_, rest) => `class="${className}" ${attributes.text}${rest}${head.text}`),
   );
+
+/** A figure of any plotted picture: title, SVG, what stands below it. `description` says in words what it shows. */
+export function pictureFigure(title: string, description: string, svg: string, below: Content): Markup {
+  const { attributes, head } = svgText(`chart ${title}`, title, description);
+  return html`<figure class="figure half"><figcaption><h3>${title}</h3></figcaption>${named(svg, "chart", attributes, head)}${below}</figure>`;
 }
 
 function numbers(lines: readonly PreparedLine[], { title, unit, across = "step" }: ChartOptions): Markup {

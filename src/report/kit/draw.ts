@@ -110,7 +110,7 @@ function lineMarks({ raw, smoothed, tone }: PreparedLine, options: DrawOptions):
   ].filter((mark) => mark !== false && mark !== undefined);
 }
 
-/** The lines as an `<svg class="chart">` without name, its numbers rounded to a hundredth of a pixel; the first line on top. */
+/** The lines as `plotted` gives them; the first on top. */
 export function drawLines(lines: readonly PreparedLine[], options: DrawOptions): string {
   const { width, height, bareTop, logAcross = false, marked } = options;
   const limit = Math.min(900, width);
@@ -130,9 +130,7 @@ export function drawLines(lines: readonly PreparedLine[], options: DrawOptions):
         Plot.axisY({ ...AXIS, ticks: y.ticks, tickFormat: formatTick }),
         axisAcross(drawn, options),
       ];
-  const svg = Plot.plot({
-    document: document as unknown as Document,
-    className: "chart",
+  return plotted({
     width,
     height,
     marginLeft: bare ? 1 : 46,
@@ -141,12 +139,21 @@ export function drawLines(lines: readonly PreparedLine[], options: DrawOptions):
     marginBottom: bare ? 2 : 26,
     x: { type: logAcross ? "log" : "linear", domain: stepDomain(drawn, logAcross), axis: null },
     y: { ...y, axis: null, clamp: true },
-    style: { fontSize: "13px" },
     marks: [
       ...frame,
       ...drawn.toReversed().flatMap((line) => lineMarks(line, options)),
       ...(marked === undefined ? [] : ring(drawn[0].raw, marked)),
     ],
+  });
+}
+
+/** A plot as an `<svg class="chart">` without name, its numbers rounded to a hundredth of a pixel. */
+export function plotted(options: Plot.PlotOptions): string {
+  const svg = Plot.plot({
+    document: document as unknown as Document,
+    className: "chart",
+    style: { fontSize: "13px" },
+    ...options,
   });
   return svg.outerHTML
     .replace(/<style>.*?<\/style>/s, "")

@@ -59,6 +59,11 @@ svg.mini line { stroke: var(--rule); }
 svg.matrix text { font: 10px system-ui, sans-serif; fill: var(--muted); }
 svg.matrix text.count { fill: var(--ink); font-variant-numeric: tabular-nums; }
 svg.matrix .right { fill: var(--soft); }
+svg.timeline { display: block; width: 100%; height: auto; margin-top: 0.6rem; }
+svg.timeline text { font: 11px system-ui, sans-serif; fill: var(--muted); }
+svg.timeline .ref { fill: var(--soft); }
+svg.timeline .hyp { fill: var(--accent); }
+svg.timeline line { stroke: var(--rule); }
 svg.matrix .frame { fill: none; stroke: var(--rule); }
 svg.standing { display: block; width: 100%; min-width: 44rem; height: auto; margin-top: 0.75rem; }
 svg.standing text { font: 13px system-ui, sans-serif; fill: var(--ink); }

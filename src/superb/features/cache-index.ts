@@ -2,7 +2,7 @@
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { recordingKey } from "../../data/recording.ts";
+import { filesOf, recordingKey } from "../../data/recording.ts";
 import { StillwaveError } from "../../errors.ts";
 import { makeFolder, writeFileAtomic } from "../../files.ts";
 import { type AudioSource, type CacheEntry, contentKey, type Shard } from "./cache.types.ts";
@@ -105,11 +105,12 @@ export async function cleanFolder(
 ): Promise<CacheIndex> {
   const { shards, damaged } = await readIndex(folder, facts);
   const stamp = ({ bytes, mtimeMs }: AudioSource) => `${bytes} ${mtimeMs}`;
-  const stamps = new Map(sources.map((source) => [source.path, stamp(source)]));
+  const files = (source: AudioSource) => filesOf(source).join("\0");
+  const stamps = new Map(sources.map((source) => [files(source), stamp(source)]));
   const current = new Map(sources.map((source) => [recordingKey(source), contentKey(source)]));
   const differs = (found: string | undefined, own: string) => found !== undefined && found !== own;
   const isOutdated = (entry: CacheEntry) =>
-    differs(stamps.get(entry.path), stamp(entry)) || differs(current.get(recordingKey(entry)), contentKey(entry));
+    differs(stamps.get(files(entry)), stamp(entry)) || differs(current.get(recordingKey(entry)), contentKey(entry));
   const outdated = ({ entries }: Shard) => entries.every(isOutdated);
   for (const number of [...damaged.map(({ number }) => number), ...shards.filter(outdated).map(({ number }) => number)])
     await removeShard(folder, number);

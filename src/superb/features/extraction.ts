@@ -2,7 +2,7 @@
 import { describeBad } from "../../data/bad-files.ts";
 import type { Batch } from "../../data/batch.ts";
 import { type BadFile, type OnBadFile, type PlannedBatch, prefetchBatches } from "../../data/index.ts";
-import { type RecordingPart, recordingKey } from "../../data/recording.ts";
+import { partOf, type RecordingPart, recordingKey } from "../../data/recording.ts";
 import { StillwaveError } from "../../errors.ts";
 import { planBatches } from "../../extract/batches.ts";
 import type { UtteranceStates } from "../../upstream/frames.ts";
@@ -28,8 +28,8 @@ interface ReadOptions {
  * The upstream is told of it.
  */
 export function planExtraction(sources: readonly AudioSource[], upstream: Upstream): PlannedBatch[] {
-  const utterances = sources.map(({ path, segment, samples }) => {
-    return { id: recordingKey({ path, segment }), path, segment, samples };
+  const utterances = sources.map((source) => {
+    return { id: recordingKey(source), ...partOf(source), samples: source.samples };
   });
   const plan = planBatches(utterances, upstream.batchSeconds).reverse();
   upstream.expect?.(plan.map(({ items, paddedSamples }) => ({ items: items.length, length: paddedSamples })));
@@ -74,16 +74,15 @@ async function extractBatch(
   { onBadFile }: ReadOptions,
 ): Promise<ExtractedBatch> {
   const { wave, paddedSamples, samples, paths, ids } = batch;
-  const segments = new Map(items.map(({ id, segment }) => [id, segment]));
+  const parts = new Map(items.map((item) => [item.id, partOf(item)]));
   const waves = samples.map((count, item) => ({
-    path: paths[item],
-    segment: segments.get(ids[item]),
+    ...(parts.get(ids[item]) ?? { path: paths[item] }),
     wave: wave.subarray(item * paddedSamples, item * paddedSamples + count),
   }));
   const { sound, unsound } = await runSound(waves, (some) => statesOf(upstream, some));
   if (unsound.length > 0 && onBadFile === "stop") throw new StillwaveError(describeBad(badFileOf(unsound[0])));
   return {
-    items: sound.map(({ item: { path, segment }, result }) => ({ path, segment, states: result })),
+    items: sound.map(({ item, result }) => ({ ...partOf(item), states: result })),
     bad: [...bad, ...unsound.map(badFileOf)],
   };
 }
@@ -93,8 +92,7 @@ interface NamedWave extends RecordingPart {
 }
 
 const badFileOf = ({ item, error }: { readonly item: NamedWave; readonly error: StillwaveError }): BadFile => ({
-  path: item.path,
-  segment: item.segment,
+  ...partOf(item),
   reason: error.message,
 });
 

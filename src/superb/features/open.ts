@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { littleEndianHost } from "../../checkpoint/index.ts";
 import { BadFiles, describeBad } from "../../data/bad-files.ts";
 import type { BadFile } from "../../data/index.ts";
-import { type RecordingPart, recordingKey } from "../../data/recording.ts";
+import { filesOf, partOf, type RecordingPart, recordingKey } from "../../data/recording.ts";
 import { InternalError, StillwaveError, UsageError, unknownName } from "../../errors.ts";
 import {
   type AudioSource,
@@ -128,7 +128,7 @@ function repairing(job: CacheJob, files: ReadonlyMap<string, AudioSource>, { onN
 async function lookAt(utterances: readonly FeatureUtterance[], minSamples: number) {
   const files = new Map<string, AudioSource>();
   const bad = new BadFiles();
-  const known = new Map<string, Promise<{ size: number; mtimeMs: number } | string>>();
+  const known = new Map<string, Promise<Look | string>>();
   const lengths = new Map<string, number>();
   const look = (path: string) =>
     stat(path).then(
@@ -137,30 +137,44 @@ async function lookAt(utterances: readonly FeatureUtterance[], minSamples: numbe
     );
   for (let from = 0; from < utterances.length; from += PARALLEL_STATS) {
     const some = utterances.slice(from, from + PARALLEL_STATS);
-    for (const { path } of some) if (!known.has(path)) known.set(path, look(path));
-    for (const { id, path, segment, samples } of some) {
-      const found = (await known.get(path))!;
-      const key = recordingKey({ path, segment });
+    for (const path of some.flatMap(filesOf)) if (!known.has(path)) known.set(path, look(path));
+    for (const utterance of some) {
+      const { id, path, samples } = utterance;
+      const looks = await Promise.all(filesOf(utterance).map((file) => known.get(file)!));
+      const failure = looks.find((found) => typeof found === "string");
+      const key = recordingKey(utterance);
       if ((lengths.get(key) ?? samples) !== samples)
         throw new UsageError(`${path}: given as ${lengths.get(key)} and as ${samples} samples; it has one length`);
       lengths.set(key, samples);
       if (files.has(id)) throw new UsageError(`features: two utterances have the id "${id}"; ids must be unique`);
-      if (typeof found === "string") bad.add(path, found, segment);
+      if (failure !== undefined) bad.add(path, failure, utterance);
       else if (samples < minSamples)
-        bad.add(path, `too short: ${samples} samples at 16 kHz, at least ${minSamples} are needed`, segment);
-      else files.set(id, { path: resolve(path), segment, samples, bytes: found.size, mtimeMs: found.mtimeMs });
+        bad.add(path, `too short: ${samples} samples at 16 kHz, at least ${minSamples} are needed`, utterance);
+      else files.set(id, { ...partOf(utterance), path: resolve(path), samples, ...stampOf(looks.filter(isThere)) });
     }
   }
   return { files, bad };
 }
 
+interface Look {
+  readonly size: number;
+  readonly mtimeMs: number;
+}
+
+const isThere = (found: Look | string): found is Look => typeof found !== "string";
+
+/** Of a recording that takes several files: it changes when one of them does. */
+const stampOf = (looks: readonly Look[]): Pick<AudioSource, "bytes" | "mtimeMs"> => ({
+  bytes: looks.reduce((sum, { size }) => sum + size, 0),
+  mtimeMs: Math.max(...looks.map(({ mtimeMs }) => mtimeMs)),
+});
+
 function leftOut(utterances: readonly FeatureUtterance[], bad: readonly BadFile[]): LeftOut[] {
   const reasons = new Map(bad.map((file) => [absoluteKey(file), file.reason]));
   return utterances.flatMap((utterance) => {
-    const { id, path, segment } = utterance;
     const reason = reasons.get(absoluteKey(utterance));
-    return reason === undefined ? [] : [{ id, path, ...(segment && { segment }), reason }];
+    return reason === undefined ? [] : [{ id: utterance.id, ...partOf(utterance), reason }];
   });
 }
 
-const absoluteKey = ({ path, segment }: RecordingPart): string => recordingKey({ path: resolve(path), segment });
+const absoluteKey = (part: RecordingPart): string => recordingKey({ ...part, path: resolve(part.path) });

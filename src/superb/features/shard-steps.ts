@@ -102,13 +102,13 @@ function planShards(plan: readonly PlannedBatch[], { facts, shardBytes }: Extrac
 function encodedItems({ items }: ExtractedBatch, { facts, onBadFile }: Extraction) {
   const encoded: { readonly key: string; readonly frames: number; readonly bytes: Uint8Array }[] = [];
   const bad: BadFile[] = [];
-  for (const { path, segment, states } of items) {
+  for (const { states, ...part } of items) {
     const bytes = tryEncoding(states, facts);
     if (!(bytes instanceof StillwaveError)) {
-      encoded.push({ key: recordingKey({ path, segment }), frames: states.frames, bytes });
+      encoded.push({ key: recordingKey(part), frames: states.frames, bytes });
       continue;
     }
-    const file = { path, segment, reason: bytes.message };
+    const file = { ...part, reason: bytes.message };
     if (onBadFile === "stop") throw new StillwaveError(describeBad(file));
     bad.push(file);
   }

@@ -4,6 +4,7 @@ import { type FileHandle, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { floatsToHalves } from "../../checkpoint/index.ts";
+import { partOf } from "../../data/recording.ts";
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
 import { bytesOf } from "../../graph/array.ts";
@@ -68,11 +69,10 @@ export class ShardWriter {
   }
 
   add(source: AudioSource, frames: number, bytes: Uint8Array): void {
-    const { path, segment, samples, bytes: fileBytes, mtimeMs } = source;
+    const { samples, bytes: fileBytes, mtimeMs } = source;
     const crc = checksum(bytes);
     this.entries.push({
-      path,
-      ...(segment && { segment }),
+      ...partOf(source),
       samples,
       bytes: fileBytes,
       mtimeMs,

@@ -3,6 +3,7 @@
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { type BadFile, describeBad } from "../../data/bad-files.ts";
 import type { PlannedItem } from "../../data/index.ts";
+import { partOf } from "../../data/recording.ts";
 import { InternalError, StillwaveError } from "../../errors.ts";
 import type { UtteranceStates } from "../../upstream/frames.ts";
 import { framesOfSamples } from "../../upstream/frames.ts";
@@ -71,13 +72,14 @@ export async function unusableFiles(
 
 /** The samples that the frames of a span are made of, in whole frame shifts. */
 function cropOf(utterance: FeatureUtterance, span: Span, upstream: Upstream): PlannedItem {
-  const { id, path, segment, samples: fileSamples } = utterance;
+  const { id, samples: fileSamples } = utterance;
+  const part = partOf(utterance);
   const { samplesPerFrame, minSamples } = upstream;
   if (span.start === 0 && span.frames === framesOfSamples(fileSamples, upstream))
-    return { id, path, segment, start: 0, samples: fileSamples, fileSamples };
+    return { id, ...part, start: 0, samples: fileSamples, fileSamples };
   const start = span.start * samplesPerFrame;
   const shifts = span.frames - 1 + Math.ceil(minSamples / samplesPerFrame);
-  return { id, path, segment, start, samples: Math.min(shifts * samplesPerFrame, fileSamples - start), fileSamples };
+  return { id, ...part, start, samples: Math.min(shifts * samplesPerFrame, fileSamples - start), fileSamples };
 }
 
 /** Neighbours that may go through the upstream together. */

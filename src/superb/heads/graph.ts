@@ -7,9 +7,10 @@ import type { Value } from "../../graph/value.ts";
 import { constant, input } from "../../graph/value.ts";
 import { entriesBefore } from "../../nn/features/lengths.ts";
 import { linear } from "../../nn/linear.ts";
-import { BLOCK_FRAMES, biLstmLayer, type LstmTraces } from "../../nn/lstm.ts";
+import { BLOCK_FRAMES, biLstmLayer, type LstmTraces, lstmLayer } from "../../nn/lstm.ts";
 import { type Dropout, type ParameterLookup, within } from "../../nn/scope.ts";
-import type { BiLstmHeadConfig, HeadConfig, HeadInput } from "./config.ts";
+import { xVectorOutput } from "../../nn/x-vector.ts";
+import type { HeadConfig, HeadInput } from "./config.ts";
 import { FEATURIZER } from "./parameters.ts";
 
 export const ITEMS: Dim = symbol("items");
@@ -27,10 +28,12 @@ export const FEATURE_MASK = "specaugment.features";
 export interface HeadGraphOptions {
   readonly dtype: Extract<DType, "float16" | "float32">;
   readonly specAugment: boolean;
+  /** Where training and evaluation read different layers: which. */
+  readonly isTraining: boolean;
   readonly dropout: Dropout;
   /** Frames of the states, padding included; default TIME, any number. */
   readonly time?: Dim;
-  /** Takes what the backward pass of the LSTM layers reads. */
+  /** Takes what the backward pass of LSTM and time-delay layers reads. */
   readonly saved?: LstmTraces;
 }
 
@@ -59,27 +62,33 @@ function augmented(x: Value): Value {
 }
 
 /** Frames that recurrences are fastest over: batches are padded to a multiple of this. 1: any number does. */
-export const frameMultiple = (config: HeadConfig): number =>
-  config.kind === "bilstm" ? BLOCK_FRAMES * config.stack : 1;
+export function frameMultiple(config: HeadConfig): number {
+  if (config.kind === "bilstm" || config.kind === "lstm") return BLOCK_FRAMES * stackOf(config);
+  return 1;
+}
+
+const stackOf = (config: HeadConfig): number => (config.kind === "bilstm" ? config.stack : 1);
 
 /** Frames that the logits of `time` frames have. */
-export const headFrames = (config: HeadConfig, time: number): number =>
-  config.kind === "bilstm" ? Math.floor(time / config.stack) : time;
+export const headFrames = (config: HeadConfig, time: number): number => Math.floor(time / stackOf(config));
 
 /**
- * Logits of a batch: [items, time / stack, outputs] for heads on frames, [items, outputs] for heads on utterances. Inputs:
- * `states` [layers, items, time, dim], `frames` int64 [items] (true frames of the logits), the parameters.
+ * Logits of a batch: [items, time / stack, outputs] for heads on frames, [items, outputs] for heads on utterances, and the
+ * embedding [items, hidden] of an x-vector outside of training. Inputs: `states` [layers, items, time, dim], `frames` int64
+ * [items] (true frames of the logits), the parameters.
  */
 export function headLogits(config: HeadConfig, head: HeadInput, p: ParameterLookup, options: HeadGraphOptions): Value {
   const { time = TIME } = options;
   const states = g.cast(input(STATES, [head.layers, ITEMS, time, head.dim], options.dtype), "float32");
   const sum = weightedSum(p, states, config.normalizeStates);
   const features = options.specAugment ? augmented(sum) : sum;
+  if (config.kind === "lstm") return recurrentLogits(config, p, features, options);
   const rows = g.reshape(features, [mulDims(ITEMS, time), head.dim]);
   const projected = g.reshape(linear(p, "projector", rows), [ITEMS, time, config.projection]);
-  if (config.kind === "bilstm") return biLstmLogits(config, p, projected, options);
+  if (config.kind === "bilstm") return recurrentLogits(config, p, projected, options);
   if (config.kind === "frames") return g.reshape(outputRows(p, projected), [ITEMS, time, config.outputs]);
   const counts = input(FRAMES, [ITEMS], "int64");
+  if (config.kind === "xvector") return xVectorOutput(p, projected, counts, options);
   const valid = g.reshape(entriesBefore(counts, time), [ITEMS, time, 1]);
   const total = g.sum(g.mul(projected, valid), [1]);
   const mean = g.div(total, g.reshape(g.cast(counts, "float32"), [ITEMS, 1]));
@@ -91,18 +100,26 @@ function outputRows(p: ParameterLookup, x: Value): Value {
   return linear(p, "linear", g.reshape(x, [mulDims(a, b), width]));
 }
 
-function biLstmLogits(config: BiLstmHeadConfig, p: ParameterLookup, projected: Value, options: HeadGraphOptions) {
-  const { stack, outputs } = config;
-  const time = floorDivDim(projected.shape[1], stack);
-  const whole = g.slice(projected, 1, 0, mulDims(stack, time));
-  const stacked = g.reshape(whole, [ITEMS, time, stack * config.projection]);
+/** LSTM layers over x [items, frames, width], neighbouring frames read as one where the head stacks them, and their logits. */
+function recurrentLogits(
+  config: Extract<HeadConfig, { kind: "bilstm" | "lstm" }>,
+  p: ParameterLookup,
+  frames: Value,
+  options: HeadGraphOptions,
+): Value {
+  const stack = stackOf(config);
+  const [, all, width] = frames.shape as [Dim, Dim, Dim];
+  const time = floorDivDim(all, stack);
+  const whole = g.slice(frames, 1, 0, mulDims(stack, time));
+  const stacked = g.reshape(whole, [ITEMS, time, mulDims(stack, width)]);
   const valid = g.reshape(entriesBefore(input(FRAMES, [ITEMS], "int64"), time), [ITEMS, time, 1]);
   const [x, timeFirst] = [stacked, valid].map((value) => g.transpose(value, [1, 0, 2])) as [Value, Value];
+  const layerOf = config.kind === "bilstm" ? biLstmLayer : lstmLayer;
   let hidden = x;
   for (let layer = 0; layer < config.lstmLayers; layer++) {
-    const y = biLstmLayer(within(p, "lstm"), layer, hidden, timeFirst, options.saved);
-    hidden = options.dropout(y, `lstm.${layer}`, config.dropout);
+    const y = layerOf(within(p, "lstm"), layer, hidden, timeFirst, options.saved);
+    hidden = config.kind === "bilstm" ? options.dropout(y, `lstm.${layer}`, config.dropout) : y;
   }
-  const logits = g.reshape(outputRows(p, hidden), [time, ITEMS, outputs]);
+  const logits = g.reshape(outputRows(p, hidden), [time, ITEMS, config.outputs]);
   return g.transpose(logits, [1, 0, 2]);
 }

@@ -8,6 +8,7 @@ import { flatten } from "../../models/flat.ts";
 import { specInputs } from "../../models/trace.ts";
 import type { LstmTraces } from "../../nn/lstm.ts";
 import { type DropoutSite, fedDropout, noDropout } from "../../nn/scope.ts";
+import { checkXVectorFrames } from "../../nn/x-vector.ts";
 import type { Executable, Feed, Runtime } from "../../runtime/runtime.ts";
 import { SessionCache } from "../../runtime/sessions.ts";
 import { roundedUp } from "../../runtime/shape-ladder.ts";
@@ -92,7 +93,7 @@ export class Head {
     if (this.isTooShort(features)) return this.noOutput(features);
     const batch = this.enlarged(features);
     const inference = await this.sessions.get("inference", (compile) => {
-      const { logits } = this.traced({ specAugment: false, dropout: noDropout });
+      const { logits } = this.traced({ specAugment: false, isTraining: false, dropout: noDropout });
       return compile({ name: "head", outputs: new Map([["logits", logits]]) });
     });
     const frames = this.framesOf(batch);
@@ -141,8 +142,12 @@ export class Head {
     return this.sessions.release();
   }
 
-  /** The batch has no frame that the head could read; recurrences do not run over no frames. */
-  private isTooShort({ shape }: FeatureBatch): boolean {
+  /**
+   * The batch has no frame that the head could read; recurrences do not run over no frames.
+   * @throws StillwaveError for an item of which an x-vector has nothing to pool
+   */
+  private isTooShort({ shape, frames }: FeatureBatch): boolean {
+    if (this.config.kind === "xvector") checkXVectorFrames(frames);
     return headFrames(this.config, shape[2]) === 0;
   }
 
@@ -199,7 +204,7 @@ export class Head {
     return this.sessions.get(specAugment ? "augmented" : "training", async (compile) => {
       const sites: DropoutSite[] = [];
       const saved: LstmTraces = new Map();
-      const { logits, parameters } = this.traced({ specAugment, dropout: fedDropout(sites), saved });
+      const { logits, parameters } = this.traced({ specAugment, isTraining: true, dropout: fedDropout(sites), saved });
       const { forward, backward } = splitBackward({ logits, parameters, saved });
       return {
         forward: await compile({ name: "head-forward", outputs: forward }),

@@ -1,5 +1,6 @@
 // Utterances with their labels, as every task sees them.
 import type { RecordingPart } from "../../data/recording.ts";
+import type { Trial } from "../../speakers/trials.ts";
 
 /** Symbol ids of an utterance (CTC), one class id a slot, or what else an objective's loss compares with. */
 export type Label = ArrayLike<number>;
@@ -11,15 +12,10 @@ export interface TaskUtterance extends RecordingPart {
   readonly label: Label;
   /** What the answer is compared with. */
   readonly reference: string;
+  /** As many frames as its states are brought to, where labels are of frames. */
+  readonly frames?: number;
   /** Each use takes another crop of this length. */
   readonly randomCropSeconds?: number;
-}
-
-/** A question about two utterances of a split: are they by one speaker? */
-export interface Trial {
-  readonly first: string;
-  readonly second: string;
-  readonly isTarget: boolean;
 }
 
 /** What is tested: utterances, or trials of them. */

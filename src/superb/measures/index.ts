@@ -6,11 +6,15 @@ import { errorMeasure } from "./errors.ts";
 import type { Measure, Metric, MetricValue, Scoring } from "./measure.types.ts";
 import { searchMeasure } from "./search.ts";
 import { slotMeasure } from "./slots.ts";
+import { trialMeasure } from "./trials.ts";
+import { turnMeasure } from "./turns.ts";
 
 const measures = {
   word: errorMeasure("word"),
   phone: errorMeasure("phone"),
   character: errorMeasure("character"),
+  trial: trialMeasure,
+  turn: turnMeasure,
   search: searchMeasure,
   slot: slotMeasure,
 };

@@ -56,6 +56,8 @@ const data = z.strictObject({
   most: open(most, "utterances of a split that are taken at most, drawn by their ids"),
   splitFile: open(text, "official split file (VoxCeleb1), or folder of them (IEMOCAP's meta_data)"),
   fold: open(text, "one fold alone (default: all; the result is their mean)"),
+  speech: open(text, "utterances that mixtures are made of (default: libri-6h or LibriSpeech beside the list)"),
+  trials: open(text, "trials of test recordings, <0|1> a b (default: the corpus's list, or made)"),
   onBadFile: z.enum(["stop", "skip"]).default("stop").describe("stop, or skip and list"),
 });
 
@@ -80,7 +82,7 @@ const training = z.strictObject({
 
 const head = z.strictObject({
   projection: open(count, "width of the head's first linear layer"),
-  hidden: open(count, "LSTM units per direction (recipe: 1024)"),
+  hidden: open(count, "LSTM units per direction, or width of an x-vector (default: the recipe's)"),
   stack: open(count, "neighbouring frames the LSTM reads as one (recipe: 1)"),
   normalizeStates: open(z.boolean(), "LayerNorm of each hidden state before the weighted sum"),
 });
@@ -138,6 +140,7 @@ export type EvaluationInput = Frozen<z.input<typeof evaluationSchema>>;
 /** What was given, checked. */
 export type EvaluationSettings = Frozen<z.output<typeof evaluationSchema>>;
 
+export type Protocol = NonNullable<EvaluationSettings["training"]["protocol"]>;
 export type DataSettings = EvaluationSettings["data"];
 export type TrainingSettings = EvaluationSettings["training"];
 export type HeadSizes = EvaluationSettings["head"];
@@ -151,7 +154,7 @@ export const OWN_SETTINGS: readonly string[] = [
   ...["splits", "lexicon", "phones", "stress", "symbols", "labelColumns", "testRoot", "splitFile", "fold"].map(
     (key) => `data.${key}`,
   ),
-  ...["queries", "documents", "truth"].map((key) => `data.${key}`),
+  ...["queries", "documents", "truth", "speech", "trials"].map((key) => `data.${key}`),
   "head.hidden",
   "head.stack",
   "decoding",

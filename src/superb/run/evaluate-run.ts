@@ -12,6 +12,7 @@ import type { Upstream } from "../../upstream/upstream.ts";
 import { describeCorpus } from "../corpora/find.ts";
 import type { FeatureSource } from "../features/features.types.ts";
 import { shareOutNothing } from "../features/filling-together.ts";
+import { matchedSource } from "../features/matched-source.ts";
 import { openFeatures } from "../features/open.ts";
 import type { HeadConfig } from "../heads/config.ts";
 import { headParameterCount } from "../heads/parameters.ts";
@@ -28,7 +29,7 @@ import { Sampler } from "../training/sampler.ts";
 import type { EvaluationOptions, FoldOutcome, PreparedEvaluation, PreparedFold } from "./evaluation.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
 import { finishRun, testFold } from "./finish.ts";
-import { helpEvaluation, upstreamOf } from "./help.ts";
+import { heardBy, helpEvaluation, openAsked } from "./help.ts";
 import { type EvaluationFolder, openEvaluationFolder, recordEvaluation } from "./record.ts";
 import { finishedResult } from "./result.ts";
 import { searchRun } from "./search-run.ts";
@@ -76,13 +77,19 @@ async function* evaluateNoting(
     const described = describeCorpus(task.name, asked.data);
     if (described !== undefined) note(described);
     if (isSearch(task)) return yield* searchRun({ asked, force, signal, folder, task, note, group });
-    const loaded = task.folds ? await task.folds(asked.data) : [await task.load(asked.data)];
+    const { device, threads } = asked.run;
+    const open = async () => {
+      upstream ??= await openAsked(asked, note);
+      return upstream;
+    };
+    // what is wrong with a corpus shows before the upstream is opened, unless its labels depend on the frames
+    const context = { protocol: asked.training.protocol ?? "fixed", framing: open };
+    const loaded = task.folds ? await task.folds(asked.data, context) : [await task.load(asked.data, context)];
     const folds = loaded.map((fold) => partOf(fold, asked.data.most));
     for (const text of new Set(folds.flatMap(({ notes }) => notes))) note(text);
-    upstream = await upstreamOf(task, asked, note);
-    const { device, threads } = asked.run;
+    const heard = heardBy(task, await open());
     const runtime = await createRuntime({ device, threads });
-    yield* evaluateWith({ asked, force, signal, folder, task, folds, upstream, runtime, note, group });
+    yield* evaluateWith({ asked, force, signal, folder, task, folds, upstream: heard, runtime, note, group });
   } catch (error) {
     throw unexpectedDiskError(error);
   } finally {
@@ -246,10 +253,11 @@ async function* openSource({
   group,
 }: Opened): Evaluation<{ readonly source: FeatureSource; isUsable(id: string): boolean } | undefined> {
   const { cache: cacheRoot, dtype, workers } = asked.features;
+  // folds share their utterances
+  const utterances = [...new Set(folds.flatMap((fold) => everySplit(fold.utterances)))];
   const opened = yield* openFeatures({
     upstream,
-    // folds share their utterances
-    utterances: [...new Set(folds.flatMap(({ utterances }) => everySplit(utterances)))],
+    utterances,
     onBadFile: asked.data.onBadFile,
     onNote: note,
     cacheRoot,
@@ -260,7 +268,9 @@ async function* openSource({
   });
   if (!opened) return undefined;
   const bad = new Set(opened.leftOut.map(({ id }) => id));
-  return { source: opened.source, isUsable: (id) => !bad.has(id) };
+  const wanted = new Map(utterances.flatMap(({ id, frames }) => (frames === undefined ? [] : [[id, frames]])));
+  const source = wanted.size > 0 ? matchedSource(opened.source, wanted) : opened.source;
+  return { source, isUsable: (id) => !bad.has(id) };
 }
 
 function startEvent(

@@ -62,7 +62,9 @@ export async function finishRun(
   if (devFile !== null) await writePredictions(join(folder, devFile), dev);
   const decodings: DecodingResult[] = [];
   for (const [i, { name }] of outcomes[0].tested.readings.entries()) {
-    const rows = of(({ tested }) => tested.readings[i].predictions);
+    const whole = of(({ tested }) => tested.readings[i].predictions);
+    // what all readings were read from is kept once
+    const rows = i === 0 ? whole : whole.map(({ detail: _, ...row }) => row);
     const predictions = join(EVALUATION_FILES.predictions, fileName(i));
     await writePredictions(join(folder, predictions), rows);
     const [metric, ...otherMetrics] = metricsOf(rows, objective.unit);

@@ -11,14 +11,15 @@ import { isSearch } from "../tasks/task.types.ts";
 import type { EvaluationOptions } from "./evaluation.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
 
-/** The upstream of an evaluation, as loud as its task wants it. */
-export async function upstreamOf(
-  task: ReturnType<typeof taskNamed>,
+/** The upstream that an evaluation asks for. */
+export const openAsked = (
   { run: { device, threads }, upstream: { model, ...options } }: CheckedSettings,
   onNote: (text: string) => void,
-): Promise<Upstream> {
+): Promise<Upstream> => openUpstream(model, { ...options, device, threads, onNote });
+
+/** The upstream as loud as its task wants it. */
+export function heardBy(task: ReturnType<typeof taskNamed>, upstream: Upstream): Upstream {
   const gainDb = isSearch(task) ? task.gainDb : task.recipe.gainDb;
-  const upstream = await openUpstream(model, { ...options, device, threads, onNote });
   return gainDb === undefined ? upstream : withGain(upstream, gainDb);
 }
 
@@ -36,7 +37,7 @@ export async function* helpEvaluation(
     yield { kind: "helped", files: 0, interrupted: false };
     return;
   }
-  const upstream = await upstreamOf(task, asked, note);
+  const upstream = heardBy(task, await openAsked(asked, note));
   try {
     const { onBadFile } = asked.data;
     const facts = cacheFacts(upstream, dtype);

@@ -16,7 +16,7 @@ import { momentsOf, search } from "../search/search.ts";
 import type { SearchResult } from "../search/search.types.ts";
 import type { FrameMoments } from "../search/standardise.ts";
 import type { EvaluationEvent } from "./events.types.ts";
-import { upstreamOf } from "./help.ts";
+import { heardBy, openAsked } from "./help.ts";
 import { recordEvaluation } from "./record.ts";
 import { finishedResult } from "./result.ts";
 import { finishSearch, type Searched, searchTrials } from "./search-result.ts";
@@ -39,7 +39,7 @@ export async function* searchRun(parts: SearchParts): Evaluation {
   for (const text of corpus.notes) note(text);
   const [bad] = corpus.badFiles;
   if (bad) note(`${corpus.badFiles.length} bad files left out, first ${bad.path}: ${bad.reason}`);
-  const upstream = await upstreamOf(task, asked, note);
+  const upstream = heardBy(task, await openAsked(asked, note));
   try {
     const fingerprint = fingerprintOf(corpus);
     for (const text of await recordEvaluation(folder, task.name, identityOf(asked, upstream, fingerprint), force))

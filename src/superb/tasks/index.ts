@@ -8,9 +8,11 @@ import { pr } from "./pr.ts";
 import { qbe } from "./qbe.ts";
 import { sf } from "./sf.ts";
 import { sid } from "./sid.ts";
+import { asv } from "./speakers/asv.ts";
+import { sd } from "./speakers/sd.ts";
 import type { SearchTask, Task } from "./task.types.ts";
 
-const tasks = { pr, asr, ks, sid, ic, er, sf, qbe };
+const tasks = { pr, asr, ks, sid, ic, er, sf, qbe, asv, sd };
 
 export type TaskName = keyof typeof tasks;
 

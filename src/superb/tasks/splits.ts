@@ -3,18 +3,18 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
+import { MIN_SAMPLES, SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { type BadFile, openCorpus, type Utterance } from "../../data/index.ts";
 import { listSome } from "../../data/lines.ts";
 import { KALDI_LIST, kaldiFolders } from "../../data/list/kaldi.ts";
 import { listManifest } from "../../data/list/manifest.ts";
 import { splitLists } from "../../data/list/split-lists.ts";
-import { type RecordingPart, sharing } from "../../data/recording.ts";
+import { type Making, type RecordingPart, sharing } from "../../data/recording.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
 import { type PerSplit, SPLITS, type Split } from "../labels/classes.ts";
 import type { TaskUtterance } from "../labels/utterance.types.ts";
 import type { DataSettings } from "../recipe/schema.ts";
-import type { SplitFacts, TaskData } from "./task.types.ts";
+import type { LoadContext, SplitFacts, TaskData } from "./task.types.ts";
 
 /** Tried in order: LibriSpeech's splits as the benchmark uses them, then plain names. */
 const USUAL: PerSplit<readonly string[]> = {
@@ -23,7 +23,7 @@ const USUAL: PerSplit<readonly string[]> = {
   test: ["test-clean", "test"],
 };
 
-interface CorpusSplits {
+export interface CorpusSplits {
   readonly utterances: PerSplit<readonly Utterance[]>;
   /** How each split came about. */
   readonly names: PerSplit<string>;
@@ -39,6 +39,12 @@ export const LEFT_IN_TRAIN = "without what is held out";
 /** Whether a training recording is held out: every tenth, by a hash of its id, so that adding files moves no others. */
 export const isHeldOut = (id: string): boolean =>
   createHash("sha256").update(id).digest().readUInt32BE(0) % HELD_OUT === 0;
+
+/** In the order in which they are held out: by a hash, so that adding some moves no others. */
+export const heldOutOrder = (ids: readonly string[]): string[] => {
+  const hashes = new Map(ids.map((id) => [id, createHash("sha256").update(id).digest("hex")]));
+  return ids.toSorted((a, b) => ((hashes.get(a) ?? "") < (hashes.get(b) ?? "") ? -1 : 1));
+};
 
 async function foldersOf(root: string): Promise<string[]> {
   const entries = await readdir(root, { withFileTypes: true });
@@ -82,10 +88,13 @@ async function chooseSplits({ root, splits = {} }: DataSettings): Promise<Record
 
 /**
  * Opens the three splits of a corpus in LibriSpeech's layout, of a manifest with a split column, or of a folder of lists. Where there is no dev, a
- * tenth of train is held out.
+ * tenth of train is held out, or none where the caller holds speakers out.
  * @throws StillwaveError naming the folders there are where a split cannot be told.
  */
-async function openSplits(options: DataSettings): Promise<CorpusSplits> {
+export async function openSplits(
+  options: DataSettings,
+  heldOut: "utterances" | "speakers" = "utterances",
+): Promise<CorpusSplits> {
   const { root, onBadFile } = options;
   const chosen = await chooseSplits(options);
   const isList = (await stat(root)).isFile() || kaldiFolders(root).length > 0;
@@ -106,7 +115,7 @@ async function openSplits(options: DataSettings): Promise<CorpusSplits> {
   }
   refuseShared(root, utterances);
   const names = perSplit((split) => chosen[split].join(" + "));
-  if (chosen.dev.length > 0) return { utterances, names, badFiles, notes };
+  if (chosen.dev.length > 0 || heldOut === "speakers") return { utterances, names, badFiles, notes };
   const held = utterances.train.filter(({ id }) => isHeldOut(id));
   if (held.length === 0 || held.length === utterances.train.length)
     throw new StillwaveError(
@@ -143,12 +152,16 @@ export function factsOf(utterances: readonly { readonly samples: number }[], sou
   return { utterances: utterances.length, seconds: samples / SAMPLE_RATE_HZ, source };
 }
 
+/** What is made of a recording, whatever the paths. */
+const gainsOf = (making: Making) =>
+  making.kind === "mixed" ? [making.gain, ...making.others.map(({ gain }) => gain)] : making.kind;
+
 /** SHA-256 over everything a score depends on beside the audio's content. */
 export function fingerprintOf({ utterances, trials }: Pick<TaskData, "utterances" | "trials">): string {
   const hash = createHash("sha256");
   for (const split of SPLITS) {
-    for (const { id, segment, samples, label, reference, randomCropSeconds } of utterances[split]) {
-      const part = segment ? [segment.start, segment.samples] : [];
+    for (const { id, segment, making, samples, label, reference, randomCropSeconds } of utterances[split]) {
+      const part = [...(segment ? [segment.start, segment.samples] : []), ...(making ? [gainsOf(making)] : [])];
       const values = Array.from(label);
       hash.update(`${JSON.stringify([split, id, samples, values, reference, randomCropSeconds ?? null, ...part])}\n`);
     }
@@ -163,6 +176,12 @@ export const perSplit = <T>(make: (split: Split) => T): PerSplit<T> => ({
   dev: make("dev"),
   test: make("test"),
 });
+
+/** That of an upstream like HuBERT. */
+export const USUAL_CONTEXT: LoadContext = {
+  protocol: "fixed",
+  framing: async () => ({ samplesPerFrame: 320, minSamples: MIN_SAMPLES }),
+};
 
 /** A corpus as a task sees it; `names` say how its splits came about. */
 export const taskData = (parts: Omit<TaskData, "facts" | "fingerprint">, names: PerSplit<string>): TaskData => ({

@@ -1,14 +1,16 @@
 // What a task of the benchmark is: its recipe, its head, and how a corpus becomes labelled utterances.
 import type { BadFile } from "../../data/index.ts";
 import type { Prediction } from "../../metrics/predictions.ts";
+import type { Trial } from "../../speakers/trials.ts";
+import type { Framing } from "../../upstream/frames.ts";
 import type { HeadConfig } from "../heads/config.ts";
 import type { PerSplit, Split } from "../labels/classes.ts";
 import type { SearchCorpus } from "../labels/search.types.ts";
-import type { TaskUtterance, Trial } from "../labels/utterance.types.ts";
+import type { TaskUtterance } from "../labels/utterance.types.ts";
 import type { Unit } from "../measures/index.ts";
 import type { ObjectiveSpec } from "../objectives/spec.ts";
 import type { TaskRecipe } from "../recipe/defaults.ts";
-import type { DataSettings, HeadSizes } from "../recipe/schema.ts";
+import type { DataSettings, HeadSizes, Protocol } from "../recipe/schema.ts";
 import type { TaskResults } from "../scores.ts";
 
 export interface SplitFacts {
@@ -31,6 +33,8 @@ export interface TaskData {
   readonly fingerprint: string;
   readonly badFiles: readonly BadFile[];
   readonly notes: readonly string[];
+  /** What the run folder keeps of it, as lists that were made; by name. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 export interface TaskMetric {
@@ -47,6 +51,8 @@ export type Chosen = "checkpoint" | "reading";
 /** A run that has ended, as far as submissions are made from it. */
 export interface TestedRun {
   readonly folder: string;
+  /** Of its upstream; default 320. */
+  readonly samplesPerFrame?: number;
   readonly test: readonly Prediction[];
 }
 
@@ -54,6 +60,13 @@ export interface TestedRun {
 export interface SubmissionFile {
   readonly name: string;
   readonly content: string | Uint8Array;
+}
+
+/** What a corpus may be labelled by beside its own files; left out: protocol `fixed`, frames of 20 ms. */
+export interface LoadContext {
+  readonly protocol: Protocol;
+  /** Where the frames of the upstream lie. It is opened when this is asked for first. */
+  framing(): Promise<Framing>;
 }
 
 /** What help, settings, results and reports know of a task, whatever it does. */
@@ -84,9 +97,9 @@ export interface Task extends Described {
   readonly choosesOnTest?: readonly Chosen[];
   head(outputs: number, sizes: HeadSizes): HeadConfig;
   /** The corpus; of one that is tested in folds, the first of them. */
-  load(data: DataSettings): Promise<TaskData>;
+  load(data: DataSettings, context?: LoadContext): Promise<TaskData>;
   /** Every fold, where the benchmark's result is their mean; they share an objective. */
-  folds?(data: DataSettings): Promise<readonly TaskData[]>;
+  folds?(data: DataSettings, context?: LoadContext): Promise<readonly TaskData[]>;
 }
 
 /** A task that trains nothing: queries are searched for in documents, in one layer after another. */

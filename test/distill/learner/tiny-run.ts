@@ -1,5 +1,5 @@
 // A whole run of the tiny models on speech in files, through the recipe that users write. As a program, for tests that kill
-// it: tiny-run.ts <root> <outDir> [--resume].
+// it: tiny-run.ts <root> <outDir> [--resume] [--device=cpu] [<key>=<value>...].
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -29,12 +29,13 @@ export async function writeParts(root: string): Promise<void> {
   }
 }
 
-export function runRecipe(root: string, device: "cpu" | "xla:cpu"): Recipe {
+export function runRecipe(root: string, device: "cpu" | "xla:cpu", set: readonly string[] = []): Recipe {
   const speech = JSON.stringify(join(root, "speech"));
   return tinyRecipe([
     `teacher=${JSON.stringify(join(root, "teacher"))}`,
     `data={ train: { path: ${speech}, splits: [train] }, validation: { path: ${speech}, splits: [dev] }, batchSize: 2, workers: 1, lengths: 1 }`,
     `run={ steps: ${STEPS}, outDir: nowhere, validateEverySteps: 5, checkpointEverySteps: 3, logEverySteps: 1, device: "${device}" }`,
+    ...set,
   ]);
 }
 
@@ -42,15 +43,22 @@ export function runRecipe(root: string, device: "cpu" | "xla:cpu"): Recipe {
 export const tinyRun = (
   root: string,
   outDir: string,
-  options: Pick<DistillRunOptions, "resume" | "signal"> & { readonly device?: "cpu"; readonly prepare?: Prepare } = {},
+  options: Pick<DistillRunOptions, "resume" | "signal"> & {
+    readonly device?: "cpu";
+    readonly prepare?: Prepare;
+    readonly set?: readonly string[];
+  } = {},
 ) => {
-  const { device = "xla:cpu", prepare = prepareRun, ...rest } = options;
-  return distillRun({ recipe: runRecipe(root, device), prepare, outDir, ...rest });
+  const { device = "xla:cpu", prepare = prepareRun, set, ...rest } = options;
+  return distillRun({ recipe: runRecipe(root, device, set), prepare, outDir, ...rest });
 };
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [root, outDir, flag] = process.argv.slice(2);
-  for await (const event of tinyRun(root, outDir, { resume: flag === "--resume" }))
+  const [root, outDir, ...flags] = process.argv.slice(2);
+  const resume = flags.includes("--resume");
+  const device = flags.includes("--device=cpu") ? "cpu" : undefined;
+  const set = flags.filter((flag) => !flag.startsWith("--"));
+  for await (const event of tinyRun(root, outDir, { resume, device, set }))
     if (event.kind === "step") console.log(`step ${event.step}`);
   process.exit(0);
 }

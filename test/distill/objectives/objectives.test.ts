@@ -28,7 +28,7 @@ const gram = {
   from: { teacher: 0, pass: "full", dim: WIDTH.teacher },
 } as const;
 
-export const OBJECTIVES: Readonly<Record<string, Objective>> = {
+const OBJECTIVES: Readonly<Record<string, Objective>> = {
   "layers, mse": layersObjective({ kind: "mse", ...loss }, heads),
   "layers, l1": layersObjective({ kind: "l1", ...loss }, heads),
   "cosine, all heads on the last layer": cosineObjective({
@@ -58,13 +58,40 @@ export const OBJECTIVES: Readonly<Record<string, Objective>> = {
   }),
 };
 
+/** Loss, and norm of its gradient for states and parameters, in the first of VARIANTS: make_objectives.py prints them. */
+const EXPECTED: Readonly<Record<string, readonly [loss: number, norm: number]>> = {
+  "layers, mse": [1.304442199749, 0.372237732266],
+  "layers, l1": [1.030820747904, 0.178535710714],
+  "cosine, all heads on the last layer": [1.377473120187, 0.298132171593],
+  groups: [1.304251251349, 0.2535963917],
+  gram: [0.251704292141, 0.13564365512],
+  "gram as published": [3.109186995126, 1.190195784151],
+  "gram of layers alone": [0.273247924594, 0.15398776245],
+  units: [4.958975040452, 3.708981646042],
+};
+
 const VARIANTS = [
   { padded: true, masked: true },
   { padded: false, masked: false },
   { padded: true, masked: true, countPaddedFrames: true },
 ] as const;
 
-describe.each(Object.entries(OBJECTIVES))("%s", (_, objective) => {
+describe.each(Object.entries(OBJECTIVES))("%s", (name, objective) => {
+  test("loss and gradient are PyTorch's", () => {
+    const { loss, inputs, feeds, sizes } = traceObjective(objective, VARIANTS[0]);
+    const learning = [...inputs].filter(([key]) => !key.startsWith("target."));
+    const slopes = gradients(
+      loss,
+      learning.map(([, value]) => value),
+    );
+    const [total, ...found] = evaluate([loss, ...slopes], feeds, sizes);
+    const squares = found.map(({ data }) => data.reduce((sum, value) => sum + value * value, 0));
+    const [expected, norm] = EXPECTED[name];
+    // weights are float32
+    expect(Math.abs(total.data[0] / expected - 1)).toBeLessThan(1e-6);
+    expect(Math.abs(Math.sqrt(squares.reduce((a, b) => a + b, 0)) / norm - 1)).toBeLessThan(1e-6);
+  });
+
   test.each(VARIANTS)("gradients are those of finite differences: %o", (variant) => {
     const { loss, inputs, feeds, sizes } = traceObjective(objective, variant);
     const read = new Set(reachableNodes([loss]));

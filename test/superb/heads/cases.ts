@@ -158,6 +158,23 @@ export const headCases: readonly HeadCase[] = [
     ],
   },
   {
+    name: "lstm forward in time, CTC",
+    config: { kind: "lstm", normalizeStates: false, hidden: 3, lstmLayers: 1, outputs: 5 },
+    frames: [9, 5],
+    objective: ctc(5),
+    labels: [
+      [1, 2, 2],
+      [4, 3],
+    ],
+  },
+  {
+    name: "xvector, cross entropy",
+    config: { kind: "xvector", ...common, hidden: 4, aggregation: 7, outputs: 3 },
+    frames: [19, 24, 16],
+    objective: slots(3),
+    labels: [[0], [2], [1]],
+  },
+  {
     name: "utterance, cross entropy",
     config: { kind: "utterance", ...common, outputs: 4 },
     frames: [3, 8, 1],

@@ -25,6 +25,11 @@ describe("sizes", () => {
     // PyTorch counts them: nn.LSTM(1024, 1024, 2, bidirectional=True)
     const lstm = 41_975_808;
     expect(headParameterCount(bilstm, base)).toBe(13 + 769 * 1024 + lstm + 2049 * 32);
+    // counted in the benchmark's own code, with 1211 speakers
+    const voices = { kind: "xvector", projection: 512, hidden: 512, aggregation: 1500, outputs: 1211 } as const;
+    expect(headParameterCount({ ...voices, normalizeStates: false }, base)).toBe(13 + 6_730_204);
+    const turns = { kind: "lstm", hidden: 512, lstmLayers: 1, outputs: 2, normalizeStates: false } as const;
+    expect(headParameterCount(turns, base)).toBe(13 + 2_626_562);
   });
 
   test("names and shapes are PyTorch's; stacked frames widen the first layer alone", () => {

@@ -37,7 +37,12 @@ function referenceLoss({ config, input: read, parameters, batch, objective, labe
   const sites: DropoutSite[] = [];
   const values = new Map([...parameters].map(([name, { shape }]): [string, Value] => [name, input(name, shape)]));
   const lookup = (name: string) => values.get(name)!;
-  const options = { dtype: "float32", specAugment: plans !== undefined, dropout: fedDropout(sites) } as const;
+  const options = {
+    dtype: "float32",
+    specAugment: plans !== undefined,
+    isTraining: true,
+    dropout: fedDropout(sites),
+  } as const;
   const logits = headLogits(config, read, lookup, options);
   const [, items, time] = batch.shape;
   const frames = batch.frames.map((count) => headFrames(config, count));
@@ -82,7 +87,8 @@ describe.each(headCases.map((one) => [one.name, one] as const))("%s", (_, one) =
       const random = new Random(1, "direction", name);
       const direction = Float64Array.from(data, () => random.normal());
       const along = (step: number) => reference(name, Float64Array.from(data, (value, i) => value + step * direction[i])); // biome-ignore format: one line
-      const h = 1e-3;
+      // rectified layers are straight between their kinks, which a short step does not meet
+      const h = one.config.kind === "xvector" ? 1e-6 : 1e-3;
       const slope = (8 * (along(h) - along(-h)) - (along(2 * h) - along(-2 * h))) / (12 * h);
       const found = own.reduce((sum, value, i) => sum + value * direction[i], 0);
       const size = Math.hypot(...own);
@@ -127,6 +133,8 @@ describe.each(headCases.map((one) => [one.name, one] as const))("%s", (_, one) =
     const head = headOf(plain);
     const trained = await head.forward(one.batch, { dropoutSeed: 1 });
     const inferred = await head.infer(one.batch);
+    // embeddings of voices, and their cosines with speakers
+    if (one.config.kind === "xvector") return expect(inferred.shape).toEqual([trained.shape[0], one.config.hidden]);
     expect(inferred.shape).toEqual(trained.shape);
     expect(inferred.frames).toEqual(trained.frames);
     expect(largest(inferred.logits, trained.logits)).toBeLessThan(1e-6);
@@ -145,7 +153,9 @@ describe.each(headCases.map((one) => [one.name, one] as const))("%s", (_, one) =
       const alone = await head.infer(onlyItem(one.batch, item));
       const expected = answer(alone, 0);
       const { kind, outputs } = one.config;
-      expect(expected.length).toBe(kind === "utterance" ? outputs : headFrames(one.config, count) * outputs);
+      const size = kind === "xvector" ? one.config.hidden : outputs;
+      const isWhole = kind === "utterance" || kind === "xvector";
+      expect(expected.length).toBe(isWhole ? size : headFrames(one.config, count) * size);
       expect(largest(answer(together, item), expected)).toBeLessThan(1e-6);
       expect(largest(answer(noisy, item), expected)).toBeLessThan(1e-6);
     }
@@ -173,6 +183,18 @@ test("a batch shorter than what is read as one has no frames, and no loss", asyn
   const { loss } = await gradientsOf(head, { ...one, batch: short, labels: [[1]] });
   expect(loss).toBe(0);
   expect(head.gradients.every((value) => value === 0)).toBe(true);
+  await head.release();
+});
+
+test("an x-vector of too few frames is refused, in training and in evaluation", async () => {
+  const one = headCases.find(({ config }) => config.kind === "xvector")!;
+  const head = headOf(one);
+  const short = { ...one.batch, frames: [19, 15, 16] };
+  const refusal = "recording 2 of the batch has 15 frames; an x-vector takes at least 16";
+  await expect(head.infer(short)).rejects.toThrow(refusal);
+  await expect(head.forward(short, { dropoutSeed: 1 })).rejects.toThrow(refusal);
+  const least = await head.infer({ ...one.batch, frames: [16, 16, 16] });
+  expect(least.logits.every(Number.isFinite)).toBe(true);
   await head.release();
 });
 

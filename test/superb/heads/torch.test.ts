@@ -33,7 +33,8 @@ def augmented(x, plan):
 
 def lstm_of(p, layer, x):
     weight = p["lstm.weight_hh_l%d" % layer]
-    lstm = torch.nn.LSTM(x.shape[-1], weight.shape[1], bidirectional=True, batch_first=True).double()
+    both = "lstm.weight_hh_l%d_reverse" % layer in p
+    lstm = torch.nn.LSTM(x.shape[-1], weight.shape[1], bidirectional=both, batch_first=True).double()
     # what nn.LSTM calls _l0 is layer _l<n> here; gradients come to its own copies
     for name, own in lstm.named_parameters():
         own.data.copy_(p["lstm." + name.replace("_l0", "_l%d" % layer)])
@@ -53,8 +54,23 @@ def run(case):
         x = torch.stack([
             F.pad(augmented(one[:n], plan), (0, 0, 0, x.shape[1] - n)) for one, n, plan in zip(x, frames, case["plans"])
         ])
-    x = F.linear(x, p["projector.weight"], p["projector.bias"])
-    if config["kind"] == "utterance":
+    if config["kind"] != "lstm":
+        x = F.linear(x, p["projector.weight"], p["projector.bias"])
+    if config["kind"] == "xvector":
+        pooled = []
+        for one, n in zip(x, frames):
+            y = one[:n].T[None]
+            for i, (context, dilation) in enumerate(((5, 1), (3, 2), (3, 3), (1, 1), (1, 1))):
+                weight = p["frames.%d.weight" % i]
+                kernel = weight.reshape(weight.shape[0], context, -1).transpose(1, 2)
+                y = F.relu(F.conv1d(y, kernel, p["frames.%d.bias" % i], dilation=dilation))
+            pooled.append(torch.cat([y[0].mean(1), y[0].std(1)]))
+        y = torch.stack(pooled)
+        for i in (1, 2):
+            y = F.relu(F.linear(y, p["linear%d.weight" % i], p["linear%d.bias" % i]))
+        logits = F.normalize(y, dim=1) @ F.normalize(p["speakers"], dim=0)
+        loss = F.cross_entropy(logits, torch.tensor([label[0] for label in case["labels"]]))
+    elif config["kind"] == "utterance":
         mean = torch.stack([one[:n].mean(0) for one, n in zip(x, frames)])
         logits = F.linear(mean, p["linear.weight"], p["linear.bias"])
         loss, at = 0, 0
@@ -63,8 +79,8 @@ def run(case):
             loss = loss + F.cross_entropy(logits[:, at:at + size], target)
             at += size
     else:
-        if config["kind"] == "bilstm":
-            stack = config["stack"]
+        if config["kind"] in ("bilstm", "lstm"):
+            stack = config.get("stack", 1)
             time = x.shape[1] // stack
             x = x[:, :time * stack].reshape(x.shape[0], time, -1)
             lengths = torch.tensor([n // stack for n in frames])
@@ -74,7 +90,7 @@ def run(case):
                 packed = pack_padded_sequence(x[some], lengths[some], batch_first=True, enforce_sorted=False)
                 y, _ = pad_packed_sequence(lstm_of(p, layer, x)(packed)[0], batch_first=True, total_length=time)
                 x = torch.zeros(x.shape[0], time, y.shape[-1], dtype=torch.float64).index_put((some,), y)
-                if config["dropout"] > 0:
+                if config.get("dropout", 0) > 0:
                     mask = case["masks"]["dropout.lstm.%d" % layer]
                     x = x * double(mask["data"], mask["shape"]).transpose(0, 1) / (1 - config["dropout"])
             frames = lengths.tolist()

@@ -23,6 +23,8 @@ describe("the benchmark's recipes", () => {
     ["ic", [1e-4], 200_000, 32, 1, 1, 5000, "shuffled", false],
     ["er", [1e-4], 30_000, 4, 8, 1, 1000, "shuffled", false],
     ["sf", [1e-4], 200_000, 32, 1, 1, 2000, "windows", true],
+    ["asv", [1e-4], 200_000, 10, 5, 1000, 20_000, "shuffled", false],
+    ["sd", [1e-4], 30_000, 8, 4, 1, 500, "shuffled", false],
   ] as const)("%s", (name, learningRates, steps, batchSize, accumulate, clip, evaluateEvery, batching, specAugment) => {
     expect(resolve(name, { protocol: "superb" })).toEqual({
       protocol: "superb",
@@ -37,6 +39,8 @@ describe("the benchmark's recipes", () => {
       schedule: "constant",
       warmup: 0,
       specAugment,
+      // AdamW with PyTorch's default
+      ...(name === "asv" && { weightDecay: 0.01 }),
       seed: 0,
     });
     expect(taskNamed(name).recipe.batching).toBe(batching);
@@ -54,6 +58,8 @@ describe("the benchmark's recipes", () => {
       ic: utterance,
       er: utterance,
       sf: { kind: "bilstm", projection: 1024, outputs: 99, normalizeStates: false, ...lstm },
+      asv: { kind: "xvector", projection: 512, hidden: 512, aggregation: 1500, outputs: 99, normalizeStates: false },
+      sd: { kind: "lstm", hidden: 512, lstmLayers: 1, outputs: 99, normalizeStates: false },
     });
     expect(taskNamed("asr").head(9, { projection: 64, hidden: 32, stack: 2, normalizeStates: true })).toMatchObject({
       projection: 64,
@@ -79,6 +85,8 @@ describe("the benchmark's recipes", () => {
       ic: 1000,
       er: 1400,
       sf: 1400,
+      asv: 6000,
+      sd: 1400,
     });
     expect(resolve("pr", { schedule: "warmup", steps: 95 }).warmup).toBe(9);
     expect(resolve("pr", { schedule: "warmup", steps: 95, warmup: 50 }).warmup).toBe(50);

@@ -1,0 +1,125 @@
+// Centroids of an iteration: the features of some utterances on disk, and k-means over them, which goes on where it was killed.
+import { existsSync } from "node:fs";
+import { z } from "zod";
+import { readSafetensors, writeSafetensors } from "../../checkpoint/index.ts";
+import { StillwaveError } from "../../errors.ts";
+import { Random } from "../../random.ts";
+import { type OpenFrames, openFrames, writeFrames } from "../../units/frames-file.ts";
+import { isKMeansDone, iterateKMeans, type KMeansState, startKMeans } from "../../units/kmeans.ts";
+import { wholeUtterances } from "./features.ts";
+import { type UnitSettings, type UnitWork, unitPath } from "./settings.ts";
+
+/** Where k-means stands, and how many frames it is fitted to. */
+export interface Fit {
+  readonly state: KMeansState;
+  readonly frames: number;
+}
+
+/** A kill costs no more than that, and nobody notices the saving. */
+const SAVE_EVERY_MS = 20_000;
+
+const savedSchema = z.object({
+  key: z.string(),
+  frames: z.int(),
+  iteration: z.int(),
+  inertia: z.number(),
+  smoothed: z.number(),
+  lowest: z.number(),
+  sinceLowest: z.int(),
+  reseeded: z.int(),
+  counts: z.array(z.number()),
+  idle: z.array(z.number()),
+});
+
+/** The centroids of these settings: those that are there, or k-means to its end. */
+export async function fitCentroids(settings: UnitSettings, key: string, work: UnitWork): Promise<Fit> {
+  const path = unitPath(settings, "centroids");
+  const there = await readFit(path, key);
+  if (there) return there;
+  const frames = await framesToFit(settings, key, work);
+  try {
+    const state = await runKMeans(frames, settings, key, work);
+    const fit = { state, frames: frames.frames };
+    await writeFit(path, key, fit);
+    return fit;
+  } finally {
+    frames.close();
+  }
+}
+
+/** Frames on the disk: those that are there, or the features of a share of the utterances. */
+async function framesToFit(settings: UnitSettings, key: string, { tell, signal }: UnitWork): Promise<OpenFrames> {
+  const { features, share, train, reading } = settings;
+  const path = unitPath(settings, "frames");
+  const there = openFrames(path, key);
+  if (there) return there;
+  const chosen = train.utterances.filter(({ id }) => new Random(reading.seed, "fit", id).uniform() < share);
+  const utterances = chosen.length > 0 ? chosen : train.utterances.slice(0, 1);
+  let done = 0;
+  async function* parts() {
+    for await (const batch of wholeUtterances({ utterances }, reading, signal)) {
+      for (const { data } of await features.of(batch)) yield data;
+      done += batch.ids.length;
+      tell({ stage: "features", done, total: utterances.length });
+    }
+  }
+  await writeFrames(path, { dim: features.dim, key }, parts());
+  const written = openFrames(path, key);
+  if (!written) throw new StillwaveError(`${path}: was altered while it was written; resume the run`);
+  return written;
+}
+
+async function runKMeans(
+  frames: OpenFrames,
+  settings: UnitSettings,
+  key: string,
+  { tell, signal }: UnitWork,
+): Promise<KMeansState> {
+  const { kMeans, nearest } = settings;
+  const path = unitPath(settings, "state");
+  const save = (state: KMeansState) => writeFit(path, key, { state, frames: frames.frames });
+  let state = (await readFit(path, key))?.state ?? (await startKMeans(frames, nearest, kMeans));
+  let savedAt = performance.now();
+  while (!isKMeansDone(state, kMeans)) {
+    if (signal.aborted && state.iteration > 0) await save(state);
+    signal.throwIfAborted();
+    state = await iterateKMeans(frames, nearest, state, kMeans);
+    tell({ stage: "k-means", done: state.iteration, total: kMeans.iterations, inertia: state.smoothed });
+    if (performance.now() - savedAt < SAVE_EVERY_MS) continue;
+    await save(state);
+    savedAt = performance.now();
+  }
+  return state;
+}
+
+async function writeFit(path: string, key: string, { state, frames }: Fit): Promise<void> {
+  const { centroids, counts, idle, ...rest } = state;
+  const { data, dim } = centroids;
+  const saved = { key, frames, ...rest, counts: [...counts], idle: [...idle] } satisfies z.infer<typeof savedSchema>;
+  const tensor = { shape: [data.length / dim, dim], data };
+  await writeSafetensors(path, [["centroids", tensor]], { metadata: { kMeans: JSON.stringify(saved) } });
+}
+
+/** undefined where there is none, or one of something else. @throws StillwaveError where it is damaged */
+async function readFit(path: string, key: string): Promise<Fit | undefined> {
+  if (!existsSync(path)) return undefined;
+  const file = await readSafetensors(path);
+  try {
+    const parsed = savedSchema.safeParse(JSON.parse(file.metadata.get("kMeans") ?? "null"));
+    const { shape, data } = await file.read("centroids");
+    const [clusters, dim] = shape;
+    if (!parsed.success || shape.length !== 2 || parsed.data.counts.length !== clusters)
+      throw new StillwaveError(`${path}: not the centroids of a run; delete it and resume`);
+    const { key: of, frames, counts, idle, ...rest } = parsed.data;
+    if (of !== key) return undefined;
+    const state = {
+      ...rest,
+      centroids: { data, dim },
+      counts: Float64Array.from(counts),
+      idle: Float64Array.from(idle),
+    };
+    return { state, frames };
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,159 @@
+// Units of a corpus in one file: a label for every frame of every utterance, read for any part of one.
+import { createHash } from "node:crypto";
+import { open } from "node:fs/promises";
+import { z } from "zod";
+import { InternalError, StillwaveError } from "../errors.ts";
+import { writeFileAtomic } from "../files.ts";
+import { bytesOf } from "../graph/array.ts";
+
+/** `SWUNITS` and the version. */
+const MAGIC = "SWUNITS1";
+/** Ids of a million utterances take some 30 MB. */
+const MAX_HEADER_BYTES = 2 ** 30;
+
+const count = z.int().min(0);
+const headerSchema = z.strictObject({
+  clusters: z.int().min(1).max(65_536),
+  samplesPerFrame: z.int().min(1),
+  key: z.string(),
+  data: z.string(),
+  sha256: z.string(),
+  ids: z.array(z.string()),
+  frames: z.array(count),
+});
+
+/** What units are units of. */
+export interface UnitFacts {
+  readonly clusters: number;
+  /** At 16 kHz. */
+  readonly samplesPerFrame: number;
+  /** Of the features and centroids that they come from. */
+  readonly key: string;
+  /** Fingerprint of the corpus. */
+  readonly data: string;
+}
+
+export interface UnitFile extends UnitFacts {
+  readonly ids: readonly string[];
+  /** All units of an utterance. @throws StillwaveError for one that has none */
+  of(id: string): Uint16Array;
+  /**
+   * Units of the `frames` frames of a part that begins at sample `start` of the utterance: those of the frame nearest to where
+   * the part begins (fairseq's rule), and of the frames after it. A part that begins between frames may reach one frame past
+   * the last, which counts twice then.
+   * @throws StillwaveError where the utterance is not there, or has fewer frames
+   */
+  part(id: string, start: number, frames: number): Uint16Array;
+}
+
+/** Units of an utterance. */
+export interface LabelledUtterance {
+  readonly id: string;
+  readonly units: Uint16Array;
+}
+
+/** Writes the units of all utterances, in order. */
+export async function writeUnits(path: string, facts: UnitFacts, all: readonly LabelledUtterance[]): Promise<void> {
+  const hash = createHash("sha256");
+  for (const { units } of all) hash.update(bytesOf(units));
+  const ids = all.map(({ id }) => id);
+  const frames = all.map(({ units }) => units.length);
+  const header = Buffer.from(JSON.stringify({ ...facts, sha256: hash.digest("hex"), ids, frames }));
+  // the units begin at an even place
+  const padded = Buffer.concat([header, Buffer.alloc(header.length % 2, " ")]);
+  const start = Buffer.alloc(MAGIC.length + 4);
+  start.write(MAGIC, "latin1");
+  start.writeUInt32LE(padded.length, MAGIC.length);
+  function* chunks() {
+    yield start;
+    yield padded;
+    for (const { units } of all) yield bytesOf(units);
+  }
+  await writeFileAtomic(path, chunks());
+}
+
+/**
+ * Reads and checks a file of units: 2 bytes a frame stay in memory.
+ * @throws StillwaveError where it is missing, cut off, altered or none
+ */
+export async function readUnits(path: string): Promise<UnitFile> {
+  const bytes = await readAll(path);
+  const bad = (what: string): never => {
+    throw new StillwaveError(`${path}: ${what}; delete it and resume the run, which makes it again`);
+  };
+  const start = MAGIC.length + 4;
+  if (bytes.length < start || bytes.toString("latin1", 0, MAGIC.length) !== MAGIC) return bad("no file of units");
+  const headerBytes = bytes.readUInt32LE(MAGIC.length);
+  if (headerBytes % 2 || headerBytes > MAX_HEADER_BYTES || start + headerBytes > bytes.length) return bad("cut off");
+  const parsed = headerSchema.safeParse(parseJson(bytes.toString("utf8", start, start + headerBytes)));
+  if (!parsed.success) return bad("its header is damaged");
+  const { ids, frames, sha256, ...facts } = parsed.data;
+  const total = frames.reduce((sum, own) => sum + own, 0);
+  const payload = bytes.subarray(start + headerBytes);
+  if (ids.length !== frames.length || new Set(ids).size !== ids.length) return bad("its list of utterances is damaged");
+  if (payload.length !== 2 * total) return bad(`holds ${payload.length >> 1} units where ${total} are announced`);
+  if (createHash("sha256").update(payload).digest("hex") !== sha256) return bad("was altered after it was written");
+  const units = new Uint16Array(payload.buffer.slice(payload.byteOffset, payload.byteOffset + payload.length));
+  if (units.some((unit) => unit >= facts.clusters)) return bad(`names units beyond its ${facts.clusters} clusters`);
+  return unitFile(path, facts, ids, frames, units);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function readAll(path: string): Promise<Buffer> {
+  const failed = ({ code, message }: NodeJS.ErrnoException): never => {
+    if (code === "ENOENT") throw new StillwaveError(`${path}: no such file of units; resume the run, which makes it`);
+    throw new StillwaveError(`${path}: cannot be read (${code ?? message})`);
+  };
+  const file = await open(path).catch(failed);
+  try {
+    return await file.readFile().catch(failed);
+  } finally {
+    await file.close();
+  }
+}
+
+function unitFile(
+  path: string,
+  facts: UnitFacts,
+  ids: readonly string[],
+  frames: readonly number[],
+  units: Uint16Array,
+): UnitFile {
+  const places = new Map<string, Uint16Array>();
+  let at = 0;
+  for (const [i, id] of ids.entries()) {
+    places.set(id, units.subarray(at, at + frames[i]));
+    at += frames[i];
+  }
+  const of = (id: string): Uint16Array => {
+    const found = places.get(id);
+    if (!found)
+      throw new StillwaveError(
+        `${path}: has no units of utterance "${id}"; they were made for other data: resume with that`,
+      );
+    return found;
+  };
+  return {
+    ...facts,
+    ids,
+    of,
+    part(id, start, wanted) {
+      const all = of(id);
+      const first = Math.round(start / facts.samplesPerFrame);
+      if (wanted < 0 || start < 0) throw new InternalError(`units: ${wanted} frames from sample ${start}`);
+      if (wanted > 0 && (first + wanted > all.length + 1 || all.length === 0))
+        throw new StillwaveError(
+          `${path}: utterance "${id}" has ${all.length} units, and frames ${first} to ${first + wanted - 1} are asked for; ` +
+            "the units were made for other data, or with another front end",
+        );
+      return Uint16Array.from({ length: wanted }, (_, i) => all[Math.min(all.length - 1, first + i)]);
+    },
+  };
+}

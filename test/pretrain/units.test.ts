@@ -1,0 +1,186 @@
+// The units of an iteration on real speech: features under the model's frames, every stage killed and gone on with, and what
+// is refused.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { HUBERT_MFCC, mfcc } from "../../src/audio/index.ts";
+import { loadModel } from "../../src/checkpoint/index.ts";
+import { type Corpus, closeDecodingThreads, openCorpus } from "../../src/data/index.ts";
+import { frameCount } from "../../src/models/config.ts";
+import { layerFeatures, mfccFeatures, wholeUtterances } from "../../src/pretrain/units/features.ts";
+import { makeUnits } from "../../src/pretrain/units/make.ts";
+import type { UnitProgress, UnitSettings } from "../../src/pretrain/units/settings.ts";
+import { createRuntime, type Runtime } from "../../src/runtime/node/index.ts";
+import { createNearest, type Nearest } from "../../src/units/nearest.ts";
+import { createModel } from "../../src/upstream/model.ts";
+
+const examples = fileURLToPath(new URL("../../examples", import.meta.url));
+const reading = { onBadFile: "stop", workers: 0, seed: 3 } as const;
+const never = new AbortController().signal;
+let runtime: Runtime;
+let nearest: Nearest;
+let train: Corpus;
+let validation: Corpus;
+let root: string;
+
+beforeAll(async () => {
+  runtime = await createRuntime({ threads: 1, spin: false, optimize: "all" });
+  nearest = createNearest(runtime);
+  const speech = join(examples, "speech");
+  train = await openCorpus({ path: speech, splits: ["train"] }, { onBadFile: "stop", maxUtterances: 6 });
+  validation = await openCorpus({ path: speech, splits: ["dev"] }, { onBadFile: "stop", maxUtterances: 2 });
+  root = mkdtempSync(join(tmpdir(), "stillwave-pretrain-units-"));
+});
+afterAll(async () => {
+  await nearest.dispose();
+  await closeDecodingThreads();
+  rmSync(root, { recursive: true, force: true });
+});
+
+const conv = [
+  { channels: 8, kernel: 10, stride: 5 },
+  ...Array(4).fill({ channels: 8, kernel: 3, stride: 2 }),
+  ...Array(2).fill({ channels: 8, kernel: 2, stride: 2 }),
+];
+
+const settings = (name: string, set: Partial<UnitSettings> = {}): UnitSettings => ({
+  folder: join(root, name),
+  train,
+  validation,
+  features: mfccFeatures(conv),
+  nearest,
+  samplesPerFrame: 320,
+  kMeans: { clusters: 20, seed: 0, batchFrames: 500, iterations: 40, starts: 2 },
+  share: 0.7,
+  phones: null,
+  reading,
+  ...set,
+});
+
+const make = (given: UnitSettings, signal = never, tell: (progress: UnitProgress) => void = () => {}) =>
+  makeUnits(given, { signal, tell });
+
+describe("features", () => {
+  test("of cepstra are those whose 25 ms lie under the model's frames", async () => {
+    for await (const batch of wholeUtterances(train, reading, never))
+      for (const [item, { id, data }] of (await mfccFeatures(conv).of(batch)).entries()) {
+        const { paddedSamples, samples, wave } = batch;
+        const all = mfcc(wave.slice(item * paddedSamples, item * paddedSamples + samples[item]), HUBERT_MFCC);
+        expect(id).toBe(batch.ids[item]);
+        expect(data.length).toBe(39 * frameCount(conv, samples[item]));
+        for (const t of [0, 1, 50])
+          expect(data.slice(t * 39, (t + 1) * 39)).toEqual(all.data.slice(2 * t * 39, (2 * t + 1) * 39));
+      }
+  });
+
+  test("of cepstra under longer frames are taken at their middles, and at the ends", async () => {
+    const other = [{ channels: 4, kernel: 800, stride: 480 }];
+    const wave = Float32Array.from({ length: 8000 }, (_, i) => Math.sin(i * i));
+    const [{ data }] = await mfccFeatures(other).of({
+      wave,
+      paddedSamples: 8000,
+      samples: [8000],
+      ids: ["a"],
+      paths: ["a"],
+    });
+    const all = mfcc(wave, HUBERT_MFCC);
+    // frame 3 reads samples 1440 to 2239, middle 1840: cepstra 10 (1600 to 1999) and 10.25 fit best
+    expect(data.slice(3 * 39, 4 * 39)).toEqual(all.data.slice(10 * 39, 11 * 39));
+    expect(data.length).toBe(39 * 16);
+  });
+
+  test("of a layer are that layer's output, whatever comes after it and whatever shares the batch", async () => {
+    const teacher = await loadModel(join(examples, "hubert-tiny-libri"));
+    const features = layerFeatures(teacher, 2, runtime);
+    const whole = createModel(teacher, runtime);
+    for await (const batch of wholeUtterances(validation, reading, never))
+      for (const [item, { data }] of (await features.of(batch)).entries()) {
+        const { paddedSamples, samples, wave } = batch;
+        const own = wave.slice(item * paddedSamples, item * paddedSamples + samples[item]);
+        const { layers } = await whole.extract(own, { isolate: true });
+        expect(data.length).toBe(layers[1].data.length);
+        for (const [i, value] of data.entries()) expect(Math.abs(value - layers[1].data[i])).toBeLessThan(2e-4);
+      }
+    await features.dispose();
+    await whole.dispose();
+  });
+});
+
+describe("units", () => {
+  test("have a label for every frame, come again as they are, and leave no features behind", async () => {
+    const stages: UnitProgress[] = [];
+    const made = await make(settings("whole"), never, (progress) => stages.push(progress));
+    expect([...new Set(stages.map(({ stage }) => stage))]).toEqual(["features", "k-means", "labels"]);
+    for (const { id, samples } of train.utterances) expect(made.train.of(id).length).toBe(frameCount(conv, samples));
+    for (const { id } of validation.utterances) expect(made.validation!.of(id).length).toBeGreaterThan(0);
+    const { summary } = made;
+    const frames = train.utterances.reduce((sum, { samples }) => sum + frameCount(conv, samples), 0);
+    expect(summary.usage.reduce((a, b) => a + b)).toBe(frames);
+    expect(summary).toMatchObject({ features: "MFCC", clusters: 20, fitted: { iterations: 40 }, phones: null });
+    expect(summary.fitted.frames).toBeLessThan(frames);
+    expect(summary.perplexity).toBeGreaterThan(10);
+    expect(summary.perplexity).toBeLessThanOrEqual(20);
+    expect(readdirSync(join(root, "whole")).sort()).toEqual([
+      "centroids.safetensors",
+      "train.units",
+      "units.json",
+      "validation.units",
+    ]);
+    const again: UnitProgress[] = [];
+    const second = await make(settings("whole"), never, (progress) => again.push(progress));
+    expect(again).toEqual([]);
+    expect(second.summary).toEqual(summary);
+  });
+
+  test.each(["features", "k-means", "labels"] as const)(
+    "stopped at %s, they end as if they had not been",
+    async (stage) => {
+      const given = settings(`stopped-${stage}`);
+      const stop = new AbortController();
+      let told = 0;
+      const stopped = make(given, stop.signal, (progress) => {
+        if (progress.stage === stage && ++told === (stage === "k-means" ? 17 : 1)) stop.abort();
+      });
+      await expect(stopped).rejects.toThrow(/abort/);
+      if (stage === "k-means") expect(existsSync(join(given.folder, "k-means.safetensors"))).toBe(true);
+      await make(given);
+      await make(settings("reference"));
+      const bytes = (name: string, file: string) => readFileSync(join(root, name, file));
+      for (const file of ["centroids.safetensors", "train.units", "validation.units", "units.json"])
+        expect(bytes(`stopped-${stage}`, file)).toEqual(bytes("reference", file));
+    },
+  );
+
+  test("of other settings are made again; damaged ones are refused", async () => {
+    const given = settings("changed");
+    const first = await make(given);
+    const other = await make({ ...given, kMeans: { ...given.kMeans, clusters: 21 } });
+    expect(other.summary.clusters).toBe(21);
+    expect(other.train.key).not.toBe(first.train.key);
+    truncateSync(join(given.folder, "train.units"), 400);
+    await expect(make({ ...given, kMeans: { ...given.kMeans, clusters: 21 } })).rejects.toThrow(
+      /train.units: .*delete it/,
+    );
+    rmSync(join(given.folder, "train.units"));
+    await make({ ...given, kMeans: { ...given.kMeans, clusters: 21 } });
+    writeFileSync(join(given.folder, "units.json"), "{");
+    await expect(make(given)).rejects.toThrow(/units.json: damaged/);
+  });
+
+  test("are judged against phones, and say what kind", async () => {
+    const path = join(examples, "speech", "phones.txt");
+    const { summary } = await make(settings("judged", { phones: { path, kind: "sequence" } }));
+    expect(summary.phones).toMatchObject({ path, kind: "sequence", utterances: 6, without: 0 });
+    expect(summary.phones!.pnmi).toBeGreaterThan(0);
+    expect(summary.phones!.pnmi).toBeLessThan(1);
+  });
+
+  test("of one utterance where the share is too small for any", async () => {
+    const { summary } = await make(
+      settings("least", { share: 1e-9, kMeans: { clusters: 4, seed: 0, batchFrames: null, iterations: 5, starts: 1 } }),
+    );
+    expect(summary.fitted.frames).toBe(frameCount(conv, train.utterances[0].samples));
+  });
+});

@@ -1,0 +1,245 @@
+// k-means against brute force in double precision, its seeds against the distribution they are drawn from, empty clusters, and
+// frames on a disk.
+import { appendFileSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Random } from "../../src/random.ts";
+import { createRuntime } from "../../src/runtime/node/index.ts";
+import { type FrameSource, framesInMemory, openFrames, writeFrames } from "../../src/units/frames-file.ts";
+import {
+  checkKMeans,
+  isKMeansDone,
+  iterateKMeans,
+  type KMeansOptions,
+  type KMeansState,
+  startKMeans,
+} from "../../src/units/kmeans.ts";
+import { createNearest, type Nearest } from "../../src/units/nearest.ts";
+import { seedCentroids } from "../../src/units/seeding.ts";
+
+let nearest: Nearest;
+let folder: string;
+beforeAll(async () => {
+  nearest = createNearest(await createRuntime({ threads: 1, spin: false }));
+  folder = mkdtempSync(join(tmpdir(), "stillwave-kmeans-"));
+});
+afterAll(async () => {
+  await nearest.dispose();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const dim = 6;
+
+/** Clouds around `centres` random points, far from the origin where `offset` is. */
+function clouds(seed: number, frames: number, centres: number, offset = 0): Float32Array {
+  const random = new Random(seed, "clouds");
+  const points = Array.from({ length: centres * dim }, () => 4 * random.normal() + offset);
+  return Float32Array.from({ length: frames * dim }, (_, i) => {
+    const centre = Math.floor(i / dim) % centres;
+    return points[centre * dim + (i % dim)] + random.normal();
+  });
+}
+
+/** The first nearest centroid of every frame, by sums in double precision. */
+function bruteForce(frames: Float32Array, centroids: Float32Array) {
+  const rows = frames.length / dim;
+  const [units, squares] = [new Uint16Array(rows), new Float64Array(rows).fill(Number.POSITIVE_INFINITY)];
+  for (let row = 0; row < rows; row++)
+    for (let j = 0; j < centroids.length / dim; j++) {
+      let square = 0;
+      for (let d = 0; d < dim; d++) square += (frames[row * dim + d] - centroids[j * dim + d]) ** 2;
+      if (square < squares[row]) [units[row], squares[row]] = [j, square];
+    }
+  return { units, squares };
+}
+
+const options = (set: Partial<KMeansOptions> = {}): KMeansOptions => ({
+  clusters: 8,
+  seed: 1,
+  batchFrames: null,
+  iterations: 100,
+  starts: 1,
+  ...set,
+});
+
+async function fitted(source: FrameSource, set: KMeansOptions, from?: KMeansState): Promise<KMeansState> {
+  let state = from ?? (await startKMeans(source, nearest, set));
+  while (!isKMeansDone(state, set)) state = await iterateKMeans(source, nearest, state, set);
+  return state;
+}
+
+describe("assignment", () => {
+  test.each([0, 3, 1000])("is brute force's, offset %d, also for frames between two centroids", async (offset) => {
+    const frames = clouds(3, 9000, 12, offset);
+    const centroids = clouds(4, 40, 40, offset);
+    // the same centroid twice, and frames exactly between two
+    centroids.copyWithin(7 * dim, 3 * dim, 4 * dim);
+    for (let row = 0; row < 200; row++)
+      for (let d = 0; d < dim; d++) frames[row * dim + d] = (centroids[d] + centroids[dim + d]) / 2;
+    const expected = bruteForce(frames, centroids);
+    const got = await nearest.assign(frames, { data: centroids, dim });
+    expect(got.units).toEqual(expected.units);
+    expect(got.squares).toEqual(expected.squares);
+    expect(got.units.includes(7)).toBe(false);
+  });
+});
+
+describe("Lloyd's passes", () => {
+  test("are brute force's, pass by pass", async () => {
+    const frames = clouds(5, 3000, 8);
+    const source = framesInMemory(frames, dim);
+    let state = await startKMeans(source, nearest, options());
+    let centroids = Float64Array.from(state.centroids.data);
+    for (let pass = 0; pass < 6; pass++) {
+      const { units, squares } = bruteForce(frames, Float32Array.from(centroids));
+      const [sums, counts] = [new Float64Array(centroids.length), new Float64Array(8)];
+      for (const [row, unit] of units.entries()) {
+        counts[unit]++;
+        for (let d = 0; d < dim; d++) sums[unit * dim + d] += frames[row * dim + d];
+      }
+      centroids = centroids.map((_, i) => sums[i] / counts[Math.floor(i / dim)]);
+      state = await iterateKMeans(source, nearest, state, options());
+      expect(state.inertia).toBeCloseTo(squares.reduce((sum, x) => sum + x, 0) / 3000, 10);
+      expect(state.counts).toEqual(counts);
+      for (const [i, value] of centroids.entries())
+        expect(Math.abs(state.centroids.data[i] - value)).toBeLessThan(1e-5);
+    }
+  });
+
+  test("end where nothing moves any more, and find clouds that lie apart", async () => {
+    const source = framesInMemory(clouds(6, 4000, 8), dim);
+    const state = await fitted(source, options({ starts: 5 }));
+    expect(state.iteration).toBeLessThan(100);
+    // within a cloud the mean square is the number of dimensions
+    expect(state.inertia).toBeLessThan(1.1 * dim);
+  });
+});
+
+describe("mini-batches", () => {
+  test("come close to Lloyd's inertia, and their centroids are the means of the frames they got", async () => {
+    const frames = clouds(7, 20_000, 8);
+    const source = framesInMemory(frames, dim);
+    const set = options({ batchFrames: 1000, starts: 5 });
+    const start = await startKMeans(source, nearest, set);
+    const lloyd = await fitted(source, options(), start);
+    const state = await fitted(source, set, start);
+    const { squares } = bruteForce(frames, state.centroids.data);
+    const inertia = squares.reduce((sum, x) => sum + x, 0) / 20_000;
+    expect(inertia).toBeLessThan(1.03 * lloyd.inertia);
+    expect(state.counts.reduce((a, b) => a + b)).toBeGreaterThanOrEqual(1000 * state.iteration - 8);
+  });
+
+  test("go on from any state bit for bit, whatever the order of the reads", async () => {
+    const source = framesInMemory(clouds(8, 5000, 8), dim);
+    const set = options({ batchFrames: 300, iterations: 30 });
+    const whole = await fitted(source, set);
+    const half = await fitted(source, { ...set, iterations: 13 });
+    expect(await fitted(source, set, half)).toEqual(whole);
+    expect(await fitted(source, { ...set, seed: 2 })).not.toEqual(whole);
+  });
+});
+
+describe("k-means++", () => {
+  test("draws the second centroid by the squares of the distances to the first", async () => {
+    // on a line: 0, 1, 3, 7; from each, the others weigh by the square of the distance
+    const places = [0, 1, 3, 7];
+    const sample = { data: Float32Array.from(places), dim: 1 };
+    const one = createNearest(await createRuntime({ threads: 1, spin: false }));
+    const drawn = new Map<string, number>();
+    const draws = 4000;
+    for (let seed = 0; seed < draws; seed++) {
+      const { data } = await seedCentroids(sample, one, { clusters: 2, seed, starts: 1 });
+      drawn.set(data.join(), (drawn.get(data.join()) ?? 0) + 1);
+    }
+    await one.dispose();
+    let chiSquare = 0;
+    for (const first of places) {
+      const total = places.reduce((sum, x) => sum + (x - first) ** 2, 0);
+      for (const second of places) {
+        const expected = ((draws / 4) * (second - first) ** 2) / total;
+        const count = drawn.get(`${first},${second}`) ?? 0;
+        if (expected === 0) expect(count).toBe(0);
+        else chiSquare += (count - expected) ** 2 / expected;
+      }
+    }
+    // 11 degrees of freedom: 31.3 is passed once in a thousand times
+    expect(chiSquare).toBeLessThan(31.3);
+  });
+
+  test("takes the best of several starts", async () => {
+    const frames = clouds(9, 600, 20);
+    const sums = await Promise.all(
+      [1, 10].map(async (starts) => {
+        const { data } = await seedCentroids({ data: frames, dim }, nearest, { clusters: 20, seed: 3, starts });
+        return bruteForce(frames, data).squares.reduce((sum, x) => sum + x, 0);
+      }),
+    );
+    expect(sums[1]).toBeLessThan(sums[0]);
+  });
+
+  test("refuses more clusters than there are different frames", async () => {
+    const source = framesInMemory(new Float32Array(100 * dim).fill(1), dim);
+    await expect(startKMeans(source, nearest, options({ clusters: 2 }))).rejects.toThrow(/only 1 of the 60 frames/);
+    const none = framesInMemory(new Float32Array(0), dim);
+    await expect(startKMeans(none, nearest, options())).rejects.toThrow(/only 0 of the 0 frames/);
+  });
+});
+
+describe("empty clusters", () => {
+  test.each([null, 400])("are seeded anew at a frame (mini-batch: %s)", async (batchFrames) => {
+    const frames = clouds(10, 2000, 4);
+    const source = framesInMemory(frames, dim);
+    const set = options({ clusters: 5, batchFrames });
+    const start = await startKMeans(source, nearest, set);
+    start.centroids.data.fill(1e4, 4 * dim);
+    let state = start;
+    for (let i = 0; i < 3; i++) state = await iterateKMeans(source, nearest, state, set);
+    expect(state.reseeded).toBe(1);
+    expect(Math.max(...state.centroids.data)).toBeLessThan(100);
+    expect(state.counts.every((count) => count > 0)).toBe(true);
+  });
+});
+
+describe("frames on a disk", () => {
+  const key = "a".repeat(64);
+  const path = () => join(folder, "frames.bin");
+  const frames = clouds(11, 1000, 8);
+  async function* parts() {
+    for (let at = 0; at < frames.length; at += 70 * dim) yield frames.slice(at, at + 70 * dim);
+  }
+
+  test("give what frames in memory give", async () => {
+    await writeFrames(path(), { dim, key }, parts());
+    const onDisk = openFrames(path(), key)!;
+    expect([onDisk.frames, onDisk.dim]).toEqual([1000, dim]);
+    const set = options({ batchFrames: 100, iterations: 10 });
+    expect(await fitted(onDisk, set)).toEqual(await fitted(framesInMemory(frames, dim), set));
+    onDisk.close();
+  });
+
+  test("of something else, cut off or foreign are none", async () => {
+    await writeFrames(path(), { dim, key }, parts());
+    expect(openFrames(path(), "b".repeat(64))).toBeUndefined();
+    appendFileSync(path(), "x");
+    expect(openFrames(path(), key)).toBeUndefined();
+    truncateSync(path(), 50);
+    expect(openFrames(path(), key)).toBeUndefined();
+    writeFileSync(path(), "hello");
+    expect(openFrames(path(), key)).toBeUndefined();
+    expect(openFrames(join(folder, "none"), key)).toBeUndefined();
+  });
+});
+
+test("impossible options are refused", () => {
+  for (const set of [{ clusters: 0 }, { clusters: 65_537 }, { batchFrames: 0 }, { iterations: 0.5 }, { starts: -1 }])
+    expect(() => checkKMeans(options(set))).toThrow(/k-means/);
+});
+
+test("frames that are not finite are refused", async () => {
+  const frames = clouds(12, 400, 4);
+  const source = framesInMemory(frames, dim);
+  const state = await startKMeans(source, nearest, options());
+  frames[99] = Number.NaN;
+  await expect(iterateKMeans(source, nearest, state, options())).rejects.toThrow(/not finite/);
+});
