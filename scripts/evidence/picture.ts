@@ -18,11 +18,12 @@ export function drawRates(rates: readonly Rate[], title: string): string {
   const plot = Plot.plot({
     document,
     width: 900,
-    height: 70 + ROW_HEIGHT * sorted.length,
+    height: 85 + ROW_HEIGHT * sorted.length,
     marginLeft: 430,
     marginRight: 60,
+    marginBottom: 50,
     style: { fontSize: "13px", background: "white", color: "#222" },
-    x: { label: title, grid: true, nice: true },
+    x: { label: title, labelOffset: 42, grid: true, nice: true },
     y: { label: null, domain: sorted.map(({ label }) => label), tickSize: 0 },
     marks: [
       Plot.ruleY(sorted, { y: "label", x1: "low", x2: "high", stroke: "#1f6f8b", strokeWidth: 3 }),

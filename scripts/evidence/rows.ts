@@ -100,5 +100,7 @@ export const QUESTIONS: readonly { readonly a: string; readonly b: string; reado
   { a: "exact", b: "front", asks: "A front end of one's own, or the teacher's and narrower layers?" },
   { a: "exact", b: "fbank", asks: "Is a student better than filterbanks?" },
   { a: "exact", b: "untrained", asks: "Is it the distillation, or the architecture?" },
+  { a: "front", b: "fbank", asks: "Is the one with the teacher's front end?" },
   { a: "teacher", b: "exact", asks: "What does the student lose?" },
+  { a: "teacher", b: "front", asks: "And the one with the teacher's front end?" },
 ];

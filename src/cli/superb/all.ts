@@ -7,8 +7,10 @@ import type { BenchmarkJob } from "../../library/evaluate-all.ts";
 import type { Override } from "../../recipe/source.ts";
 import { findCorpus, usualFolders } from "../../superb/corpora/find.ts";
 import { QUICK_TASKS, quickSettings } from "../../superb/recipe/quick.ts";
-import { readSettings } from "../../superb/recipe/read.ts";
+import { isAmong, readSettings } from "../../superb/recipe/read.ts";
+import { OF_TRAINING } from "../../superb/recipe/schema.ts";
 import { TASKS, type TaskName, taskNamed } from "../../superb/tasks/index.ts";
+import { isSearch } from "../../superb/tasks/task.types.ts";
 import { collect } from "../collect.ts";
 import { namingFlags } from "../flags.ts";
 import type { Output } from "../output.ts";
@@ -80,20 +82,8 @@ async function run(command: Command, output: Output): Promise<number> {
   }: Options = command.opts();
   if (!existsSync(dataRoot))
     throw new StillwaveError(`${dataRoot}: no such folder; --data-root is a folder of corpora`);
-  const names = tasksOf(options.tasks, quick);
-  const found = names.flatMap((task) => {
-    const corpus = findCorpus(task, dataRoot);
-    return corpus ? [{ task, corpus }] : [];
-  });
-  const missing = names
-    .filter((task) => !found.some((one) => one.task === task))
-    .map((task) => ({ task, lookedFor: usualFolders(task).join(", ") }));
-  if (found.length === 0)
-    throw new StillwaveError(
-      `${dataRoot}: no corpus of ${names.join(", ")}; looked for\n${missing.map(({ task, lookedFor }) => `  ${task}: ${lookedFor}`).join("\n")}`,
-    );
+  const { found, missing } = lookFor(tasksOf(options.tasks, quick), dataRoot);
   const folder = options.out ?? join("runs", `superb-all-${nameOf(upstream)}`);
-  const flags = givenFlags(command);
   const jobs: BenchmarkJob[] = [];
   for (const { task, corpus } of found) {
     const own: Override[] = [
@@ -103,11 +93,8 @@ async function run(command: Command, output: Output): Promise<number> {
       ...Object.entries(corpus.settings).map(([key, value]) => override(`data.${key}`, value)),
     ];
     const set = [...(quick ? quickSettings(task) : []), ...settingsFor(task, options.set)];
-    jobs.push({
-      task,
-      corpus,
-      settings: await readSettings(taskNamed(task), undefined, { set, flags: [...flags, ...own] }),
-    });
+    const flags = [...givenFlags(command).filter(({ path }) => concerns(task, path.join("."))), ...own];
+    jobs.push({ task, corpus, settings: await readSettings(taskNamed(task), undefined, { set, flags }) });
   }
   const { evaluateAll } = await import("../../library/evaluate-all.ts");
   const { runStoppable } = await import("../../training/signals.ts");
@@ -129,6 +116,20 @@ async function run(command: Command, output: Output): Promise<number> {
   });
 }
 
+/** @throws StillwaveError where there is no corpus of any task */
+function lookFor(names: readonly TaskName[], dataRoot: string) {
+  const found = names.flatMap((task) => {
+    const corpus = findCorpus(task, dataRoot);
+    return corpus ? [{ task, corpus }] : [];
+  });
+  const missing = names
+    .filter((task) => !found.some((one) => one.task === task))
+    .map((task) => ({ task, lookedFor: usualFolders(task).join(", ") }));
+  if (found.length > 0) return { found, missing };
+  const places = missing.map(({ task, lookedFor }) => `  ${task}: ${lookedFor}`).join("\n");
+  throw new StillwaveError(`${dataRoot}: no corpus of ${names.join(", ")}; looked for\n${places}`);
+}
+
 const override = (path: string, value: unknown): Override => ({
   path: path.split("."),
   value,
@@ -145,12 +146,15 @@ function tasksOf(given: readonly string[] | undefined, quick: boolean): TaskName
   return all.filter((task) => given.includes(task));
 }
 
+/** Whether a task has what all that train have. */
+const concerns = (task: TaskName, path: string): boolean => !isSearch(TASKS[task]) || !isAmong(path, OF_TRAINING);
+
 /** Settings of every task, and those that begin with this one's name. */
 function settingsFor(task: TaskName, set: readonly string[] = []): string[] {
   return set.flatMap((text) => {
     const [first] = text.split(".", 1);
     if (first === task) return [text.slice(first.length + 1)];
-    return Object.hasOwn(TASKS, first) ? [] : [text];
+    return Object.hasOwn(TASKS, first) || !concerns(task, text.split("=", 1)[0].trim()) ? [] : [text];
   });
 }
 

@@ -4,7 +4,7 @@ import { writeFileAtomic } from "../../files.ts";
 import { maximumTermWeightedValue, QUESST_WEIGHTS } from "../../metrics/mtwv.ts";
 import { type Prediction, writePredictions } from "../../metrics/predictions.ts";
 import { environment } from "../../training/environment.ts";
-import type { SearchSplit } from "../labels/search.types.ts";
+import type { SearchSplit } from "../labels/search/corpus.types.ts";
 import { headlineOf, metricsOf } from "../measures/index.ts";
 import { trialPrediction, trialsOf } from "../measures/search.ts";
 import { ABSENT_SCORE, formatScore, scoresOf } from "../search/scoring.ts";

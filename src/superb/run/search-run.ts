@@ -9,7 +9,7 @@ import type { Upstream } from "../../upstream/upstream.ts";
 import type { FeatureSource } from "../features/features.types.ts";
 import { shareOutNothing } from "../features/filling-together.ts";
 import { openFeatures } from "../features/open.ts";
-import { SEARCH_SPLITS, type SearchCorpus, type SearchSplit } from "../labels/search.types.ts";
+import { SEARCH_SPLITS, type SearchCorpus, type SearchSplit } from "../labels/search/corpus.types.ts";
 import { drawn } from "../labels/subset.ts";
 import type { CheckedSettings } from "../recipe/read.ts";
 import { momentsOf, search } from "../search/search.ts";

@@ -1,8 +1,8 @@
 // QbE, search by example: queries that are said alone are looked for in documents, layer by layer, without any training.
 import { StillwaveError } from "../../errors.ts";
-import { quesstRoot, readQuesst } from "../labels/quesst.ts";
-import type { SearchCorpus } from "../labels/search.types.ts";
-import { readSearchLists, type SearchPlaces, usualPlaces } from "../labels/search-lists.ts";
+import type { SearchCorpus } from "../labels/search/corpus.types.ts";
+import { readSearchLists, type SearchPlaces, usualPlaces } from "../labels/search/lists.ts";
+import { quesstRoot, readQuesst } from "../labels/search/quesst.ts";
 import type { DataSettings } from "../recipe/schema.ts";
 import { detectedTerms } from "../search/stdlist.ts";
 import type { SearchTask } from "./task.types.ts";

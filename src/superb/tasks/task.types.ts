@@ -5,7 +5,7 @@ import type { Trial } from "../../speakers/trials.ts";
 import type { Framing } from "../../upstream/frames.ts";
 import type { HeadConfig } from "../heads/config.ts";
 import type { PerSplit, Split } from "../labels/classes.ts";
-import type { SearchCorpus } from "../labels/search.types.ts";
+import type { SearchCorpus } from "../labels/search/corpus.types.ts";
 import type { TaskUtterance } from "../labels/utterance.types.ts";
 import type { Unit } from "../measures/index.ts";
 import type { ObjectiveSpec } from "../objectives/spec.ts";

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { StillwaveError } from "../../../src/errors.ts";
+import { parseTruth, readSearchLists, usualPlaces } from "../../../src/superb/labels/search/lists.ts";
 import {
   parseExcerpts,
   parseLanguageKey,
@@ -11,8 +12,7 @@ import {
   parseTermList,
   quesstRoot,
   readQuesst,
-} from "../../../src/superb/labels/quesst.ts";
-import { parseTruth, readSearchLists, usualPlaces } from "../../../src/superb/labels/search-lists.ts";
+} from "../../../src/superb/labels/search/quesst.ts";
 import { sine, wav16 } from "../../audio/signals.ts";
 import { corpusOf } from "../../data/corpora.ts";
 

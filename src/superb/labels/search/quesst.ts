@@ -2,11 +2,11 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
-import { openListed } from "../../data/corpus.ts";
-import type { OnBadFile } from "../../data/index.ts";
-import { numberedLines, readText, tokensOf } from "../../data/lines.ts";
-import { StillwaveError } from "../../errors.ts";
-import type { SearchCorpus, SearchQueries } from "./search.types.ts";
+import { openListed } from "../../../data/corpus.ts";
+import type { OnBadFile } from "../../../data/index.ts";
+import { numberedLines, readText, tokensOf } from "../../../data/lines.ts";
+import { StillwaveError } from "../../../errors.ts";
+import type { SearchCorpus, SearchQueries } from "./corpus.types.ts";
 
 const LANGUAGE = "nnenglish";
 const SCORING = "scoring";

@@ -1,6 +1,6 @@
 // Corpora for search: queries that are said alone, documents that hold some of them, and which hold which.
-import type { BadFile, Utterance } from "../../data/index.ts";
-import type { SearchTotals } from "../../metrics/mtwv.ts";
+import type { BadFile, Utterance } from "../../../data/index.ts";
+import type { SearchTotals } from "../../../metrics/mtwv.ts";
 
 /** Queries that choose, and queries that are tested. */
 export const SEARCH_SPLITS = ["dev", "test"] as const;
