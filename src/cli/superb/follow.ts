@@ -101,10 +101,10 @@ function noteOf(event: EvaluateEvent): string | undefined {
   return `lr ${formatRate(learningRate)}, step ${step}: dev ${dev.toFixed(2)} %, ${losses}${isBest ? "; the best so far" : ""}`;
 }
 
-function cacheText({ utterances, bytes, folder, alreadyThere, seconds }: EventOf<"cache-start">): string {
+function cacheText({ utterances, bytes, folder, freeBytes, alreadyThere, seconds }: EventOf<"cache-start">): string {
   const there = alreadyThere > 0 ? `, ${alreadyThere} are there` : "";
   const left = seconds > 0 ? `; ${formatDuration(seconds)} of speech to extract` : "";
-  return `hidden states of ${utterances} files: ${formatBytes(bytes)} in ${printable(folder)}${there}${left}`;
+  return `hidden states of ${utterances} files: ${formatBytes(bytes)} of ${formatBytes(freeBytes)} free in ${printable(folder)}${there}${left}`;
 }
 
 function startText(event: EventOf<"start">): string {
@@ -127,8 +127,9 @@ function testedText({ metric, otherMetrics, decodings, search }: EventOf<"done">
       `${metricText(metric)}, English only`,
     ];
   if (decodings.length === 0) return [metric, ...otherMetrics].map(metricText);
-  return decodings.flatMap((one) =>
-    [one.metric, ...one.otherMetrics].map(
+  // of many ways of reading one output, what each is made of stands in the report
+  return decodings.flatMap((one, i) =>
+    [one.metric, ...(i === 0 || decodings.length < 4 ? one.otherMetrics : [])].map(
       (value) => `${metricText(value)}${decodings.length > 1 ? `, ${one.name}` : ""}`,
     ),
   );

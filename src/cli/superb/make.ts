@@ -4,6 +4,7 @@ import { formatDuration, printable } from "../../log/index.ts";
 import { countingNumber, wholeNumber } from "../numbers.ts";
 import type { Output } from "../output.ts";
 import { makeSlotsVerb } from "./make-slots.ts";
+import { makeTrialsVerb } from "./make-trials.ts";
 
 interface SearchOptions {
   readonly out: string;
@@ -44,4 +45,5 @@ export function makeVerb(group: Command, output: Output, finish: (code: number) 
       finish(0);
     });
   makeSlotsVerb(make, output, finish);
+  makeTrialsVerb(make, output, finish);
 }

@@ -17,7 +17,7 @@ import { type Extraction, shardSteps } from "./shard-steps.ts";
 /** Left free beyond what the states take: indices, and room for others. */
 const SPARE_BYTES = 2 ** 26;
 const REMEDIES =
-  "float16 takes half of float32, --cache <folder> puts the states elsewhere, --no-cache extracts them whenever they are needed";
+  "--dtype float16 takes half of float32, --states heads or layers keeps fewer of them, --cache <folder> puts them on another disk, --no-cache extracts them whenever they are needed, which takes no room and much time";
 
 /** A cache that is being filled. */
 export interface CacheJob extends Extraction {
@@ -94,7 +94,7 @@ async function announce(job: CacheJob, missing: readonly AudioSource[]): Promise
   const free = await freeBytes(folder);
   if (bytes + SPARE_BYTES > free)
     throw new StillwaveError(
-      `${folder}: the hidden states of ${missing.length} files take ${size(bytes)}, and ${size(free)} are free there (${size(SPARE_BYTES)} are to stay free); ${REMEDIES}`,
+      `${folder}: the hidden states of ${missing.length} files take ${size(bytes)} (${facts.upstream.layers.length} of ${facts.upstream.dim} ${facts.dtype} values every ${facts.upstream.samplesPerFrame} samples), and ${size(free)} are free there (${size(SPARE_BYTES)} are to stay free); ${REMEDIES}`,
     );
   return {
     kind: "cache-start",
@@ -103,6 +103,7 @@ async function announce(job: CacheJob, missing: readonly AudioSource[]): Promise
     alreadyThere: sources.length - missing.length,
     bytes,
     bytesThere: total(sources) - bytes,
+    freeBytes: free,
     seconds: missing.reduce((sum, { samples }) => sum + samples, 0) / SAMPLE_RATE_HZ,
   };
 }

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { StillwaveError } from "../../errors.ts";
-import { unexpectedDiskError } from "../../files.ts";
+import { unexpectedDiskError, writeFileAtomic } from "../../files.ts";
 import type { ProcessGroup } from "../../processes/group.ts";
 import { sharedSignal } from "../../processes/shares.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
@@ -112,6 +112,8 @@ async function* evaluateWith(opened: Opened): Evaluation {
   const fingerprint = folds.map((fold) => fold.fingerprint).join(" ");
   const identity = identityOf(opened, { settings, head: config, fingerprint });
   for (const text of await recordEvaluation(folder, task.name, identity, force)) note(text);
+  for (const { files = {} } of folds)
+    for (const [name, text] of Object.entries(files)) await writeFileAtomic(join(folder.path, name), text);
   const already = folder.record && (await finishedResult(folder.path));
   if (already) {
     await shareOutNothing(opened.group);

@@ -10,7 +10,14 @@ import { StillwaveError } from "../../../errors.ts";
 import { XVECTOR_MIN_FRAMES } from "../../../nn/x-vector.ts";
 import { madeLengths } from "../../../speakers/made-lengths.ts";
 import { sexesOf } from "../../../speakers/sexes.ts";
-import { makeTrials, parseTrials, type Trial, trialLines, type Voice } from "../../../speakers/trials.ts";
+import {
+  type MakeOptions,
+  makeTrials,
+  parseTrials,
+  type Trial,
+  trialLines,
+  type Voice,
+} from "../../../speakers/trials.ts";
 import { type SpokenBy, voxcelebFolders, voxcelebRecordings, voxcelebTrials } from "../../../speakers/voxceleb.ts";
 import { framesOfSamples } from "../../../upstream/frames.ts";
 import { type PerSplit, SPLITS, type Split } from "../../labels/classes.ts";
@@ -139,18 +146,29 @@ async function trialsOf(
   { list }: Corpus,
   recordings: PerSplit<readonly Recording[]>,
 ): Promise<Record<Split, readonly Trial[]>> {
-  const sexes = await sexesOf(root);
-  const voiceOf = ({ id, path, speaker }: Recording): Voice => {
-    const sex = sexes.get(speaker) ?? sexes.get(id) ?? sexes.get(basename(path, extname(path)));
-    return { id, speaker, session: dirname(path), ...(sex !== undefined && { sex }) };
-  };
-  const made = (split: Split) => makeTrials(recordings[split].map(voiceOf), { seed: TRIAL_SEED });
+  const voices = await voicesOf(root);
+  const made = (split: Split) => makeTrials(recordings[split].map(voices), { seed: TRIAL_SEED });
   const file = given ?? list;
   return {
     train: [],
     dev: recordings.dev.length > 0 ? made("dev") : [],
     test: file === undefined ? made("test") : await readTrials(file, recordings),
   };
+}
+
+/** What trials are made of, with the sex where the corpus says it. */
+async function voicesOf(root: string): Promise<(recording: Recording) => Voice> {
+  const sexes = await sexesOf(root);
+  return ({ id, path, speaker }) => {
+    const sex = sexes.get(speaker) ?? sexes.get(id) ?? sexes.get(basename(path, extname(path)));
+    return { id, speaker, session: dirname(path), ...(sex !== undefined && { sex }) };
+  };
+}
+
+/** Trials of a split of a corpus. @throws StillwaveError where none can be made */
+export async function corpusTrials(data: DataSettings, split: "dev" | "test", options: MakeOptions): Promise<Trial[]> {
+  const { recordings } = await openVoices(data);
+  return makeTrials(recordings[split].map(await voicesOf(data.root)), options);
 }
 
 /** Recordings are named by their id, with or without extension, or by their path. */
