@@ -239,7 +239,7 @@ export function madeRun(task: TaskName, options: RunOptions = {}): Evaluation {
     protocol: "fixed",
     options: { seed: options.seed ?? 1, batch: 16, accumulate: 2, clip: 1, warmup: 0, normalize: false, lm: null },
     metric,
-    otherMetrics: [],
+    otherMetrics: UNIT[task] === "slot" ? metricsOf(test, "slot", { seed: 3, draws: 300 }).slice(1) : [],
     choices: [],
     folds: [],
     dev: devValue,

@@ -37,7 +37,7 @@ export function makeSlotsVerb(make: Command, output: Output, finish: (code: numb
       "\nExample:\n  $ stillwave superb make slots nlu_annotation --out snips-spoken\n  $ stillwave superb sf --upstream fbank --data snips-spoken",
     )
     .action(async (annotation: string, { json, ...options }: Options) => {
-      const { speakSnips } = await import("../../superb/stand-ins/snips.ts");
+      const { speakSnips } = await import("../../stand-ins/snips.ts");
       const total = options.voices.reduce((sum, count, i) => sum + count * options.sentences[i], 0);
       const progress = startProgress({ label: "speak", total, unit: "sentence" });
       const made = await speakSnips({ annotation, ...options, onProgress: (done) => progress.update(done) }).finally(

@@ -35,7 +35,7 @@ export function makeVerb(group: Command, output: Output, finish: (code: number) 
       "\nExample:\n  $ stillwave superb make search digits/labels.tsv --out digit-search\n  $ stillwave superb qbe --upstream fbank --data digit-search",
     )
     .action(async (labels: string, { json, ...options }: SearchOptions) => {
-      const { makeDigitSearch } = await import("../../superb/stand-ins/digits.ts");
+      const { makeDigitSearch } = await import("../../stand-ins/digits.ts");
       const made = await makeDigitSearch({ labels, ...options });
       if (json) output.json({ ...made, out: options.out });
       else

@@ -11,7 +11,8 @@ import type { DataSettings } from "../recipe/schema.ts";
 import { asr } from "./asr.ts";
 import { fitsOf } from "./files.ts";
 import { perSplit, refuseShared, taskData } from "./splits.ts";
-import type { Task, TaskData, TestedRun } from "./task.types.ts";
+import { listed } from "./submission.ts";
+import type { Task, TaskData } from "./task.types.ts";
 
 async function corpusOf(root: string): Promise<SlottedCorpus> {
   const isFile = (await stat(root).catch(() => undefined))?.isFile() === true;
@@ -57,11 +58,6 @@ function refuseUnscored(root: string, utterances: PerSplit<readonly TaskUtteranc
   }
 }
 
-/** The transcripts that the leaderboard's service scores. */
-const submission = async ({ test }: TestedRun) => [
-  { name: "test-hyp.ark", content: test.map(({ id, hypothesis }) => `${id} ${hypothesis}\n`).join("") },
-];
-
 export const sf: Task = {
   title: "slot filling",
   summary: "slot-type F1 and slot-value CER of a bidirectional LSTM head",
@@ -91,5 +87,5 @@ export const sf: Task = {
   },
   head: asr.head,
   load,
-  submission,
+  submission: listed("test-hyp.ark"),
 };

@@ -61,9 +61,14 @@ const CHECKPOINT_MILLISECONDS = 300_000;
 const isDue = (step: number, { evaluateEvery, untilStep }: HeadPlan) =>
   step % evaluateEvery === 0 || step === untilStep;
 
-/** Whether training has come to its end: all steps done, or no better for too long. */
-function isFinished({ step, curve, best }: HeadState, { untilStep, patience }: HeadPlan): boolean {
+/** Whether training has come to its end: all steps done, or no better for too long, once anything is right at all. */
+function isFinished(
+  { step, curve, best }: HeadState,
+  { plan: { untilStep, patience }, isHigherBetter }: Pick<TrainParts, "plan" | "isHigherBetter">,
+): boolean {
   if (step >= untilStep) return true;
+  // marks around slots come late: until then every F1 is 0, whatever is learnt
+  if (isHigherBetter && best?.dev === 0) return false;
   const since = curve.filter((point) => point.step > (best?.step ?? 0)).length;
   return patience !== null && since >= patience;
 }
@@ -82,7 +87,7 @@ export function trainHead(parts: TrainParts): AsyncGenerator<TrainEvent, HeadSta
   const trainer: Trainer<HeadState, TrainEvent> = {
     snapshot: async () => ({ parameters: head.parameters, optimizer }),
     seconds: () => start.seconds + (performance.now() - began) / 1000,
-    isFinished: (state) => isFinished(state, plan),
+    isFinished: (state) => isFinished(state, parts),
     update: async (state) => told(await update(parts, state)),
     evaluate: async (state) => told(await evaluateIfDue(parts, state)),
     isCheckpointDue: ({ step }, milliseconds) => isDue(step, plan) || milliseconds > CHECKPOINT_MILLISECONDS,

@@ -30,7 +30,15 @@ function givenTo(task: keyof typeof TASKS) {
 test("every setting has a flag in some task, but for those of the library alone", () => {
   const given = Object.keys(TASKS).flatMap((task) => givenTo(task as keyof typeof TASKS).map(({ path }) => path.join("."))); // biome-ignore format: one line
   const without = leaves().filter((path) => !given.includes(path));
-  expect(without).toEqual(["task", "decoding.tokenBeam", "decoding.threshold", "features.workers"]);
+  expect(without).toEqual([
+    "task",
+    "data.most.train",
+    "data.most.dev",
+    "data.most.test",
+    "decoding.tokenBeam",
+    "decoding.threshold",
+    "features.workers",
+  ]);
 });
 
 test("flags give values of the table's types", () => {

@@ -34,6 +34,14 @@ const fingerprinted = (run: Evaluation, fingerprint: string): Evaluation => ({
   result: { ...run.result, upstream: { ...run.result.upstream, fingerprint } },
 });
 
+test("slot filling counts by both of its metrics, emotion by the mean of its folds", () => {
+  const [sf, er] = [madeRun("sf", { upstream: "a", share: 0.1 }), madeRun("er", { upstream: "a" })];
+  const [{ results, sources, superbS }] = scoreEvaluations([sf, er]).upstreams;
+  expect(results).toEqual({ f1: sf.result.metric.value, cer: sf.result.otherMetrics[0].value, er: er.result.metric.value }); // biome-ignore format: one line
+  expect(sources.map(({ metric, from }) => [metric, from])).toEqual(expect.arrayContaining([["f1", sf.folder], ["cer", sf.folder], ["er", er.folder]])); // biome-ignore format: one line
+  expect(superbS.present).toEqual(["SF", "ER"]);
+});
+
 describe("runs", () => {
   const tasks = ["pr", "asr", "ks", "sid", "ic"] as const;
   const runs = tasks.map((task) => madeRun(task, { upstream: "a", share: 0.1 }));

@@ -175,6 +175,13 @@ describe("evaluations", () => {
     },
   );
 
+  test("patience begins once anything is right: F1 is 0 until marks of slots come", async () => {
+    const { state } = await scripted([0, 0, 0, 0, 0, 7, 5, 4, 3, 2], { patience: 2, isHigherBetter: true });
+    expect(state.curve.map(({ dev }) => dev)).toEqual([0, 0, 0, 0, 0, 7, 5, 4]);
+    const { state: never } = await scripted([0, 0, 0, 0], { patience: 2, isHigherBetter: true });
+    expect(never.curve.length).toBe(4);
+  });
+
   test("without patience training goes on, and the best checkpoint has the best weights", async () => {
     const { state, at, weights, parts } = await scripted([50, 40, 45, 44, 43, 42, 41], { patience: null, isHigherBetter: false }); // biome-ignore format: one line
     expect(state.step).toBe(14);

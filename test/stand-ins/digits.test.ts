@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { decodeBytes } from "../../src/audio/index.ts";
-import { makeDigitSearch } from "../../src/superb/stand-ins/digits.ts";
+import { makeDigitSearch } from "../../src/stand-ins/digits.ts";
 import { sine, wav16 } from "../audio/signals.ts";
 import { corpusOf } from "../data/corpora.ts";
 

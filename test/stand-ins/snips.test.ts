@@ -4,10 +4,10 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { StillwaveError } from "../../../src/errors.ts";
-import { speakSnips, spelledSentence } from "../../../src/superb/stand-ins/snips.ts";
-import { sf } from "../../../src/superb/tasks/sf.ts";
-import { temporaryFolder } from "../../data/corpora.ts";
+import { StillwaveError } from "../../src/errors.ts";
+import { speakSnips, spelledSentence } from "../../src/stand-ins/snips.ts";
+import { sf } from "../../src/superb/tasks/sf.ts";
+import { temporaryFolder } from "../data/corpora.ts";
 
 const row = (text: string, slots: string) => `snips-test-1\t${text}\t${slots}\tGetWeather\r`;
 
