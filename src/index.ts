@@ -1,5 +1,5 @@
 // The package's entry (`stillwave`): models, students, distillation, files in and out. Beside it `stillwave/data`, `/node`, `/web`,
-// `/superb`, `/decode` and `/metrics`.
+// `/superb`, `/pretrain`, `/decode` and `/metrics`.
 
 export { loadAudio } from "./audio/load.ts";
 export type { ModelInfo } from "./checkpoint/checkpoint.types.ts";

@@ -31,6 +31,9 @@ const NAMES: Readonly<Record<string, string>> = {
     scoreTasks Task TaskName TaskResults TASKS TimedTranscript Transcriber TranscriberOptions Upstream
     UpstreamOptions
   `,
+  "stillwave/pretrain": `
+    pretrain PretrainEvent PretrainFields PretrainOptions PretrainSummary
+  `,
   "stillwave/decode": `
     CtcBatch ctcLoss CtcOptions CtcResult CtcWorkspace framesNeeded greedyDecode GreedyDecoder GreedyOptions
     LexiconBeamDecoder LexiconBeamOptions lexiconBeamSearch LexiconResult LexiconTrie LN_PER_LOG10 logSoftmax
