@@ -10,7 +10,7 @@ import { PUBLISHED } from "./published.ts";
 type Metric = keyof TaskResults;
 
 /** What rows are called. */
-export const METRIC_TITLES: Readonly<Record<Metric, string>> = {
+const METRIC_TITLES: Readonly<Record<Metric, string>> = {
   per: "Phonemes, PER",
   wer: "Speech, WER",
   ks: "Keywords, accuracy",

@@ -40,7 +40,12 @@ const PLACES: readonly (readonly [task: string, pattern: RegExp, place: string])
 export async function writeSubmission(folder: string, runs: readonly Finished[]): Promise<SubmittedFile[]> {
   const written: SubmittedFile[] = [];
   for (const { folder: run, result, test } of runs) {
-    const files = (await TASKS[result.task].submission?.({ folder: run, test })) ?? [];
+    const files =
+      (await TASKS[result.task].submission?.({
+        folder: run,
+        test,
+        samplesPerFrame: result.upstream.samplesPerFrame,
+      })) ?? [];
     for (const { name, content } of files) {
       const path = join("predict", placeOf(result.task, name));
       await makeFolder(join(folder, path, ".."));

@@ -53,6 +53,19 @@ const PHONES: Part = {
   setting: "lexicon",
 };
 
+const SPLITS_OF_SPEECH: Layout = {
+  name: "splits of speech",
+  isBenchmark: false,
+  parts: [
+    part("key", "train/, or a list train.tsv", ...listed("train")),
+    part("needed", "test/, or a list test.tsv", ...listed("test")),
+    {
+      ...part("useful", "dev/, or a list dev.tsv", ...listed("dev", "valid", "validation")),
+      without: "a tenth of train is held out",
+    },
+  ],
+};
+
 const speech = (...more: Part[]): Layout[] => [
   {
     name: "LibriSpeech",
@@ -64,19 +77,7 @@ const speech = (...more: Part[]): Layout[] => [
       ...more,
     ],
   },
-  {
-    name: "splits of speech with transcripts",
-    isBenchmark: false,
-    parts: [
-      part("key", "train/, or a list train.tsv", ...listed("train")),
-      part("needed", "test/, or a list test.tsv", ...listed("test")),
-      {
-        ...part("useful", "dev/, or a list dev.tsv", ...listed("dev", "valid", "validation")),
-        without: "a tenth of train is held out",
-      },
-      ...more,
-    ],
-  },
+  { ...SPLITS_OF_SPEECH, parts: [...SPLITS_OF_SPEECH.parts, ...more] },
 ];
 
 const VOXCELEB = ["VoxCeleb1", "voxceleb1"];
@@ -172,11 +173,8 @@ export const CORPORA = {
           { ...VOXCELEB_WAVES, role: "needed" },
         ],
       },
-      {
-        name: `${TABLE} (column speaker) with trials`,
-        isBenchmark: false,
-        parts: [part("key", TABLE, TABLE), part("needed", "trials.txt", "trials.txt")],
-      },
+      table("speaker"),
+      SPLITS_OF_SPEECH,
     ],
   },
   sd: {

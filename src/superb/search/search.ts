@@ -10,7 +10,7 @@ import type { RowGroup, SearchOptions, SearchProgress, SearchResult, SearchTask 
 import { FrameMoments, type Standard, writeUnitRows } from "./standardise.ts";
 
 /** A query with fewer is not searched for. */
-export const FEWEST_QUERY_FRAMES = 5;
+const FEWEST_QUERY_FRAMES = 5;
 /** Frames of documents in a block, and of queries in a group: large enough for products, small enough to be shared out. */
 const BLOCK_FRAMES = 4096;
 const GROUP_FRAMES = 1024;

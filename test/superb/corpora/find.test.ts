@@ -28,7 +28,7 @@ test("every task says where its corpora are looked for", () => {
 describe("a folder", () => {
   test.each([
     ["pr", ["train-clean-100/", "dev-clean/", "test-clean/", "lexicon.txt"], "LibriSpeech", true],
-    ["asr", ["train/", "test.tsv"], "splits of speech with transcripts", false],
+    ["asr", ["train/", "test.tsv"], "splits of speech", false],
     [
       "ks",
       ["speech_commands_v0.01/_background_noise_/", "speech_commands_test_set_v0.01/"],
