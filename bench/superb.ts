@@ -1,5 +1,5 @@
-// Frames per second of training the heads of PR and ASR from hidden states in memory, as a share of the matrix-multiply rate,
-// and PyTorch's on the same shapes where it is installed.
+// Frames per second of training the heads of PR, ASR, ASV and SD from hidden states in memory, as a share of the matrix-multiply rate,
+// and PyTorch's on the same shapes where python3 (or $PYTHON) has it.
 // Usage: npx tsx bench/superb.ts [--batch 16] [--seconds 12] [--layers 13] [--dim 768] [--hidden 320,1024] [--steps 5] [--json]
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
@@ -17,6 +17,8 @@ import { createObjective } from "../src/superb/objectives/index.ts";
 import type { ObjectiveSpec } from "../src/superb/objectives/spec.ts";
 import { asr } from "../src/superb/tasks/asr.ts";
 import { pr } from "../src/superb/tasks/pr.ts";
+import { asv } from "../src/superb/tasks/speakers/asv.ts";
+import { sd } from "../src/superb/tasks/speakers/sd.ts";
 import { matrixRate } from "./matrix-rate.ts";
 
 const { values } = parseArgs({
@@ -50,12 +52,19 @@ function features(): FeatureBatch {
   return { data, shape: [layers, items, frames, dim], frames: Array.from({ length: items }, () => frames) };
 }
 
-type LayeredHead = Extract<HeadConfig, { kind: "frames" | "bilstm" | "utterance" }>;
-
 /** Floating-point operations of one update: weighted sum and linear layers, forward and both gradients. */
-function flopPerFrame(config: LayeredHead): number {
+function flopPerFrame(config: HeadConfig): number {
   const product = (inputs: number, outputs: number) => 3 * 2 * inputs * outputs;
   const sum = 2 * 2 * layers * dim;
+  if (config.kind === "lstm") {
+    const { hidden, outputs } = config;
+    return sum + product(dim, 4 * hidden) + product(hidden, 4 * hidden) + product(hidden, outputs);
+  }
+  if (config.kind === "xvector") {
+    const { projection, hidden, aggregation } = config;
+    const wide = product(5 * projection, hidden) + 2 * product(3 * hidden, hidden) + product(hidden, hidden);
+    return sum + product(dim, projection) + wide + product(hidden, aggregation);
+  }
   const projector = product(dim, config.projection);
   if (config.kind !== "bilstm") return sum + projector + product(config.projection, config.outputs);
   const { hidden, lstmLayers } = config;
@@ -68,28 +77,39 @@ function flopPerFrame(config: LayeredHead): number {
 
 interface Case {
   readonly name: string;
-  readonly config: LayeredHead;
+  readonly config: HeadConfig;
   readonly spec: ObjectiveSpec;
   readonly labels: number;
 }
+
+/** Those of VoxCeleb1 that are trained on. */
+const SPEAKERS = 1211;
+const names = (count: number) => Array.from({ length: count }, (_, i) => `speaker ${i}`);
 
 const phones = phoneVocabulary();
 const characters = characterVocabulary();
 const cases: Case[] = [
   {
     name: "PR, linear",
-    config: pr.head(phones.size, {}) as LayeredHead,
+    config: pr.head(phones.size, {}),
     spec: { kind: "ctc", text: "phones", symbols: phones.symbols, special: ["<pad>", "<eos>"] },
     labels: PHONES_PER_SECOND,
   },
   ...values.hidden.split(",").map(
     (hidden): Case => ({
       name: `ASR, BiLSTM 2 x ${hidden}`,
-      config: asr.head(characters.size, { hidden: Number(hidden), projection: Number(hidden) }) as LayeredHead,
+      config: asr.head(characters.size, { hidden: Number(hidden), projection: Number(hidden) }),
       spec: { kind: "ctc", text: "characters", symbols: characters.symbols, special: ["<s>", "<pad>", "</s>"] },
       labels: CHARACTERS_PER_SECOND,
     }),
   ),
+  {
+    name: "ASV, x-vector",
+    config: asv.head(SPEAKERS, {}),
+    spec: { kind: "voices", speakers: names(SPEAKERS) },
+    labels: 0,
+  },
+  { name: "SD, LSTM 512", config: sd.head(2, {}), spec: { kind: "turns", samplesPerFrame: 320 }, labels: 0 },
 ];
 
 const runtime = await createRuntime();
@@ -101,9 +121,11 @@ async function measure({ config, spec, labels }: Case) {
   const batch = features();
   const random = new Random(2, "labels");
   const length = Math.round(seconds * labels);
-  const sequences = Array.from({ length: items }, () =>
-    Array.from({ length }, () => 4 + random.integer(objective.outputs - 4)),
-  );
+  const sequences = Array.from({ length: items }, () => {
+    if (spec.kind === "voices") return [random.integer(SPEAKERS)];
+    if (spec.kind === "turns") return Array.from({ length: 2 * frames }, () => random.integer(2));
+    return Array.from({ length }, () => 4 + random.integer(objective.outputs - 4));
+  });
   const optimizer = createAdamWState(head.weights.length);
   const parts: { forward: number[]; loss: number[]; backward: number[]; optimizer: number[]; total: number[] } = {
     forward: [],
@@ -141,35 +163,57 @@ async function measure({ config, spec, labels }: Case) {
 function torchMilliseconds({ config, labels }: Case): number | undefined {
   const script = `
 import json, sys, time, torch
+from torch.nn import functional as F
 c = json.loads(sys.stdin.read())
 torch.manual_seed(0); torch.set_num_threads(c["threads"])
 x = torch.rand(c["layers"], c["items"], c["frames"], c["dim"]) - 0.5
 class Head(torch.nn.Module):
     def __init__(self):
         super().__init__()
+        kind, hidden = c["kind"], c.get("hidden", 0)
         self.w = torch.nn.Parameter(torch.zeros(c["layers"]))
-        self.p = torch.nn.Linear(c["dim"], c["projection"])
-        self.l = torch.nn.LSTM(c["projection"], c["hidden"], c["lstm"], bidirectional=True, batch_first=True, dropout=0.2) if c["hidden"] else None
-        self.o = torch.nn.Linear(2 * c["hidden"] if c["hidden"] else c["projection"], c["outputs"])
+        if kind != "lstm": self.p = torch.nn.Linear(c["dim"], c["projection"])
+        if kind == "bilstm": self.l = torch.nn.LSTM(c["projection"], hidden, c["lstmLayers"], bidirectional=True, batch_first=True, dropout=0.2)
+        if kind == "lstm": self.l = torch.nn.LSTM(c["dim"], hidden, c["lstmLayers"], batch_first=True)
+        if kind == "xvector":
+            sizes = ((5, 1), (3, 2), (3, 3), (1, 1), (1, 1))
+            widths = [c["projection"]] + [hidden] * 4 + [c["aggregation"]]
+            self.t = torch.nn.ModuleList(torch.nn.Conv1d(a, b, k, dilation=d) for (k, d), a, b in zip(sizes, widths, widths[1:]))
+            self.l1, self.l2 = torch.nn.Linear(2 * c["aggregation"], hidden), torch.nn.Linear(hidden, hidden)
+            self.s = torch.nn.Parameter(torch.randn(hidden, c["outputs"]))
+        else: self.o = torch.nn.Linear({"frames": c.get("projection"), "bilstm": 2 * hidden, "lstm": hidden}[kind], c["outputs"])
     def forward(self, x):
-        s = (torch.softmax(self.w, 0) @ x.view(c["layers"], -1)).view(x.shape[1:])
-        h = self.p(s)
-        if self.l: h = self.l(h)[0]
-        return self.o(h)
-head = Head(); adam = torch.optim.Adam(head.parameters(), 1e-4); ctc = torch.nn.CTCLoss(blank=0, zero_infinity=True)
-y = torch.randint(4, c["outputs"], (c["items"], c["labels"])); n = torch.full((c["items"],), c["frames"]); m = torch.full((c["items"],), c["labels"])
+        x = (torch.softmax(self.w, 0) @ x.view(c["layers"], -1)).view(x.shape[1:])
+        if c["kind"] != "lstm": x = self.p(x)
+        if c["kind"] == "xvector":
+            x = x.transpose(1, 2)
+            for layer in self.t: x = F.relu(layer(x))
+            x = F.relu(self.l2(F.relu(self.l1(torch.cat([x.mean(2), x.std(2)], 1)))))
+            return F.normalize(x, dim=1) @ F.normalize(self.s, dim=0)
+        if c["kind"] in ("bilstm", "lstm"): x = self.l(x)[0]
+        return self.o(x)
+ctc = torch.nn.CTCLoss(blank=0, zero_infinity=True)
+def loss_of(y):
+    if c["kind"] == "xvector":
+        z = y - 0.4 * F.one_hot(speakers, c["outputs"])
+        return F.cross_entropy(30 * z, speakers)
+    if c["kind"] == "lstm":
+        both = [F.binary_cross_entropy_with_logits(y, t, reduction="none").mean(2).sum(1) for t in (turns, turns.flip(2))]
+        return torch.minimum(*both).sum() / (c["items"] * c["frames"])
+    return ctc(torch.log_softmax(y, -1).transpose(0, 1), symbols, n, m)
+head = Head(); adam = torch.optim.Adam(head.parameters(), 1e-4)
+speakers = torch.randint(0, c["outputs"], (c["items"],)); turns = torch.randint(0, 2, (c["items"], c["frames"], 2)).float()
+symbols = torch.randint(min(4, c["outputs"] - 1), c["outputs"], (c["items"], max(1, c["labels"]))); n = torch.full((c["items"],), c["frames"]); m = torch.full((c["items"],), c["labels"])
 times = []
 for step in range(c["steps"] + 1):
     t = time.time(); adam.zero_grad()
-    loss = ctc(torch.log_softmax(head(x), -1).transpose(0, 1), y, n, m); loss.backward()
+    loss = loss_of(head(x)); loss.backward()
     torch.nn.utils.clip_grad_norm_(head.parameters(), 1); adam.step()
     if step: times.append(time.time() - t)
 print(json.dumps(1000 * sorted(times)[len(times) // 2]))`;
-  const lstm = config.kind === "bilstm" ? { hidden: config.hidden, lstm: config.lstmLayers } : { hidden: 0, lstm: 0 };
-  const { projection, outputs } = config;
-  const shape = { layers, items, frames, dim, projection, outputs, labels: Math.round(seconds * labels), steps };
-  const input = JSON.stringify({ ...shape, ...lstm, threads: Number(process.env.OMP_NUM_THREADS ?? 2) });
-  for (const python of ["python3", "/usr/bin/python3"]) {
+  const shape = { layers, items, frames, dim, labels: Math.round(seconds * labels), steps };
+  const input = JSON.stringify({ ...config, ...shape, threads: Number(process.env.OMP_NUM_THREADS ?? 2) });
+  for (const python of [process.env.PYTHON ?? "python3", "/usr/bin/python3"]) {
     const run = spawnSync(python, ["-c", script], { input, encoding: "utf8" });
     if (run.status === 0) return JSON.parse(run.stdout) as number;
   }
@@ -188,7 +232,7 @@ for (const one of cases) {
     "frames/s": Math.round((items * frames) / (times.total / 1000)),
     "ms/update": Math.round(times.total),
     forward: Math.round(times.forward),
-    CTC: Math.round(times.loss),
+    loss: Math.round(times.loss),
     backward: Math.round(times.backward),
     Adam: Math.round(times.optimizer),
     "GFLOP/s": Math.round(flop / times.total / 1e6),

@@ -1,4 +1,5 @@
-// Scripts of bench/ that others rely on: tables of what was measured, and a measuring that goes on where a part fails.
+// Scripts of bench/ that others rely on: tables of what was measured, a measuring that goes on where a part fails, formulations
+// that must give the same numbers before they are timed.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -78,4 +79,21 @@ test("bench/accelerator.sh goes on where a part fails, and every line it writes 
   ]);
   expect(results.find(({ what }) => what === "failed")).toMatchObject({ part: "step32" });
   expect(readFileSync(join(out, "table.md"), "utf8")).toContain("| step32 | failed");
+});
+
+const plugin = process.env.STILLWAVE_XLA_PLUGIN;
+
+test.skipIf(!plugin)("native convolutions and their gradients give what products give", { timeout: 240_000 }, () => {
+  const options = ["--recipes", "quickstart", "--batch", "3", "--seconds", "0.4", "--rounds", "1", "--json"];
+  const { stdout, stderr } = spawnSync("npx", ["tsx", join(root, "bench/formulations.ts"), ...options], {
+    encoding: "utf8",
+  });
+  const rows = stdout
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line) as { pass: string; precision: string; kernel: number; difference: number });
+  // six layers read several frames; three passes; two precisions
+  expect(rows, stderr).toHaveLength(6 * 3 * 2);
+  for (const { precision, difference } of rows)
+    expect(difference).toBeLessThan(precision === "float32" ? 1e-6 : 1.5e-2);
 });

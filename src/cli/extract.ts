@@ -71,6 +71,7 @@ export function extractVerb(program: Command, output: Output, finish: (code: num
         "  $ stillwave extract runs/arm-s/best speech/ --out features --layers 0,6,12",
         "  $ stillwave extract facebook/hubert-base-ls960 a.flac b.wav --out features --format safetensors --dtype float16",
         "",
+        "Started by mpirun, srun or torchrun, all processes share out the files (docs/accelerators.md).",
         "Ctrl-C keeps what is written; the same command goes on.",
       ].join("\n"),
     )
@@ -85,15 +86,30 @@ async function run(source: string, inputs: readonly string[], options: Options, 
   const { loadCheckpoint } = await import("../checkpoint/index.ts");
   const { createRuntime } = await import("../runtime/node/index.ts");
   const { printable } = await import("../log/index.ts");
+  const { digestOf, together } = await import("../processes/together.ts");
   const { runStoppable } = await import("../training/signals.ts");
-  const model = await loadCheckpoint(source, { part, reuse, teacherHeads });
-  for (const note of model.info.notes) output.note(`${printable(source)}: ${printable(note)}`);
-  const runtime = await createRuntime({ device, threads });
+  const about = `extract ${digestOf({ source, inputs, outDir, part, reuse, teacherHeads, ...rest })}`;
   const stopping = () => output.note("stopping after this batch; press again to stop at once");
-  return runStoppable(stopping, async (signal) => {
-    const events = extractFiles({ model, runtime, inputs, outDir, ...rest, signal });
-    return !(await follow(events, output, json));
-  });
+  return runStoppable(stopping, (signal) =>
+    together(about, signal, async (group) => {
+      const model = await loadCheckpoint(source, { part, reuse, teacherHeads });
+      if (!group?.rank) for (const note of model.info.notes) output.note(`${printable(source)}: ${printable(note)}`);
+      const runtime = await createRuntime({ device, threads });
+      const events = extractFiles({ model, runtime, inputs, outDir, ...rest, signal }, group);
+      return !(await (group?.rank ? followPart(events, output, group.rank) : follow(events, output, json)));
+    }),
+  );
+}
+
+/** Says what a process that does not write the manifest has done; true if it was interrupted. */
+async function followPart(events: AsyncIterable<ExtractEvent>, output: Output, rank: number): Promise<boolean> {
+  let interrupted = false;
+  for await (const event of events) {
+    if (event.kind !== "done" && event.kind !== "interrupted") continue;
+    interrupted = event.kind === "interrupted";
+    output.note(`process ${rank}: ${event.written} files written${interrupted ? "; interrupted" : ""}`);
+  }
+  return interrupted;
 }
 
 /** Shows the run; true if it was interrupted. */

@@ -1,12 +1,9 @@
-// A distillation by several processes: how they meet, where they begin, and the part of those that write nothing.
-import { createHash } from "node:crypto";
-import { InternalError, type StillwaveError } from "../errors.ts";
+// A distillation by several processes: what they have in common, where they begin, and the part of those that write nothing.
+import { InternalError } from "../errors.ts";
 import { bytesOf } from "../graph/array.ts";
-import { packageVersion } from "../package.ts";
-import { readPlace } from "../processes/environment.ts";
 import type { ProcessGroup } from "../processes/group.ts";
-import { joinProcesses } from "../processes/join.ts";
 import { AgreedStop } from "../processes/stop.ts";
+import { digestOf } from "../processes/together.ts";
 import { runTraining } from "../training/loop.ts";
 import type { EndEvent, TrainingEvent } from "./events.ts";
 import type { Learner } from "./learner/learner.ts";
@@ -17,47 +14,11 @@ import type { RunRecipe } from "./record.ts";
 import type { RunState } from "./state.ts";
 import { StudentTrainer } from "./train.ts";
 
-/**
- * Works together with the processes that mpirun, srun, torchrun or a script has started for this recipe, or alone. Where one
- * fails, all do.
- * @throws StillwaveError where one does not come, or runs something else
- */
-export async function together<T>(
-  recipe: Recipe,
-  signal: AbortSignal,
-  work: (group: ProcessGroup | undefined) => Promise<T>,
-): Promise<T> {
-  const place = readPlace(process.env);
-  if (!place) return work(undefined);
-  const about = `stillwave ${packageVersion()}, recipe ${digestOf(recipe)}`;
-  const group = await joinProcesses({ ...place, about }, { signal });
-  void group.failed.then(endSoon);
-  try {
-    const result = await work(group);
-    await group.close();
-    return result;
-  } catch (error) {
-    await group.close(error as Error);
-    throw error;
-  }
-}
-
-/** A device may wait for ever for another process's, and whoever frees it for the device. */
-const ENDS_AFTER_MS = 30_000;
-
-function endSoon({ message }: StillwaveError): void {
-  setTimeout(() => {
-    process.stderr.write(`stillwave: ${message}\n`);
-    process.exit(1);
-  }, ENDS_AFTER_MS).unref();
-}
-
-/** Of what must be the same in all processes: paths and devices need not. */
-function digestOf({ data, run, ...recipe }: Recipe): string {
+/** What must be the same in all processes of a run: paths and devices need not. */
+export function aboutRun({ data, run, ...recipe }: Recipe): string {
   const { train: _t, validation: _v, workers: _w, keepDecoded: _k, ...reading } = data;
   const { outDir: _o, device: _d, threads: _n, ...running } = run;
-  const text = JSON.stringify({ ...recipe, teacher: undefined, secondTeacher: undefined, reading, running });
-  return createHash("sha256").update(text).digest("hex").slice(0, 16);
+  return `recipe ${digestOf({ ...recipe, teacher: undefined, secondTeacher: undefined, reading, running })}`;
 }
 
 /** Gives all processes the state, weights and moments of process 0. Resolves to the state. */

@@ -98,36 +98,39 @@ export class ExtractManifest {
     return info?.isFile() === true && info.size === record.bytes;
   }
 
-  /** Notes that `file` is about to be written: after a crash the next run knows it for its own. */
-  async claim(file: string): Promise<void> {
-    this.claims.add(file);
-    await this.append({ writing: file });
+  /** Notes that `files` are about to be written: after a crash the next run knows them for its own. */
+  async claim(files: readonly string[]): Promise<void> {
+    if (files.length === 0) return;
+    for (const file of files) this.claims.add(file);
+    await this.append(files.map((writing) => ({ writing })));
   }
 
   /** Adds a line; the file it names must be durable already. */
   async add(record: ExtractRecord): Promise<void> {
     this.records.set(record.id, record);
     this.claims.delete(record.file);
-    await this.append(record);
+    await this.append([record]);
   }
 
-  private async append(line: ExtractRecord | Claim): Promise<void> {
+  private async append(lines: readonly (ExtractRecord | Claim)[]): Promise<void> {
     const path = join(this.folder, MANIFEST_NAME);
     if (!this.file) await this.rewrite();
     try {
       this.file ??= await open(path, "a");
-      await this.file.appendFile(`${JSON.stringify(line)}\n`);
+      await this.file.appendFile(lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
     } catch (error) {
       throw diskError(error, path);
     }
   }
 
-  /** Writes the whole manifest, sorted by id, one line an utterance. */
+  /** Writes the whole manifest, sorted by id, one line an utterance. Claims on files that did not come to be are given up. */
   async close(): Promise<void> {
-    const wrote = this.file !== undefined;
-    await this.file?.close();
+    if (this.file === undefined) return;
+    await this.file.close();
     this.file = undefined;
-    if (wrote) await this.rewrite();
+    for (const file of this.claims)
+      if (!(await lstat(join(this.folder, file)).catch(() => undefined))) this.claims.delete(file);
+    await this.rewrite();
   }
 
   private async rewrite(): Promise<void> {

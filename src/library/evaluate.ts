@@ -1,4 +1,5 @@
 // An evaluation as a call: the same run that `stillwave superb` makes, its report included.
+import type { ProcessGroup } from "../processes/group.ts";
 import { reportEvaluation } from "../report/evaluation/page.ts";
 import { evaluateRun } from "../superb/run/evaluate-run.ts";
 import type { EvaluationOptions } from "../superb/run/evaluation.types.ts";
@@ -11,11 +12,15 @@ export type EvaluateEvent = Exclude<EvaluationEvent, DoneEvent> | (DoneEvent & {
 
 /**
  * Trains a task's head on a frozen upstream, tests it once, and writes the report. Settings are those of a recipe. Equal
- * settings, files and machines give bit-identical heads, interrupted or not.
+ * settings, files and machines give bit-identical heads, interrupted or not. The processes of a `group` fill the cache of hidden
+ * states together.
  * @throws UsageError for settings that are wrong or contradict each other, StillwaveError for files that cannot be used
  */
-export async function* evaluate(options: EvaluationOptions): AsyncGenerator<EvaluateEvent, void, undefined> {
-  for await (const event of evaluateRun(options)) {
+export async function* evaluate(
+  options: EvaluationOptions,
+  group?: ProcessGroup,
+): AsyncGenerator<EvaluateEvent, void, undefined> {
+  for await (const event of evaluateRun(options, group)) {
     if (event.kind === "done") yield { ...event, report: (await reportEvaluation(event.folder)).path };
     else yield event;
   }

@@ -143,7 +143,7 @@ export interface DetectionCosts {
 }
 
 /** Those of the VoxCeleb challenges. */
-export const VOXCELEB_COSTS: DetectionCosts = { targetPrior: 0.05, missCost: 1, falseAlarmCost: 1 };
+const VOXCELEB_COSTS: DetectionCosts = { targetPrior: 0.05, missCost: 1, falseAlarmCost: 1 };
 
 /**
  * Least detection cost of any threshold, divided by that of the better of accepting all and accepting nothing (NIST).

@@ -39,7 +39,7 @@ export function startMasks(
 }
 
 /** @throws UsageError that names the option out of range */
-export function checkStartMasks({ probability, length, minSpans }: StartMaskOptions): void {
+function checkStartMasks({ probability, length, minSpans }: StartMaskOptions): void {
   if (!(probability >= 0 && probability <= 1))
     throw new UsageError(`masks: probability must be in [0, 1], got ${probability}`);
   if (!Number.isInteger(length) || length < 1)

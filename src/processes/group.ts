@@ -23,6 +23,8 @@ interface Exchange {
 const CHUNK_BYTES = 2 ** 22;
 const FAILED = "failed";
 const BYE = "bye";
+const TOLD = "told";
+const STOP = "stop all";
 
 export class ProcessGroup {
   readonly rank: number;
@@ -40,6 +42,10 @@ export class ProcessGroup {
     this.tellFailure = resolve;
   });
   private isClosed = false;
+  private readonly stopping = new AbortController();
+  /** In process 0: what the others have told and nobody has heard, and who waits for it. */
+  private readonly told: unknown[] = [];
+  private hearing: { resolve(value: unknown): void; reject(error: Error): void } | undefined;
 
   constructor(place: Introduction, wires: ReadonlyMap<number, Channel>) {
     this.rank = place.rank;
@@ -87,7 +93,45 @@ export class ProcessGroup {
   /** What process 0 says: a value that JSON holds. */
   async sayFirst<T>(name: string, value?: T): Promise<T> {
     const own = this.rank === 0 ? Buffer.from(JSON.stringify(value)) : new Uint8Array(0);
-    return JSON.parse(Buffer.from(await this.exchange(name, own, ([first]) => first)).toString()) as T;
+    const length = new Uint8Array(Float64Array.of(own.byteLength).buffer);
+    await this.copyFirst(`${name}/length`, length);
+    const said = this.rank === 0 ? own : Buffer.alloc(new Float64Array(length.buffer)[0]);
+    await this.copyFirst(name, said);
+    return JSON.parse(said.toString()) as T;
+  }
+
+  /** Aborted when any process has asked all to stop. */
+  get stopped(): AbortSignal {
+    return this.stopping.signal;
+  }
+
+  /** Asks all processes to stop. */
+  stop(): void {
+    if (this.stopping.signal.aborted) return;
+    this.stopping.abort();
+    for (const wire of this.wires.values()) wire.send(STOP);
+  }
+
+  /**
+   * Tells process 0 a value that JSON holds.
+   * @throws StillwaveError where it has failed or ended
+   */
+  tell(value: unknown): void {
+    if (this.failure) throw this.failure;
+    if (this.left.has(0)) throw new StillwaveError(`process 0 of ${this.size} has ended`);
+    this.wires.get(0)?.send(TOLD, Buffer.from(JSON.stringify(value)));
+  }
+
+  /**
+   * In process 0: what another tells next.
+   * @throws StillwaveError where a process has failed or ended
+   */
+  hear(): Promise<unknown> {
+    if (this.told.length > 0) return Promise.resolve(this.told.shift());
+    if (this.failure) return Promise.reject(this.failure);
+    return new Promise((resolve, reject) => {
+      this.hearing = { resolve, reject };
+    });
   }
 
   /** Whether any process says so. */
@@ -127,13 +171,22 @@ export class ProcessGroup {
           if (this.exchanges.size > 0) this.fail(`process ${other} of ${this.size} has ended`);
           return;
         }
-        if (this.rank === 0) this.give(name, other, body);
+        if (name === STOP) this.stop();
+        else if (name === TOLD) this.heard(JSON.parse(Buffer.from(body).toString()));
+        else if (this.rank === 0) this.give(name, other, body);
         else this.take(name, body);
       }
     } catch (error) {
       if (!this.isClosed)
         this.fail(`process ${other} of ${this.size} is gone (${(error as Error).message}); look at what it printed`);
     }
+  }
+
+  private heard(value: unknown): void {
+    const { hearing } = this;
+    this.hearing = undefined;
+    if (hearing) hearing.resolve(value);
+    else this.told.push(value);
   }
 
   private named(name: string): Exchange {
@@ -166,6 +219,7 @@ export class ProcessGroup {
     this.tellFailure(this.failure);
     for (const wire of this.wires.values()) wire.send(FAILED, Buffer.from(words));
     for (const { reject } of this.exchanges.values()) reject?.(this.failure);
+    this.hearing?.reject(this.failure);
     this.exchanges.clear();
   }
 }

@@ -37,8 +37,7 @@ export async function welcome(wire: Wire, own: Introduction, isTaken: (rank: num
       throw refusal(wire, "another secret, or another start");
     const [rank, size, about] = JSON.parse(Buffer.from(claim).toString()) as [number, number, string];
     if (size !== own.size) throw refusal(wire, `it is one of ${size} processes, and this run has ${own.size}`);
-    if (about !== own.about)
-      throw refusal(wire, `it runs another recipe or version: ${about} where process 0 has ${own.about}`);
+    if (about !== own.about) throw refusal(wire, `it runs something else: ${about} where process 0 has ${own.about}`);
     if (!Number.isInteger(rank) || rank < 1 || rank >= size || isTaken(rank))
       throw refusal(wire, `process ${rank} is there already`);
     wire.trust(MEMBER_BYTES);

@@ -24,7 +24,7 @@ function lossOf({ logits, labels, frames }: SpokenFrames, isExchanged: boolean):
 }
 
 /** Whether the loss is smaller with the labels' columns exchanged; of equals they stay. */
-export const isExchangedBest = (frames: SpokenFrames): boolean => lossOf(frames, true) < lossOf(frames, false);
+const isExchangedBest = (frames: SpokenFrames): boolean => lossOf(frames, true) < lossOf(frames, false);
 
 /**
  * Permutation-invariant binary cross entropy (Yu et al., arXiv:1607.00325): for each recording the smaller of its two losses,

@@ -3,6 +3,9 @@ import { constants } from "node:os";
 
 type Signal = "SIGINT" | "SIGTERM";
 
+/** Exit code of a process that stopped because another one was interrupted. */
+const OTHERS_INTERRUPTED = 130;
+
 /** Shell convention for a process that a signal ended. */
 const exitCodeOf = (signal: Signal): number => 128 + constants.signals[signal];
 
@@ -27,7 +30,7 @@ export async function runStoppable(
   for (const signal of signals) process.on(signal, handle);
   try {
     if (await work(controller.signal)) return 0;
-    return received ? exitCodeOf(received) : 1;
+    return received ? exitCodeOf(received) : OTHERS_INTERRUPTED;
   } finally {
     for (const signal of signals) process.off(signal, handle);
   }

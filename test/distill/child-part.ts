@@ -2,9 +2,10 @@
 // from its environment, as the command does. After `slowAfter` updates it goes slowly, so that a signal arrives while it works.
 import { setTimeout as wait } from "node:timers/promises";
 import { prepareRun } from "../../src/distill/prepare.ts";
-import { together } from "../../src/distill/processes.ts";
+import { aboutRun } from "../../src/distill/processes.ts";
 import { loadRecipe } from "../../src/distill/recipe/read.ts";
 import { distillRun } from "../../src/distill/run.ts";
+import { together } from "../../src/processes/together.ts";
 import { runStoppable } from "../../src/training/signals.ts";
 
 const [path, slowAfter, flag] = process.argv.slice(2);
@@ -12,7 +13,7 @@ const recipe = await loadRecipe(path, []);
 process.exitCode = await runStoppable(
   () => {},
   (signal) =>
-    together(recipe, signal, async (group) => {
+    together(aboutRun(recipe), signal, async (group) => {
       let isDone = false;
       let updates = 0;
       for await (const event of distillRun({
@@ -31,8 +32,8 @@ process.exitCode = await runStoppable(
         if (event.kind === "done") console.log(`done ${event.summary.weightsSha256} ${event.summary.finalValidation}`);
       }
       return isDone;
-    }).catch((error) => {
-      console.log(`error: ${error.message}`);
-      return false;
     }),
-);
+).catch((error: Error) => {
+  console.log(`error: ${error.message}`);
+  return 1;
+});

@@ -203,7 +203,7 @@ describeWithPlugin("several processes", () => {
     const [said] = stopped[0].output.match(/^stopped at \d$/m) ?? [];
     expect(said).toMatch(/[23]$/);
     expect(stopped[1].output).toContain(said);
-    expect(stopped.map(({ code }) => code)).toEqual([1, 130]);
+    expect(stopped.map(({ code }) => code)).toEqual([130, 130]);
     const options = { processes: 2, resume: true };
     const [first, second] = await run(recipe, { ...options, after: 1, act: ([, child]) => child.kill("SIGKILL") });
     expect(first.output).toContain(`resumed from`);

@@ -5,40 +5,11 @@ import { setTimeout as wait } from "node:timers/promises";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { StillwaveError } from "../../src/errors.ts";
-import type { Introduction } from "../../src/processes/environment.ts";
 import type { ProcessGroup } from "../../src/processes/group.ts";
 import { joinProcesses } from "../../src/processes/join.ts";
 import { AgreedStop } from "../../src/processes/stop.ts";
 import { headerOf, MessageReader } from "../../src/processes/wire.ts";
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-const place = (rank: number, size: number, port: number, more: Partial<Introduction> = {}): Introduction => ({
-  rank,
-  size,
-  address: "127.0.0.1",
-  port,
-  secret: "s",
-  about: "a test",
-  ...more,
-});
-
-async function meet(size: number): Promise<ProcessGroup[]> {
-  const port = await freePort();
-  // the first comes last: the others wait for it
-  const others = Array.from({ length: size - 1 }, (_, i) => joinProcesses(place(i + 1, size, port)));
-  await wait(50);
-  return Promise.all([joinProcesses(place(0, size, port)), ...others]);
-}
-
-const leave = (groups: readonly ProcessGroup[]) => Promise.all(groups.map((group) => group.close()));
+import { freePort, leave, meet, place } from "./meet.ts";
 
 test("sums are those in the order of ranks, bit for bit, whoever comes when", async () => {
   const groups = await meet(3);
@@ -152,7 +123,7 @@ test("Ctrl-C ends the waiting", async () => {
 
 test.each([
   ["another secret", { secret: "t" }, "another secret"],
-  ["another recipe", { about: "another test" }, "another recipe or version"],
+  ["another recipe", { about: "another test" }, "it runs something else: another test where process 0 has a test"],
   ["another size", { size: 3 }, "it is one of 3 processes, and this run has 2"],
   ["a rank that is there", { rank: 0 }, "process 0 is there already"],
 ])("refused: %s; the run goes on without it", async (_, more, words) => {

@@ -53,12 +53,12 @@ describe("plan", () => {
       expect(() => windowSettings(wrong, 240)).toThrow(UsageError);
   });
 
-  test("a window holds twelve minutes, or as many as 512 MiB of hidden states are", () => {
+  test("a window holds twelve minutes, or as many as 256 MiB of hidden states are", () => {
     const conv = publishedArchitecture(REFERENCE_ID)?.conv ?? [];
     expect(usualWindowSeconds({ layers: 6, dim: 192, conv })).toBe(720);
     // 13 states of 768 floats, 50 a second: 1,996,800 bytes
-    expect(usualWindowSeconds({ layers: 12, dim: 768, conv })).toBe(268);
-    expect(usualWindowSeconds({ layers: 48, dim: 1280, conv })).toBe(42);
+    expect(usualWindowSeconds({ layers: 12, dim: 768, conv })).toBe(134);
+    expect(usualWindowSeconds({ layers: 48, dim: 1280, conv })).toBe(30);
   });
 });
 

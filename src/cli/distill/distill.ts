@@ -19,9 +19,6 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** Of a process that stopped because another one was interrupted. */
-const OTHERS_INTERRUPTED = 130;
-
 export function distillVerb(program: Command, output: Output, finish: (code: number) => void): void {
   program
     .command("distill")
@@ -58,21 +55,19 @@ async function run(name: string, options: Options, output: Output): Promise<numb
   const recipe = await loadRecipe(name, [...set, ...overrides]);
   const { distillRun } = await import("../../distill/run.ts");
   const { prepareRun } = await import("../../distill/prepare.ts");
-  const { together } = await import("../../distill/processes.ts");
+  const { aboutRun } = await import("../../distill/processes.ts");
+  const { together } = await import("../../processes/together.ts");
   const { runStoppable } = await import("../../training/signals.ts");
   const { followPart, followRun } = await import("./follow.ts");
   const { resume, force, json = false } = options;
   const stopping = () => output.note("stopping with a checkpoint; press again to stop at once");
-  let isInterrupted = false;
-  const code = await runStoppable(stopping, (signal) =>
-    together(recipe, signal, async (group) => {
+  return runStoppable(stopping, (signal) =>
+    together(aboutRun(recipe), signal, async (group) => {
       const events = distillRun({ recipe, prepare: prepareRun, resume, force, signal, group });
       const isWriter = !group || group.rank === 0;
       const ended = await (isWriter ? followRun(events, output, json) : followPart(events, output, group.rank));
-      isInterrupted = ended.kind === "interrupted";
       if (ended.kind === "done" && isWriter) await writeReport(ended.folder, json, output);
       return ended.kind === "done";
     }),
   );
-  return isInterrupted && code === 1 ? OTHERS_INTERRUPTED : code;
 }

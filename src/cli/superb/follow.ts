@@ -29,6 +29,19 @@ export async function followEvaluation(
   return ended;
 }
 
+/** Says what a process has done that only helps to extract hidden states; true unless it was interrupted. */
+export async function followHelp(events: AsyncIterable<EvaluateEvent>, output: Output, rank: number): Promise<boolean> {
+  let isInterrupted = false;
+  for await (const event of events) {
+    if (event.kind === "note") output.note(`process ${rank}: ${printable(event.text)}`);
+    if (event.kind !== "helped") continue;
+    isInterrupted = event.interrupted;
+    const then = isInterrupted ? "interrupted" : "process 0 trains and tests alone";
+    output.note(`process ${rank}: ${event.files} files extracted; ${then}`);
+  }
+  return !isInterrupted;
+}
+
 /** What shows the events of one evaluation to people. */
 export function viewOn(output: Output) {
   let progress: Progress | undefined;

@@ -37,7 +37,14 @@ export function taskVerbs(group: Command, output: Output, finish: (code: number)
     command
       .addHelpText(
         "after",
-        `\nExample:\n  $ stillwave superb ${name} ${task.example}\n\nCtrl-C keeps a checkpoint; --resume goes on.`,
+        [
+          "",
+          "Example:",
+          `  $ stillwave superb ${name} ${task.example}`,
+          "",
+          "Started by mpirun, srun or torchrun, all processes extract hidden states (docs/accelerators.md).",
+          "Ctrl-C keeps a checkpoint; --resume goes on.",
+        ].join("\n"),
       )
       .action(async (recipe: string | undefined) => finish(await run(name as TaskName, recipe, command, output)));
   }
@@ -56,17 +63,23 @@ async function run(name: TaskName, recipe: string | undefined, command: Command,
   if (force && !resume) throw new UsageError("--force goes with --resume");
   const settings = await readSettings(facts, recipe, { set, flags });
   const { evaluate } = await import("../../library/evaluate.ts");
+  const { digestOf, together } = await import("../../processes/together.ts");
   const { runStoppable } = await import("../../training/signals.ts");
-  const { followEvaluation } = await import("./follow.ts");
+  const { followEvaluation, followHelp } = await import("./follow.ts");
   const stopping = () => output.note("stopping with a checkpoint; press again to stop at once");
-  return runStoppable(stopping, async (signal) => {
-    const events = evaluate({ ...settings, resume, force, signal });
-    if ((await namingFlags(() => followEvaluation(events, output, json))) !== "done") return false;
-    if (submission !== undefined) {
-      const { submitRuns } = await import("../../report/results/submit.ts");
-      for (const { path } of await submitRuns(submission, [settings.run.outDir]))
-        output.note(`submission       ${join(submission, path)}`);
-    }
-    return true;
-  });
+  const { device: _d, threads: _n, ...run } = settings.run;
+  const about = `superb ${digestOf({ ...settings, run })}`;
+  return runStoppable(stopping, (signal) =>
+    together(about, signal, async (group) => {
+      const events = evaluate({ ...settings, resume, force, signal }, group);
+      if (group?.rank) return followHelp(events, output, group.rank);
+      if ((await namingFlags(() => followEvaluation(events, output, json))) !== "done") return false;
+      if (submission !== undefined) {
+        const { submitRuns } = await import("../../report/results/submit.ts");
+        for (const { path } of await submitRuns(submission, [settings.run.outDir]))
+          output.note(`submission       ${join(submission, path)}`);
+      }
+      return true;
+    }),
+  );
 }

@@ -58,7 +58,7 @@ function firstLayer(p: ParameterLookup, wave: Value, stack: ConvStack, frames: D
  * are a reshaped view; each further frame is gathered and accumulated. The last windows wrap around to the first rows:
  * they are past the true frames, and wrapping keeps every gathered row unique.
  */
-function convolveRows(x: Value, weight: Value, { kernel, stride }: Window, rows: Dim, bias: Value | undefined): Value {
+export function convolveRows(x: Value, weight: Value, { kernel, stride }: Window, rows: Dim, bias?: Value): Value {
   const [out, channels] = weight.shape.map(fixedDim);
   const taps = g.reshape(g.transpose(weight, [2, 1, 0]), [kernel * channels, out]); // [kernel * in, out]
   const inView = Math.min(kernel, stride);

@@ -1,6 +1,7 @@
 // How the heads trained: the sweep over learning rates, and curves of each of them.
 import { formatCount, formatLearningRate } from "../../log/format.ts";
 import type { EvaluationResult, LearningRateResult } from "../../superb/run/result.ts";
+import { TASKS } from "../../superb/tasks/index.ts";
 import type { EvaluationPoint } from "../../superb/training/state.ts";
 import { type ChartOptions, chart, sparkline } from "../kit/chart.ts";
 import { prepareLine } from "../kit/line.ts";
@@ -40,7 +41,9 @@ export function sweepChart(result: EvaluationResult, options: Pick<ChartOptions,
 }
 
 /** The training of the heads; of every fold by itself. */
-export function trainingSection(result: EvaluationResult): Content {
+export function trainingSection({ metric, ...rest }: EvaluationResult): Content {
+  // curves are of what chooses
+  const result = { ...rest, metric: { ...metric, ...TASKS[rest.task].chooser } };
   if (result.folds.length === 0) return trainingOf(result, "");
   return result.folds
     .slice(0, MAX_FOLDS)

@@ -78,6 +78,7 @@ export function thresholdCurve({ dev = [], result }: Evaluation): Content {
       unit: "%",
       lines: lines.toReversed(),
       across: "threshold in %",
+      size: "full",
       fromZero: false,
     }),
     note,

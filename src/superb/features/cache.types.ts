@@ -1,6 +1,7 @@
 // What features are opened from, what is told on the way, and what a cache remembers.
 import type { BadFile, OnBadFile } from "../../data/index.ts";
 import { type RecordingPart, recordingKey } from "../../data/recording.ts";
+import type { ProcessGroup } from "../../processes/group.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import type { FeatureSource } from "./features.types.ts";
 
@@ -63,10 +64,12 @@ export interface FeatureOptions {
   readonly workers?: number;
   /** What happens after opening: a shard found damaged when it is read, and made again. */
   readonly onNote?: (text: string) => void;
-  /** A shard ends with the batch that reaches this size; default 128 MiB. */
+  /** A shard ends with the batch that reaches this size; default 128 MiB, or a 64th of what is to be written. */
   readonly shardBytes?: number;
   /** Bytes that can be written into a folder; default: what the file system says. */
   readonly freeBytes?: (folder: string) => Promise<number>;
+  /** Processes that help to fill a cache (`fillShare`); this one is the first of them. */
+  readonly group?: ProcessGroup;
 }
 
 export interface OpenedFeatures {

@@ -1,37 +1,28 @@
-// Fills a cache: states of the files that are missing, extracted batch by batch, written shard by shard.
+// Fills a cache: under its lock, what is missing is found, announced and extracted.
 import { statfs } from "node:fs/promises";
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { describeBad } from "../../data/bad-files.ts";
-import type { BadFile, OnBadFile } from "../../data/index.ts";
-import { recordingKey } from "../../data/recording.ts";
+import type { BadFile } from "../../data/index.ts";
 import { StillwaveError } from "../../errors.ts";
 import { diskError, isDiskFull, makeFolder } from "../../files.ts";
+import { stepsOfAll } from "../../processes/shares.ts";
 import { lockWhenFree, type RunLock } from "../../training/lock.ts";
-import type { UtteranceStates } from "../../upstream/frames.ts";
-import type { Upstream } from "../../upstream/upstream.ts";
 import { type AudioSource, contentKey, type FeatureEvent, type FeatureOptions } from "./cache.types.ts";
 import { type CacheIndex, cleanFolder, readIndex } from "./cache-index.ts";
-import { extractBatches, planExtraction } from "./extraction.ts";
-import { type CacheFacts, stateBytes } from "./layout.ts";
-import { encodeStates, removeShard, ShardWriter } from "./shard.ts";
+import { shareOutFilling, shareOutNothing } from "./filling-together.ts";
+import { stateBytes } from "./layout.ts";
+import { removeShard } from "./shard.ts";
+import { type Extraction, shardSteps } from "./shard-steps.ts";
 
-const SHARD_BYTES = 2 ** 27;
 /** Left free beyond what the states take: indices, and room for others. */
 const SPARE_BYTES = 2 ** 26;
 const REMEDIES =
   "--dtype float16 takes half of float32, --states heads or layers keeps fewer of them, --cache <folder> puts them on another disk, --no-cache extracts them whenever they are needed, which takes no room and much time";
 
 /** A cache that is being filled. */
-export interface CacheJob {
-  readonly folder: string;
-  readonly facts: CacheFacts;
-  readonly upstream: Upstream;
+export interface CacheJob extends Extraction {
   /** One for every file. */
   readonly sources: readonly AudioSource[];
-  readonly onBadFile: OnBadFile;
-  readonly workers: number;
-  readonly signal?: AbortSignal;
-  readonly shardBytes?: number;
   readonly freeBytes?: FeatureOptions["freeBytes"];
 }
 
@@ -62,7 +53,7 @@ export async function* fillCache(job: CacheJob, drop?: number): AsyncGenerator<F
       const first = index.shards.reduce((last, { number }) => Math.max(last, number), -1) + 1;
       yield await announce(job, missing);
       bad.push(...(yield* writeShards(job, missing, first)));
-    }
+    } else await shareOutNothing(job.group);
     return { index: await readIndex(folder, facts), bad };
   } catch (error) {
     if (isDiskFull(error))
@@ -129,59 +120,23 @@ async function* writeShards(
   missing: readonly AudioSource[],
   first: number,
 ): AsyncGenerator<FeatureEvent, BadFile[], undefined> {
-  const { folder, facts, upstream, sources, shardBytes = SHARD_BYTES } = job;
-  const byKey = new Map(missing.map((source) => [recordingKey(source), source]));
+  const { folder, sources, group } = job;
   const began = performance.now();
   const bad: BadFile[] = [];
-  let number = first;
   let [files, samples, bytes] = [0, 0, 0];
-  let writer: ShardWriter | undefined;
-  // set to undefined before it is written: what failed to be written once is not tried again
-  const flush = async () => {
-    const full = writer;
-    writer = undefined;
-    if (full) await full.write();
-  };
-  try {
-    for await (const batch of extractBatches(upstream, planExtraction(missing, upstream), job)) {
-      const leftOut = [...batch.bad];
-      for (const { states, ...part } of batch.items) {
-        const source = byKey.get(recordingKey(part))!;
-        const encoded = tryEncoding(states, facts);
-        if (encoded instanceof StillwaveError) {
-          const file = { ...part, reason: encoded.message };
-          if (job.onBadFile === "stop") throw new StillwaveError(describeBad(file));
-          leftOut.push(file);
-          continue;
-        }
-        writer ??= new ShardWriter(folder, number++);
-        writer.add(source, states.frames, encoded);
-        files++;
-        samples += source.samples;
-        bytes += encoded.length;
-      }
-      bad.push(...leftOut);
-      for (const file of leftOut) yield { kind: "note", text: `left out: ${describeBad(file)}` };
-      if (writer && writer.bytes >= shardBytes) await flush();
-      const seconds = samples / SAMPLE_RATE_HZ;
-      const audioSecondsPerSecond = seconds / Math.max(1e-3, (performance.now() - began) / 1000);
-      const done = sources.length - missing.length + files;
-      yield { kind: "cache-batch", done, total: sources.length, seconds, audioSecondsPerSecond };
-    }
-  } finally {
-    await flush();
+  if (group) await shareOutFilling(group, job, { missing, first });
+  for await (const step of stepsOfAll(shardSteps(job, missing, first), group)) {
+    files += step.files;
+    samples += step.samples;
+    bytes += step.bytes;
+    bad.push(...step.bad);
+    for (const file of step.bad) yield { kind: "note", text: `left out: ${describeBad(file)}` };
+    const seconds = samples / SAMPLE_RATE_HZ;
+    const audioSecondsPerSecond = seconds / Math.max(1e-3, (performance.now() - began) / 1000);
+    const done = sources.length - missing.length + files;
+    yield { kind: "cache-batch", done, total: sources.length, seconds, audioSecondsPerSecond };
   }
   const finished = files + bad.length === missing.length;
   if (finished) yield { kind: "cache-done", folder, bytes, seconds: samples / SAMPLE_RATE_HZ };
   return bad;
-}
-
-/** The states as the cache holds them, or why it cannot. */
-function tryEncoding(states: UtteranceStates, facts: CacheFacts): Uint8Array | StillwaveError {
-  try {
-    return encodeStates(states, facts);
-  } catch (error) {
-    if (error instanceof StillwaveError) return error;
-    throw error;
-  }
 }

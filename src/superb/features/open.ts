@@ -19,6 +19,7 @@ import { describeFolder, readIndex } from "./cache-index.ts";
 import { cachedSource } from "./cached-source.ts";
 import type { FeatureSource } from "./features.types.ts";
 import { type CacheJob, fillCache } from "./fill.ts";
+import { shareOutNothing } from "./filling-together.ts";
 import { cacheFacts, cacheFolder, defaultCacheRoot } from "./layout.ts";
 import { streamFeatures, unusableFiles } from "./streamed-source.ts";
 import { markUse } from "./uses.ts";
@@ -58,8 +59,8 @@ export async function* openFeatures(
   const folder = cacheFolder(resolve(options.cacheRoot ?? defaultCacheRoot()), facts);
   for (const text of await describeFolder(folder, facts)) yield { kind: "note", text };
   const sources = [...new Map([...files.values()].map((file) => [recordingKey(file), file])).values()];
-  const { shardBytes, freeBytes } = options;
-  const job: CacheJob = { folder, facts, upstream, sources, onBadFile, workers, signal, shardBytes, freeBytes };
+  const { shardBytes, freeBytes, group } = options;
+  const job: CacheJob = { folder, facts, upstream, sources, onBadFile, workers, signal, shardBytes, freeBytes, group };
   const release = await markUse(folder);
   let source: FeatureSource | undefined;
   try {
@@ -90,7 +91,7 @@ async function* openCached(
     const filled = yield* fillCache(job);
     index = filled.index;
     bad.push(...filled.bad);
-  }
+  } else await shareOutNothing(job.group);
   const unusable = new Set(bad.map(absoluteKey));
   const missing = sources.some(
     (source) => !unusable.has(recordingKey(source)) && !index.entries.has(contentKey(source)),
@@ -114,7 +115,7 @@ function repairing(job: CacheJob, files: ReadonlyMap<string, AudioSource>, { onN
     onNote?.(`${job.folder}: shard ${shard} is damaged: ${reason}; its states are extracted again`);
     const sources = [...new Map([...files.values()].map((file) => [recordingKey(file), file])).values()];
     // a stopped source is closed by its owner; half a repair would only be noticed later
-    const events = fillCache({ ...job, sources, onBadFile: "stop", signal: undefined }, shard);
+    const events = fillCache({ ...job, sources, onBadFile: "stop", signal: undefined, group: undefined }, shard);
     for (;;) {
       const { done, value } = await events.next();
       if (done) return value.index;

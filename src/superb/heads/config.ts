@@ -58,5 +58,4 @@ export const headConfigSchema = z.discriminatedUnion("kind", [frames, biLstm, ut
 
 export type HeadInput = Readonly<z.infer<typeof headInputSchema>>;
 export type HeadConfig = Readonly<z.infer<typeof headConfigSchema>>;
-export type BiLstmHeadConfig = Extract<HeadConfig, { kind: "bilstm" }>;
 export type XVectorHeadConfig = Extract<HeadConfig, { kind: "xvector" }>;

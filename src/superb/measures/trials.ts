@@ -13,7 +13,7 @@ export const trialRow = (id: string, { speakers, score }: ScoredTrial): Predicti
 });
 
 /** @throws StillwaveError naming a row that is no trial */
-export const trialsOf = (predictions: readonly Prediction[]): ScoredTrial[] =>
+const trialsOf = (predictions: readonly Prediction[]): ScoredTrial[] =>
   predictions.map(({ id, reference, hypothesis }) => {
     const speakers = namesIn(reference);
     const score = hypothesis.trim() === "" ? Number.NaN : Number(hypothesis);

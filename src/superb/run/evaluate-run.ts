@@ -3,14 +3,15 @@
 import { join } from "node:path";
 import { StillwaveError } from "../../errors.ts";
 import { unexpectedDiskError, writeFileAtomic } from "../../files.ts";
+import type { ProcessGroup } from "../../processes/group.ts";
+import { sharedSignal } from "../../processes/shares.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { withNotes } from "../../training/notes.ts";
-import { withGain } from "../../upstream/gain.ts";
-import { openUpstream } from "../../upstream/open.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import { describeCorpus } from "../corpora/find.ts";
 import type { FeatureSource } from "../features/features.types.ts";
+import { shareOutNothing } from "../features/filling-together.ts";
 import { matchedSource } from "../features/matched-source.ts";
 import { openFeatures } from "../features/open.ts";
 import type { HeadConfig } from "../heads/config.ts";
@@ -28,6 +29,7 @@ import { Sampler } from "../training/sampler.ts";
 import type { EvaluationOptions, FoldOutcome, PreparedEvaluation, PreparedFold } from "./evaluation.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
 import { finishRun, testFold } from "./finish.ts";
+import { heardBy, helpEvaluation, openAsked } from "./help.ts";
 import { type EvaluationFolder, openEvaluationFolder, recordEvaluation } from "./record.ts";
 import { finishedResult } from "./result.ts";
 import { searchRun } from "./search-run.ts";
@@ -44,20 +46,26 @@ interface Opened {
   readonly upstream: Upstream;
   readonly runtime: Runtime;
   readonly note: (text: string) => void;
+  readonly group: ProcessGroup | undefined;
 }
 
 type Evaluation<Result = void> = AsyncGenerator<EvaluationEvent, Result, undefined>;
 
 /**
  * Trains a task's head on a frozen upstream and tests it once. Equal settings, files and machines give bit-identical heads,
- * interrupted or not. Leaving the loop early keeps what checkpoints hold.
+ * interrupted or not. Leaving the loop early keeps what checkpoints hold. The processes of a `group` fill the cache of hidden states
+ * together; then process 0 goes on alone, and the others end with `helped`.
  * @throws UsageError for settings that are wrong or contradict each other, StillwaveError for files that cannot be used
  */
-export const evaluateRun = (options: EvaluationOptions): Evaluation =>
-  withNotes((note) => evaluateNoting(options, note));
+export function evaluateRun({ signal, ...options }: EvaluationOptions, group?: ProcessGroup): Evaluation {
+  const shared = { ...options, signal: sharedSignal(signal, group) };
+  if (group && group.rank > 0) return withNotes((note) => helpEvaluation(shared, group, note));
+  return withNotes((note) => evaluateNoting(shared, group, note));
+}
 
 async function* evaluateNoting(
   { resume = false, force = false, signal, ...given }: EvaluationOptions,
+  group: ProcessGroup | undefined,
   note: (text: string) => void,
 ): Evaluation {
   const task = taskNamed(given.task);
@@ -68,11 +76,10 @@ async function* evaluateNoting(
     folder.notes.forEach(note);
     const described = describeCorpus(task.name, asked.data);
     if (described !== undefined) note(described);
-    if (isSearch(task)) return yield* searchRun({ asked, force, signal, folder, task, note });
+    if (isSearch(task)) return yield* searchRun({ asked, force, signal, folder, task, note, group });
     const { device, threads } = asked.run;
-    const { model, ...options } = asked.upstream;
     const open = async () => {
-      upstream ??= await openUpstream(model, { ...options, device, threads, onNote: note });
+      upstream ??= await openAsked(asked, note);
       return upstream;
     };
     // what is wrong with a corpus shows before the upstream is opened, unless its labels depend on the frames
@@ -80,10 +87,9 @@ async function* evaluateNoting(
     const loaded = task.folds ? await task.folds(asked.data, context) : [await task.load(asked.data, context)];
     const folds = loaded.map((fold) => partOf(fold, asked.data.most));
     for (const text of new Set(folds.flatMap(({ notes }) => notes))) note(text);
-    const { gainDb } = task.recipe;
-    const heard = gainDb === undefined ? await open() : withGain(await open(), gainDb);
+    const heard = heardBy(task, await open());
     const runtime = await createRuntime({ device, threads });
-    yield* evaluateWith({ asked, force, signal, folder, task, folds, upstream: heard, runtime, note });
+    yield* evaluateWith({ asked, force, signal, folder, task, folds, upstream: heard, runtime, note, group });
   } catch (error) {
     throw unexpectedDiskError(error);
   } finally {
@@ -110,6 +116,7 @@ async function* evaluateWith(opened: Opened): Evaluation {
     for (const [name, text] of Object.entries(files)) await writeFileAtomic(join(folder.path, name), text);
   const already = folder.record && (await finishedResult(folder.path));
   if (already) {
+    await shareOutNothing(opened.group);
     yield { kind: "done", folder: folder.path, already: true, result: already };
     return;
   }
@@ -245,6 +252,7 @@ async function* openSource({
   upstream,
   note,
   signal,
+  group,
 }: Opened): Evaluation<{ readonly source: FeatureSource; isUsable(id: string): boolean } | undefined> {
   const { cache: cacheRoot, dtype, workers } = asked.features;
   // folds share their utterances
@@ -258,6 +266,7 @@ async function* openSource({
     dtype,
     workers,
     signal,
+    group,
   });
   if (!opened) return undefined;
   const bad = new Set(opened.leftOut.map(({ id }) => id));

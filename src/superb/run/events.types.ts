@@ -44,6 +44,8 @@ export type EvaluationEvent =
   | TrainEvent
   | { readonly kind: "chosen"; readonly learningRate: number; readonly dev: number; readonly among: number }
   | { readonly kind: "testing"; readonly done: number; readonly total: number; readonly decoding: string }
+  /** The end of a process that helped to extract: `files` of them. */
+  | { readonly kind: "helped"; readonly files: number; readonly interrupted: boolean }
   | { readonly kind: "interrupted"; readonly folder: string; readonly remedy: string }
   | {
       readonly kind: "done";

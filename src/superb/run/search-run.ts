@@ -5,10 +5,9 @@ import { join } from "node:path";
 import { listSome } from "../../data/lines.ts";
 import { InternalError, StillwaveError } from "../../errors.ts";
 import { maximumTermWeightedValue, QUESST_WEIGHTS } from "../../metrics/mtwv.ts";
-import { withGain } from "../../upstream/gain.ts";
-import { openUpstream } from "../../upstream/open.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import type { FeatureSource } from "../features/features.types.ts";
+import { shareOutNothing } from "../features/filling-together.ts";
 import { openFeatures } from "../features/open.ts";
 import { SEARCH_SPLITS, type SearchCorpus, type SearchSplit } from "../labels/search/corpus.types.ts";
 import { drawn } from "../labels/subset.ts";
@@ -17,6 +16,7 @@ import { momentsOf, search } from "../search/search.ts";
 import type { SearchResult } from "../search/search.types.ts";
 import type { FrameMoments } from "../search/standardise.ts";
 import type { EvaluationEvent } from "./events.types.ts";
+import { heardBy, openAsked } from "./help.ts";
 import { recordEvaluation } from "./record.ts";
 import { finishedResult } from "./result.ts";
 import { finishSearch, type Searched, searchTrials } from "./search-result.ts";
@@ -39,16 +39,16 @@ export async function* searchRun(parts: SearchParts): Evaluation {
   for (const text of corpus.notes) note(text);
   const [bad] = corpus.badFiles;
   if (bad) note(`${corpus.badFiles.length} bad files left out, first ${bad.path}: ${bad.reason}`);
-  const { device, threads } = asked.run;
-  const { model, ...options } = asked.upstream;
-  const upstream = withGain(await openUpstream(model, { ...options, device, threads, onNote: note }), task.gainDb);
+  const upstream = heardBy(task, await openAsked(asked, note));
   try {
     const fingerprint = fingerprintOf(corpus);
     for (const text of await recordEvaluation(folder, task.name, identityOf(asked, upstream, fingerprint), force))
       note(text);
     const already = folder.record && (await finishedResult(folder.path));
-    if (already) yield { kind: "done", folder: folder.path, already: true, result: already };
-    else if (!(yield* searchWith({ ...parts, corpus, upstream, fingerprint })))
+    if (already) {
+      await shareOutNothing(parts.group);
+      yield { kind: "done", folder: folder.path, already: true, result: already };
+    } else if (!(yield* searchWith({ ...parts, corpus, upstream, fingerprint })))
       yield {
         kind: "interrupted",
         folder: folder.path,
@@ -63,7 +63,7 @@ type OpenedSearch = SearchParts & Pick<PreparedSearch, "corpus" | "upstream" | "
 
 /** False where the signal ended it. */
 async function* searchWith(opened: OpenedSearch): Evaluation<boolean> {
-  const { asked, corpus, upstream, signal, note, folder, task } = opened;
+  const { asked, corpus, upstream, signal, note, folder, task, group } = opened;
   const began = performance.now();
   const { cache: cacheRoot, dtype, workers } = asked.features;
   const utterances = [
@@ -74,7 +74,7 @@ async function* searchWith(opened: OpenedSearch): Evaluation<boolean> {
   ].map(({ id, path, samples, segment }) => ({ id, path, samples, ...(segment && { segment }) }));
   const features = yield* openFeatures({
     ...{ upstream, utterances, onBadFile: asked.data.onBadFile, onNote: note },
-    ...{ cacheRoot, dtype, workers, signal },
+    ...{ cacheRoot, dtype, workers, signal, group },
   });
   if (!features) return false;
   const { source, leftOut } = features;

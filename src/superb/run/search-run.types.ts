@@ -1,4 +1,5 @@
 // What an evaluation without a head works with.
+import type { ProcessGroup } from "../../processes/group.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import type { FeatureSource } from "../features/features.types.ts";
 import type { SearchCorpus, SearchSplit } from "../labels/search/corpus.types.ts";
@@ -14,6 +15,7 @@ export interface SearchParts {
   readonly folder: EvaluationFolder;
   readonly task: SearchTask & { readonly name: TaskName };
   readonly note: (text: string) => void;
+  readonly group: ProcessGroup | undefined;
 }
 
 export interface PreparedSearch extends SearchParts {

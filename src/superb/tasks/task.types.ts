@@ -79,6 +79,8 @@ interface Described {
   readonly example: string;
   /** The headline. */
   readonly metric: TaskMetric;
+  /** What chooses the step where that is another: its name, and which way it goes. */
+  readonly chooser?: Pick<TaskMetric, "name" | "isHigherBetter">;
   /** Further ones that scores over tasks are made of. */
   readonly otherMetrics?: readonly TaskMetric[];
   /** What is counted in predictions; null: answers are right or wrong as wholes. */

@@ -16,8 +16,8 @@ export interface WindowOptions {
 export const WHOLE_SECONDS = 60;
 /** Ten minutes and some: recordings up to this are one window, whose numbers are those of the whole. */
 export const LONG_WINDOW_SECONDS = 720;
-/** Hidden states of a window that are held at a time. */
-const WINDOW_BYTES = 2 ** 29;
+/** Hidden states of a window. At the peak they are there three times: in the engine, fetched, and those of the window before. */
+const WINDOW_BYTES = 2 ** 28;
 /** Of upstreams that make whole attention maps: exported files. */
 export const SHORT_WINDOW_SECONDS = 30;
 const OVERLAP_SECONDS = 4;

@@ -13,6 +13,7 @@ export const sd: Task = {
   summary: "DER of an LSTM head forward in time",
   example: "--upstream facebook/hubert-base-ls960 --data Libri2Mix",
   metric: { name: "DER", score: "der", isHigherBetter: false },
+  chooser: { name: "frame accuracy", isHigherBetter: true },
   unit: "turn",
   settings: ["data.speech", "head.hidden"],
   choosesOnTest: ["reading"],
