@@ -18,7 +18,7 @@ const NAMES: Readonly<Record<string, string>> = {
     constant Dim DType gradients HostArray input ops printGraph scalar Shape symbol Value
   `,
   "stillwave/node": `
-    createRuntime Device DeviceChoice Executable Feed Feeds listDevices OnnxFile openOnnxFile Runtime RuntimeOptions
+    createRuntime Device DeviceChoice Executable Feed Feeds listDevices OnnxFile openOnnxFile ProcessGroup Runtime RuntimeOptions
   `,
   "stillwave/data": `
     BadFile Batch closeDecodingThreads Corpus CorpusKind CorpusSource EpochPlanOptions folder KeepOptions KeptSpeech

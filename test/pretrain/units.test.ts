@@ -92,7 +92,7 @@ describe("features", () => {
   });
 
   test("of a layer are that layer's output, whatever comes after it and whatever shares the batch", async () => {
-    const teacher = await loadModel(join(examples, "hubert-tiny-libri"));
+    const teacher = await loadModel(join(examples, "hubert-small-libri"));
     const features = layerFeatures(teacher, 2, runtime);
     const whole = createModel(teacher, runtime);
     for await (const batch of wholeUtterances(validation, reading, never))

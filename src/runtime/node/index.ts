@@ -18,6 +18,7 @@ import { openXla } from "../xla/index.ts";
 import { chooseDevice, unavailable } from "./choose.ts";
 import { type Engine, loadEngine, outOfMemory } from "./engine.ts";
 
+export type { ProcessGroup } from "../../processes/group.ts";
 export type { Device, DeviceChoice } from "../device.ts";
 export type { OnnxFile } from "../onnx-file.types.ts";
 export type { Executable, Feed, Feeds, Runtime } from "../runtime.ts";

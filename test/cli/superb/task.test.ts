@@ -208,10 +208,10 @@ describe("exit code 2", () => {
     [["asr", ...common, "--lm-weight", "2"], /--lm-weight means nothing without a language model/],
     [["pr", ...common, "--part", "student"], /fbank/],
     [["pr", ...common.filter((word) => word !== "--cache" && !word.endsWith("cache")), "--no-cache", "--dtype", "float16"], /without a cache they are float32/], // biome-ignore format: one line
-    [["er", ...common], /unknown command 'er'/],
+    [["mt", ...common], /unknown command 'mt'/],
   ])("%j", async (args, message) => {
     const out = args.includes("--upstream") ? ["--out", join(root, "misused")] : [];
-    const { code, stdout, stderr } = await within("superb", ...args, ...(args[0] === "er" ? [] : out));
+    const { code, stdout, stderr } = await within("superb", ...args, ...(args[0] === "mt" ? [] : out));
     expect(stderr).toMatch(message);
     expect([code, stdout]).toEqual([2, ""]);
   });

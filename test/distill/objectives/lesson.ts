@@ -6,8 +6,8 @@ import { input, type Value } from "../../../src/graph/value.ts";
 import { BATCH } from "../../../src/models/trace.ts";
 import { type Tensor, tabulate } from "../../graph/reference.ts";
 
-export const ITEMS = 2;
-export const FRAMES = 5;
+const ITEMS = 2;
+const FRAMES = 5;
 /** Widths of student and teacher, and channels of the last convolution. */
 export const WIDTH = { student: 3, teacher: 4, conv: 2 } as const;
 const LAYERS = 3;

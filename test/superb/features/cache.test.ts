@@ -205,7 +205,7 @@ describe("what cannot be done", () => {
     const upstream = fakeUpstream();
     const options = { upstream, utterances, cacheRoot: join(root, "full"), freeBytes: async () => 1e6 };
     await expect(drive(options)).rejects.toThrow(
-      /the hidden states of \d+ files take [\d.]+ MB, and 1\.0 MB are free there \(67\.1 MB are to stay free\); float16 .* --cache .* --no-cache/,
+      /the hidden states of \d+ files take [\d.]+ MB \(3 of 4 float32 values every 320 samples\), and 1\.0 MB are free there \(67\.1 MB are to stay free\); --dtype float16 .* --cache .* --no-cache/,
     );
     expect(upstream.batches).toEqual([]);
   });
@@ -219,7 +219,7 @@ describe("what cannot be done", () => {
     });
     const filling = drive({ upstream: failing, utterances, cacheRoot: join(root, "filled") });
     await expect(filling).rejects.toThrow(StillwaveError);
-    await expect(filling).rejects.toThrow(/no room is left on its disk; float16/);
+    await expect(filling).rejects.toThrow(/no room is left on its disk; --dtype float16/);
   });
 
   test("bad files are named, or left out", async () => {

@@ -187,7 +187,7 @@ describe("folders", () => {
     const out = folder();
     await expect(evaluate(optionsFor(out, { training: { steps: 0 } }))).rejects.toThrow(UsageError);
     await expect(evaluate(optionsFor(out, { upstream: join(root, "nowhere") }))).rejects.toThrow("no such file or folder"); // biome-ignore format: one line
-    await expect(evaluate({ ...optionsFor(out), task: "er" })).rejects.toThrow('unknown task "er"');
+    await expect(evaluate({ ...optionsFor(out), task: "mt" })).rejects.toThrow('unknown task "mt"');
     expect(doneOf(await evaluate(optionsFor(out, { training: { steps: 1 } }))).already).toBe(false);
   });
 });

@@ -93,7 +93,7 @@ describe("head.json", () => {
   test.each([
     ["format", 2],
     ["format", undefined],
-    ["task", "er"],
+    ["task", "mt"],
     ["config", null],
     ["config.kind", "transformer"],
     ["config.projection", 0],
