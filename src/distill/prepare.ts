@@ -19,15 +19,16 @@ import { mixesUtterances } from "../upstream/batches.ts";
 import { hashOf } from "../upstream/fingerprint.ts";
 import { type ModelFacts, modelCard } from "./card.ts";
 import { createLearner, type LearnerModels } from "./learner/create.ts";
-import type { LabelRules } from "./learner/labels.ts";
+import type { FrameUnits, LabelRules } from "./learner/labels.ts";
 import type { Learner } from "./learner/learner.ts";
+import { teacherUnits } from "./learner/teacher-units.ts";
 import { spanMaskRule } from "./masks.ts";
-import { makeObjectives } from "./objectives/make.ts";
+import { makeObjectives, unitLayer } from "./objectives/make.ts";
 import { sameDepth } from "./objectives/target-layers.ts";
 import type { Recipe } from "./recipe/schema.ts";
 import { studentConfig } from "./recipe/student.ts";
 import { DISTILL_FILES, distillForm, portableRecipe, type RunRecipe } from "./record.ts";
-import { openSpeech, type RunSpeech } from "./speech.ts";
+import { openNamed, openSpeech, type RunSpeech } from "./speech.ts";
 import type { Augment } from "./train.ts";
 
 /** Everything a run needs beside its recipe, made for it by a `Prepare`. */
@@ -116,12 +117,13 @@ export function prepareWith(loadModels: (recipe: Recipe, group?: ProcessGroup) =
     const configs = [config, ...teachers.map((teacher) => teacher.config)] as const;
     const { precision, speech } = await openRunSpeech(recipe, { runtime, configs }, context);
     try {
+      const units = await unitsOf(recipe, { teachers, runtime, configs }, context);
       const learner = await makeLearner(precision);
       learner.expect?.(speech.shapes ?? []);
       return {
         learner,
         speech,
-        labels: { masks: spanMaskRule(recipe.masking) },
+        labels: { masks: spanMaskRule(recipe.masking), units },
         precision,
         teacher: teacherRecord(recipe, teachers),
         writeModel: (folder, trained, facts) =>
@@ -141,6 +143,38 @@ export function prepareWith(loadModels: (recipe: Recipe, group?: ProcessGroup) =
       throw error;
     }
   };
+}
+
+/** Units of a teacher, where an objective reads them. */
+async function unitsOf(
+  recipe: Recipe,
+  {
+    teachers,
+    runtime,
+    configs,
+  }: Pick<RunModels, "teachers" | "runtime"> & { readonly configs: readonly ModelConfig[] },
+  { outDir, note, group }: PrepareContext,
+): Promise<FrameUnits | undefined> {
+  const settings = recipe.objectives?.find((one) => one.kind === "units");
+  if (settings?.kind !== "units") return undefined;
+  const { data, run } = recipe;
+  const { teacher, layer } = unitLayer(
+    settings,
+    teachers.map(({ config }) => config),
+  );
+  const opening = {
+    minSamples: Math.max(...configs.map(({ conv }) => receptiveField(conv))),
+    cacheFile: existsSync(outDir) ? join(outDir, DISTILL_FILES.index) : undefined,
+  };
+  const train = await openNamed("train", data.train, recipe, opening);
+  const validation = data.validation && (await openNamed("validation", data.validation, recipe, opening));
+  const { clusters, share, iterations } = settings;
+  const { onBadFile, workers } = data;
+  const units = { teacher: teachers[teacher], layer, clusters, share, iterations, seed: run.seed, train, validation };
+  return teacherUnits(
+    { ...units, onBadFile, workers: workers ?? 1 },
+    { runtime, outDir: join(outDir, DISTILL_FILES.units), note, group },
+  );
 }
 
 /**

@@ -26,6 +26,8 @@ export const DISTILL_FILES = {
   index: "index",
   /** Decoded speech, where the recipe keeps it on disk. */
   speech: "speech",
+  /** Of a teacher's clusters, where an objective reads them. */
+  units: "units",
   best: "best",
   last: "last",
 } as const;
@@ -89,7 +91,7 @@ export const runKind = <R extends RunRecipe>(leftovers: readonly string[] = []):
   },
 });
 
-export const DISTILLATION: RunKind<DistillRecord> = runKind();
+export const DISTILLATION: RunKind<DistillRecord> = runKind([DISTILL_FILES.units]);
 
 export const distillForm: RunForm<Recipe> = {
   kind: DISTILLATION,

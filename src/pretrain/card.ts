@@ -2,8 +2,8 @@
 import type { DistillRecord } from "../distill/record.ts";
 import { type ModelConfig, samplesPerFrame } from "../models/config.ts";
 import { profile } from "../models/profile.ts";
+import type { UnitSummary } from "../units/making/settings.ts";
 import type { IterationRunRecipe } from "./iteration.ts";
-import type { UnitSummary } from "./units/settings.ts";
 
 interface CardFacts {
   readonly step: number;

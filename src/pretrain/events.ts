@@ -1,7 +1,7 @@
 // What a pre-training tells its caller, one event at a time.
 import type { DistillSummary, TrainingEvent } from "../distill/events.ts";
 import type { NoteEvent } from "../training/notes.ts";
-import type { UnitProgress, UnitSummary } from "./units/settings.ts";
+import type { UnitProgress, UnitSummary } from "../units/making/settings.ts";
 
 /** What summary.json of a finished run holds. */
 export interface PretrainSummary {

@@ -6,6 +6,8 @@ import { StillwaveError } from "../errors.ts";
 import { diskError, writeFileAtomic } from "../files.ts";
 import { type NoteEvent, withNotes } from "../training/notes.ts";
 import { openRunFolder, RECORD_NAME } from "../training/run-folder.ts";
+import { type MadeUnits, makeUnits } from "../units/making/make.ts";
+import type { UnitProgress } from "../units/making/settings.ts";
 import type { PretrainEnd, PretrainEvent, PretrainSummary } from "./events.ts";
 import { iterationForm, iterationRecipe } from "./iteration.ts";
 import type { PretrainRecipe } from "./recipe/schema.ts";
@@ -18,8 +20,6 @@ import {
   recordPretraining,
 } from "./record.ts";
 import { telling } from "./telling.ts";
-import { type MadeUnits, makeUnits } from "./units/make.ts";
-import type { UnitProgress } from "./units/settings.ts";
 import { openWork, type PretrainWork } from "./work.ts";
 
 export interface PretrainRunOptions {

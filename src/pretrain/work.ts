@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { loadModel, writeModelFolder } from "../checkpoint/index.ts";
 import { type Corpus, closeDecodingThreads } from "../data/index.ts";
 import { createLearner } from "../distill/learner/create.ts";
-import type { FrameUnits } from "../distill/learner/labels.ts";
+import { frameUnits } from "../distill/learner/labels.ts";
 import type { Learner } from "../distill/learner/learner.ts";
 import { unitsObjective } from "../distill/objectives/units.ts";
 import { modelParameters, openRunSpeech, type Prepare } from "../distill/prepare.ts";
@@ -15,6 +15,9 @@ import { createRuntime } from "../runtime/node/index.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { isXla } from "../runtime/xla/index.ts";
 import type { Precision } from "../stablehlo/precision.ts";
+import { layerFeatures, mfccFeatures } from "../units/making/features.ts";
+import type { MadeUnits } from "../units/making/make.ts";
+import type { UnitSettings } from "../units/making/settings.ts";
 import { createNearest } from "../units/nearest.ts";
 import { readPhones } from "../units/phones.ts";
 import { pretrainedCard } from "./card.ts";
@@ -24,9 +27,6 @@ import { mixUtterances } from "./mixing.ts";
 import { pretrainedModel } from "./recipe/model.ts";
 import type { PretrainRecipe } from "./recipe/schema.ts";
 import { iterationFolder, PRETRAIN_FILES, UNITS_FOLDER } from "./record.ts";
-import { layerFeatures, mfccFeatures } from "./units/features.ts";
-import type { MadeUnits } from "./units/make.ts";
-import type { UnitSettings } from "./units/settings.ts";
 
 export interface PretrainWork {
   readonly note: (text: string) => void;
@@ -108,20 +108,6 @@ async function unitSettings(shared: Shared, number: number): Promise<UnitSetting
   };
 }
 
-/** Units of both sets, told apart by file where both have an utterance of one name. */
-function frameUnits({ train: corpus }: Shared, { train, validation }: MadeUnits): FrameUnits {
-  const trainPaths = new Map(corpus.utterances.map(({ id, path }) => [id, path]));
-  return ({ ids, paths, samples, starts }, frames, valid) => {
-    const units = new BigInt64Array(samples.length * frames).fill(-1n);
-    for (const [item, id] of ids.entries()) {
-      const file = validation && trainPaths.get(id) !== paths[item] ? validation : train;
-      const part = file.part(id, starts?.[item] ?? 0, valid[item]);
-      for (const [t, unit] of part.entries()) units[item * frames + t] = BigInt(unit);
-    }
-    return units;
-  };
-}
-
 /** What learns in an iteration: fresh weights, or those of the one before, and fresh embeddings of the units. */
 async function iterationLearner(shared: Shared, recipe: IterationRunRecipe, precision: Precision): Promise<Learner> {
   const { model, iteration, number, prediction, optimizer } = recipe;
@@ -163,7 +149,7 @@ function prepareIteration(shared: Shared, made: MadeUnits): Prepare<IterationRun
       precision,
       labels: {
         masks: (random, { frames, valid }) => startMasks(random, frames, valid, masking),
-        units: frameUnits(shared, made),
+        units: frameUnits(shared.train, made),
       },
       augment: mixing
         ? (batch, update, micro) => mixUtterances(batch, mixing, { seed: run.seed, update, micro })

@@ -9,10 +9,10 @@ import { HUBERT_MFCC, mfcc } from "../../src/audio/index.ts";
 import { loadModel } from "../../src/checkpoint/index.ts";
 import { type Corpus, closeDecodingThreads, openCorpus } from "../../src/data/index.ts";
 import { frameCount } from "../../src/models/config.ts";
-import { layerFeatures, mfccFeatures, wholeUtterances } from "../../src/pretrain/units/features.ts";
-import { makeUnits } from "../../src/pretrain/units/make.ts";
-import type { UnitProgress, UnitSettings } from "../../src/pretrain/units/settings.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/node/index.ts";
+import { layerFeatures, mfccFeatures, wholeUtterances } from "../../src/units/making/features.ts";
+import { makeUnits } from "../../src/units/making/make.ts";
+import type { UnitProgress, UnitSettings } from "../../src/units/making/settings.ts";
 import { createNearest, type Nearest } from "../../src/units/nearest.ts";
 import { createModel } from "../../src/upstream/model.ts";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { InternalError } from "../../errors.ts";
 import { formatNumber, type Progress, type ProgressOptions, printable, startProgress } from "../../log/index.ts";
 import type { PretrainEnd, PretrainEvent } from "../../pretrain/events.ts";
-import type { UnitProgress } from "../../pretrain/units/settings.ts";
+import type { UnitProgress } from "../../units/making/settings.ts";
 import type { Output } from "../output.ts";
 
 /** What the stages count. */

@@ -1,6 +1,8 @@
 // What is known of a batch's frames beside its speech: spans that are hidden from the student, and units that it shall guess.
+import type { Corpus } from "../../data/index.ts";
 import { InternalError } from "../../errors.ts";
 import { Random } from "../../random.ts";
+import type { UnitFile } from "../../units/unit-file.ts";
 import type { FrameLabels } from "../objectives/frames.ts";
 import type { DistillPlan } from "../plan.ts";
 import { type SpeechBatch, type WholeBatch, wholeOf } from "../shares.ts";
@@ -17,6 +19,26 @@ export type MaskRule = (
 
 /** Units of every frame of a whole batch, [items, frames], -1 where there is none: beyond the `valid` frames of an item. */
 export type FrameUnits = (batch: WholeBatch, frames: number, valid: readonly number[]) => BigInt64Array;
+
+/** Files of units of a run's sets. */
+interface SetUnits {
+  readonly train: UnitFile;
+  readonly validation: UnitFile | null;
+}
+
+/** Units of both sets, told apart by file where both have an utterance of one name. `corpus`: that of training. */
+export function frameUnits(corpus: Pick<Corpus, "utterances">, { train, validation }: SetUnits): FrameUnits {
+  const trainPaths = new Map(corpus.utterances.map(({ id, path }) => [id, path]));
+  return ({ ids, paths, samples, starts }, frames, valid) => {
+    const units = new BigInt64Array(samples.length * frames).fill(-1n);
+    for (const [item, id] of ids.entries()) {
+      const file = validation && trainPaths.get(id) !== paths[item] ? validation : train;
+      const part = file.part(id, starts?.[item] ?? 0, valid[item]);
+      for (const [t, unit] of part.entries()) units[item * frames + t] = BigInt(unit);
+    }
+    return units;
+  };
+}
 
 /** How a run labels its batches. */
 export interface LabelRules {

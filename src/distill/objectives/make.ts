@@ -7,6 +7,7 @@ import { gramObjective } from "./gram.ts";
 import { type LayersOptions, layersObjective } from "./layers.ts";
 import type { Objective, TeacherStates } from "./objective.ts";
 import { checkFrames, layerPairs, studentGroups, targetLayers } from "./target-layers.ts";
+import { unitsObjective } from "./units.ts";
 
 /** What a recipe says of layers and heads. */
 interface LayerRecipe {
@@ -60,7 +61,27 @@ const makers: { readonly [K in Kind]: (settings: Settings<K>, models: Models, re
     const predictions = settings.groups.map((layers, k): Prediction => ({ from: own[k], states: { ...from, layers } }));
     return cosineObjective({ ...settings, name: name ?? "groups", dim: models.student.dim, predictions });
   },
+  units({ name, ...settings }, models) {
+    unitLayer(settings, models.teachers);
+    return unitsObjective({ ...settings, name: name ?? "units", dim: models.student.dim });
+  },
 };
+
+/**
+ * Which layer of which teacher has the units that a student guesses.
+ * @throws UsageError where there is none
+ */
+export function unitLayer(
+  { teacher: number, layer }: Pick<Settings<"units">, "teacher" | "layer">,
+  teachers: Models["teachers"],
+) {
+  const teacher = teachers[number - 1];
+  if (!teacher) throw new UsageError(`objectives: teacher ${number} of ${teachers.length}`);
+  const own = layer ?? Math.ceil(0.75 * teacher.layers) - 1;
+  if (own >= teacher.layers)
+    throw new UsageError(`objectives: units: the teacher has layers 0 to ${teacher.layers - 1}, not ${own}`);
+  return { teacher: number - 1, layer: own };
+}
 
 /**
  * What a recipe's student learns by, in the order of its list; without one it is layer to layer.

@@ -79,6 +79,28 @@ const kinds = [
       ...predicted,
     })
     .describe("L1 and cosine on means over groups of layers (SKILL, arXiv:2402.16830)"),
+  z
+    .strictObject({
+      kind: z.literal("units"),
+      ...common,
+      teacher: compared.teacher,
+      layer: z
+        .int()
+        .min(0)
+        .max(255)
+        .nullable()
+        .default(null)
+        .describe("Whose outputs are clustered; null: three quarters up"),
+      clusters: z.int().min(2).max(65_536).default(100).describe("How many"),
+      share: z.number().positive().max(1).default(1).describe("Of the training utterances, to which k-means is fitted"),
+      iterations: z.int().min(1).max(1e9).default(5000).describe("Mini-batches of k-means, at most"),
+      projectionDim: z.int().min(1).max(16384).default(256).describe("Width in which states and units are compared"),
+      temperature: z.number().min(0.02).max(100).default(0.1).describe("Cosines are divided by it"),
+      maskedWeight: weight("Of the cross-entropy at masked frames"),
+      unmaskedWeight: weight("The same at unmasked ones", 0),
+      featurePenalty: weight("Of the mean square of the convolution features", 10),
+    })
+    .describe("Masked units: clusters of a layer of the teacher (DiceHuBERT, arXiv:2507.02911)"),
 ] as const;
 
 export const objectivesSchema = z

@@ -135,6 +135,10 @@ function objectiveProblems({ objectives, student, secondTeacher }: Recipe): Reci
     if (names.indexOf(names[i]) < i) bad(at("name"), `there are two objectives named ${names[i]}; give each a name`);
     if (one.kind === "layers") continue;
     if (one.teacher === 2 && secondTeacher === null) bad(at("teacher"), "there is no secondTeacher");
+    if (one.kind === "units") {
+      if (list.findIndex(({ kind }) => kind === "units") < i) bad(at("kind"), "one objective of units is enough");
+      continue;
+    }
     const own = one.kind === "groups" ? one.studentGroups?.flat() : one.studentLayers;
     const beyond = Array.isArray(own) ? own.find((layer) => layer >= layers) : undefined;
     if (beyond !== undefined)

@@ -8,8 +8,8 @@ import { readMetrics } from "../../log/metrics.ts";
 import { iterationForm } from "../../pretrain/iteration.ts";
 import { parsePretrainRecipe } from "../../pretrain/recipe/read.ts";
 import { iterationFolder, PRETRAIN_FILES, PRETRAINING, UNITS_FOLDER } from "../../pretrain/record.ts";
-import { readSummary, unitPath } from "../../pretrain/units/settings.ts";
 import { RECORD_NAME, readRunRecord } from "../../training/run-folder.ts";
+import { readSummary, unitPath } from "../../units/making/settings.ts";
 import { type IterationReport, writePretrainReport } from "./page.ts";
 
 /** Writes `report.html` into the run folder of a pre-training, finished or not. Resolves to its path. */

@@ -7,7 +7,7 @@ import type { IterationRunRecipe } from "../../pretrain/iteration.ts";
 import { pretrainedModel } from "../../pretrain/recipe/model.ts";
 import type { PretrainRecipe } from "../../pretrain/recipe/schema.ts";
 import type { PretrainRecord } from "../../pretrain/record.ts";
-import type { UnitSummary } from "../../pretrain/units/settings.ts";
+import type { UnitSummary } from "../../units/making/settings.ts";
 import { chart } from "../kit/chart.ts";
 import { type Content, html, type Markup } from "../kit/markup.ts";
 import { writePage } from "../kit/page.ts";

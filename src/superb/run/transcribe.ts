@@ -1,4 +1,6 @@
 // A trained head on new audio: its upstream opened again, logits decoded, words and phones with their times.
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { loadAudio, SAMPLE_RATE_HZ, type Segment, streamAudio } from "../../audio/index.ts";
 import { StillwaveError } from "../../errors.ts";
@@ -70,6 +72,13 @@ export interface AudioFileSpan {
 export async function openTranscriber(options: TranscriberOptions): Promise<Transcriber> {
   const { run, device, threads } = options;
   const folder = join(run, EVALUATION_FILES.head);
+  const folds = existsSync(folder)
+    ? []
+    : (await readdir(run).catch(() => [])).filter((name) => name.startsWith("fold-"));
+  if (folds.length > 0)
+    throw new StillwaveError(
+      `${run}: has a head for each fold; give one of them, such as ${join(run, folds.sort()[0])}`,
+    );
   const { settings, parameters } = await readHead(folder);
   const { objective: spec, config, input } = settings;
   if (spec.kind === "classes" && options.decoding)

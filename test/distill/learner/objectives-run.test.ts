@@ -105,3 +105,37 @@ test("another list of objectives is another run", async () => {
     /objectives.*0\.5.*0\.25/s,
   );
 });
+
+test("units of the teacher's clusters are made once, and a student that guesses them resumes to the same bits", {
+  timeout: 240_000,
+}, async () => {
+  const guess = [
+    "objectives=[{kind: units, layer: 1, clusters: 5, iterations: 10, projectionDim: 6, featurePenalty: 0.1, unmaskedWeight: 0.5}]",
+    "masking.length=3",
+  ];
+  const outDir = join(root, "guesses");
+  const first = await events(tinyRun(root, outDir, { device: "cpu", set: guess }));
+  const { summary } = doneOf(first);
+  const other = join(root, "guesses-again");
+  const controller = new AbortController();
+  for await (const event of tinyRun(root, other, { device: "cpu", set: guess, signal: controller.signal }))
+    if (event.kind === "step" && event.step === 4) controller.abort();
+  const units = readFileSync(join(other, "units", "train.units"));
+  expect(units).toEqual(readFileSync(join(outDir, "units", "train.units")));
+  const resumed = await events(tinyRun(root, other, { device: "cpu", set: guess, resume: true }));
+  expect(doneOf(resumed).summary.weightsSha256).toBe(summary.weightsSha256);
+  const rows = await readMetrics(join(outDir, "metrics.jsonl"));
+  for (const { terms = {}, loss } of rows) {
+    expect(loss).toBeCloseTo(
+      terms["units.masked"][0] + 0.5 * terms["units.unmasked"][0] + 0.1 * terms["units.penalty"][0],
+      4,
+    );
+    expect(terms["units.maskedAccuracy"][0]).toBeGreaterThanOrEqual(0);
+  }
+  // validation is masked too
+  expect(
+    rows.filter(({ kind }) => kind === "validation").every(({ terms }) => (terms?.["units.masked"][0] ?? 0) > 0),
+  ).toBe(true);
+  const { config } = await loadModel(join(outDir, "last"));
+  expect(config.headDim).toBeNull();
+});

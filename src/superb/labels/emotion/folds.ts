@@ -13,7 +13,7 @@ const SPEAKERS_IN_FOLD = 2;
 /** How many of `count` files a fold trains on; the others choose. */
 export const trainCount = (count: number): number => Math.floor(TRAIN_SHARE * count);
 
-export const HASH_DRAW = "by a hash of their ids";
+const HASH_DRAW = "by a hash of their ids";
 
 interface Group {
   readonly name: string;

@@ -10,7 +10,7 @@ import { drawnFolds, trainCount } from "./folds.ts";
 import { torchPermutation } from "./torch-permutation.ts";
 
 /** In the benchmark's order. */
-export const EMOTIONS = ["neu", "hap", "ang", "sad"] as const;
+const EMOTIONS = ["neu", "hap", "ang", "sad"] as const;
 
 /** Labels of the corpus that count as another. */
 const COUNTED_AS: Readonly<Record<string, string>> = { exc: "hap" };

@@ -6,9 +6,9 @@ import { z } from "zod";
 import type { Corpus } from "../../data/index.ts";
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
-import type { KMeansOptions } from "../../units/kmeans.ts";
-import type { Nearest } from "../../units/nearest.ts";
-import type { PhoneSource } from "../../units/phones.ts";
+import type { KMeansOptions } from "../kmeans.ts";
+import type { Nearest } from "../nearest.ts";
+import type { PhoneSource } from "../phones.ts";
 import type { Features, Reading } from "./features.ts";
 
 const FILES = {

@@ -4,8 +4,8 @@ import { z } from "zod";
 import { readSafetensors, writeSafetensors } from "../../checkpoint/index.ts";
 import { StillwaveError } from "../../errors.ts";
 import { Random } from "../../random.ts";
-import { type OpenFrames, openFrames, writeFrames } from "../../units/frames-file.ts";
-import { isKMeansDone, iterateKMeans, type KMeansState, startKMeans } from "../../units/kmeans.ts";
+import { type OpenFrames, openFrames, writeFrames } from "../frames-file.ts";
+import { isKMeansDone, iterateKMeans, type KMeansState, startKMeans } from "../kmeans.ts";
 import { wholeUtterances } from "./features.ts";
 import { type UnitSettings, type UnitWork, unitPath } from "./settings.ts";
 

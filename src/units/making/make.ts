@@ -3,9 +3,9 @@ import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import type { Corpus } from "../../data/index.ts";
 import { InternalError, StillwaveError } from "../../errors.ts";
-import type { Centroids } from "../../units/nearest.ts";
-import { judgeUnits } from "../../units/phones.ts";
-import { type LabelledUtterance, readUnits, type UnitFile, writeUnits } from "../../units/unit-file.ts";
+import type { Centroids } from "../nearest.ts";
+import { judgeUnits } from "../phones.ts";
+import { type LabelledUtterance, readUnits, type UnitFile, writeUnits } from "../unit-file.ts";
 import { wholeUtterances } from "./features.ts";
 import { type Fit, fitCentroids } from "./fit.ts";
 import {
