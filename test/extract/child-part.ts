@@ -1,9 +1,9 @@
-// A process of an extraction, for tests that start several: child-part.ts <speech> <output folder> <ms a file> [own weights].
+// A process of an extraction, for tests that start several: child-part.ts <speech> <output folder> <ms a batch> [own weights].
 import { setTimeout as wait } from "node:timers/promises";
 import { extractFiles } from "../../src/extract/run.ts";
 import { initParameters } from "../../src/models/init.ts";
 import { digestOf, together } from "../../src/processes/together.ts";
-import { createRuntime } from "../../src/runtime/node/index.ts";
+import { createRuntime, type Runtime } from "../../src/runtime/node/index.ts";
 import { runStoppable } from "../../src/training/signals.ts";
 import { smallStudent } from "../checkpoint/students.ts";
 
@@ -15,7 +15,21 @@ const conv = [
 ];
 const config = smallStudent({ conv });
 const model = { config, parameters: initParameters(config, { seed: ownWeights ? Number(process.env.RANK) : 4 }) };
-const runtime = await createRuntime({ threads: 1 });
+const cpu = await createRuntime({ threads: 1 });
+/** Slow, so that the processes are at work when one of them is stopped. */
+const runtime: Runtime = {
+  ...cpu,
+  async compile(graph) {
+    const { run, dispose } = await cpu.compile(graph);
+    return {
+      dispose,
+      async run(feeds, into) {
+        await wait(Number(slowness));
+        return run(feeds, into);
+      },
+    };
+  },
+};
 const options = { inputs: [speech], outDir, window: 20, batchSeconds: 4, onBadFile: "skip" } as const;
 process.exitCode = await runStoppable(
   () => {},
@@ -24,7 +38,6 @@ process.exitCode = await runStoppable(
       let isDone = false;
       for await (const event of extractFiles({ ...options, model, runtime, signal }, group)) {
         isDone = event.kind === "done";
-        if (event.kind === "file") await wait(Number(slowness));
         if (event.kind === "file") console.log(`file ${event.record.id} ${event.done} of ${event.total}`);
         if (event.kind === "note") console.log(event.text);
         if (event.kind === "done" || event.kind === "interrupted")

@@ -72,7 +72,7 @@ test("one that is killed ends all, and what two or one go on with ends with the 
   for (const processes of [2, 1]) {
     const out = `killed${processes}`;
     const act: Start["act"] = ([, child]) => child.kill("SIGKILL");
-    const [first, second] = await run(out, { processes: 2, until: "file ", lines: 2, act }, ["150"]);
+    const [first, second] = await run(out, { processes: 2, until: "file ", lines: 2, act }, ["700"]);
     expect([second.signal, first.code]).toEqual(["SIGKILL", 1]);
     // how the system tells of a killed process's connection is chance
     expect(first.output).toMatch(/^error: process 1 of 2 is gone \(.*\); look at what it printed$/m);
@@ -84,7 +84,7 @@ test("one that is killed ends all, and what two or one go on with ends with the 
 
 test("Ctrl-C in one stops all, and the same command goes on", async () => {
   const act: Start["act"] = ([, child]) => child.kill("SIGINT");
-  const ends = await run("stopped", { processes: 2, until: "file ", lines: 2, act }, ["150"]);
+  const ends = await run("stopped", { processes: 2, until: "file ", lines: 2, act }, ["700"]);
   expect(ends.map(({ code }) => code)).toEqual([130, 130]);
   expect(ends[0].output).toContain("interrupted: ");
   expect((await run("stopped", { processes: 2 })).map(({ code }) => code)).toEqual([0, 0]);
