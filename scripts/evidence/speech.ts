@@ -52,11 +52,13 @@ export async function prepareSpeech(root: string, work: string): Promise<Speech>
   const speakers = join(folder, "speakers");
   await mkdir(speakers, { recursive: true });
   const table = (head: string, rows: readonly string[]) => `${[head, ...rows].join("\n")}\n`;
-  await writeFileAtomic(list, table("path", [...read, ...audioBelow(extra)]));
+  // names in a list are relative to it
+  const listed = [...read, ...audioBelow(extra)].map((file) => relative(folder, file));
+  await writeFileAtomic(list, table("path", listed));
   const labelled = read.map((file) => {
     const speaker = basename(dirname(dirname(file)));
     return [relative(speakers, file), speaker, splitOf(file)].join("\t");
   });
-  await writeFileAtomic(join(speakers, "labels.tsv"), table("file\tlabel\tsplit", labelled));
+  await writeFileAtomic(join(speakers, "labels.tsv"), table("file\tspeaker\tsplit", labelled));
   return { train: list, libri, speakers, keywords: corpus("keywords"), digits: corpus("digits") };
 }

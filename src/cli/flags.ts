@@ -1,8 +1,9 @@
 // Flags that several verbs have, and messages of the library, which name its options, with the flags of the command line.
-import { Option } from "commander";
+import { type Command, Option } from "commander";
 import { StillwaveError } from "../errors.ts";
-import { DEVICE_CHOICES } from "../runtime/device.ts";
-import { PRECISION_CHOICES } from "../stablehlo/precision.ts";
+import { DEVICE_CHOICES, type DeviceChoice } from "../runtime/device.ts";
+import { PRECISION_CHOICES, type PrecisionChoice } from "../stablehlo/precision.ts";
+import { collect } from "./collect.ts";
 import { threadCount } from "./numbers.ts";
 
 /** One meaning in every verb that computes; threads that decode audio are counted apart. */
@@ -21,6 +22,40 @@ export const precisionOption = () =>
   new Option("--precision <name>", "formats of products and activations (run.precision of the recipe)").choices(
     PRECISION_CHOICES,
   );
+
+/** Flags of the verbs that train by a recipe. */
+export interface TrainingFlags {
+  readonly set?: readonly string[];
+  readonly resume?: boolean;
+  readonly force?: boolean;
+  readonly out?: string;
+  readonly device?: DeviceChoice;
+  readonly precision?: PrecisionChoice;
+  readonly threads?: number;
+  readonly json?: boolean;
+}
+
+/** Adds a recipe and the flags of a training to a verb; `helps` are the words that differ between verbs. */
+export const takingRecipe = (
+  verb: Command,
+  helps: { readonly setting: string; readonly resume: string; readonly changed: string },
+): Command =>
+  verb
+    .argument("<recipe>", "recipe file, or the name of one that comes with the package")
+    .option("--set <key=value>", `override a value of the recipe (repeatable), e.g. ${helps.setting}`, collect)
+    .option("--resume", helps.resume)
+    .option("--force", `with --resume: although ${helps.changed} have changed`)
+    .option("--out <dir>", "folder of the run (run.outDir of the recipe)")
+    .addOption(deviceOption("run.device of the recipe"))
+    .addOption(precisionOption())
+    .addOption(threadsOption())
+    .option("--json", "print what happens as JSON, one event a line");
+
+/** What the flags override in the recipe, as `--set` writes it. */
+export function recipeOverrides({ set = [], out, device, precision, threads }: TrainingFlags): readonly string[] {
+  const flags = Object.entries({ outDir: out, device, precision, threads }).filter(([, value]) => value !== undefined);
+  return [...set, ...flags.map(([setting, value]) => `run.${setting}=${JSON.stringify(value)}`)];
+}
 
 const FLAGS: readonly (readonly [option: RegExp, flag: string])[] = [
   [/\bgive teacherHeads\b/g, "give --teacher-heads <n> (teacherHeads)"],

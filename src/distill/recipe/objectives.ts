@@ -1,7 +1,8 @@
 // What a recipe may say about objectives: a list, whose weighted sum is the loss.
 import { z } from "zod";
+import { weight } from "../../recipe/fields.ts";
 
-const weight = (of: string, initial = 1) => z.number().min(0).max(1e6).default(initial).describe(of);
+const weighed = (of: string, initial = 1) => weight.default(initial).describe(of);
 const layer = z.int().min(-1).max(255);
 const name = z
   .string()
@@ -10,7 +11,7 @@ const name = z
   .default(null)
   .describe("Names its terms in metrics and reports; null: its kind");
 
-const common = { name, weight: weight("What its loss is multiplied by in the sum") };
+const common = { name, weight: weighed("What its loss is multiplied by in the sum") };
 const compared = {
   ...common,
   teacher: z
@@ -40,8 +41,8 @@ const chosen = {
     .describe("The student's layer for each; last: the last one for all; null: the same share of the depth"),
 };
 const predicted = {
-  l1Weight: weight("Of the mean absolute difference"),
-  cosineWeight: weight("Of -log sigmoid(cosine)"),
+  l1Weight: weighed("Of the mean absolute difference"),
+  cosineWeight: weighed("Of -log sigmoid(cosine)"),
 };
 
 const kinds = [
@@ -55,8 +56,8 @@ const kinds = [
     .strictObject({
       kind: z.literal("gram"),
       ...chosen,
-      layerWeight: weight("Of the frames' relations in a layer's output"),
-      intraWeight: weight("Of those between what a layer reads and its output"),
+      layerWeight: weighed("Of the frames' relations in a layer's output"),
+      intraWeight: weighed("Of those between what a layer reads and its output"),
       overWidth: z.boolean().default(true).describe("Divide products by the model's width; false: as published"),
     })
     .describe("Temporal Gram matrices (STaR, arXiv:2312.09040)"),
@@ -96,9 +97,9 @@ const kinds = [
       iterations: z.int().min(1).max(1e9).default(5000).describe("Mini-batches of k-means, at most"),
       projectionDim: z.int().min(1).max(16384).default(256).describe("Width in which states and units are compared"),
       temperature: z.number().min(0.02).max(100).default(0.1).describe("Cosines are divided by it"),
-      maskedWeight: weight("Of the cross-entropy at masked frames"),
-      unmaskedWeight: weight("The same at unmasked ones", 0),
-      featurePenalty: weight("Of the mean square of the convolution features", 10),
+      maskedWeight: weighed("Of the cross-entropy at masked frames"),
+      unmaskedWeight: weighed("The same at unmasked ones", 0),
+      featurePenalty: weighed("Of the mean square of the convolution features", 10),
     })
     .describe("Masked units: clusters of a layer of the teacher (DiceHuBERT, arXiv:2507.02911)"),
 ] as const;

@@ -1,16 +1,10 @@
 // What a recipe file may say: every field with its type, bounds, default and a line of explanation for editors.
 import { z } from "zod";
+import { count, natural, objectOf, path, rate, seed, weight } from "../../recipe/fields.ts";
 import { DEVICE_CHOICES } from "../../runtime/device.ts";
 import { MAX_THREADS } from "../../runtime/runtime.ts";
 import { PRECISION_CHOICES } from "../../stablehlo/precision.ts";
 import { objectivesSchema } from "./objectives.ts";
-
-const count = (max: number) => z.int().min(1).max(max);
-const natural = (max: number) => z.int().min(0).max(max);
-const rate = z.number().min(0).max(0.99);
-const seed = natural(2 ** 32 - 1);
-const path = z.string().min(1).max(4096);
-const objectOf = <T extends z.ZodRawShape>(shape: T) => z.strictObject(shape);
 
 /** [channels | "dim", kernel, stride]; "dim" stands for the student's width. */
 const convLayer = z.tuple([z.union([count(16384), z.literal("dim")]), count(4096), count(4096)], {
@@ -146,8 +140,8 @@ export const recipeSchema = objectOf({
   }).prefault({}),
   loss: objectOf({
     kind: z.enum(["mse", "l1"]).default("mse"),
-    hintWeight: z.number().min(0).max(1e6).default(0.1).describe("Weight of every head but the last"),
-    lastWeight: z.number().min(0).max(1e6).default(1).describe("Weight of the last head"),
+    hintWeight: weight.default(0.1).describe("Weight of every head but the last"),
+    lastWeight: weight.default(1).describe("Weight of the last head"),
     countPaddedFrames: z.boolean().optional().describe("true: as the released code. Default: semantics"),
   })
     .prefault({})

@@ -1,14 +1,9 @@
 // What a pre-training recipe may say: every field with its type, bounds, default and a line of explanation for editors.
 import { z } from "zod";
 import { recipeSchema } from "../../distill/recipe/schema.ts";
+import { count, natural, objectOf, path, rate, seed, weight } from "../../recipe/fields.ts";
 
-const count = (max: number) => z.int().min(1).max(max);
-const natural = (max: number) => z.int().min(0).max(max);
-const rate = z.number().min(0).max(0.99);
 const share = z.number().min(0).max(1);
-const weight = z.number().min(0).max(1e6);
-const path = z.string().min(1).max(4096);
-const objectOf = <T extends z.ZodRawShape>(shape: T) => z.strictObject(shape);
 
 /** HuBERT Base's. */
 const CONV = [[512, 10, 5], ...Array(4).fill([512, 3, 2]), ...Array(2).fill([512, 2, 2])] as [number, number, number][];
@@ -45,7 +40,7 @@ const modelSchema = objectOf({
     .nullable()
     .default(null)
     .describe("WavLM's gated relative position bias; null: none"),
-  initialise: objectOf({ seed: natural(2 ** 32 - 1).default(0) }).prefault({}),
+  initialise: objectOf({ seed: seed.default(0) }).prefault({}),
   dropout: objectOf({
     residual: rate.default(0.1),
     attention: rate.default(0.1),
