@@ -46,8 +46,9 @@ export async function stillwave(args: readonly string[], out: string): Promise<n
   return seconds;
 }
 
-/** A model folder in float16. */
+/** A model folder in float16; what was said of it lies beside the one that it was made of. */
 export async function convertTo16(from: string, to: string): Promise<void> {
-  const code = await run(["convert", from, to, "--dtype", "float16", "--force"], `${to}.log`);
-  if (code !== 0) throw new StillwaveError(`stillwave convert ${from} ${to}: exit code ${code}; see ${to}.log`);
+  const log = `${from}.log`;
+  const code = await run(["convert", from, to, "--dtype", "float16", "--force"], log);
+  if (code !== 0) throw new StillwaveError(`stillwave convert ${from} ${to}: exit code ${code}; see ${log}`);
 }

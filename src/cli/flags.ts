@@ -18,7 +18,7 @@ export const deviceOption = (otherwise = "cpu") =>
   ).choices(DEVICE_CHOICES);
 
 /** What products and large activations of a training are kept in. */
-export const precisionOption = () =>
+const precisionOption = () =>
   new Option("--precision <name>", "formats of products and activations (run.precision of the recipe)").choices(
     PRECISION_CHOICES,
   );
