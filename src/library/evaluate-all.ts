@@ -10,7 +10,7 @@ import { type BenchmarkPlan, openBenchmarkFolder, recordBenchmark } from "../sup
 import { type SubmittedFile, writeSubmission } from "../superb/benchmark/submission.ts";
 import type { FoundCorpus } from "../superb/corpora/find.ts";
 import type { CheckedSettings } from "../superb/recipe/read.ts";
-import { EVALUATION_FILES } from "../superb/run/record.ts";
+import { EVALUATION_FILES, resumeRemedy } from "../superb/run/record.ts";
 import type { TaskName } from "../superb/tasks/index.ts";
 import { RECORD_NAME } from "../training/run-folder.ts";
 import { type EvaluateEvent, evaluate } from "./evaluate.ts";
@@ -80,8 +80,7 @@ export async function* evaluateAll(options: EvaluateAllOptions): Events {
     yield { kind: "found", found: jobs.map(({ task, corpus }) => ({ ...corpus, task })), missing };
     const failures = yield* runJobs(options);
     if (!failures) {
-      const remedy = `what is done is kept in ${path}; the same command with --resume goes on`;
-      yield { kind: "interrupted", folder: path, remedy };
+      yield { kind: "interrupted", folder: path, remedy: resumeRemedy(path) };
     } else yield await finish(options, failures);
   } finally {
     await folder.close();

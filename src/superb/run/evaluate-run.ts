@@ -30,7 +30,7 @@ import type { EvaluationOptions, FoldOutcome, PreparedEvaluation, PreparedFold }
 import type { EvaluationEvent } from "./events.types.ts";
 import { finishRun, testFold } from "./finish.ts";
 import { heardBy, helpEvaluation, openAsked } from "./help.ts";
-import { type EvaluationFolder, openEvaluationFolder, recordEvaluation } from "./record.ts";
+import { type EvaluationFolder, openEvaluationFolder, recordEvaluation, resumeRemedy } from "./record.ts";
 import { finishedResult } from "./result.ts";
 import { searchRun } from "./search-run.ts";
 import { sweep } from "./sweep.ts";
@@ -206,7 +206,7 @@ function foldOf(
 const interrupted = (folder: string): EvaluationEvent => ({
   kind: "interrupted",
   folder,
-  remedy: `what is done is kept in ${folder}; the same command with --resume goes on`,
+  remedy: resumeRemedy(folder),
 });
 
 function samplerOf(

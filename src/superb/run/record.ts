@@ -34,6 +34,10 @@ export interface EvaluationRecord extends RunRecord {
   readonly identity: Readonly<Record<string, unknown>>;
 }
 
+/** How an interrupted run is gone on with. */
+export const resumeRemedy = (folder: string) =>
+  `what is done is kept in ${folder}; the same command with --resume goes on`;
+
 /** A run folder, locked. */
 export type EvaluationFolder = RunFolder<EvaluationRecord>;
 

@@ -4,6 +4,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { StillwaveError } from "../../errors.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
 import { UNITS } from "../measures/index.ts";
 import type { MetricValue } from "../measures/measure.types.ts";
 import type { Frozen } from "../recipe/schema.ts";
@@ -148,6 +149,17 @@ export type DecodingResult = EvaluationResult["decodings"][number];
 export type ChoiceResult = EvaluationResult["choices"][number];
 export type FoldResult = EvaluationResult["folds"][number];
 export type LearningRateResult = EvaluationResult["learningRates"][number];
+
+/** What is told of an upstream, by the name that it was asked for. */
+export const upstreamFacts = (name: string, upstream: Upstream): EvaluationResult["upstream"] => ({
+  name,
+  kind: upstream.kind,
+  fingerprint: upstream.fingerprint,
+  layers: upstream.layers,
+  dim: upstream.dim,
+  samplesPerFrame: upstream.samplesPerFrame,
+  parameters: upstream.parameters,
+});
 
 const REMEDY = "delete it and resume the evaluation (--resume), which writes it anew";
 

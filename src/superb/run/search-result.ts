@@ -10,7 +10,7 @@ import { trialPrediction, trialsOf } from "../measures/search.ts";
 import { ABSENT_SCORE, formatScore, scoresOf } from "../search/scoring.ts";
 import { factsOf } from "../tasks/splits.ts";
 import { EVALUATION_FILES } from "./record.ts";
-import type { EvaluationResult } from "./result.ts";
+import { type EvaluationResult, upstreamFacts } from "./result.ts";
 import type { PreparedSearch } from "./search-run.types.ts";
 
 export interface Searched {
@@ -92,7 +92,6 @@ function resultOf(
   const [metric, ...otherMetrics] = metricsOf(test.rows, task.unit);
   const { totals } = corpus.queries.test;
   const inWhole = totals && 100 * maximumTermWeightedValue(trialsOf(test.rows), QUESST_WEIGHTS, totals).mtwv;
-  const name = asked.upstream.model;
   const facts = (split: SearchSplit) => {
     const { recordings, source: from } = corpus.queries[split];
     return { ...factsOf(recordings, from), utterances: recordings.length };
@@ -101,10 +100,7 @@ function resultOf(
     format: 1,
     task: task.name,
     created: new Date().toISOString(),
-    upstream: {
-      ...{ name, kind: upstream.kind, fingerprint: upstream.fingerprint, layers: upstream.layers, dim: upstream.dim },
-      ...{ samplesPerFrame: upstream.samplesPerFrame, parameters: upstream.parameters },
-    },
+    upstream: upstreamFacts(asked.upstream.model, upstream),
     data: {
       ...{ root: corpus.root, fingerprint, dev: facts("dev"), test: facts("test") },
       train: factsOf(corpus.documents, "documents that are searched"),

@@ -17,7 +17,7 @@ import type { SearchResult } from "../search/search.types.ts";
 import type { FrameMoments } from "../search/standardise.ts";
 import type { EvaluationEvent } from "./events.types.ts";
 import { heardBy, openAsked } from "./help.ts";
-import { recordEvaluation } from "./record.ts";
+import { recordEvaluation, resumeRemedy } from "./record.ts";
 import { finishedResult } from "./result.ts";
 import { finishSearch, type Searched, searchTrials } from "./search-result.ts";
 import type { Kind, PreparedSearch, SearchParts } from "./search-run.types.ts";
@@ -52,7 +52,7 @@ export async function* searchRun(parts: SearchParts): Evaluation {
       yield {
         kind: "interrupted",
         folder: folder.path,
-        remedy: `what is done is kept in ${folder.path}; the same command with --resume goes on`,
+        remedy: resumeRemedy(folder.path),
       };
   } finally {
     await upstream.dispose();

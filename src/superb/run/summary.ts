@@ -8,7 +8,14 @@ import { headlineOf } from "../measures/index.ts";
 import { factsOf } from "../tasks/splits.ts";
 import type { SplitFacts } from "../tasks/task.types.ts";
 import type { FoldOutcome, PreparedEvaluation, PreparedFold } from "./evaluation.types.ts";
-import type { ChoiceResult, DecodingResult, EvaluationResult, FoldResult, LearningRateResult } from "./result.ts";
+import {
+  type ChoiceResult,
+  type DecodingResult,
+  type EvaluationResult,
+  type FoldResult,
+  type LearningRateResult,
+  upstreamFacts,
+} from "./result.ts";
 
 interface Written {
   /** The headline's first. */
@@ -31,15 +38,7 @@ export function resultOf(
     format: 1,
     task: name,
     created: new Date().toISOString(),
-    upstream: {
-      name: asked.upstream.model,
-      kind: upstream.kind,
-      fingerprint: upstream.fingerprint,
-      layers: upstream.layers,
-      dim: upstream.dim,
-      samplesPerFrame: upstream.samplesPerFrame,
-      parameters: upstream.parameters,
-    },
+    upstream: upstreamFacts(asked.upstream.model, upstream),
     data: { root, fingerprint: prepared.fingerprint, ...allFacts(outcomes) },
     protocol,
     options: {
