@@ -1,5 +1,6 @@
 // The lines of lexicon files: words with their phones or letters, comments dropped, columns of probabilities refused.
-import { readLines, tokensOf } from "../data/lines.ts";
+import { readLines } from "../data/lines.ts";
+import { tokensOf } from "../data/tokens.ts";
 import { StillwaveError } from "../errors.ts";
 
 export interface LexiconEntry {

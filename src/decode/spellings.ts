@@ -1,6 +1,6 @@
 // How the words of a decoder's lexicon are spelled: by their letters, or as a lexicon file says.
 
-import { listSome } from "../data/lines.ts";
+import { listSome } from "../data/tokens.ts";
 import { StillwaveError, UsageError } from "../errors.ts";
 import { readLexiconEntries } from "./lexicon-entries.ts";
 import type { Spelling } from "./lexicon-trie.ts";

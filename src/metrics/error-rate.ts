@@ -1,6 +1,6 @@
 // Phone, word and character error rates over a corpus, with what they are made of.
 
-import { tokensOf } from "../data/lines.ts";
+import { tokensOf } from "../data/tokens.ts";
 import { StillwaveError, unknownName } from "../errors.ts";
 import { type Alignment, alignTokens, editDistance } from "./align.ts";
 import type { Prediction } from "./predictions.ts";

@@ -1,5 +1,6 @@
 // Trial lists of speaker verification: read in VoxCeleb's and Kaldi's form, written, and made for corpora that have none.
-import { type Line, tokensOf } from "../data/lines.ts";
+import type { Line } from "../data/lines.ts";
+import { tokensOf } from "../data/tokens.ts";
 import { StillwaveError } from "../errors.ts";
 import { Random } from "../random.ts";
 

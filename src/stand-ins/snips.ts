@@ -2,7 +2,8 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { listSome, readLines } from "../data/lines.ts";
+import { readLines } from "../data/lines.ts";
+import { listSome } from "../data/tokens.ts";
 import { StillwaveError, UsageError } from "../errors.ts";
 import { makeFolder, writeFileAtomic } from "../files.ts";
 import { Random } from "../random.ts";

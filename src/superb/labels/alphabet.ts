@@ -1,5 +1,6 @@
 // Alphabets of one's own for heads that spell: from a file of symbols, or the letters of the training text.
-import { listSome, readLines, tokensOf } from "../../data/lines.ts";
+import { readLines } from "../../data/lines.ts";
+import { listSome, tokensOf } from "../../data/tokens.ts";
 import { StillwaveError } from "../../errors.ts";
 import { characterLabels, characterVocabulary, spellingVocabulary, type Vocabulary } from "./vocabulary.ts";
 

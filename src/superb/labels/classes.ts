@@ -1,6 +1,7 @@
 // Files with class labels: what every corpus of keywords, speakers or intents is read into.
-import { listSome } from "../../data/lines.ts";
+
 import type { ListedPart } from "../../data/span.ts";
+import { listSome } from "../../data/tokens.ts";
 import { StillwaveError } from "../../errors.ts";
 
 export const SPLITS = ["train", "dev", "test"] as const;

@@ -1,7 +1,8 @@
 // VoxCeleb1 (Nagrani et al., arXiv:1706.08612) with its official identification split.
 import { readdir } from "node:fs/promises";
 import { extname, join } from "node:path";
-import { listSome, readLines } from "../../data/lines.ts";
+import { readLines } from "../../data/lines.ts";
+import { listSome } from "../../data/tokens.ts";
 import { StillwaveError } from "../../errors.ts";
 import { type LabelledCorpus, type LabelledFile, slotsOf } from "./classes.ts";
 

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { listSome } from "../../data/lines.ts";
+import { listSome } from "../../data/tokens.ts";
 import { InternalError, StillwaveError } from "../../errors.ts";
 import { maximumTermWeightedValue, QUESST_WEIGHTS } from "../../metrics/mtwv.ts";
 import type { Upstream } from "../../upstream/upstream.ts";

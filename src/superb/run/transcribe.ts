@@ -16,8 +16,9 @@ import {
   windowSettings,
 } from "../../upstream/windows/plan.ts";
 import { Head, type HeadOutput } from "../heads/step.ts";
-import { createDecoding, type Decoding } from "../objectives/decoding.ts";
+import type { Decoding } from "../objectives/decoding.ts";
 import { createObjective } from "../objectives/index.ts";
+import { createDecoding } from "../objectives/open-decoding.ts";
 import { logitsOf } from "../objectives/reading.ts";
 import type { DecodingSettings } from "../recipe/schema.ts";
 import { type HeadSettings, readHead } from "./head-folder.ts";

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { StillwaveError, UsageError } from "../../../src/errors.ts";
 import { Random } from "../../../src/random.ts";
 import { characterVocabulary } from "../../../src/superb/labels/vocabulary.ts";
-import { createDecoding } from "../../../src/superb/objectives/decoding.ts";
+import { createDecoding } from "../../../src/superb/objectives/open-decoding.ts";
 import type { ObjectiveSpec } from "../../../src/superb/objectives/spec.ts";
 import { collapse, everyPath, logSumExp } from "../../decode/enumerate.ts";
 

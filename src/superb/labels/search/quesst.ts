@@ -4,7 +4,8 @@ import { readdir } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { openListed } from "../../../data/corpus.ts";
 import type { OnBadFile } from "../../../data/index.ts";
-import { numberedLines, readText, tokensOf } from "../../../data/lines.ts";
+import { numberedLines, readText } from "../../../data/lines.ts";
+import { tokensOf } from "../../../data/tokens.ts";
 import { StillwaveError } from "../../../errors.ts";
 import type { SearchCorpus, SearchQueries } from "./corpus.types.ts";
 

@@ -2,8 +2,9 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { listSome, readLines, readText } from "../../../data/lines.ts";
+import { readLines, readText } from "../../../data/lines.ts";
 import { TRANSCRIPT_NAMES, textOf } from "../../../data/list/entry.ts";
+import { listSome } from "../../../data/tokens.ts";
 import { StillwaveError } from "../../../errors.ts";
 import { type LabelledFile, SPLITS, type Split, splitNamed, type UnsplitFile } from "../classes.ts";
 import { labelRows, openLabelTable } from "../table.ts";
