@@ -35,6 +35,7 @@ const ROOMS = [
   "pretrain",
   "verify",
   "superb",
+  "recognizer",
   "stand-ins",
   "report",
   "library",

@@ -13,9 +13,9 @@ import {
 import { MissingSplitError } from "../data/list/source.ts";
 import { type BatchShape, describeLadder, makeLadder, shapesOf } from "../data/planning/ladder.ts";
 import { recordingKey, sharing } from "../data/recording.ts";
-import { listSome } from "../data/tokens.ts";
 import { InternalError, StillwaveError } from "../errors.ts";
 import type { ProcessGroup } from "../processes/group.ts";
+import { listSome } from "../tokens.ts";
 import type { Recipe } from "./recipe/schema.ts";
 import { readShares, type SpeechBatch, shareOfPlan } from "./shares.ts";
 

@@ -3,9 +3,9 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Line, numberedLines, readText } from "../data/lines.ts";
 import { KALDI_LIST, listScp } from "../data/list/kaldi.ts";
-import { tokensOf } from "../data/tokens.ts";
 import { StillwaveError } from "../errors.ts";
 import type { SpeakerTurn } from "../metrics/der.ts";
+import { tokensOf } from "../tokens.ts";
 
 export interface DiarizedRecording {
   readonly id: string;

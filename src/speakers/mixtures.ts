@@ -5,9 +5,9 @@ import { dirname, extname, join, resolve } from "node:path";
 import { AUDIO_EXTENSIONS } from "../audio/index.ts";
 import { parseTable, readLines, splitTabs } from "../data/lines.ts";
 import type { RecordingPart } from "../data/recording.ts";
-import { listSome } from "../data/tokens.ts";
 import { StillwaveError } from "../errors.ts";
 import type { SpeakerTurn } from "../metrics/der.ts";
+import { listSome } from "../tokens.ts";
 import { readRttm } from "./rttm.ts";
 
 /** Names of the two files that such a corpus consists of. */

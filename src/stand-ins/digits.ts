@@ -6,10 +6,10 @@ import { readText } from "../data/lines.ts";
 import { readEntries } from "../data/list/entries.ts";
 import { SPEAKER_NAMES, textOf } from "../data/list/entry.ts";
 import { itemsOf } from "../data/list/manifest.ts";
-import { listSome } from "../data/tokens.ts";
 import { StillwaveError, UsageError } from "../errors.ts";
 import { makeFolder, writeFileAtomic } from "../files.ts";
 import { Random } from "../random.ts";
+import { listSome } from "../tokens.ts";
 
 export interface DigitSearchOptions {
   /** labels.tsv with columns path, label and speaker, one word a recording. */

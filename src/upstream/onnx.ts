@@ -32,7 +32,7 @@ interface Output {
 export async function onnxUpstream(path: string, options: UpstreamOptions = {}): Promise<Upstream> {
   if (options.device && options.device !== "cpu") options.onNote?.(`${path}: exported files run on the CPU here`);
   const header = readOnnxHeader(path);
-  const file = await openOnnxFile(path, options.threads);
+  const file = await openOnnxFile(path, { threads: options.threads });
   try {
     if (!header || !namesOf(file.inputs).includes("waveform"))
       throw new StillwaveError(

@@ -1,8 +1,8 @@
 // Files with class labels: what every corpus of keywords, speakers or intents is read into.
 
 import type { ListedPart } from "../../data/span.ts";
-import { listSome } from "../../data/tokens.ts";
 import { StillwaveError } from "../../errors.ts";
+import { listSome } from "../../tokens.ts";
 
 export const SPLITS = ["train", "dev", "test"] as const;
 export type Split = (typeof SPLITS)[number];

@@ -1,8 +1,8 @@
 // Pronunciation lexicons, phones.txt and transcripts: from utterances to phones.
 import { readLines } from "../../data/lines.ts";
-import { listSome, tokensOf } from "../../data/tokens.ts";
 import { readLexiconEntries } from "../../decode/lexicon-entries.ts";
 import { StillwaveError } from "../../errors.ts";
+import { listSome, tokensOf } from "../../tokens.ts";
 import { foldStress, type Vocabulary } from "./vocabulary.ts";
 
 interface Pronunciation {

@@ -4,8 +4,8 @@ import { readEntries } from "../../data/list/entries.ts";
 import { type Entry, SPLIT_NAMES, textOf } from "../../data/list/entry.ts";
 import { withIds } from "../../data/list/items.ts";
 import { itemsOf } from "../../data/list/manifest.ts";
-import { listSome } from "../../data/tokens.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
+import { listSome } from "../../tokens.ts";
 import { type LabelledCorpus, type LabelledFile, slotsOf, splitNamed, type UnsplitFile } from "./classes.ts";
 
 /** A row of a table, not yet in a split. */

@@ -2,8 +2,8 @@
 import { readdir } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { readLines } from "../../data/lines.ts";
-import { listSome } from "../../data/tokens.ts";
 import { StillwaveError } from "../../errors.ts";
+import { listSome } from "../../tokens.ts";
 import { type LabelledCorpus, type LabelledFile, slotsOf } from "./classes.ts";
 
 /** Where the archives put speakers, below the root they were unpacked in. */

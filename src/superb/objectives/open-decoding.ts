@@ -1,12 +1,12 @@
 // Ways of decoding that are told by settings: words and language models are read from files.
 import { basename } from "node:path";
-import { listSome } from "../../data/tokens.ts";
 import { readArpa } from "../../decode/arpa.ts";
 import { smearScores } from "../../decode/lexicon-beam.ts";
 import { LexiconTrie, type Spelling } from "../../decode/lexicon-trie.ts";
 import type { NgramModel } from "../../decode/ngram.ts";
 import { lettersOf, readSpellings, spellWords } from "../../decode/spellings.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
+import { listSome } from "../../tokens.ts";
 import { Vocabulary } from "../labels/vocabulary.ts";
 import type { DecodingSettings } from "../recipe/schema.ts";
 import { type Decoding, symbolDecoding, wordDecoding } from "./decoding.ts";

@@ -2,9 +2,9 @@
 import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { listSome } from "../../data/tokens.ts";
 import { InternalError, StillwaveError } from "../../errors.ts";
 import { maximumTermWeightedValue, QUESST_WEIGHTS } from "../../metrics/mtwv.ts";
+import { listSome } from "../../tokens.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import type { FeatureSource } from "../features/features.types.ts";
 import { shareOutNothing } from "../features/filling-together.ts";

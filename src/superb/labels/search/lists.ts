@@ -7,8 +7,8 @@ import type { OnBadFile } from "../../../data/index.ts";
 import { numberedLines, parseTable, readText, splitTabs } from "../../../data/lines.ts";
 import { listManifest } from "../../../data/list/manifest.ts";
 import { listOfSplit, splitLists } from "../../../data/list/split-lists.ts";
-import { listSome } from "../../../data/tokens.ts";
 import { StillwaveError } from "../../../errors.ts";
+import { listSome } from "../../../tokens.ts";
 import { SEARCH_SPLITS, type SearchCorpus, type SearchQueries, type SearchSplit } from "./corpus.types.ts";
 
 /** Where each part lies. */

@@ -5,8 +5,8 @@ import { basename, extname, join } from "node:path";
 import { openListed } from "../../../data/corpus.ts";
 import type { OnBadFile } from "../../../data/index.ts";
 import { numberedLines, readText } from "../../../data/lines.ts";
-import { tokensOf } from "../../../data/tokens.ts";
 import { StillwaveError } from "../../../errors.ts";
+import { tokensOf } from "../../../tokens.ts";
 import type { SearchCorpus, SearchQueries } from "./corpus.types.ts";
 
 const LANGUAGE = "nnenglish";

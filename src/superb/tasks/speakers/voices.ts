@@ -6,7 +6,6 @@ import { BadFiles } from "../../../data/bad-files.ts";
 import type { BadFile, Utterance } from "../../../data/index.ts";
 import { readLines } from "../../../data/lines.ts";
 import { partOf, type RecordingPart } from "../../../data/recording.ts";
-import { listSome } from "../../../data/tokens.ts";
 import { StillwaveError } from "../../../errors.ts";
 import { XVECTOR_MIN_FRAMES } from "../../../nn/x-vector.ts";
 import { madeLengths } from "../../../speakers/made-lengths.ts";
@@ -20,6 +19,7 @@ import {
   type Voice,
 } from "../../../speakers/trials.ts";
 import { type SpokenBy, voxcelebFolders, voxcelebRecordings, voxcelebTrials } from "../../../speakers/voxceleb.ts";
+import { listSome } from "../../../tokens.ts";
 import { framesOfSamples } from "../../../upstream/frames.ts";
 import { type PerSplit, SPLITS, type Split } from "../../labels/classes.ts";
 import type { TaskUtterance } from "../../labels/utterance.types.ts";
