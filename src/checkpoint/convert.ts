@@ -12,7 +12,7 @@ import { openCheckpoint } from "./load.ts";
 import { isFields } from "./read/config/fields.ts";
 import { convertedCard } from "./write/card.ts";
 import { writeLightning } from "./write/lightning-writer.ts";
-import { writeModelFolder } from "./write/model-folder.ts";
+import { modelFiles, writeModelFolder } from "./write/model-folder.ts";
 import { checkSource, openTarget } from "./write/target.ts";
 
 const CONVERT_FORMATS = ["huggingface", "lightning"] as const;
@@ -83,7 +83,7 @@ async function convert(
     const own = info.format === "stillwave" ? await cardOf(info.path, warnings) : undefined;
     const card = convertedCard(config, { source, info, dtype, settings, card: own });
     await writeModelFolder(folder, { config, parameters, dtype, card, extra });
-    files = ["config.json", "model.safetensors", "preprocessor_config.json", "README.md"];
+    files = modelFiles(config);
   }
   const count = parameterSpecs(config).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   return { source: info, folder, format, dtype, files, config, parameters: count, warnings };
