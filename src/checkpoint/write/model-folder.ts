@@ -7,15 +7,17 @@ import type { HostArray, Parameters } from "../../graph/array.ts";
 import { checkModelConfig, type ModelConfig, SAMPLE_RATE_HZ } from "../../models/config.ts";
 import { parameterSpecs } from "../../models/parameters.ts";
 import { fromPackage } from "../../package.ts";
+import { publicNames } from "../../public-names.ts";
 import { writeSafetensors } from "../formats/safetensors.ts";
 import { huggingFaceFamily, huggingFaceFields } from "../read/config/huggingface.ts";
 import { firstNonFinite } from "../read/plan.ts";
+import { modelFrontMatter } from "./front-matter.ts";
 import { compareWithWritten, type WrittenModel } from "./read-back.ts";
 
 export interface ModelFolderContent extends WrittenModel {
   /** Text of README.md. */
   readonly card?: string;
-  /** Recorded in config.json under "stillwave", beside the model's own configuration. */
+  /** Recorded in config.json under "stillwave", beside the model's own configuration; absolute paths by their last parts. */
   readonly extra?: Record<string, unknown>;
 }
 
@@ -52,7 +54,7 @@ export async function writeModelFolder(folder: string, content: ModelFolderConte
   const fields = {
     ...huggingFaceFields(config),
     torch_dtype: dtype,
-    stillwave: { ...extra, format: FORMAT_VERSION, model: config },
+    stillwave: { ...publicNames(extra), format: FORMAT_VERSION, model: config },
   };
   await writeFileAtomic(join(folder, "config.json"), json(fields));
   await compareWithWritten(folder, { config, parameters, dtype });
@@ -103,5 +105,5 @@ function preprocessor(config: ModelConfig): Record<string, unknown> {
 }
 
 function defaultCard(config: ModelConfig): string {
-  return `# ${config.family} model\n\n${config.layers} layers, ${config.dim} dims, ${config.heads} heads, feed-forward ${config.ffnDim}.\n`;
+  return `${modelFrontMatter(config, {})}# ${config.family} model\n\n${config.layers} layers, ${config.dim} dims, ${config.heads} heads, feed-forward ${config.ffnDim}.\n`;
 }

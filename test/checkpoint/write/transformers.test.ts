@@ -49,6 +49,12 @@ interface Computed {
   }[];
 }
 
+test("the example student carries the file that is written today", () => {
+  const text = (path: string) => readFileSync(fileURLToPath(new URL(`../../../${path}`, import.meta.url)), "utf8");
+  const name = "modeling_stillwave.py";
+  expect(text(`examples/student-small-libri/${name}`)).toBe(text(`python/${name}`));
+});
+
 describe.skipIf(!python)("AutoModel.from_pretrained with trust_remote_code", () => {
   test("gives our hidden states and heads, in a padded batch too, and saves what loads again", async () => {
     const names = Object.keys(STUDENTS);

@@ -69,6 +69,14 @@ const OWN_CLASS = {
   auto_map: { AutoConfig: "modeling_stillwave.StillwaveConfig", AutoModel: "modeling_stillwave.StillwaveModel" },
 } as const;
 
+/** How Python loads the folder of a model. */
+export function loadingCall(config: ModelConfig): string {
+  const family = huggingFaceFamily(config);
+  return family
+    ? `${ARCHITECTURES[family]}.from_pretrained(folder)`
+    : "AutoModel.from_pretrained(folder, trust_remote_code=True)";
+}
+
 /** Masks of fine-tuning, by which Hugging Face's classes replace frames in training. */
 const SPEC_AUGMENT = { apply_spec_augment: true, mask_time_prob: 0.05, mask_time_length: 10, mask_feature_prob: 0 };
 
