@@ -10,7 +10,7 @@ export const ENVIRONMENT: Readonly<Record<string, Variables>> = {
     STILLWAVE_ENGINE: "native or wasm: the engine of --device cpu (default: native where it is installed)",
     STILLWAVE_SPIN: "0: threads that wait do not spin; kinder to what else runs here",
     STILLWAVE_XLA_PLUGIN: "PJRT plugins for --device xla:..., instead of those that are found",
-    STILLWAVE_XLA_DEVICES: "how many devices of the plugin share a batch, or all (default: 1)",
+    STILLWAVE_XLA_DEVICES: "how many devices the CPU plugin offers (default: 1)",
     VIRTUAL_ENV: "a Python environment in which plugins are looked for",
     XLA_FLAGS: "handed to XLA with what Stillwave adds",
     TF_CPP_MIN_LOG_LEVEL: "how little XLA says (default: 2, errors)",
