@@ -2,23 +2,25 @@
 import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { InternalError, StillwaveError } from "../../errors.ts";
-import { maximumTermWeightedValue, QUESST_WEIGHTS } from "../../metrics/mtwv.ts";
-import { listSome } from "../../tokens.ts";
-import type { Upstream } from "../../upstream/upstream.ts";
-import type { FeatureSource } from "../features/features.types.ts";
-import { shareOutNothing } from "../features/filling-together.ts";
-import { openFeatures } from "../features/open.ts";
-import { SEARCH_SPLITS, type SearchCorpus, type SearchSplit } from "../labels/search/corpus.types.ts";
-import { drawn } from "../labels/subset.ts";
-import type { CheckedSettings } from "../recipe/read.ts";
-import { momentsOf, search } from "../search/search.ts";
-import type { SearchResult } from "../search/search.types.ts";
-import type { FrameMoments } from "../search/standardise.ts";
-import type { EvaluationEvent } from "./events.types.ts";
-import { heardBy, openAsked } from "./help.ts";
-import { recordEvaluation, resumeRemedy } from "./record.ts";
-import { finishedResult } from "./result.ts";
+
+import { InternalError, StillwaveError } from "../../../errors.ts";
+import { maximumTermWeightedValue, QUESST_WEIGHTS } from "../../../metrics/mtwv.ts";
+import { listSome } from "../../../tokens.ts";
+import type { Upstream } from "../../../upstream/upstream.ts";
+import type { FeatureSource } from "../../features/features.types.ts";
+import { shareOutNothing } from "../../features/filling-together.ts";
+import { openFeatures } from "../../features/open.ts";
+import { SEARCH_SPLITS, type SearchCorpus, type SearchSplit } from "../../labels/search/corpus.types.ts";
+import { drawn } from "../../labels/subset.ts";
+import type { CheckedSettings } from "../../recipe/read.ts";
+import { momentsOf, search } from "../../search/search.ts";
+import type { SearchResult } from "../../search/search.types.ts";
+import type { FrameMoments } from "../../search/standardise.ts";
+import type { EvaluationEvent } from "../events.types.ts";
+import { heardBy, openAsked } from "../help.ts";
+import { recordEvaluation, resumeRemedy } from "../record.ts";
+import { finishedResult } from "../result.ts";
+
 import { finishSearch, type Searched, searchTrials } from "./search-result.ts";
 import type { Kind, PreparedSearch, SearchParts } from "./search-run.types.ts";
 
