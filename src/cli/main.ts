@@ -8,6 +8,7 @@ import { distillVerb } from "./distill/distill.ts";
 import { exportVerb } from "./export.ts";
 import { extractVerb } from "./extract.ts";
 import { reportFailure } from "./failure.ts";
+import { finetuneVerb } from "./finetune/finetune.ts";
 import { inspectVerb } from "./inspect/inspect.ts";
 import { mapsVerb } from "./inspect/maps.ts";
 import { type Output, processOutput } from "./output.ts";
@@ -43,6 +44,7 @@ export type Verb = (program: Command, output: Output, finish: (code: number) => 
 const VERBS: readonly Verb[] = [
   distillVerb,
   pretrainVerb,
+  finetuneVerb,
   inspectVerb,
   mapsVerb,
   verifyVerb,
