@@ -1,12 +1,13 @@
 // The end of a fine-tuning: models written, the best of them opened again and tested, predictions, result.json, summary.
 import { join } from "node:path";
 import { writeModelFolder } from "../../checkpoint/index.ts";
-import { InternalError, StillwaveError } from "../../errors.ts";
+import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
 import type { Parameters } from "../../graph/array.ts";
 import { openFeatures } from "../../superb/features/open.ts";
 import { headParameterCount, layerWeights } from "../../superb/heads/parameters.ts";
 import { Head } from "../../superb/heads/step.ts";
+import type { FoldOutcome, ResultParts } from "../../superb/run/evaluation.types.ts";
 import { writeResult } from "../../superb/run/finish.ts";
 import { writeHead } from "../../superb/run/head-folder.ts";
 import type { EvaluationResult } from "../../superb/run/result.ts";
@@ -116,7 +117,7 @@ async function writeModels(
   return upstream;
 }
 
-/** What was written, as anybody would run it, on dev and test. */
+/** What was written, as anybody would run it, on dev and test. undefined where the signal ended it. */
 async function* test(
   { path, recipe, prepared, end, signal }: FinishParts,
   upstream: Upstream,
@@ -141,43 +142,41 @@ async function* test(
     for (; !next.done; next = await testing.next())
       if (next.value.kind === "testing") yield { kind: "testing", done: next.value.done, total: next.value.total };
     if (!next.value) return undefined;
-    const { head: rate } = recipe.optimizer.learningRates;
-    const chosen = { learningRate: rate, state: end };
-    if (!chosen.state.best) throw new InternalError("a model was tested that has no score");
-    return await writeResult(
-      {
-        name: targetNamed(recipe.target).task,
-        folder: path,
-        root: data.root,
-        fingerprint: data.fingerprint,
-        upstream,
-        upstreamName: `${recipe.upstream.model} (fine-tuned)`,
-        objective,
-        featureSeconds: 0,
-        protocol: "fixed",
-        options: optionsOf(recipe),
-        headParameters: headParameterCount(model.head, model.input),
-      },
-      [
-        {
-          fold: {
-            data,
-            utterances: { train: utterances.train, dev: splits.dev.utterances, test: splits.test.utterances },
-            objective,
-            checkpointsFrom: "dev",
-          },
-          swept: { trained: [chosen], chosen },
-          tested: next.value,
-          weights: layerWeights(parameters),
-          testingSeconds: (performance.now() - began) / 1000,
-        },
-      ],
-    );
+    const chosen = { learningRate: recipe.optimizer.learningRates.head, state: end };
+    const { train } = utterances;
+    const left = { train, dev: splits.dev.utterances, test: splits.test.utterances };
+    const outcome: FoldOutcome = {
+      fold: { data, utterances: left, objective, checkpointsFrom: "dev" },
+      swept: { trained: [chosen], chosen },
+      tested: next.value,
+      weights: layerWeights(parameters),
+      testingSeconds: (performance.now() - began) / 1000,
+    };
+    return await writeResult(resultParts(path, recipe, prepared, upstream), [outcome]);
   } finally {
     await head.release();
     await source.close();
   }
 }
+
+const resultParts = (
+  folder: string,
+  recipe: FinetuneRecipe,
+  { data, objective, model }: PreparedFinetuning,
+  upstream: Upstream,
+): ResultParts => ({
+  name: targetNamed(recipe.target).task,
+  folder,
+  root: data.root,
+  fingerprint: data.fingerprint,
+  upstream,
+  upstreamName: `${recipe.upstream.model} (fine-tuned)`,
+  objective,
+  featureSeconds: 0,
+  protocol: "fixed",
+  options: optionsOf(recipe),
+  headParameters: headParameterCount(model.head, model.input),
+});
 
 /** Settings as result.json has them: one level of names. */
 function optionsOf({ upstream, target, head, data, specAugment, augment, optimizer, run }: FinetuneRecipe) {

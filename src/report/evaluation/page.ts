@@ -53,7 +53,11 @@ function figures(result: EvaluationResult): Markup {
     ),
     upstream.parameters === null
       ? ["Upstream", upstream.kind, `without parameters to count; ${trained}`]
-      : ["Upstream", formatParameters(upstream.parameters), `parameters, ${options.fineTuned === true ? "trained with it" : "frozen"}; ${trained}`],
+      : [
+          "Upstream",
+          formatParameters(upstream.parameters),
+          `parameters, ${options.fineTuned === true ? "trained with it" : "frozen"}; ${trained}`,
+        ],
     search !== undefined
       ? ["Documents", formatCount(search.documents), `searched for ${formatCount(search.queries.test)} queries`]
       : folds.length > 0
