@@ -1,9 +1,10 @@
 // Fine-tuning recipes: the YAML file that says everything about a run, read, checked and written back in full.
 import { recipeYaml } from "../../distill/recipe/read.ts";
 import { fromPackage, staysInPackage, toPackage } from "../../package.ts";
-import { findRecipe, readRecipe } from "../../recipe/places.ts";
+import { openRecipe, textSource } from "../../recipe/open.ts";
 import { problemsOf } from "../../recipe/problems.ts";
-import { type RecipeForm, type RecipePath, type RecipeProblem, RecipeSource } from "../../recipe/source.ts";
+import type { RecipeForm, RecipeProblem, RecipeSource } from "../../recipe/source.ts";
+import type { RecipePath } from "../../recipe/text.ts";
 import { isAmong } from "../../superb/recipe/read.ts";
 import { OWN_SETTINGS } from "../../superb/recipe/schema.ts";
 import { targetNamed } from "../target.ts";
@@ -27,18 +28,19 @@ const BATCH_SECONDS = 40;
  * @throws StillwaveError for every mistake, with line and column
  */
 export async function loadFinetuneRecipe(nameOrPath: string, set: readonly string[] = []): Promise<FinetuneRecipe> {
-  const path = await findRecipe(nameOrPath, "finetuning");
-  return parseFinetuneRecipe(await readRecipe(path), path, set);
+  return recipeOf(await openRecipe(FORM, "finetuning", nameOrPath, { set }));
 }
 
 /** Parses a recipe's text; `name` stands in errors. As `parseRecipe` of distillations. */
 export function parseFinetuneRecipe(text: string, name: string, set: readonly string[] = []): FinetuneRecipe {
-  const source = new RecipeSource(FORM, text, name, set);
-  return mapPaths(
+  return recipeOf(textSource(FORM, text, name, set));
+}
+
+const recipeOf = (source: RecipeSource): FinetuneRecipe =>
+  mapPaths(
     resolveFinetuneSettings(source.value, (problems) => source.error(problems)),
     fromPackage,
   );
-}
 
 /** The recipe that settings mean. `refusal` makes an error of what is wrong with them. */
 export function resolveFinetuneSettings(
