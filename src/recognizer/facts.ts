@@ -30,7 +30,7 @@ const figure = z.object({ name: z.string(), value: z.number(), on: z.string() })
 const schema = z.object({
   kind: z.enum(["ctc", "classes"]),
   task: z.string(),
-  text: json(z.enum(["phones", "characters", "slots"]).nullable()),
+  text: json(z.enum(["phones", "characters", "words", "slots"]).nullable()),
   labels: json(z.array(label).min(2).max(MOST)),
   special: json(z.array(z.int().min(0)).max(100)),
   blank: json(z.literal(0).nullable()),

@@ -24,7 +24,7 @@ export interface RecognizerFacts {
   /** What it was trained for: `pr`, `asr`, `ks` ... */
   readonly task: string;
   /** What the symbols of a `ctc` recogniser spell; null of classes. */
-  readonly text: "phones" | "characters" | "slots" | null;
+  readonly text: "phones" | "characters" | "words" | "slots" | null;
   /** A label for every column of the logits. */
   readonly labels: readonly string[];
   /** Columns that are never part of a result: blank, padding, end of sequence. */

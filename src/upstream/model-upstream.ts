@@ -9,7 +9,7 @@ import { createRuntime } from "../runtime/node/index.ts";
 import { hasGrown, memoryProblem, mixesUtterances, shapesFor } from "./batches.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { createModel } from "./model.ts";
-import { allStates, hasHeads, resolveStates, type StateChoice, stateLabel, stateOf } from "./states.ts";
+import { hasHeads, resolveStates, stateLabel, stateOf, statesFor } from "./states.ts";
 import { BATCH_SECONDS, type Upstream, type UpstreamOptions, upstreamOf } from "./upstream.ts";
 import { ModelWindows } from "./windows/layers.ts";
 import { usualWindowSeconds } from "./windows/plan.ts";
@@ -33,7 +33,8 @@ export async function loadedUpstream(
 ): Promise<Upstream> {
   const { config, parameters } = weights;
   const { device = "cpu", threads } = options;
-  const { choice, states } = upstreamStates(weights, options.states, name);
+  const choice = resolveStates(options.states ?? "auto", hasHeads(config), name);
+  const states = statesFor(config, choice);
   const runtime = await createRuntime({ device, optimize: "all", threads });
   const model = createModel(weights, runtime, runtime.compilesShapes ? undefined : hasGrown);
   const inWindows = new ModelWindows(weights, runtime);
@@ -69,12 +70,6 @@ export async function loadedUpstream(
       await inWindows.dispose();
     },
   });
-}
-
-/** The states of a model that an upstream gives. @throws UsageError where it has no such states */
-export function upstreamStates({ config }: ModelWeights, wanted: StateChoice | undefined, name: string) {
-  const choice = resolveStates(wanted ?? "auto", hasHeads(config), name);
-  return { choice, states: allStates(config, choice === "all" ? "hidden-states" : choice) };
 }
 
 function modelFingerprint(weights: ModelWeights, states: string): string {

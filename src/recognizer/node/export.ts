@@ -12,8 +12,8 @@ import { placeOnnx } from "../../export/write.ts";
 import { sizeOf } from "../../graph/array.ts";
 import { checkModelConfig } from "../../models/config.ts";
 import { createRuntime, openOnnxFile } from "../../runtime/node/index.ts";
-import { upstreamStates } from "../../upstream/model-upstream.ts";
 import { readOnnxHeader } from "../../upstream/onnx-header.ts";
+import { hasHeads, resolveStates, statesFor } from "../../upstream/states.ts";
 import { metadataOf } from "../facts.ts";
 import type { RecognizerFacts } from "../recognizer.types.ts";
 import { type ChangedDecisions, compareRecognizers } from "./compare.ts";
@@ -51,12 +51,17 @@ export async function exportRecognizer(run: string, options: ExportRecognizerOpt
   const { source, facts: opened } = await openRun(parts, { threads }, model);
   const facts: RecognizerFacts = { ...opened, dtype };
   try {
-    const { states } = upstreamStates(model, parts.upstreamOptions.states, parts.upstream);
+    const { config } = model;
+    const choice = resolveStates(parts.upstreamOptions.states ?? "auto", hasHeads(config), parts.upstream);
     const gain = 10 ** ((parts.settings.upstream.gainDb ?? 0) / 20);
     const format = { dtype, compact: options.compact, opset, fusedHeads: null };
     const { version } = await createRuntime({ threads });
     const metadata = { ...metadataOf(facts), ...formatMetadata(format, version) };
-    const onnx = onnxModel(recognizerGraph(model, parts, states, { isolate: true, gain }), format, metadata);
+    const onnx = onnxModel(
+      recognizerGraph(model, parts, statesFor(config, choice), { isolate: true, gain }),
+      format,
+      metadata,
+    );
     const { found, ...placed } = await placeOnnx(onnx, options, async (path) => {
       const { drift, changed } = await compareRecognizers(() => openOnnxFile(path, { threads }), source, facts, speech);
       return { drift, changed, withinLimit: checkDrift(drift, options) };

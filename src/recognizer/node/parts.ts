@@ -1,7 +1,7 @@
 // What a run that recognises is made of: the upstream it names, the trained head, its labels and what it was measured to do.
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { StillwaveError } from "../../errors.ts";
 import type { Parameters } from "../../graph/array.ts";
 import { SAMPLE_RATE_HZ } from "../../models/config.ts";
@@ -119,8 +119,12 @@ function shortName(spec: string): string {
 
 /** What the run came to on its test split, in each way of decoding; empty where it has not ended. */
 async function figuresOf(run: string): Promise<RecognizerFigure[]> {
-  if (!existsSync(join(run, EVALUATION_FILES.result))) return [];
-  const { data, metric, otherMetrics, decodings }: EvaluationResult = await readResult(run);
+  const path = resolve(run);
+  const folder = [path, ...(basename(path) === BEST ? [dirname(path)] : [])].find((one) =>
+    existsSync(join(one, EVALUATION_FILES.result)),
+  );
+  if (folder === undefined) return [];
+  const { data, metric, otherMetrics, decodings }: EvaluationResult = await readResult(folder);
   const on = `${basename(data.root)}, test`;
   const ways = decodings.length > 0 ? decodings : [{ name: "", metric, otherMetrics }];
   return ways.flatMap((way) =>

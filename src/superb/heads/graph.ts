@@ -47,7 +47,7 @@ export function normalizedStates(states: Value, dim: number): Value {
 }
 
 /** softmax(weights) . states: [layers, items, time, dim] -> [items, time, dim]. */
-function weightedSum(p: ParameterLookup, states: Value, normalize: boolean): Value {
+export function weightedSum(p: ParameterLookup, states: Value, normalize: boolean): Value {
   const [layers, items, time, dim] = states.shape as [number, Dim, Dim, number];
   const normal = normalize ? normalizedStates(states, dim) : states;
   const weights = g.softmax(g.reshape(p(FEATURIZER), [1, layers]));
