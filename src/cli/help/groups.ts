@@ -7,7 +7,18 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   "Options:": [],
   "Upstream:": ["upstream", "model", "part", "reuse", "teacher-heads"],
   "Hidden states:": ["layers", "heads", "sum-of", "weights", "isolate", "batch-seconds"],
-  "Data:": ["data", "data-root", "split", "audio", "utterances", "window", "overlap", "on-bad-file"],
+  "Data:": [
+    "data",
+    "data-root",
+    "split",
+    "audio",
+    "utterances",
+    "mic",
+    "mic-device",
+    "window",
+    "overlap",
+    "on-bad-file",
+  ],
   "Head:": [],
   "Training:": [],
   "Decoding:": ["beam", "lm", "spellings", "lm-weight", "word-score", "nbest"],
@@ -15,7 +26,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   "Random draws:": ["seed", "draws"],
   "Run:": ["set", "tasks", "quick", "out", "resume", "force", "submission", "cache"],
   "Computing:": ["device", "precision", "threads"],
-  "Output:": ["json", "quiet", "help", "version"],
+  "Output:": ["output-dir", "json", "quiet", "help", "version"],
 };
 
 /** Verbs of the program by heading. */
