@@ -26,14 +26,14 @@ export function formatTranscript(transcript: NamedTranscript, format: Transcript
 const WRITERS: Readonly<Record<TranscriptFormat, (transcript: NamedTranscript) => string>> = {
   txt: ({ text }) => `${oneLine(text)}\n`,
   srt: ({ parts }) =>
-    cuesOf(parts)
+    cuesOf(visible(parts))
       .map(({ startMs, endMs, text }, i) => {
         const times = `${clockTime(startMs, ",")} --> ${clockTime(endMs, ",")}`;
         return `${i + 1}\n${times}\n${subtitle(text)}\n`;
       })
       .join("\n"),
   vtt: ({ parts }) =>
-    `WEBVTT\n${cuesOf(parts)
+    `WEBVTT\n${cuesOf(visible(parts))
       .map(({ startMs, endMs, text }) => {
         return `\n${clockTime(startMs, ".")} --> ${clockTime(endMs, ".")}\n${escaped(oneLine(text))}\n`;
       })
@@ -43,6 +43,9 @@ const WRITERS: Readonly<Record<TranscriptFormat, (transcript: NamedTranscript) =
     `${JSON.stringify({ id, path, seconds, text, confidence, score, parts, alternatives }, null, 2)}\n`,
   ctm: ({ id, parts }) => parts.map((part) => `${ctmRow(id, part)}\n`).join(""),
 };
+
+/** A cue without text would end at its blank line. */
+const visible = (parts: readonly TimedPart[]) => parts.filter(({ text }) => oneLine(text) !== "");
 
 /** What breaks lines or columns becomes a space. */
 const oneLine = (text: string): string => text.replace(/[\p{Cc}\u2028\u2029]+/gu, " ").trim();
@@ -63,6 +66,7 @@ const row = ({ text, startSeconds, endSeconds, confidence }: TimedPart): string[
 /** NIST's: recording, channel, start, duration, word, confidence; none of them may hold a space. */
 function ctmRow(id: string, { text, startSeconds, endSeconds, confidence }: TimedPart): string {
   const word = (name: string) => oneLine(name).replace(/\s+/g, "_").replace(/^;;/, "__") || "_";
-  const times = [startSeconds, Math.max(0, endSeconds - startSeconds)].map((seconds) => seconds.toFixed(3));
+  const [start, end] = [startSeconds, endSeconds].map((seconds) => Math.round(1000 * seconds));
+  const times = [start, Math.max(0, end - start)].map((milliseconds) => (milliseconds / 1000).toFixed(3));
   return [word(id), "1", ...times, word(text), confidence.toFixed(3)].join(" ");
 }
