@@ -19,6 +19,7 @@ import { mapsVerb } from "./inspect/maps.ts";
 import { type Output, processOutput } from "./output.ts";
 import { pretrainVerb } from "./pretrain/pretrain.ts";
 import { reportVerb } from "./report.ts";
+import { streamingVerb } from "./streaming/streaming.ts";
 import { superbVerb } from "./superb/superb.ts";
 import { transcribeVerb } from "./transcribe.ts";
 import { verifyVerb } from "./verify.ts";
@@ -60,6 +61,7 @@ const VERBS: readonly Verb[] = [
   exportVerb,
   superbVerb,
   transcribeVerb,
+  streamingVerb,
   cacheVerb,
   devicesVerb,
   completionVerb,
