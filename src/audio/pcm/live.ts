@@ -7,8 +7,6 @@ import { parseWavHeader } from "./wav.ts";
 
 /** A WAV header longer than this is none. */
 const MOST_HEADER_BYTES = 2 ** 16;
-/** A length that nothing has: the end is not known. */
-const ENDLESS = Number.MAX_SAFE_INTEGER;
 
 /** Samples as they come, and their rate, known once the first bytes are there. */
 export interface LivePcm {
@@ -45,7 +43,7 @@ function startOf(head: Uint8Array, raw: PcmFormat, ended: boolean, where: string
   if (head.length < 12 && !ended) return undefined;
   if (!["RIFF", "RIFX", "RF64", "BW64"].some((name) => textAt(head, 0, name)) || !textAt(head, 8, "WAVE"))
     return { format: raw, offset: 0 };
-  const layout = parseWavHeader(head, ended ? head.length : ENDLESS, where);
+  const layout = parseWavHeader(head, head.length + (ended ? 0 : MOST_HEADER_BYTES), where);
   if (layout) return { format: layout, offset: layout.dataOffset };
   if (head.length > MOST_HEADER_BYTES)
     throw new StillwaveError(`${where}: WAV whose samples do not begin within ${MOST_HEADER_BYTES} bytes`);
