@@ -11,7 +11,7 @@ const NAMES: Readonly<Record<string, string>> = {
     Conversion convertCheckpoint ConvertOptions ConvLayer distill DistillEvent DistillOptions exportOnnx
     ExportOptions ExportResult ExtractEvent extractFiles ExtractFilesOptions Extraction ExtractOptions HostArray
     HubOptions initStudent LibraryRun loadAudio loadUpstream Model ModelConfig ModelFolderContent ModelInfo
-    ModelProfile ModelWeights PaddedWaveforms Parameters profile ProfileOptions RecipeSections reuseEvery
+    ModelProfile ModelWeights PaddedWaveforms Parameters profile ProfileOptions pushModel PushOptions PushResult RecipeSections reuseEvery
     ReuseSemantics StepEvent StillwaveError studentConv StudentOptions UsageError writeModelFolder
   `,
   "stillwave/engine": `

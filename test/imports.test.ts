@@ -36,6 +36,7 @@ const ROOMS = [
   "verify",
   "superb",
   "stand-ins",
+  "publish",
   "report",
   "library",
   "cli",
