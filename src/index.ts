@@ -18,6 +18,5 @@ export { type ConvLayer, type ModelConfig, type ReuseSemantics, reuseEvery } fro
 export type { ModelWeights } from "./models/parameters.ts";
 export { type ModelProfile, type ProfileOptions, profile } from "./models/profile.ts";
 export type { PaddedWaveforms } from "./models/waveform.ts";
-export { type PushOptions, type PushResult, pushModel } from "./publish/push.ts";
 export type { Extraction, ExtractOptions, Model } from "./upstream/model.ts";
 export { loadUpstream } from "./upstream/node.ts";

@@ -11,7 +11,7 @@ const NAMES: Readonly<Record<string, string>> = {
     Conversion convertCheckpoint ConvertOptions ConvLayer distill DistillEvent DistillOptions exportOnnx
     ExportOptions ExportResult ExtractEvent extractFiles ExtractFilesOptions Extraction ExtractOptions HostArray
     HubOptions initStudent LibraryRun loadAudio loadUpstream Model ModelConfig ModelFolderContent ModelInfo
-    ModelProfile ModelWeights PaddedWaveforms Parameters profile ProfileOptions pushModel PushOptions PushResult RecipeSections reuseEvery
+    ModelProfile ModelWeights PaddedWaveforms Parameters profile ProfileOptions RecipeSections reuseEvery
     ReuseSemantics StepEvent StillwaveError studentConv StudentOptions UsageError writeModelFolder
   `,
   "stillwave/engine": `
@@ -30,6 +30,12 @@ const NAMES: Readonly<Record<string, string>> = {
     EvaluationResult openTranscriber openUpstream readEvaluation reportEvaluation rescore Rescored scoreRuns Scores
     scoreTasks Task TaskName TaskResults TASKS TimedTranscript Transcriber TranscriberOptions Upstream
     UpstreamOptions
+  `,
+  "stillwave/hub": `
+    pushModel PushOptions PushResult
+  `,
+  "stillwave/finetune": `
+    finetune FinetuneEvent FinetuneFields FinetuneOptions FinetuneSummary
   `,
   "stillwave/pretrain": `
     pretrain PretrainEvent PretrainFields PretrainOptions PretrainSummary

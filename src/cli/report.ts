@@ -29,6 +29,11 @@ async function reportOf(folder: string, threads?: number) {
     const { reportPretraining } = await import("../report/pretraining/build.ts");
     return { path: await reportPretraining(folder), notes: [] };
   }
+  const { isFinetuning } = await import("../finetune/run/record.ts");
+  if (await isFinetuning(folder)) {
+    const { reportEvaluation } = await import("../report/evaluation/page.ts");
+    return { ...(await reportEvaluation(folder)), notes: [] };
+  }
   const { reportRun } = await import("../report/distillation/build.ts");
   return reportRun(folder, threads);
 }
@@ -42,6 +47,6 @@ export async function writeReport(folder: string, json: boolean, output: Output)
     for (const note of notes) output.note(note);
   } catch (error) {
     if (!(error instanceof StillwaveError)) throw error;
-    output.note(`the run is complete, but its report could not be written: ${error.message}`);
+    output.error(`the run is complete, but its report could not be written: ${error.message}`);
   }
 }

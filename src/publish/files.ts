@@ -62,7 +62,7 @@ export async function filesToPublish(folder: string): Promise<PublishedFile[]> {
   };
   await walk("", 1);
   const isModel = files.some(({ path }) =>
-    /^model.*\.safetensors(\.index\.json)?$|^pytorch_model.*\.bin$|\.onnx$/.test(path),
+    /(^|\/)(model.*\.safetensors(\.index\.json)?|pytorch_model.*\.bin)$|\.onnx$/.test(path),
   );
   if (!isModel)
     throw new StillwaveError(

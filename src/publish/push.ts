@@ -85,8 +85,10 @@ async function prepare(folder: string, repository: string, options: PushOptions)
   const isWhole = has(/^config\.json$/) && has(/^(model|pytorch_model).*\.(safetensors|bin)$/);
   const config = isWhole ? await readConfig(folder) : undefined;
   const { runs, results } = await resultsFor(folder, isWhole, options);
-  const readme = join(folder, "README.md");
-  const text = has(/^README\.md$/) ? await readFile(readme, "utf8") : undefined;
+  // a fine-tuned recogniser is an upstream and its head, side by side
+  const own = ["README.md", "upstream/README.md"].find((name) => onDisk.some(({ path }) => path === name));
+  const readme = join(folder, own ?? "README.md");
+  const text = own === undefined ? undefined : await readFile(readme, "utf8");
   const { license, baseModels, datasets } = options;
   const card = publishedCard(text, readme, { repository, config, results, license, baseModels, datasets });
   const changed = new Map([["README.md", card]]);

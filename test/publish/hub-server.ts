@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-export const sha = (algorithm: string, data: Uint8Array) => createHash(algorithm).update(data).digest("hex");
+const sha = (algorithm: string, data: Uint8Array) => createHash(algorithm).update(data).digest("hex");
 
 interface Repository {
   isPrivate: boolean;
