@@ -9,6 +9,7 @@ import { createRuntime } from "../../../src/runtime/node/index.ts";
 import type { Runtime } from "../../../src/runtime/runtime.ts";
 import { createObjective } from "../../../src/superb/objectives/index.ts";
 import { resolveTraining } from "../../../src/superb/recipe/defaults.ts";
+import { checkSettings } from "../../../src/superb/recipe/read.ts";
 import type { TrainingSettings } from "../../../src/superb/recipe/schema.ts";
 import type { EvaluationEvent } from "../../../src/superb/run/events.types.ts";
 import { type SweepParts, sweep } from "../../../src/superb/run/sweep.ts";
@@ -50,6 +51,18 @@ function partsOf(task: MadeUp, at: string, choices: TrainingSettings, stopAt?: n
     sampler: new Sampler(task.train, { batching: task.batching, batchSize, seed, framing: source }),
     chooser: { utterances: task.dev },
     runtime,
+    log: {
+      loggers: ["tensorboard"],
+      record: { created: "2026-11-27T02:00:00.000Z" },
+      asked: checkSettings(known, {
+        task: known.name,
+        upstream: { model: "fbank" },
+        data: { root: at },
+        run: { outDir: at },
+      }),
+      whole: at,
+      note: (text) => expect.fail(text),
+    },
     signal: controller.signal,
   };
 }
