@@ -1,13 +1,11 @@
 // What long work tells while it runs: metrics.jsonl, TensorBoard events, progress on the terminal, numbers in words.
 export { formatBytes, formatDuration, formatLearningRate, formatNumber, printable } from "./format.ts";
-export {
-  LOGGER_NAMES,
-  type LoggedEnd,
-  type LoggedRow,
-  type LoggedRun,
-  type Logger,
-  type LoggerChoice,
-  type LoggerName,
+export type {
+  LoggedEnd,
+  LoggedRow,
+  LoggedRun,
+  Logger,
+  LoggerChoice,
 } from "./logger.ts";
 export { openLoggers } from "./loggers/index.ts";
 export { openMetrics, type ParseRow, readMetrics, readRows, truncateAfter } from "./metrics.ts";
@@ -16,4 +14,4 @@ export { parseMetricsRow } from "./metrics-row.ts";
 export { type Progress, type ProgressOptions, startProgress } from "./progress.ts";
 export { loggedRow, parseLoggedRow } from "./rows.ts";
 export { startLoggers } from "./telling-loggers.ts";
-export { type EventWriter, openEventWriter } from "./tensorboard.ts";
+export { openEventWriter } from "./tensorboard.ts";

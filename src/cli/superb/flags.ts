@@ -37,6 +37,7 @@ const GENERAL: FlagTable = {
   "--cache <dir>": "features.cache",
   "--no-cache": "features.cache",
   "--dtype <type>": "features.dtype",
+  "--one-state <n>": "features.oneState",
   "--on-bad-file <action>": "data.onBadFile",
   "--device <name>": "run.device",
   "--threads <n>": "run.threads",

@@ -8,8 +8,7 @@ import { type EventWriter, openEventWriter } from "../tensorboard.ts";
 const FOLDER = "tensorboard";
 
 /** The folder of a run's event files, which is the run's name in TensorBoard. */
-export const eventsFolder = ({ folder, part = "" }: Pick<LoggedRun, "folder" | "part">): string =>
-  join(folder, FOLDER, part);
+const eventsFolder = ({ folder, part = "" }: Pick<LoggedRun, "folder" | "part">): string => join(folder, FOLDER, part);
 
 /**
  * A new file for each start. What a resume does again is purged by the session that the new file begins; where a run that

@@ -50,6 +50,7 @@ function partsOf(task: MadeUp, at: string, choices: TrainingSettings, stopAt?: n
     source,
     sampler: new Sampler(task.train, { batching: task.batching, batchSize, seed, framing: source }),
     chooser: { utterances: task.dev },
+    checkpointsFrom: "dev" as const,
     runtime,
     log: {
       loggers: ["tensorboard"],
