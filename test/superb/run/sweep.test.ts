@@ -95,7 +95,7 @@ describe("dev chooses", () => {
     expect(trained.map(({ learningRate }) => learningRate)).toEqual(rates);
     expect(trainings(events)).toEqual(rates.map((rate) => [rate, 0, 24]));
     expect(events.filter(({ kind }) => kind === "chosen")).toEqual([
-      { kind: "chosen", learningRate: GOOD, dev: chosen.state.best!.dev, among: 3 },
+      { kind: "chosen", learningRate: GOOD, dev: chosen.state.best!.dev, on: "dev", among: 3 },
     ]);
     // by the definition: no other has a better score
     const isHigher = kind === "utterance";
