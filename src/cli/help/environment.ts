@@ -27,7 +27,8 @@ export const ENVIRONMENT: Readonly<Record<string, Variables>> = {
   },
   "Loggers (docs/logging.md)": {
     "WANDB_DIR, WANDB_PROJECT, WANDB_ENTITY": "folder (default: the run's), project and entity of runs for W&B",
-    "MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME": "store (default: mlruns in the run's folder) and experiment of MLflow",
+    "MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME":
+      "store (default: mlruns in the run's folder) and experiment of MLflow",
   },
   "Several processes (docs/accelerators.md)": {
     "RANK, WORLD_SIZE, TORCHELASTIC_RUN_ID": "set by torchrun or by hand",
