@@ -39,6 +39,7 @@ const ROOMS = [
   "finetune",
   "recognizer",
   "stand-ins",
+  "publish",
   "report",
   "library",
   "cli",

@@ -18,6 +18,7 @@ import { inspectVerb } from "./inspect/inspect.ts";
 import { mapsVerb } from "./inspect/maps.ts";
 import { type Output, processOutput } from "./output.ts";
 import { pretrainVerb } from "./pretrain/pretrain.ts";
+import { pushVerb } from "./publish/push.ts";
 import { reportVerb } from "./report.ts";
 import { streamingVerb } from "./streaming/streaming.ts";
 import { superbVerb } from "./superb/superb.ts";
@@ -59,6 +60,7 @@ const VERBS: readonly Verb[] = [
   extractVerb,
   reportVerb,
   exportVerb,
+  pushVerb,
   superbVerb,
   transcribeVerb,
   streamingVerb,
