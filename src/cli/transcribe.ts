@@ -12,10 +12,19 @@ import type { DeviceChoice } from "../runtime/device.ts";
 import { deviceOption, namingFlags, threadsOption } from "./flags.ts";
 import { countingNumber, finiteNumber } from "./numbers.ts";
 import type { Output } from "./output.ts";
+import {
+  checkStreamFlags,
+  STANDARD_INPUT,
+  type StreamFlags,
+  streamFile,
+  streamInput,
+  streamOptions,
+  streamPieces,
+} from "./streaming/transcribe-stream.ts";
 import { formatList, type WritingFlags } from "./transcripts/write.ts";
 import { OVERLAP_FLAG, WINDOW_FLAG } from "./windows.ts";
 
-interface Flags extends WritingFlags {
+interface Flags extends WritingFlags, StreamFlags {
   readonly mic?: boolean;
   readonly micDevice?: string;
   readonly upstream?: string;
@@ -33,8 +42,7 @@ interface Flags extends WritingFlags {
 }
 
 export function transcribeVerb(program: Command, output: Output, finish: (code: number) => void): void {
-  program
-    .command("transcribe")
+  streamOptions(program.command("transcribe"))
     .description("write down what recordings say, or name their class, with a recogniser or a run that trained one")
     .argument("<model>", "recogniser that `stillwave export` wrote (.onnx), or a run of superb or finetune")
     .argument("[audio...]", "audio files, folders, manifests (JSONL, JSON, CSV, TSV, Kaldi), or - for standard input")
@@ -72,6 +80,7 @@ export function transcribeVerb(program: Command, output: Output, finish: (code: 
         "  $ stillwave transcribe runs/superb-asr-student recordings/ --lm 4-gram.arpa.gz --nbest 3 --json",
         "  $ stillwave transcribe phones.onnx talk.mp3 --format srt,json --output-dir transcripts",
         "  $ ffmpeg -i talk.mp4 -f flac - | stillwave transcribe phones.onnx -",
+        "  $ arecord -f S16_LE -r 16000 | stillwave transcribe phones.onnx --stream --chunk 0.32 -",
       ].join("\n"),
     )
     .action(async (model: string, audio: string[], flags: Flags) =>
@@ -92,9 +101,9 @@ async function transcribe(model: string, audio: readonly string[], flags: Flags,
   const { BadFiles, describeBad, reasonOf } = await import("../data/bad-files.ts");
   const { transcriptWriter } = await import("./transcripts/write.ts");
   const { StillwaveError } = await import("../errors.ts");
-  const { upstream, device, threads, onBadFile, nbest, window, overlap } = flags;
+  const { upstream, device, threads, onBadFile, window, overlap } = flags;
   const decoding = decodingOf(flags);
-  checkFlags(audio, flags, decoding !== undefined);
+  checkFlags(audio, flags, decoding);
   const { recordings, badFiles } = await listRecordings(audio, flags, output);
   const write = transcriptWriter(
     flags,
@@ -107,13 +116,12 @@ async function transcribe(model: string, audio: readonly string[], flags: Flags,
   for (const file of badFiles) bad.add(file.path, file.reason, file);
   let used = 0;
   try {
-    const given: readonly Recording[] = flags.mic ? [await recordMicrophone(flags.micDevice, output)] : recordings;
+    const given = flags.mic ? await heardByMicrophone(recognizer, flags, output) : recordings;
+    if (flags.mic && flags.stream) return 0;
     for (const source of given) {
       const { path } = source;
       try {
-        const answers = await answersOf(recognizer, source.wave ?? source, nbest);
-        if (write) await write(named(source, answers));
-        else print(source, answers, flags, output);
+        await transcribeOne(recognizer, source, { flags, write, output });
         used++;
       } catch (error) {
         const file = { path, segment: source.segment, reason: reasonOf(error, path) };
@@ -129,24 +137,26 @@ async function transcribe(model: string, audio: readonly string[], flags: Flags,
   return 0;
 }
 
-function checkFlags(audio: readonly string[], { nbest, mic, micDevice }: Flags, isSearched: boolean): void {
-  if (nbest > 1 && !isSearched) throw new UsageError("--nbest: greedy decoding has one answer; add --beam <n> or --lm");
+function checkFlags(audio: readonly string[], flags: Flags, decoding: object | undefined): void {
+  const { nbest, mic, micDevice, times, window, overlap, format, outputDir } = flags;
+  checkStreamFlags(flags, { ...decoding, nbest: nbest > 1, times, window, overlap, format, "output-dir": outputDir });
+  if (nbest > 1 && !decoding) throw new UsageError("--nbest: greedy decoding has one answer; add --beam <n> or --lm");
   if (micDevice !== undefined && !mic) throw new UsageError("--mic-device names a microphone; add --mic");
   if (mic && audio.length > 0) throw new UsageError("--mic records; give it no audio files beside");
   if (!mic && audio.length === 0)
     throw new UsageError("nothing to transcribe: give audio files or folders, - for standard input, or --mic");
 }
 
-/** Files, and standard input where `-` stands. */
-async function listRecordings(audio: readonly string[], { onBadFile, mic }: Flags, output: Output) {
+/** Files, and standard input where `-` stands: all of it, or, where it is streamed, nothing yet. */
+async function listRecordings(audio: readonly string[], { onBadFile, mic, stream }: Flags, output: Output) {
   if (mic) return { recordings: [], badFiles: [] };
   const { listSources } = await import("../extract/sources.ts");
-  const { readStandardInput, STANDARD_INPUT } = await import("./transcripts/live-audio.ts");
+  const { readStandardInput } = await import("./transcripts/live-audio.ts");
   const files = audio.filter((name) => name !== STANDARD_INPUT);
   const recordings: Recording[] = [];
   if (files.length < audio.length) {
-    const wave = await readStandardInput(process.stdin);
-    recordings.push({ id: "stdin", path: "standard input", samples: wave.length, wave });
+    const wave = stream ? new Float32Array(0) : await readStandardInput(process.stdin);
+    recordings.push({ id: "stdin", path: stream ? STANDARD_INPUT : "standard input", samples: wave.length, wave });
   }
   if (files.length === 0) return { recordings, badFiles: [] };
   const { utterances, badFiles, notes } = await namingFlags(() => listSources(files, { onBadFile }));
@@ -155,18 +165,38 @@ async function listRecordings(audio: readonly string[], { onBadFile, mic }: Flag
   return { recordings: [...recordings, ...utterances], badFiles };
 }
 
-/** Records until Ctrl-C, or until the program that records ends. */
-async function recordMicrophone(device: string | undefined, output: Output): Promise<Recording> {
+/** Records until Ctrl-C, or until the program that records ends; what is streamed is told while it is said. */
+async function heardByMicrophone(recognizer: FileRecognizer, flags: Flags, output: Output): Promise<Recording[]> {
   const { joined, openMicrophone } = await import("./transcripts/live-audio.ts");
-  const microphone = openMicrophone(device);
-  process.on("SIGINT", microphone.stop);
-  output.note(`recording with ${microphone.program}; Ctrl-C ends it`);
+  const { program, pieces, stop } = openMicrophone(flags.micDevice);
+  process.on("SIGINT", stop);
+  output.note(`recording with ${program}; Ctrl-C ends it`);
   try {
-    const wave = await joined(microphone.pieces);
-    return { id: "microphone", path: "microphone", samples: wave.length, wave };
+    if (flags.stream) {
+      await streamPieces(recognizer, pieces, { name: "microphone", flags, output });
+      return [];
+    }
+    const wave = await joined(pieces);
+    return [{ id: "microphone", path: "microphone", samples: wave.length, wave }];
   } finally {
-    process.off("SIGINT", microphone.stop);
+    process.off("SIGINT", stop);
   }
+}
+
+interface Telling {
+  readonly flags: Flags;
+  readonly write: ((transcript: NamedTranscript) => Promise<void>) | undefined;
+  readonly output: Output;
+}
+
+async function transcribeOne(recognizer: FileRecognizer, source: Recording, { flags, write, output }: Telling) {
+  if (flags.stream)
+    return source.wave
+      ? streamInput(recognizer, process.stdin, flags, output)
+      : streamFile(recognizer, source, flags, output);
+  const answers = await answersOf(recognizer, source.wave ?? source, flags.nbest);
+  if (write) await write(named(source, answers));
+  else print(source, answers, flags, output);
 }
 
 function decodingOf({ beam, lm, spellings: lexicon, lmWeight, wordScore }: Flags) {

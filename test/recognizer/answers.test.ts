@@ -10,7 +10,15 @@ import type { OnnxFile } from "../../src/runtime/onnx-file.types.ts";
 
 const phones: RecognizerFacts = {
   ...{ kind: "ctc", task: "pr", text: "phones", labels: ["<pad>", "A", "B"], special: [0], blank: 0, slots: [] },
-  ...{ sampleRate: 16_000, samplesPerFrame: 320, minSamples: 400, dtype: "fp32", upstream: "made", figures: [] },
+  ...{
+    sampleRate: 16_000,
+    samplesPerFrame: 320,
+    minSamples: 400,
+    dtype: "fp32",
+    upstream: "made",
+    figures: [],
+    streaming: null,
+  },
 };
 const letters: RecognizerFacts = { ...phones, task: "asr", text: "characters", labels: ["<s>", "|", "C", "A", "T"] };
 const commands: RecognizerFacts = {
@@ -32,6 +40,9 @@ const sourceOf = (rows: readonly (readonly number[])[]): LogitsSource => ({
   windowSeconds: 30,
   infer: async () => ({ frames: rows.length, data: Float32Array.from(rows.flat(), Math.log) }),
   inferLong: () => Promise.reject(new Error("short")),
+  stages: () => {
+    throw new Error("not streamed");
+  },
   dispose: async () => {},
 });
 const second = new Float32Array(16_000);
@@ -104,9 +115,11 @@ describe("recordings above a minute", () => {
     },
   };
 
+  const parts = { where: "made", bytes: async () => new Uint8Array(0), open: async () => file };
+
   test("windows give every frame once, in its place", async () => {
     const wave = Float32Array.from({ length: 75 * 16_000 + 123 }, (_, i) => Math.sin(i / 91));
-    const source = fileSource(file, phones);
+    const source = fileSource(file, phones, parts);
     const long = await createRecognizer(phones, source, { window: 12, overlap: 3 }).logits(wave);
     const whole = await createRecognizer(phones, source, { window: "off" }).logits(wave);
     expect(long.frames).toBe(whole.frames);
@@ -114,7 +127,7 @@ describe("recordings above a minute", () => {
   });
 
   test("a recording that is shorter than was said, or too short for a frame, is an error", async () => {
-    const recognizer = createRecognizer(phones, fileSource(file, phones), {});
+    const recognizer = createRecognizer(phones, fileSource(file, phones, parts), {});
     const pieces = async function* () {
       yield new Float32Array(500);
     };

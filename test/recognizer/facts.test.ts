@@ -15,6 +15,7 @@ const root = temporaryFolder();
 const facts: RecognizerFacts = {
   ...{ kind: "ctc", task: "pr", text: "phones", labels: ["<pad>", "Ä\n", '"'], special: [0], blank: 0, slots: [] },
   ...{ sampleRate: 16_000, samplesPerFrame: 320, minSamples: 400, dtype: "fp32", upstream: "made" },
+  streaming: null,
   figures: [{ name: "PER", value: 12.5, on: "made, test" }],
 };
 

@@ -6,8 +6,6 @@ import type { Readable } from "node:stream";
 import { decodeBytes, resample, SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { StillwaveError } from "../../errors.ts";
 
-export const STANDARD_INPUT = "-";
-
 /** All of standard input as 16 kHz mono: a file of any format that is read, told by its content. */
 export async function readStandardInput(input: AsyncIterable<unknown>): Promise<Float32Array> {
   const chunks: Buffer[] = [];
