@@ -144,6 +144,24 @@ describe("a run", () => {
   });
 });
 
+test("a head is begun with that of a run, and one that reads or answers something else is refused", async () => {
+  const set = ["run.steps=1", "optimizer.frozenSteps=0", `head.from=${JSON.stringify(folder)}`];
+  const still = [
+    "optimizer.learningRates.upstream=null",
+    "optimizer.learningRates.frontEnd=null",
+    "optimizer.warmupFraction=0",
+  ];
+  const recipe = await tinyRecipe(join(root, "begun"), [...set, ...still, "optimizer.learningRates.head=1.0e-9"]);
+  await allEvents(finetuneRun({ recipe }));
+  const [before, after] = [folder, recipe.run.outDir].map((run) => readHead(join(run, "best", "head")));
+  for (const [name, { data }] of (await before).parameters)
+    for (const [i, value] of (await after).parameters.get(name)!.data.entries()) expect(value).toBeCloseTo(data[i], 6);
+  const other = await tinyRecipe(join(root, "other"), [...set, "upstream.states=all"]);
+  expect(await reason(finetuneRun({ recipe: other }))).toMatch(
+    /another than the recipe's: its input.layers is 1, and 3 is wanted/,
+  );
+});
+
 describe("classes", () => {
   const recipeOf = (data: string, ...set: string[]) =>
     parseFinetuneRecipe(
