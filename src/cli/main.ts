@@ -13,6 +13,7 @@ import { extractVerb } from "./extract.ts";
 import { reportFailure } from "./failure.ts";
 import { groupedHelp } from "./help/groups.ts";
 import { helpFirst, helpNotes, helpVerb } from "./help/help.ts";
+import { initVerb } from "./init/init.ts";
 import { inspectVerb } from "./inspect/inspect.ts";
 import { mapsVerb } from "./inspect/maps.ts";
 import { type Output, processOutput } from "./output.ts";
@@ -47,6 +48,7 @@ export async function main(args: readonly string[], output: Output = processOutp
 export type Verb = (program: Command, output: Output, finish: (code: number) => void) => void;
 
 const VERBS: readonly Verb[] = [
+  initVerb,
   distillVerb,
   pretrainVerb,
   inspectVerb,

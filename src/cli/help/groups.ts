@@ -5,15 +5,15 @@ import { colorsOf } from "../../log/colors.ts";
 /** Flags by heading, in the order of the headings; what stands nowhere is listed first, as what the verb itself is about. */
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
   "Options:": [],
-  "Upstream:": ["upstream", "model", "part", "reuse", "teacher-heads"],
+  "Upstream:": ["upstream", "model", "teacher", "share", "part", "reuse", "teacher-heads"],
   "Hidden states:": ["layers", "heads", "sum-of", "weights", "isolate", "batch-seconds"],
-  "Data:": ["data", "data-root", "split", "audio", "utterances", "window", "overlap", "on-bad-file"],
+  "Data:": ["data", "data-root", "split", "train", "dev", "audio", "utterances", "window", "overlap", "on-bad-file"],
   "Head:": [],
   "Training:": [],
   "Decoding:": ["beam", "lm", "spellings", "lm-weight", "word-score", "nbest"],
   "File:": ["format", "dtype", "compact", "opset", "fuse", "external-data"],
   "Random draws:": ["seed", "draws"],
-  "Run:": ["set", "tasks", "quick", "out", "resume", "force", "submission", "cache"],
+  "Run:": ["set", "tasks", "quick", "time", "out", "resume", "force", "submission", "cache"],
   "Computing:": ["device", "precision", "threads"],
   "Output:": ["json", "quiet", "help", "version"],
 };
