@@ -11,6 +11,7 @@ import { distillVerb } from "./distill/distill.ts";
 import { exportVerb } from "./export.ts";
 import { extractVerb } from "./extract.ts";
 import { reportFailure } from "./failure.ts";
+import { finetuneVerb } from "./finetune/finetune.ts";
 import { groupedHelp } from "./help/groups.ts";
 import { helpFirst, helpNotes, helpVerb } from "./help/help.ts";
 import { initVerb } from "./init/init.ts";
@@ -51,6 +52,7 @@ const VERBS: readonly Verb[] = [
   initVerb,
   distillVerb,
   pretrainVerb,
+  finetuneVerb,
   inspectVerb,
   mapsVerb,
   verifyVerb,
