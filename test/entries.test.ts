@@ -39,6 +39,10 @@ const NAMES: Readonly<Record<string, string>> = {
   "stillwave/pretrain": `
     pretrain PretrainEvent PretrainFields PretrainOptions PretrainSummary
   `,
+  "stillwave/log": `
+    LOGGER_NAMES LoggedEnd LoggedRow LoggedRun Logger LoggerChoice LoggerName MetricsRow ObjectiveTerms readMetrics
+    TrainRow ValidationRow
+  `,
   "stillwave/decode": `
     CtcBatch ctcLoss CtcOptions CtcResult CtcWorkspace framesNeeded greedyDecode GreedyDecoder GreedyOptions
     LexiconBeamDecoder LexiconBeamOptions lexiconBeamSearch LexiconResult LexiconTrie LN_PER_LOG10 logSoftmax

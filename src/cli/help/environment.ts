@@ -25,6 +25,11 @@ export const ENVIRONMENT: Readonly<Record<string, Variables>> = {
     HF_HUB_OFFLINE: "1: nothing is fetched",
     "PIP_INDEX_URL, UV_DEFAULT_INDEX, UV_INDEX_URL": "package index of `devices add` (default: pip's)",
   },
+  "Loggers (docs/logging.md)": {
+    "WANDB_DIR, WANDB_PROJECT, WANDB_ENTITY": "folder (default: the run's), project and entity of runs for W&B",
+    "MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME":
+      "store (default: mlruns in the run's folder) and experiment of MLflow",
+  },
   "Several processes (docs/accelerators.md)": {
     "RANK, WORLD_SIZE, TORCHELASTIC_RUN_ID": "set by torchrun or by hand",
     "MASTER_ADDR, MASTER_PORT": "where process 0 is met (default: as the starter says)",

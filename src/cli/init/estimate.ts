@@ -2,9 +2,6 @@
 import type { ModelConfig } from "../../models/config.ts";
 import { profile } from "../../models/profile.ts";
 
-/** Utterances that costs are counted for are so long. */
-export const TYPICAL_SECONDS = 10;
-
 /** What training reaches of the rate of large products, on the CPU. */
 const SHARE_OF_RATE = 0.5;
 /** Backward passes compute two products for each of the forward pass. */
