@@ -33,6 +33,9 @@ const NAMES: Readonly<Record<string, string>> = {
     EvaluationResult openUpstream readEvaluation reportEvaluation rescore Rescored scoreRuns Scores scoreTasks Task
     TaskName TaskResults TASKS Upstream UpstreamOptions
   `,
+  "stillwave/hub": `
+    pushModel PushOptions PushResult
+  `,
   "stillwave/finetune": `
     finetune FinetuneEvent FinetuneFields FinetuneOptions FinetuneSummary
   `,

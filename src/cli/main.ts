@@ -19,6 +19,7 @@ import { inspectVerb } from "./inspect/inspect.ts";
 import { mapsVerb } from "./inspect/maps.ts";
 import { type Output, processOutput } from "./output.ts";
 import { pretrainVerb } from "./pretrain/pretrain.ts";
+import { pushVerb } from "./publish/push.ts";
 import { reportVerb } from "./report.ts";
 import { superbVerb } from "./superb/superb.ts";
 import { transcribeVerb } from "./transcribe.ts";
@@ -60,6 +61,7 @@ const VERBS: readonly Verb[] = [
   extractVerb,
   reportVerb,
   exportVerb,
+  pushVerb,
   superbVerb,
   transcribeVerb,
   cacheVerb,

@@ -13,6 +13,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   "Decoding:": ["beam", "lm", "spellings", "lm-weight", "word-score", "nbest"],
   "File:": ["format", "dtype", "compact", "opset", "fuse", "external-data"],
   "Random draws:": ["seed", "draws"],
+  "Card:": ["license", "base-model", "dataset", "result"],
   "Run:": ["set", "tasks", "quick", "time", "out", "resume", "force", "submission", "cache", "loggers"],
   "Computing:": ["device", "precision", "threads"],
   "Output:": ["json", "quiet", "help", "version"],
