@@ -33,11 +33,18 @@ const NAMES: Readonly<Record<string, string>> = {
     EvaluationResult openUpstream readEvaluation reportEvaluation rescore Rescored scoreRuns Scores scoreTasks Task
     TaskName TaskResults TASKS Upstream UpstreamOptions
   `,
+  "stillwave/hub": `
+    pushModel PushOptions PushResult
+  `,
   "stillwave/finetune": `
     finetune FinetuneEvent FinetuneFields FinetuneOptions FinetuneSummary
   `,
   "stillwave/pretrain": `
     pretrain PretrainEvent PretrainFields PretrainOptions PretrainSummary
+  `,
+  "stillwave/log": `
+    LOGGER_NAMES LoggedEnd LoggedRow LoggedRun Logger LoggerChoice LoggerName MetricsRow ObjectiveTerms readMetrics
+    TrainRow ValidationRow
   `,
   "stillwave/decode": `
     CtcBatch ctcLoss CtcOptions CtcResult CtcWorkspace framesNeeded greedyDecode GreedyDecoder GreedyOptions

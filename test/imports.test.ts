@@ -38,6 +38,7 @@ const ROOMS = [
   "finetune",
   "recognizer",
   "stand-ins",
+  "publish",
   "report",
   "library",
   "cli",

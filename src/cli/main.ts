@@ -18,6 +18,7 @@ import { inspectVerb } from "./inspect/inspect.ts";
 import { mapsVerb } from "./inspect/maps.ts";
 import { type Output, processOutput } from "./output.ts";
 import { pretrainVerb } from "./pretrain/pretrain.ts";
+import { pushVerb } from "./publish/push.ts";
 import { reportVerb } from "./report.ts";
 import { superbVerb } from "./superb/superb.ts";
 import { transcribeVerb } from "./transcribe.ts";
@@ -58,6 +59,7 @@ const VERBS: readonly Verb[] = [
   extractVerb,
   reportVerb,
   exportVerb,
+  pushVerb,
   superbVerb,
   transcribeVerb,
   cacheVerb,

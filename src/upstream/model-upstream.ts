@@ -72,6 +72,10 @@ export async function loadedUpstream(
   });
 }
 
+/** The fingerprints of a model by each choice of its states: what evaluations of it know it by. */
+export const modelFingerprints = (weights: ModelWeights): ReadonlySet<string> =>
+  new Set(["heads", "all", "layers"].map((states) => modelFingerprint(weights, states)));
+
 function modelFingerprint(weights: ModelWeights, states: string): string {
   const { reuse, layerShapes } = weights.config;
   const model = fingerprintOf(weights);

@@ -13,7 +13,8 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   "Decoding:": ["beam", "lm", "spellings", "lm-weight", "word-score", "nbest"],
   "File:": ["format", "dtype", "compact", "opset", "fuse", "external-data"],
   "Random draws:": ["seed", "draws"],
-  "Run:": ["set", "tasks", "quick", "out", "resume", "force", "submission", "cache"],
+  "Card:": ["license", "base-model", "dataset", "result"],
+  "Run:": ["set", "tasks", "quick", "out", "resume", "force", "submission", "cache", "loggers"],
   "Computing:": ["device", "precision", "threads"],
   "Output:": ["json", "quiet", "help", "version"],
 };
