@@ -21,6 +21,7 @@ import { type Output, processOutput } from "./output.ts";
 import { pretrainVerb } from "./pretrain/pretrain.ts";
 import { pushVerb } from "./publish/push.ts";
 import { reportVerb } from "./report.ts";
+import { streamingVerb } from "./streaming/streaming.ts";
 import { superbVerb } from "./superb/superb.ts";
 import { transcribeVerb } from "./transcribe.ts";
 import { verifyVerb } from "./verify.ts";
@@ -64,6 +65,7 @@ const VERBS: readonly Verb[] = [
   pushVerb,
   superbVerb,
   transcribeVerb,
+  streamingVerb,
   cacheVerb,
   devicesVerb,
   completionVerb,
