@@ -5,12 +5,14 @@ import { colorsOf } from "../../log/colors.ts";
 /** Flags by heading, in the order of the headings; what stands nowhere is listed first, as what the verb itself is about. */
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
   "Options:": [],
-  "Upstream:": ["upstream", "model", "part", "reuse", "teacher-heads"],
+  "Upstream:": ["upstream", "model", "teacher", "share", "part", "reuse", "teacher-heads"],
   "Hidden states:": ["layers", "heads", "sum-of", "weights", "isolate", "batch-seconds"],
   "Data:": [
     "data",
     "data-root",
     "split",
+    "train",
+    "dev",
     "audio",
     "utterances",
     "mic",
@@ -26,7 +28,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   "File:": ["format", "dtype", "compact", "opset", "fuse", "external-data"],
   "Random draws:": ["seed", "draws"],
   "Card:": ["license", "base-model", "dataset", "result"],
-  "Run:": ["set", "tasks", "quick", "out", "resume", "force", "submission", "cache", "loggers"],
+  "Run:": ["set", "tasks", "quick", "time", "out", "resume", "force", "submission", "cache", "loggers"],
   "Computing:": ["device", "precision", "threads"],
   "Output:": ["output-dir", "json", "quiet", "help", "version"],
 };
