@@ -39,6 +39,7 @@ const ROOMS = [
   "recognizer",
   "stand-ins",
   "report",
+  "dashboard",
   "library",
   "cli",
 ];

@@ -21,6 +21,7 @@ import { pretrainVerb } from "./pretrain/pretrain.ts";
 import { reportVerb } from "./report.ts";
 import { superbVerb } from "./superb/superb.ts";
 import { transcribeVerb } from "./transcribe.ts";
+import { uiVerb } from "./ui/ui.ts";
 import { verifyVerb } from "./verify.ts";
 
 /**
@@ -57,6 +58,7 @@ const VERBS: readonly Verb[] = [
   convertVerb,
   extractVerb,
   reportVerb,
+  uiVerb,
   exportVerb,
   superbVerb,
   transcribeVerb,

@@ -14,6 +14,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   "File:": ["format", "dtype", "compact", "opset", "fuse", "external-data"],
   "Random draws:": ["seed", "draws"],
   "Run:": ["set", "tasks", "quick", "out", "resume", "force", "submission", "cache", "loggers"],
+  "Server:": ["host", "port", "open"],
   "Computing:": ["device", "precision", "threads"],
   "Output:": ["json", "quiet", "help", "version"],
 };
