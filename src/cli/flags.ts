@@ -88,6 +88,8 @@ const FLAGS: readonly (readonly [option: RegExp, flag: string])[] = [
   [/\bgive teacherHeads\b/g, "give --teacher-heads <n> (teacherHeads)"],
   [/\bgive another outDir\b/g, "give another --out"],
   [/\bonBadFile: skip\b/g, "--on-bad-file skip"],
+  [/\bgive --token \(token\)/g, "give --token"],
+  [/--license \(license\)/g, "--license"],
   [/\blmWeight\b/g, "--lm-weight"],
   [/\bwordScore\b/g, "--word-score"],
 ];

@@ -14,11 +14,14 @@ import { reportFailure } from "./failure.ts";
 import { finetuneVerb } from "./finetune/finetune.ts";
 import { groupedHelp } from "./help/groups.ts";
 import { helpFirst, helpNotes, helpVerb } from "./help/help.ts";
+import { initVerb } from "./init/init.ts";
 import { inspectVerb } from "./inspect/inspect.ts";
 import { mapsVerb } from "./inspect/maps.ts";
 import { type Output, processOutput } from "./output.ts";
 import { pretrainVerb } from "./pretrain/pretrain.ts";
+import { pushVerb } from "./publish/push.ts";
 import { reportVerb } from "./report.ts";
+import { streamingVerb } from "./streaming/streaming.ts";
 import { superbVerb } from "./superb/superb.ts";
 import { transcribeVerb } from "./transcribe.ts";
 import { uiVerb } from "./ui/ui.ts";
@@ -49,6 +52,7 @@ export async function main(args: readonly string[], output: Output = processOutp
 export type Verb = (program: Command, output: Output, finish: (code: number) => void) => void;
 
 const VERBS: readonly Verb[] = [
+  initVerb,
   distillVerb,
   pretrainVerb,
   finetuneVerb,
@@ -60,8 +64,10 @@ const VERBS: readonly Verb[] = [
   reportVerb,
   uiVerb,
   exportVerb,
+  pushVerb,
   superbVerb,
   transcribeVerb,
+  streamingVerb,
   cacheVerb,
   devicesVerb,
   completionVerb,
