@@ -15,7 +15,7 @@ export interface StreamingPage {
   readonly measurement: StreamingMeasurement;
 }
 
-export const settingName = ({ facts: { chunk, left, right } }: MeasuredSetting): string =>
+const settingName = ({ facts: { chunk, left, right } }: MeasuredSetting): string =>
   [chunk, left, right].map((seconds) => seconds.toFixed(2)).join(" / ");
 
 const seconds = (value: number) => value.toFixed(2);
