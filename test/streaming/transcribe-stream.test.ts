@@ -45,6 +45,8 @@ test("samples without a header are read as they come, a line for each chunk that
   const output = {
     print: (text: string) => void printed.push(text),
     note: (text: string) => void notes.push(text),
+    error: (text: string) => void notes.push(text),
+    quieten: () => {},
     json: () => {},
     jsonLine: (value: unknown) => void lines.push(value),
     flush: async () => {},
