@@ -14,6 +14,7 @@ import { countingNumber, finiteNumber } from "./numbers.ts";
 import type { Output } from "./output.ts";
 import {
   checkStreamFlags,
+  chunksOf,
   STANDARD_INPUT,
   type StreamFlags,
   streamFile,
@@ -116,6 +117,7 @@ async function transcribe(model: string, audio: readonly string[], flags: Flags,
   for (const file of badFiles) bad.add(file.path, file.reason, file);
   let used = 0;
   try {
+    if (flags.stream) recognizer.stream(chunksOf(flags)); // wrong settings are no file's fault
     const given = flags.mic ? await heardByMicrophone(recognizer, flags, output) : recordings;
     if (flags.mic && flags.stream) return 0;
     for (const source of given) {
