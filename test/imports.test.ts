@@ -35,6 +35,7 @@ const ROOMS = [
   "pretrain",
   "verify",
   "superb",
+  "streaming",
   "finetune",
   "recognizer",
   "stand-ins",

@@ -14,12 +14,14 @@ import { reportFailure } from "./failure.ts";
 import { finetuneVerb } from "./finetune/finetune.ts";
 import { groupedHelp } from "./help/groups.ts";
 import { helpFirst, helpNotes, helpVerb } from "./help/help.ts";
+import { initVerb } from "./init/init.ts";
 import { inspectVerb } from "./inspect/inspect.ts";
 import { mapsVerb } from "./inspect/maps.ts";
 import { type Output, processOutput } from "./output.ts";
 import { pretrainVerb } from "./pretrain/pretrain.ts";
 import { pushVerb } from "./publish/push.ts";
 import { reportVerb } from "./report.ts";
+import { streamingVerb } from "./streaming/streaming.ts";
 import { superbVerb } from "./superb/superb.ts";
 import { transcribeVerb } from "./transcribe.ts";
 import { verifyVerb } from "./verify.ts";
@@ -49,6 +51,7 @@ export async function main(args: readonly string[], output: Output = processOutp
 export type Verb = (program: Command, output: Output, finish: (code: number) => void) => void;
 
 const VERBS: readonly Verb[] = [
+  initVerb,
   distillVerb,
   pretrainVerb,
   finetuneVerb,
@@ -62,6 +65,7 @@ const VERBS: readonly Verb[] = [
   pushVerb,
   superbVerb,
   transcribeVerb,
+  streamingVerb,
   cacheVerb,
   devicesVerb,
   completionVerb,

@@ -38,6 +38,7 @@ export async function loadedUpstream(
   const runtime = await createRuntime({ device, optimize: "all", threads });
   const model = createModel(weights, runtime, runtime.compilesShapes ? undefined : hasGrown);
   const inWindows = new ModelWindows(weights, runtime);
+  const { stages } = inWindows;
   const facts = {
     name,
     kind: "model" as const,
@@ -65,6 +66,12 @@ export async function loadedUpstream(
   return upstreamOf(facts, run, {
     expect: (batches) => shapes?.expect(batches),
     windows: (recording, settings, multiple) => inWindows.states(recording, states, settings, multiple),
+    stages: {
+      config,
+      features: (wave, statistics) => stages.features(wave, statistics),
+      positions: (features) => stages.positions(features),
+      states: (frames) => stages.layers(frames, states),
+    },
     async dispose() {
       await model.dispose();
       await inWindows.dispose();

@@ -5,16 +5,17 @@ import { colorsOf } from "../../log/colors.ts";
 /** Flags by heading, in the order of the headings; what stands nowhere is listed first, as what the verb itself is about. */
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
   "Options:": [],
-  "Upstream:": ["upstream", "model", "part", "reuse", "teacher-heads"],
+  "Upstream:": ["upstream", "model", "teacher", "share", "part", "reuse", "teacher-heads"],
   "Hidden states:": ["layers", "heads", "sum-of", "weights", "isolate", "batch-seconds"],
-  "Data:": ["data", "data-root", "split", "audio", "utterances", "window", "overlap", "on-bad-file"],
+  "Data:": ["data", "data-root", "split", "train", "dev", "audio", "utterances", "window", "overlap", "on-bad-file"],
   "Head:": [],
   "Training:": [],
   "Decoding:": ["beam", "lm", "spellings", "lm-weight", "word-score", "nbest"],
+  "Streaming:": ["stream", "chunk", "left", "right", "live", "rate"],
   "File:": ["format", "dtype", "compact", "opset", "fuse", "external-data"],
   "Random draws:": ["seed", "draws"],
   "Card:": ["license", "base-model", "dataset", "result"],
-  "Run:": ["set", "tasks", "quick", "out", "resume", "force", "submission", "cache", "loggers"],
+  "Run:": ["set", "tasks", "quick", "time", "out", "resume", "force", "submission", "cache", "loggers"],
   "Computing:": ["device", "precision", "threads"],
   "Output:": ["json", "quiet", "help", "version"],
 };
@@ -23,7 +24,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
 const VERB_GROUPS: Readonly<Record<string, readonly string[]>> = {
   "Train:": ["init", "distill", "pretrain", "finetune"],
   "Evaluate:": ["superb", "verify", "compare"],
-  "Use:": ["transcribe", "extract", "export", "convert", "push"],
+  "Use:": ["transcribe", "streaming", "extract", "export", "convert", "push"],
   "Look:": ["inspect", "maps", "report", "ui"],
   "This machine:": ["devices", "cache", "completion", "help"],
 };
