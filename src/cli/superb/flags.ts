@@ -8,6 +8,7 @@ import { isAmong } from "../../superb/recipe/read.ts";
 import { evaluationSchema, OF_TRAINING } from "../../superb/recipe/schema.ts";
 import { isSearch, type SearchTask, type Task } from "../../superb/tasks/task.types.ts";
 import { collect } from "../collect.ts";
+import { SETTING_GROUPS } from "../help/groups.ts";
 import { countingNumber, finiteNumber, positiveNumber, wholeNumber } from "../numbers.ts";
 
 type FlagTable = Readonly<Record<string, string>>;
@@ -113,7 +114,8 @@ function addFlags(command: Command, table: readonly (readonly [string, string])[
     else if (bare instanceof z.ZodNumber) option.argParser(numberParser(bare));
     else if (bare instanceof z.ZodArray) option.argParser(collect);
     if (field instanceof z.ZodDefault) option.default(field.def.defaultValue);
-    command.addOption(option);
+    const group = SETTING_GROUPS[path.split(".", 1)[0]];
+    command.addOption(group === undefined ? option : option.helpGroup(group));
   }
 }
 

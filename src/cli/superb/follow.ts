@@ -94,11 +94,11 @@ function noteOf(event: EvaluateEvent): string | undefined {
     return `${printable(event.name)} is the best of ${event.among} hidden states on dev: MTWV ${event.dev.toFixed(2)} %`;
   if (event.kind === "cache-start") return cacheText(event);
   if (event.kind === "chosen")
-    return `learning rate ${formatRate(event.learningRate)} is the best of ${event.among} on dev: ${event.dev.toFixed(2)} %`;
+    return `learning rate ${formatRate(event.learningRate)} is the best of ${event.among} on ${event.on}: ${event.dev.toFixed(2)} %`;
   if (event.kind !== "evaluation") return undefined;
-  const { learningRate, step, dev, trainLoss, devLoss, isBest } = event;
-  const losses = `loss ${formatLoss(trainLoss)} train, ${formatLoss(devLoss)} dev`;
-  return `lr ${formatRate(learningRate)}, step ${step}: dev ${dev.toFixed(2)} %, ${losses}${isBest ? "; the best so far" : ""}`;
+  const { learningRate, step, dev, trainLoss, devLoss, isBest, on } = event;
+  const losses = `loss ${formatLoss(trainLoss)} train, ${formatLoss(devLoss)} ${on}`;
+  return `lr ${formatRate(learningRate)}, step ${step}: ${on} ${dev.toFixed(2)} %, ${losses}${isBest ? "; the best so far" : ""}`;
 }
 
 /** From here on the user should know of a way that takes less room. */

@@ -33,8 +33,6 @@ export interface PreparedEvaluation extends Omit<SweepParts, "sampler" | "choose
   readonly sum: StateSum | undefined;
   /** Of making hidden states. */
   readonly featureSeconds: number;
-  /** Where step and learning rate are chosen. */
-  readonly checkpointsFrom: "dev" | "test";
   readonly readingsFrom: "dev" | "test";
 }
 
