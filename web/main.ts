@@ -21,7 +21,7 @@ type Device = "auto" | "wasm" | "webgpu";
 const canvas = element<HTMLCanvasElement>("waveform");
 const speak = element<HTMLButtonElement>("speak");
 const position = element<HTMLInputElement>("position");
-const level = element("level");
+const level = element<HTMLMeterElement>("level");
 const player = new Player();
 
 const yours = new YoursLens();
@@ -93,14 +93,9 @@ function move(): void {
   requestAnimationFrame(step);
 }
 
-let lastLevel = 0;
-function showLevel(value: number): void {
-  (level.firstElementChild as HTMLElement).style.transform = `scaleX(${value.toFixed(3)})`;
-  level.classList.toggle("loud", value > 0.98);
-  if (performance.now() - lastLevel < 250 && value > 0) return;
-  lastLevel = performance.now();
-  level.setAttribute("aria-valuenow", String(Math.round(100 * value)));
-}
+const showLevel = (value: number) => {
+  level.value = Math.round(100 * value);
+};
 
 function showControls(isReady = true): void {
   const hasSound = envelope !== undefined && envelope.length > 0 && !live;

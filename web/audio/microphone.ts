@@ -31,10 +31,7 @@ async function askForStream(): Promise<MediaStream> {
  * Starts the microphone; `hear` gets what it hears, `onLost` is told when it is unplugged.
  * @throws Error with one sentence where it is refused or absent
  */
-export async function openMicrophone(
-  hear: (samples: Float32Array) => void,
-  onLost: () => void,
-): Promise<Microphone> {
+export async function openMicrophone(hear: (samples: Float32Array) => void, onLost: () => void): Promise<Microphone> {
   const stream = await askForStream();
   const context = new AudioContext();
   const close = async () => {
@@ -45,7 +42,8 @@ export async function openMicrophone(
     await context.audioWorklet.addModule(workletUrl);
     const source = context.createMediaStreamSource(stream);
     const capture = new AudioWorkletNode(context, "stillwave-capture", { numberOfOutputs: 0 });
-    const resampler = context.sampleRate === SAMPLE_RATE_HZ ? undefined : new Resampler(context.sampleRate, SAMPLE_RATE_HZ);
+    const resampler =
+      context.sampleRate === SAMPLE_RATE_HZ ? undefined : new Resampler(context.sampleRate, SAMPLE_RATE_HZ);
     let isOpen = true;
     capture.port.onmessage = ({ data }: MessageEvent<Float32Array>) => {
       if (!isOpen) return;

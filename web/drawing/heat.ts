@@ -22,7 +22,7 @@ const PALETTE = Uint32Array.from({ length: 256 }, (_, step) => {
 /** Most rows and columns of a map; longer audio is averaged down to it. */
 const MAX_CELLS = 480;
 /** Attention of 2 to the power of this times as much as evenly is the lightest, and as much less the darkest. */
-const ATTENTION_RANGE = 4;
+const ATTENTION_RANGE = 3;
 
 /** Draws `value(x, y)` in 0..1 for every cell, one cell a pixel; CSS scales the canvas. */
 function paint(
@@ -105,7 +105,7 @@ export function attentionAt({ heads, frames, data }: AttentionMap, query: number
   return sum / heads;
 }
 
-/** Attention as a place on the scale, 0 to 1: even attention lies in its middle, each doubling an eighth further. */
+/** Attention as a place on the scale, 0 to 1: even attention lies in its middle, each doubling a sixth further. */
 export const attentionShade = (attention: number, frames: number) =>
   0.5 + Math.log2(attention * frames + 1e-9) / (2 * ATTENTION_RANGE);
 

@@ -6,17 +6,19 @@ import type { Heard } from "../model/protocol.ts";
 const [PITCH, BAR] = [4, 2.5];
 /** A peak below this is drawn as if it were this loud: silence is not blown up. */
 const FAINTEST_PEAK = 0.04;
-/** Pixels of the strip for words, and of a second of sound while it moves. */
-const STRIP = 56;
-const SCALES = { words: 110, phones: 150 } as const;
+/** Pixels of the strip below for what is heard, and of a second of sound while it moves. */
+const STRIPS = { words: 60, phones: 60, nothing: 0 } as const;
+const SCALES = { words: 110, phones: 150, nothing: 110 } as const;
 /** Sound comes in blocks; the picture runs so far behind that none is missing. */
 const LAG_SECONDS = 0.2;
+
+export type Texts = keyof typeof STRIPS;
 
 export interface Scene {
   readonly envelope: Envelope;
   readonly heard: readonly Heard[];
-  /** How texts are set: words in large letters, phones in small ones. */
-  readonly texts: keyof typeof SCALES;
+  /** How texts are set: words in large letters, phones in small ones; or none come. */
+  readonly texts: Texts;
   /** Seconds since speaking began while it is going on. */
   readonly liveSeconds: number | null;
   /** Where playing stands. */
@@ -53,8 +55,8 @@ export function viewOf({ envelope, texts, liveSeconds, position, isFitted }: Sce
     return { start: now - width / scale, pixelsPerSecond: scale };
   }
   const { seconds } = envelope;
-  if (isFitted || seconds * scale <= width)
-    return { start: 0, pixelsPerSecond: Math.min(2.5 * scale, width / Math.max(seconds, 0.1)) };
+  const fitted = width / Math.max(seconds, 0.1);
+  if (isFitted || fitted >= scale) return { start: 0, pixelsPerSecond: fitted };
   const span = width / scale;
   return { start: Math.max(0, Math.min(seconds - span, position - span / 2)), pixelsPerSecond: scale };
 }
@@ -68,14 +70,15 @@ export function drawStage(canvas: HTMLCanvasElement, scene: Scene | undefined): 
   const context = canvas.getContext("2d")!;
   context.scale(ratio, ratio);
   const colours = coloursOf(canvas);
-  const middle = (height - STRIP) / 2 + 6;
+  const strip = STRIPS[scene?.texts ?? "nothing"];
+  const middle = strip > 0 ? (height - strip) / 2 + 6 : height / 2;
   if (!scene) {
     stillLine(context, { width, middle, colours });
     return;
   }
   const view = viewOf(scene, width);
   bars(context, scene, { view, width, middle, colours });
-  writeHeard(context, scene, { view, width, height, colours });
+  if (strip > 0) writeHeard(context, scene, { view, width, top: height - strip, colours });
   if (scene.liveSeconds === null) {
     context.fillStyle = colours.ink;
     context.fillRect((scene.position - view.start) * view.pixelsPerSecond - 0.75, 10, 1.5, height - 20);
@@ -120,7 +123,7 @@ function bars(
 function writeHeard(
   context: CanvasRenderingContext2D,
   { heard, texts }: Scene,
-  { view, width, height, colours }: Frame & { readonly height: number },
+  { view, width, top, colours }: Frame & { readonly top: number },
 ): void {
   const size = texts === "words" ? 26 : 16;
   context.font = texts === "words" ? `${size}px Newsreader, Georgia, serif` : `${size}px Inter, system-ui, sans-serif`;
@@ -133,11 +136,11 @@ function writeHeard(
     const middle = (from + to) / 2;
     if (texts === "words") {
       context.fillStyle = colours.line;
-      context.fillRect(from + 2, height - STRIP + 4, Math.max(2, to - from - 4), 2);
+      context.fillRect(from + 2, top + 6, Math.max(2, to - from - 4), 2);
     }
     if (middle - half < free) continue;
     context.fillStyle = isSettled ? colours.ink : colours.quiet;
-    context.fillText(text, middle, height - 20);
+    context.fillText(text, middle, top + 40);
     free = middle + half + 2;
   }
 }

@@ -1,6 +1,6 @@
 // What is heard while somebody speaks: words of one class each, found between pauses, or the symbols of a recogniser that writes.
 import { resample } from "../../src/audio/signal/resample.ts";
-import type { Recognizer, TimedPart } from "../../src/web.ts";
+import type { Recognizer } from "../../src/web.ts";
 import type { Heard, Hearing } from "../model/protocol.ts";
 import { type Segment, Segmenter } from "./segments.ts";
 
@@ -81,7 +81,8 @@ class WordListener implements Listener {
 
   async finish(isWhole: boolean): Promise<readonly Heard[]> {
     const whole: Segment = { start: 0, end: this.wave.length };
-    if (isWhole && this.wave.length <= this.hearing.wholeSeconds * SAMPLE_RATE_HZ) return [await this.classify(whole, true)];
+    if (isWhole && this.wave.length <= this.hearing.wholeSeconds * SAMPLE_RATE_HZ)
+      return [await this.classify(whole, true)];
     await this.settle(this.segmenter.end());
     return [...this.settled];
   }
@@ -145,7 +146,7 @@ class SymbolListener implements Listener {
     if (wave.length < this.recognizer.facts.minSamples) return [];
     const { parts } = await this.recognizer.transcribe(banded(wave, this.hearing.bandHz));
     const offset = first / SAMPLE_RATE_HZ;
-    return parts.map((part: TimedPart) => ({
+    return parts.map((part) => ({
       text: part.text,
       start: part.startSeconds + offset,
       end: part.endSeconds + offset,

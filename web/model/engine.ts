@@ -20,7 +20,8 @@ export class Engine {
   constructor() {
     this.worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
     this.worker.onmessage = ({ data }: MessageEvent<Reply>) => this.receive(data);
-    this.worker.onerror = (event) => this.failAll(new Error(`The worker failed: ${event.message || "it did not load"}.`));
+    this.worker.onerror = (event) =>
+      this.failAll(new Error(`The worker failed: ${event.message || "it did not load"}.`));
   }
 
   start(device: "auto" | "wasm" | "webgpu"): Promise<Started> {
@@ -41,7 +42,10 @@ export class Engine {
   }
 
   private receive(reply: Reply): void {
-    if (reply.type === "heard") return this.onHeard(reply);
+    if (reply.type === "heard") {
+      this.onHeard(reply);
+      return;
+    }
     const waiting = this.pending.get(reply.id);
     this.pending.delete(reply.id);
     if (reply.type === "answer") waiting?.resolve(reply.value);

@@ -10,7 +10,17 @@ import {
   type WebRuntime,
 } from "../../src/web.ts";
 import { type Listener, listenerOf } from "../live/listener.ts";
-import type { Answers, Hearing, Numbered, Opened, OpenedFolder, Recognised, Reply, Request, Source } from "./protocol.ts";
+import type {
+  Answers,
+  Hearing,
+  Numbered,
+  Opened,
+  OpenedFolder,
+  Recognised,
+  Reply,
+  Request,
+  Source,
+} from "./protocol.ts";
 import { observeFile, observeModel, stateNames } from "./states.ts";
 
 /** One second at 16 kHz: the first run of a session is slower, and this is it. */

@@ -16,12 +16,14 @@ export class AttentionLens implements Lens {
     "Speak, or take the example: each map shows, for every moment (down), to which moments (across) a layer listens.";
   readonly example = BUILT_IN.phones.example;
   readonly credits = BUILT_IN.phones.credits;
-  readonly texts = "words";
+  readonly texts = "nothing";
   readonly isFitted = true;
   readonly recogniser = null;
   private readonly onChoose: () => void;
   private pair: Pair | undefined;
   private maps: Readonly<Record<Role, ReadonlyMap<number, AttentionMap>>> | undefined;
+  /** How much longer the sound is than what the maps show. */
+  private share = 1;
   private chosen: { readonly role: Role; readonly layer: number } = { role: "student", layer: 0 };
 
   /** `onChoose`: another layer lies over the waveform now. */
@@ -55,6 +57,7 @@ export class AttentionLens implements Lens {
     const observe = (model: Role) => engine.ask({ type: "observe", model, wave: heard, maps: true });
     const maps = { teacher: (await observe("teacher")).maps, student: (await observe("student")).maps };
     this.maps = maps;
+    this.share = Math.max(1, wave.length / heard.length);
     for (const role of ROLES)
       for (const [layer, source] of this.pair![role].attentionFrom.entries()) {
         const map = maps[role].get(source);
@@ -69,9 +72,10 @@ export class AttentionLens implements Lens {
     };
   }
 
-  moveTo(share: number): void {
+  moveTo(whole: number): void {
+    const share = Math.min(1, whole * this.share);
     for (const line of element("maps").querySelectorAll<HTMLElement>(".playhead"))
-      line.style.left = `${100 * share}%`;
+      line.style[line.classList.contains("row") ? "top" : "left"] = `${100 * share}%`;
   }
 
   private tint(at: number, position: number): number {
@@ -98,7 +102,7 @@ export class AttentionLens implements Lens {
     const isReused = source !== layer;
     card.className = isReused ? "reused" : "";
     const words = isReused ? `Layer ${layer + 1} reuses that of layer ${source + 1}` : `Layer ${layer + 1} computes`;
-    card.innerHTML = `<input type="radio" name="map" /><div class="map"><canvas id="map-${role}-${layer}" aria-hidden="true"></canvas><i class="playhead"></i></div><span>${words}</span>`;
+    card.innerHTML = `<input type="radio" name="map" /><div class="map"><canvas id="map-${role}-${layer}" aria-hidden="true"></canvas><i class="playhead"></i><i class="playhead row"></i></div><span>${words}</span>`;
     const input = card.querySelector("input")!;
     input.checked = role === this.chosen.role && layer === this.chosen.layer;
     input.setAttribute("aria-label", `${role}: ${words}`);

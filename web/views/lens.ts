@@ -1,4 +1,5 @@
 // What a tab is: a way of looking at the same sound.
+import type { Texts } from "../drawing/stage.ts";
 import type { Engine } from "../model/engine.ts";
 import type { Heard, Recognised } from "../model/protocol.ts";
 
@@ -20,7 +21,7 @@ export interface Lens {
   readonly example: string;
   readonly credits: string;
   /** How what is heard is set. */
-  readonly texts: "words" | "phones";
+  readonly texts: Texts;
   /** Whether a recording is shown at once, however long. */
   readonly isFitted: boolean;
   /** The recogniser that listens while somebody speaks. */

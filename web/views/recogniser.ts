@@ -2,7 +2,17 @@
 import { BUILT_IN, type BuiltIn, type BuiltInName, phoneText } from "../model/catalog.ts";
 import type { Engine } from "../model/engine.ts";
 import type { Heard, Hearing, Opened, Recognised } from "../model/protocol.ts";
-import { capital, counted, element, type Fact, megabytes, realTimeFactor, secondsText, showFacts, timesFaster } from "./elements.ts";
+import {
+  capital,
+  counted,
+  element,
+  type Fact,
+  megabytes,
+  realTimeFactor,
+  secondsText,
+  showFacts,
+  timesFaster,
+} from "./elements.ts";
 import type { Lens, Look } from "./lens.ts";
 
 type OpenedRecogniser = Extract<Opened, { readonly labels: readonly string[] }>;
@@ -165,7 +175,10 @@ export class RecogniserLens implements Lens {
   }
 
   private showFacts(): void {
-    if (!this.opened) return showFacts([]);
+    if (!this.opened) {
+      showFacts([]);
+      return;
+    }
     const { figures, bytes, dtype, upstream } = this.opened;
     const measured = figures.map(
       ({ name, value, on }): Fact => ({

@@ -1,5 +1,6 @@
 // A visitor's own model: a recogniser listens as the built-in ones do, a student shows its hidden states.
 import { drawStates } from "../drawing/heat.ts";
+import type { Texts } from "../drawing/stage.ts";
 import { BUILT_IN, USUAL_HEARING } from "../model/catalog.ts";
 import type { Engine } from "../model/engine.ts";
 import type { Heard, Observed, Recognised } from "../model/protocol.ts";
@@ -35,11 +36,13 @@ export class YoursLens implements Lens {
 
   get invitation(): string {
     if (!this.brought) return "A model of yours runs here like those that are built in, and stays on this device.";
-    return this.lens?.invitation ?? "This model has no words, so you see its hidden states: speak, or take the example.";
+    return (
+      this.lens?.invitation ?? "This model has no words, so you see its hidden states: speak, or take the example."
+    );
   }
 
-  get texts(): "words" | "phones" {
-    return this.lens?.texts ?? "words";
+  get texts(): Texts {
+    return this.lens?.texts ?? "nothing";
   }
 
   get isFitted(): boolean {
@@ -127,7 +130,8 @@ export class YoursLens implements Lens {
       },
     ]);
     return {
-      sentence: "Time runs to the right, every row is one dimension of the chosen output, light where it is above its mean.",
+      sentence:
+        "Time runs to the right, every row is one dimension of the chosen output, light where it is above its mean.",
       heard: [],
       tint: null,
     };
