@@ -31,6 +31,9 @@ const NAMES: Readonly<Record<string, string>> = {
     scoreTasks Task TaskName TaskResults TASKS TimedTranscript Transcriber TranscriberOptions Upstream
     UpstreamOptions
   `,
+  "stillwave/finetune": `
+    finetune FinetuneEvent FinetuneFields FinetuneOptions FinetuneSummary
+  `,
   "stillwave/pretrain": `
     pretrain PretrainEvent PretrainFields PretrainOptions PretrainSummary
   `,

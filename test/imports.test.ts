@@ -35,6 +35,7 @@ const ROOMS = [
   "pretrain",
   "verify",
   "superb",
+  "finetune",
   "stand-ins",
   "report",
   "library",

@@ -11,6 +11,7 @@ import { distillVerb } from "./distill/distill.ts";
 import { exportVerb } from "./export.ts";
 import { extractVerb } from "./extract.ts";
 import { reportFailure } from "./failure.ts";
+import { finetuneVerb } from "./finetune/finetune.ts";
 import { groupedHelp } from "./help/groups.ts";
 import { helpFirst, helpNotes, helpVerb } from "./help/help.ts";
 import { inspectVerb } from "./inspect/inspect.ts";
@@ -49,6 +50,7 @@ export type Verb = (program: Command, output: Output, finish: (code: number) => 
 const VERBS: readonly Verb[] = [
   distillVerb,
   pretrainVerb,
+  finetuneVerb,
   inspectVerb,
   mapsVerb,
   verifyVerb,

@@ -29,6 +29,11 @@ async function reportOf(folder: string, threads?: number) {
     const { reportPretraining } = await import("../report/pretraining/build.ts");
     return { path: await reportPretraining(folder), notes: [] };
   }
+  const { isFinetuning } = await import("../finetune/run/record.ts");
+  if (await isFinetuning(folder)) {
+    const { reportEvaluation } = await import("../report/evaluation/page.ts");
+    return { ...(await reportEvaluation(folder)), notes: [] };
+  }
   const { reportRun } = await import("../report/distillation/build.ts");
   return reportRun(folder, threads);
 }

@@ -72,7 +72,7 @@ function chooseOutputs(path: string, names: readonly string[], choice: StateChoi
   const heads = statesOfOutputs(names, "heads");
   const resolved = resolveStates(choice, heads.length > 0, path);
   const hidden = statesOfOutputs(names, "hidden-states").filter(({ number }) => number > 0 || resolved === "all");
-  const chosen = resolved === "heads" ? heads : hidden;
+  const chosen = resolved === "heads" ? heads : resolved === "last" ? hidden.slice(-1) : hidden;
   if (chosen.length > 0) return chosen.map((state) => ({ name: outputName(state), layer: stateLabel(state) }));
   const single = ["features", "last_hidden_state"].filter((name) => names.includes(name));
   if (choice === "auto" && single.length > 0) return [{ name: single[0], layer: single[0].replaceAll("_", " ") }];
