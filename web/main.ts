@@ -185,16 +185,15 @@ async function openFile(file: File): Promise<void> {
 
 async function start(): Promise<void> {
   player.unload();
-  speak.disabled = true;
   const growing = new Envelope();
   const on = engine;
   const microphone = await openMicrophone(
     (samples) => {
       const taken = growing.push(samples);
       if (lens.recogniser && taken > 0) on.ask({ type: "hear", samples: samples.slice(0, taken) }).catch(lost);
-      if (taken < samples.length && live) guardedStop();
+      if (taken < samples.length && live) switchMicrophone(stop);
     },
-    () => guardedStop(),
+    () => switchMicrophone(stop),
   );
   if (lens.recogniser) await on.ask({ type: "listen", model: lens.recogniser });
   turn++;
@@ -220,7 +219,7 @@ function hearing({ heard: parts, milliseconds }: Recognised): void {
 async function stop(isWanted = true): Promise<void> {
   if (!live || !envelope) return;
   const { microphone, milliseconds } = live;
-  speak.disabled = true;
+  say("Computing …");
   await microphone.stop();
   const recognised = lens.recogniser ? await engine.ask({ type: "finish" }) : null;
   live = undefined;
@@ -237,11 +236,19 @@ async function stop(isWanted = true): Promise<void> {
   await look(recognised && { ...recognised, milliseconds: recognised.milliseconds + spent });
 }
 
-const guardedStop = guarded(() => stop());
+/** One start or stop at a time. The button is not disabled meanwhile: whoever holds it by the keyboard would lose it. */
+let isSwitching = false;
+const switchMicrophone = guarded(async (action: () => Promise<void>) => {
+  if (isSwitching) return;
+  isSwitching = true;
+  await action().finally(() => {
+    isSwitching = false;
+  });
+});
 
 // ---- what a visitor does
 
-speak.onclick = guarded(() => (live ? stop() : start()));
+speak.onclick = () => switchMicrophone(() => (live ? stop() : start()));
 element("play").onclick = guarded(() => player.toggle());
 player.onChange = () => {
   showControls(!speak.disabled);

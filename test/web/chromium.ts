@@ -99,7 +99,8 @@ export function launchChromium(
   const flags = FLAGS.filter((flag) => !options.webgpu || flag !== "--disable-gpu");
   if (options.webgpu) flags.push(...GPU_FLAGS);
   if (options.microphone) flags.push(...MICROPHONE_FLAGS);
-  if (typeof options.microphone === "string") flags.push(`--use-file-for-fake-audio-capture=${options.microphone}%noloop`);
+  if (typeof options.microphone === "string")
+    flags.push(`--use-file-for-fake-audio-capture=${options.microphone}%noloop`);
   return chromium.launch({ executablePath: chromiumPath!, args: flags });
 }
 

@@ -6,9 +6,8 @@ import type { Browser } from "playwright-core";
 import { createServer } from "vite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadAudio } from "../../src/audio/index.ts";
-import { loadModel } from "../../src/checkpoint/index.ts";
 import { exportOnnx } from "../../src/export/index.ts";
-import { loadRecognizer } from "../../src/index.ts";
+import { loadModel, loadRecognizer } from "../../src/index.ts";
 import { phoneText } from "../../web/model/catalog.ts";
 import { type BuiltPage, buildPage, pathOf, Visit, wavFile } from "./built-page.ts";
 import { inChromium, launchChromium } from "./chromium.ts";
@@ -48,11 +47,16 @@ inChromium("the page", () => {
     await page.waitForFunction(() => document.getElementById("speak")!.getAttribute("aria-pressed") === "true");
     expect(await visit.text("#speak")).toBe("Stop");
     await page.waitForFunction(() => document.querySelector<HTMLMeterElement>("#level")!.value > 40);
-    await page.waitForFunction((words) => document.getElementById("heard")!.textContent!.startsWith(words), DIGITS.join(" "));
+    await page.waitForFunction(
+      (words) => document.getElementById("heard")!.textContent!.startsWith(words),
+      DIGITS.join(" "),
+    );
     await page.waitForTimeout(700);
     await page.click("#speak");
     await page.waitForFunction(() => document.getElementById("speak")!.textContent!.trim() === "Speak");
-    expect(await visit.settled()).toMatch(/^Five words in \d\.\d s of sound; each stands below the moment when it was said\.$/);
+    expect(await visit.settled()).toMatch(
+      /^Five words in \d\.\d s of sound; each stands below the moment when it was said\.$/,
+    );
     expect(await visit.text("#heard")).toBe(DIGITS.join(" "));
     expect(await visit.text("#facts")).toMatch(/Right9\d\.\d %recordings of .*Size\d\.\d MB.*Real-time factor0\.\d/);
     expect(await page.locator("#vocabulary .lit").allTextContents()).toEqual(["four", "nine", "one", "seven", "two"]);
@@ -74,7 +78,9 @@ inChromium("the page", () => {
     await visit.settled();
     expect(await visit.example()).toMatch(/^Three words/);
     expect(await visit.text("#heard")).toBe(WAKE_WORDS.join(" "));
-    expect(await visit.text("#facts")).toMatch(/Right9\d\.\d %recordings that it has never heard; the corpus names no speakers/);
+    expect(await visit.text("#facts")).toMatch(
+      /Right9\d\.\d %recordings that it has never heard; the corpus names no speakers/,
+    );
     expect(await visit.tab("phones")).toMatch(/phones in 10\.0 s of sound/);
     expect(visit.complaints).toEqual([]);
     await visit.close();
@@ -100,7 +106,9 @@ inChromium("the page", () => {
     expect(await visit.text("#teacher-size")).toBe("3.25 M parameters, 6.5 MB");
     expect(await visit.text("#student-size")).toBe("1.09 M parameters, 2.2 MB");
     for (const role of ["teacher", "student"])
-      expect(await visit.text(`#${role}-speed`)).toMatch(/^\d+ ms, real-time factor \d+\.\d{3}: \d+(\.\d)? times faster/);
+      expect(await visit.text(`#${role}-speed`)).toMatch(
+        /^\d+ ms, real-time factor \d+\.\d{3}: \d+(\.\d)? times faster/,
+      );
     expect(await visit.text("#facts dd")).toMatch(new RegExp(`^${(await agreementInNode()).toFixed(2)}`));
     expect(visit.complaints).toEqual([]);
     await visit.close();
@@ -166,7 +174,9 @@ inChromium("the page", () => {
     expect(await visit.text("#idea")).toBe("student.onnx");
     expect(await visit.page.getAttribute("#states-picture", "aria-label")).toMatch(/: 144 frames of \d+ dimensions$/);
     expect(await visit.drop("mine.onnx", await readFile(pathOf("web/models/phones/phones.onnx")))).toMatch(/phones in/);
-    expect(await visit.drop("faint.wav", wavFile(new Float32Array(32_000), 8000))).toMatch(/^(Nobody|\S+ phones?) .*4\.0 s/);
+    expect(await visit.drop("faint.wav", wavFile(new Float32Array(32_000), 8000))).toMatch(
+      /^(Nobody|\S+ phones?) .*4\.0 s/,
+    );
     await visit.close();
   });
 
@@ -184,12 +194,18 @@ inChromium("the page", () => {
     });
     expect(said).toBe("huge.wav has 4000 MB, and this page reads at most 300 MB.");
     const long = wavFile(new Float32Array(8000 * 70), 8000);
-    expect(await visit.drop("long.wav", long)).toMatch(/^The first 60 s of long\.wav: Nobody was heard in these 60\.0 s/);
+    expect(await visit.drop("long.wav", long)).toMatch(
+      /^The first 60 s of long\.wav: Nobody was heard in these 60\.0 s/,
+    );
     await visit.close();
   });
 
   test.each([
-    ["refused", "NotAllowedError", /^The microphone was not allowed; allow it beside the page's address, or open a file\.$/],
+    [
+      "refused",
+      "NotAllowedError",
+      /^The microphone was not allowed; allow it beside the page's address, or open a file\.$/,
+    ],
     ["absent", "NotFoundError", /^There is no microphone here; plug one in, or open a file\.$/],
     ["in use", "NotReadableError", /^The microphone is in use by another program, or switched off\.$/],
   ])("a microphone that is %s is one sentence", async (_, name, sentence) => {
@@ -208,7 +224,9 @@ inChromium("the page", () => {
     const visit = await Visit.to(browser, apart.url, { serviceWorkers: "allow" });
     const { page } = visit;
     await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
-    expect(await visit.text("#engine")).toMatch(isolated ? /^WASM, [2-4] threads$|^WASM, 1 thread$/ : /^WASM, 1 thread$/);
+    expect(await visit.text("#engine")).toMatch(
+      isolated ? /^WASM, [2-4] threads$|^WASM, 1 thread$/ : /^WASM, 1 thread$/,
+    );
     await apart.close();
     await page.reload();
     await visit.settled();
