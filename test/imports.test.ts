@@ -36,6 +36,7 @@ const ROOMS = [
   "verify",
   "superb",
   "finetune",
+  "recognizer",
   "stand-ins",
   "report",
   "library",

@@ -9,7 +9,6 @@ import {
   planEpoch,
   prefetchBatches,
 } from "../data/index.ts";
-import { listSome } from "../data/lines.ts";
 import { recordingKey } from "../data/recording.ts";
 import type { SpeechBatch } from "../distill/shares.ts";
 import type { TrainingSpeech } from "../distill/speech.ts";
@@ -17,6 +16,7 @@ import { StillwaveError } from "../errors.ts";
 import { Random } from "../random.ts";
 import type { PerSplit } from "../superb/labels/classes.ts";
 import type { TaskUtterance } from "../superb/labels/utterance.types.ts";
+import { listSome } from "../tokens.ts";
 import type { FinetuneRecipe } from "./recipe/schema.ts";
 
 export interface LabelledSpeech {

@@ -1,10 +1,11 @@
 // Words as symbols of CTC: those of the training text, for corpora of few words.
-import { tokensOf } from "../data/lines.ts";
+
 import { StillwaveError } from "../errors.ts";
 import { Vocabulary } from "../superb/labels/vocabulary.ts";
 import { asr } from "../superb/tasks/asr.ts";
 import { labelledSplits, listUtterances } from "../superb/tasks/splits.ts";
 import type { Task } from "../superb/tasks/task.types.ts";
+import { tokensOf } from "../tokens.ts";
 
 const BLANK = "<blank>";
 const UNKNOWN = "<unk>";
