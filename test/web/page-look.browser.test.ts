@@ -84,7 +84,7 @@ inChromium("how the page looks", () => {
       const contrast = await contrastOf(page, selector);
       expect(contrast, `${selector}, ${state}`).toBeGreaterThanOrEqual(4.5);
     };
-    for (const selector of ["#speak", "#example", ".transport .file span", "#play", "#tab-words", "#tab-yours"]) {
+    for (const selector of ["#speak", "#example", ".transport label span", "#play", "#tab-words", "#tab-yours"]) {
       await readable(selector, "at rest");
       await page.hover(selector, { force: true });
       await readable(selector, "under the pointer");
@@ -105,7 +105,7 @@ inChromium("how the page looks", () => {
       if (state.endsWith("down")) await page.mouse.down();
       await readable("#speak", state);
     }
-    for (const selector of ["#example", "#play", ".transport .file span"]) await readable(selector, "disabled");
+    for (const selector of ["#example", "#play", ".transport label span"]) await readable(selector, "disabled");
     await page.mouse.up();
     await page.evaluate(() => document.getElementById("sentence")!.classList.add("failed"));
     await readable("#sentence", "of an error");
@@ -119,7 +119,7 @@ inChromium("how the page looks", () => {
       await visit.tab(tab);
       const { width, small } = await visit.page.evaluate(() => ({
         width: document.scrollingElement!.scrollWidth,
-        small: [...document.querySelectorAll("button, .file span, .switch span, select, input[type=range]")]
+        small: [...document.querySelectorAll("button, .pill, .switch label, select, input[type=range]")]
           .map((control) => ({ name: control.id || control.textContent, box: control.getBoundingClientRect() }))
           .filter(({ box }) => box.width > 0 && (box.width < 24 || box.height < 24 || box.right > 390 || box.left < 0))
           .map(({ name }) => name),

@@ -8,6 +8,8 @@ export interface BuiltIn {
   /** What a visitor is asked to say. */
   readonly idea: string;
   readonly hearing: Hearing;
+  /** Its words in the order in which people say them; default: as the model has them. */
+  readonly order?: readonly string[];
   /** What its figure was measured on. */
   readonly measuredOn: string;
   readonly credits: string;
@@ -21,6 +23,7 @@ export const BUILT_IN: Readonly<Record<BuiltInName, BuiltIn>> = {
     example: "samples/digits.flac",
     idea: "Say a digit.",
     hearing: { wholeSeconds: 1, pauseSeconds: 0.18, padSeconds: 0.03, surely: 0.5, bandHz: 4000 },
+    order: ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"],
     measuredOn: "recordings of a speaker whom it has never heard",
     credits: "Digits: Free Spoken Digit Dataset (Z. Jackson et al.), CC BY-SA 4.0.",
   },

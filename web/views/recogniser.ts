@@ -17,7 +17,7 @@ import type { Lens, Look } from "./lens.ts";
 
 type OpenedRecogniser = Extract<Opened, { readonly labels: readonly string[] }>;
 
-type Described = Pick<BuiltIn, "idea" | "example" | "credits" | "measuredOn">;
+type Described = Pick<BuiltIn, "idea" | "example" | "credits" | "measuredOn" | "order">;
 
 /** More classes than this are not listed. */
 const MOST_LISTED = 24;
@@ -105,7 +105,7 @@ export class RecogniserLens implements Lens {
     const list = element("vocabulary");
     list.hidden = opened?.kind !== "words" || opened.labels.length > MOST_LISTED;
     list.replaceChildren(
-      ...(list.hidden || !opened ? [] : opened.labels).map((label) => {
+      ...(list.hidden || !opened ? [] : (this.builtIn.order ?? opened.labels)).map((label) => {
         const item = document.createElement("li");
         item.textContent = label.replaceAll("_", " ");
         return item;
