@@ -117,7 +117,7 @@ export function wavFile(samples: Float32Array, rate: number): Buffer {
   header.writeUInt16LE(3, 20);
   header.writeUInt16LE(1, 22);
   header.writeUInt32LE(rate, 24);
-  header.writeUInt32LE(rate * 4, 28);
+  header.writeUInt32LE((rate * 4) >>> 0, 28);
   header.writeUInt16LE(4, 32);
   header.writeUInt16LE(32, 34);
   header.write("data", 36);

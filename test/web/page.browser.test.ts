@@ -7,7 +7,9 @@ import { createServer } from "vite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadAudio } from "../../src/audio/index.ts";
 import { exportOnnx } from "../../src/export/index.ts";
-import { loadModel, loadRecognizer } from "../../src/index.ts";
+import { loadRecognizer } from "../../src/index.ts";
+import { loadUpstream } from "../../src/upstream/node.ts";
+import { wavOf } from "../../web/audio/decode.ts";
 import { phoneText } from "../../web/model/catalog.ts";
 import { type BuiltPage, buildPage, pathOf, Visit, wavFile } from "./built-page.ts";
 import { inChromium, launchChromium } from "./chromium.ts";
@@ -27,7 +29,7 @@ inChromium("the page", () => {
     const spoken = await loadAudio(pathOf("web/models/digits/example.flac"));
     const quiet = new Float32Array(spoken.length + 16_000);
     quiet.set(spoken, 8000);
-    await writeFile(join(scratch, "spoken.wav"), wavFile(quiet, 16_000));
+    await writeFile(join(scratch, "spoken.wav"), Buffer.from(await wavOf(quiet).arrayBuffer()));
     built = await buildPage();
     server = await built.serve(true);
     browser = await launchChromium({ microphone: join(scratch, "spoken.wav") });
@@ -74,7 +76,7 @@ inChromium("the page", () => {
     await page.waitForFunction(() => Number(document.querySelector<HTMLInputElement>("#position")!.value) > 0.3);
     expect(await visit.text("#play")).toBe("Pause");
     await page.click("#play");
-    await page.click("text=Wake words");
+    await page.check("[value=wake-words]");
     await visit.settled();
     expect(await visit.example()).toMatch(/^Three words/);
     expect(await visit.text("#heard")).toBe(WAKE_WORDS.join(" "));
@@ -148,7 +150,11 @@ inChromium("the page", () => {
     await visit.tab("phones");
     const student = join(scratch, "student.onnx");
     const speech = [(await loadAudio(SPEECH)).slice(0, 16_000)];
-    await exportOnnx(await loadModel(pathOf("examples/student-small-libri")), { out: student, dtype: "int8", speech });
+    await exportOnnx(await loadUpstream(pathOf("examples/student-small-libri")), {
+      out: student,
+      dtype: "int8",
+      speech,
+    });
     expect(await visit.drop("speech.flac", await readFile(SPEECH))).toMatch(/phones in 2\.9 s of sound/);
     const nan = new Float32Array(16_000).fill(Number.NaN);
     const hostile: [string, Uint8Array, RegExp][] = [
@@ -219,23 +225,27 @@ inChromium("the page", () => {
     await visit.close();
   });
 
-  test.each([false, true])("offline, isolated %s: once loaded, the page works without its server", async (isolated) => {
-    const apart = await built.serve(isolated);
-    const visit = await Visit.to(browser, apart.url, { serviceWorkers: "allow" });
-    const { page } = visit;
-    await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
-    expect(await visit.text("#engine")).toMatch(
-      isolated ? /^WASM, [2-4] threads$|^WASM, 1 thread$/ : /^WASM, 1 thread$/,
-    );
-    await apart.close();
-    await page.reload();
-    await visit.settled();
-    expect(await page.evaluate(() => crossOriginIsolated)).toBe(isolated);
-    expect(await visit.example()).toMatch(/^Five words/);
-    for (const tab of ["phones", "attention"]) expect(await visit.tab(tab)).toMatch(/ s of sound|Each map/);
-    expect(await page.evaluate(async () => (await fetch("manifest.webmanifest")).ok)).toBe(true);
-    await visit.close();
-  });
+  test.each([false, true])(
+    "offline, isolated %s: once loaded, the page works without its server",
+    async (isolated) => {
+      const apart = await built.serve(isolated);
+      const visit = await Visit.to(browser, apart.url, { serviceWorkers: "allow" });
+      const { page } = visit;
+      await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+      expect(await visit.text("#engine")).toMatch(
+        isolated ? /^WASM, [2-4] threads$|^WASM, 1 thread$/ : /^WASM, 1 thread$/,
+      );
+      await apart.close();
+      await page.reload();
+      await visit.settled();
+      expect(await page.evaluate(() => crossOriginIsolated)).toBe(isolated);
+      expect(await visit.example()).toMatch(/^Five words/);
+      expect(await visit.tab("attention")).toContain("to which moments (across) a layer listens");
+      expect(await page.evaluate(async () => (await fetch("manifest.webmanifest")).ok)).toBe(true);
+      await visit.close();
+    },
+    120_000,
+  );
 
   test("browsers offer to install it", async () => {
     const visit = await Visit.to(browser, server.url, { serviceWorkers: "allow" });
@@ -245,6 +255,26 @@ inChromium("the page", () => {
     };
     expect(installabilityErrors.map(({ errorId }) => errorId).filter((id) => id !== "in-incognito")).toEqual([]);
     await visit.close();
+  });
+
+  test("the device is chosen: WebGPU where there is one hears the same digits", async () => {
+    const plain = await Visit.to(browser, server.url);
+    expect(await plain.page.locator("#device option").allTextContents()).toEqual(["the best device", "the CPU (WASM)"]);
+    await plain.page.selectOption("#device", "wasm");
+    await plain.settled();
+    expect(await plain.text("#engine")).toMatch(/^WASM/);
+    await plain.close();
+    const graphics = await launchChromium({ webgpu: true });
+    try {
+      const visit = await Visit.to(graphics, server.url);
+      await visit.page.selectOption("#device", "webgpu");
+      await visit.settled();
+      expect(await visit.text("#engine")).toBe("WebGPU");
+      expect(await visit.example()).toMatch(/^Five words/);
+      expect(await visit.text("#heard")).toBe(DIGITS.join(" "));
+    } finally {
+      await graphics.close();
+    }
   });
 
   test("the development server, on its first start", async () => {
@@ -276,7 +306,7 @@ inChromium("the page", () => {
 async function agreementInNode(): Promise<number> {
   const wave = await loadAudio(SPEECH);
   const [teacher, student] = await Promise.all(
-    ["hubert-small-libri", "student-small-libri"].map((name) => loadModel(pathOf(`examples/${name}`))),
+    ["hubert-small-libri", "student-small-libri"].map((name) => loadUpstream(pathOf(`examples/${name}`))),
   );
   const [a, b] = [(await teacher.extract(wave)).layers.at(-1)!, (await student.extract(wave)).heads.at(-1)!];
   const [, frames, dim] = a.shape;
