@@ -60,7 +60,7 @@ inChromium("the page", () => {
       /^Five words in \d\.\d s of sound; each stands below the moment when it was said\.$/,
     );
     expect(await visit.text("#heard")).toBe(DIGITS.join(" "));
-    expect(await visit.text("#facts")).toMatch(/Right9\d\.\d %recordings of .*Size\d\.\d MB.*Real-time factor0\.\d/);
+    expect(await visit.text("#facts")).toMatch(/Right\d\d\.\d %recordings of .*Size\d\.\d MB.*Real-time factor0\.\d/);
     expect(await page.locator("#vocabulary .lit").allTextContents()).toEqual(["one", "two", "four", "seven", "nine"]);
     expect(visit.complaints).toEqual([]);
     expect(visit.requests.filter((url) => !url.startsWith(server.url) && !/^(blob:|data:)/.test(url))).toEqual([]);

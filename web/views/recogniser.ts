@@ -187,7 +187,11 @@ export class RecogniserLens implements Lens {
         note: this.builtIn.measuredOn || `of ${on}`,
       }),
     );
-    const size: Fact = { term: "Size", value: megabytes(bytes), note: `${dtype}, from ${upstream}` };
+    const size: Fact = {
+      term: "Size",
+      value: megabytes(bytes),
+      note: this.file ? dtype : `${dtype}, from ${upstream}`,
+    };
     showFacts([...measured, size, ...(this.speed ? [this.speed] : [])]);
   }
 }
