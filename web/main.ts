@@ -187,6 +187,7 @@ async function start(): Promise<void> {
   player.unload();
   const growing = new Envelope();
   const on = engine;
+  if (lens.recogniser) await on.ask({ type: "listen", model: lens.recogniser });
   const microphone = await openMicrophone(
     (samples) => {
       const taken = growing.push(samples);
@@ -195,7 +196,6 @@ async function start(): Promise<void> {
     },
     () => switchMicrophone(stop),
   );
-  if (lens.recogniser) await on.ask({ type: "listen", model: lens.recogniser });
   turn++;
   envelope = growing;
   heard = [];

@@ -27,8 +27,8 @@ inChromium("the page", () => {
   beforeAll(async () => {
     scratch = await mkdtemp(join(tmpdir(), "stillwave-page-"));
     const spoken = await loadAudio(pathOf("web/models/digits/example.flac"));
-    const quiet = new Float32Array(spoken.length + 16_000);
-    quiet.set(spoken, 8000);
+    const quiet = new Float32Array(spoken.length + 40_000);
+    quiet.set(spoken, 32_000);
     await writeFile(join(scratch, "spoken.wav"), Buffer.from(await wavOf(quiet).arrayBuffer()));
     built = await buildPage();
     server = await built.serve(true);

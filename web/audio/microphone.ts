@@ -18,13 +18,14 @@ function refusal(error: Error): Error {
   return new Error(sentences[error.name] ?? `The microphone does not start: ${error.message}.`);
 }
 
-async function askForStream(): Promise<MediaStream> {
+function checkMicrophone(): void {
   if (!navigator.mediaDevices?.getUserMedia)
     throw new Error("Browsers give the microphone to pages over https or on localhost only; open a file instead.");
+}
+
+function askForStream(): Promise<MediaStream> {
   const plain = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-  return navigator.mediaDevices.getUserMedia({ audio: plain }).catch((error: Error) => {
-    throw refusal(error);
-  });
+  return navigator.mediaDevices.getUserMedia({ audio: plain });
 }
 
 /**
@@ -32,14 +33,17 @@ async function askForStream(): Promise<MediaStream> {
  * @throws Error with one sentence where it is refused or absent
  */
 export async function openMicrophone(hear: (samples: Float32Array) => void, onLost: () => void): Promise<Microphone> {
-  const stream = await askForStream();
+  checkMicrophone();
   const context = new AudioContext();
+  let stream: MediaStream | undefined;
   const close = async () => {
-    for (const track of stream.getTracks()) track.stop();
+    for (const track of stream?.getTracks() ?? []) track.stop();
     if (context.state !== "closed") await context.close();
   };
   try {
+    // first, so that nothing is missed of what is said as soon as the microphone is on
     await context.audioWorklet.addModule(workletUrl);
+    stream = await askForStream();
     const source = context.createMediaStreamSource(stream);
     const capture = new AudioWorkletNode(context, "stillwave-capture", { numberOfOutputs: 0 });
     const resampler =
