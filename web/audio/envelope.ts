@@ -2,7 +2,7 @@
 import { MAX_SECONDS, SAMPLE_RATE_HZ } from "./decode.ts";
 
 /** 5 ms: finer than a pixel at every scale that is drawn. */
-export const BIN_SAMPLES = 80;
+const BIN_SAMPLES = 80;
 /** Below this level, in dB of full scale, a meter shows nothing. */
 const QUIETEST_DB = -60;
 /** What the meter averages over: 50 ms. */

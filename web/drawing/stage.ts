@@ -48,7 +48,7 @@ function coloursOf(canvas: HTMLCanvasElement): Colours {
 }
 
 /** What part of the sound is shown in `width` pixels, and how large. */
-export function viewOf({ envelope, texts, liveSeconds, position, isFitted }: Scene, width: number): View {
+function viewOf({ envelope, texts, liveSeconds, position, isFitted }: Scene, width: number): View {
   const scale = SCALES[texts];
   if (liveSeconds !== null) {
     const now = Math.min(envelope.seconds, Math.max(0, liveSeconds - LAG_SECONDS));
