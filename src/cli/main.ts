@@ -24,6 +24,7 @@ import { reportVerb } from "./report.ts";
 import { streamingVerb } from "./streaming/streaming.ts";
 import { superbVerb } from "./superb/superb.ts";
 import { transcribeVerb } from "./transcribe.ts";
+import { uiVerb } from "./ui/ui.ts";
 import { verifyVerb } from "./verify.ts";
 
 /**
@@ -61,6 +62,7 @@ const VERBS: readonly Verb[] = [
   convertVerb,
   extractVerb,
   reportVerb,
+  uiVerb,
   exportVerb,
   pushVerb,
   superbVerb,

@@ -18,8 +18,8 @@ export function lossAgainstLatency({ metric, whole, settings }: StreamingMeasure
   }));
   const end = Math.max(...points.map(({ latency }) => latency));
   const svg = plotted({
-    width: 520,
-    height: 300,
+    width: 860,
+    height: 320,
     marginLeft: 46,
     marginTop: 26,
     marginRight: 60,
