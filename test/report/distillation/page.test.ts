@@ -17,7 +17,7 @@ describe("a whole run", () => {
     expect(text).toContain("20.01 G for 10 s of audio, 27.0 % of the teacher's");
     expect(text).toMatch(/Validation loss 2\.310 → 0\.5\d+ −7\d\.\d %/);
     expect(text).toContain("22,394,080");
-    expect(text).toContain("layer 11 takes the map of layer 10");
+    expect(text).toContain("layer 11 takes over the map of layer 10");
     expect(text).toContain("sha256:4f6f0c8f8a1b0e5d2c7e9a34");
     expect(text).toContain("19-198-0007.flac");
     expect(text).toContain("1.30.0");
@@ -26,15 +26,15 @@ describe("a whole run", () => {
 
   test("the page loads and runs nothing, and forbids itself to", () => {
     expect(outside(page)).toEqual([]);
-    expect(parse(page).querySelector("meta[http-equiv=Content-Security-Policy]")!.getAttribute("content")).toBe(
-      "default-src 'none'; img-src data:; style-src 'unsafe-inline'",
+    expect(parse(page).querySelector("meta[http-equiv=Content-Security-Policy]")!.getAttribute("content")).toMatch(
+      /^default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-[^']+'$/,
     );
   });
 
   test("the page is accessible: every picture is named and described, every chart has a table, identifiers are unique", () => {
     const document = parse(page);
     expect(document.documentElement.getAttribute("lang")).toBe("en");
-    const charts = [...document.querySelectorAll("svg")];
+    const charts = [...document.querySelectorAll("svg.chart")];
     // Thirteen charts, one of them in two widths, and a sparkline for each of 12 heads.
     expect(charts).toHaveLength(13 + 1 + 12);
     for (const svg of charts) {
@@ -64,7 +64,7 @@ describe("a whole run", () => {
     expect(cards).toHaveLength(12);
     cards.forEach((card, layer) => {
       const pictures = card.querySelectorAll("img").length;
-      expect(card.textContent.includes(`takes the map of layer ${layer - 1}`)).toBe(layer % 2 === 1);
+      expect(card.textContent.includes(`takes over the map of layer ${layer - 1}`)).toBe(layer % 2 === 1);
       expect(pictures).toBe(2 + 3 + (layer % 2 ? 0 : 3));
     });
   });
@@ -108,7 +108,7 @@ describe("hostile and odd input", () => {
       evil.replace("\u0000", "\ufffd").replace("\ud800", "\ufffd"),
     );
     expect(page).not.toContain("\u0000");
-    expect(page.match(/<script/g)).toBeNull();
+    expect(page.match(/<script/g)).toHaveLength(1);
     expect(page.match(/<\/style>/g)).toHaveLength(1);
   });
 
