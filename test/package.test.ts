@@ -123,6 +123,7 @@ describe.skipIf(offline)("the installed package", () => {
       "bin",
       "dist",
       "package.json",
+      "python",
       "recipes",
     ]);
     const sources = filesBelow(join(installed, "dist")).filter((file) => !/(\.js|\.d\.ts)$/.test(file));

@@ -1,6 +1,6 @@
 // Converts a checkpoint of any known format into a model folder, or into the files of the released distillation code.
-import { readFile, rmdir, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { rmdir } from "node:fs/promises";
+import { basename } from "node:path";
 import { unknownName } from "../errors.ts";
 import { diskError } from "../files.ts";
 import { sizeOf } from "../graph/array.ts";
@@ -9,10 +9,12 @@ import { parameterSpecs } from "../models/parameters.ts";
 import type { ModelInfo } from "./checkpoint.types.ts";
 import { type HubOptions, loadCheckpoint } from "./hub.ts";
 import { openCheckpoint } from "./load.ts";
+import { readCard } from "./read/card.ts";
 import { isFields } from "./read/config/fields.ts";
 import { convertedCard } from "./write/card.ts";
+import { licenseOf } from "./write/front-matter.ts";
 import { writeLightning } from "./write/lightning-writer.ts";
-import { writeModelFolder } from "./write/model-folder.ts";
+import { modelFiles, writeModelFolder } from "./write/model-folder.ts";
 import { checkSource, openTarget } from "./write/target.ts";
 
 const CONVERT_FORMATS = ["huggingface", "lightning"] as const;
@@ -80,10 +82,14 @@ async function convert(
     if (written.upstream === "armhubert" && config.reuse === "exact") warnings.push(SOFTMAX_TWICE);
   } else {
     const { extra, settings } = await recordedIn(info);
-    const own = info.format === "stillwave" ? await cardOf(info.path, warnings) : undefined;
-    const card = convertedCard(config, { source, info, dtype, settings, card: own });
+    const { file, text: beside, problem } = await readCard(info.path);
+    const own = info.format === "stillwave" ? beside : undefined;
+    if (problem && info.format === "stillwave")
+      warnings.push(`${file}: ${problem}; the new card is without its content`);
+    const license = await licenseOf(info);
+    const card = convertedCard(config, { source, info, dtype, settings, card: own, license });
     await writeModelFolder(folder, { config, parameters, dtype, card, extra });
-    files = ["config.json", "model.safetensors", "preprocessor_config.json", "README.md"];
+    files = modelFiles(config);
   }
   const count = parameterSpecs(config).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   return { source: info, folder, format, dtype, files, config, parameters: count, warnings };
@@ -112,22 +118,4 @@ async function recordedIn(info: ModelInfo): Promise<{ extra: Record<string, unkn
   } finally {
     await checkpoint.close();
   }
-}
-
-const MAX_CARD_BYTES = 2 ** 20;
-
-/** README.md of a model folder, if there is one; what cannot be kept is warned of. */
-async function cardOf(path: string, warnings: string[]): Promise<string | undefined> {
-  const file = join((await stat(path)).isDirectory() ? path : dirname(path), "README.md");
-  try {
-    const info = await stat(file);
-    if (info.isFile() && info.size <= MAX_CARD_BYTES) return await readFile(file, "utf8");
-    warnings.push(
-      `${file}: ${info.isFile() ? "longer than 1 MiB" : "not a file"}; the new card is without its content`,
-    );
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== "ENOENT") warnings.push(`${file}: cannot be read (${code}); the new card is without its content`);
-  }
-  return undefined;
 }

@@ -3,9 +3,8 @@ import { existsSync } from "node:fs";
 import { CommanderError } from "commander";
 import { InternalError, StillwaveError, UsageError } from "../errors.ts";
 import { unexpectedDiskError } from "../files.ts";
+import { EXIT_CODES } from "./help/exit-codes.ts";
 import type { Output } from "./output.ts";
-
-const EXIT_CODES = { ok: 0, failed: 1, misused: 2 } as const;
 
 /** Prints the error (JSON on stdout too where asked for) and returns the exit code. */
 export function reportFailure(caught: unknown, output: Output, json: boolean): number {
@@ -14,14 +13,14 @@ export function reportFailure(caught: unknown, output: Output, json: boolean): n
   const kind = error instanceof UsageError ? "misused" : error instanceof StillwaveError ? "failed" : "bug";
   const message = error instanceof Error ? error.message : String(error);
   if (json) output.jsonLine({ error: { kind, message } });
-  output.note(`stillwave: ${message}`);
+  output.error(`stillwave: ${message}`);
   if (kind === "bug") {
-    if (!(error instanceof InternalError)) output.note("internal: this error was not expected");
-    output.note(
+    if (!(error instanceof InternalError)) output.error("internal: this error was not expected");
+    output.error(
       "This is a bug in Stillwave. Please report it, with the output of the same command under STILLWAVE_DEBUG=1.",
     );
   }
-  if (process.env.STILLWAVE_DEBUG === "1" && error instanceof Error) output.note(error.stack ?? "no stack");
+  if (process.env.STILLWAVE_DEBUG === "1" && error instanceof Error) output.error(error.stack ?? "no stack");
   return kind === "misused" ? EXIT_CODES.misused : EXIT_CODES.failed;
 }
 

@@ -1,13 +1,18 @@
 // The command line: parses, hands over to one verb, turns every ending into an exit code (0 ok, 1 failed, 2 misused).
-import { Command } from "commander";
+import { Command, Option } from "commander";
+import { wantsColors } from "../log/colors.ts";
+import { silenceProgress } from "../log/index.ts";
 import { packageVersion } from "../package.ts";
 import { cacheVerb } from "./cache.ts";
+import { completionVerb } from "./completion/completion.ts";
 import { convertVerb } from "./convert.ts";
 import { devicesVerb } from "./devices.ts";
 import { distillVerb } from "./distill/distill.ts";
 import { exportVerb } from "./export.ts";
 import { extractVerb } from "./extract.ts";
 import { reportFailure } from "./failure.ts";
+import { groupedHelp } from "./help/groups.ts";
+import { helpFirst, helpNotes, helpVerb } from "./help/help.ts";
 import { inspectVerb } from "./inspect/inspect.ts";
 import { mapsVerb } from "./inspect/maps.ts";
 import { type Output, processOutput } from "./output.ts";
@@ -23,11 +28,12 @@ import { verifyVerb } from "./verify.ts";
  */
 export async function main(args: readonly string[], output: Output = processOutput()): Promise<number> {
   let code = 0;
+  silenceProgress(false);
   try {
     const program = createProgram(output, (verbCode) => {
       code = verbCode;
     });
-    await program.parseAsync([...args], { from: "user" });
+    await program.parseAsync([...helpFirst(args)], { from: "user" });
   } catch (error) {
     code = reportFailure(error, output, args.includes("--json"));
   }
@@ -54,21 +60,33 @@ const VERBS: readonly Verb[] = [
   transcribeVerb,
   cacheVerb,
   devicesVerb,
+  completionVerb,
+  helpVerb,
 ];
 
-function createProgram(output: Output, finish: (code: number) => void): Command {
+/** The command line with all its verbs. */
+export function createProgram(output: Output, finish: (code: number) => void): Command {
+  const quiet = new Option("-q, --quiet", "print results and errors only; what --json prints stays");
   const program = new Command("stillwave")
     .description("Makes large speech models small: attention-map reuse and masking distillation.")
     .version(packageVersion(), "-V, --version")
+    .addOption(quiet)
+    .on("option:quiet", () => {
+      output.quieten();
+      silenceProgress(true);
+    })
     .helpCommand(false)
     .showHelpAfterError("(--help lists what is valid)")
     .exitOverride()
     .configureOutput({
       writeOut: (text) => output.print(text.trimEnd()),
-      writeErr: (text) => output.note(text.trimEnd()),
+      writeErr: (text) => output.error(text.trimEnd()),
       outputError: (text, write) => write(text.replace(/^error: /, "stillwave: ")),
+      getOutHasColors: () => wantsColors(process.stdout),
+      getErrHasColors: () => wantsColors(process.stderr),
     })
-    .addHelpText("after", "\nExamples:\n  $ stillwave distill quickstart\n  $ stillwave inspect armhubert-960");
+    .configureHelp(groupedHelp(quiet))
+    .addHelpText("afterAll", ({ command }) => helpNotes(command, process.stdout.columns));
   for (const verb of VERBS) verb(program, output, finish);
   return program;
 }

@@ -1,12 +1,17 @@
 // Where a verb prints: results on stdout, messages on stderr; a reader that goes away (`| head`) is no error.
 import { diskError } from "../files.ts";
+import { colorsOf, wantsColors } from "../log/colors.ts";
 import { printableLines, strictJson } from "../log/format.ts";
 
 export interface Output {
   /** A line of the result. */
   print(text: string): void;
-  /** A message to a person: progress, errors. */
+  /** A message to a person that --quiet leaves out: what happens, what was found. */
   note(text: string): void;
+  /** What went wrong, said to a person. */
+  error(text: string): void;
+  /** From now on notes go nowhere. */
+  quieten(): void;
   /** The result as JSON, one document. */
   json(value: unknown): void;
   /** One JSON document on one line: an event, an error. */
@@ -19,13 +24,36 @@ export interface Output {
 export function processOutput(): Output {
   const stdout = writer(process.stdout, "standard output");
   const stderr = writer(process.stderr, "standard error");
+  const { yellow, red, bold } = colorsOf(process.stderr);
+  let quiet = false;
   return {
-    print: (text) => stdout.write(`${printableLines(text)}\n`),
-    note: (text) => stderr.write(`${printableLines(text)}\n`),
+    print: (text) => stdout.write(`${shown(text, process.stdout)}\n`),
+    note: (text) => {
+      if (!quiet) stderr.write(`${shown(text, process.stderr).replace(WARNING, yellow)}\n`);
+    },
+    error: (text) => stderr.write(`${shown(text, process.stderr).replace(BLAME, (name) => bold(red(name)))}\n`),
+    quieten: () => {
+      quiet = true;
+    },
     json: (value) => stdout.write(`${strictJson(value, 2)}\n`),
     jsonLine: (value) => stdout.write(`${strictJson(value)}\n`),
     flush: async () => void (await Promise.all([stdout.flush(), stderr.flush()])),
   };
+}
+
+const WARNING = /^(?:warning|note):/gm;
+const BLAME = /^stillwave:/m;
+const ESCAPE = String.fromCharCode(27);
+/** What `colorsOf` gives. */
+const COLOR = new RegExp(`(${ESCAPE}\\[\\d{1,2}m)`);
+
+/** Text in which nothing may move the cursor; colors pass where the stream gets them. */
+function shown(text: string, stream: NodeJS.WriteStream): string {
+  if (!wantsColors(stream)) return printableLines(text);
+  return text
+    .split(COLOR)
+    .map((part, i) => (i % 2 === 1 ? part : printableLines(part)))
+    .join("");
 }
 
 function writer(stream: NodeJS.WriteStream, name: string) {

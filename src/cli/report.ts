@@ -42,6 +42,6 @@ export async function writeReport(folder: string, json: boolean, output: Output)
     for (const note of notes) output.note(note);
   } catch (error) {
     if (!(error instanceof StillwaveError)) throw error;
-    output.note(`the run is complete, but its report could not be written: ${error.message}`);
+    output.error(`the run is complete, but its report could not be written: ${error.message}`);
   }
 }

@@ -44,7 +44,7 @@ export function verifyVerb(program: Command, output: Output, finish: (code: numb
       const unreadable = results.flatMap(({ error }) => (error === undefined ? [] : [error]));
       if (json) output.json({ passed, cases: results });
       else if (unreadable.length < results.length) output.print(formatCases(results));
-      else for (const error of unreadable) output.note(`stillwave: ${error}`);
+      else for (const error of unreadable) output.error(`stillwave: ${error}`);
       finish(passed ? 0 : 1);
     });
 }

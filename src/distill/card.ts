@@ -1,7 +1,9 @@
 // The model card (README.md) of a distilled student: what it is, how it was made, how well it learned.
+import { datasetName, loadingCall, modelFrontMatter } from "../checkpoint/index.ts";
 import { type ModelConfig, samplesPerFrame } from "../models/config.ts";
 import { profile } from "../models/profile.ts";
-import { resolvedRecipeYaml } from "./recipe/read.ts";
+import { publicNames } from "../public-names.ts";
+import { recipeYaml } from "./recipe/read.ts";
 import type { Recipe } from "./recipe/schema.ts";
 import type { DistillRecord, RunRecipe } from "./record.ts";
 
@@ -27,20 +29,32 @@ function methodOf({ objectives }: Pick<Recipe, "objectives">): string {
   return `these objectives: ${kinds.join(", ")} (docs/objectives.md of Stillwave)`;
 }
 
+/** What the run's teachers are called, and the licence that the first states. */
+export interface TeacherFacts {
+  readonly names: readonly string[];
+  readonly license: string | undefined;
+}
+
 /** Markdown for a model folder. Sizes are computed from the configuration, losses are those of the run. */
-export function modelCard(config: ModelConfig, facts: ModelFacts): string {
+export function modelCard(config: ModelConfig, facts: ModelFacts, teachers: TeacherFacts): string {
   const { record } = facts;
-  // The stored recipe: its package: paths are not those of this machine.
-  const { recipe } = record;
+  const recipe = publicNames(record.recipe);
   const { parameters, macs, seconds } = profile(config, { seconds: 10 });
   const frameMs = (samplesPerFrame(config.conv) / 16).toPrecision(3);
   const { train, validation } = record.data;
   const computing = config.attentionFrom.filter((source, layer) => source === layer).length;
   const { environment } = record;
-  return `# ${facts.role === "best" ? "Best" : "Last"} student of a Stillwave run
+  const frontMatter = modelFrontMatter(config, {
+    license: teachers.license,
+    baseModels: teachers.names,
+    datasets: [datasetName(record.recipe.data.train.path)],
+    tags: ["distillation"],
+  });
+  return `${frontMatter}# ${facts.role === "best" ? "Best" : "Last"} student of a Stillwave run
 
 A thin speech model, distilled by ${methodOf(recipe)}.
 Input: 16 kHz mono waveforms${config.normalizeWaveform ? ", normalised to zero mean and unit variance" : ""}. Output: hidden states, one every ${frameMs} ms.
+\`${loadingCall(config)}\` of transformers reads this folder.
 
 | | |
 |---|---|
@@ -64,7 +78,8 @@ Input: 16 kHz mono waveforms${config.normalizeWaveform ? ", normalised to zero m
 The weights derive from the teacher's and from the training data: their licences apply.
 
 ## Recipe
+Absolute paths by their last parts.
 \`\`\`yaml
-${resolvedRecipeYaml(facts.recipe)}\`\`\`
+${recipeYaml(recipe)}\`\`\`
 `;
 }

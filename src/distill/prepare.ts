@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { type LoadedModel, loadCheckpoint, writeModelFolder } from "../checkpoint/index.ts";
+import { type LoadedModel, licenseOf, loadCheckpoint, modelName, writeModelFolder } from "../checkpoint/index.ts";
 import { StillwaveError } from "../errors.ts";
 import type { HostArray, Parameters } from "../graph/array.ts";
 import { alignedSamples, type ModelConfig, receptiveField } from "../models/config.ts";
@@ -126,11 +126,14 @@ export function prepareWith(loadModels: (recipe: Recipe, group?: ProcessGroup) =
         labels: { masks: spanMaskRule(recipe.masking), units },
         precision,
         teacher: teacherRecord(recipe, teachers),
-        writeModel: (folder, trained, facts) =>
+        writeModel: async (folder, trained, facts) =>
           writeModelFolder(folder, {
             config,
             parameters: modelParameters(config, trained),
-            card: modelCard(config, facts),
+            card: modelCard(config, facts, {
+              names: teachers.map(({ info }) => modelName(info)),
+              license: await licenseOf(teachers[0].info),
+            }),
             extra: extraOf(facts),
           }),
         async dispose() {

@@ -2,5 +2,5 @@
 export { formatBytes, formatDuration, formatLearningRate, formatNumber, printable } from "./format.ts";
 export { openMetrics, readMetrics, truncateAfter } from "./metrics.ts";
 export type { MetricsRow, TrainRow, ValidationRow } from "./metrics.types.ts";
-export { type Progress, type ProgressOptions, startProgress } from "./progress.ts";
+export { type Progress, type ProgressOptions, silenceProgress, startProgress } from "./progress.ts";
 export { type EventWriter, openEventWriter } from "./tensorboard.ts";

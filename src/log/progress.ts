@@ -1,6 +1,6 @@
 // Progress of long work for people (a redrawn line on a terminal, plain lines elsewhere) and for programs (JSON lines).
 // Ours because one call must serve terminals, logs and JSON, and survive closed pipes and signals.
-import pc from "picocolors";
+import { colorsOf } from "./colors.ts";
 import { formatPlainLine, formatTerminalLine, type ProgressState, printable, strictJson } from "./format.ts";
 import { atExit, type ProgressStream, tolerant } from "./streams.ts";
 
@@ -39,12 +39,21 @@ const HIDE_CURSOR = "\x1b[?25l";
 const SHOW_CURSOR = "\x1b[?25h";
 const CLEAR_LINE = "\r\x1b[2K";
 
+let silent = false;
+
+/** Whether progress of this process is shown to nobody: what the command's --quiet asks for. */
+export function silenceProgress(wanted: boolean): void {
+  silent = wanted;
+}
+
 /** Starts reporting. Never throws: neither for a closed pipe nor for a NaN loss. Call `finish` in a `finally`. */
 export function startProgress(options: ProgressOptions): Progress {
   const now = options.now ?? (() => performance.now() / 1000);
   const target = options.json ? (options.stdout ?? process.stdout) : (options.stderr ?? process.stderr);
   const terminal = !options.json && target.isTTY === true;
   const out = tolerant(target);
+  const quiet = options.quiet ?? (silent && !options.json);
+  const { cyan, dim } = colorsOf(target);
   const interval = terminal ? 0.1 : (options.plainSeconds ?? 10);
   const began = now();
   let state: ProgressState = { done: options.startedAt ?? 0, total: options.total, seconds: 0 };
@@ -52,11 +61,11 @@ export function startProgress(options: ProgressOptions): Progress {
   let drawn: ProgressState | undefined;
   let finished = false;
   const write = (text: string) => {
-    if (!options.quiet) out.write(text);
+    if (!quiet) out.write(text);
   };
   const restore = () => write(SHOW_CURSOR);
   let forget = () => {};
-  if (terminal && !options.quiet) {
+  if (terminal && !quiet) {
     write(HIDE_CURSOR);
     forget = atExit(restore);
   }
@@ -65,7 +74,7 @@ export function startProgress(options: ProgressOptions): Progress {
     drawn = state;
     if (!terminal) return write(`${formatPlainLine(options.label, state)}\n`);
     const line = formatTerminalLine(options.label, state, target.columns ?? 80);
-    write(CLEAR_LINE + line.replace(/━+╸?/u, pc.cyan).replace(/ ─+ /u, pc.dim));
+    write(CLEAR_LINE + line.replace(/━+╸?/u, cyan).replace(/ ─+ /u, dim));
   };
   return {
     update(done, change = {}) {
@@ -89,7 +98,7 @@ export function startProgress(options: ProgressOptions): Progress {
       if (!options.json && state !== drawn && state.seconds > 0) draw();
       if (terminal) {
         if (drawn) write("\n");
-        if (!options.quiet) restore();
+        if (!quiet) restore();
         forget();
       }
       finished = true;

@@ -1,7 +1,10 @@
 // The model card (README.md) of a pre-trained model: what it is, how it was made, how well it guesses.
+import { datasetName, loadingCall, modelFrontMatter } from "../checkpoint/index.ts";
+import { recipeYaml } from "../distill/recipe/read.ts";
 import type { DistillRecord } from "../distill/record.ts";
 import { type ModelConfig, samplesPerFrame } from "../models/config.ts";
 import { profile } from "../models/profile.ts";
+import { publicNames } from "../public-names.ts";
 import type { UnitSummary } from "../units/making/settings.ts";
 import type { IterationRunRecipe } from "./iteration.ts";
 
@@ -10,8 +13,6 @@ interface CardFacts {
   readonly validation: number | null;
   readonly record: DistillRecord<IterationRunRecipe>;
   readonly units: UnitSummary;
-  /** Of the recipe as it is stored. */
-  readonly yaml: string;
 }
 
 const millions = (n: number) => `${(n / 1e6).toFixed(2)} M`;
@@ -19,21 +20,19 @@ const hours = (seconds: number) => `${(seconds / 3600).toFixed(2)} h`;
 const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
 
 /** Markdown for a model folder. */
-export function pretrainedCard(config: ModelConfig, { step, validation, record, units, yaml }: CardFacts): string {
-  const { recipe, data, environment } = record;
+export function pretrainedCard(config: ModelConfig, { step, validation, record, units }: CardFacts): string {
+  const { data, environment } = record;
+  const recipe = publicNames(record.recipe);
   const { parameters } = profile(config, { seconds: 10 });
   const frameMs = (samplesPerFrame(config.conv) / 16).toPrecision(3);
   const { phones } = units;
   const family = config.relativePosition ? "WavLM" : "HuBERT";
-  return `---
-library_name: transformers
-tags: [${config.family}, speech, self-supervised]
----
-# A ${family} of a Stillwave run
+  const datasets = [datasetName(record.recipe.data.train.path)];
+  return `${modelFrontMatter(config, { datasets, tags: ["pre-training"] })}# A ${family} of a Stillwave run
 
 Pre-trained by masked prediction of k-means units (arXiv:2106.07447), iteration ${recipe.number} of its run.
 Input: 16 kHz mono waveforms${config.normalizeWaveform ? ", normalised to zero mean and unit variance" : ""}. Output: hidden states, one every ${frameMs} ms.
-\`${config.relativePosition ? "WavLMModel" : "HubertModel"}.from_pretrained\` of transformers reads this folder.
+\`${loadingCall(config)}\` of transformers reads this folder.
 
 | | |
 |---|---|
@@ -54,7 +53,8 @@ Input: 16 kHz mono waveforms${config.normalizeWaveform ? ", normalised to zero m
 The weights derive from the training data: its licence applies.
 
 ## Recipe of this iteration
+Absolute paths by their last parts.
 \`\`\`yaml
-${yaml}\`\`\`
+${recipeYaml(recipe)}\`\`\`
 `;
 }

@@ -21,7 +21,7 @@ import type { UnitSettings } from "../units/making/settings.ts";
 import { createNearest } from "../units/nearest.ts";
 import { readPhones } from "../units/phones.ts";
 import { pretrainedCard } from "./card.ts";
-import { type IterationRunRecipe, iterationForm, iterationRecipe } from "./iteration.ts";
+import { type IterationRunRecipe, iterationRecipe } from "./iteration.ts";
 import { startMasks } from "./masks.ts";
 import { mixUtterances } from "./mixing.ts";
 import { pretrainedModel } from "./recipe/model.ts";
@@ -159,7 +159,7 @@ function prepareIteration(shared: Shared, made: MadeUnits): Prepare<IterationRun
         writeModelFolder(folder, {
           config,
           parameters: modelParameters(config, trained),
-          card: pretrainedCard(config, { step, validation, record, units, yaml: iterationForm.yaml(recipe) }),
+          card: pretrainedCard(config, { step, validation, record, units }),
           extra: { pretrained: { role, step, iteration: number, validation, units: units.key } },
         }),
       async dispose() {

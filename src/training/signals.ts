@@ -4,7 +4,7 @@ import { constants } from "node:os";
 type Signal = "SIGINT" | "SIGTERM";
 
 /** Exit code of a process that stopped because another one was interrupted. */
-const OTHERS_INTERRUPTED = 130;
+export const OTHERS_INTERRUPTED = 130;
 
 /** Shell convention for a process that a signal ended. */
 const exitCodeOf = (signal: Signal): number => 128 + constants.signals[signal];

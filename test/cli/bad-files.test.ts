@@ -19,6 +19,7 @@ import { type ModelConfig, noReuse } from "../../src/models/config.ts";
 import { initParameters } from "../../src/models/init.ts";
 import { call, dict, global, pickle, storedZip, tensor, tuple } from "../checkpoint/formats/torch-fixture.ts";
 import { stillwave } from "./run.ts";
+import { silentOutput } from "./silent-output.ts";
 
 const config: ModelConfig = {
   family: "student",
@@ -172,14 +173,16 @@ async function run(args: string[]) {
   const add = (text: string) => {
     stdout += `${text}\n`;
   };
+  const tell = (text: string) => {
+    stderr += `${text}\n`;
+  };
   const code = await main(args, {
+    ...silentOutput,
     print: add,
-    note: (text) => {
-      stderr += `${text}\n`;
-    },
+    note: tell,
+    error: tell,
     json: (value) => add(JSON.stringify(value)),
     jsonLine: (value) => add(JSON.stringify(value)),
-    flush: async () => {},
   });
   return { code, stdout, stderr };
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { followRun } from "../../src/cli/distill/follow.ts";
 import type { Output } from "../../src/cli/output.ts";
 import type { DistillEvent } from "../../src/distill/events.ts";
+import { silentOutput } from "./silent-output.ts";
 
 const summary = {
   step: 20,
@@ -31,11 +32,11 @@ async function follow(events: DistillEvent[], json = false) {
   const noted: string[] = [];
   const lines: unknown[] = [];
   const output: Output = {
+    ...silentOutput,
     print: (text) => printed.push(text),
     note: (text) => noted.push(text),
-    json: () => {},
+    error: (text) => noted.push(text),
     jsonLine: (value) => lines.push(value),
-    flush: async () => {},
   };
   const source = (async function* () {
     yield* events;

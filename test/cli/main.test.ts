@@ -8,6 +8,7 @@ import { reportFailure } from "../../src/cli/failure.ts";
 import type { Output } from "../../src/cli/output.ts";
 import { InternalError, StillwaveError, UsageError } from "../../src/errors.ts";
 import { bin, command, repository, stillwave } from "./run.ts";
+import { silentOutput } from "./silent-output.ts";
 
 const badRecipe = `teacher: x
 student:
@@ -149,11 +150,8 @@ describe("what an error is", () => {
   function reported(error: unknown): { code: number; notes: string } {
     const notes: string[] = [];
     const output: Output = {
-      print() {},
-      json() {},
-      jsonLine() {},
-      note: (text) => notes.push(text),
-      flush: async () => {},
+      ...silentOutput,
+      error: (text) => notes.push(text),
     };
     return { code: reportFailure(error, output, false), notes: notes.join("\n") };
   }

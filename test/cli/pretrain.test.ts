@@ -7,6 +7,7 @@ import { stringify } from "yaml";
 import { main } from "../../src/cli/main.ts";
 import type { Output } from "../../src/cli/output.ts";
 import { tinyRecipe } from "../pretrain/tiny-run.ts";
+import { silentOutput } from "./silent-output.ts";
 
 let root: string;
 let recipe: string;
@@ -21,11 +22,12 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 async function call(...args: string[]) {
   const [printed, noted]: [string[], string[]] = [[], []];
   const output: Output = {
+    ...silentOutput,
     print: (text) => void printed.push(text),
     note: (text) => void noted.push(text),
+    error: (text) => void noted.push(text),
     json: (value) => void printed.push(JSON.stringify(value)),
     jsonLine: (value) => void printed.push(JSON.stringify(value)),
-    flush: async () => {},
   };
   const code = await main(args, output);
   return { code, printed: printed.join("\n"), noted: noted.join("\n") };

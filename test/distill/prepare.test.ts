@@ -1,5 +1,5 @@
 // The parts of a run from a recipe: speech in a fixed order, bad files, teacher record, finished model folders.
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -154,6 +154,12 @@ test("a run from teacher and speech on disk ends with models that load", async (
   const card = readFileSync(join(folder, "last", "README.md"), "utf8");
   expect(card).toMatch(/9 utterances/);
   expect(card).toContain(summary.initialValidation!.toPrecision(5));
+  expect(card).toMatch(/^---\nlicense: unknown\n[\s\S]*\nbase_model: teacher\n/);
+  // paths of this machine are in run.json, and in nothing that is passed on
+  expect(manifest.recipe.teacher).toContain(root);
+  for (const role of ["best", "last"])
+    for (const name of readdirSync(join(folder, role)))
+      expect(readFileSync(join(folder, role, name), "latin1"), name).not.toContain(root);
   // another teacher under the same path: not the same run
   await writeModelFolder(join(root, "teacher"), { config: teacherConfig, parameters: filled(teacherConfig, 0.2) });
   rmSync(join(folder, "summary.json"));

@@ -268,7 +268,10 @@ describe("the model folder", () => {
     const { stillwave: _, ...rest } = fields;
     writeFileSync(join(plain, "config.json"), JSON.stringify(rest));
     expect((await loadModel(plain)).config).toEqual(config);
-    expect(readFileSync(join(folder, "README.md"), "utf8")).toMatch(/9 clusters of layer 1/);
+    const card = readFileSync(join(folder, "README.md"), "utf8");
+    expect(card).toMatch(/9 clusters of layer 1/);
+    expect(card).toMatch(/^---\nlicense: unknown\nlibrary_name: transformers\n/);
+    expect(card).not.toMatch(/[:|] +["']?\//); // no path from the root, in recipe or tables
   });
 
   test(

@@ -1,8 +1,11 @@
 // The model card (README.md) of a converted model: what it is, where it comes from, how large it is, whose licence applies.
 import { layerShapesText, type ModelConfig, SAMPLE_RATE_HZ, samplesPerFrame } from "../../models/config.ts";
 import { profile } from "../../models/profile.ts";
+import { publicName, publicText } from "../../public-names.ts";
 import type { ModelInfo } from "../checkpoint.types.ts";
-import { lastParts, trainingRows } from "./training-rows.ts";
+import { loadingCall } from "../read/config/huggingface.ts";
+import { modelFrontMatter, modelName, splitCard } from "./front-matter.ts";
+import { trainingRows } from "./training-rows.ts";
 
 const FAMILIES: Record<ModelConfig["family"], string> = {
   hubert: "HuBERT (arXiv:2106.07447)",
@@ -25,10 +28,16 @@ export interface CardSource {
   readonly settings?: unknown;
   /** README.md of the source. */
   readonly card?: string;
+  /** Of the source, where it states one. */
+  readonly license?: string;
 }
 
-/** Markdown for the folder of a converted model; a card of the source is kept below what the conversion says. */
-export function convertedCard(config: ModelConfig, { source, info, dtype, settings, card }: CardSource): string {
+/**
+ * Markdown for the folder of a converted model; a card of the source is kept below what the conversion says, its front
+ * matter above.
+ */
+export function convertedCard(config: ModelConfig, from: CardSource): string {
+  const { source, info, dtype, settings, card, license } = from;
   const { parameters, macs, seconds } = profile(config, { seconds: 10 });
   const reuses = config.attentionFrom.some((from, layer) => from !== layer);
   const conv = config.conv.map(({ channels, kernel, stride }) => `(${channels}, ${kernel}, ${stride})`).join(" ");
@@ -49,16 +58,19 @@ export function convertedCard(config: ModelConfig, { source, info, dtype, settin
     ["weights stored as", dtype],
   ];
   const origin: Row[] = [
-    ["source", lastParts(source)],
+    ["source", publicName(source)],
     ["format", `${info.format}${info.part ? `, its ${info.part}` : ""}, ${info.storedDtype}`],
     ["left out", info.ignored.length === 0 ? "nothing" : `${info.ignored.length} entries that the model does not use`],
   ];
-  const notes = info.notes.map((note) => `- ${note}\n`).join("");
+  const notes = info.notes.map((note) => `- ${publicText(note)}\n`).join("");
   const training = trainingRows(settings);
-  const [frontMatter, kept] = splitCard(card ?? "");
-  return `${frontMatter}# ${config.family === "student" ? "Distilled student" : FAMILIES[config.family].replace(/ \(.*/, "")}, ${millions(parameters.total)} parameters
+  const [ownMatter, ownBody] = splitCard(publicText(card ?? ""));
+  const kept = lowerHeadings(ownBody);
+  const facts = { license, baseModels: [modelName(info)], tags: config.family === "student" ? ["distillation"] : [] };
+  return `${ownMatter || modelFrontMatter(config, facts)}# ${config.family === "student" ? "Distilled student" : FAMILIES[config.family].replace(/ \(.*/, "")}, ${millions(parameters.total)} parameters
 
 Input: 16 kHz mono waveforms${config.normalizeWaveform ? ", brought to zero mean and unit variance" : ""}. Output: hidden states.
+\`${loadingCall(config)}\` of transformers reads this folder.
 
 ${table(rows)}
 
@@ -70,19 +82,17 @@ This is a conversion: the licence of the source, and of ${training.length > 0 ? 
 ${kept && `\n## Card of the source\nThe model was converted: weights are stored as ${dtype} here. What follows is the card that came with the source.\n\n${kept}\n`}`;
 }
 
-/** A card's metadata block (as the Hugging Face Hub reads it), and the rest with its headings two levels down. */
-function splitCard(card: string): [frontMatter: string, body: string] {
-  const text = card.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
-  const frontMatter = /^---\n[\s\S]*?\n---\n/.exec(text)?.[0] ?? "";
+/** Markdown with its headings two levels down. */
+function lowerHeadings(text: string): string {
   let fenced = false;
-  const lines = text.slice(frontMatter.length).trim().split("\n");
-  const body = lines.map((line) => {
+  const lines = text.trim().split("\n");
+  const lowered = lines.map((line) => {
     if (/^ {0,3}(```|~~~)/.test(line)) fenced = !fenced;
     return fenced
       ? line
       : line.replace(/^(#{1,6}) /, (_, marks: string) => `${"#".repeat(Math.min(6, marks.length + 2))} `);
   });
-  return [frontMatter, body.join("\n")];
+  return lowered.join("\n");
 }
 
 const whole = (value: number) => value.toLocaleString("en-US");

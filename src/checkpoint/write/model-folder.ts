@@ -1,44 +1,60 @@
 // Writes a model folder: config.json, model.safetensors, preprocessor_config.json, README.md; read back and compared.
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
 import type { HostArray, Parameters } from "../../graph/array.ts";
 import { checkModelConfig, type ModelConfig, SAMPLE_RATE_HZ } from "../../models/config.ts";
 import { parameterSpecs } from "../../models/parameters.ts";
+import { fromPackage } from "../../package.ts";
+import { publicNames } from "../../public-names.ts";
 import { writeSafetensors } from "../formats/safetensors.ts";
 import { huggingFaceFamily, huggingFaceFields } from "../read/config/huggingface.ts";
 import { firstNonFinite } from "../read/plan.ts";
+import { modelFrontMatter } from "./front-matter.ts";
 import { compareWithWritten, type WrittenModel } from "./read-back.ts";
 
 export interface ModelFolderContent extends WrittenModel {
   /** Text of README.md. */
   readonly card?: string;
-  /** Recorded in config.json under "stillwave", beside the model's own configuration. */
+  /** Recorded in config.json under "stillwave", beside the model's own configuration; absolute paths by their last parts. */
   readonly extra?: Record<string, unknown>;
 }
 
 /** Version of the "stillwave" section of config.json. */
 const FORMAT_VERSION = 1;
 
+/** The class by which transformers loads what none of its own can hold. */
+const PYTHON_FILE = "modeling_stillwave.py";
+
+/** Names of the files in the folder of such a model. */
+export const modelFiles = (config: ModelConfig): string[] => [
+  ...["config.json", "model.safetensors", "preprocessor_config.json", "README.md"],
+  ...(huggingFaceFamily(config) ? [] : [PYTHON_FILE]),
+];
+
 /**
  * Writes `folder` so that loadModel gives the same model back, and Hugging Face's classes load it where the
- * architecture is theirs (heads are extra tensors to them; a missing feature projection becomes an identity).
- * config.json is written last.
+ * architecture is theirs (heads are extra tensors to them; a missing feature projection becomes an identity). Where it is
+ * not, a Python file goes along by which they do. config.json is written last.
  * @throws StillwaveError where a parameter is missing, misshapen or not finite
  */
 export async function writeModelFolder(folder: string, content: ModelFolderContent): Promise<void> {
   const { config, parameters, dtype = "float32", extra = {} } = content;
   checkModelConfig(config);
   const tensors = checkParameters(folder, config, parameters);
-  if (huggingFaceFamily(config) && !config.featureProjection)
+  const isHuggingFace = huggingFaceFamily(config) !== undefined;
+  if (isHuggingFace && !config.featureProjection)
     for (const [name, array] of identityProjection(config.dim)) tensors.set(name, array);
   await writeSafetensors(join(folder, "model.safetensors"), tensors, { dtype });
   await writeFileAtomic(join(folder, "preprocessor_config.json"), json(preprocessor(config)));
   await writeFileAtomic(join(folder, "README.md"), content.card ?? defaultCard(config));
+  if (!isHuggingFace)
+    await writeFileAtomic(join(folder, PYTHON_FILE), await readFile(fromPackage(`package:python/${PYTHON_FILE}`)));
   const fields = {
     ...huggingFaceFields(config),
     torch_dtype: dtype,
-    stillwave: { ...extra, format: FORMAT_VERSION, model: config },
+    stillwave: { ...publicNames(extra), format: FORMAT_VERSION, model: config },
   };
   await writeFileAtomic(join(folder, "config.json"), json(fields));
   await compareWithWritten(folder, { config, parameters, dtype });
@@ -89,5 +105,5 @@ function preprocessor(config: ModelConfig): Record<string, unknown> {
 }
 
 function defaultCard(config: ModelConfig): string {
-  return `# ${config.family} model\n\n${config.layers} layers, ${config.dim} dims, ${config.heads} heads, feed-forward ${config.ffnDim}.\n`;
+  return `${modelFrontMatter(config, {})}# ${config.family} model\n\n${config.layers} layers, ${config.dim} dims, ${config.heads} heads, feed-forward ${config.ffnDim}.\n`;
 }

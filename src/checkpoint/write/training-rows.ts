@@ -1,4 +1,5 @@
 // What the settings of a Lightning checkpoint say of its training, as rows for the model card.
+import { publicName, publicNames } from "../../public-names.ts";
 import { isFields } from "../read/config/fields.ts";
 
 /** [row, section of the settings, fields of the section, each with what is said before its value]. */
@@ -35,7 +36,7 @@ export function trainingRows(settings: unknown): [string, string][] {
     if (!isFields(fields)) return [];
     const parts = names.split(", ").flatMap((field) => {
       const [name, ...title] = field.split(" ");
-      const text = settingText(name.endsWith("_model") ? lastParts(String(fields[name] ?? "")) : fields[name]);
+      const text = settingText(name.endsWith("_model") ? publicName(String(fields[name] ?? "")) : fields[name]);
       return text === "" ? [] : [...title, text].join(" ");
     });
     return parts.length > 0 ? [[row, parts.join(", ")]] : [];
@@ -46,14 +47,5 @@ export function trainingRows(settings: unknown): [string, string][] {
 function settingText(value: unknown): string {
   if (Array.isArray(value)) return value.slice(0, 20).map(settingText).filter(Boolean).join(" ");
   const plain = ["string", "number", "bigint", "boolean"].includes(typeof value);
-  return plain ? String(value).slice(0, MAX_VALUE_LENGTH) : "";
+  return plain ? String(publicNames(value)).slice(0, MAX_VALUE_LENGTH) : "";
 }
-
-/** The last two parts of a path: the folders above them are private. */
-export const lastParts = (path: string) =>
-  path
-    .replace(/\/+$/, "")
-    .split(/[\\/]/)
-    .filter((part) => part !== ".")
-    .slice(-2)
-    .join("/");

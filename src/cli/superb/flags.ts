@@ -8,6 +8,7 @@ import { isAmong } from "../../superb/recipe/read.ts";
 import { evaluationSchema, OF_TRAINING } from "../../superb/recipe/schema.ts";
 import { isSearch, type SearchTask, type Task } from "../../superb/tasks/task.types.ts";
 import { collect } from "../collect.ts";
+import { SETTING_GROUPS } from "../help/groups.ts";
 import { countingNumber, finiteNumber, positiveNumber, wholeNumber } from "../numbers.ts";
 
 type FlagTable = Readonly<Record<string, string>>;
@@ -37,6 +38,7 @@ const GENERAL: FlagTable = {
   "--cache <dir>": "features.cache",
   "--no-cache": "features.cache",
   "--dtype <type>": "features.dtype",
+  "--one-state <n>": "features.oneState",
   "--on-bad-file <action>": "data.onBadFile",
   "--device <name>": "run.device",
   "--threads <n>": "run.threads",
@@ -112,7 +114,8 @@ function addFlags(command: Command, table: readonly (readonly [string, string])[
     else if (bare instanceof z.ZodNumber) option.argParser(numberParser(bare));
     else if (bare instanceof z.ZodArray) option.argParser(collect);
     if (field instanceof z.ZodDefault) option.default(field.def.defaultValue);
-    command.addOption(option);
+    const group = SETTING_GROUPS[path.split(".", 1)[0]];
+    command.addOption(group === undefined ? option : option.helpGroup(group));
   }
 }
 

@@ -94,17 +94,25 @@ function noteOf(event: EvaluateEvent): string | undefined {
     return `${printable(event.name)} is the best of ${event.among} hidden states on dev: MTWV ${event.dev.toFixed(2)} %`;
   if (event.kind === "cache-start") return cacheText(event);
   if (event.kind === "chosen")
-    return `learning rate ${formatRate(event.learningRate)} is the best of ${event.among} on dev: ${event.dev.toFixed(2)} %`;
+    return `learning rate ${formatRate(event.learningRate)} is the best of ${event.among} on ${event.on}: ${event.dev.toFixed(2)} %`;
   if (event.kind !== "evaluation") return undefined;
-  const { learningRate, step, dev, trainLoss, devLoss, isBest } = event;
-  const losses = `loss ${formatLoss(trainLoss)} train, ${formatLoss(devLoss)} dev`;
-  return `lr ${formatRate(learningRate)}, step ${step}: dev ${dev.toFixed(2)} %, ${losses}${isBest ? "; the best so far" : ""}`;
+  const { learningRate, step, dev, trainLoss, devLoss, isBest, on } = event;
+  const losses = `loss ${formatLoss(trainLoss)} train, ${formatLoss(devLoss)} ${on}`;
+  return `lr ${formatRate(learningRate)}, step ${step}: ${on} ${dev.toFixed(2)} %, ${losses}${isBest ? "; the best so far" : ""}`;
 }
 
-function cacheText({ utterances, bytes, folder, freeBytes, alreadyThere, seconds }: EventOf<"cache-start">): string {
+/** From here on the user should know of a way that takes less room. */
+const MUCH_BYTES = 1e10;
+
+function cacheText(event: EventOf<"cache-start">): string {
+  const { utterances, bytes, folder, freeBytes, alreadyThere, seconds, states } = event;
   const there = alreadyThere > 0 ? `, ${alreadyThere} are there` : "";
   const left = seconds > 0 ? `; ${formatDuration(seconds)} of speech to extract` : "";
-  return `hidden states of ${utterances} files: ${formatBytes(bytes)} of ${formatBytes(freeBytes)} free in ${printable(folder)}${there}${left}`;
+  const less =
+    bytes >= MUCH_BYTES && states > 1
+      ? `; where a head is trained, --one-state 2000 would keep ${formatBytes(bytes / states)}: their weighted sum`
+      : "";
+  return `hidden states of ${utterances} files: ${formatBytes(bytes)} of ${formatBytes(freeBytes)} free in ${printable(folder)}${there}${left}${less}`;
 }
 
 function startText(event: EventOf<"start">): string {

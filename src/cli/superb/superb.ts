@@ -1,5 +1,6 @@
 // stillwave superb: evaluates upstreams on the benchmark's tasks, compares runs, scores them over tasks.
 import type { Command } from "commander";
+import { fillLater } from "../help/later.ts";
 import type { Output } from "../output.ts";
 
 export function superbVerb(program: Command, output: Output, finish: (code: number) => void): void {
@@ -18,8 +19,7 @@ export function superbVerb(program: Command, output: Output, finish: (code: numb
       ].join("\n"),
     );
   // tasks and settings take a while to load: not before they are asked for
-  program.hook("preSubcommand", async (_, command) => {
-    if (command !== group) return;
+  fillLater(group, async () => {
     const { taskVerbs } = await import("./task.ts");
     const { compareVerb } = await import("./compare.ts");
     const { scoreVerb } = await import("./score.ts");

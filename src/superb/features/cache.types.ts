@@ -31,6 +31,8 @@ export type FeatureEvent =
       /** To be written, and there already. */
       readonly bytes: number;
       readonly bytesThere: number;
+      /** Hidden states of an utterance. */
+      readonly states: number;
       /** On the disk of the folder. */
       readonly freeBytes: number;
       /** Audio to extract. */

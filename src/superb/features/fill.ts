@@ -17,7 +17,7 @@ import { type Extraction, shardSteps } from "./shard-steps.ts";
 /** Left free beyond what the states take: indices, and room for others. */
 const SPARE_BYTES = 2 ** 26;
 const REMEDIES =
-  "--dtype float16 takes half of float32, --states heads or layers keeps fewer of them, --cache <folder> puts them on another disk, --no-cache extracts them whenever they are needed, which takes no room and much time";
+  "--dtype float16 takes half of float32, --states heads or layers keeps fewer of them, --one-state 2000 keeps their weighted sum alone where a head is trained, --cache <folder> puts them on another disk, --no-cache extracts them whenever they are needed, which takes no room and much time";
 
 /** A cache that is being filled. */
 export interface CacheJob extends Extraction {
@@ -103,6 +103,7 @@ async function announce(job: CacheJob, missing: readonly AudioSource[]): Promise
     alreadyThere: sources.length - missing.length,
     bytes,
     bytesThere: total(sources) - bytes,
+    states: facts.upstream.layers.length,
     freeBytes: free,
     seconds: missing.reduce((sum, { samples }) => sum + samples, 0) / SAMPLE_RATE_HZ,
   };

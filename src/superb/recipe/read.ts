@@ -120,5 +120,7 @@ function contradictions(
     bad("training.warmup", `expected 0 to ${steps - 1} updates, got ${warmup}`);
   if (features.cache === null && features.dtype === "float16")
     bad("features.dtype", "float16 is how a cache stores hidden states; without a cache they are float32");
+  if (features.cache === null && features.oneState !== undefined)
+    bad("features.oneState", "one state is kept in a cache; without a cache nothing is kept");
   return problems;
 }

@@ -105,6 +105,10 @@ const features = z.strictObject({
   cache: open(text.nullable(), "where hidden states are kept (default: the user's cache folder)"),
   dtype: choice(["float32", "float16"], "of cached hidden states"),
   workers: open(count, "threads that decode audio (default: 1)"),
+  oneState: open(
+    count,
+    "keep one state in the cache, the weighted sum of all, with weights learnt on so many training utterances first",
+  ),
 });
 
 const run = z.strictObject({
@@ -147,7 +151,7 @@ export type HeadSizes = EvaluationSettings["head"];
 export type DecodingSettings = NonNullable<EvaluationSettings["decoding"]>;
 
 /** Settings of tasks that train a head. */
-export const OF_TRAINING: readonly string[] = ["training", "head"];
+export const OF_TRAINING: readonly string[] = ["training", "head", "features.oneState"];
 
 /** Settings (by path, or by what it begins with) that a task has only if it lists them. */
 export const OWN_SETTINGS: readonly string[] = [

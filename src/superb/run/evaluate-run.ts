@@ -1,13 +1,14 @@
 // One evaluation from its settings to its result: corpus, upstream, hidden states, heads, test, files.
 
 import { join } from "node:path";
-import { StillwaveError } from "../../errors.ts";
+import { StillwaveError, UsageError } from "../../errors.ts";
 import { unexpectedDiskError, writeFileAtomic } from "../../files.ts";
 import type { ProcessGroup } from "../../processes/group.ts";
 import { sharedSignal } from "../../processes/shares.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { withNotes } from "../../training/notes.ts";
+import { type StateSum, summedUpstream } from "../../upstream/derived/weighted-sum.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import { describeCorpus } from "../corpora/find.ts";
 import type { FeatureSource } from "../features/features.types.ts";
@@ -30,9 +31,10 @@ import type { EvaluationOptions, FoldOutcome, PreparedEvaluation, PreparedFold }
 import type { EvaluationEvent } from "./events.types.ts";
 import { finishRun, testFold } from "./finish.ts";
 import { heardBy, helpEvaluation, openAsked } from "./help.ts";
+import { learnSum } from "./one-state.ts";
 import { type EvaluationFolder, openEvaluationFolder, recordEvaluation, resumeRemedy } from "./record.ts";
 import { finishedResult } from "./result.ts";
-import { searchRun } from "./search-run.ts";
+import { searchRun } from "./search/search-run.ts";
 import { sweep } from "./sweep.ts";
 
 interface Opened {
@@ -70,6 +72,8 @@ async function* evaluateNoting(
 ): Evaluation {
   const task = taskNamed(given.task);
   const asked = checkSettings(task, given);
+  if (group && asked.features.oneState !== undefined)
+    throw new UsageError("features.oneState: several processes do not share it; start one, or leave --one-state out");
   const folder = await openEvaluationFolder(asked.run.outDir, resume);
   let upstream: Upstream | undefined;
   try {
@@ -126,7 +130,7 @@ async function* evaluateWith(opened: Opened): Evaluation {
     yield interrupted(folder.path);
     return;
   }
-  const { source, isUsable } = opening;
+  const { source, isUsable, sum } = opening;
   const from = (what: Chosen) =>
     settings.protocol === "superb" && task.choosesOnTest?.includes(what) ? "test" : "dev";
   try {
@@ -139,8 +143,9 @@ async function* evaluateWith(opened: Opened): Evaluation {
       task,
       settings,
       folder: folder.path,
-      config,
+      config: sum ? { ...config, normalizeStates: false } : config,
       input: { layers: source.layers.length, dim: source.dim },
+      sum,
       objective,
       source,
       runtime,
@@ -230,7 +235,7 @@ function identityOf(
   { asked, upstream }: Opened,
   { fingerprint, ...rest }: { readonly fingerprint: string; readonly settings: Training; readonly head: HeadConfig },
 ): Record<string, unknown> {
-  const { cache, dtype = "float32" } = asked.features;
+  const { cache, dtype = "float32", oneState } = asked.features;
   return {
     upstream: {
       fingerprint: upstream.fingerprint,
@@ -241,24 +246,29 @@ function identityOf(
     data: { fingerprint },
     ...rest,
     features: cache === null ? "streamed float32" : dtype,
+    ...(oneState !== undefined && { oneState }),
     decoding: asked.decoding ?? null,
   };
 }
 
+interface OpenedSource {
+  readonly source: FeatureSource;
+  /** How hidden states are added up where one is kept. */
+  readonly sum: StateSum | undefined;
+  isUsable(id: string): boolean;
+}
+
 /** Hidden states of all splits of all folds, and which utterances have some. undefined where the signal ended it. */
-async function* openSource({
-  asked,
-  folds,
-  upstream,
-  note,
-  signal,
-  group,
-}: Opened): Evaluation<{ readonly source: FeatureSource; isUsable(id: string): boolean } | undefined> {
-  const { cache: cacheRoot, dtype, workers } = asked.features;
+async function* openSource(opened: Opened): Evaluation<OpenedSource | undefined> {
+  const { asked, folds, upstream, note, signal, group } = opened;
+  const { cache: cacheRoot, dtype, workers, oneState } = asked.features;
+  const sum =
+    oneState === undefined ? undefined : yield* learnSum(asked, { upstream, signal, folds: folds.length }, evaluateRun);
+  if (oneState !== undefined && !sum) return undefined;
   // folds share their utterances
   const utterances = [...new Set(folds.flatMap((fold) => everySplit(fold.utterances)))];
-  const opened = yield* openFeatures({
-    upstream,
+  const features = yield* openFeatures({
+    upstream: sum ? summedUpstream(upstream, sum) : upstream,
     utterances,
     onBadFile: asked.data.onBadFile,
     onNote: note,
@@ -268,11 +278,11 @@ async function* openSource({
     signal,
     group,
   });
-  if (!opened) return undefined;
-  const bad = new Set(opened.leftOut.map(({ id }) => id));
+  if (!features) return undefined;
+  const bad = new Set(features.leftOut.map(({ id }) => id));
   const wanted = new Map(utterances.flatMap(({ id, frames }) => (frames === undefined ? [] : [[id, frames]])));
-  const source = wanted.size > 0 ? matchedSource(opened.source, wanted) : opened.source;
-  return { source, isUsable: (id) => !bad.has(id) };
+  const source = wanted.size > 0 ? matchedSource(features.source, wanted) : features.source;
+  return { source, sum, isUsable: (id) => !bad.has(id) };
 }
 
 function startEvent(

@@ -1,5 +1,6 @@
 // What an evaluation is asked for, and what everything after its preparation works with.
 
+import type { StateSum } from "../../upstream/derived/weighted-sum.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import type { PerSplit } from "../labels/classes.ts";
 import type { TaskUtterance } from "../labels/utterance.types.ts";
@@ -28,10 +29,10 @@ export interface PreparedEvaluation extends Omit<SweepParts, "sampler" | "choose
   /** Of the corpus, all folds together. */
   readonly fingerprint: string;
   readonly upstream: Upstream;
+  /** How its hidden states are added up where one is kept; `source` and `input` have that one then. */
+  readonly sum: StateSum | undefined;
   /** Of making hidden states. */
   readonly featureSeconds: number;
-  /** Where step and learning rate are chosen. */
-  readonly checkpointsFrom: "dev" | "test";
   readonly readingsFrom: "dev" | "test";
 }
 

@@ -42,7 +42,14 @@ export type EvaluationEvent =
   | { readonly kind: "layer"; readonly name: string; readonly dev: number; readonly among: number }
   | { readonly kind: "training"; readonly learningRate: number; readonly step: number; readonly untilStep: number }
   | TrainEvent
-  | { readonly kind: "chosen"; readonly learningRate: number; readonly dev: number; readonly among: number }
+  /** `dev` is the score on the split that `on` names. */
+  | {
+      readonly kind: "chosen";
+      readonly learningRate: number;
+      readonly dev: number;
+      readonly among: number;
+      readonly on: "dev" | "test";
+    }
   | { readonly kind: "testing"; readonly done: number; readonly total: number; readonly decoding: string }
   /** The end of a process that helped to extract: `files` of them. */
   | { readonly kind: "helped"; readonly files: number; readonly interrupted: boolean }

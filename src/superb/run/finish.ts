@@ -13,6 +13,7 @@ import { trainingFolder } from "../training/train.ts";
 import type { FoldOutcome, PreparedEvaluation, PreparedFold } from "./evaluation.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
 import { type HeadSettings, writeHead } from "./head-folder.ts";
+import { headReadingAll, parametersReadingAll } from "./one-state.ts";
 import { EVALUATION_FILES } from "./record.ts";
 import type { DecodingResult, EvaluationResult } from "./result.ts";
 import { resultOf } from "./summary.ts";
@@ -37,8 +38,9 @@ export async function* testFold(
     const tested = yield* testHead(prepared, head, decodings);
     if (!tested) return undefined;
     const testingSeconds = (performance.now() - began) / 1000;
-    await writeHead(join(folder, EVALUATION_FILES.head), headSettings(prepared), head.parameters);
-    return { fold: prepared, swept, tested, weights: layerWeights(head.parameters), testingSeconds };
+    const trained = prepared.sum ? parametersReadingAll(head.parameters, prepared.sum) : head.parameters;
+    await writeHead(join(folder, EVALUATION_FILES.head), headSettings(prepared), trained);
+    return { fold: prepared, swept, tested, weights: layerWeights(trained), testingSeconds };
   } finally {
     await head.release();
   }
@@ -78,14 +80,14 @@ export async function finishRun(
 /** Files by absolute path, so that a run is found again from anywhere. */
 const portableSpec = (spec: string) => (!isAbsolute(spec) && existsSync(spec) ? resolve(spec) : spec);
 
-function headSettings({ name, config, input, data, asked, upstream }: PreparedFold): HeadSettings {
+function headSettings(prepared: PreparedFold): HeadSettings {
+  const { name, data, asked, upstream } = prepared;
   const { model, ...given } = asked.upstream;
   const options = Object.entries(given).filter(([, value]) => value !== undefined);
   return {
     format: 1,
     task: name,
-    config,
-    input,
+    ...headReadingAll(prepared),
     objective: data.objective,
     upstream: {
       spec: portableSpec(model),

@@ -1,6 +1,6 @@
 // The part of a process that helps an evaluation: it extracts its share of the hidden states, and process 0 does all else.
 import type { ProcessGroup } from "../../processes/group.ts";
-import { withGain } from "../../upstream/gain.ts";
+import { withGain } from "../../upstream/derived/gain.ts";
 import { openUpstream } from "../../upstream/open.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import { fillShare } from "../features/filling-together.ts";

@@ -8,6 +8,7 @@ import { headlineOf } from "../measures/index.ts";
 import { factsOf } from "../tasks/splits.ts";
 import type { SplitFacts } from "../tasks/task.types.ts";
 import type { FoldOutcome, PreparedEvaluation, PreparedFold } from "./evaluation.types.ts";
+import { headReadingAll } from "./one-state.ts";
 import {
   type ChoiceResult,
   type DecodingResult,
@@ -29,7 +30,8 @@ export function resultOf(
   outcomes: readonly FoldOutcome[],
   { decodings, dev, devFile }: Written,
 ): EvaluationResult {
-  const { name, upstream, asked, settings, config, input, objective, featureSeconds, source, root } = prepared;
+  const { name, upstream, asked, settings, objective, featureSeconds, source, root } = prepared;
+  const { config, input } = headReadingAll(prepared);
   const { protocol, learningRates: _, ...numbers } = settings;
   const [{ metric, otherMetrics, predictions }] = decodings;
   const { kind: __, outputs: ___, ...sizes } = config;
@@ -47,6 +49,7 @@ export function resultOf(
       outputs: config.outputs,
       gainDb: upstream.gainDb ?? 0,
       features: source.dtype,
+      ...(asked.features.oneState !== undefined && { oneState: asked.features.oneState }),
     },
     metric,
     otherMetrics,

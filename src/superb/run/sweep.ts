@@ -33,6 +33,8 @@ export interface SweepParts {
   readonly sampler: Sampler;
   /** The split that chooses step and learning rate: dev, but where the benchmark chooses on test. */
   readonly chooser: TestedSplit;
+  /** Which one that is. */
+  readonly checkpointsFrom: "dev" | "test";
   readonly runtime: Runtime;
   readonly signal?: AbortSignal;
 }
@@ -52,7 +54,7 @@ const LOG_EVERY = 10;
 
 /** Returns undefined where the signal ended it; what was done is in checkpoints. */
 export async function* sweep(parts: SweepParts): AsyncGenerator<EvaluationEvent, SweepResult | undefined, undefined> {
-  const { settings, signal, objective } = parts;
+  const { settings, signal, objective, checkpointsFrom } = parts;
   const { learningRates, sweepSteps, steps } = settings;
   const trained: Trained[] = [];
   for (const learningRate of learningRates) {
@@ -63,7 +65,13 @@ export async function* sweep(parts: SweepParts): AsyncGenerator<EvaluationEvent,
   let chosen = bestOf(trained, isHigherBetter(objective));
   const { learningRate } = chosen;
   if (learningRates.length > 1) {
-    yield { kind: "chosen", learningRate, dev: chosen.state.best!.dev, among: learningRates.length };
+    yield {
+      kind: "chosen",
+      learningRate,
+      dev: chosen.state.best!.dev,
+      among: learningRates.length,
+      on: checkpointsFrom,
+    };
     if (sweepSteps < steps) {
       chosen = { learningRate, state: yield* trainAt(parts, learningRate, steps) };
       if (signal?.aborted) return undefined;

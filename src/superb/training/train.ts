@@ -36,6 +36,8 @@ export interface TrainParts {
   readonly onEvent?: (event: TrainEvent) => void;
   /** Evaluates the head on dev; undefined where it was interrupted. */
   readonly evaluateDev: () => Promise<{ loss: number | null; dev: number } | undefined>;
+  /** Which split that is; default dev. */
+  readonly checkpointsFrom?: "dev" | "test";
   /** Folder of this training's checkpoints. */
   readonly folder: string;
   readonly signal?: AbortSignal;
@@ -53,7 +55,13 @@ export type TrainEvent =
       /** Seconds of speech that the update read. */
       readonly audioSeconds: number;
     }
-  | ({ readonly kind: "evaluation"; readonly learningRate: number; readonly isBest: boolean } & EvaluationPoint);
+  | ({
+      readonly kind: "evaluation";
+      readonly learningRate: number;
+      readonly isBest: boolean;
+      /** The split that `dev` and `devLoss` are of: dev, but where the benchmark chooses on test. */
+      readonly on: "dev" | "test";
+    } & EvaluationPoint);
 
 /** Between evaluations: what a crash may cost. */
 const CHECKPOINT_MILLISECONDS = 300_000;
@@ -98,7 +106,7 @@ export function trainHead(parts: TrainParts): AsyncGenerator<TrainEvent, HeadSta
 type TrainOutcome = (Outcome<HeadState, TrainEvent> & { readonly event: TrainEvent }) | undefined;
 
 async function evaluateIfDue(
-  { plan, isHigherBetter, evaluateDev }: TrainParts,
+  { plan, isHigherBetter, evaluateDev, checkpointsFrom = "dev" }: TrainParts,
   state: HeadState,
 ): Promise<TrainOutcome> {
   const { step, lossSum, lossCount, best, curve } = state;
@@ -118,7 +126,7 @@ async function evaluateIfDue(
   const isBest = isScore && (best === null || (isHigherBetter ? dev > best.dev : dev < best.dev));
   return {
     state: { ...state, curve: [...curve, point], lossSum: 0, lossCount: 0, best: isBest ? { step, dev } : best },
-    event: { kind: "evaluation", learningRate: plan.learningRate, isBest, ...point },
+    event: { kind: "evaluation", learningRate: plan.learningRate, isBest, on: checkpointsFrom, ...point },
   };
 }
 

@@ -8,6 +8,7 @@ import type { Output } from "../../../src/cli/output.ts";
 import { compareVerb } from "../../../src/cli/superb/compare.ts";
 import { scoreVerb } from "../../../src/cli/superb/score.ts";
 import { madeRun, writeRun } from "../../report/runs.ts";
+import { silentOutput } from "../silent-output.ts";
 
 let root: string;
 let folders: string[];
@@ -24,11 +25,12 @@ async function superb(...args: string[]) {
   const documents: unknown[] = [];
   let code: number | undefined;
   const output: Output = {
+    ...silentOutput,
     print: (text) => void printed.push(text),
     note: (text) => void printed.push(text),
+    error: (text) => void printed.push(text),
     json: (value) => void documents.push(value),
     jsonLine: (value) => void documents.push(value),
-    flush: async () => {},
   };
   const group = new Command("superb").exitOverride().configureOutput({ writeOut: output.print, writeErr: () => {} });
   for (const verb of [compareVerb, scoreVerb])

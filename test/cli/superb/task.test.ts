@@ -9,6 +9,7 @@ import { temporaryFolder } from "../../data/corpora.ts";
 import { answersOf, leftBehind, rateOf, resultOf } from "../../superb/run/evaluations.ts";
 import { speechCorpus } from "../../superb/speech.ts";
 import { bin, repository, stillwave } from "../run.ts";
+import { silentOutput } from "../silent-output.ts";
 
 const root = temporaryFolder();
 const corpus = speechCorpus();
@@ -30,7 +31,7 @@ async function within(...args: string[]) {
   };
   const [print, note] = [to("stdout"), to("stderr")];
   const asText = (value: unknown) => print(JSON.stringify(value));
-  const code = await main(args, { print, note, json: asText, jsonLine: asText, flush: async () => {} });
+  const code = await main(args, { ...silentOutput, print, note, error: note, json: asText, jsonLine: asText });
   return { code, ...lines };
 }
 

@@ -28,9 +28,13 @@ function voice(path: string, colour: number, seconds: number): void {
 }
 
 async function resultOf(options: EvaluationOptions) {
-  for await (const event of evaluateRun(options)) if (event.kind === "interrupted") throw new Error("interrupted");
+  const on = new Set<string>();
+  for await (const event of evaluateRun(options)) {
+    if (event.kind === "interrupted") throw new Error("interrupted");
+    if (event.kind === "evaluation") on.add(event.on);
+  }
   const folder = options.run?.outDir ?? "";
-  return { folder, result: await readResult(folder) };
+  return { folder, on: [...on], result: await readResult(folder) };
 }
 
 const common = { upstream: { model: "fbank" }, run: { threads: 1 } } as const;
@@ -56,7 +60,8 @@ describe("verification", () => {
     }) as const;
 
   test("under fixed dev chooses the step, and the list that was made is kept", { timeout: 60_000 }, async () => {
-    const { folder, result } = await resultOf(settings("fixed"));
+    const { folder, result, on } = await resultOf(settings("fixed"));
+    expect(on).toEqual(["dev"]);
     expect(result).toMatchObject({ task: "asv", unit: "trial", metric: { name: "EER" } });
     expect(result.choices).toMatchObject([{ what: "checkpoint", on: "dev", among: 2 }]);
     const rows = await readPredictions(join(folder, result.predictions.test));
@@ -73,8 +78,9 @@ describe("verification", () => {
   });
 
   test("under superb test chooses the step, and the result says so", { timeout: 60_000 }, async () => {
-    const { result } = await resultOf(settings("superb"));
+    const { result, on } = await resultOf(settings("superb"));
     expect(result.choices).toMatchObject([{ what: "checkpoint", on: "test", among: 2 }]);
+    expect(on).toEqual(["test"]);
     expect([result.dev, result.predictions.dev]).toEqual([null, null]);
   });
 });

@@ -49,6 +49,7 @@ function partsOf(task: MadeUp, at: string, choices: TrainingSettings, stopAt?: n
     source,
     sampler: new Sampler(task.train, { batching: task.batching, batchSize, seed, framing: source }),
     chooser: { utterances: task.dev },
+    checkpointsFrom: "dev" as const,
     runtime,
     signal: controller.signal,
   };
@@ -81,7 +82,7 @@ describe("dev chooses", () => {
     expect(trained.map(({ learningRate }) => learningRate)).toEqual(rates);
     expect(trainings(events)).toEqual(rates.map((rate) => [rate, 0, 24]));
     expect(events.filter(({ kind }) => kind === "chosen")).toEqual([
-      { kind: "chosen", learningRate: GOOD, dev: chosen.state.best!.dev, among: 3 },
+      { kind: "chosen", learningRate: GOOD, dev: chosen.state.best!.dev, on: "dev", among: 3 },
     ]);
     // by the definition: no other has a better score
     const isHigher = kind === "utterance";

@@ -62,13 +62,29 @@ export function huggingFaceFamily(config: ModelConfig): keyof typeof ARCHITECTUR
   return config.family;
 }
 
+/** Our own class for transformers (python/), whose file such a folder holds: `trust_remote_code` finds it by `auto_map`. */
+const OWN_CLASS = {
+  architectures: ["StillwaveModel"],
+  model_type: "stillwave-student",
+  auto_map: { AutoConfig: "modeling_stillwave.StillwaveConfig", AutoModel: "modeling_stillwave.StillwaveModel" },
+} as const;
+
+/** How Python loads the folder of a model. */
+export function loadingCall(config: ModelConfig): string {
+  const family = huggingFaceFamily(config);
+  return family
+    ? `${ARCHITECTURES[family]}.from_pretrained(folder)`
+    : "AutoModel.from_pretrained(folder, trust_remote_code=True)";
+}
+
+/** Masks of fine-tuning, by which Hugging Face's classes replace frames in training. */
+const SPEC_AUGMENT = { apply_spec_augment: true, mask_time_prob: 0.05, mask_time_length: 10, mask_feature_prob: 0 };
+
 /** config.json fields in Hugging Face's terms. `model_type` is `stillwave-student` where no Hugging Face model fits. */
 export function huggingFaceFields(config: ModelConfig): Record<string, unknown> {
   const family = huggingFaceFamily(config);
   return {
-    ...(family
-      ? { architectures: [ARCHITECTURES[family]], model_type: family }
-      : { architectures: ["StillwaveStudent"], model_type: "stillwave-student" }),
+    ...(family ? { architectures: [ARCHITECTURES[family]], model_type: family } : OWN_CLASS),
     hidden_size: config.dim,
     num_hidden_layers: config.layers,
     num_attention_heads: config.heads,
@@ -95,9 +111,6 @@ export function huggingFaceFields(config: ModelConfig): Record<string, unknown> 
     attention_dropout: 0,
     feat_proj_dropout: 0,
     layerdrop: 0,
-    apply_spec_augment: true,
-    mask_time_prob: 0.05,
-    mask_time_length: 10,
-    mask_feature_prob: 0,
+    ...(family ? SPEC_AUGMENT : {}),
   };
 }

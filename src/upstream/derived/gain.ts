@@ -1,5 +1,5 @@
 // An upstream behind a gain: the benchmark attenuates the waves of some tasks before any model sees them.
-import type { Upstream } from "./upstream.ts";
+import type { Upstream } from "../upstream.ts";
 
 /** `upstream` with its waves scaled by `gainDb` decibels first, as SoX's `gain` does. */
 export function withGain(upstream: Upstream, gainDb: number): Upstream {

@@ -1,12 +1,12 @@
 // What an evaluation without a head works with.
-import type { ProcessGroup } from "../../processes/group.ts";
-import type { Upstream } from "../../upstream/upstream.ts";
-import type { FeatureSource } from "../features/features.types.ts";
-import type { SearchCorpus, SearchSplit } from "../labels/search/corpus.types.ts";
-import type { CheckedSettings } from "../recipe/read.ts";
-import type { TaskName } from "../tasks/index.ts";
-import type { SearchTask } from "../tasks/task.types.ts";
-import type { EvaluationFolder } from "./record.ts";
+import type { ProcessGroup } from "../../../processes/group.ts";
+import type { Upstream } from "../../../upstream/upstream.ts";
+import type { FeatureSource } from "../../features/features.types.ts";
+import type { SearchCorpus, SearchSplit } from "../../labels/search/corpus.types.ts";
+import type { CheckedSettings } from "../../recipe/read.ts";
+import type { TaskName } from "../../tasks/index.ts";
+import type { SearchTask } from "../../tasks/task.types.ts";
+import type { EvaluationFolder } from "../record.ts";
 
 export interface SearchParts {
   readonly asked: CheckedSettings;

@@ -1,16 +1,16 @@
 // What a search leaves behind: a trial for every query and document, and result.json.
 import { join } from "node:path";
-import { writeFileAtomic } from "../../files.ts";
-import { maximumTermWeightedValue, QUESST_WEIGHTS } from "../../metrics/mtwv.ts";
-import { type Prediction, writePredictions } from "../../metrics/predictions.ts";
-import { environment } from "../../training/environment.ts";
-import type { SearchSplit } from "../labels/search/corpus.types.ts";
-import { headlineOf, metricsOf } from "../measures/index.ts";
-import { trialPrediction, trialsOf } from "../measures/search.ts";
-import { ABSENT_SCORE, formatScore, scoresOf } from "../search/scoring.ts";
-import { factsOf } from "../tasks/splits.ts";
-import { EVALUATION_FILES } from "./record.ts";
-import { type EvaluationResult, upstreamFacts } from "./result.ts";
+import { writeFileAtomic } from "../../../files.ts";
+import { maximumTermWeightedValue, QUESST_WEIGHTS } from "../../../metrics/mtwv.ts";
+import { type Prediction, writePredictions } from "../../../metrics/predictions.ts";
+import { environment } from "../../../training/environment.ts";
+import type { SearchSplit } from "../../labels/search/corpus.types.ts";
+import { headlineOf, metricsOf } from "../../measures/index.ts";
+import { trialPrediction, trialsOf } from "../../measures/search.ts";
+import { ABSENT_SCORE, formatScore, scoresOf } from "../../search/scoring.ts";
+import { factsOf } from "../../tasks/splits.ts";
+import { EVALUATION_FILES } from "../record.ts";
+import { type EvaluationResult, upstreamFacts } from "../result.ts";
 import type { PreparedSearch } from "./search-run.types.ts";
 
 export interface Searched {
