@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { collect } from "../collect.ts";
 import type { Output } from "../output.ts";
-import { printTables } from "./print.ts";
+import { printTables } from "../print-tables.ts";
 
 interface Options {
   readonly result?: readonly string[];

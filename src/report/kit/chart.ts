@@ -83,10 +83,10 @@ function numbers(lines: readonly PreparedLine[], { title, value, across = "step"
 }
 
 /** Names of lines with a stroke as theirs. */
-export const lineKey = (lines: readonly Pick<PreparedLine, "label" | "tone">[], letters = false): Markup =>
+export const lineKey = (lines: readonly Pick<PreparedLine, "label" | "tone" | "letter">[], letters = false): Markup =>
   html`<ul class="key">${lines.map(
-    ({ label, tone }, i) =>
-      html`<li><svg viewBox="0 0 28 8" aria-hidden="true"><line x2="28" y1="4" y2="4" stroke="var(--${tone})" stroke-width="3" stroke-dasharray="${DASHES[tone]}"/></svg>${letters && html`<b>${letterOf(i)}</b>`}<span>${label}</span></li>`,
+    ({ label, tone, letter }, i) =>
+      html`<li><svg viewBox="0 0 28 8" aria-hidden="true"><line x2="28" y1="4" y2="4" stroke="var(--${tone})" stroke-width="3" stroke-dasharray="${DASHES[tone]}"/></svg>${letters && html`<b>${letter ?? letterOf(i)}</b>`}<span>${label}</span></li>`,
   )}</ul>`;
 
 /** A figure: title, key to the lines, SVG, table. Says so in words where there is no finite value to draw. */

@@ -91,15 +91,16 @@ export function axisNames(
   ];
 }
 
-/** Axis across: whole steps, or the powers of ten and what stands between them. */
+/** Axis across: whole steps where all are, or the powers of ten and what stands between them. */
 function axisAcross(lines: readonly PreparedLine[], { width, logAcross }: DrawOptions): Plot.Markish {
-  if (!logAcross) return Plot.axisX({ ...AXIS, ticks: width > 600 ? 8 : width > 300 ? 4 : 2, tickFormat: wholeTick });
-  const places = [...new Set(lines.flatMap(({ raw }) => raw.map(({ step }) => step)))].sort((a, b) => a - b);
+  const steps = lines.flatMap(({ raw }) => raw.map(({ step }) => step));
+  const ofWhole = steps.every(Number.isInteger);
+  const tickFormat = (step: number) => (!ofWhole || Number.isInteger(step) ? formatTick(step) : "");
+  if (!logAcross) return Plot.axisX({ ...AXIS, ticks: width > 600 ? 8 : width > 300 ? 4 : 2, tickFormat });
+  const places = [...new Set(steps)].sort((a, b) => a - b);
   const ticks = places.length <= width / 55 ? places : places.filter((place) => Number.isInteger(Math.log10(place)));
   return Plot.axisX(ticks, { ...AXIS, tickFormat: formatLearningRate });
 }
-
-const wholeTick = (step: number) => (Number.isInteger(step) ? formatTick(step) : "");
 
 /** A text beside a place. */
 const label = (point: Point, text: string, options: Plot.TextOptions): Plot.Markish =>
@@ -149,7 +150,11 @@ function beginnings(lines: readonly PreparedLine[], { domain: [low, high] }: Val
 /** A letter behind each line's end, moved aside where two would touch. */
 function endLetters(lines: readonly PreparedLine[], y: (value: number) => number, room: number): Plot.Markish[] {
   const ends = lines
-    .map(({ ends: own, smoothed, tone }, i) => ({ point: smoothed.at(-1) ?? own?.[1], letter: letterOf(i), tone }))
+    .map(({ ends: own, smoothed, tone, letter }, i) => ({
+      point: smoothed.at(-1) ?? own?.[1],
+      letter: letter ?? letterOf(i),
+      tone,
+    }))
     .filter((end): end is typeof end & { point: Point } => end.point !== undefined)
     .map((end) => ({ ...end, at: y(end.point.value) }))
     .sort((a, b) => a.at - b.at);

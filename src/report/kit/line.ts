@@ -80,10 +80,12 @@ export interface ChartLine {
   readonly smoothed?: boolean;
   /** A place along the axis whose value is ringed. */
   readonly marked?: number;
+  /** Stands at its end and in the key where a chart shows letters. Default: by its place. */
+  readonly letter?: string;
 }
 
 /** A line of bounded size, however many points it had. */
-export interface PreparedLine extends Pick<ChartLine, "label" | "tone" | "marked"> {
+export interface PreparedLine extends Pick<ChartLine, "label" | "tone" | "marked" | "letter"> {
   readonly raw: readonly Point[];
   /** Empty where smoothing would add nothing. */
   readonly smoothed: readonly Point[];
@@ -114,6 +116,7 @@ export function prepareLine(line: ChartLine): PreparedLine {
     label: line.label,
     tone: line.tone,
     marked: line.marked,
+    letter: line.letter,
     raw: thin(points, MAX_POINTS),
     smoothed: thin(smoothed, MAX_POINTS),
     samples: sample(points, TABLE_ROWS),

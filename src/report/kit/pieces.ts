@@ -22,7 +22,7 @@ export const keyNumbers = (numbers: readonly (KeyNumber | false)[]): Markup =>
   )}</dl>`;
 
 /** Facts in the order given; what is not an entry (`condition && [...]`) is left out. */
-export const facts = (entries: readonly (readonly [label: string, value: Content] | false | undefined)[]): Markup =>
+export const facts = (entries: readonly (readonly [label: Content, value: Content] | false | undefined)[]): Markup =>
   html`<dl class="facts">${entries.map((entry) => entry && html`<dt>${entry[0]}</dt><dd>${entry[1]}</dd>`)}</dl>`;
 
 /** One box a remark; what is no remark (`condition && ...`) is left out. */

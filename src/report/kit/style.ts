@@ -124,6 +124,8 @@ th, td { text-align: right; padding: 0.38rem 0.9rem 0.38rem 0; border-bottom: 1p
 th:first-child, td.text { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 td.wrap, th.wrap { white-space: normal; overflow-wrap: anywhere; min-width: 8rem; text-align: left; }
 table.named th:first-child { min-width: 9.5rem; }
+table.tight th, table.tight td { padding-right: 0.55rem; }
+table.tight td { font-size: 0.94em; }
 table.rates th { white-space: nowrap; }
 .columns table caption { color: var(--ink); font-weight: 600; font-size: 0.95rem; }
 thead th { color: var(--muted); font-size: 0.83rem; vertical-align: bottom; }
