@@ -18,5 +18,21 @@ export { type ConvLayer, type ModelConfig, type ReuseSemantics, reuseEvery } fro
 export type { ModelWeights } from "./models/parameters.ts";
 export { type ModelProfile, type ProfileOptions, profile } from "./models/profile.ts";
 export type { PaddedWaveforms } from "./models/waveform.ts";
+export { type ExportRecognizerOptions, exportRecognizer, type RecognizerExport } from "./recognizer/node/export.ts";
+export {
+  type FileRecognizer,
+  type FileRecognizerInput,
+  type LoadRecognizerOptions,
+  loadRecognizer,
+} from "./recognizer/node/load.ts";
+export type {
+  Classification,
+  FrameLogits,
+  Recognizer,
+  RecognizerFacts,
+  RecognizerInput,
+  Transcript,
+  Transcription,
+} from "./recognizer/recognizer.types.ts";
 export type { Extraction, ExtractOptions, Model } from "./upstream/model.ts";
 export { loadUpstream } from "./upstream/node.ts";

@@ -5,6 +5,16 @@ export { StillwaveError, UsageError } from "./errors.ts";
 export type { HostArray, Parameters } from "./graph/array.ts";
 export type { ModelConfig } from "./models/config.ts";
 export { type PaddedWaveforms, padWaveforms } from "./models/waveform.ts";
+export type {
+  Classification,
+  FrameLogits,
+  Recognizer,
+  RecognizerFacts,
+  RecognizerInput,
+  Transcript,
+  Transcription,
+} from "./recognizer/recognizer.types.ts";
+export { type LoadRecognizerOptions, loadRecognizer } from "./recognizer/web.ts";
 export * from "./runtime/web/index.ts";
 export type { Extraction, ExtractOptions, Model } from "./upstream/model.ts";
 export { loadModelFromFiles, loadModelFromUrl, type ModelFiles } from "./upstream/web.ts";

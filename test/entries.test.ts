@@ -8,17 +8,20 @@ import { parseSource, readSources, root, type Source, visitNodes } from "./sourc
 /** What each entry exports, values and types, sorted. */
 const NAMES: Readonly<Record<string, string>> = {
   stillwave: `
-    Conversion convertCheckpoint ConvertOptions ConvLayer distill DistillEvent DistillOptions exportOnnx
-    ExportOptions ExportResult ExtractEvent extractFiles ExtractFilesOptions Extraction ExtractOptions HostArray
-    HubOptions initStudent LibraryRun loadAudio loadUpstream Model ModelConfig ModelFolderContent ModelInfo
-    ModelProfile ModelWeights PaddedWaveforms Parameters profile ProfileOptions RecipeSections reuseEvery
-    ReuseSemantics StepEvent StillwaveError studentConv StudentOptions UsageError writeModelFolder
+    Classification Conversion convertCheckpoint ConvertOptions ConvLayer distill DistillEvent DistillOptions
+    exportOnnx ExportOptions exportRecognizer ExportRecognizerOptions ExportResult ExtractEvent extractFiles
+    ExtractFilesOptions Extraction ExtractOptions FileRecognizer FileRecognizerInput FrameLogits HostArray
+    HubOptions initStudent LibraryRun loadAudio loadRecognizer LoadRecognizerOptions loadUpstream Model ModelConfig
+    ModelFolderContent ModelInfo ModelProfile ModelWeights PaddedWaveforms Parameters profile ProfileOptions
+    RecipeSections Recognizer RecognizerExport RecognizerFacts RecognizerInput reuseEvery ReuseSemantics StepEvent
+    StillwaveError studentConv StudentOptions Transcript Transcription UsageError writeModelFolder
   `,
   "stillwave/engine": `
     constant Dim DType gradients HostArray input ops printGraph scalar Shape symbol Value
   `,
   "stillwave/node": `
-    createRuntime Device DeviceChoice Executable Feed Feeds listDevices OnnxFile openOnnxFile ProcessGroup Runtime RuntimeOptions
+    createRuntime Device DeviceChoice Executable Feed Feeds listDevices OnnxFile openOnnxFile OpenOnnxOptions
+    ProcessGroup Runtime RuntimeOptions
   `,
   "stillwave/data": `
     BadFile Batch closeDecodingThreads Corpus CorpusKind CorpusSource EpochPlanOptions folder KeepOptions KeptSpeech
@@ -27,9 +30,11 @@ const NAMES: Readonly<Record<string, string>> = {
   `,
   "stillwave/superb": `
     BenchmarkScores CompareOptions compareRuns Comparison evaluate EvaluateEvent Evaluation EvaluationOptions
-    EvaluationResult openTranscriber openUpstream readEvaluation reportEvaluation rescore Rescored scoreRuns Scores
-    scoreTasks Task TaskName TaskResults TASKS TimedTranscript Transcriber TranscriberOptions Upstream
-    UpstreamOptions
+    EvaluationResult openUpstream readEvaluation reportEvaluation rescore Rescored scoreRuns Scores scoreTasks Task
+    TaskName TaskResults TASKS Upstream UpstreamOptions
+  `,
+  "stillwave/finetune": `
+    finetune FinetuneEvent FinetuneFields FinetuneOptions FinetuneSummary
   `,
   "stillwave/pretrain": `
     pretrain PretrainEvent PretrainFields PretrainOptions PretrainSummary
@@ -52,13 +57,15 @@ const NAMES: Readonly<Record<string, string>> = {
     SlotReport SlotScore SpeakerTurn TermWeights UtteranceErrors UtteranceSlots writePredictions
   `,
   "stillwave/web": `
-    availableThreads createRuntime Executable Extraction ExtractOptions Feed Feeds HostArray loadModelFromFiles
-    loadModelFromUrl LoadOptions Model ModelConfig ModelFiles OnnxFile OnnxOutput OnnxPort PaddedWaveforms
-    padWaveforms Parameters resample Resampler Runtime StillwaveError UsageError WebDevice WebRuntime WebRuntimeOptions
+    availableThreads Classification createRuntime Executable Extraction ExtractOptions Feed Feeds FrameLogits
+    HostArray loadModelFromFiles loadModelFromUrl LoadOptions loadRecognizer LoadRecognizerOptions Model ModelConfig
+    ModelFiles OnnxFile OnnxOutput OnnxPort PaddedWaveforms padWaveforms Parameters Recognizer RecognizerFacts
+    RecognizerInput resample Resampler Runtime StillwaveError Transcript Transcription UsageError WebDevice
+    WebRuntime WebRuntimeOptions
   `,
 };
 
-const MAX_NAMES: Readonly<Record<string, number>> = { stillwave: 40, "stillwave/superb": 30 };
+const MAX_NAMES: Readonly<Record<string, number>> = { stillwave: 56, "stillwave/superb": 30 };
 
 /** Entry of the package -> its file below src/, from package.json. */
 function readEntries(): Map<string, string> {

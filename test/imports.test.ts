@@ -35,6 +35,8 @@ const ROOMS = [
   "pretrain",
   "verify",
   "superb",
+  "finetune",
+  "recognizer",
   "stand-ins",
   "report",
   "library",

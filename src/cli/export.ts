@@ -6,6 +6,7 @@ import { UsageError, unknownName } from "../errors.ts";
 import type { ExportDtype, ExportOptions, ExportResult } from "../export/index.ts";
 import { printable } from "../log/format.ts";
 import type { ReuseSemantics } from "../models/config.ts";
+import type { RecognizerExport } from "../recognizer/node/export.ts";
 import { printConversion } from "./convert.ts";
 import { threadsOption } from "./flags.ts";
 import { numberList, wholeNumber } from "./numbers.ts";
@@ -19,14 +20,15 @@ interface Options extends Omit<ExportOptions, "out" | "weights"> {
   readonly weights?: string;
   readonly reuse?: string;
   readonly audio?: readonly string[];
+  readonly upstream?: string;
   readonly json?: boolean;
 }
 
 export function exportVerb(program: Command, output: Output, finish: (code: number) => void): void {
   program
     .command("export")
-    .description("write a model as ONNX, run it, and compare it with its source on real speech")
-    .argument("<model>", "model folder, checkpoint or Hugging Face id")
+    .description("write a model or a recogniser as ONNX, run it, and compare it with its source on real speech")
+    .argument("<model>", "model folder, checkpoint or Hugging Face id; or a run of superb or finetune, as a recogniser")
     .option("--format <format>", "onnx, or lightning: .ckpt and YAML for the released ARMHuBERT code", "onnx")
     .option("--out <path>", "file to write, folder with lightning (default: <model>.<dtype>.onnx or <model>.lightning here)")
     .option("--dtype <dtype>", "fp32, fp16 (stored so) or int8 (linear layers)", "fp32")
@@ -42,6 +44,7 @@ export function exportVerb(program: Command, output: Output, finish: (code: numb
     .option("--isolate", "hidden states of an item do not depend on its batch (GroupNorm models; differs from the original tools); int8 rounds activations over the whole batch, so there they do even then") // biome-ignore format: one line
     .option("--reuse <semantics>", "exact or official, where the checkpoint leaves it open")
     .option("--force", "keep the file even if it differs too much from its source")
+    .option("--upstream <model>", "of a run: where its upstream lies now (default: where it lay in training)")
     .option("--audio <file...>", "speech to compare on (default: utterances that come with Stillwave)")
     .addOption(threadsOption())
     .option("--json", "print the result as JSON")
@@ -50,7 +53,9 @@ export function exportVerb(program: Command, output: Output, finish: (code: numb
       "\nInputs of the file: waveform float32 [batch, samples] (16 kHz), lengths int64 [batch] (samples of each item).\n" +
         "Outputs: hidden_states.<k>, heads.<k>, last_hidden_state or features, [batch, frames, dim]; valid_frames int64 [batch].\n" +
         "The lowest ONNX Runtime that runs it is printed, and in its metadata as stillwave.onnxruntime_lowest.\n" +
-        "\nExample:\n  $ stillwave export runs/arm-s/best --format onnx --dtype int8 --out student.onnx",
+        "Of a run: logits [batch, frames, symbols] or [batch, classes]; its metadata say what they mean (docs/recognizers.md).\n" +
+        "\nExamples:\n  $ stillwave export runs/arm-s/best --format onnx --dtype int8 --out student.onnx\n" +
+        "  $ stillwave export runs/superb-pr-student --out phones.onnx",
     )
     .action(async (model: string, options: Options) => {
       if (options.format === "lightning") {
@@ -77,12 +82,20 @@ const ONNX_ONLY = [
   "isolate",
   "audio",
   "threads",
+  "upstream",
 ] as const;
+
+/** Options that choose outputs, which a recogniser has not, or that are decided for it. */
+const NO_RECOGNIZER = ["layers", "sumOf", "weights", "fuse", "isolate", "reuse"] as const;
+
+function refuse(options: Options, names: readonly (keyof Options)[], where: string): void {
+  const misplaced = names.filter((name) => options[name] !== undefined);
+  if (misplaced.length > 0) throw new UsageError(`${where}, these say nothing: ${misplaced.join(", ")}`);
+}
 
 /** The same as `convert --format lightning`, under the verb that writes models for elsewhere. */
 async function runLightning(path: string, options: Options): Promise<Conversion> {
-  const misplaced = ONNX_ONLY.filter((name) => options[name] !== undefined);
-  if (misplaced.length > 0) throw new UsageError(`with --format lightning, these say nothing: ${misplaced.join(", ")}`);
+  refuse(options, ONNX_ONLY, "with --format lightning");
   if (options.dtype !== "fp32" && options.dtype !== "fp16") throw unknownName("dtype", options.dtype, ["fp32", "fp16"]);
   const { convertCheckpoint } = await import("../checkpoint/index.ts");
   return convertCheckpoint(path, options.out ?? `${nameOf(path)}.lightning`, {
@@ -100,15 +113,24 @@ function reuseOf({ reuse }: Options): ReuseSemantics | undefined {
   throw unknownName("reuse", reuse, ["exact", "official"]);
 }
 
-async function runExport(path: string, options: Options): Promise<ExportResult> {
+async function runExport(path: string, options: Options): Promise<ExportResult | RecognizerExport> {
   const { format, dtype, audio, externalData, out = `${nameOf(path)}.${dtype}.onnx` } = options;
   if (format !== "onnx") throw unknownName("format", format, ["onnx", "lightning"]);
+  const { isRun } = await import("../recognizer/node/parts.ts");
+  const recognizes = isRun(path);
+  refuse(options, recognizes ? NO_RECOGNIZER : ["upstream"], recognizes ? "of a recogniser" : "of a model");
+  if (recognizes && (options.output !== "hidden-states" || !options.heads))
+    throw new UsageError("a recogniser outputs logits: --output and --no-heads say nothing of it");
   const weights = options.weights === undefined ? undefined : await readWeights(options.weights);
   for (const place of externalData ? [out, `${out}.data`] : [out]) await checkReplaceable(place);
   const { exportOnnx, shippedSpeech } = await import("../export/index.ts");
   const { loadCheckpoint } = await import("../checkpoint/index.ts");
   const { loadAudio } = await import("../audio/index.ts");
   const speech = audio ? await Promise.all(audio.map((path) => loadAudio(path))) : await shippedSpeech();
+  if (recognizes) {
+    const { exportRecognizer } = await import("../recognizer/node/export.ts");
+    return exportRecognizer(path, { ...options, out, speech });
+  }
   const model = await loadCheckpoint(path, { reuse: reuseOf(options) });
   const result = await exportOnnx(model, { ...options, out, name: basename(path), weights, speech });
   return { ...result, warnings: [...model.info.notes, ...result.warnings] };
@@ -141,8 +163,16 @@ async function readWeights(text: string): Promise<number[]> {
   return list;
 }
 
+function formatChanged({ facts, changed: { what, changed, of } }: RecognizerExport): string {
+  const figures = facts.figures.map(({ name, value, on }) => `${name} ${value.toFixed(2)} on ${on}`);
+  return (
+    `recogniser (${facts.task}): ${facts.labels.length} ${facts.kind === "ctc" ? "symbols" : "classes"}` +
+    `${figures.length > 0 ? `, ${printable(figures.join(", "))}` : ""}; ${changed} of ${of} ${what}s changed by the export`
+  );
+}
+
 /** What was written, and its drift by output. */
-function formatExport(result: ExportResult): string {
+function formatExport(result: ExportResult | RecognizerExport): string {
   const rows = result.drift.map((drift) => [
     drift.output,
     drift.maxAbsolute.toExponential(2),
@@ -156,6 +186,7 @@ function formatExport(result: ExportResult): string {
     `${printable(result.file)}${result.dataFile ? ` and ${printable(result.dataFile)}` : ""}: ${megabytes} MB, ${result.dtype}, opset ${result.opset} ` +
       `(ONNX Runtime ${result.lowestRuntime} or later), ${result.parameters.toLocaleString("en-US")} parameters in the model`,
     ...result.warnings.map((warning) => `note: ${warning}`),
+    ...("changed" in result ? [formatChanged(result)] : []),
     `drift from the source model (limit ${result.limit} of ${measure}):`,
     formatTable(["output", "max absolute", "of the largest", "relative L2", ""], rows, [0, 4]),
   ].join("\n");

@@ -35,21 +35,27 @@ export interface TrainingFlags {
   readonly json?: boolean;
 }
 
+interface TrainingHelps {
+  readonly setting: string;
+  readonly resume: string;
+  readonly changed: string;
+  /** Of recipes that choose it. */
+  readonly hasPrecision?: boolean;
+}
+
 /** Adds a recipe and the flags of a training to a verb; `helps` are the words that differ between verbs. */
-export const takingRecipe = (
-  verb: Command,
-  helps: { readonly setting: string; readonly resume: string; readonly changed: string },
-): Command =>
+export function takingRecipe(verb: Command, helps: TrainingHelps): Command {
+  const { hasPrecision = true } = helps;
   verb
     .argument("<recipe>", "recipe file, or the name of one that comes with the package")
     .option("--set <key=value>", `override a value of the recipe (repeatable), e.g. ${helps.setting}`, collect)
     .option("--resume", helps.resume)
     .option("--force", `with --resume: although ${helps.changed} have changed`)
     .option("--out <dir>", "folder of the run (run.outDir of the recipe)")
-    .addOption(deviceOption("run.device of the recipe"))
-    .addOption(precisionOption())
-    .addOption(threadsOption())
-    .option("--json", "print what happens as JSON, one event a line");
+    .addOption(deviceOption("run.device of the recipe"));
+  if (hasPrecision) verb.addOption(precisionOption());
+  return verb.addOption(threadsOption()).option("--json", "print what happens as JSON, one event a line");
+}
 
 /** What the flags override in the recipe, as `--set` writes it. */
 export function recipeOverrides({ set = [], out, device, precision, threads }: TrainingFlags): readonly string[] {

@@ -4,7 +4,7 @@ import { wantsColors } from "../log/colors.ts";
 import { silenceProgress } from "../log/index.ts";
 import { packageVersion } from "../package.ts";
 import { cacheVerb } from "./cache.ts";
-import { compareVerb } from "./compare.ts";
+import { compareVerb } from "./compare/compare.ts";
 import { completionVerb } from "./completion/completion.ts";
 import { convertVerb } from "./convert.ts";
 import { devicesVerb } from "./devices.ts";
@@ -12,6 +12,7 @@ import { distillVerb } from "./distill/distill.ts";
 import { exportVerb } from "./export.ts";
 import { extractVerb } from "./extract.ts";
 import { reportFailure } from "./failure.ts";
+import { finetuneVerb } from "./finetune/finetune.ts";
 import { groupedHelp } from "./help/groups.ts";
 import { helpFirst, helpNotes, helpVerb } from "./help/help.ts";
 import { inspectVerb } from "./inspect/inspect.ts";
@@ -50,6 +51,7 @@ export type Verb = (program: Command, output: Output, finish: (code: number) => 
 const VERBS: readonly Verb[] = [
   distillVerb,
   pretrainVerb,
+  finetuneVerb,
   inspectVerb,
   mapsVerb,
   verifyVerb,

@@ -30,7 +30,8 @@ async function reportOf(folder: string, threads?: number) {
     const { reportPretraining } = await import("../report/pretraining/build.ts");
     return { path: await reportPretraining(folder), notes: [] };
   }
-  if (kind === "evaluation") {
+  // what a fine-tuning recognises is scored as an evaluation is
+  if (kind === "evaluation" || kind === "fine-tuning") {
     const { reportEvaluation } = await import("../report/evaluation/page.ts");
     return { ...(await reportEvaluation(folder)), notes: [] };
   }

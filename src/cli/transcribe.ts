@@ -3,8 +3,9 @@
 import { type Command, Option } from "commander";
 import { nameOf, type RecordingPart } from "../data/recording.ts";
 import { printable } from "../log/format.ts";
+import type { FileRecognizer } from "../recognizer/node/load.ts";
+import type { TimedPart, Transcript } from "../recognizer/recognizer.types.ts";
 import type { DeviceChoice } from "../runtime/device.ts";
-import type { TimedTranscript } from "../superb/run/transcribe.ts";
 import { deviceOption, namingFlags, threadsOption } from "./flags.ts";
 import { countingNumber, finiteNumber } from "./numbers.ts";
 import type { Output } from "./output.ts";
@@ -62,7 +63,7 @@ export function transcribeVerb(program: Command, output: Output, finish: (code: 
 }
 
 async function transcribe(run: string, audio: readonly string[], flags: Flags, output: Output): Promise<number> {
-  const { openTranscriber } = await import("../superb/run/transcribe.ts");
+  const { loadRecognizer } = await import("../recognizer/node/load.ts");
   const { listSources } = await import("../extract/sources.ts");
   const { SAMPLE_RATE_HZ } = await import("../audio/index.ts");
   const { BadFiles, describeBad, reasonOf } = await import("../data/bad-files.ts");
@@ -74,7 +75,7 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
   for (const file of sources.badFiles) output.note(printable(`left out: ${nameOf(file)}: ${file.reason}`));
   const onNote = (text: string) => output.note(printable(text));
   sources.notes.forEach(onNote);
-  const transcriber = await openTranscriber({ run, device, threads, decoding, upstream, window, overlap, onNote });
+  const recognizer = await loadRecognizer(run, { device, threads, decoding, upstream, window, overlap, onNote });
   const bad = new BadFiles();
   for (const file of sources.badFiles) bad.add(file.path, file.reason, file);
   let used = 0;
@@ -82,8 +83,7 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
     for (const source of sources.utterances) {
       const { path, samples } = source;
       try {
-        const results = await transcriber.transcribeFile(source, nbest);
-        print(source, samples / SAMPLE_RATE_HZ, results, flags, output);
+        print(source, samples / SAMPLE_RATE_HZ, await answersOf(recognizer, source, nbest), flags, output);
         used++;
       } catch (error) {
         const file = { path, segment: source.segment, reason: reasonOf(error, path) };
@@ -93,7 +93,7 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
       }
     }
   } finally {
-    await transcriber.dispose();
+    await recognizer.dispose();
   }
   bad.throwUnlessUsed(used);
   return 0;
@@ -104,13 +104,26 @@ function decodingOf({ beam, lm, spellings: lexicon, lmWeight, wordScore }: Flags
   return given.length > 0 ? Object.fromEntries(given) : undefined;
 }
 
-function print(
-  source: RecordingPart,
-  seconds: number,
-  results: readonly TimedTranscript[],
-  flags: Flags,
-  output: Output,
-): void {
+/** A reading, or a class as one part that lasts as long as the recording. */
+type Answer = Pick<Transcript, "text" | "score" | "parts">;
+
+async function answersOf(
+  recognizer: FileRecognizer,
+  source: RecordingPart & { readonly samples: number },
+  count: number,
+): Promise<Answer[]> {
+  if (recognizer.facts.kind === "ctc") {
+    const { alternatives, ...best } = await recognizer.transcribe(source, { nbest: count });
+    return [best, ...alternatives];
+  }
+  const { classes, seconds } = await recognizer.classify(source, { top: count });
+  return classes.map(({ label, probability }): Answer => {
+    const whole: TimedPart = { text: label, startSeconds: 0, endSeconds: seconds, confidence: probability };
+    return { text: label, score: null, parts: [whole] };
+  });
+}
+
+function print(source: RecordingPart, seconds: number, results: readonly Answer[], flags: Flags, output: Output): void {
   const { path, segment } = source;
   const [best, ...alternatives] = results;
   const { text = "", score = null, parts = [] } = best ?? {};

@@ -1,6 +1,7 @@
 // The lines of lexicon files: words with their phones or letters, comments dropped, columns of probabilities refused.
-import { readLines, tokensOf } from "../data/lines.ts";
+import { readLines } from "../data/lines.ts";
 import { StillwaveError } from "../errors.ts";
+import { tokensOf } from "../tokens.ts";
 
 export interface LexiconEntry {
   /** As written, without the `(2)` of a variant. */

@@ -1,7 +1,7 @@
 // How the words of a decoder's lexicon are spelled: by their letters, or as a lexicon file says.
 
-import { listSome } from "../data/lines.ts";
 import { StillwaveError, UsageError } from "../errors.ts";
+import { listSome } from "../tokens.ts";
 import { readLexiconEntries } from "./lexicon-entries.ts";
 import type { Spelling } from "./lexicon-trie.ts";
 

@@ -10,12 +10,12 @@ import {
   prefetchBatches,
   type Rung,
 } from "../data/index.ts";
-import { listSome } from "../data/lines.ts";
 import { MissingSplitError } from "../data/list/source.ts";
 import { type BatchShape, describeLadder, makeLadder, shapesOf } from "../data/planning/ladder.ts";
 import { recordingKey, sharing } from "../data/recording.ts";
 import { InternalError, StillwaveError } from "../errors.ts";
 import type { ProcessGroup } from "../processes/group.ts";
+import { listSome } from "../tokens.ts";
 import type { Recipe } from "./recipe/schema.ts";
 import { readShares, type SpeechBatch, shareOfPlan } from "./shares.ts";
 

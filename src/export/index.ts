@@ -1,40 +1,26 @@
 // Models as ONNX files that run anywhere: written, run, compared with their source, and only then put in place.
-import { rename, rm, stat } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
-import { StillwaveError, UsageError } from "../errors.ts";
-import { diskError, makeFolder, refusalOf, syncFolder } from "../files.ts";
+import { UsageError } from "../errors.ts";
 import { sizeOf } from "../graph/array.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { checkModelConfig, receptiveField, SAMPLE_RATE_HZ, samplesPerFrame } from "../models/config.ts";
 import type { ModelWeights } from "../models/parameters.ts";
 import { padWaveforms } from "../models/waveform.ts";
-import type { OnnxModel } from "../onnx/proto.ts";
-import { toOnnx } from "../onnx/serialize.ts";
-import { packageVersion } from "../package.ts";
 import { createRuntime, openOnnxFile } from "../runtime/node/index.ts";
 import { mixesUtterances } from "../upstream/batches.ts";
 import { checkOptions, resolveOutputs } from "./choice.ts";
 import { measureDrift } from "./drift.ts";
-import type { Drift, ExportDtype, ExportOptions, ExportResult, OutputChoice } from "./export.types.ts";
-import { fuseAttention } from "./fuse.ts";
+import type { ExportOptions, ExportResult } from "./export.types.ts";
 import { exportGraph } from "./graph.ts";
-import { storeAsHalf } from "./half.ts";
+import { checkDrift, LIMITS } from "./limits.ts";
+import { formatMetadata, onnxModel } from "./model.ts";
 import { DEFAULT_OPSET, lowestRuntime } from "./opset.ts";
-import { quantizeLinears } from "./quantize.ts";
 import { shippedSpeech } from "./speech.ts";
-import { needsExternalData, writeOnnx } from "./write.ts";
+import { placeOnnx } from "./write.ts";
 
 export type { ExportDtype, ExportOptions, ExportResult } from "./export.types.ts";
 export { shippedSpeech } from "./speech.ts";
 
-/** How far a file may be from its source before it is refused. */
-const LIMITS: Record<ExportDtype, Pick<ExportResult, "limit" | "measure">> = {
-  fp32: { limit: 1e-4, measure: "maxRelative" },
-  fp16: { limit: 1e-2, measure: "maxRelative" },
-  int8: { limit: 0.1, measure: "relativeL2" },
-};
-
-function metadataOf(config: ModelConfig, options: ExportOptions, runtimeVersion: string): Record<string, string> {
+function metadataOf(config: ModelConfig, options: ExportOptions): Record<string, string> {
   const reuses = config.attentionFrom.some((source, layer) => source !== layer);
   return {
     "stillwave.model": options.name ?? "unnamed",
@@ -49,14 +35,10 @@ function metadataOf(config: ModelConfig, options: ExportOptions, runtimeVersion:
     "stillwave.valid_frames": options.isolate ? "conv" : config.frameRule,
     "stillwave.normalizes_waveform": String(config.normalizeWaveform),
     "stillwave.isolate": String(Boolean(options.isolate)),
-    "stillwave.dtype": options.dtype ?? "fp32",
-    "stillwave.version": packageVersion(),
-    "stillwave.onnxruntime": runtimeVersion,
-    "stillwave.onnxruntime_lowest": lowestRuntime(options.opset ?? DEFAULT_OPSET, options.fuse),
   };
 }
 
-function warningsFor(config: ModelConfig, options: ExportOptions): string[] {
+export function warningsFor(config: ModelConfig, options: Pick<ExportOptions, "isolate" | "fuse" | "dtype">): string[] {
   const warnings: string[] = [];
   if (mixesUtterances(config))
     warnings.push(
@@ -73,36 +55,7 @@ function warningsFor(config: ModelConfig, options: ExportOptions): string[] {
   return warnings;
 }
 
-/** The ONNX messages of a model, ready to write. */
-function exportedModel(
-  model: ModelWeights,
-  options: Omit<ExportOptions, "out" | "speech" | "force">,
-  choice: OutputChoice,
-  runtimeVersion: string,
-): OnnxModel {
-  const { dtype = "fp32", opset = DEFAULT_OPSET } = options;
-  const { outputs, constantNames } = exportGraph(model, choice, Boolean(options.isolate), options.fuse);
-  const plain = toOnnx({ name: "stillwave", outputs }, { opset, standard: true, constantNames });
-  const named: OnnxModel = {
-    ...plain,
-    outputs: plain.outputs.map((info) => ({
-      ...info,
-      shape: info.shape.map((dim) => (typeof dim === "string" && dim !== "batch" ? "frames" : dim)),
-    })),
-    producerVersion: packageVersion(),
-    metadata: metadataOf(model.config, options as ExportOptions, runtimeVersion),
-  };
-  const fused = options.fuse ? fuseAttention(named, model.config.heads) : named;
-  const quantized = dtype === "int8" ? quantizeLinears(fused) : fused;
-  return dtype === "fp16" || options.compact ? storeAsHalf(quantized) : quantized;
-}
-
-/** `hidden_states.7: ...`, for the message of a refusal. */
-function worstOf(drift: readonly Drift[], measure: ExportResult["measure"]): Drift {
-  return drift.reduce((worst, one) => (one[measure] > worst[measure] ? one : worst));
-}
-
-function checkWaveforms(config: ModelConfig, speech: readonly Float32Array[]): void {
+export function checkWaveforms(config: ModelConfig, speech: readonly Float32Array[]): void {
   const shortest = receptiveField(config.conv);
   speech.forEach((waveform, i) => {
     if (waveform.length < shortest)
@@ -129,50 +82,32 @@ export async function exportOnnx(model: ModelWeights, options: ExportOptions): P
   checkWaveforms(model.config, speech);
   const { dtype = "fp32", opset = DEFAULT_OPSET, isolate = false, threads } = options;
   const runtime = await createRuntime({ threads });
-  const onnx = exportedModel(model, options, choice, runtime.version);
-  const external = options.externalData || needsExternalData(onnx);
-  const out = resolve(options.out);
-  const folder = dirname(out);
-  const staging = join(folder, `.${basename(out)}.${process.pid}.tmp`);
+  const fusedHeads = options.fuse ? heads : null;
+  const format = { ...options, fusedHeads };
+  const graph = exportGraph(model, choice, isolate, options.fuse);
+  const onnx = onnxModel(graph, format, {
+    ...metadataOf(model.config, options),
+    ...formatMetadata(format, runtime.version),
+  });
   const { limit, measure } = LIMITS[dtype];
-  try {
-    await makeFolder(staging);
-    const names = await writeOnnx(onnx, staging, basename(out), external);
-    const open = () => openOnnxFile(join(staging, basename(out)), threads);
+  const checked = async (path: string) => {
+    const open = () => openOnnxFile(path, { threads });
     const drift = await measureDrift(open, model, choice, padWaveforms(speech), { runtime, isolate });
-    const worst = worstOf(drift, measure);
-    const withinLimit = worst[measure] <= limit;
-    if (!withinLimit && !options.force)
-      throw new StillwaveError(
-        `${options.out}: ${worst.output} differs from the source model by ${worst[measure].toExponential(2)} ` +
-          `(${measure === "maxRelative" ? "of the largest value" : "of the norm"}), more than ${limit} allowed for ${dtype}; ` +
-          "nothing was written. Choose a wider dtype, or keep the file with --force",
-      );
-    let bytes = 0;
-    for (const name of names) {
-      bytes += (await stat(join(staging, name))).size;
-      await rename(join(staging, name), join(folder, name));
-    }
-    await syncFolder(folder);
-    return {
-      file: options.out,
-      dataFile: external ? `${options.out}.data` : null,
-      bytes,
-      parameters: [...model.parameters.values()].reduce((total, { shape }) => total + sizeOf(shape), 0),
-      dtype,
-      opset,
-      lowestRuntime: lowestRuntime(opset, options.fuse),
-      isolate,
-      outputs: onnx.outputs.map(({ name }) => name),
-      drift,
-      limit,
-      measure,
-      withinLimit,
-      warnings: warningsFor(model.config, options),
-    };
-  } catch (error) {
-    throw diskError(refusalOf(error) ?? error, options.out);
-  } finally {
-    await rm(staging, { recursive: true, force: true }).catch(() => {});
-  }
+    const withinLimit = checkDrift(drift, options);
+    return { drift, withinLimit };
+  };
+  const { found, ...placed } = await placeOnnx(onnx, options, checked);
+  return {
+    ...placed,
+    ...found,
+    parameters: [...model.parameters.values()].reduce((total, { shape }) => total + sizeOf(shape), 0),
+    dtype,
+    opset,
+    lowestRuntime: lowestRuntime(opset, options.fuse),
+    isolate,
+    outputs: onnx.outputs.map(({ name }) => name),
+    limit,
+    measure,
+    warnings: warningsFor(model.config, options),
+  };
 }

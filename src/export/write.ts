@@ -1,6 +1,7 @@
 // An ONNX model on disk: one file, or a small one and its weights beside it, written as they come.
-import { basename, join } from "node:path";
-import { writeFileAtomic } from "../files.ts";
+import { rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { diskError, makeFolder, refusalOf, syncFolder, writeFileAtomic } from "../files.ts";
 import type { OnnxModel, OnnxTensor } from "../onnx/proto.ts";
 import { encodeModelChunks } from "../onnx/proto.ts";
 
@@ -16,7 +17,7 @@ export const needsExternalData = ({ initializers }: OnnxModel): boolean =>
   initializers.reduce((total, { bytes }) => total + bytes.length, 0) > LARGEST_INLINE_BYTES;
 
 /** Writes `<folder>/<name>`, and `<folder>/<name>.data` where `external`; returns the names of the files. */
-export async function writeOnnx(model: OnnxModel, folder: string, name: string, external: boolean): Promise<string[]> {
+async function writeOnnx(model: OnnxModel, folder: string, name: string, external: boolean): Promise<string[]> {
   if (!external) {
     await writeFileAtomic(join(folder, name), encodeModelChunks(model));
     return [name];
@@ -43,5 +44,45 @@ function* aligned(parts: readonly { readonly offset: number; readonly bytes: Uin
     if (offset > position) yield new Uint8Array(offset - position);
     yield bytes;
     position = offset + bytes.byteLength;
+  }
+}
+
+/** A file in its place, and what its check has found. */
+interface PlacedOnnx<Found> {
+  readonly file: string;
+  /** The file with the weights, where they are apart. */
+  readonly dataFile: string | null;
+  readonly bytes: number;
+  readonly found: Found;
+}
+
+/**
+ * Writes a model as `out`, which appears under its name only when it is complete and `check`, given a path to run it from,
+ * has not thrown.
+ */
+export async function placeOnnx<Found>(
+  model: OnnxModel,
+  { out, externalData }: { readonly out: string; readonly externalData?: boolean },
+  check: (path: string) => Promise<Found>,
+): Promise<PlacedOnnx<Found>> {
+  const external = externalData || needsExternalData(model);
+  const place = resolve(out);
+  const [folder, name] = [dirname(place), basename(place)];
+  const staging = join(folder, `.${name}.${process.pid}.tmp`);
+  try {
+    await makeFolder(staging);
+    const names = await writeOnnx(model, staging, name, external);
+    const found = await check(join(staging, name));
+    let bytes = 0;
+    for (const one of names) {
+      bytes += (await stat(join(staging, one))).size;
+      await rename(join(staging, one), join(folder, one));
+    }
+    await syncFolder(folder);
+    return { file: out, dataFile: external ? `${out}.data` : null, bytes, found };
+  } catch (error) {
+    throw diskError(refusalOf(error) ?? error, out);
+  } finally {
+    await rm(staging, { recursive: true, force: true }).catch(() => {});
   }
 }

@@ -24,7 +24,7 @@ export const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Ui
   new Uint8Array(buffer, byteOffset, byteLength);
 
 /** The array cut, or continued with zeros, to the sizes of `shape` along every axis. The same memory where nothing changes. */
-export function resized<Data extends Float32Array | Uint16Array>(
+export function resized<Data extends Float32Array | Uint16Array | Uint8Array>(
   { shape: from, data }: HostArray<Data>,
   shape: readonly number[],
 ): HostArray<Data> {

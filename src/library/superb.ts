@@ -9,12 +9,6 @@ export { type Rescored, rescore } from "../report/results/rescore.ts";
 export { type Scores, scoreRuns } from "../report/results/score.ts";
 export type { EvaluationOptions } from "../superb/run/evaluation.types.ts";
 export type { EvaluationResult } from "../superb/run/result.ts";
-export {
-  openTranscriber,
-  type TimedTranscript,
-  type Transcriber,
-  type TranscriberOptions,
-} from "../superb/run/transcribe.ts";
 export { type BenchmarkScores, scoreTasks, type TaskResults } from "../superb/scores.ts";
 export { TASKS, type TaskName } from "../superb/tasks/index.ts";
 export type { Task } from "../superb/tasks/task.types.ts";

@@ -1,7 +1,7 @@
 // Phone, word and character error rates over a corpus, with what they are made of.
 
-import { tokensOf } from "../data/lines.ts";
 import { StillwaveError, unknownName } from "../errors.ts";
+import { tokensOf } from "../tokens.ts";
 import { type Alignment, alignTokens, editDistance } from "./align.ts";
 import type { Prediction } from "./predictions.ts";
 

@@ -82,12 +82,16 @@ export function extractFeatures(config: ModelConfig, p: ParameterLookup, wave: V
     options.features === "channels-first" && config.convNorm === "group" ? channelsFirstFeatures : channelsLastFeatures;
   const raw = extract(within(p, "feature_extractor"), wave, config, options.normaliseOver); // [batch, time, channels]
   const conv = config.channelScale ? g.mul(raw, p("feature_extractor.channel_scale")) : raw;
+  return { conv, ...projectFeatures(config, p, conv) };
+}
+
+/** LayerNorm and projection of convolution features [batch, time, channels]. */
+export function projectFeatures(config: ModelConfig, p: ParameterLookup, conv: Value) {
   const [batch, time, channels] = conv.shape;
   const rows = g.reshape(conv, [mulDims(batch, time), channels]);
   const normed = layerNorm(p, "feature_projection.layer_norm", rows, config.layerNormEps);
   const projected = config.featureProjection ? linear(p, "feature_projection.projection", normed) : normed;
   return {
-    conv,
     normed: g.reshape(normed, [batch, time, channels]),
     projected: g.reshape(projected, [batch, time, config.dim]),
   };

@@ -10,11 +10,12 @@ import { suggestion } from "./closest.ts";
 /** Recipes are a page long; a larger file is something else. */
 const MAX_BYTES = 256 * 1024;
 
-export type RecipeKind = "distillation" | "pretraining" | "evaluation";
+export type RecipeKind = "distillation" | "pretraining" | "finetuning" | "evaluation";
 
 /** Of shipped recipes the name tells the kind. */
 function kindOf(name: string): RecipeKind {
   if (name.startsWith("superb-")) return "evaluation";
+  if (name.startsWith("finetune-")) return "finetuning";
   return name.endsWith("-pretrain") ? "pretraining" : "distillation";
 }
 

@@ -1,8 +1,10 @@
 // Says what is wrong with a recipe's value in words a user can act on.
 import type { z } from "zod";
 import { suggestion } from "./closest.ts";
+import { EXTENDS } from "./merge.ts";
 import { childKeys } from "./shape.ts";
-import type { RecipePath, RecipeProblem } from "./source.ts";
+import type { RecipeProblem } from "./source.ts";
+import type { RecipePath } from "./text.ts";
 
 /** What `schema` finds wrong with a value, as recipe problems that show what stands there. */
 export function problemsOf(
@@ -15,7 +17,7 @@ export function problemsOf(
     if (issue.code === "unrecognized_keys")
       return issue.keys.map((key) => ({
         path: [...path, key],
-        message: unknownKey(key, childKeys(schema, path)),
+        message: unknownKey(key, [...(path.length === 0 ? [EXTENDS] : []), ...childKeys(schema, path)]),
         atKey: true,
       }));
     return [{ path, message: describe(issue, valueAt(value, path)) }];

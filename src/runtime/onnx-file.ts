@@ -31,13 +31,14 @@ const firstLine = (error: unknown): string => String(error instanceof Error ? er
 
 /**
  * Wraps the session that `create` makes; `where` is what errors call the file. `TensorClass` is the Tensor of the same ONNX
- * Runtime package.
+ * Runtime package, `device` where it runs.
  * @throws StillwaveError where it is no model
  */
 export async function openSession(
   where: string,
   create: () => Promise<InferenceSession>,
   TensorClass: TensorConstructor,
+  device: string,
 ): Promise<OnnxFile> {
   const session = await create().catch((error: unknown) => {
     if (error instanceof StillwaveError) throw error;
@@ -45,6 +46,7 @@ export async function openSession(
   });
   const inputs = portsOf(session.inputMetadata);
   return {
+    device,
     inputs,
     outputs: portsOf(session.outputMetadata),
     async run(feeds, wanted = session.outputNames) {

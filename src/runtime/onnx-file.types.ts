@@ -27,6 +27,8 @@ export interface OnnxOutput {
 }
 
 export interface OnnxFile {
+  /** Where it runs: `cpu`, `cuda`, `webgpu`, `wasm`. */
+  readonly device: string;
   readonly inputs: readonly OnnxPort[];
   readonly outputs: readonly OnnxPort[];
   /** Runs once. `wanted` limits the outputs, and with them what is copied out of the engine. */

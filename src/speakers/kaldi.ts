@@ -1,10 +1,11 @@
 // Diarisation in Kaldi's folders: recordings with their lengths, and the segments in which somebody talks.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type Line, numberedLines, readText, tokensOf } from "../data/lines.ts";
+import { type Line, numberedLines, readText } from "../data/lines.ts";
 import { KALDI_LIST, listScp } from "../data/list/kaldi.ts";
 import { StillwaveError } from "../errors.ts";
 import type { SpeakerTurn } from "../metrics/der.ts";
+import { tokensOf } from "../tokens.ts";
 
 export interface DiarizedRecording {
   readonly id: string;

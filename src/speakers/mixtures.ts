@@ -3,10 +3,11 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { dirname, extname, join, resolve } from "node:path";
 import { AUDIO_EXTENSIONS } from "../audio/index.ts";
-import { listSome, parseTable, readLines, splitTabs } from "../data/lines.ts";
+import { parseTable, readLines, splitTabs } from "../data/lines.ts";
 import type { RecordingPart } from "../data/recording.ts";
 import { StillwaveError } from "../errors.ts";
 import type { SpeakerTurn } from "../metrics/der.ts";
+import { listSome } from "../tokens.ts";
 import { readRttm } from "./rttm.ts";
 
 /** Names of the two files that such a corpus consists of. */

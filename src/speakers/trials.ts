@@ -1,7 +1,8 @@
 // Trial lists of speaker verification: read in VoxCeleb's and Kaldi's form, written, and made for corpora that have none.
-import { type Line, tokensOf } from "../data/lines.ts";
+import type { Line } from "../data/lines.ts";
 import { StillwaveError } from "../errors.ts";
 import { Random } from "../random.ts";
+import { tokensOf } from "../tokens.ts";
 
 const ANSWERS: Readonly<Record<string, boolean>> = { "1": true, "0": false, target: true, nontarget: false };
 

@@ -2,13 +2,14 @@
 import { join } from "node:path";
 import { loadAudio, SAMPLE_RATE_HZ } from "../audio/index.ts";
 import { encodeWav } from "../audio/pcm/write-wav.ts";
-import { listSome, readText } from "../data/lines.ts";
+import { readText } from "../data/lines.ts";
 import { readEntries } from "../data/list/entries.ts";
 import { SPEAKER_NAMES, textOf } from "../data/list/entry.ts";
 import { itemsOf } from "../data/list/manifest.ts";
 import { StillwaveError, UsageError } from "../errors.ts";
 import { makeFolder, writeFileAtomic } from "../files.ts";
 import { Random } from "../random.ts";
+import { listSome } from "../tokens.ts";
 
 export interface DigitSearchOptions {
   /** labels.tsv with columns path, label and speaker, one word a recording. */

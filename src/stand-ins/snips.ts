@@ -2,11 +2,12 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { listSome, readLines } from "../data/lines.ts";
+import { readLines } from "../data/lines.ts";
 import { StillwaveError, UsageError } from "../errors.ts";
 import { makeFolder, writeFileAtomic } from "../files.ts";
 import { Random } from "../random.ts";
 import { NO_SLOT } from "../superb/labels/slots/slot-text.ts";
+import { listSome } from "../tokens.ts";
 
 export interface SpokenSnipsOptions {
   /** Folder with the annotation: `train`, `valid` and `test` with columns u_id, utterance, slot-labels, intent. */

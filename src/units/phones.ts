@@ -1,6 +1,7 @@
 // Phones of frames, to judge units by: true ones where a file has a phone for every frame, else sequences spread evenly.
-import { numberedLines, readText, tokensOf } from "../data/lines.ts";
+import { numberedLines, readText } from "../data/lines.ts";
 import { StillwaveError } from "../errors.ts";
+import { tokensOf } from "../tokens.ts";
 import { Contingency, type UnitQuality } from "./quality.ts";
 import type { UnitFile } from "./unit-file.ts";
 

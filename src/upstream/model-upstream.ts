@@ -9,7 +9,7 @@ import { createRuntime } from "../runtime/node/index.ts";
 import { hasGrown, memoryProblem, mixesUtterances, shapesFor } from "./batches.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { createModel } from "./model.ts";
-import { allStates, hasHeads, resolveStates, stateLabel, stateOf } from "./states.ts";
+import { hasHeads, resolveStates, stateLabel, stateOf, statesFor } from "./states.ts";
 import { BATCH_SECONDS, type Upstream, type UpstreamOptions, upstreamOf } from "./upstream.ts";
 import { ModelWindows } from "./windows/layers.ts";
 import { usualWindowSeconds } from "./windows/plan.ts";
@@ -34,7 +34,7 @@ export async function loadedUpstream(
   const { config, parameters } = weights;
   const { device = "cpu", threads } = options;
   const choice = resolveStates(options.states ?? "auto", hasHeads(config), name);
-  const states = allStates(config, choice === "all" ? "hidden-states" : choice);
+  const states = statesFor(config, choice);
   const runtime = await createRuntime({ device, optimize: "all", threads });
   const model = createModel(weights, runtime, runtime.compilesShapes ? undefined : hasGrown);
   const inWindows = new ModelWindows(weights, runtime);

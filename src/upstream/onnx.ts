@@ -7,10 +7,11 @@ import { SAMPLE_RATE_HZ } from "../audio/index.ts";
 import { StillwaveError, UsageError } from "../errors.ts";
 import type { HostArray } from "../graph/array.ts";
 import { padWaveforms } from "../models/waveform.ts";
+import type { OnnxHeader } from "../onnx/header.ts";
 import { Random } from "../random.ts";
 import { type Feeds, type OnnxFile, openOnnxFile } from "../runtime/node/index.ts";
 import type { BatchStates } from "./frames.ts";
-import { type OnnxHeader, readOnnxHeader } from "./onnx-header.ts";
+import { readOnnxHeader } from "./onnx-header.ts";
 import { outputName, resolveStates, type StateChoice, stateLabel, statesOfOutputs } from "./states.ts";
 import { BATCH_SECONDS, type Upstream, type UpstreamOptions, upstreamOf } from "./upstream.ts";
 import { SHORT_WINDOW_SECONDS } from "./windows/plan.ts";
@@ -31,7 +32,7 @@ interface Output {
 export async function onnxUpstream(path: string, options: UpstreamOptions = {}): Promise<Upstream> {
   if (options.device && options.device !== "cpu") options.onNote?.(`${path}: exported files run on the CPU here`);
   const header = readOnnxHeader(path);
-  const file = await openOnnxFile(path, options.threads);
+  const file = await openOnnxFile(path, { threads: options.threads });
   try {
     if (!header || !namesOf(file.inputs).includes("waveform"))
       throw new StillwaveError(
@@ -72,7 +73,7 @@ function chooseOutputs(path: string, names: readonly string[], choice: StateChoi
   const heads = statesOfOutputs(names, "heads");
   const resolved = resolveStates(choice, heads.length > 0, path);
   const hidden = statesOfOutputs(names, "hidden-states").filter(({ number }) => number > 0 || resolved === "all");
-  const chosen = resolved === "heads" ? heads : hidden;
+  const chosen = resolved === "heads" ? heads : resolved === "last" ? hidden.slice(-1) : hidden;
   if (chosen.length > 0) return chosen.map((state) => ({ name: outputName(state), layer: stateLabel(state) }));
   const single = ["features", "last_hidden_state"].filter((name) => names.includes(name));
   if (choice === "auto" && single.length > 0) return [{ name: single[0], layer: single[0].replaceAll("_", " ") }];

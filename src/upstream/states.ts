@@ -74,22 +74,29 @@ export function chooseStates(config: ModelConfig, kind: StateKind, choice: Numbe
 
 /**
  * What evaluation reads. `all`: every hidden state. `layers`: outputs of the layers only, before any final norm. `heads`:
- * outputs of a student's heads. `auto`: heads where the model has them (as arXiv:2305.11685 evaluates students), else all.
+ * outputs of a student's heads. `last`: what the last layer gives, after any final norm. `auto`: heads where the model has them
+ * (as arXiv:2305.11685 evaluates students), else all.
  */
-export type StateChoice = "auto" | "heads" | "layers" | "all";
+export type StateChoice = "auto" | "heads" | "layers" | "all" | "last";
 
-const CHOICES: readonly StateChoice[] = ["auto", "heads", "layers", "all"];
+export const STATE_CHOICES = ["auto", "heads", "layers", "all", "last"] as const satisfies readonly StateChoice[];
 
 /**
  * `auto` decided.
  * @throws UsageError for an unknown choice, and for heads where there are none
  */
 export function resolveStates(choice: StateChoice, heads: boolean, name: string): Exclude<StateChoice, "auto"> {
-  if (!CHOICES.includes(choice)) throw unknownName("states", String(choice), CHOICES);
+  if (!STATE_CHOICES.includes(choice)) throw unknownName("states", String(choice), STATE_CHOICES);
   if (choice === "auto") return heads ? "heads" : "all";
   if (choice === "heads" && !heads)
-    throw new UsageError(`${name}: states "heads": it has none; valid: all, layers, auto`);
+    throw new UsageError(`${name}: states "heads": it has none; valid: all, layers, last, auto`);
   return choice;
+}
+
+/** The states of a model that a choice which is decided means. */
+export function statesFor(config: ModelConfig, choice: Exclude<StateChoice, "auto">): State[] {
+  if (choice === "last") return [{ kind: "hidden-states", number: config.layers }];
+  return allStates(config, choice === "all" ? "hidden-states" : choice);
 }
 
 /** What evaluation calls a state: `input`, `layer 3`, `head 3`. */

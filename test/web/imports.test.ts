@@ -34,32 +34,36 @@ function walk(entry: string): { files: Set<string>; packages: Map<string, string
 /** Packages known to run in browsers. A new one must be looked at first. */
 const ALLOWED = /^(onnxruntime-web\/(wasm|webgpu)|@bufbuild\/protobuf\/wire|zod)$/;
 
-describe.each(["web.ts", "runtime/web/index.ts", "upstream/model.ts", "models/forward.ts", "upstream/web.ts"])(
-  "%s",
-  (entry) => {
-    const { files, packages } = walk(entry);
+describe.each([
+  "web.ts",
+  "runtime/web/index.ts",
+  "upstream/model.ts",
+  "models/forward.ts",
+  "upstream/web.ts",
+  "recognizer/web.ts",
+])("%s", (entry) => {
+  const { files, packages } = walk(entry);
 
-    test("reaches files that exist, and more than itself", () => {
-      expect(files.size).toBeGreaterThan(3);
-      expect([...files].filter((file) => !existsSync(file))).toEqual([]);
-    });
+  test("reaches files that exist, and more than itself", () => {
+    expect(files.size).toBeGreaterThan(3);
+    expect([...files].filter((file) => !existsSync(file))).toEqual([]);
+  });
 
-    test("imports nothing of Node's", () => {
-      expect([...packages].filter(([name]) => isBuiltin(name)).map(([, trail]) => trail)).toEqual([]);
-    });
+  test("imports nothing of Node's", () => {
+    expect([...packages].filter(([name]) => isBuiltin(name)).map(([, trail]) => trail)).toEqual([]);
+  });
 
-    test("imports only packages that run in browsers", () => {
-      expect([...packages].filter(([name]) => !ALLOWED.test(name)).map(([, trail]) => trail)).toEqual([]);
-    });
+  test("imports only packages that run in browsers", () => {
+    expect([...packages].filter(([name]) => !ALLOWED.test(name)).map(([, trail]) => trail)).toEqual([]);
+  });
 
-    test("uses no global of Node's", () => {
-      const uses = [...files].filter((file) =>
-        /(?<![.\w"'`])(process|Buffer|__dirname|require)(?=[.[(])/.test(readFileSync(file, "utf8")),
-      );
-      expect(uses.map((file) => relative(src, file))).toEqual([]);
-    });
-  },
-);
+  test("uses no global of Node's", () => {
+    const uses = [...files].filter((file) =>
+      /(?<![.\w"'`])(process|Buffer|__dirname|require)(?=[.[(])/.test(readFileSync(file, "utf8")),
+    );
+    expect(uses.map((file) => relative(src, file))).toEqual([]);
+  });
+});
 
 describe("the walk itself", () => {
   test("the walk itself sees every form of import at run time, and no type", () => {

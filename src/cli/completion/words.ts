@@ -67,7 +67,8 @@ async function recipesFor(path: string): Promise<string[]> {
     const all = await shippedRecipes("evaluation");
     return all.filter((name) => name.startsWith(`superb-${task}-`)).sort();
   }
-  return (await shippedRecipes(verb === "pretrain" ? "pretraining" : "distillation")).sort();
+  const kinds = { pretrain: "pretraining", finetune: "finetuning" } as const;
+  return (await shippedRecipes(kinds[verb as keyof typeof kinds] ?? "distillation")).sort();
 }
 
 /** Placeholders whose values are on the disk; of models they may be ids too. */

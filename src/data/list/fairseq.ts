@@ -3,7 +3,8 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { dirname, extname, resolve } from "node:path";
 import { StillwaveError } from "../../errors.ts";
-import { type Line, readText, tokensOf } from "../lines.ts";
+import { tokensOf } from "../../tokens.ts";
+import { type Line, readText } from "../lines.ts";
 import type { Item } from "./items.ts";
 
 /** A root without files is one only where it is there: a lone line may as well be a path, or anything. */

@@ -2,7 +2,8 @@
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { StillwaveError } from "../../errors.ts";
-import { type Line, numberedLines, readText, tokensOf } from "../lines.ts";
+import { tokensOf } from "../../tokens.ts";
+import { type Line, numberedLines, readText } from "../lines.ts";
 import type { Item } from "./items.ts";
 
 /** `<id> <the rest>`, by id, with its line. */

@@ -1,9 +1,9 @@
 // Recipes: the YAML file that says everything about a distillation run, read, checked and written back in full.
 import { Document, isScalar, visit } from "yaml";
 import { fromPackage, toPackage } from "../../package.ts";
-import { findRecipe, readRecipe } from "../../recipe/places.ts";
+import { openRecipe, textSource } from "../../recipe/open.ts";
 import { problemsOf } from "../../recipe/problems.ts";
-import { type RecipeForm, type RecipeProblem, RecipeSource } from "../../recipe/source.ts";
+import type { RecipeForm, RecipeProblem, RecipeSource } from "../../recipe/source.ts";
 import { resolveRecipe } from "./resolve.ts";
 import { type Recipe, recipeSchema } from "./schema.ts";
 
@@ -23,8 +23,7 @@ const FORM: RecipeForm = {
  * `student.dim=432`. Every mistake is an error with line and column.
  */
 export async function loadRecipe(nameOrPath: string, set: readonly string[] = []): Promise<Recipe> {
-  const path = await findRecipe(nameOrPath);
-  return parseRecipe(await readRecipe(path), path, set);
+  return recipeOf(await openRecipe(FORM, "distillation", nameOrPath, { set }));
 }
 
 /**
@@ -32,12 +31,14 @@ export async function loadRecipe(nameOrPath: string, set: readonly string[] = []
  * teacher and data are absolute. Other relative paths stay relative to the current folder.
  */
 export function parseRecipe(text: string, name: string, set: readonly string[] = []): Recipe {
-  const source = new RecipeSource(FORM, text, name, set);
-  return mapPaths(
+  return recipeOf(textSource(FORM, text, name, set));
+}
+
+const recipeOf = (source: RecipeSource): Recipe =>
+  mapPaths(
     resolveSettings(source.value, (problems) => source.error(problems)),
     fromPackage,
   );
-}
 
 /**
  * The recipe that settings mean, every default filled in. `refusal` makes an error of what is wrong with them, or

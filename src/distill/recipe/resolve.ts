@@ -10,7 +10,8 @@ import {
   samplesPerFrame,
 } from "../../models/config.ts";
 import { staysInPackage } from "../../package.ts";
-import type { RecipePath, RecipeProblem } from "../../recipe/source.ts";
+import type { RecipeProblem } from "../../recipe/source.ts";
+import type { RecipePath } from "../../recipe/text.ts";
 import { type Recipe, type RecipeInput, recipeSchema, type StudentRecipe } from "./schema.ts";
 import { studentShape } from "./student.ts";
 

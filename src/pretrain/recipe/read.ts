@@ -1,9 +1,9 @@
 // Pre-training recipes: the YAML file that says everything about a run, read, checked and written back in full.
 import { recipeYaml } from "../../distill/recipe/read.ts";
 import { fromPackage, toPackage } from "../../package.ts";
-import { findRecipe, readRecipe } from "../../recipe/places.ts";
+import { openRecipe, textSource } from "../../recipe/open.ts";
 import { problemsOf } from "../../recipe/problems.ts";
-import { type RecipeForm, type RecipeProblem, RecipeSource } from "../../recipe/source.ts";
+import type { RecipeForm, RecipeProblem, RecipeSource } from "../../recipe/source.ts";
 import { resolvePretrain } from "./resolve.ts";
 import { type PretrainRecipe, pretrainSchema } from "./schema.ts";
 
@@ -19,18 +19,19 @@ const FORM: RecipeForm = {
  * @throws StillwaveError for every mistake, with line and column
  */
 export async function loadPretrainRecipe(nameOrPath: string, set: readonly string[] = []): Promise<PretrainRecipe> {
-  const path = await findRecipe(nameOrPath, "pretraining");
-  return parsePretrainRecipe(await readRecipe(path), path, set);
+  return recipeOf(await openRecipe(FORM, "pretraining", nameOrPath, { set }));
 }
 
 /** Parses a recipe's text; `name` stands in errors. As `parseRecipe` of distillations. */
 export function parsePretrainRecipe(text: string, name: string, set: readonly string[] = []): PretrainRecipe {
-  const source = new RecipeSource(FORM, text, name, set);
-  return mapPaths(
+  return recipeOf(textSource(FORM, text, name, set));
+}
+
+const recipeOf = (source: RecipeSource): PretrainRecipe =>
+  mapPaths(
     resolvePretrainSettings(source.value, (problems) => source.error(problems)),
     fromPackage,
   );
-}
 
 /** The recipe that settings mean. `refusal` makes an error of what is wrong with them. */
 export function resolvePretrainSettings(

@@ -3,7 +3,8 @@ import { dataProblems } from "../../distill/recipe/resolve.ts";
 import { UsageError } from "../../errors.ts";
 import { checkModelConfig, frameCount, receptiveField, SAMPLE_RATE_HZ, samplesPerFrame } from "../../models/config.ts";
 import { staysInPackage } from "../../package.ts";
-import type { RecipePath, RecipeProblem } from "../../recipe/source.ts";
+import type { RecipeProblem } from "../../recipe/source.ts";
+import type { RecipePath } from "../../recipe/text.ts";
 import { pretrainedModel } from "./model.ts";
 import { type PretrainInput, type PretrainRecipe, pretrainSchema } from "./schema.ts";
 

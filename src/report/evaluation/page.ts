@@ -32,7 +32,7 @@ import { viewOf } from "./views.ts";
 const MAX_OPTIONS = 300;
 
 function figures(result: EvaluationResult): Markup {
-  const { metric, upstream, learningRates, data, folds } = result;
+  const { metric, upstream, learningRates, data, folds, options } = result;
   const figure = (value: number) => html`${formatFigure(value)}<small> %</small>`;
   const name = capital(metric.name);
   const { search } = result;
@@ -53,7 +53,11 @@ function figures(result: EvaluationResult): Markup {
     ),
     upstream.parameters === null
       ? ["Upstream", upstream.kind, `without parameters to count; ${trained}`]
-      : ["Upstream", formatParameters(upstream.parameters), `parameters, frozen; ${trained}`],
+      : [
+          "Upstream",
+          formatParameters(upstream.parameters),
+          `parameters, ${options.fineTuned === true ? "trained with it" : "frozen"}; ${trained}`,
+        ],
     search !== undefined
       ? ["Documents", formatCount(search.documents), `searched for ${formatCount(search.queries.test)} queries`]
       : folds.length > 0

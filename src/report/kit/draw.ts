@@ -5,6 +5,7 @@ import { InternalError } from "../../errors.ts";
 import { formatCount, formatLearningRate, formatNumber } from "../../log/format.ts";
 import { stopsOf } from "./hover.ts";
 import { type Point, type PreparedLine, quantile, type Tone, thin } from "./line.ts";
+import { withoutControls } from "./markup.ts";
 import { crop, type ValueScale, valueScale } from "./scale.ts";
 
 export interface DrawOptions {
@@ -84,7 +85,7 @@ export function axisNames(
   marginLeft: number,
   letter = 13,
 ): Plot.Markish[] {
-  const words = { text: (text: string) => text, fill: "var(--muted)" };
+  const words = { text: withoutControls, fill: "var(--muted)" };
   return [
     Plot.text([value], { ...words, frameAnchor: "top-left", dx: -marginLeft, dy: -1.85 * letter, textAnchor: "start" }),
     Plot.text([across], { ...words, frameAnchor: "bottom-right", dy: 2.6 * letter, textAnchor: "end" }),

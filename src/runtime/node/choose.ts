@@ -1,5 +1,5 @@
 // Which device computes: what works here, what keeps one from working, and what `auto` and `cuda` come to.
-import { InternalError, StillwaveError, unknownName } from "../../errors.ts";
+import { InternalError, StillwaveError, UsageError, unknownName } from "../../errors.ts";
 import {
   DEVICE_CHOICES,
   DEVICES,
@@ -86,13 +86,33 @@ export async function chooseDevice(
   return wanted;
 }
 
+/**
+ * Where an ONNX file runs: on ONNX Runtime alone, as XLA runs none.
+ * @throws StillwaveError where the device is not there, UsageError for one of XLA's
+ */
+export async function chooseFileDevice(wanted: DeviceChoice): Promise<"cpu" | "cuda" | "webgpu"> {
+  if (!DEVICE_CHOICES.includes(wanted)) throw unknownName("device", String(wanted), DEVICE_CHOICES);
+  if (wanted === "cpu") return wanted;
+  if (wanted === "auto") {
+    for (const device of ["cuda", "webgpu"] as const) if (!(await engineProblem(device))) return device;
+    return "cpu";
+  }
+  if (wanted !== "cuda" && wanted !== "webgpu")
+    throw new UsageError(
+      `device "${wanted}": ONNX files run on ONNX Runtime's devices alone: cpu, cuda, webgpu or auto`,
+    );
+  const problem = await engineProblem(wanted);
+  if (problem) throw await unavailable(wanted, problem);
+  return wanted;
+}
+
 async function bestDevice(xlaOnCpu: boolean): Promise<Device> {
   for (const platform of XLA_PLATFORMS.filter((one) => one !== "cpu")) {
     const found = await findPlugin(platform);
     if (found && found.platform !== "cpu" && !(await pluginProblem(platform))) return `xla:${platform}`;
   }
-  for (const device of ["cuda", "webgpu"] as const) if (!(await engineProblem(device))) return device;
-  return xlaOnCpu && !(await pluginProblem("cpu")) ? "xla:cpu" : "cpu";
+  const device = await chooseFileDevice("auto");
+  return device === "cpu" && xlaOnCpu && !(await pluginProblem("cpu")) ? "xla:cpu" : device;
 }
 
 /** The error of a device that is not there: what is wrong, what there is, and what to do. */

@@ -15,7 +15,7 @@ import { openSession } from "../onnx-file.ts";
 import type { OnnxFile } from "../onnx-file.types.ts";
 import { type Executable, MAX_THREADS, type Runtime } from "../runtime.ts";
 import { openXla } from "../xla/index.ts";
-import { chooseDevice, unavailable } from "./choose.ts";
+import { chooseDevice, chooseFileDevice, unavailable } from "./choose.ts";
 import { type Engine, loadEngine, outOfMemory } from "./engine.ts";
 
 export type { ProcessGroup } from "../../processes/group.ts";
@@ -112,20 +112,35 @@ async function externalData(path: string): Promise<{ path: string; data: Uint8Ar
   return existsSync(file) ? [{ path: basename(file), data: await readFile(file) }] : [];
 }
 
+export interface OpenOnnxOptions {
+  /** `cpu` (default), `cuda`, `webgpu`, or `auto`: a GPU where ONNX Runtime has one that works. */
+  readonly device?: DeviceChoice;
+  /** Threads inside one operation; default: the cores this process may use. */
+  readonly threads?: number;
+}
+
 /**
- * Opens an ONNX file on the CPU with every optimisation.
- * @throws StillwaveError where it is no model
+ * Opens an ONNX file with every optimisation.
+ * @param model its path, or its bytes, which must hold the weights too
+ * @throws StillwaveError where it is no model, or the device is not there
  */
-export async function openOnnxFile(path: string, threads = availableParallelism()): Promise<OnnxFile> {
+export async function openOnnxFile(model: string | Uint8Array, options: OpenOnnxOptions = {}): Promise<OnnxFile> {
+  const { threads = availableParallelism() } = options;
   checkThreads(threads);
+  const device = await chooseFileDevice(options.device ?? "cpu");
   const { kind, ort } = startEngine(threads);
-  const options: InferenceSession.SessionOptions = {
-    externalData: kind === "wasm" ? await externalData(path) : undefined,
-    executionProviders: ["cpu"],
+  const sessionOptions: InferenceSession.SessionOptions = {
+    externalData: kind === "wasm" && typeof model === "string" ? await externalData(model) : undefined,
+    executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
     intraOpNumThreads: threads,
     graphOptimizationLevel: "all",
     enableMemPattern: false,
     logSeverityLevel: 4,
   };
-  return openSession(path, () => ort.InferenceSession.create(path, options), ort.Tensor);
+  const create = () =>
+    typeof model === "string"
+      ? ort.InferenceSession.create(model, sessionOptions)
+      : ort.InferenceSession.create(model, sessionOptions);
+  const where = typeof model === "string" ? model : "the model";
+  return openSession(where, create, ort.Tensor, device);
 }

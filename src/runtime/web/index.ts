@@ -125,7 +125,7 @@ export async function createRuntime(options: WebRuntimeOptions = {}): Promise<We
     async open(model) {
       const isUrl = typeof model === "string" || model instanceof URL;
       const bytes = isUrl ? await fetchBytes(model) : model instanceof Uint8Array ? model : new Uint8Array(model);
-      return openSession(isUrl ? String(model) : "the model", () => createSession(bytes), ort.Tensor);
+      return openSession(isUrl ? String(model) : "the model", () => createSession(bytes), ort.Tensor, device);
     },
   };
 }

@@ -40,11 +40,16 @@ export interface HeadGraphOptions {
 /** Variance added by PyTorch's layer_norm. */
 const NORM_EPSILON = 1e-5;
 
-/** softmax(weights) . states: [layers, items, time, dim] -> [items, time, dim]. */
-function weightedSum(p: ParameterLookup, states: Value, normalize: boolean): Value {
-  const [layers, items, time, dim] = states.shape as [number, Dim, Dim, number];
+/** Parameter-free LayerNorm over the last axis, of `dim` values. */
+export function normalizedStates(states: Value, dim: number): Value {
   const filled = (value: number) => constant({ shape: [dim], data: new Float32Array(dim).fill(value) });
-  const normal = normalize ? g.layerNorm(states, filled(1), filled(0), NORM_EPSILON) : states;
+  return g.layerNorm(states, filled(1), filled(0), NORM_EPSILON);
+}
+
+/** softmax(weights) . states: [layers, items, time, dim] -> [items, time, dim]. */
+export function weightedSum(p: ParameterLookup, states: Value, normalize: boolean): Value {
+  const [layers, items, time, dim] = states.shape as [number, Dim, Dim, number];
+  const normal = normalize ? normalizedStates(states, dim) : states;
   const weights = g.softmax(g.reshape(p(FEATURIZER), [1, layers]));
   const sum = g.gemm(weights, g.reshape(normal, [layers, mulDims(items, time, dim)]));
   return g.reshape(sum, [items, time, dim]);
@@ -82,16 +87,32 @@ export function headLogits(config: HeadConfig, head: HeadInput, p: ParameterLook
   const states = g.cast(input(STATES, [head.layers, ITEMS, time, head.dim], options.dtype), "float32");
   const sum = weightedSum(p, states, config.normalizeStates);
   const features = options.specAugment ? augmented(sum) : sum;
-  if (config.kind === "lstm") return recurrentLogits(config, p, features, options);
-  const rows = g.reshape(features, [mulDims(ITEMS, time), head.dim]);
-  const projected = g.reshape(linear(p, "projector", rows), [ITEMS, time, config.projection]);
-  if (config.kind === "bilstm") return recurrentLogits(config, p, projected, options);
-  if (config.kind === "frames") return g.reshape(outputRows(p, projected), [ITEMS, time, config.outputs]);
-  const counts = input(FRAMES, [ITEMS], "int64");
+  return logitsOfFeatures(config, p, { features, counts: input(FRAMES, [ITEMS], "int64") }, options);
+}
+
+/** What the layers of a head read: features [items, time, dim], and int64 [items], the true frames of the logits. */
+export interface HeadFeatures {
+  readonly features: Value;
+  readonly counts: Value;
+}
+
+/** The head without the weighted sum before it: the logits of `headLogits`. */
+export function logitsOfFeatures(
+  config: HeadConfig,
+  p: ParameterLookup,
+  { features, counts }: HeadFeatures,
+  options: Pick<HeadGraphOptions, "isTraining" | "dropout" | "saved">,
+): Value {
+  if (config.kind === "lstm") return recurrentLogits(config, p, { features, counts }, options);
+  const [items, time, dim] = features.shape as [Dim, Dim, Dim];
+  const rows = g.reshape(features, [mulDims(items, time), dim]);
+  const projected = g.reshape(linear(p, "projector", rows), [items, time, config.projection]);
+  if (config.kind === "bilstm") return recurrentLogits(config, p, { features: projected, counts }, options);
+  if (config.kind === "frames") return g.reshape(outputRows(p, projected), [items, time, config.outputs]);
   if (config.kind === "xvector") return xVectorOutput(p, projected, counts, options);
-  const valid = g.reshape(entriesBefore(counts, time), [ITEMS, time, 1]);
+  const valid = g.reshape(entriesBefore(counts, time), [items, time, 1]);
   const total = g.sum(g.mul(projected, valid), [1]);
-  const mean = g.div(total, g.reshape(g.cast(counts, "float32"), [ITEMS, 1]));
+  const mean = g.div(total, g.reshape(g.cast(counts, "float32"), [items, 1]));
   return linear(p, "linear", mean);
 }
 
@@ -104,15 +125,15 @@ function outputRows(p: ParameterLookup, x: Value): Value {
 function recurrentLogits(
   config: Extract<HeadConfig, { kind: "bilstm" | "lstm" }>,
   p: ParameterLookup,
-  frames: Value,
-  options: HeadGraphOptions,
+  { features, counts }: HeadFeatures,
+  options: Pick<HeadGraphOptions, "dropout" | "saved">,
 ): Value {
   const stack = stackOf(config);
-  const [, all, width] = frames.shape as [Dim, Dim, Dim];
+  const [items, all, width] = features.shape as [Dim, Dim, Dim];
   const time = floorDivDim(all, stack);
-  const whole = g.slice(frames, 1, 0, mulDims(stack, time));
-  const stacked = g.reshape(whole, [ITEMS, time, mulDims(stack, width)]);
-  const valid = g.reshape(entriesBefore(input(FRAMES, [ITEMS], "int64"), time), [ITEMS, time, 1]);
+  const whole = g.slice(features, 1, 0, mulDims(stack, time));
+  const stacked = g.reshape(whole, [items, time, mulDims(stack, width)]);
+  const valid = g.reshape(entriesBefore(counts, time), [items, time, 1]);
   const [x, timeFirst] = [stacked, valid].map((value) => g.transpose(value, [1, 0, 2])) as [Value, Value];
   const layerOf = config.kind === "bilstm" ? biLstmLayer : lstmLayer;
   let hidden = x;
@@ -120,6 +141,6 @@ function recurrentLogits(
     const y = layerOf(within(p, "lstm"), layer, hidden, timeFirst, options.saved);
     hidden = config.kind === "bilstm" ? options.dropout(y, `lstm.${layer}`, config.dropout) : y;
   }
-  const logits = g.reshape(outputRows(p, hidden), [time, ITEMS, config.outputs]);
+  const logits = g.reshape(outputRows(p, hidden), [time, items, config.outputs]);
   return g.transpose(logits, [1, 0, 2]);
 }

@@ -1,6 +1,7 @@
 // Alphabets of one's own for heads that spell: from a file of symbols, or the letters of the training text.
-import { listSome, readLines, tokensOf } from "../../data/lines.ts";
+import { readLines } from "../../data/lines.ts";
 import { StillwaveError } from "../../errors.ts";
+import { listSome, tokensOf } from "../../tokens.ts";
 import { characterLabels, characterVocabulary, spellingVocabulary, type Vocabulary } from "./vocabulary.ts";
 
 /** What a head spells with, and how text becomes its symbols. */

@@ -1,7 +1,8 @@
 // Files with class labels: what every corpus of keywords, speakers or intents is read into.
-import { listSome } from "../../data/lines.ts";
+
 import type { ListedPart } from "../../data/span.ts";
 import { StillwaveError } from "../../errors.ts";
+import { listSome } from "../../tokens.ts";
 
 export const SPLITS = ["train", "dev", "test"] as const;
 export type Split = (typeof SPLITS)[number];

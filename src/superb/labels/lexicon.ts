@@ -1,7 +1,8 @@
 // Pronunciation lexicons, phones.txt and transcripts: from utterances to phones.
-import { listSome, readLines, tokensOf } from "../../data/lines.ts";
+import { readLines } from "../../data/lines.ts";
 import { readLexiconEntries } from "../../decode/lexicon-entries.ts";
 import { StillwaveError } from "../../errors.ts";
+import { listSome, tokensOf } from "../../tokens.ts";
 import { foldStress, type Vocabulary } from "./vocabulary.ts";
 
 interface Pronunciation {

@@ -1,10 +1,11 @@
 // Class labels from labels.tsv, or a list of any other form: its columns are those of manifests (docs/manifests.md).
-import { listSome, readText } from "../../data/lines.ts";
+import { readText } from "../../data/lines.ts";
 import { readEntries } from "../../data/list/entries.ts";
 import { type Entry, SPLIT_NAMES, textOf } from "../../data/list/entry.ts";
 import { withIds } from "../../data/list/items.ts";
 import { itemsOf } from "../../data/list/manifest.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
+import { listSome } from "../../tokens.ts";
 import { type LabelledCorpus, type LabelledFile, slotsOf, splitNamed, type UnsplitFile } from "./classes.ts";
 
 /** A row of a table, not yet in a split. */

@@ -1,6 +1,7 @@
 // The symbols a CTC head chooses from, in the benchmark's order, and text as sequences of them.
-import { listSome, tokensOf } from "../../data/lines.ts";
+
 import { StillwaveError, UsageError } from "../../errors.ts";
+import { listSome, tokensOf } from "../../tokens.ts";
 
 /** An ordered set of symbols. Index 0 is the CTC blank in every vocabulary here. */
 export class Vocabulary {

@@ -1,8 +1,9 @@
 // VoxCeleb1 (Nagrani et al., arXiv:1706.08612) with its official identification split.
 import { readdir } from "node:fs/promises";
 import { extname, join } from "node:path";
-import { listSome, readLines } from "../../data/lines.ts";
+import { readLines } from "../../data/lines.ts";
 import { StillwaveError } from "../../errors.ts";
+import { listSome } from "../../tokens.ts";
 import { type LabelledCorpus, type LabelledFile, slotsOf } from "./classes.ts";
 
 /** Where the archives put speakers, below the root they were unpacked in. */

@@ -1,4 +1,4 @@
-// CTC over the symbols of a vocabulary: phones, or characters that words are spelled with.
+// CTC over the symbols of a vocabulary: phones, words, or characters that words are spelled with.
 import { ctcLoss } from "../../decode/ctc.ts";
 import { CtcWorkspace } from "../../decode/ctc-item.ts";
 import { greedyDecode } from "../../decode/greedy.ts";
@@ -9,7 +9,7 @@ import { logitsOf, textReading } from "./reading.ts";
 import type { CtcSpec } from "./spec.ts";
 
 /** What is counted in a text of each kind. */
-const UNIT_OF = { phones: "phone", characters: "word", slots: "slot" } as const;
+const UNIT_OF = { phones: "phone", characters: "word", words: "word", slots: "slot" } as const;
 
 /** Text of symbol ids. */
 export function textOf(spec: CtcSpec, vocabulary: Vocabulary, ids: Iterable<number>): string {

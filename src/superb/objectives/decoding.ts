@@ -1,15 +1,11 @@
 // Logits to text: greedily, by prefix beam search, or by words of a lexicon with a language model; n best, words timed.
-import { basename } from "node:path";
-import { listSome } from "../../data/lines.ts";
-import { readArpa } from "../../decode/arpa.ts";
 import { logSoftmax } from "../../decode/emissions.ts";
 import { greedyDecode, type TimedSymbol } from "../../decode/greedy.ts";
-import { lexiconBeamSearch, smearScores } from "../../decode/lexicon-beam.ts";
-import { LexiconTrie, type Spelling } from "../../decode/lexicon-trie.ts";
+import { type LexiconBeamOptions, lexiconBeamSearch } from "../../decode/lexicon-beam.ts";
+import type { LexiconTrie, Spelling } from "../../decode/lexicon-trie.ts";
 import type { NgramModel } from "../../decode/ngram.ts";
 import { prefixBeamSearch } from "../../decode/prefix-beam.ts";
-import { lettersOf, readSpellings, spellWords } from "../../decode/spellings.ts";
-import { StillwaveError, UsageError } from "../../errors.ts";
+import { UsageError } from "../../errors.ts";
 import { Vocabulary } from "../labels/vocabulary.ts";
 import type { DecodingSettings } from "../recipe/schema.ts";
 import { textOf } from "./ctc.ts";
@@ -23,6 +19,8 @@ export interface TimedText {
   readonly startFrame: number;
   /** One past its last frame. */
   readonly endFrame: number;
+  /** What it is made of, as numbers of the vocabulary. */
+  readonly symbols: readonly number[];
 }
 
 export interface Transcription {
@@ -49,20 +47,15 @@ export const decodingReading = (decoding: Decoding): Reading<string> =>
     }),
   );
 
+/** How a search without words goes. */
+export type SymbolSearch = Pick<DecodingSettings, "beam" | "tokenBeam" | "threshold">;
+
 /**
- * @param onNote takes what the user should know, as words that can never be recognised
- * @throws StillwaveError for unreadable files, or words of which none can be recognised; UsageError for options that do not fit.
+ * Symbols as they come: greedily, or by prefix beam search where there is a beam.
+ * @throws UsageError for settings of a beam where there is none
  */
-export async function createDecoding(
-  spec: CtcSpec,
-  options: DecodingSettings = {},
-  onNote: (text: string) => void = () => {},
-): Promise<Decoding> {
+export function symbolDecoding(spec: CtcSpec, options: SymbolSearch = {}): Decoding {
   const vocabulary = new Vocabulary(spec.symbols, spec.special);
-  if (options.lm !== undefined || options.lexicon !== undefined)
-    return lexiconDecoding(spec, vocabulary, options, onNote);
-  const alone = (["lmWeight", "wordScore"] as const).find((name) => options[name] !== undefined);
-  if (alone) throw new UsageError(`${alone} means nothing without a language model or a lexicon`);
   const { beam, tokenBeam = vocabulary.size, threshold = 25 } = options;
   const beamless = (["tokenBeam", "threshold"] as const).find((name) => options[name] !== undefined);
   if (beam === undefined && beamless) throw new UsageError(`${beamless} means nothing without a beam`);
@@ -92,86 +85,38 @@ export async function createDecoding(
   };
 }
 
-async function lexiconDecoding(
-  spec: CtcSpec,
-  vocabulary: Vocabulary,
-  options: DecodingSettings,
-  onNote: (text: string) => void,
-): Promise<Decoding> {
-  const { lm, lexicon, beam = 5, tokenBeam = 32, threshold = 25, lmWeight = 2, wordScore = -1 } = options;
-  const silence = vocabulary.ids.get("|");
-  if (spec.text !== "characters" || silence === undefined)
-    throw new UsageError(
-      "a lexicon or language model of words needs a head that spells (asr); phones are decoded without",
-    );
-  const model = lm === undefined ? undefined : await readArpa(lm);
-  const spellings =
-    lexicon === undefined
-      ? spelledWords(lm!, model!, vocabulary, onNote)
-      : await readSpellings(lexicon, vocabulary.ids);
-  if (lexicon !== undefined && model) checkKnown({ lexicon, lm: lm!, spellings, model }, onNote);
-  const vocab = vocabulary.size;
-  const trie = new LexiconTrie(spellings, vocab, smearScores(model));
-  const search = { vocab, silence, beam, tokenBeam, threshold, lmWeight, wordScore };
-  const parts = [
-    `lexicon beam ${beam}`,
-    ...(lm ? [`${basename(lm)}, weight ${lmWeight}`] : []),
-    `word score ${wordScore}`,
-  ];
+/** Words that may be said, and what is known of their order. */
+export interface WordSearch {
+  readonly name: string;
+  readonly spellings: readonly Spelling[];
+  readonly trie: LexiconTrie;
+  readonly model: NgramModel | undefined;
+  readonly search: LexiconBeamOptions;
+}
+
+/** Words of a lexicon, with a language model where there is one. */
+export function wordDecoding({ name, spellings, trie, model, search }: WordSearch): Decoding {
+  const spelled = new Map(
+    spellings.map(({ word, symbols }) => [word, symbols.filter((one) => one !== search.silence)]),
+  );
   return {
-    name: parts.join(", "),
+    name,
     decode(logits, count = 1) {
-      const emissions = logSoftmax(logits, vocab, new Float32Array(logits.length));
+      const emissions = logSoftmax(logits, search.vocab, new Float32Array(logits.length));
       return lexiconBeamSearch(emissions, trie, model, search, count).map(({ text, score, words }) => ({
         text,
         score,
-        parts: words.map(({ word, startFrame, endFrame }) => ({ text: word, startFrame, endFrame })),
+        parts: words.map(({ word, startFrame, endFrame }) => {
+          return { text: word, startFrame, endFrame, symbols: spelled.get(word) ?? [] };
+        }),
       }));
     },
   };
 }
 
-/** Words of a model that the head can write. */
-function spelledWords(lm: string, { words }: NgramModel, { ids }: Vocabulary, onNote: (text: string) => void) {
-  const unspellable: string[] = [];
-  try {
-    const spellings = spellWords(words.keys(), ids, { onUnspellable: (words) => unspellable.push(...words) });
-    if (spellings.length === 0) throw new StillwaveError("no words but <s>, </s> and the like");
-    if (unspellable.length > 0)
-      onNote(
-        `${lm}: ${unspellable.length} of ${spellings.length + unspellable.length} words ${unspellable.length === 1 ? "is" : "are"} left out: not spelled with this head's letters (${lettersOf(ids)}): ${listSome(unspellable, 5)}`,
-      );
-    return spellings;
-  } catch (error) {
-    if (error instanceof StillwaveError) error.message = `${lm}: ${error.message}`;
-    throw error;
-  }
-}
-
-interface Words {
-  readonly lexicon: string;
-  readonly lm: string;
-  readonly spellings: readonly Spelling[];
-  readonly model: NgramModel;
-}
-
-/** Words of a lexicon that the model does not know are scored as <unk>: said, and an error where it knows none. */
-function checkKnown({ lexicon, lm, spellings, model }: Words, onNote: (text: string) => void): void {
-  const words = [...new Set(spellings.map(({ word }) => word))];
-  const unknown = words.filter((word) => !model.words.has(word));
-  if (unknown.length === words.length)
-    throw new StillwaveError(
-      `${lexicon}: ${lm} knows none of the ${words.length} words (${listSome(unknown, 5)}); is one of the files in lower case?`,
-    );
-  if (unknown.length > 0)
-    onNote(
-      `${lexicon}: ${unknown.length} of ${words.length} words are not in ${lm} and count as unknown to it: ${listSome(unknown, 5)}`,
-    );
-}
-
 /** Phones and marks of slots as they are; characters joined to words between the spaces. */
 function timedParts(spec: CtcSpec, vocabulary: Vocabulary, symbols: readonly TimedSymbol[]): TimedText[] {
-  const parts: { text: string; startFrame: number; endFrame: number }[] = [];
+  const parts: { text: string; startFrame: number; endFrame: number; symbols: number[] }[] = [];
   let isOpen = false;
   for (const { symbol, startFrame, endFrame } of symbols) {
     const text = vocabulary.symbols[symbol];
@@ -180,9 +125,10 @@ function timedParts(spec: CtcSpec, vocabulary: Vocabulary, symbols: readonly Tim
     else if (isLetter && isOpen) {
       const word = parts.at(-1)!;
       word.text += text;
+      word.symbols.push(symbol);
       word.endFrame = endFrame;
     } else {
-      parts.push({ text, startFrame, endFrame });
+      parts.push({ text, startFrame, endFrame, symbols: [symbol] });
       isOpen = isLetter;
     }
   }

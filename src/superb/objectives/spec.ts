@@ -4,8 +4,8 @@ import type { Frozen } from "../recipe/schema.ts";
 
 const ctcSchema = z.object({
   kind: z.literal("ctc"),
-  /** Phones are separated by spaces; characters are joined, `|` being the space; so are those of slots, with marks around values. */
-  text: z.enum(["phones", "characters", "slots"]),
+  /** Phones and words are parted by spaces; characters are joined, `|` being the space; so are those of slots, with marks around values. */
+  text: z.enum(["phones", "characters", "words", "slots"]),
   symbols: z.array(z.string()).min(2),
   special: z.array(z.string()),
 });

@@ -1,16 +1,10 @@
 // Settings of an evaluation, checked: from code, or from a recipe with what the command line overrides in it.
 import { dirname } from "node:path";
 import { UsageError } from "../../errors.ts";
-import { findRecipe, readRecipe } from "../../recipe/places.ts";
+import { type Overrides, openRecipe } from "../../recipe/open.ts";
 import { problemsOf } from "../../recipe/problems.ts";
-import {
-  formatPath,
-  type Override,
-  type RecipeForm,
-  type RecipePath,
-  type RecipeProblem,
-  RecipeSource,
-} from "../../recipe/source.ts";
+import { formatPath, type RecipeForm, type RecipeProblem, RecipeSource } from "../../recipe/source.ts";
+import { type RecipePath, RecipeText } from "../../recipe/text.ts";
 import { defaultOutDir, type TaskRecipe } from "./defaults.ts";
 import { type DataSettings, type EvaluationSettings, evaluationSchema, OF_TRAINING, OWN_SETTINGS } from "./schema.ts";
 
@@ -50,11 +44,17 @@ export function checkSettings(task: TaskFacts, given: unknown): CheckedSettings 
 export async function readSettings(
   task: TaskFacts,
   recipe: string | undefined,
-  { set = [], flags = [] }: { readonly set?: readonly string[]; readonly flags?: readonly Override[] } = {},
+  overrides: Overrides = {},
 ): Promise<CheckedSettings> {
-  const path = recipe === undefined ? undefined : await findRecipe(recipe, "evaluation");
-  const text = path === undefined ? "{}" : await readRecipe(path);
-  const source = new RecipeSource(FORM, text, path ?? `superb ${task.name}`, set, flags);
+  const source =
+    recipe === undefined
+      ? new RecipeSource(
+          FORM,
+          [new RecipeText("{}", `superb ${task.name}`, FORM.keys)],
+          overrides.set ?? [],
+          overrides.flags,
+        )
+      : await openRecipe(FORM, "evaluation", recipe, overrides);
   const { settings, problems } = examine(task, { task: task.name, ...(source.value as object) });
   if (!settings) throw source.error(problems);
   return settings;

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { DEVICE_CHOICES } from "../../runtime/device.ts";
 import { MAX_THREADS } from "../../runtime/runtime.ts";
+import { STATE_CHOICES } from "../../upstream/states.ts";
 
 const count = z.int().min(1);
 const natural = z.int().min(0);
@@ -18,8 +19,8 @@ const rates = z.union([z.literal("sweep"), z.array(z.number().positive()).min(1)
 const upstream = z.strictObject({
   model: text.describe("model folder, checkpoint, Hugging Face id, exported .onnx, fbank or mfcc"),
   states: choice(
-    ["auto", "heads", "layers", "all"],
-    "hidden states: heads of a student, layers, all (with the first layer's input)",
+    STATE_CHOICES,
+    "hidden states: heads of a student, layers, all (with the first layer's input), or the last alone",
   ),
   part: choice(["student", "teacher"], "of a Lightning checkpoint"),
   reuse: choice(["exact", "official"], "how reused maps are applied"),

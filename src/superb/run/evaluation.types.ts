@@ -5,9 +5,10 @@ import type { Upstream } from "../../upstream/upstream.ts";
 import type { PerSplit } from "../labels/classes.ts";
 import type { TaskUtterance } from "../labels/utterance.types.ts";
 import type { CheckedSettings } from "../recipe/read.ts";
-import type { EvaluationInput } from "../recipe/schema.ts";
+import type { EvaluationInput, Protocol } from "../recipe/schema.ts";
 import type { TaskName } from "../tasks/index.ts";
 import type { TaskData } from "../tasks/task.types.ts";
+import type { EvaluationResult } from "./result.ts";
 import type { SweepParts, SweepResult } from "./sweep.ts";
 import type { Tested, TestParts } from "./testing.ts";
 
@@ -43,9 +44,26 @@ export interface PreparedFold extends PreparedEvaluation, SweepParts, TestParts 
   readonly utterances: PerSplit<readonly TaskUtterance[]>;
 }
 
+/** What a result says of a fold beside what training and test came to. */
+export type TestedFold = Pick<PreparedFold, "data" | "utterances" | "objective" | "checkpointsFrom">;
+
+/** What result.json and the predictions are made from, beside the outcome of each fold. */
+export interface ResultParts
+  extends Pick<
+    PreparedEvaluation,
+    "name" | "folder" | "root" | "fingerprint" | "upstream" | "objective" | "featureSeconds"
+  > {
+  /** Of the upstream, as the user named it. */
+  readonly upstreamName: string;
+  readonly protocol: Protocol;
+  /** Every other setting by name, resolved. */
+  readonly options: EvaluationResult["options"];
+  readonly headParameters: number;
+}
+
 /** A fold that is trained and tested. */
 export interface FoldOutcome {
-  readonly fold: PreparedFold;
+  readonly fold: TestedFold;
   readonly swept: SweepResult;
   readonly tested: Tested;
   /** Of the hidden states. */

@@ -5,12 +5,12 @@ import { InternalError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
 import { type Prediction, writePredictions } from "../../metrics/predictions.ts";
 import { checkpointName, restoreWeights } from "../../training/checkpoints.ts";
-import { initHead, layerWeights } from "../heads/parameters.ts";
+import { headParameterCount, initHead, layerWeights } from "../heads/parameters.ts";
 import { Head } from "../heads/step.ts";
 import { metricsOf } from "../measures/index.ts";
 import type { Reading } from "../objectives/objective.types.ts";
 import { trainingFolder } from "../training/train.ts";
-import type { FoldOutcome, PreparedEvaluation, PreparedFold } from "./evaluation.types.ts";
+import type { FoldOutcome, PreparedEvaluation, PreparedFold, ResultParts } from "./evaluation.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
 import { type HeadSettings, writeHead } from "./head-folder.ts";
 import { headReadingAll, parametersReadingAll } from "./one-state.ts";
@@ -48,12 +48,27 @@ export async function* testFold(
 
 const fileName = (index: number) => (index === 0 ? "test.jsonl" : `test.decoding-${index}.jsonl`);
 
+/** Writes what an evaluation came to. */
+export function finishRun(prepared: PreparedEvaluation, outcomes: readonly FoldOutcome[]): Promise<EvaluationResult> {
+  const { asked, settings, source, upstream } = prepared;
+  const { config, input } = headReadingAll(prepared);
+  const { protocol, learningRates: _, ...numbers } = settings;
+  const { kind: __, outputs, ...sizes } = config;
+  const { oneState } = asked.features;
+  const features = {
+    gainDb: upstream.gainDb ?? 0,
+    features: source.dtype,
+    ...(oneState !== undefined && { oneState }),
+  };
+  const options = { ...numbers, ...sizes, outputs, ...features };
+  const upstreamName = asked.upstream.model;
+  const headParameters = headParameterCount(config, input);
+  return writeResult({ ...prepared, upstreamName, protocol, options, headParameters }, outcomes);
+}
+
 /** Writes predictions of all folds, and result.json last of all. */
-export async function finishRun(
-  prepared: PreparedEvaluation,
-  outcomes: readonly FoldOutcome[],
-): Promise<EvaluationResult> {
-  const { folder, objective } = prepared;
+export async function writeResult(parts: ResultParts, outcomes: readonly FoldOutcome[]): Promise<EvaluationResult> {
+  const { folder, objective } = parts;
   const of = (rows: (outcome: FoldOutcome) => readonly Prediction[]) =>
     outcomes.flatMap((outcome) => {
       const { fold } = outcome.fold.data;
@@ -72,7 +87,7 @@ export async function finishRun(
     const [metric, ...otherMetrics] = metricsOf(rows, objective.unit);
     decodings.push({ name, metric, otherMetrics, predictions });
   }
-  const result = resultOf(prepared, outcomes, { decodings, dev, devFile });
+  const result = resultOf(parts, outcomes, { decodings, dev, devFile });
   await writeFileAtomic(join(folder, EVALUATION_FILES.result), `${JSON.stringify(result, null, 2)}\n`);
   return result;
 }

@@ -2,13 +2,11 @@
 
 import type { Prediction } from "../../metrics/predictions.ts";
 import { environment } from "../../training/environment.ts";
-import { headParameterCount } from "../heads/parameters.ts";
 import { SPLITS, type Split } from "../labels/classes.ts";
 import { headlineOf } from "../measures/index.ts";
 import { factsOf } from "../tasks/splits.ts";
 import type { SplitFacts } from "../tasks/task.types.ts";
-import type { FoldOutcome, PreparedEvaluation, PreparedFold } from "./evaluation.types.ts";
-import { headReadingAll } from "./one-state.ts";
+import type { FoldOutcome, ResultParts, TestedFold } from "./evaluation.types.ts";
 import {
   type ChoiceResult,
   type DecodingResult,
@@ -26,31 +24,21 @@ interface Written {
 }
 
 export function resultOf(
-  prepared: PreparedEvaluation,
+  parts: ResultParts,
   outcomes: readonly FoldOutcome[],
   { decodings, dev, devFile }: Written,
 ): EvaluationResult {
-  const { name, upstream, asked, settings, objective, featureSeconds, source, root } = prepared;
-  const { config, input } = headReadingAll(prepared);
-  const { protocol, learningRates: _, ...numbers } = settings;
+  const { name, upstream, objective, featureSeconds, root, fingerprint, protocol, options, headParameters } = parts;
   const [{ metric, otherMetrics, predictions }] = decodings;
-  const { kind: __, outputs: ___, ...sizes } = config;
   const sum = (of: (outcome: FoldOutcome) => number) => outcomes.reduce((total, outcome) => total + of(outcome), 0);
   return {
     format: 1,
     task: name,
     created: new Date().toISOString(),
-    upstream: upstreamFacts(asked.upstream.model, upstream),
-    data: { root, fingerprint: prepared.fingerprint, ...allFacts(outcomes) },
+    upstream: upstreamFacts(parts.upstreamName, upstream),
+    data: { root, fingerprint, ...allFacts(outcomes) },
     protocol,
-    options: {
-      ...numbers,
-      ...sizes,
-      outputs: config.outputs,
-      gainDb: upstream.gainDb ?? 0,
-      features: source.dtype,
-      ...(asked.features.oneState !== undefined && { oneState: asked.features.oneState }),
-    },
+    options,
     metric,
     otherMetrics,
     dev: devFile === null ? null : headlineOf(dev, objective.unit),
@@ -59,7 +47,7 @@ export function resultOf(
     decodings,
     unit: objective.unit,
     layerWeights: outcomes[0].weights.map((___, i) => sum(({ weights }) => weights[i]) / outcomes.length),
-    headParameters: headParameterCount(config, input),
+    headParameters,
     learningRates: outcomes.flatMap(ratesOf),
     seconds: {
       features: featureSeconds,
@@ -71,7 +59,7 @@ export function resultOf(
   };
 }
 
-const factsOfFold = ({ data, utterances }: PreparedFold, split: Split): SplitFacts =>
+const factsOfFold = ({ data, utterances }: TestedFold, split: Split): SplitFacts =>
   factsOf(utterances[split], data.facts[split].source);
 
 /** Those of the one fold there is, or the sums over all of them. */

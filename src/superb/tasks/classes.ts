@@ -1,7 +1,7 @@
 // Tasks that tell classes apart: lengths read, a dev split held out where there is none, labels as numbers.
 import type { OnBadFile } from "../../data/bad-files.ts";
-import { listSome } from "../../data/lines.ts";
 import { InternalError, StillwaveError, UsageError } from "../../errors.ts";
+import { listSome } from "../../tokens.ts";
 import {
   type FoldedCorpus,
   type LabelledCorpus,

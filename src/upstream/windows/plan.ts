@@ -1,8 +1,7 @@
 // How a long recording is cut into overlapping windows, and which frames of each are kept: their middles, without a gap.
-import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
 import type { HostArray } from "../../graph/array.ts";
-import { type ModelConfig, samplesPerFrame } from "../../models/config.ts";
+import { type ModelConfig, SAMPLE_RATE_HZ, samplesPerFrame } from "../../models/config.ts";
 
 /** How long recordings are read. Both in seconds. */
 export interface WindowOptions {

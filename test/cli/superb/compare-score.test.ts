@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { compareVerb } from "../../../src/cli/compare.ts";
+import { compareVerb } from "../../../src/cli/compare/compare.ts";
 import type { Output } from "../../../src/cli/output.ts";
 import { scoreVerb } from "../../../src/cli/superb/score.ts";
 import { madeRun, writeRun } from "../../report/runs.ts";

@@ -200,4 +200,41 @@ describe("attention pictures", () => {
       expect([...row]).toEqual(Array.from({ length: frames }, (_, key) => (key === (query + 3) % frames ? 255 : 0)));
     }
   });
+
+  test("both maps of a layer share one scale, on which the weight of a uniform map is marked", () => {
+    const frames = 10;
+    const uniform = { layer: 0, heads: 1, frames, map: new Float32Array(frames * frames).fill(1 / frames) };
+    const sharp = { layer: 0, heads: 1, frames, map: new Float32Array(frames * frames), takesMapOf: 3 };
+    for (let query = 0; query < frames; query++) sharp.map[query * frames + query] = 1;
+    const attention = { utterance: "x", seconds: 2, teacher: [uniform], student: [sharp] };
+    const card = parse(writeRunReport(runOf(0, { attention }))).querySelector(".card")!;
+    const [teacher, student] = card.querySelectorAll("img.map");
+    expect([teacher, student].map((image) => image.getAttribute("data-top"))).toEqual(["1", "1"]);
+    // the uniform map's colour is the one at its mark: the square root of its weight over the scale's end
+    const levels = levelsOf(teacher.getAttribute("src")!, frames);
+    expect(new Set(levels)).toEqual(new Set([Math.round(255 * Math.sqrt(0.1))]));
+    expect([...new Set(levelsOf(student.getAttribute("src")!, frames))].sort()).toEqual([0, 255]);
+    const mark = card.querySelector(".scale .uniform")!;
+    expect(mark.textContent).toBe("uniform: 1/10 = 0.1");
+    expect(Number.parseFloat(mark.getAttribute("style")!.slice(5))).toBeCloseTo(100 * Math.sqrt(0.1), 1);
+    for (const number of card.querySelector(".scale")!.querySelectorAll(".numbers span:not(.end)"))
+      expect(Number.parseFloat(number.getAttribute("style")!.slice(5))).toBeCloseTo(
+        100 * Math.sqrt(Number(number.textContent)),
+        1,
+      );
+    expect(student.closest("figure")!.textContent).toContain("takes over the map of layer 3");
+    // seconds along both sides
+    expect([...card.querySelectorAll(".from")].map(({ textContent }) => textContent)).toEqual(
+      Array(2).fill("from (s)00.511.52"),
+    );
+    expect(card.querySelector(".to")!.textContent).toBe("00.511.52to (s)");
+  });
 });
+
+/** Opacities of a PNG of indexed colour. */
+function levelsOf(uri: string, side: number): number[] {
+  const png = Buffer.from(uri.slice(uri.indexOf(",") + 1), "base64");
+  const at = png.indexOf("IDAT");
+  const pixels = inflateSync(png.subarray(at + 4, at + 4 + png.readUInt32BE(at - 4)));
+  return Array.from({ length: side }, (_, y) => [...pixels.subarray(y * (side + 1) + 1, (y + 1) * (side + 1))]).flat();
+}

@@ -8,13 +8,14 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { StillwaveError, UsageError } from "../../../src/errors.ts";
 import { Random } from "../../../src/random.ts";
 import { characterVocabulary } from "../../../src/superb/labels/vocabulary.ts";
-import { createDecoding } from "../../../src/superb/objectives/decoding.ts";
+import { createDecoding } from "../../../src/superb/objectives/open-decoding.ts";
 import type { ObjectiveSpec } from "../../../src/superb/objectives/spec.ts";
 import { collapse, everyPath, logSumExp } from "../../decode/enumerate.ts";
 
 type CtcSpec = Extract<ObjectiveSpec, { kind: "ctc" }>;
 const { symbols: characters, ids } = characterVocabulary();
 const spelled: CtcSpec = { kind: "ctc", text: "characters", symbols: characters, special: ["<s>", "<pad>", "</s>"] };
+const idsOf = (word: string) => [...word].map((letter) => ids.get(letter)!);
 const phones: CtcSpec = {
   kind: "ctc",
   text: "phones",
@@ -53,13 +54,15 @@ describe("greedy", () => {
       text: "HEY AA",
       score: null,
       parts: [
-        { text: "HEY", startFrame: 1, endFrame: 7 },
-        { text: "AA", startFrame: 12, endFrame: 15 },
+        { text: "HEY", startFrame: 1, endFrame: 7, symbols: idsOf("HEY") },
+        { text: "AA", startFrame: 12, endFrame: 15, symbols: idsOf("AA") },
       ],
     });
     expect(decode(posteriorgram("____"))).toEqual([{ text: "", score: null, parts: [] }]);
     expect(decode(new Float32Array(0))[0].text).toBe("");
-    expect(decode(posteriorgram("|I|"))[0].parts).toEqual([{ text: "I", startFrame: 1, endFrame: 2 }]);
+    expect(decode(posteriorgram("|I|"))[0].parts).toEqual([
+      { text: "I", startFrame: 1, endFrame: 2, symbols: idsOf("I") },
+    ]);
   });
 
   test("phones with their frames", async () => {
@@ -71,9 +74,9 @@ describe("greedy", () => {
         text: "AH AH B",
         score: null,
         parts: [
-          { text: "AH", startFrame: 0, endFrame: 2 },
-          { text: "AH", startFrame: 3, endFrame: 4 },
-          { text: "B", startFrame: 4, endFrame: 5 },
+          { text: "AH", startFrame: 0, endFrame: 2, symbols: [3] },
+          { text: "AH", startFrame: 3, endFrame: 4, symbols: [3] },
+          { text: "B", startFrame: 4, endFrame: 5, symbols: [4] },
         ],
       },
     ]);
@@ -177,8 +180,8 @@ describe("words with a language model", () => {
       const [best] = decoding.decode(logits);
       expect(best!.text).toBe("THE SEA");
       expect(best!.parts).toEqual([
-        { text: "THE", startFrame: 0, endFrame: 3 },
-        { text: "SEA", startFrame: 4, endFrame: 7 },
+        { text: "THE", startFrame: 0, endFrame: 3, symbols: idsOf("THE") },
+        { text: "SEA", startFrame: 4, endFrame: 7, symbols: idsOf("SEA") },
       ]);
     }
   });

@@ -111,7 +111,7 @@ describe("a recipe", () => {
     [
       "a name that is none",
       "upstream:\n  model: x\n  states: layer",
-      'r.yaml:3:11 upstream.states: expected one of auto, heads, layers, all, got "layer"; did you mean "layers"?',
+      'r.yaml:3:11 upstream.states: expected one of auto, heads, layers, all, last, got "layer"; did you mean "layers"?',
     ],
     [
       "rates that are none",

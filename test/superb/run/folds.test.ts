@@ -3,10 +3,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { EvaluateEvent } from "../../../src/library/evaluate.ts";
+import { loadRecognizer } from "../../../src/recognizer/node/load.ts";
 import { compareRuns } from "../../../src/report/results/compare.ts";
 import { readEvaluation } from "../../../src/report/results/read.ts";
 import { rescore } from "../../../src/report/results/rescore.ts";
-import { openTranscriber } from "../../../src/superb/run/transcribe.ts";
 import { sine, wav16 } from "../../audio/signals.ts";
 import { corpusOf, temporaryFolder } from "../../data/corpora.ts";
 import { answersOf, doneOf, evaluate, evaluationsIn, resultOf } from "./evaluations.ts";
@@ -67,10 +67,11 @@ test("folds share a cache; the result is their mean, and every figure follows fr
   expect(page).toContain("The result is the mean of 2 folds");
   expect(page).toContain("Nothing was chosen on test data.");
   expect((await rescore(await readEvaluation(out))).test.value).toBe(result.metric.value);
-  await expect(openTranscriber({ run: out })).rejects.toThrow(`has a head for each fold; give one of them, such as ${join(out, "fold-1")}`); // biome-ignore format: one line
-  const transcriber = await openTranscriber({ run: join(out, "fold-2") });
-  expect((await transcriber.transcribe(new Float32Array(8000).map((_, i) => Math.sin(i / 5))))[0].text).toMatch(/^calm|cross$/); // biome-ignore format: one line
-  await transcriber.dispose();
+  await expect(loadRecognizer(out)).rejects.toThrow(`has a head for each fold; give one of them, such as ${join(out, "fold-1")}`); // biome-ignore format: one line
+  const recognizer = await loadRecognizer(join(out, "fold-2"));
+  const { label } = await recognizer.classify(new Float32Array(8000).map((_, i) => Math.sin(i / 5)));
+  expect(label).toMatch(/^calm|cross$/);
+  await recognizer.dispose();
 });
 
 test("one that is interrupted in its second fold goes on to the same bits", async () => {

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { loadAudio } from "../../../src/audio/index.ts";
 import { evaluate as evaluateIt } from "../../../src/library/evaluate.ts";
+import { loadRecognizer } from "../../../src/recognizer/node/load.ts";
 import { drawn } from "../../../src/superb/labels/subset.ts";
 import type { EvaluationResult } from "../../../src/superb/run/result.ts";
-import { openTranscriber } from "../../../src/superb/run/transcribe.ts";
 import { partOf } from "../../../src/superb/tasks/subset.ts";
 import type { TaskData } from "../../../src/superb/tasks/task.types.ts";
 import { temporaryFolder } from "../../data/corpora.ts";
@@ -40,11 +40,11 @@ test("one state is kept of what is evaluated, its weights those of the part, and
   const sizes = readdirSync(join(root, "one")).map((name) => bytesOf("one", name));
   expect(sizes.length).toBe(2);
   expect(Math.min(...sizes) / Math.max(...sizes)).toBeLessThan(35 / 70 + 0.1);
-  const transcriber = await openTranscriber({ run: out, threads: 1 });
+  const recognizer = await loadRecognizer(out, { threads: 1 });
   const [answer] = answersOf(out, "predictions/test.jsonl");
-  const [{ parts }] = await transcriber.transcribe(await loadAudio(answer.audio));
+  const { parts } = await recognizer.transcribe(await loadAudio(answer.audio));
   expect(parts.map(({ text }) => text).join(" ")).toBe(answer.hypothesis);
-  await transcriber.dispose();
+  await recognizer.dispose();
 });
 
 test("an evaluation of one state that was stopped anywhere goes on to the same head", async () => {

@@ -1,8 +1,8 @@
 // Folds of a corpus: each group of files is tested once, and a fifth of the others is held out as dev.
 import { createHash } from "node:crypto";
-import { listSome } from "../../../data/lines.ts";
 import { SPEAKER_NAMES, textOf } from "../../../data/list/entry.ts";
 import { StillwaveError } from "../../../errors.ts";
+import { listSome } from "../../../tokens.ts";
 import type { FoldedCorpus, Slot, UnsplitFile } from "../classes.ts";
 import { type LabelTable, labelRows } from "../table.ts";
 

@@ -4,10 +4,11 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { openCorpus } from "../../../data/corpus.ts";
 import type { OnBadFile } from "../../../data/index.ts";
-import { listSome, numberedLines, parseTable, readText, splitTabs } from "../../../data/lines.ts";
+import { numberedLines, parseTable, readText, splitTabs } from "../../../data/lines.ts";
 import { listManifest } from "../../../data/list/manifest.ts";
 import { listOfSplit, splitLists } from "../../../data/list/split-lists.ts";
 import { StillwaveError } from "../../../errors.ts";
+import { listSome } from "../../../tokens.ts";
 import { SEARCH_SPLITS, type SearchCorpus, type SearchQueries, type SearchSplit } from "./corpus.types.ts";
 
 /** Where each part lies. */

@@ -4,8 +4,9 @@ import { readdir } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { openListed } from "../../../data/corpus.ts";
 import type { OnBadFile } from "../../../data/index.ts";
-import { numberedLines, readText, tokensOf } from "../../../data/lines.ts";
+import { numberedLines, readText } from "../../../data/lines.ts";
 import { StillwaveError } from "../../../errors.ts";
+import { tokensOf } from "../../../tokens.ts";
 import type { SearchCorpus, SearchQueries } from "./corpus.types.ts";
 
 const LANGUAGE = "nnenglish";

@@ -2,9 +2,10 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { listSome, readLines, readText } from "../../../data/lines.ts";
+import { readLines, readText } from "../../../data/lines.ts";
 import { TRANSCRIPT_NAMES, textOf } from "../../../data/list/entry.ts";
 import { StillwaveError } from "../../../errors.ts";
+import { listSome } from "../../../tokens.ts";
 import { type LabelledFile, SPLITS, type Split, splitNamed, type UnsplitFile } from "../classes.ts";
 import { labelRows, openLabelTable } from "../table.ts";
 import { NO_SLOT, slotsOfFile } from "./slot-text.ts";

@@ -2,9 +2,10 @@
 import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { listSome } from "../../../data/lines.ts";
+
 import { InternalError, StillwaveError } from "../../../errors.ts";
 import { maximumTermWeightedValue, QUESST_WEIGHTS } from "../../../metrics/mtwv.ts";
+import { listSome } from "../../../tokens.ts";
 import type { Upstream } from "../../../upstream/upstream.ts";
 import type { FeatureSource } from "../../features/features.types.ts";
 import { shareOutNothing } from "../../features/filling-together.ts";
@@ -19,6 +20,7 @@ import type { EvaluationEvent } from "../events.types.ts";
 import { heardBy, openAsked } from "../help.ts";
 import { recordEvaluation, resumeRemedy } from "../record.ts";
 import { finishedResult } from "../result.ts";
+
 import { finishSearch, type Searched, searchTrials } from "./search-result.ts";
 import type { Kind, PreparedSearch, SearchParts } from "./search-run.types.ts";
 

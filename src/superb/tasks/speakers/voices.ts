@@ -4,7 +4,7 @@ import { basename, dirname, extname, join } from "node:path";
 import { SAMPLE_RATE_HZ } from "../../../audio/index.ts";
 import { BadFiles } from "../../../data/bad-files.ts";
 import type { BadFile, Utterance } from "../../../data/index.ts";
-import { listSome, readLines } from "../../../data/lines.ts";
+import { readLines } from "../../../data/lines.ts";
 import { partOf, type RecordingPart } from "../../../data/recording.ts";
 import { StillwaveError } from "../../../errors.ts";
 import { XVECTOR_MIN_FRAMES } from "../../../nn/x-vector.ts";
@@ -19,6 +19,7 @@ import {
   type Voice,
 } from "../../../speakers/trials.ts";
 import { type SpokenBy, voxcelebFolders, voxcelebRecordings, voxcelebTrials } from "../../../speakers/voxceleb.ts";
+import { listSome } from "../../../tokens.ts";
 import { framesOfSamples } from "../../../upstream/frames.ts";
 import { type PerSplit, SPLITS, type Split } from "../../labels/classes.ts";
 import type { TaskUtterance } from "../../labels/utterance.types.ts";

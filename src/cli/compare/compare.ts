@@ -1,9 +1,9 @@
 // stillwave compare: several runs of one kind side by side, on the terminal and as an HTML page.
 import type { Command } from "commander";
-import { UsageError } from "../errors.ts";
-import { countingNumber, wholeNumber } from "./numbers.ts";
-import type { Output } from "./output.ts";
-import { printTables } from "./print-tables.ts";
+import { UsageError } from "../../errors.ts";
+import { countingNumber, wholeNumber } from "../numbers.ts";
+import type { Output } from "../output.ts";
+import { printTables } from "./print.ts";
 
 interface Options {
   readonly out?: string;
@@ -41,7 +41,7 @@ export function compareVerb(program: Command, output: Output, finish: (code: num
       const { result, page, tables } = await compared(folders, options);
       const { out, json } = options;
       if (out !== undefined) {
-        const { writeFileAtomic } = await import("../files.ts");
+        const { writeFileAtomic } = await import("../../files.ts");
         await writeFileAtomic(out, page());
       }
       if (json) output.json({ ...result, ...(out !== undefined && { page: out }) });
@@ -54,13 +54,13 @@ export function compareVerb(program: Command, output: Output, finish: (code: num
 }
 
 async function compared(folders: readonly string[], { seed, draws }: Options): Promise<Compared> {
-  const { commonKindOf } = await import("../report/results/kind.ts");
+  const { commonKindOf } = await import("../../report/results/kind.ts");
   const kind = await commonKindOf(folders);
   if (kind === "evaluation") {
-    const { comparisonTables } = await import("../report/comparison/tables.ts");
-    const { writeComparisonReport } = await import("../report/comparison/page.ts");
-    const { compareEvaluations } = await import("../report/results/compare.ts");
-    const { readRuns } = await import("../report/results/rescore.ts");
+    const { comparisonTables } = await import("../../report/comparison/tables.ts");
+    const { writeComparisonReport } = await import("../../report/comparison/page.ts");
+    const { compareEvaluations } = await import("../../report/results/compare.ts");
+    const { readRuns } = await import("../../report/results/rescore.ts");
     const runs = await readRuns(folders);
     const result = compareEvaluations(runs, { seed, draws });
     return { result, page: () => writeComparisonReport(runs, result), tables: comparisonTables(result) };
@@ -68,10 +68,10 @@ async function compared(folders: readonly string[], { seed, draws }: Options): P
   const ofEvaluations = Object.entries({ "--seed": seed, "--draws": draws }).find(([, value]) => value !== undefined);
   if (ofEvaluations)
     throw new UsageError(`${ofEvaluations[0]}: nothing is drawn to compare trainings (${kind}); leave it out`);
-  const { readTrainings } = await import("../report/trainings/read.ts");
-  const { compareTrainings } = await import("../report/trainings/compare.ts");
-  const { trainingTables } = await import("../report/trainings/tables.ts");
-  const { writeTrainingComparison } = await import("../report/trainings/page.ts");
+  const { readTrainings } = await import("../../report/trainings/read.ts");
+  const { compareTrainings } = await import("../../report/trainings/compare.ts");
+  const { trainingTables } = await import("../../report/trainings/tables.ts");
+  const { writeTrainingComparison } = await import("../../report/trainings/page.ts");
   const runs = await readTrainings(folders);
   const result = compareTrainings(runs);
   return { result, page: () => writeTrainingComparison(runs, result), tables: trainingTables(result) };

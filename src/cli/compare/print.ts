@@ -1,7 +1,7 @@
 // Prints the tables of comparisons and scores with what is to be said about them.
-import type { TextTable } from "../report/comparison/tables.ts";
-import type { Output } from "./output.ts";
-import { formatTable } from "./table.ts";
+import type { TextTable } from "../../report/comparison/tables.ts";
+import type { Output } from "../output.ts";
+import { formatTable } from "../table.ts";
 
 export function printTables(tables: readonly TextTable[], output: Output): void {
   for (const [i, { title, head, rows, notes }] of tables.entries()) {
