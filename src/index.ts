@@ -34,5 +34,7 @@ export type {
   Transcript,
   Transcription,
 } from "./recognizer/recognizer.types.ts";
+export type { SpeechStream, StreamOptions } from "./streaming/speech-stream.ts";
+export type { StreamUpdate } from "./streaming/stream.types.ts";
 export type { Extraction, ExtractOptions, Model } from "./upstream/model.ts";
 export { loadUpstream } from "./upstream/node.ts";

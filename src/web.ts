@@ -16,5 +16,7 @@ export type {
 } from "./recognizer/recognizer.types.ts";
 export { type LoadRecognizerOptions, loadRecognizer } from "./recognizer/web.ts";
 export * from "./runtime/web/index.ts";
+export type { SpeechStream, StreamOptions } from "./streaming/speech-stream.ts";
+export type { StreamUpdate } from "./streaming/stream.types.ts";
 export type { Extraction, ExtractOptions, Model } from "./upstream/model.ts";
 export { loadModelFromFiles, loadModelFromUrl, type ModelFiles } from "./upstream/web.ts";

@@ -13,8 +13,8 @@ const NAMES: Readonly<Record<string, string>> = {
     ExtractFilesOptions Extraction ExtractOptions FileRecognizer FileRecognizerInput FrameLogits HostArray
     HubOptions initStudent LibraryRun loadAudio loadRecognizer LoadRecognizerOptions loadUpstream Model ModelConfig
     ModelFolderContent ModelInfo ModelProfile ModelWeights PaddedWaveforms Parameters profile ProfileOptions
-    RecipeSections Recognizer RecognizerExport RecognizerFacts RecognizerInput reuseEvery ReuseSemantics StepEvent
-    StillwaveError studentConv StudentOptions Transcript Transcription UsageError writeModelFolder
+    RecipeSections Recognizer RecognizerExport RecognizerFacts RecognizerInput reuseEvery ReuseSemantics SpeechStream
+    StepEvent StillwaveError StreamOptions StreamUpdate studentConv StudentOptions Transcript Transcription UsageError writeModelFolder
   `,
   "stillwave/engine": `
     constant Dim DType gradients HostArray input ops printGraph scalar Shape symbol Value
@@ -33,11 +33,18 @@ const NAMES: Readonly<Record<string, string>> = {
     EvaluationResult openUpstream readEvaluation reportEvaluation rescore Rescored scoreRuns Scores scoreTasks Task
     TaskName TaskResults TASKS Upstream UpstreamOptions
   `,
+  "stillwave/hub": `
+    pushModel PushOptions PushResult
+  `,
   "stillwave/finetune": `
     finetune FinetuneEvent FinetuneFields FinetuneOptions FinetuneSummary
   `,
   "stillwave/pretrain": `
     pretrain PretrainEvent PretrainFields PretrainOptions PretrainSummary
+  `,
+  "stillwave/log": `
+    LOGGER_NAMES LoggedEnd LoggedRow LoggedRun Logger LoggerChoice LoggerName MetricsRow ObjectiveTerms readMetrics
+    TrainRow ValidationRow
   `,
   "stillwave/decode": `
     CtcBatch ctcLoss CtcOptions CtcResult CtcWorkspace framesNeeded greedyDecode GreedyDecoder GreedyOptions
@@ -60,12 +67,12 @@ const NAMES: Readonly<Record<string, string>> = {
     availableThreads Classification createRuntime Executable Extraction ExtractOptions Feed Feeds FrameLogits
     HostArray loadModelFromFiles loadModelFromUrl LoadOptions loadRecognizer LoadRecognizerOptions Model ModelConfig
     ModelFiles OnnxFile OnnxOutput OnnxPort PaddedWaveforms padWaveforms Parameters Recognizer RecognizerFacts
-    RecognizerInput resample Resampler Runtime StillwaveError Transcript Transcription UsageError WebDevice
+    RecognizerInput resample Resampler Runtime SpeechStream StillwaveError StreamOptions StreamUpdate Transcript Transcription UsageError WebDevice
     WebRuntime WebRuntimeOptions
   `,
 };
 
-const MAX_NAMES: Readonly<Record<string, number>> = { stillwave: 56, "stillwave/superb": 30 };
+const MAX_NAMES: Readonly<Record<string, number>> = { stillwave: 59, "stillwave/superb": 30 };
 
 /** Entry of the package -> its file below src/, from package.json. */
 function readEntries(): Map<string, string> {

@@ -26,13 +26,18 @@ export function cacheFolder(id: string): string {
   return join(hub.replace(/^~(?=\/)/, homedir()), `models--${id.replaceAll("/", "--")}`);
 }
 
-/** HF_TOKEN, or the token that a login saved. */
-export async function readToken(): Promise<string | undefined> {
+/** The token given, else HF_TOKEN, else the one that a login saved. */
+export async function readToken(given?: string): Promise<string | undefined> {
   const { HF_TOKEN, HF_TOKEN_PATH } = process.env;
-  const saved = async () => readFile(HF_TOKEN_PATH ?? inHome("token"), "utf8").catch(() => "");
-  const token = HF_TOKEN ? HF_TOKEN.trim() : (await saved()).trim() || undefined;
+  const saved = HF_TOKEN_PATH ?? inHome("token");
+  const [source, text] = given
+    ? ["the token given", given]
+    : HF_TOKEN
+      ? ["HF_TOKEN", HF_TOKEN]
+      : [saved, await readFile(saved, "utf8").catch(() => "")];
+  const token = text.trim() || undefined;
   if (token !== undefined && !token.startsWith("hf_"))
-    throw new StillwaveError("HF_TOKEN is not a Hugging Face token (they start with hf_)");
+    throw new StillwaveError(`${source} is not a Hugging Face token (they start with hf_)`);
   return token;
 }
 

@@ -1,4 +1,4 @@
-// Downloads the files of a model from the hub into the cache: configuration and weights, nothing else.
+// Downloads the files of a model from the hub into the cache: configuration, weights and card, nothing else.
 
 import { join } from "node:path";
 import { downloadFile, type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
@@ -49,7 +49,7 @@ export async function download(
     await store(blob, entry, storage, pointer, (bytes) => onProgress?.(path, bytes, entry.size));
   };
   await get("config.json");
-  if (files.has("preprocessor_config.json")) await get("preprocessor_config.json");
+  for (const path of ["preprocessor_config.json", "README.md"]) if (files.has(path)) await get(path);
   for (const path of await weightFiles(id, files, get, snapshot)) await get(path);
   if (revision !== sha) await writeFileAtomic(join(storage, "refs", revision), sha);
   return snapshot;

@@ -22,7 +22,16 @@ export class ModelUnavailableError extends StillwaveError {
   }
 }
 
+/** Where the hub is: HF_ENDPOINT, or the public one. */
+export const hubEndpoint = (): string => (process.env.HF_ENDPOINT || "https://huggingface.co").replace(/\/+$/, "");
+
+/** Whether HF_HUB_OFFLINE forbids to ask it. */
+export const isOffline = (): boolean => /^(1|true|yes|on)$/i.test(process.env.HF_HUB_OFFLINE ?? "");
+
 const ID_PATTERN = /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)?$/;
+
+/** Whether text could be the id of a model on the hub. */
+export const isHubId = (text: string): boolean => ID_PATTERN.test(text) && !text.includes("..") && !text.includes("--");
 
 /**
  * Loads a model by path, or by Hugging Face id where no such path exists. Files go to the standard cache (HF_HOME,
@@ -30,7 +39,7 @@ const ID_PATTERN = /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)?$/;
  */
 export async function loadCheckpoint(pathOrHubId: string, options: HubOptions = {}): Promise<LoadedModel> {
   if (await exists(pathOrHubId)) return loadModel(pathOrHubId, options);
-  if (!ID_PATTERN.test(pathOrHubId) || pathOrHubId.includes("..") || pathOrHubId.includes("--"))
+  if (!isHubId(pathOrHubId))
     throw new StillwaveError(`${pathOrHubId}: no such file or folder, and not a Hugging Face id (organisation/model)`);
   const { folder, note } = await fetchModel(pathOrHubId, options);
   const model = await loadModel(folder, options);
@@ -38,18 +47,18 @@ export async function loadCheckpoint(pathOrHubId: string, options: HubOptions = 
 }
 
 /** The snapshot folder of a model, downloaded where needed. The cached one serves where there is no network. */
-async function fetchModel(id: string, options: HubOptions): Promise<{ folder: string; note?: string }> {
+export async function fetchModel(id: string, options: HubOptions = {}): Promise<{ folder: string; note?: string }> {
   const revision = options.revision ?? "main";
   if (!/^[\w./-]+$/.test(revision) || revision.includes(".."))
     throw new StillwaveError(`"${revision}" is not a revision`);
   const storage = cacheFolder(id);
   const cached = await cachedSnapshot(storage, revision);
   if (cached && /^[0-9a-f]{40}$/.test(revision)) return { folder: cached };
-  if (/^(1|true|yes|on)$/i.test(process.env.HF_HUB_OFFLINE ?? "")) {
+  if (isOffline()) {
     if (cached) return { folder: cached };
     throw new ModelUnavailableError(`${id}: not in the cache (${storage}), and HF_HUB_OFFLINE forbids downloading it`);
   }
-  const endpoint = (process.env.HF_ENDPOINT ?? "https://huggingface.co").replace(/\/+$/, "");
+  const endpoint = hubEndpoint();
   try {
     return { folder: await download(id, revision, storage, endpoint, options.onProgress) };
   } catch (error) {

@@ -1,9 +1,10 @@
 // Flags that several verbs have, and messages of the library, which name its options, with the flags of the command line.
 import { type Command, Option } from "commander";
 import { StillwaveError } from "../errors.ts";
+import { LOGGER_NAMES } from "../log/logger.ts";
 import { DEVICE_CHOICES, type DeviceChoice } from "../runtime/device.ts";
 import { PRECISION_CHOICES, type PrecisionChoice } from "../stablehlo/precision.ts";
-import { collect } from "./collect.ts";
+import { collect, commaList } from "./collect.ts";
 import { threadCount } from "./numbers.ts";
 
 /** One meaning in every verb that computes; threads that decode audio are counted apart. */
@@ -23,6 +24,13 @@ const precisionOption = () =>
     PRECISION_CHOICES,
   );
 
+/** What is written of a run beside its metrics.jsonl. */
+const loggersOption = () =>
+  new Option(
+    "--loggers <names>",
+    `what is written of the run, of ${LOGGER_NAMES.join(", ")} (run.loggers of the recipe)`,
+  ).argParser(commaList);
+
 /** Flags of the verbs that train by a recipe. */
 export interface TrainingFlags {
   readonly set?: readonly string[];
@@ -32,6 +40,7 @@ export interface TrainingFlags {
   readonly device?: DeviceChoice;
   readonly precision?: PrecisionChoice;
   readonly threads?: number;
+  readonly loggers?: readonly string[];
   readonly json?: boolean;
 }
 
@@ -54,12 +63,24 @@ export function takingRecipe(verb: Command, helps: TrainingHelps): Command {
     .option("--out <dir>", "folder of the run (run.outDir of the recipe)")
     .addOption(deviceOption("run.device of the recipe"));
   if (hasPrecision) verb.addOption(precisionOption());
-  return verb.addOption(threadsOption()).option("--json", "print what happens as JSON, one event a line");
+  return verb
+    .addOption(threadsOption())
+    .addOption(loggersOption())
+    .option("--json", "print what happens as JSON, one event a line");
 }
 
 /** What the flags override in the recipe, as `--set` writes it. */
-export function recipeOverrides({ set = [], out, device, precision, threads }: TrainingFlags): readonly string[] {
-  const flags = Object.entries({ outDir: out, device, precision, threads }).filter(([, value]) => value !== undefined);
+export function recipeOverrides({
+  set = [],
+  out,
+  device,
+  precision,
+  threads,
+  loggers,
+}: TrainingFlags): readonly string[] {
+  const flags = Object.entries({ outDir: out, device, precision, threads, loggers }).filter(
+    ([, value]) => value !== undefined,
+  );
   return [...set, ...flags.map(([setting, value]) => `run.${setting}=${JSON.stringify(value)}`)];
 }
 
@@ -67,6 +88,8 @@ const FLAGS: readonly (readonly [option: RegExp, flag: string])[] = [
   [/\bgive teacherHeads\b/g, "give --teacher-heads <n> (teacherHeads)"],
   [/\bgive another outDir\b/g, "give another --out"],
   [/\bonBadFile: skip\b/g, "--on-bad-file skip"],
+  [/\bgive --token \(token\)/g, "give --token"],
+  [/--license \(license\)/g, "--license"],
   [/\blmWeight\b/g, "--lm-weight"],
   [/\bwordScore\b/g, "--word-score"],
 ];

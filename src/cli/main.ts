@@ -19,7 +19,9 @@ import { inspectVerb } from "./inspect/inspect.ts";
 import { mapsVerb } from "./inspect/maps.ts";
 import { type Output, processOutput } from "./output.ts";
 import { pretrainVerb } from "./pretrain/pretrain.ts";
+import { pushVerb } from "./publish/push.ts";
 import { reportVerb } from "./report.ts";
+import { streamingVerb } from "./streaming/streaming.ts";
 import { superbVerb } from "./superb/superb.ts";
 import { transcribeVerb } from "./transcribe.ts";
 import { verifyVerb } from "./verify.ts";
@@ -60,8 +62,10 @@ const VERBS: readonly Verb[] = [
   reportVerb,
   compareVerb,
   exportVerb,
+  pushVerb,
   superbVerb,
   transcribeVerb,
+  streamingVerb,
   cacheVerb,
   devicesVerb,
   completionVerb,

@@ -9,9 +9,17 @@ import type { DeviceChoice } from "../runtime/device.ts";
 import { deviceOption, namingFlags, threadsOption } from "./flags.ts";
 import { countingNumber, finiteNumber } from "./numbers.ts";
 import type { Output } from "./output.ts";
+import {
+  checkStreamFlags,
+  STANDARD_INPUT,
+  type StreamFlags,
+  streamFile,
+  streamInput,
+  streamOptions,
+} from "./streaming/transcribe-stream.ts";
 import { OVERLAP_FLAG, WINDOW_FLAG } from "./windows.ts";
 
-interface Flags {
+interface Flags extends StreamFlags {
   readonly upstream?: string;
   readonly beam?: number;
   readonly lm?: string;
@@ -29,8 +37,7 @@ interface Flags {
 }
 
 export function transcribeVerb(program: Command, output: Output, finish: (code: number) => void): void {
-  program
-    .command("transcribe")
+  streamOptions(program.command("transcribe"))
     .description("write down what audio files say, with a head that `superb asr` or `superb pr` has trained")
     .argument("<run>", "folder of a finished evaluation")
     .argument("<audio...>", "audio files, folders, manifests (JSONL, JSON, CSV, TSV, Kaldi)")
@@ -57,6 +64,7 @@ export function transcribeVerb(program: Command, output: Output, finish: (code: 
         "Examples:",
         "  $ stillwave transcribe runs/superb-asr-student interview.flac --times",
         "  $ stillwave transcribe runs/superb-asr-student recordings/ --lm 4-gram.arpa.gz --nbest 3 --json",
+        "  $ arecord -f S16_LE -r 16000 | stillwave transcribe phones.onnx --stream --chunk 0.32 -",
       ].join("\n"),
     )
     .action(async (run: string, audio: string[], flags: Flags) => finish(await transcribe(run, audio, flags, output)));
@@ -70,8 +78,10 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
   const { StillwaveError, UsageError } = await import("../errors.ts");
   const { upstream, device, threads, onBadFile, nbest, window, overlap } = flags;
   const decoding = decodingOf(flags);
+  checkStreamFlags(flags, { ...decoding, nbest: nbest > 1, times: flags.times, window, overlap });
   if (nbest > 1 && !decoding) throw new UsageError("--nbest: greedy decoding has one answer; add --beam <n> or --lm");
-  const sources = await namingFlags(() => listSources(audio, { onBadFile }));
+  const files = flags.stream ? audio.filter((name) => name !== STANDARD_INPUT) : audio;
+  const sources = await namingFlags(() => listSources(files, { onBadFile }));
   for (const file of sources.badFiles) output.note(printable(`left out: ${nameOf(file)}: ${file.reason}`));
   const onNote = (text: string) => output.note(printable(text));
   sources.notes.forEach(onNote);
@@ -80,10 +90,15 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
   for (const file of sources.badFiles) bad.add(file.path, file.reason, file);
   let used = 0;
   try {
+    if (files.length < audio.length) {
+      await streamInput(recognizer, process.stdin, flags, output);
+      used++;
+    }
     for (const source of sources.utterances) {
       const { path, samples } = source;
       try {
-        print(source, samples / SAMPLE_RATE_HZ, await answersOf(recognizer, source, nbest), flags, output);
+        if (flags.stream) await streamFile(recognizer, source, flags, output);
+        else print(source, samples / SAMPLE_RATE_HZ, await answersOf(recognizer, source, nbest), flags, output);
         used++;
       } catch (error) {
         const file = { path, segment: source.segment, reason: reasonOf(error, path) };

@@ -62,6 +62,12 @@ export class GreedyDecoder {
     return done;
   }
 
+  /** Symbols that are complete and were not taken before; they are forgotten. The last one is kept where it may still be merged. */
+  take(): TimedSymbol[] {
+    const kept = this.mergesLast ? 1 : 0;
+    return this.done.splice(0, Math.max(0, this.done.length - kept));
+  }
+
   private isKept(): boolean {
     return this.symbol >= 0 && !this.dropped.has(this.symbol);
   }

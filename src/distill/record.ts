@@ -45,6 +45,8 @@ export type RunRecipe = Pick<Recipe, "data" | "optimizer" | "run">;
 /** A kind of recipe whose runs are made and recorded as distillations are. */
 export interface RunForm<R extends RunRecipe> {
   readonly kind: RunKind<DistillRecord<R>>;
+  /** What loggers call it. */
+  readonly verb: string;
   /** With every default spelled out, paths inside the package in their portable form. */
   yaml(recipe: R): string;
   /** Of the initial weights. */
@@ -95,6 +97,7 @@ export const DISTILLATION: RunKind<DistillRecord> = runKind([DISTILL_FILES.units
 
 export const distillForm: RunForm<Recipe> = {
   kind: DISTILLATION,
+  verb: "distill",
   yaml: resolvedRecipeYaml,
   initialiseSeed: ({ student }) => student.initialise.seed,
 };
@@ -105,6 +108,8 @@ const CHANGEABLE: readonly string[] = [
   "run.threads",
   "run.outDir",
   "run.logEverySteps",
+  "run.loggers",
+  "run.tags",
   "run.stopOnDivergence",
   "run.checkpointEverySteps",
   "run.keepEvery",
@@ -204,9 +209,9 @@ export async function recordStart<R extends RunRecipe>(
     if (!force) throw new StillwaveError(`${what}; bring them back, begin another run, or force it (--force)`);
     notes.push(`${what}; resumed by force`);
   }
-  const { created, environment, resumes } = startsOf(before, ({ at, environment }) => ({ at, step, environment }));
+  const { resumes, environment, ...starts } = startsOf(before, ({ at, environment }) => ({ at, step, environment }));
   const seeds = { run: recipe.run.seed, data: recipe.data.seed, initialise: form.initialiseSeed(recipe) };
-  const begun = { format: FORMAT_VERSION, created, recipe: portableRecipe(recipe, form), seeds, environment };
+  const begun = { format: FORMAT_VERSION, ...starts, recipe: portableRecipe(recipe, form), seeds, environment };
   const record: DistillRecord<R> = { ...begun, ...facts, resumes };
   await writeRunRecord(path, record);
   await writeFileAtomic(join(path, DISTILL_FILES.recipe), form.yaml(recipe));

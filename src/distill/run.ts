@@ -4,13 +4,14 @@ import { join } from "node:path";
 import { StillwaveError } from "../errors.ts";
 import { diskError, writeFileAtomic } from "../files.ts";
 import type { Parameters } from "../graph/array.ts";
+import { type LoggedEnd, type LoggerChoice, loggedRow, type MetricsRow, parseMetricsRow } from "../log/index.ts";
 import type { ProcessGroup } from "../processes/group.ts";
 import { AgreedStop } from "../processes/stop.ts";
 import { checkpointName, listCheckpoints, restoreLast, restoreWeights } from "../training/checkpoints.ts";
 import { runTraining } from "../training/loop.ts";
 import { type NoteEvent, withNotes } from "../training/notes.ts";
 import { openRunFolder, type RunFolder } from "../training/run-folder.ts";
-import { openRunLog } from "../training/run-log.ts";
+import { openRunLog, type RunLog } from "../training/run-log.ts";
 import { hashOf } from "../upstream/fingerprint.ts";
 import type { ModelFacts } from "./card.ts";
 import type { DistillEvent, DistillSummary, EndEvent } from "./events.ts";
@@ -44,6 +45,10 @@ export interface DistillRunOptions<R extends RunRecipe = Recipe> {
   readonly resume?: boolean;
   /** Resume although recipe, data or teacher differ from those the run began with. */
   readonly force?: boolean;
+  /** What hears of the run beside metrics.jsonl. Default: the recipe's run.loggers. */
+  readonly loggers?: readonly LoggerChoice[];
+  /** The run folder of which this run is a part: loggers are told. */
+  readonly whole?: string;
   /** Stops the run after the current micro-batch, with a checkpoint. */
   readonly signal?: AbortSignal;
   /** Processes that share the run: each computes its part of every batch, process 0 writes. */
@@ -110,9 +115,10 @@ async function* run<R extends RunRecipe>(options: FormedOptions<R>, note: Note):
 async function* trainAndFinish<R extends RunRecipe>(
   { path, record: before }: RunFolder<DistillRecord<R>>,
   prepared: PreparedRun<R>,
-  { recipe, form, force = false, signal, group }: FormedOptions<R>,
+  options: FormedOptions<R>,
   note: Note,
 ): Run {
+  const { recipe, form, force = false, signal, group } = options;
   const { learner, speech, labels, augment, teacher, precision } = prepared;
   const plan = distillPlan(recipe, speech.train.batchesPerEpoch);
   const { totalSteps, batchesPerEpoch, epochs } = plan;
@@ -125,7 +131,7 @@ async function* trainAndFinish<R extends RunRecipe>(
   const facts = { data: speech.records, teacher, student, precision, totalSteps, batchesPerEpoch };
   const { record, notes } = await recordStart({ path, recipe, form, before, step: start.step, force }, facts);
   notes.forEach(note);
-  const log = await openRunLog(path, before && (restored?.step ?? -1));
+  const log = await openLog(options, { path, record, lastStep: before && (restored?.step ?? -1) }, note);
   let trainer: StudentTrainer | undefined;
   try {
     yield { kind: "start", step: start.step, totalSteps, batchesPerEpoch, epochs, folder: path };
@@ -139,17 +145,46 @@ async function* trainAndFinish<R extends RunRecipe>(
       const remedy = `checkpoint of step ${end.step} is in ${checkpoints}; go on with --resume (resume: true)`;
       const interrupted: EndEvent = { kind: "interrupted", step: end.step, totalSteps, remedy };
       await group?.sayFirst("end", interrupted);
+      await log.end({ state: "interrupted", summary: { step: end.step } });
       yield interrupted;
       return;
     }
     const summary = await finish(path, prepared, { recipe, record }, end);
     const done: EndEvent = { kind: "done", step: end.step, folder: path, already: false, summary };
     await group?.sayFirst("end", done);
+    await log.end({ state: "done", summary: summaryForLoggers(summary) });
     yield done;
+  } catch (error) {
+    throw await log.fail(error);
   } finally {
     await trainer?.close();
-    log.close();
+    await log.close();
   }
+}
+
+/** metrics.jsonl and the loggers, of a run that goes on without what comes after `lastStep`. */
+function openLog<R extends RunRecipe>(
+  { recipe, form, whole, loggers = recipe.run.loggers }: FormedOptions<R>,
+  {
+    path,
+    record,
+    lastStep,
+  }: { readonly path: string; readonly record: DistillRecord<R>; readonly lastStep: number | undefined },
+  note: Note,
+): Promise<RunLog<MetricsRow>> {
+  const { tags } = recipe.run;
+  return openRunLog(
+    { kind: form.verb, folder: path, whole, record, settings: record.recipe, tags },
+    { loggers, lastStep, note, rows: { parse: parseMetricsRow, logged: loggedRow } },
+  );
+}
+
+function summaryForLoggers({ models: _, best, ...summary }: DistillSummary): LoggedEnd["summary"] {
+  const figures = { ...summary, bestValidation: best?.loss, bestStep: best?.step };
+  const known = Object.entries(figures).flatMap(([name, value]) =>
+    value === null || value === undefined ? [] : [[name, value] as const],
+  );
+  return Object.fromEntries(known);
 }
 
 function divergence({ step, initialValidation, lastValidation }: RunState, checkpoints: string): StillwaveError {

@@ -9,8 +9,10 @@ import { encode, extractFeatures, maskFeatures } from "../models/forward.ts";
 import type { ModelWeights } from "../models/parameters.ts";
 import { BATCH, frameCounts, lengthsInput, outputFrames, SAMPLES } from "../models/trace.ts";
 import { WAVEFORM_EPSILON } from "../models/waveform.ts";
+import { momentsOf } from "../nn/features/first-layer.ts";
 import { entriesBefore } from "../nn/features/lengths.ts";
 import type { ParameterLookup } from "../nn/scope.ts";
+import { STAGE_POINTS } from "../onnx/stages.ts";
 import { hiddenStates, type States } from "../upstream/states.ts";
 import { outputsOf } from "./choice.ts";
 import type { OutputChoice } from "./export.types.ts";
@@ -60,6 +62,8 @@ interface EncoderGraph {
   readonly counts: Value;
   /** float32 [batch, frames], 1 at true frames. */
   readonly mask: Value;
+  /** Where it can be cut into stages, by the names of `STAGE_POINTS`. */
+  readonly points: ReadonlyMap<string, Value>;
 }
 
 /** Traces the model, its weights as constants, from inputs `waveform` and `lengths` to its states. */
@@ -74,16 +78,22 @@ export function encoderGraph(
   const silent = g.mul(waveform, own); // whatever padding holds, the model sees zeros
   const scaled = gain === 1 ? silent : g.mul(silent, gain);
   const wave = config.normalizeWaveform ? normalizeWaveform(scaled, own, lengths) : scaled;
-  const features = extractFeatures(config, lookup, wave, {
-    features: "channels-first",
-    normaliseOver: isolate && config.convNorm === "group" ? lengths : null,
-  });
+  const isOwn = isolate && config.convNorm === "group";
+  const moments = isOwn ? momentsOf(wave, config.conv[0], lengths) : null;
+  const features = extractFeatures(config, lookup, wave, { features: "channels-first", normaliseOver: moments });
   const frames: Dim = outputFrames(config);
   const counts = frameCounts(config, lengths, isolate);
   const mask = entriesBefore(counts, frames);
   const valid = g.reshape(mask, [BATCH, frames, 1]);
   const encoded = encode(config, lookup, maskFeatures(lookup, features.projected, { masked: null, valid }), valid);
-  return { states: { ...encoded, hiddenStates: hiddenStates(encoded) }, counts, mask };
+  const points = new Map<string, Value>([
+    [STAGE_POINTS.wave.name, wave],
+    [STAGE_POINTS.features.name, features.projected],
+    [STAGE_POINTS.frames.name, encoded.encoderInput],
+  ]);
+  if (moments)
+    points.set(STAGE_POINTS.centre.name, moments.centre).set(STAGE_POINTS.covariance.name, moments.covariance);
+  return { states: { ...encoded, hiddenStates: hiddenStates(encoded) }, counts, mask, points };
 }
 
 /**

@@ -1,6 +1,7 @@
 // An export's graph as ONNX messages of the asked format: names of axes, metadata, fused attention, 8 bits, halves.
 import type { OnnxModel } from "../onnx/proto.ts";
 import { toOnnx } from "../onnx/serialize.ts";
+import { STAGE_PREFIX } from "../onnx/stages.ts";
 import { packageVersion } from "../package.ts";
 import type { ExportDtype } from "./export.types.ts";
 import { fuseAttention } from "./fuse.ts";
@@ -28,7 +29,7 @@ export const formatMetadata = (
   "stillwave.onnxruntime_lowest": lowestRuntime(opset, fusedHeads !== null),
 });
 
-/** The messages, ready to write. Free axes but the first are called frames. */
+/** The messages, ready to write. Free axes but the first are called frames. Points of stages keep their names inside, and are no outputs. */
 export function onnxModel(
   { outputs, constantNames }: ExportGraph,
   { dtype = "fp32", compact, opset = DEFAULT_OPSET, fusedHeads }: OnnxFormat,
@@ -37,10 +38,12 @@ export function onnxModel(
   const plain = toOnnx({ name: "stillwave", outputs }, { opset, standard: true, constantNames });
   const named: OnnxModel = {
     ...plain,
-    outputs: plain.outputs.map((info) => ({
-      ...info,
-      shape: info.shape.map((dim) => (typeof dim === "string" && dim !== "batch" ? "frames" : dim)),
-    })),
+    outputs: plain.outputs
+      .filter(({ name }) => !name.startsWith(STAGE_PREFIX))
+      .map((info) => ({
+        ...info,
+        shape: info.shape.map((dim) => (typeof dim === "string" && dim !== "batch" ? "frames" : dim)),
+      })),
     producerVersion: packageVersion(),
     metadata,
   };

@@ -11,6 +11,7 @@ import { checkTeacher, studentModel } from "../distill/recipe/student.ts";
 import { DISTILL_FILES } from "../distill/record.ts";
 import { distillRun } from "../distill/run.ts";
 import { UsageError } from "../errors.ts";
+import type { LoggerChoice } from "../log/index.ts";
 import { type ModelConfig, noReuse } from "../models/config.ts";
 import { copyWeights, type ModelWeights } from "../models/parameters.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -58,6 +59,8 @@ export interface DistillOptions {
   readonly resume?: boolean;
   /** Resume although options, data or teacher differ. */
   readonly force?: boolean;
+  /** What hears of the run, by name or your own: instead of `recipe.run.loggers`. metrics.jsonl is always written. */
+  readonly loggers?: readonly LoggerChoice[];
   /** Stops after the current micro-batch, with a checkpoint. */
   readonly signal?: AbortSignal;
 }
@@ -88,7 +91,7 @@ export function distill(options: DistillOptions): LibraryRun {
 }
 
 async function* events(options: DistillOptions, recipe: Recipe): AsyncGenerator<DistillEvent, void, undefined> {
-  const { student, teacher, resume, force, signal } = options;
+  const { student, teacher, resume, force, loggers, signal } = options;
   const runtime = options.runtime ?? (await defaultRuntime());
   const prepare = prepareWith(async () => ({
     teachers: [{ ...teacher, info: teacher.info ?? NO_FILE }],
@@ -105,7 +108,7 @@ async function* events(options: DistillOptions, recipe: Recipe): AsyncGenerator<
     },
   }));
   await student.dispose();
-  for await (const event of distillRun({ recipe, prepare, resume, force, signal })) {
+  for await (const event of distillRun({ recipe, prepare, resume, force, loggers, signal })) {
     if (event.kind === "done" && event.already)
       copyWeights(student.parameters, (await loadModel(join(event.folder, DISTILL_FILES.last))).parameters);
     yield event;

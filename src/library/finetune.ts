@@ -5,6 +5,7 @@ import type { FinetuneEvent } from "../finetune/events.ts";
 import { loadFinetuneRecipe, resolveFinetuneSettings } from "../finetune/recipe/read.ts";
 import type { finetuneSchema } from "../finetune/recipe/schema.ts";
 import { finetuneRun } from "../finetune/run/run.ts";
+import type { LoggerChoice } from "../log/index.ts";
 
 export type { FinetuneEvent, FinetuneSummary } from "../finetune/events.ts";
 
@@ -20,6 +21,8 @@ export interface FinetuneOptions {
   readonly resume?: boolean;
   /** Resume although recipe, data or upstream differ from those the run began with. */
   readonly force?: boolean;
+  /** What hears of the run, by name or your own: instead of the recipe's run.loggers. metrics.jsonl is always written. */
+  readonly loggers?: readonly LoggerChoice[];
   /** Stops the run after the current micro-batch, with a checkpoint. */
   readonly signal?: AbortSignal;
 }

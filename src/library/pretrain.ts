@@ -1,6 +1,7 @@
 // Entry `stillwave/pretrain`: pre-training as a call, the same runs that `stillwave pretrain` makes.
 import type { z } from "zod";
 import { UsageError } from "../errors.ts";
+import type { LoggerChoice } from "../log/index.ts";
 import type { PretrainEvent } from "../pretrain/events.ts";
 import { loadPretrainRecipe, resolvePretrainSettings } from "../pretrain/recipe/read.ts";
 import type { pretrainSchema } from "../pretrain/recipe/schema.ts";
@@ -20,6 +21,8 @@ export interface PretrainOptions {
   readonly resume?: boolean;
   /** Resume although recipe or data differ from those the run began with. */
   readonly force?: boolean;
+  /** What hears of the run, by name or your own: instead of the recipe's run.loggers. metrics.jsonl is always written. */
+  readonly loggers?: readonly LoggerChoice[];
   /** Stops the run, after the current micro-batch where it trains. */
   readonly signal?: AbortSignal;
 }

@@ -73,6 +73,7 @@ function formatRate(state: ProgressState): string | undefined {
   const rate = rateOf(state);
   if (rate === undefined) return undefined;
   const unit = state.unit ?? "step";
+  if (unit === "byte") return `${formatBytes(rate)}/s`;
   return rate >= 1 ? `${formatNumber(rate)} ${unit}s/s` : `${formatNumber(1 / rate)} s/${unit}`;
 }
 
@@ -103,9 +104,16 @@ export const printable = (name: string): string => name.replace(/\p{Cc}|[\u2028\
 /** Text of several lines, in which nothing may move the cursor of a terminal. */
 export const printableLines = (text: string): string => text.replace(/(?![\n\t])\p{Cc}/gu, escaped);
 
+/** Where the work stands and where it ends; bytes in their larger units. */
+function counted({ unit, done, total }: ProgressState): { readonly done: string; readonly total: string | undefined } {
+  const show = unit === "byte" ? formatBytes : String;
+  return { done: show(done), total: total === undefined ? undefined : show(total) };
+}
+
 /** The line for a terminal of `columns`: parts are left out from the right until it fits, the bar first. */
 export function formatTerminalLine(label: string, state: ProgressState, columns: number): string {
-  const count = state.total === undefined ? `${state.done}` : `${state.done}/${state.total}`;
+  const { done, total } = counted(state);
+  const count = total === undefined ? done : `${done}/${total}`;
   const parts = [count, ...details(state)];
   const name = printable(label);
   const fits = (text: string) => text.length < columns;
@@ -124,8 +132,12 @@ export function formatTerminalLine(label: string, state: ProgressState, columns:
 /** The line for a log: `distill: step 120/200 (60 %), loss 0.4213, 1.2 s/step, 1:36 left`. */
 export function formatPlainLine(label: string, state: ProgressState): string {
   const share = state.total ? ` (${Math.floor((100 * state.done) / state.total)} %)` : "";
-  const total = state.total === undefined ? "" : `/${state.total}`;
-  return [`${printable(label)}: ${state.unit ?? "step"} ${state.done}${total}${share}`, ...details(state)].join(", ");
+  const { done, total } = counted(state);
+  const unit = state.unit === "byte" ? "" : `${state.unit ?? "step"} `;
+  return [
+    `${printable(label)}: ${unit}${done}${total === undefined ? "" : `/${total}`}${share}`,
+    ...details(state),
+  ].join(", ");
 }
 
 /** JSON, in one line without `indent`. NaN and infinities, which it does not have, become "NaN", "Infinity", "-Infinity". */

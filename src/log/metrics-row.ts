@@ -25,7 +25,8 @@ const TRAIN_LISTS: readonly (keyof TrainRow)[] = ["perLayerMasked", "perLayerUnm
 const VALIDATION_FIELDS: readonly (keyof ValidationRow)[] = ["step", "epoch", "seconds", "loss", "utterances"];
 const VALIDATION_LISTS: readonly (keyof ValidationRow)[] = ["perLayer"];
 
-function parseNumber(value: unknown): number | undefined {
+/** A number as it stands in a row; undefined: it is none. */
+export function parseNumber(value: unknown): number | undefined {
   if (typeof value === "number") return value;
   return value === "NaN" || value === "Infinity" || value === "-Infinity" ? Number(value) : undefined;
 }

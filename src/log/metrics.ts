@@ -1,4 +1,4 @@
-// metrics.jsonl: an append-only file of MetricsRow, one write a row, that survives a kill at any moment.
+// metrics.jsonl: an append-only file of rows, one write a row, that survives a kill at any moment.
 import {
   closeSync,
   createReadStream,
@@ -14,6 +14,7 @@ import { dirname } from "node:path";
 import { StillwaveError } from "../errors.ts";
 import { diskError, writeFileAtomic } from "../files.ts";
 import { strictJson } from "./format.ts";
+import type { LoggedRow } from "./logger.ts";
 import type { MetricsRow } from "./metrics.types.ts";
 import { parseMetricsRow } from "./metrics-row.ts";
 
@@ -21,13 +22,16 @@ import { parseMetricsRow } from "./metrics-row.ts";
 const MAX_LINE_BYTES = 1 << 20;
 const NEWLINE = 10;
 
+/** Reads a line. @throws Error saying what is wrong with it */
+export type ParseRow<Row> = (line: string) => Row;
+
 export interface MetricsWriter {
   readonly path: string;
   /**
    * Appends one row with one write.
    * @throws StillwaveError where the disk refuses
    */
-  write(row: MetricsRow): void;
+  write(row: MetricsRow | LoggedRow): void;
   close(): void;
 }
 
@@ -76,7 +80,7 @@ function removeTornLine(file: number): void {
 }
 
 /** The lines of the file, each with its row; a last line without its newline has none: a kill cut it off. */
-async function* lines(path: string): AsyncGenerator<{ bytes: Buffer; row?: MetricsRow }> {
+async function* lines<Row>(path: string, parse: ParseRow<Row>): AsyncGenerator<{ bytes: Buffer; row?: Row }> {
   let rest: Buffer = Buffer.alloc(0);
   let number = 1;
   try {
@@ -85,7 +89,7 @@ async function* lines(path: string): AsyncGenerator<{ bytes: Buffer; row?: Metri
       let start = 0;
       for (let at = data.indexOf(NEWLINE); at >= 0; at = data.indexOf(NEWLINE, start)) {
         const bytes = data.subarray(start, at);
-        yield { bytes, row: parseLine(`${path}:${number++}`, bytes) };
+        yield { bytes, row: parseLine(`${path}:${number++}`, bytes, parse) };
         start = at + 1;
       }
       rest = data.subarray(start);
@@ -99,9 +103,9 @@ async function* lines(path: string): AsyncGenerator<{ bytes: Buffer; row?: Metri
   if (rest.length) yield { bytes: rest };
 }
 
-function parseLine(place: string, bytes: Buffer): MetricsRow {
+function parseLine<Row>(place: string, bytes: Buffer, parse: ParseRow<Row>): Row {
   try {
-    return parseMetricsRow(bytes.toString("utf8"));
+    return parse(bytes.toString("utf8"));
   } catch (error) {
     throw new StillwaveError(`${place}: corrupt metrics row: ${(error as Error).message}; delete that line to go on`);
   }
@@ -113,8 +117,13 @@ function parseLine(place: string, bytes: Buffer): MetricsRow {
  */
 export async function readMetrics(path: string): Promise<MetricsRow[]> {
   const rows: MetricsRow[] = [];
-  for await (const { row } of lines(path)) if (row) rows.push(row);
+  for await (const row of readRows(path, parseMetricsRow)) rows.push(row);
   return rows;
+}
+
+/** The same, one by one, of rows of any kind. */
+export async function* readRows<Row>(path: string, parse: ParseRow<Row>): AsyncGenerator<Row, void, undefined> {
+  for await (const { row } of lines(path, parse)) if (row) yield row;
 }
 
 /**
@@ -122,18 +131,23 @@ export async function readMetrics(path: string): Promise<MetricsRow[]> {
  * leaves the old file or the new one). Rows of `step` itself stay. Resolves to the number of rows dropped; 0 where
  * there is no file. No writer may be open on `path`.
  */
-export async function truncateAfter(path: string, step: number): Promise<number> {
+export async function truncateAfter(
+  path: string,
+  step: number,
+  parse: ParseRow<{ readonly step: number }> = parseMetricsRow,
+): Promise<number> {
   if ((await stat(path).catch(() => undefined)) === undefined) return 0;
   let dropped = 0;
   let torn = false;
-  for await (const { row } of lines(path)) {
+  for await (const { row } of lines(path, parse)) {
     if (!row) torn = true;
     else if (row.step > step) dropped++;
   }
   if (!dropped && !torn) return 0;
   const newline = Buffer.from("\n");
   async function* kept(): AsyncGenerator<Uint8Array> {
-    for await (const { bytes, row } of lines(path)) if (row && row.step <= step) yield Buffer.concat([bytes, newline]);
+    for await (const { bytes, row } of lines(path, parse))
+      if (row && row.step <= step) yield Buffer.concat([bytes, newline]);
   }
   await writeFileAtomic(path, kept());
   return dropped;

@@ -1,4 +1,4 @@
-// TensorBoard event files: TFRecord framing around Event protobufs, scalars only.
+// TensorBoard event files: TFRecord framing around Event protobufs; scalars, and what plugins keep as tensors.
 import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
@@ -6,6 +6,11 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { StillwaveError } from "../errors.ts";
 import { diskError } from "../files.ts";
 import type { MetricsRow } from "./metrics.types.ts";
+import { loggedRow } from "./rows.ts";
+
+/** Of tensorflow/core/framework/types.proto. */
+const DT_FLOAT = 1;
+const DT_STRING = 7;
 
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   let value = byte;
@@ -48,36 +53,6 @@ function event(wallTime: number, step: number, field: 3 | 5 | 7, payload: (messa
   return frameRecord(message.join().finish());
 }
 
-/** Tag and value of every scalar of a row, in TensorBoard's grouping by prefix. Layers count from 0. */
-function scalarsOf(row: MetricsRow): [tag: string, value: number][] {
-  const layers = (prefix: string, values: readonly number[]) =>
-    values.map((value, layer): [string, number] => [`${prefix}${layer}`, value]);
-  const terms = (prefix: string) =>
-    Object.entries(row.terms ?? {}).flatMap(([name, values]): [string, number][] =>
-      values.map((value, i) => [`${prefix}${name}${values.length > 1 ? `_${i}` : ""}`, value]),
-    );
-  if (row.kind === "validation")
-    return [["validation/loss", row.loss], ...layers("validation/layer_", row.perLayer), ...terms("validation/")];
-  return [
-    ["loss/total", row.loss],
-    ["loss/hint_masked", row.hintMasked],
-    ["loss/hint_unmasked", row.hintUnmasked],
-    ["loss/last_masked", row.lastMasked],
-    ["loss/last_unmasked", row.lastUnmasked],
-    ...layers("layer_masked/", row.perLayerMasked),
-    ...layers("layer_unmasked/", row.perLayerUnmasked),
-    ...terms("objectives/"),
-    ["optim/learning_rate", row.learningRate],
-    ["optim/gradient_norm", row.gradientNorm],
-    ...(row.lossScale === undefined ? [] : [["optim/loss_scale", row.lossScale] satisfies [string, number]]),
-    ["speed/step_seconds", row.stepSeconds],
-    ["speed/audio_seconds_per_second", row.audioSecondsPerSecond],
-    ["speed/wait_share", row.waitShare],
-    ["speed/padded_fraction", row.paddedFraction],
-    ["memory/rss_bytes", row.rssBytes],
-  ];
-}
-
 export interface EventWriter {
   readonly path: string;
   /**
@@ -87,6 +62,8 @@ export interface EventWriter {
   write(row: MetricsRow): void;
   /** Appends scalars of one step as one event. */
   scalars(step: number, values: Iterable<readonly [tag: string, value: number]>): void;
+  /** Appends what a plugin of TensorBoard keeps under a tag: its message, or a text (Markdown). */
+  data(tag: string, plugin: string, content: Uint8Array | string): void;
   close(): void;
 }
 
@@ -129,12 +106,37 @@ export function openEventWriter(folder: string, options: EventWriterOptions = {}
   return {
     path,
     scalars,
-    write: (row) => scalars(row.step, scalarsOf(row)),
+    data: (tag, plugin, content) => append(event(now(), 0, 5, (summary) => pluginValue(summary, tag, plugin, content))),
+    write: (row) => scalars(row.step, Object.entries(loggedRow(row).values)),
     close() {
       if (open) closeSync(file);
       open = false;
     },
   };
+}
+
+/** A Summary.Value: tag 1, tensor 8, metadata 9 with the plugin's name and message. A message has an empty tensor beside it. */
+function pluginValue(summary: BinaryWriter, tag: string, plugin: string, content: Uint8Array | string): void {
+  const isText = typeof content === "string";
+  const message = (field: number, body: () => void) => {
+    summary.tag(field, WireType.LengthDelimited).fork();
+    body();
+    summary.join();
+  };
+  message(1, () => {
+    summary.tag(1, WireType.LengthDelimited).string(tag);
+    message(8, () => {
+      summary.tag(1, WireType.Varint).int32(isText ? DT_STRING : DT_FLOAT);
+      message(2, () => message(2, () => summary.tag(1, WireType.Varint).int64(isText ? 1 : 0)));
+      if (isText) summary.tag(8, WireType.LengthDelimited).string(content);
+    });
+    message(9, () =>
+      message(1, () => {
+        summary.tag(1, WireType.LengthDelimited).string(plugin);
+        if (!isText) summary.tag(2, WireType.LengthDelimited).bytes(content);
+      }),
+    );
+  });
 }
 
 /** A restart within the same second gets `.1`, `.2`, ... appended, which TensorBoard reads after the first. */

@@ -15,12 +15,17 @@ export interface RecordingStatistics {
 }
 
 /** Whether a model's numbers depend on statistics over a whole recording. */
-export const readsWholeRecording = ({ convNorm, normalizeWaveform }: ModelConfig): boolean =>
-  convNorm === "group" || normalizeWaveform;
+export const readsWholeRecording = ({
+  convNorm,
+  normalizeWaveform,
+}: Pick<ModelConfig, "convNorm" | "normalizeWaveform">): boolean => convNorm === "group" || normalizeWaveform;
+
+/** What of a model says which statistics it reads. */
+export type NormalisedBy = Pick<ModelConfig, "conv" | "convNorm" | "normalizeWaveform">;
 
 /** Gathers the statistics of one recording. Sums are in double precision, about its first sample, so that a large mean costs nothing. */
 export class RecordingPass {
-  private readonly config: ModelConfig;
+  private readonly config: NormalisedBy;
   private readonly kernel: number;
   private readonly stride: number;
   private origin: number | undefined;
@@ -36,7 +41,7 @@ export class RecordingPass {
   /** Samples to pass over before the next window begins, where the stride is longer than the kernel. */
   private ahead = 0;
 
-  constructor(config: ModelConfig) {
+  constructor(config: NormalisedBy) {
     [{ kernel: this.kernel, stride: this.stride }] = config.conv;
     this.config = config;
     this.sums = new Float64Array(this.kernel);
@@ -74,7 +79,16 @@ export class RecordingPass {
     return Math.min(at, wave.length);
   }
 
-  /** @throws StillwaveError where samples are so large that their squares are no numbers */
+  /** Makes all that has been taken count `share` times as much as what comes. */
+  weigh(share: number): void {
+    this.samples *= share;
+    this.sum *= share;
+    this.squares *= share;
+    this.windows *= share;
+    for (const totals of [this.sums, this.products]) for (let i = 0; i < totals.length; i++) totals[i] *= share;
+  }
+
+  /** Of what has been taken so far. @throws StillwaveError where samples are so large that their squares are no numbers */
   finish(): RecordingStatistics {
     const { origin = 0, samples, sum, squares, windows, kernel, sums, products, config } = this;
     const middle = sum / samples;

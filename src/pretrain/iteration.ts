@@ -40,6 +40,7 @@ const withPaths = (recipe: IterationRunRecipe, map: (path: string) => string): I
 
 export const iterationForm: RunForm<IterationRunRecipe> = {
   kind: runKind([UNITS_FOLDER]),
+  verb: "pretrain",
   yaml: (recipe) => recipeYaml(withPaths(recipe, toPackage)),
   initialiseSeed: ({ model }) => model.initialise.seed,
 };

@@ -1,11 +1,14 @@
 // Runs a pre-training recipe: iteration after iteration, the units of each from the model of one before, in one run folder.
 import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { trainingRun } from "../distill/run.ts";
 import { StillwaveError } from "../errors.ts";
 import { diskError, writeFileAtomic } from "../files.ts";
+import type { LoggerChoice } from "../log/index.ts";
 import { type NoteEvent, withNotes } from "../training/notes.ts";
 import { openRunFolder, RECORD_NAME } from "../training/run-folder.ts";
+import { FAILURE_NAME, recordFailure } from "../training/run-log.ts";
 import { type MadeUnits, makeUnits } from "../units/making/make.ts";
 import type { UnitProgress } from "../units/making/settings.ts";
 import type { PretrainEnd, PretrainEvent, PretrainSummary } from "./events.ts";
@@ -30,6 +33,8 @@ export interface PretrainRunOptions {
   readonly resume?: boolean;
   /** Resume although recipe or data differ from those the run began with. */
   readonly force?: boolean;
+  /** What hears of the trainings beside their metrics.jsonl. Default: the recipe's run.loggers. */
+  readonly loggers?: readonly LoggerChoice[];
   /** Stops the run, after the current micro-batch where it trains. */
   readonly signal?: AbortSignal;
 }
@@ -46,12 +51,13 @@ export const pretrainRun = (options: PretrainRunOptions): AsyncGenerator<Pretrai
   withNotes((note) => run(options, note));
 
 async function* run(
-  { recipe, resume = false, force = false, signal, ...options }: PretrainRunOptions,
+  { recipe, resume = false, force = false, signal, loggers, ...options }: PretrainRunOptions,
   note: Note,
 ): Run {
   const folder = await openRunFolder(options.outDir ?? recipe.run.outDir, resume, PRETRAINING);
   const { path, record: before } = folder;
   let work: PretrainWork | undefined;
+  let hasBegun = false;
   try {
     folder.notes.forEach(note);
     const summary = before && (await finishedPretraining(path, before, recipe));
@@ -62,8 +68,11 @@ async function* run(
     }
     work = await openWork(recipe, path, note);
     await recordPretraining(path, recipe, before);
-    yield* iterate({ recipe, path, force, signal, work });
+    await rm(join(path, FAILURE_NAME), { force: true });
+    hasBegun = true;
+    yield* iterate({ recipe, path, force, signal, loggers, work });
   } catch (error) {
+    if (hasBegun) await recordFailure(path, error);
     throw diskError(error, path, ", and go on with --resume");
   } finally {
     try {
@@ -79,6 +88,7 @@ interface Iterating {
   readonly path: string;
   readonly force: boolean;
   readonly signal?: AbortSignal;
+  readonly loggers?: readonly LoggerChoice[];
   readonly work: PretrainWork;
 }
 
@@ -101,7 +111,7 @@ async function* iterate(parts: Iterating): Run {
 
 /** undefined: interrupted. */
 async function* iteration(parts: Iterating, number: number): Run<IterationSummary | undefined> {
-  const { recipe, path, force, signal, work } = parts;
+  const { recipe, path, force, signal, loggers, work } = parts;
   const folder = join(path, iterationFolder(number));
   const made = yield* units(parts, number);
   if (!made) return undefined;
@@ -114,6 +124,8 @@ async function* iteration(parts: Iterating, number: number): Run<IterationSummar
       resume: existsSync(join(folder, RECORD_NAME)),
       force,
       signal,
+      loggers,
+      whole: path,
     },
     iterationForm,
   );

@@ -27,6 +27,19 @@ const whole = z.int().min(1).max(MOST);
 const label = z.string().min(1).max(1000);
 const figure = z.object({ name: z.string(), value: z.number(), on: z.string() });
 
+const staging = z.object({
+  conv: z
+    .array(z.object({ channels: whole, kernel: whole, stride: whole }))
+    .min(1)
+    .max(100),
+  convNorm: z.enum(["group", "layer"]),
+  normalizeWaveform: z.boolean(),
+  posConv: z.object({ kernel: whole, groups: whole, batchNorm: z.boolean().optional() }),
+  dim: whole,
+  gain: z.number().positive().optional(),
+  stack: whole,
+});
+
 const schema = z.object({
   kind: z.enum(["ctc", "classes"]),
   task: z.string(),
@@ -41,6 +54,7 @@ const schema = z.object({
   dtype: z.enum(["fp32", "fp16", "int8"]),
   upstream: z.string(),
   figures: json(z.array(figure).max(1000)),
+  streaming: json(staging.nullable()),
 });
 
 /** Facts as an exported file has them. */

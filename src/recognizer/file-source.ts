@@ -10,10 +10,11 @@ import {
 } from "../upstream/windows/plan.ts";
 import { SampleQueue } from "../upstream/windows/queues.ts";
 import { frameOutput } from "./facts.ts";
+import { type FileParts, fileStages, type OpenedStages } from "./file-stages.ts";
 import type { FrameLogits, LogitsSource, RecognizerFacts } from "./recognizer.types.ts";
 
 /** @param file as `checkFile` has found it to be */
-export function fileSource(file: OnnxFile, facts: RecognizerFacts): LogitsSource {
+export function fileSource(file: OnnxFile, facts: RecognizerFacts, parts: FileParts): LogitsSource {
   const output = frameOutput(facts);
   const infer = async (wave: Float32Array): Promise<FrameLogits> => {
     const feeds = {
@@ -23,12 +24,20 @@ export function fileSource(file: OnnxFile, facts: RecognizerFacts): LogitsSource
     const { shape, data } = (await file.run(feeds, [output]))[output];
     return { frames: shape[1], data: data as Float32Array };
   };
+  let staged: OpenedStages | undefined;
   return {
     device: file.device,
     windowSeconds: SHORT_WINDOW_SECONDS,
     infer,
     inferLong: (recording, settings) => inferWindows(infer, facts, recording, settings),
-    dispose: () => file.dispose(),
+    stages() {
+      staged ??= fileStages(facts, parts);
+      return staged.stages;
+    },
+    async dispose() {
+      await staged?.dispose();
+      await file.dispose();
+    },
   };
 }
 

@@ -1,5 +1,8 @@
 // A recogniser over any source of logits: long recordings in windows, decoding, answers. Imports nothing of Node's.
 import { StillwaveError, UsageError } from "../errors.ts";
+import { chunkFrames } from "../streaming/chunks.ts";
+import { SpeechStream } from "../streaming/speech-stream.ts";
+import { TextReader } from "../streaming/text-reader.ts";
 import { type Decoding, symbolDecoding } from "../superb/objectives/decoding.ts";
 import type { CtcSpec } from "../superb/objectives/spec.ts";
 import {
@@ -10,6 +13,7 @@ import {
   windowSettings,
 } from "../upstream/windows/plan.ts";
 import { classificationOf, meanLogits, transcriptsOf } from "./answers.ts";
+import { ClassReader } from "./class-reader.ts";
 import type { LogitsSource, Recognizer, RecognizerFacts, RecognizerInput } from "./recognizer.types.ts";
 
 /** Hypotheses of the search that finds alternatives where no search was asked for. */
@@ -71,6 +75,14 @@ export function createRecognizer(
       if (spec) throw new UsageError(`it writes down what is said (${facts.task}): transcribe, not classify`);
       const mean = meanLogits(await logits(input), facts.labels.length);
       return { ...classificationOf(facts, mean, top), seconds: samplesOf(input) / facts.sampleRate };
+    },
+    stream(options = {}) {
+      const stages = source.stages();
+      const { chunk, left } = chunkFrames(options, stages);
+      const reader = spec
+        ? new TextReader(spec, facts.samplesPerFrame / facts.sampleRate)
+        : new ClassReader(facts, Math.max(1, Math.round((chunk + left) / stages.stack)));
+      return new SpeechStream(stages, reader, options);
     },
     dispose: () => source.dispose(),
   };

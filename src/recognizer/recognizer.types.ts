@@ -1,5 +1,8 @@
 // What a recogniser is: what it says of itself, where its logits come from, and what it answers.
+import type { SpeechStream, StreamOptions } from "../streaming/speech-stream.ts";
+import type { StreamStages } from "../streaming/stream.types.ts";
 import type { LongRecording, WindowSettings } from "../upstream/windows/plan.ts";
+import type { StagedConfig } from "../upstream/windows/stages.ts";
 
 /** What was measured on speech that the recogniser had not seen. */
 export interface RecognizerFigure {
@@ -44,6 +47,14 @@ export interface RecognizerFacts {
   /** The model whose hidden states it reads, by name. */
   readonly upstream: string;
   readonly figures: readonly RecognizerFigure[];
+  /** What streaming needs to know; null of upstreams of which only inputs and outputs are known. */
+  readonly streaming: RecognizerStaging | null;
+}
+
+/** What streaming needs to know of a recogniser. */
+export interface RecognizerStaging extends StagedConfig {
+  /** Frames of the upstream that the head reads as one. */
+  readonly stack: number;
 }
 
 /** Logits of one recording, [frames, labels] row-major; those of classes are meant to be averaged over frames. */
@@ -61,6 +72,8 @@ export interface LogitsSource {
   infer(wave: Float32Array): Promise<FrameLogits>;
   /** Of a long recording, read in windows. */
   inferLong(recording: LongRecording, settings: WindowSettings): Promise<FrameLogits>;
+  /** The same in stages. @throws StillwaveError where only inputs and outputs are known */
+  stages(): StreamStages;
   dispose(): Promise<void>;
 }
 
@@ -133,6 +146,11 @@ export interface Recognizer<Input = RecognizerInput> {
    * @throws UsageError of a recogniser that transcribes; StillwaveError for a recording without a frame
    */
   classify(input: Input, options?: { readonly top?: number }): Promise<Classification>;
+  /**
+   * Takes one recording while it goes on, chunk by chunk: words or phones, or classes, as they are decided. Greedy.
+   * @throws UsageError for settings that make no sense; StillwaveError where its upstream cannot be streamed
+   */
+  stream(options?: StreamOptions): SpeechStream;
   /** The logits of every frame, to be decoded elsewhere. @throws StillwaveError for a recording without a frame */
   logits(input: Input): Promise<FrameLogits>;
   dispose(): Promise<void>;

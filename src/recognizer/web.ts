@@ -43,11 +43,15 @@ export async function loadRecognizer(
     await file.dispose();
     throw error;
   }
-  return createRecognizer(facts, fileSource(file, facts), {
-    decoding: decoding && spec && symbolDecoding(spec, decoding),
-    window,
-    overlap,
-  });
+  return createRecognizer(
+    facts,
+    fileSource(file, facts, { where, bytes: async () => bytes, open: (part) => on.open(part) }),
+    {
+      decoding: decoding && spec && symbolDecoding(spec, decoding),
+      window,
+      overlap,
+    },
+  );
 }
 
 const headerOf = (bytes: Uint8Array) =>

@@ -1,4 +1,5 @@
 // The folder of a run: who may write into it, whether a run can begin or go on there, and run.json, its record.
+import { randomUUID } from "node:crypto";
 import { readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { StillwaveError } from "../errors.ts";
@@ -11,6 +12,8 @@ export const RECORD_NAME = "run.json";
 /** What every run.json says of its starts. */
 export interface RunRecord {
   readonly format: number;
+  /** Told to loggers, which know a run again by it. Absent in runs of versions that gave none. */
+  readonly id?: string;
   readonly created: string;
   /** Of the first start. */
   readonly environment: Environment;
@@ -118,8 +121,9 @@ export function startsOf<Resume extends Start>(
   resume: (now: Start) => Resume,
 ) {
   const now: Start = { at: new Date().toISOString(), environment: environment() };
-  if (!before) return { created: now.at, environment: now.environment, resumes: [] };
-  return { created: before.created, environment: before.environment, resumes: [...before.resumes, resume(now)] };
+  if (!before) return { id: randomUUID(), created: now.at, environment: now.environment, resumes: [] };
+  const { id, created, environment: first, resumes } = before;
+  return { id, created, environment: first, resumes: [...resumes, resume(now)] };
 }
 
 /** Versions and machine that are not those the run began on: its last bits may differ. */

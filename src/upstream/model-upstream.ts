@@ -38,6 +38,7 @@ export async function loadedUpstream(
   const runtime = await createRuntime({ device, optimize: "all", threads });
   const model = createModel(weights, runtime, runtime.compilesShapes ? undefined : hasGrown);
   const inWindows = new ModelWindows(weights, runtime);
+  const { stages } = inWindows;
   const facts = {
     name,
     kind: "model" as const,
@@ -65,12 +66,22 @@ export async function loadedUpstream(
   return upstreamOf(facts, run, {
     expect: (batches) => shapes?.expect(batches),
     windows: (recording, settings, multiple) => inWindows.states(recording, states, settings, multiple),
+    stages: {
+      config,
+      features: (wave, statistics) => stages.features(wave, statistics),
+      positions: (features) => stages.positions(features),
+      states: (frames) => stages.layers(frames, states),
+    },
     async dispose() {
       await model.dispose();
       await inWindows.dispose();
     },
   });
 }
+
+/** The fingerprints of a model by each choice of its states: what evaluations of it know it by. */
+export const modelFingerprints = (weights: ModelWeights): ReadonlySet<string> =>
+  new Set(["heads", "all", "layers"].map((states) => modelFingerprint(weights, states)));
 
 function modelFingerprint(weights: ModelWeights, states: string): string {
   const { reuse, layerShapes } = weights.config;

@@ -6,6 +6,7 @@ import type { BatchSize } from "../runtime/shape-ladder.ts";
 import { type BatchStates, type Framing, framesOfSamples, joinStates, type UtteranceStates } from "./frames.ts";
 import type { StateChoice } from "./states.ts";
 import type { LongRecording, WindowSettings, WindowStates } from "./windows/plan.ts";
+import type { UpstreamStages } from "./windows/stages.ts";
 import { waveWindows } from "./windows/waves.ts";
 
 /** A frozen upstream: waveforms in, hidden states out. The states of an utterance do not depend on what it is batched with. */
@@ -41,6 +42,8 @@ export interface Upstream extends Framing {
     settings: WindowSettings,
     multiple: number,
   ): AsyncGenerator<WindowStates, void, undefined>;
+  /** The model in stages, for speech that is still going on; absent where only inputs and outputs are known. */
+  readonly stages?: UpstreamStages;
   dispose(): Promise<void>;
 }
 
@@ -62,7 +65,7 @@ export const BATCH_SECONDS = 60;
 export function upstreamOf(
   facts: Omit<Upstream, "extract" | "dispose" | "windows">,
   run: (waves: readonly Float32Array[]) => Promise<BatchStates>,
-  own: Partial<Pick<Upstream, "dispose" | "windows" | "expect">> = {},
+  own: Partial<Pick<Upstream, "dispose" | "windows" | "expect" | "stages">> = {},
 ): Upstream {
   const { name, minSamples, layers } = facts;
   return {

@@ -51,6 +51,11 @@ export class Resampler {
     this.filled = before;
   }
 
+  /** How long a sample may wait for those after it, at most: blocks are converted two at a time. */
+  get longestDelaySeconds(): number {
+    return (this.window.length - this.conversion.before) / this.fromHz;
+  }
+
   /** Takes the next samples, as many as there are; returns what they complete. */
   push(chunk: Float32Array): Float32Array {
     if (this.ended) throw new InternalError("a resampler was given samples after its end");

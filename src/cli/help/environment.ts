@@ -17,13 +17,18 @@ export const ENVIRONMENT: Readonly<Record<string, Variables>> = {
     NPROC: "threads of XLA on the CPU (default: --threads)",
   },
   "Models and plugins from elsewhere": {
-    HF_TOKEN: "token for models that are not public",
+    HF_TOKEN: "token for models that are not public, and for `push`",
     HF_TOKEN_PATH: "file with that token (default: where a login saved it)",
     HF_HOME: "folder of Hugging Face's programs (default: ~/.cache/huggingface)",
     "HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE": "folder of fetched models (default: $HF_HOME/hub)",
     HF_ENDPOINT: "address of the hub",
     HF_HUB_OFFLINE: "1: nothing is fetched",
     "PIP_INDEX_URL, UV_DEFAULT_INDEX, UV_INDEX_URL": "package index of `devices add` (default: pip's)",
+  },
+  "Loggers (docs/logging.md)": {
+    "WANDB_DIR, WANDB_PROJECT, WANDB_ENTITY": "folder (default: the run's), project and entity of runs for W&B",
+    "MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME":
+      "store (default: mlruns in the run's folder) and experiment of MLflow",
   },
   "Several processes (docs/accelerators.md)": {
     "RANK, WORLD_SIZE, TORCHELASTIC_RUN_ID": "set by torchrun or by hand",

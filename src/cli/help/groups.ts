@@ -11,9 +11,11 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   "Head:": [],
   "Training:": [],
   "Decoding:": ["beam", "lm", "spellings", "lm-weight", "word-score", "nbest"],
+  "Streaming:": ["stream", "chunk", "left", "right", "live", "rate"],
   "File:": ["format", "dtype", "compact", "opset", "fuse", "external-data"],
   "Random draws:": ["seed", "draws"],
-  "Run:": ["set", "tasks", "quick", "out", "resume", "force", "submission", "cache"],
+  "Card:": ["license", "base-model", "dataset", "result"],
+  "Run:": ["set", "tasks", "quick", "out", "resume", "force", "submission", "cache", "loggers"],
   "Computing:": ["device", "precision", "threads"],
   "Output:": ["json", "quiet", "help", "version"],
 };
@@ -22,7 +24,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
 const VERB_GROUPS: Readonly<Record<string, readonly string[]>> = {
   "Train:": ["init", "distill", "pretrain", "finetune"],
   "Evaluate:": ["superb", "verify", "compare"],
-  "Use:": ["transcribe", "extract", "export", "convert", "push"],
+  "Use:": ["transcribe", "streaming", "extract", "export", "convert", "push"],
   "Look:": ["inspect", "maps", "report", "ui"],
   "This machine:": ["devices", "cache", "completion", "help"],
 };

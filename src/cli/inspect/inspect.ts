@@ -14,7 +14,7 @@ export function inspectVerb(program: Command, output: Output, finish: (code: num
   program
     .command("inspect")
     .description("show a model's architecture, parameters and MACs by block")
-    .argument("<recipe|model>", "recipe (file or shipped name), model folder or file, or a known Hugging Face id")
+    .argument("<recipe|model>", "recipe (file or shipped name), model folder or file, or a Hugging Face id")
     .option("--seconds <n>", "length of the utterance that MACs are counted for", positive, 10)
     .option("--set <key=value>", "override a value of a recipe (repeatable)", collect)
     .option("--tensors", "list every tensor of a checkpoint: type, shape, and whether the model uses it")

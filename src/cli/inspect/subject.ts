@@ -47,7 +47,7 @@ type Found = Pick<Inspection, "kind" | "format" | "architecture" | "tensors" | "
   readonly recipe?: Recipe;
 };
 
-/** Inspects a recipe (file or shipped name), a checkpoint (folder or file) or a published model's id. */
+/** Inspects a recipe (file or shipped name), a checkpoint (folder, file or id on the hub) or a published model's id. */
 export async function inspectSubject(
   subject: string,
   options: { readonly seconds?: number; readonly set?: readonly string[] } = {},
@@ -92,13 +92,25 @@ async function findTeacher(place: string): Promise<Found> {
 }
 
 async function findSubject(place: string): Promise<Found> {
-  const found = await findModel(place);
+  const found = (await findModel(place)) ?? (await findOnHub(place));
   if (found) return found;
   const recipes = (await shippedRecipes()).sort();
   throw new StillwaveError(
     `${place}: no such file or folder${suggestion(place, [...recipes, ...publishedIds()]) || "."} inspect takes a recipe ` +
-      `(shipped: ${recipes.join(", ")}), a checkpoint on this machine, or one of ${publishedIds().join(", ")}`,
+      `(shipped: ${recipes.join(", ")}), a checkpoint on this machine or the hub, or one of ${publishedIds().join(", ")}`,
   );
+}
+
+/** A model of `organisation/name` on the hub, or in its cache; undefined where there is none, or the hub cannot be reached. */
+async function findOnHub(place: string): Promise<Found | undefined> {
+  const { fetchModel, isHubId, ModelUnavailableError } = await import("../../checkpoint/index.ts");
+  if (!place.includes("/") || !isHubId(place)) return undefined;
+  try {
+    return await findModel((await fetchModel(place)).folder);
+  } catch (error) {
+    if (error instanceof ModelUnavailableError) return undefined;
+    throw error;
+  }
 }
 
 /** A checkpoint on this machine, or an architecture from the table. Downloads nothing. */

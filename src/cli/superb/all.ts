@@ -32,7 +32,7 @@ interface Options {
 const SHARED: readonly string[] = [
   ...["training.protocol", "training.seed", "head.normalizeStates"],
   ...["upstream.states", "upstream.part", "upstream.reuse", "upstream.teacherHeads"],
-  ...["features.cache", "features.dtype", "data.onBadFile", "run.device", "run.threads"],
+  ...["features.cache", "features.dtype", "data.onBadFile", "run.device", "run.threads", "run.loggers"],
 ];
 
 export function allVerb(group: Command, output: Output, finish: (code: number) => void): void {

@@ -7,7 +7,7 @@ import type { Override } from "../../recipe/source.ts";
 import { isAmong } from "../../superb/recipe/read.ts";
 import { evaluationSchema, OF_TRAINING } from "../../superb/recipe/schema.ts";
 import { isSearch, type SearchTask, type Task } from "../../superb/tasks/task.types.ts";
-import { collect } from "../collect.ts";
+import { collect, commaList } from "../collect.ts";
 import { SETTING_GROUPS } from "../help/groups.ts";
 import { countingNumber, finiteNumber, positiveNumber, wholeNumber } from "../numbers.ts";
 
@@ -42,6 +42,7 @@ const GENERAL: FlagTable = {
   "--on-bad-file <action>": "data.onBadFile",
   "--device <name>": "run.device",
   "--threads <n>": "run.threads",
+  "--loggers <names>": "run.loggers",
 };
 
 /** A task has those of its own settings. */
@@ -81,7 +82,8 @@ const NEGATIONS: Readonly<Record<string, { readonly value: null | false; readonl
 
 const PARSERS: Readonly<Record<string, (text: string) => unknown>> = {
   "training.learningRates": rates,
-  "data.labelColumns": (text) => text.split(","),
+  "data.labelColumns": commaList,
+  "run.loggers": commaList,
 };
 
 export const generalFlags = (command: Command, task: Task | SearchTask): void => {

@@ -1,6 +1,6 @@
 // What a recipe file may say: every field with its type, bounds, default and a line of explanation for editors.
 import { z } from "zod";
-import { count, natural, objectOf, path, rate, seed, weight } from "../../recipe/fields.ts";
+import { count, loggers, natural, objectOf, path, rate, seed, tags, weight } from "../../recipe/fields.ts";
 import { DEVICE_CHOICES } from "../../runtime/device.ts";
 import { MAX_THREADS } from "../../runtime/runtime.ts";
 import { PRECISION_CHOICES } from "../../stablehlo/precision.ts";
@@ -211,6 +211,8 @@ export const recipeSchema = objectOf({
     checkpointEverySteps: count(1e9).default(1000),
     keepEvery: count(1e9).nullable().default(null).describe("Keep every k-th checkpoint for good; null: best and last"),
     logEverySteps: count(1e9).default(10),
+    loggers,
+    tags,
     device: z.enum(DEVICE_CHOICES).default("cpu").describe("Where to compute; auto: the fastest that is there"),
     precision: z
       .enum(PRECISION_CHOICES)

@@ -1,7 +1,7 @@
 // What a fine-tuning recipe may say: every field with its type, bounds, default and a line of explanation for editors.
 import { z } from "zod";
 import { recipeSchema } from "../../distill/recipe/schema.ts";
-import { count, natural, objectOf, path, rate, seed } from "../../recipe/fields.ts";
+import { count, loggers, natural, objectOf, path, rate, seed, tags } from "../../recipe/fields.ts";
 import { evaluationSchema } from "../../superb/recipe/schema.ts";
 import { STATE_CHOICES } from "../../upstream/states.ts";
 import { TARGETS, type TargetName } from "../target.ts";
@@ -142,6 +142,8 @@ export const finetuneSchema = objectOf({
     patience: natural(1e6).default(0).describe("Evaluations without improvement that end the training; 0: never"),
     checkpointEverySteps: distillation.run.shape.checkpointEverySteps,
     logEverySteps: distillation.run.shape.logEverySteps,
+    loggers,
+    tags,
     device: distillation.run.shape.device,
     threads: distillation.run.shape.threads,
   }),

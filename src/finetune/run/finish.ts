@@ -1,6 +1,6 @@
 // The end of a fine-tuning: models written, the best of them opened again and tested, predictions, result.json, summary.
 import { join } from "node:path";
-import { writeModelFolder } from "../../checkpoint/index.ts";
+import { licenseOf, modelName, writeModelFolder } from "../../checkpoint/index.ts";
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
 import type { Parameters } from "../../graph/array.ts";
@@ -89,7 +89,11 @@ async function writeModels(
   await writeModelFolder(folder, {
     config: model.config,
     parameters: upstreamOf(parameters, model),
-    card: finetunedCard({ recipe, role, step: at, config: before.config, facts: data.facts }),
+    card: finetunedCard({
+      ...{ recipe, role, step: at, config: before.config, facts: data.facts },
+      base: modelName(before.info),
+      license: await licenseOf(before.info),
+    }),
     extra: {
       hiddenStates: states === "heads" ? "heads" : "layers",
       finetuned: { target: recipe.target, role, step: at },

@@ -90,10 +90,13 @@ interface Start {
 }
 
 /**
- * Writes run.json and the recipe; returns notes.
+ * Writes run.json and the recipe.
  * @throws StillwaveError where data or upstream are not those of before, unless it is forced
  */
-export async function recordFinetuning(path: string, { recipe, before, facts, force }: Start): Promise<string[]> {
+export async function recordFinetuning(
+  path: string,
+  { recipe, before, facts, force }: Start,
+): Promise<{ readonly record: FinetuneRecord; readonly notes: readonly string[] }> {
   const names = { upstream: "upstream", data: "data", batchesPerEpoch: "batches of an epoch" } as const;
   const different = Object.entries(names).filter(
     ([name]) => before && before.facts[name as keyof typeof names] !== facts[name as keyof typeof names],
@@ -114,7 +117,7 @@ export async function recordFinetuning(path: string, { recipe, before, facts, fo
   };
   await writeRunRecord(path, record);
   await writeFileAtomic(join(path, FINETUNE_FILES.recipe), form.yaml(recipe));
-  return notes;
+  return { record, notes };
 }
 
 /** The summary of a run that has nothing left to do: one that has ended, by this recipe. */

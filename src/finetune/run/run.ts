@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { StillwaveError } from "../../errors.ts";
 import { diskError } from "../../files.ts";
 import { sizeOf } from "../../graph/array.ts";
+import { type LoggerChoice, loggedRow, parseMetricsRow } from "../../log/index.ts";
 import { type AdamWState, createAdamWState } from "../../optim/adamw.ts";
-import { readResult } from "../../superb/run/result.ts";
+import { figuresOf, readResult } from "../../superb/run/result.ts";
 import { FRESH_HEAD_STATE, type HeadState, isHeadState } from "../../superb/training/state.ts";
 import { restoreLast } from "../../training/checkpoints.ts";
 import { runTraining } from "../../training/loop.ts";
@@ -34,6 +35,8 @@ export interface FinetuneRunOptions {
   readonly resume?: boolean;
   /** Resume although recipe, data or upstream differ from those the run began with. */
   readonly force?: boolean;
+  /** What hears of the run beside metrics.jsonl. Default: the recipe's run.loggers. */
+  readonly loggers?: readonly LoggerChoice[];
   /** Stops the run after the current micro-batch, with a checkpoint. */
   readonly signal?: AbortSignal;
 }
@@ -78,7 +81,7 @@ async function* run(options: FinetuneRunOptions, note: Note): Run {
 async function* trainAndFinish(
   { path, record: before }: RunFolder<FinetuneRecord>,
   prepared: PreparedFinetuning,
-  { recipe, force = false, signal }: FinetuneRunOptions,
+  { recipe, force = false, signal, loggers = recipe.run.loggers }: FinetuneRunOptions,
   note: Note,
 ): Run {
   const { step, speech, utterances, objective, data } = prepared;
@@ -89,28 +92,33 @@ async function* trainAndFinish(
   const restored = before && (await restore(prepared, optimizer, { checkpoints, totalSteps, force }, note));
   const start = restored ?? FRESH_HEAD_STATE;
   const facts = { upstream: fingerprintOf(prepared.before), data: data.fingerprint, totalSteps, batchesPerEpoch };
-  (await recordFinetuning(path, { recipe, before, facts, force })).forEach(note);
-  const log = await openRunLog(path, before && (restored?.step ?? -1));
+  const { record, notes } = await recordFinetuning(path, { recipe, before, facts, force });
+  notes.forEach(note);
+  const log = await openRunLog(
+    { kind: "finetune", folder: path, record, settings: record.recipe, tags: recipe.run.tags },
+    { loggers, lastStep: before && (restored?.step ?? -1), note, rows: { parse: parseMetricsRow, logged: loggedRow } },
+  );
   let trainer: FinetuneTrainer | undefined;
-  let end: HeadState;
   try {
     yield startEvent(path, prepared, { step: start.step, totalSteps });
     const labels = new Map(utterances.train.map(({ id, label }) => [id, label]));
     const dev = { utterances: utterances.dev };
     const parts = { recipe, totalSteps, start, optimizer, step, speech, objective, labels, dev, signal };
     trainer = new FinetuneTrainer({ ...parts, writeRow: log.write });
-    end = yield* runTraining(trainer, { start, checkpoints, signal, savesWhenLeft: true });
-    if (!trainer.isFinished(end) || end.curve.at(-1)?.step !== end.step) {
-      yield interrupted(end.step, totalSteps, checkpoints);
-      return;
-    }
+    const end = yield* runTraining(trainer, { start, checkpoints, signal, savesWhenLeft: true });
+    const isTrained = trainer.isFinished(end) && end.curve.at(-1)?.step === end.step;
+    await trainer.close();
+    const finished = isTrained && (yield* finishFinetuning({ path, recipe, prepared, end, signal }));
+    const state = finished ? "done" : "interrupted";
+    await log.end({ state, summary: { step: end.step, ...(finished && figuresOf(finished.result)) } });
+    if (!finished) yield interrupted(end.step, totalSteps, checkpoints);
+    else yield { kind: "done", folder: path, already: false, ...finished };
+  } catch (error) {
+    throw await log.fail(error);
   } finally {
     await trainer?.close();
-    log.close();
+    await log.close();
   }
-  const finished = yield* finishFinetuning({ path, recipe, prepared, end, signal });
-  if (!finished) yield interrupted(end.step, totalSteps, checkpoints);
-  else yield { kind: "done", folder: path, already: false, ...finished };
 }
 
 const interrupted = (step: number, totalSteps: number, checkpoints: string): FinetuneEnd => ({

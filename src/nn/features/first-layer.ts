@@ -50,7 +50,8 @@ export function foldGroupNorm(p: ParameterLookup, wave: Value, window: Window, o
   return g.concat([g.mul(g.transpose(taps, [1, 0]), scaleRow), shift], 1);
 }
 
-function momentsOf(wave: Value, window: Window, lengths: Value | null): WindowMoments {
+/** Moments of a waveform's windows, over `lengths` as above. */
+export function momentsOf(wave: Value, window: Window, lengths: Value | null): WindowMoments {
   const count = windowCount(wave.shape[1], window);
   const windows = sampleWindows(wave, window, count);
   return lengths ? ownMoments(windows, windowCounts(lengths, window)) : moments(windows, g.dimension(count));

@@ -23,7 +23,7 @@ const EVALUATION = { isTraining: false, dropout: noDropout } as const;
 
 /**
  * Outputs `logits`, [batch, frames, labels] of symbols or [batch, labels] of classes, with `frame_logits` [batch, frames,
- * labels], whose mean over true frames they are; `valid_frames` int64 [batch], of the logits.
+ * labels], whose mean over true frames they are; `valid_frames` int64 [batch], of the logits; and the points of its stages.
  */
 export function recognizerGraph(
   model: ModelWeights,
@@ -41,7 +41,7 @@ export function recognizerGraph(
   const features = weightedSum(normal, layerWeights(parameters));
   const counts = trueFrames(encoder.mask, config.kind === "bilstm" ? config.stack : 1);
   const logitsOf = (kind: HeadConfig) => logitsOfFeatures(kind, head, { features, counts }, EVALUATION);
-  const outputs = new Map([["logits", logitsOf(config)]]);
+  const outputs = new Map([...encoder.points, ["logits", logitsOf(config)]]);
   if (config.kind === "utterance") outputs.set("frame_logits", logitsOf({ ...config, kind: "frames" }));
   outputs.set("valid_frames", counts);
   return graphOf(outputs, constants);

@@ -1,5 +1,5 @@
 // Recognisers in Node: an exported file by path, URL or bytes, or a run that recognises; recordings by path as well.
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { probeAudio, type Segment, streamAudio } from "../../audio/index.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
@@ -99,13 +99,18 @@ async function openFile(
   const header = typeof onDisk === "string" ? readOnnxHeader(onDisk) : headerOf(onDisk);
   const facts = readFacts(header, where);
   const file = await openOnnxFile(onDisk, { device, threads });
+  const parts = {
+    where,
+    bytes: async () => (typeof onDisk === "string" ? readFile(onDisk) : onDisk),
+    open: (bytes: Uint8Array) => openOnnxFile(bytes, { device, threads }),
+  };
   try {
     checkFile(file, facts, where);
   } catch (error) {
     await file.dispose();
     throw error;
   }
-  return { facts, source: noting(fileSource(file, facts), where, options) };
+  return { facts, source: noting(fileSource(file, facts, parts), where, options) };
 }
 
 const headerOf = (bytes: Uint8Array) =>

@@ -30,7 +30,7 @@ export interface RecognizerParts {
   /** Of the head, `featurizer.weights` (before their softmax) among them. */
   readonly parameters: Parameters;
   /** Without what only the opened upstream tells. */
-  readonly facts: Omit<RecognizerFacts, "minSamples" | "dtype">;
+  readonly facts: Omit<RecognizerFacts, "minSamples" | "dtype" | "streaming">;
 }
 
 /**

@@ -1,5 +1,6 @@
 // An upstream and the head that was trained on it as a source of logits: what an exported file holds, before it is exported.
 import { StillwaveError } from "../../errors.ts";
+import type { HostArray } from "../../graph/array.ts";
 import type { ModelWeights } from "../../models/parameters.ts";
 import type { DeviceChoice } from "../../runtime/device.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
@@ -16,6 +17,7 @@ import {
   type WindowSettings,
   type WindowStates,
 } from "../../upstream/windows/plan.ts";
+import type { StagedConfig } from "../../upstream/windows/stages.ts";
 import type { FrameLogits, LogitsSource, RecognizerFacts } from "../recognizer.types.ts";
 import type { RecognizerParts } from "./parts.ts";
 
@@ -52,7 +54,8 @@ export async function openRun(
     const stack = config.kind === "bilstm" ? config.stack : 1;
     const minSamples = upstream.minSamples + (stack - 1) * upstream.samplesPerFrame;
     const source = runSource({ upstream, head, device: runtime.device, onNote: options.onNote });
-    return { source, facts: { ...parts.facts, minSamples, dtype: "fp32" } };
+    const streaming = upstream.stages ? { ...stagedOf(upstream.stages.config), stack } : null;
+    return { source, facts: { ...parts.facts, minSamples, dtype: "fp32", streaming } };
   } catch (error) {
     await upstream.dispose();
     throw error;
@@ -117,11 +120,40 @@ function runSource({ upstream, head, device, onNote }: RunSourceParts): LogitsSo
       noted = true;
       return inferWindows(upstream, head, recording, settings);
     },
+    stages() {
+      const { stages } = upstream;
+      if (!stages)
+        throw new StillwaveError(
+          `${upstream.name}: it cannot be streamed: ${upstream.kind === "model" ? "its states are added up beforehand" : "only models are, of which the layers are known"}`,
+        );
+      const stack = head.config.kind === "bilstm" ? head.config.stack : 1;
+      const logits = async (frames: HostArray) =>
+        headOn(head, joinedStates(await stages.states(frames)), frames.shape[1]);
+      return { ...stages, stack, logits };
+    },
     async dispose() {
       await head.release();
       await upstream.dispose();
     },
   };
+}
+
+/** What of a model streaming needs to know. */
+const stagedOf = ({ conv, convNorm, normalizeWaveform, posConv, dim, gain }: StagedConfig): StagedConfig => ({
+  conv,
+  convNorm,
+  normalizeWaveform,
+  posConv,
+  dim,
+  ...(gain !== undefined && { gain }),
+});
+
+/** States [1, frames, dim] one behind another. */
+function joinedStates(states: readonly HostArray[]): Float32Array {
+  const [{ data }] = states;
+  const joined = new Float32Array(states.length * data.length);
+  for (const [i, state] of states.entries()) joined.set(state.data, i * data.length);
+  return joined;
 }
 
 /** @param data hidden states, [layers, frames, dim] */

@@ -116,7 +116,7 @@ async function modelOf(folder: string): Promise<{ parameters: number; macs: numb
  * Reads a run of training; one that goes on is read as it stands.
  * @throws StillwaveError naming the file and what is wrong with it
  */
-export async function readTraining(folder: string, kind: TrainingKind): Promise<Training> {
+async function readTraining(folder: string, kind: TrainingKind): Promise<Training> {
   const record = await readRecord(folder);
   const isPretraining = kind === "pre-training";
   const { parts, records } = isPretraining

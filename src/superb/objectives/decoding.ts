@@ -10,6 +10,7 @@ import { Vocabulary } from "../labels/vocabulary.ts";
 import type { DecodingSettings } from "../recipe/schema.ts";
 import { textOf } from "./ctc.ts";
 import type { Reading } from "./objective.types.ts";
+import { PartJoiner } from "./parts.ts";
 import { logitsOf, textReading } from "./reading.ts";
 import type { CtcSpec } from "./spec.ts";
 
@@ -61,7 +62,7 @@ export function symbolDecoding(spec: CtcSpec, options: SymbolSearch = {}): Decod
   if (beam === undefined && beamless) throw new UsageError(`${beamless} means nothing without a beam`);
   const transcribed = (symbols: readonly TimedSymbol[], score: number | null): Transcription => {
     const ids = symbols.map(({ symbol }) => symbol);
-    return { text: textOf(spec, vocabulary, ids), score, parts: timedParts(spec, vocabulary, symbols) };
+    return { text: textOf(spec, vocabulary, ids), score, parts: timedParts(spec, symbols) };
   };
   const vocab = vocabulary.size;
   if (beam === undefined)
@@ -114,23 +115,10 @@ export function wordDecoding({ name, spellings, trie, model, search }: WordSearc
   };
 }
 
-/** Phones and marks of slots as they are; characters joined to words between the spaces. */
-function timedParts(spec: CtcSpec, vocabulary: Vocabulary, symbols: readonly TimedSymbol[]): TimedText[] {
-  const parts: { text: string; startFrame: number; endFrame: number; symbols: number[] }[] = [];
-  let isOpen = false;
-  for (const { symbol, startFrame, endFrame } of symbols) {
-    const text = vocabulary.symbols[symbol];
-    const isLetter = spec.text === "characters" || (spec.text === "slots" && !/^[BE]-/.test(text));
-    if (isLetter && (text === "|" || text === " ")) isOpen = false;
-    else if (isLetter && isOpen) {
-      const word = parts.at(-1)!;
-      word.text += text;
-      word.symbols.push(symbol);
-      word.endFrame = endFrame;
-    } else {
-      parts.push({ text, startFrame, endFrame, symbols: [symbol] });
-      isOpen = isLetter;
-    }
-  }
-  return parts;
+function timedParts(spec: CtcSpec, symbols: readonly TimedSymbol[]): TimedText[] {
+  const joiner = new PartJoiner(spec);
+  return [...joiner.add(symbols), ...joiner.end()].map((part) => ({
+    ...part,
+    symbols: part.symbols.map(({ symbol }) => symbol),
+  }));
 }

@@ -1,6 +1,7 @@
 // Every setting of an evaluation: its type, its bounds, and the line that help, editors and recipes say of it.
 
 import { z } from "zod";
+import { loggers, tags } from "../../recipe/fields.ts";
 import { DEVICE_CHOICES } from "../../runtime/device.ts";
 import { MAX_THREADS } from "../../runtime/runtime.ts";
 import { STATE_CHOICES } from "../../upstream/states.ts";
@@ -116,6 +117,8 @@ const run = z.strictObject({
   outDir: open(text, "folder of the run (default: runs/superb-<task>-<upstream>)"),
   device: z.enum(DEVICE_CHOICES).default("cpu").describe("where models and heads run"),
   threads: open(count.max(MAX_THREADS), "threads inside one operation (default: all cores)"),
+  loggers,
+  tags,
 });
 
 /** The settings as a user gives them, in code, in a recipe or by flags. What is left open, task and protocol decide. */

@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { StillwaveError, UsageError } from "../../errors.ts";
 import { unexpectedDiskError, writeFileAtomic } from "../../files.ts";
+import type { LoggerChoice } from "../../log/index.ts";
 import type { ProcessGroup } from "../../processes/group.ts";
 import { sharedSignal } from "../../processes/shares.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
@@ -30,7 +31,7 @@ import { type Chosen, isSearch, type Task, type TaskData } from "../tasks/task.t
 import { Sampler } from "../training/sampler.ts";
 import type { EvaluationOptions, FoldOutcome, PreparedEvaluation, PreparedFold } from "./evaluation.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
-import { finishRun, testFold } from "./finish.ts";
+import { finishRun, testFold, toldAtEnd } from "./finish.ts";
 import { heardBy, helpEvaluation, openAsked } from "./help.ts";
 import { learnSum } from "./one-state.ts";
 import { type EvaluationFolder, openEvaluationFolder, recordEvaluation, resumeRemedy } from "./record.ts";
@@ -50,6 +51,7 @@ interface Opened {
   readonly runtime: Runtime;
   readonly note: (text: string) => void;
   readonly group: ProcessGroup | undefined;
+  readonly loggers: readonly LoggerChoice[];
 }
 
 type Evaluation<Result = void> = AsyncGenerator<EvaluationEvent, Result, undefined>;
@@ -67,7 +69,7 @@ export function evaluateRun({ signal, ...options }: EvaluationOptions, group?: P
 }
 
 async function* evaluateNoting(
-  { resume = false, force = false, signal, ...given }: EvaluationOptions,
+  { resume = false, force = false, signal, loggers: choices, ...given }: EvaluationOptions,
   group: ProcessGroup | undefined,
   note: (text: string) => void,
 ): Evaluation {
@@ -81,7 +83,9 @@ async function* evaluateNoting(
     folder.notes.forEach(note);
     const described = describeCorpus(task.name, asked.data);
     if (described !== undefined) note(described);
-    if (isSearch(task)) return yield* searchRun({ asked, force, signal, folder, task, note, group });
+    const loggers = choices ?? asked.run.loggers;
+    const told = (events: Evaluation) => toldAtEnd(events, { folder: folder.path, asked, loggers, note });
+    if (isSearch(task)) return yield* told(searchRun({ asked, force, signal, folder, task, note, group }));
     const { device, threads } = asked.run;
     const open = async () => {
       upstream ??= await openAsked(asked, note);
@@ -94,7 +98,8 @@ async function* evaluateNoting(
     for (const text of new Set(folds.flatMap(({ notes }) => notes))) note(text);
     const heard = heardBy(task, await open());
     const runtime = await createRuntime({ device, threads });
-    yield* evaluateWith({ asked, force, signal, folder, task, folds, upstream: heard, runtime, note, group });
+    const opened = { asked, force, signal, folder, task, folds, upstream: heard, runtime, note, group, loggers };
+    yield* told(evaluateWith(opened));
   } catch (error) {
     throw unexpectedDiskError(error);
   } finally {
@@ -106,8 +111,7 @@ async function* evaluateNoting(
 async function* evaluateWith(opened: Opened): Evaluation {
   const { asked, force, signal, folder, task, folds, upstream, runtime, note } = opened;
   const [{ badFiles, objective: spec, root }] = folds;
-  const [bad] = badFiles;
-  if (bad) note(`${badFiles.length} bad files left out, first ${bad.path}: ${bad.reason}`);
+  noteBadFiles(badFiles, note);
   const { decoder = "ctc", ...search } = asked.decoding ?? {};
   const objective = createObjective(spec, decoder);
   const settings = trainingOf(opened);
@@ -116,7 +120,7 @@ async function* evaluateWith(opened: Opened): Evaluation {
   const decodings = spec.kind === "ctc" && isSearched ? [await createDecoding(spec, search, note)] : [];
   const fingerprint = folds.map((fold) => fold.fingerprint).join(" ");
   const identity = identityOf(opened, { settings, head: config, fingerprint });
-  for (const text of await recordEvaluation(folder, task.name, identity, force)) note(text);
+  const record = await recordEvaluation(folder, task.name, identity, force, note);
   for (const { files = {} } of folds)
     for (const [name, text] of Object.entries(files)) await writeFileAtomic(join(folder.path, name), text);
   const already = folder.record && (await finishedResult(folder.path));
@@ -153,6 +157,7 @@ async function* evaluateWith(opened: Opened): Evaluation {
       featureSeconds: (performance.now() - began) / 1000,
       checkpointsFrom: from("checkpoint"),
       readingsFrom: from("reading"),
+      log: { loggers: opened.loggers, record, asked, whole: folder.path, note },
       signal,
     };
     const prepareFold = (data: TaskData) => foldOf(prepared, opened, data, isUsable);
@@ -162,6 +167,11 @@ async function* evaluateWith(opened: Opened): Evaluation {
   } finally {
     await source.close();
   }
+}
+
+function noteBadFiles(files: TaskData["badFiles"], note: (text: string) => void): void {
+  const [bad] = files;
+  if (bad) note(`${files.length} bad files left out, first ${bad.path}: ${bad.reason}`);
 }
 
 /** Trains and tests one fold after the other; undefined where the signal ended it. */

@@ -1,5 +1,6 @@
 // What an evaluation is asked for, and what everything after its preparation works with.
 
+import type { LoggerChoice } from "../../log/index.ts";
 import type { StateSum } from "../../upstream/derived/weighted-sum.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import type { PerSplit } from "../labels/classes.ts";
@@ -18,6 +19,8 @@ export interface EvaluationOptions extends EvaluationInput {
   readonly resume?: boolean;
   /** Resume although settings, data or upstream differ. */
   readonly force?: boolean;
+  /** What hears of the trainings and the result, by name or your own: instead of run.loggers. */
+  readonly loggers?: readonly LoggerChoice[];
   readonly signal?: AbortSignal;
 }
 

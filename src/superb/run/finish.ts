@@ -1,21 +1,27 @@
 // The end of an evaluation: trained heads tested and saved, predictions and result.json written.
 import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
 import { InternalError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
+import type { LoggerChoice } from "../../log/index.ts";
 import { type Prediction, writePredictions } from "../../metrics/predictions.ts";
 import { checkpointName, restoreWeights } from "../../training/checkpoints.ts";
+import { type RunRecord, readRunRecord } from "../../training/run-folder.ts";
+import { FAILURE_NAME, recordFailure, tellResult } from "../../training/run-log.ts";
 import { headParameterCount, initHead, layerWeights } from "../heads/parameters.ts";
 import { Head } from "../heads/step.ts";
 import { metricsOf } from "../measures/index.ts";
 import type { Reading } from "../objectives/objective.types.ts";
+import type { CheckedSettings } from "../recipe/read.ts";
+import { VERB } from "../training/log.ts";
 import { trainingFolder } from "../training/train.ts";
 import type { FoldOutcome, PreparedEvaluation, PreparedFold, ResultParts } from "./evaluation.types.ts";
 import type { EvaluationEvent } from "./events.types.ts";
 import { type HeadSettings, writeHead } from "./head-folder.ts";
 import { headReadingAll, parametersReadingAll } from "./one-state.ts";
 import { EVALUATION_FILES } from "./record.ts";
-import type { DecodingResult, EvaluationResult } from "./result.ts";
+import { type DecodingResult, type EvaluationResult, figuresOf } from "./result.ts";
 import { resultOf } from "./summary.ts";
 import type { SweepResult } from "./sweep.ts";
 import { testHead } from "./testing.ts";
@@ -112,4 +118,37 @@ function headSettings(prepared: PreparedFold): HeadSettings {
       gainDb: upstream.gainDb,
     },
   };
+}
+
+interface Telling {
+  readonly folder: string;
+  readonly asked: CheckedSettings;
+  readonly loggers: readonly LoggerChoice[];
+  readonly note: (text: string) => void;
+}
+
+/** The events of an evaluation; loggers are told its result, the run folder of what ends it otherwise. */
+export async function* toldAtEnd(
+  events: AsyncGenerator<EvaluationEvent, void, undefined>,
+  { folder, asked, loggers, note }: Telling,
+): AsyncGenerator<EvaluationEvent, void, undefined> {
+  let hasBegun = false;
+  try {
+    for await (const event of events) {
+      if (event.kind === "done" && !event.already) {
+        const record = (await readRunRecord(folder, { readRecord: (value) => value as RunRecord })) as RunRecord;
+        const facts = { kind: VERB, folder, record, settings: asked, tags: asked.run.tags };
+        await tellResult(facts, { loggers, note, summary: figuresOf(event.result) });
+      }
+      if (!hasBegun && event.kind !== "note") {
+        hasBegun = true;
+        await rm(join(folder, FAILURE_NAME), { force: true });
+      }
+      yield event;
+    }
+  } catch (error) {
+    // a run that is refused has not failed
+    if (hasBegun) await recordFailure(folder, error);
+    throw error;
+  }
 }

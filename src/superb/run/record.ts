@@ -18,7 +18,6 @@ export const EVALUATION_FILES = {
   result: "result.json",
   head: "head",
   predictions: "predictions",
-  events: "tensorboard",
   report: "report.html",
 } as const;
 
@@ -63,14 +62,14 @@ const EVALUATION: RunKind<EvaluationRecord> = {
 export const openEvaluationFolder = (path: string, resume: boolean): Promise<EvaluationFolder> =>
   openRunFolder(path, resume, EVALUATION);
 
-/** Writes run.json, or adds a resume to it. Returns notes. */
+/** Writes run.json, or adds a resume to it. */
 export async function recordEvaluation(
   { path, record: before }: EvaluationFolder,
   task: TaskName,
   identity: Readonly<Record<string, unknown>>,
   force: boolean,
-): Promise<string[]> {
-  const notes: string[] = [];
+  note: (text: string) => void,
+): Promise<EvaluationRecord> {
   const changes = before ? changesOf(before, task, identity) : [];
   if (changes.length > 0) {
     const what = `${path}: this evaluation was begun otherwise:\n${changes.map((change) => `  ${change}`).join("\n")}`;
@@ -82,14 +81,14 @@ export async function recordEvaluation(
       throw new StillwaveError(`${what}\nresume it as it was begun, give another --out, or force it (--force)`);
     // what has ended goes on with what is new, and is tested again
     await rm(join(path, EVALUATION_FILES.result), { force: true });
-    notes.push(`${what}\nresumed by force`);
+    note(`${what}\nresumed by force`);
   }
   for (const { part, before: then, now } of before ? changedVersions(before) : [])
-    notes.push(`${part} was ${then} and is ${now}: results may differ in the last bits`);
-  const { created, environment, resumes } = startsOf(before, (now) => now);
-  const record: EvaluationRecord = { kind: KIND, format: FORMAT, task, created, identity, environment, resumes };
+    note(`${part} was ${then} and is ${now}: results may differ in the last bits`);
+  const starts = startsOf(before, (now) => now);
+  const record: EvaluationRecord = { kind: KIND, format: FORMAT, task, identity, ...starts };
   await writeRunRecord(path, record);
-  return notes;
+  return record;
 }
 
 /** `settings.seed 0, now 1` for everything that differs. */

@@ -247,3 +247,11 @@ function contradiction(result: EvaluationResult): string | undefined {
 /** The result of a run that has ended; undefined where it has not. */
 export const finishedResult = async (folder: string): Promise<EvaluationResult | undefined> =>
   existsSync(join(folder, EVALUATION_FILES.result)) ? readResult(folder) : undefined;
+
+/** `per`, `accuracy`, ... of the first reading, and of the others by their names. */
+export function figuresOf({ decodings }: EvaluationResult): Record<string, number> {
+  const figures = decodings.flatMap(({ name, metric, otherMetrics }, i) =>
+    [metric, ...otherMetrics].map((one): [string, number] => [i === 0 ? one.name : `${name}/${one.name}`, one.value]),
+  );
+  return Object.fromEntries(figures);
+}

@@ -1,10 +1,10 @@
 // Trains a head at every learning rate, lets dev choose, and lets the chosen one go on to its end.
-import { join } from "node:path";
 import { StillwaveError } from "../../errors.ts";
-import { type EventWriter, openEventWriter } from "../../log/index.ts";
+import type { LoggedRow } from "../../log/index.ts";
 import { createAdamWState } from "../../optim/adamw.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { restoreLast } from "../../training/checkpoints.ts";
+import type { RunLog } from "../../training/run-log.ts";
 import type { FeatureSource } from "../features/features.types.ts";
 import type { HeadConfig, HeadInput } from "../heads/config.ts";
 import { initHead } from "../heads/parameters.ts";
@@ -16,11 +16,11 @@ import type { Objective } from "../objectives/objective.types.ts";
 import type { Training } from "../recipe/defaults.ts";
 import type { Task } from "../tasks/task.types.ts";
 import { type Evaluated, evaluate } from "../training/evaluate.ts";
+import { openTrainingLog, rowOf, type TrainingsLog } from "../training/log.ts";
 import { inverseFrequencies, type Sampler } from "../training/sampler.ts";
 import { FRESH_HEAD_STATE, type HeadState, isHeadState } from "../training/state.ts";
-import { type TrainEvent, trainHead, trainingFolder } from "../training/train.ts";
+import { trainHead, trainingFolder } from "../training/train.ts";
 import type { EvaluationEvent } from "./events.types.ts";
-import { EVALUATION_FILES } from "./record.ts";
 
 export interface SweepParts {
   readonly task: Task;
@@ -36,6 +36,7 @@ export interface SweepParts {
   /** Which one that is. */
   readonly checkpointsFrom: "dev" | "test";
   readonly runtime: Runtime;
+  readonly log: TrainingsLog;
   readonly signal?: AbortSignal;
 }
 
@@ -48,9 +49,6 @@ export interface SweepResult {
   readonly trained: readonly Trained[];
   readonly chosen: Trained;
 }
-
-/** Updates between two points of a training curve in TensorBoard. */
-const LOG_EVERY = 10;
 
 /** Returns undefined where the signal ended it; what was done is in checkpoints. */
 export async function* sweep(parts: SweepParts): AsyncGenerator<EvaluationEvent, SweepResult | undefined, undefined> {
@@ -103,19 +101,17 @@ async function* trainAt(
   const head = new Head({ config, input, dtype: source.dtype, parameters, runtime });
   const optimizer = createAdamWState(head.weights.length);
   const folder = trainingFolder(parts.folder, learningRate);
-  let log: EventWriter | undefined;
+  let log: RunLog<LoggedRow> | undefined;
   try {
     const live = { parameters: head.parameters, optimizer };
     const { found, notes } = await restoreLast(folder, live, isHeadState, true);
     for (const text of notes) yield { kind: "note", text };
     const start = found?.state ?? FRESH_HEAD_STATE;
     yield { kind: "training", learningRate, step: start.step, untilStep };
-    const purgeStep = start.step > 0 ? start.step + 1 : undefined;
-    log = openEventWriter(join(parts.folder, EVALUATION_FILES.events, `lr-${learningRate.toExponential()}`), {
-      purgeStep,
-    });
-    const { scalars } = log;
-    return yield* trainHead({
+    const opened = await openTrainingLog(parts.log, { folder: parts.folder, learningRate, step: start.step });
+    log = opened;
+    const began = performance.now();
+    const state = yield* trainHead({
       ...parts,
       plan: { ...settings, learningRate, untilStep },
       head,
@@ -123,14 +119,21 @@ async function* trainAt(
       start,
       folder,
       isHigherBetter: isHigherBetter(objective),
-      onEvent: (event) => writeScalars(event, scalars),
+      onEvent(event) {
+        const row = rowOf(event, start.seconds + (performance.now() - began) / 1000);
+        if (row) opened.write(row);
+      },
       async evaluateDev() {
         const evaluated = await evaluate({ head, objective, source, signal }, chooser);
         return evaluated && { loss: evaluated.loss, dev: scoreOf(parts, evaluated) };
       },
     });
+    const { step, best } = state;
+    const summary = { step, ...(best && { bestScore: best.dev, bestStep: best.step }) };
+    await opened.end({ state: signal?.aborted ? "interrupted" : "done", summary });
+    return state;
   } finally {
-    log?.close();
+    await log?.close();
     await head.release();
   }
 }
@@ -140,21 +143,4 @@ function scoreOf({ objective, task, chooser }: SweepParts, { score, predictions 
   if (score !== undefined) return score;
   if (task.recipe.batching !== "balanced") return headlineOf(predictions, objective.unit);
   return accuracy(predictions, inverseFrequencies(chooser.utterances));
-}
-
-/** An event for TensorBoard. */
-function writeScalars(event: TrainEvent, write: EventWriter["scalars"]): void {
-  if (event.kind === "evaluation") {
-    const { step, dev, devLoss, trainLoss } = event;
-    const losses = { "dev/score": dev, "dev/loss": devLoss, "train/mean_loss": trainLoss };
-    write(
-      step,
-      Object.entries(losses).flatMap(([tag, value]) => (value === null ? [] : [[tag, value]])),
-    );
-  } else if (event.step % LOG_EVERY === 0)
-    write(event.step, [
-      ["train/loss", event.loss],
-      ["train/gradient_norm", event.gradientNorm],
-      ["train/learning_rate", event.learningRate],
-    ]);
 }

@@ -8,6 +8,7 @@ export function withGain(upstream: Upstream, gainDb: number): Upstream {
   return {
     ...upstream,
     gainDb,
+    stages: upstream.stages && { ...upstream.stages, config: { ...upstream.stages.config, gain: factor } },
     extract: (waves) => upstream.extract(waves.map(attenuated)),
     windows({ samples, pieces }, settings, multiple) {
       const attenuatedPieces = async function* () {

@@ -21,6 +21,7 @@ export function summedUpstream(upstream: Upstream, sum: StateSum): Upstream {
   return {
     ...upstream,
     layers: ["weighted sum"],
+    stages: undefined,
     fingerprint: createHash("sha256")
       .update(JSON.stringify([fingerprint, sum.weights, sum.normalize]))
       .digest("hex"),

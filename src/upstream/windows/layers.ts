@@ -1,57 +1,25 @@
 // A model over a long recording: its front end piece by piece, exactly as of the whole, its layers window by window.
 import { InternalError } from "../../errors.ts";
-import type { HostArray } from "../../graph/array.ts";
-import { symbol } from "../../graph/dim.ts";
-import type { Graph } from "../../graph/graph.ts";
-import { input, type Value } from "../../graph/value.ts";
 import { frameCount, type ModelConfig, receptiveField, samplesPerFrame } from "../../models/config.ts";
-import { addPositions, encodeLayers, extractFeatures } from "../../models/forward.ts";
 import type { ModelWeights } from "../../models/parameters.ts";
 import { RecordingPass, type RecordingStatistics, readsWholeRecording } from "../../models/recording.ts";
-import { BATCH, momentsInput, parameterInputs, waveInput } from "../../models/trace.ts";
-import type { Feed, Runtime } from "../../runtime/runtime.ts";
-import { SessionCache } from "../../runtime/sessions.ts";
-import { hiddenStates, type State, stateOf } from "../states.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import type { State } from "../states.ts";
 import { changedLength, type LongRecording, planWindows, type WindowSettings, type WindowStates } from "./plan.ts";
 import { FrameRows, SampleQueue } from "./queues.ts";
+import { ModelStages } from "./stages.ts";
 
 /** Frames that the front end makes at a time, 20 s of HuBERT's. */
 const FRONT_FRAMES = 1000;
-/** Attention maps are made in blocks of at most so many bytes. */
-const MAP_BYTES = 2 ** 27;
-
-const TIME = symbol("time");
-
-/** wave, and moments where the model normalises over time -> what layer 0 reads. */
-function frontGraph(config: ModelConfig): Graph {
-  const { lookup } = parameterInputs(config);
-  const normaliseOver = config.convNorm === "group" ? momentsInput(config) : null;
-  const features = extractFeatures(config, lookup, waveInput(), { features: "channels-first", normaliseOver });
-  const { encoderInput } = addPositions(config, lookup, features.projected);
-  return { name: "front", outputs: new Map([["input", encoderInput]]) };
-}
-
-/** frames [batch, time, dim] -> every state after them. */
-function layersGraph(config: ModelConfig, queryBlocks: number): Graph {
-  const { lookup } = parameterInputs(config);
-  const encoded = encodeLayers(config, lookup, input("frames", [BATCH, TIME, config.dim]), null, { queryBlocks });
-  const numbered = (name: string, values: readonly Value[]) =>
-    values.map((value, i): [string, Value] => [`${name}.${i}`, value]);
-  const outputs = [...numbered("layer", encoded.layers), ...numbered("head", encoded.heads)];
-  if (config.normFirst) outputs.push(["last", encoded.last]);
-  return { name: "layers", outputs: new Map(outputs) };
-}
 
 /** Runs `weights` over windows of long recordings. What it compiles is kept until `dispose`. */
 export class ModelWindows {
   readonly config: ModelConfig;
-  private readonly weights: ModelWeights;
-  private readonly sessions: SessionCache;
+  readonly stages: ModelStages;
 
   constructor(weights: ModelWeights, runtime: Runtime) {
     this.config = weights.config;
-    this.weights = weights;
-    this.sessions = new SessionCache(runtime);
+    this.stages = new ModelStages(weights, runtime);
   }
 
   /**
@@ -76,7 +44,7 @@ export class ModelWindows {
         if (done) throw new InternalError(`windows: ${rows.end} of ${frames} frames were made`);
         rows.add(value);
       }
-      yield { span, arrays: await this.layers(rows.take(span.start, span.end), states) };
+      yield { span, arrays: await this.stages.layers(rows.take(span.start, span.end), states) };
     }
     await front.return();
   }
@@ -97,7 +65,7 @@ export class ModelWindows {
         const [start, end] = [Math.max(0, from - context), Math.min(frames, to + context)];
         const own = await wave.range(start * shift, (end - 1) * shift + field);
         if (!own) throw changedLength(samples);
-        const data = await this.frontOf(own, statistics);
+        const { data } = await this.stages.positions(await this.stages.features(own, statistics));
         yield data.subarray((from - start) * dim, (to - start) * dim);
       }
     } finally {
@@ -105,49 +73,8 @@ export class ModelWindows {
     }
   }
 
-  private async frontOf(wave: Float32Array, statistics: RecordingStatistics | undefined): Promise<Float32Array> {
-    const {
-      config,
-      weights: { parameters },
-    } = this;
-    const front = await this.sessions.get("front", (compile) => compile(frontGraph(config)));
-    const { mean = 0, scale = 1, centre, covariance } = statistics ?? {};
-    const fed = config.normalizeWaveform ? wave.map((x) => (x - mean) * scale) : wave;
-    const feeds: Record<string, Feed> = Object.fromEntries(parameters);
-    feeds.wave = { shape: [1, fed.length], data: fed };
-    if (centre && covariance) {
-      feeds.centre = { shape: [1, 1, centre.length], data: centre };
-      feeds.covariance = { shape: [1, centre.length, centre.length], data: covariance };
-    }
-    return (await front.run(feeds)).input.data;
-  }
-
-  /** The states of frames that layer 0 reads, [1, count, dim]. */
-  private async layers(frames: HostArray, states: readonly State[]): Promise<HostArray[]> {
-    const {
-      config,
-      weights: { parameters },
-    } = this;
-    const count = frames.shape[1];
-    const blocks = Math.min(count, Math.max(2, Math.ceil((4 * config.heads * count ** 2) / MAP_BYTES)));
-    const session = await this.sessions.get(`layers.${blocks}`, (compile) => compile(layersGraph(config, blocks)));
-    const outputs = await session.run({ ...Object.fromEntries(parameters), frames });
-    const numbered = (prefix: string) =>
-      Object.keys(outputs)
-        .filter((name) => name.startsWith(`${prefix}.`))
-        .map((name) => outputs[name]);
-    const layers = numbered("layer");
-    const last = outputs.last ?? layers[layers.length - 1];
-    const encoded = {
-      hiddenStates: hiddenStates({ encoderInput: frames, layers, last }),
-      layers,
-      heads: numbered("head"),
-    };
-    return states.map((state) => stateOf(config, encoded, state));
-  }
-
   dispose(): Promise<void> {
-    return this.sessions.release();
+    return this.stages.dispose();
   }
 }
 

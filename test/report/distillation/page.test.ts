@@ -224,7 +224,7 @@ describe("attention pictures", () => {
       );
     expect(student.closest("figure")!.textContent).toContain("takes over the map of layer 3");
     // seconds along both sides
-    expect([...card.querySelectorAll(".from")].map(({ textContent }) => textContent)).toEqual(
+    expect([...card.querySelector(".pair")!.querySelectorAll(".from")].map(({ textContent }) => textContent)).toEqual(
       Array(2).fill("from (s)00.511.52"),
     );
     expect(card.querySelector(".to")!.textContent).toBe("00.511.52to (s)");

@@ -50,7 +50,7 @@ test("what is left open is left open, but for a few", () => {
     training: {},
     head: {},
     features: {},
-    run: { device: "cpu", outDir: "runs/superb-pr-fbank" },
+    run: { device: "cpu", outDir: "runs/superb-pr-fbank", loggers: ["jsonl", "tensorboard"], tags: [] },
   });
 });
 

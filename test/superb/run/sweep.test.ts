@@ -9,6 +9,7 @@ import { createRuntime } from "../../../src/runtime/node/index.ts";
 import type { Runtime } from "../../../src/runtime/runtime.ts";
 import { createObjective } from "../../../src/superb/objectives/index.ts";
 import { resolveTraining } from "../../../src/superb/recipe/defaults.ts";
+import { checkSettings } from "../../../src/superb/recipe/read.ts";
 import type { TrainingSettings } from "../../../src/superb/recipe/schema.ts";
 import type { EvaluationEvent } from "../../../src/superb/run/events.types.ts";
 import { type SweepParts, sweep } from "../../../src/superb/run/sweep.ts";
@@ -51,6 +52,18 @@ function partsOf(task: MadeUp, at: string, choices: TrainingSettings, stopAt?: n
     chooser: { utterances: task.dev },
     checkpointsFrom: "dev" as const,
     runtime,
+    log: {
+      loggers: ["tensorboard"],
+      record: { created: "2026-11-27T02:00:00.000Z" },
+      asked: checkSettings(known, {
+        task: known.name,
+        upstream: { model: "fbank" },
+        data: { root: at },
+        run: { outDir: at },
+      }),
+      whole: at,
+      note: (text) => expect.fail(text),
+    },
     signal: controller.signal,
   };
 }

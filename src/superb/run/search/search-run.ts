@@ -44,8 +44,7 @@ export async function* searchRun(parts: SearchParts): Evaluation {
   const upstream = heardBy(task, await openAsked(asked, note));
   try {
     const fingerprint = fingerprintOf(corpus);
-    for (const text of await recordEvaluation(folder, task.name, identityOf(asked, upstream, fingerprint), force))
-      note(text);
+    await recordEvaluation(folder, task.name, identityOf(asked, upstream, fingerprint), force, note);
     const already = folder.record && (await finishedResult(folder.path));
     if (already) {
       await shareOutNothing(parts.group);
