@@ -18,9 +18,9 @@ import { distillRun } from "../src/distill/run.ts";
 import { profile } from "../src/models/profile.ts";
 import { publishedArchitecture } from "../src/models/published.ts";
 import { Random } from "../src/random.ts";
+import { matrixRate } from "../src/runtime/matrix-rate.ts";
 import { createRuntime, type DeviceChoice } from "../src/runtime/node/index.ts";
 import { isXla } from "../src/runtime/xla/index.ts";
-import { matrixRate } from "./matrix-rate.ts";
 import { writeRandomTeacher } from "./random-teacher.ts";
 
 const { values } = parseArgs({

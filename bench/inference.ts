@@ -15,8 +15,8 @@ import { exportOnnx, shippedSpeech } from "../src/export/index.ts";
 import { initParameters } from "../src/models/init.ts";
 import { publishedArchitecture } from "../src/models/published.ts";
 import { Random } from "../src/random.ts";
+import { matrixRate } from "../src/runtime/matrix-rate.ts";
 import { createRuntime, openOnnxFile } from "../src/runtime/node/index.ts";
-import { matrixRate } from "./matrix-rate.ts";
 
 const { values } = parseArgs({
   options: {

@@ -9,9 +9,9 @@ import type { Value } from "../src/graph/value.ts";
 import { input } from "../src/graph/value.ts";
 import { BLOCK_FRAMES, biLstmLayer } from "../src/nn/lstm.ts";
 import { Random } from "../src/random.ts";
+import { matrixRate } from "../src/runtime/matrix-rate.ts";
 import { createRuntime } from "../src/runtime/node/index.ts";
 import type { Feed } from "../src/runtime/runtime.ts";
-import { matrixRate } from "./matrix-rate.ts";
 
 const { values } = parseArgs({
   options: {

@@ -7,6 +7,7 @@ import { adamUpdate } from "../src/optim/adam.ts";
 import { createAdamWState } from "../src/optim/adamw.ts";
 import { clipGradients, gradientNorm } from "../src/optim/clip.ts";
 import { Random } from "../src/random.ts";
+import { matrixRate } from "../src/runtime/matrix-rate.ts";
 import { createRuntime } from "../src/runtime/node/index.ts";
 import type { FeatureBatch } from "../src/superb/features/features.types.ts";
 import type { HeadConfig } from "../src/superb/heads/config.ts";
@@ -19,7 +20,6 @@ import { asr } from "../src/superb/tasks/asr.ts";
 import { pr } from "../src/superb/tasks/pr.ts";
 import { asv } from "../src/superb/tasks/speakers/asv.ts";
 import { sd } from "../src/superb/tasks/speakers/sd.ts";
-import { matrixRate } from "./matrix-rate.ts";
 
 const { values } = parseArgs({
   options: {

@@ -15,6 +15,7 @@ import { reportFailure } from "./failure.ts";
 import { finetuneVerb } from "./finetune/finetune.ts";
 import { groupedHelp } from "./help/groups.ts";
 import { helpFirst, helpNotes, helpVerb } from "./help/help.ts";
+import { initVerb } from "./init/init.ts";
 import { inspectVerb } from "./inspect/inspect.ts";
 import { mapsVerb } from "./inspect/maps.ts";
 import { type Output, processOutput } from "./output.ts";
@@ -51,6 +52,7 @@ export async function main(args: readonly string[], output: Output = processOutp
 export type Verb = (program: Command, output: Output, finish: (code: number) => void) => void;
 
 const VERBS: readonly Verb[] = [
+  initVerb,
   distillVerb,
   pretrainVerb,
   finetuneVerb,

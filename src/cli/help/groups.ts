@@ -5,9 +5,9 @@ import { colorsOf } from "../../log/colors.ts";
 /** Flags by heading, in the order of the headings; what stands nowhere is listed first, as what the verb itself is about. */
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
   "Options:": [],
-  "Upstream:": ["upstream", "model", "part", "reuse", "teacher-heads"],
+  "Upstream:": ["upstream", "model", "teacher", "share", "part", "reuse", "teacher-heads"],
   "Hidden states:": ["layers", "heads", "sum-of", "weights", "isolate", "batch-seconds"],
-  "Data:": ["data", "data-root", "split", "audio", "utterances", "window", "overlap", "on-bad-file"],
+  "Data:": ["data", "data-root", "split", "train", "dev", "audio", "utterances", "window", "overlap", "on-bad-file"],
   "Head:": [],
   "Training:": [],
   "Decoding:": ["beam", "lm", "spellings", "lm-weight", "word-score", "nbest"],
@@ -15,7 +15,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   "File:": ["format", "dtype", "compact", "opset", "fuse", "external-data"],
   "Random draws:": ["seed", "draws"],
   "Card:": ["license", "base-model", "dataset", "result"],
-  "Run:": ["set", "tasks", "quick", "out", "resume", "force", "submission", "cache", "loggers"],
+  "Run:": ["set", "tasks", "quick", "time", "out", "resume", "force", "submission", "cache", "loggers"],
   "Computing:": ["device", "precision", "threads"],
   "Output:": ["json", "quiet", "help", "version"],
 };

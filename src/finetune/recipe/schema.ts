@@ -45,6 +45,11 @@ const headSchema = objectOf({
   stack: count(64).optional().describe("Neighbouring frames that the LSTM reads as one (1)"),
   normalizeStates: z.boolean().default(false).describe("LayerNorm of each hidden state before the weighted sum"),
   seed: seed.default(0).describe("Of its initial weights"),
+  from: path
+    .optional()
+    .describe(
+      "Run folder of a frozen evaluation or a fine-tuning whose head is begun with, instead (arXiv:2202.10054)",
+    ),
 });
 
 const dataSchema = evaluation.data

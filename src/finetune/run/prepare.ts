@@ -1,9 +1,11 @@
 // Makes the parts of a fine-tuning from its recipe: labelled corpus, upstream, head, step, speech.
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { type LoadedModel, loadCheckpoint } from "../../checkpoint/index.ts";
 import { BadFiles } from "../../data/bad-files.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
+import type { Parameters } from "../../graph/array.ts";
 import { frameCount, type ModelConfig, receptiveField } from "../../models/config.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
@@ -16,12 +18,14 @@ import { decodingReading } from "../../superb/objectives/decoding.ts";
 import { createObjective } from "../../superb/objectives/index.ts";
 import type { Objective, Reading } from "../../superb/objectives/objective.types.ts";
 import { createDecoding } from "../../superb/objectives/open-decoding.ts";
+import { readHead } from "../../superb/run/head-folder.ts";
 import { asr } from "../../superb/tasks/asr.ts";
 import { pr } from "../../superb/tasks/pr.ts";
 import { perSplit } from "../../superb/tasks/splits.ts";
 import { partOf } from "../../superb/tasks/subset.ts";
 import type { TaskData } from "../../superb/tasks/task.types.ts";
 import { listSome } from "../../tokens.ts";
+import { differences } from "../../training/run-folder.ts";
 import { mixesUtterances } from "../../upstream/batches.ts";
 import { hasHeads, resolveStates, statesFor } from "../../upstream/states.ts";
 import { type JointModel, joined } from "../model/parameters.ts";
@@ -85,7 +89,7 @@ export async function prepareFinetuning(
   const step = new JointStep({
     model,
     states: chosen,
-    parameters: joined(before, initHead(head, model.input, recipe.head.seed)),
+    parameters: joined(before, await headWeights(recipe, model, data)),
     rates: { ...dropout, layer: layerDrop },
     masksTime: (recipe.specAugment?.timeProbability ?? 0) > 0,
     runtime,
@@ -109,6 +113,24 @@ export async function prepareFinetuning(
     },
   };
 }
+
+/** Fresh weights of the head, or those of a run. @throws StillwaveError where that head reads or answers something else */
+async function headWeights({ head }: FinetuneRecipe, model: JointModel, data: TaskData): Promise<Parameters> {
+  if (head.from === undefined) return initHead(model.head, model.input, head.seed);
+  const best = join(head.from, FINETUNE_FILES.best);
+  const folder = join(existsSync(best) ? best : head.from, FINETUNE_FILES.head);
+  const { settings, parameters } = await readHead(folder);
+  const wanted = { config: model.head, input: model.input, objective: data.objective };
+  const { config, input, objective } = settings;
+  const [difference] = differences({ config, input, objective }, wanted, true);
+  if (difference)
+    throw new StillwaveError(
+      `${folder}: this head is another than the recipe's: its ${difference.name} is ${cut(difference.before)}, and ${cut(difference.now)} is wanted; mend head, upstream.states or data, or leave head.from out`,
+    );
+  return parameters;
+}
+
+const cut = (text = "absent"): string => (text.length > 100 ? `${text.slice(0, 100)}...` : text);
 
 /** The head: of classes the task's own, of CTC linear as for phones, or recurrent as for characters. */
 function headConfig({ target, head }: FinetuneRecipe, outputs: number): HeadConfig {

@@ -1,5 +1,5 @@
 // Opens the hidden states of a set of utterances: from a cache, which is filled first, or as they are needed.
-import { stat } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { littleEndianHost } from "../../checkpoint/index.ts";
 import { BadFiles, describeBad } from "../../data/bad-files.ts";
@@ -36,7 +36,7 @@ export async function* openFeatures(
   const { upstream, dtype = "float32", onBadFile = "stop", signal, workers = 1 } = options;
   if (dtype !== "float32" && dtype !== "float16") throw unknownName("dtype", String(dtype), ["float32", "float16"]);
   if (onBadFile !== "stop" && onBadFile !== "skip") throw unknownName("onBadFile", String(onBadFile), ["stop", "skip"]);
-  const { files, bad: unfit } = await lookAt(options.utterances, upstream.minSamples);
+  const { files, bad: unfit, realOf } = await lookAt(options.utterances, upstream.minSamples);
   if (onBadFile === "stop") unfit.throwIfAny(options.utterances.length);
   const bad = unfit.sorted();
   for (const file of bad) yield { kind: "note", text: `left out: ${describeBad(file)}` };
@@ -47,7 +47,7 @@ export async function* openFeatures(
       onBadFile === "skip" ? await unusableFiles(upstream, [...files.values()], { workers, signal }) : [];
     if (signal?.aborted) return undefined;
     for (const file of unusable) yield { kind: "note", text: `left out: ${describeBad(file)}` };
-    const left = leftOut(options.utterances, [...bad, ...unusable]);
+    const left = leftOut(options.utterances, [...bad, ...unusable], realOf);
     const without = new Set(left.map(({ id }) => id));
     const sound = usable.filter(({ id }) => !without.has(id));
     const source = streamFeatures(upstream, sound, { workers });
@@ -68,7 +68,7 @@ export async function* openFeatures(
   } finally {
     if (!source) await release();
   }
-  return source && { source, leftOut: leftOut(options.utterances, bad), folder };
+  return source && { source, leftOut: leftOut(options.utterances, bad, realOf), folder };
 }
 
 interface Wanted {
@@ -92,7 +92,7 @@ async function* openCached(
     index = filled.index;
     bad.push(...filled.bad);
   } else await shareOutNothing(job.group);
-  const unusable = new Set(bad.map(absoluteKey));
+  const unusable = new Set(bad.map((file) => absoluteKey(file)));
   const missing = sources.some(
     (source) => !unusable.has(recordingKey(source)) && !index.entries.has(contentKey(source)),
   );
@@ -124,15 +124,20 @@ function repairing(job: CacheJob, files: ReadonlyMap<string, AudioSource>, { onN
   };
 }
 
-/** Files as they are now, by utterance; those that are not there or too short. */
+/** Files as they are now, by utterance, under their own names, whatever links lead to them; those that are not there or too short. */
 async function lookAt(utterances: readonly FeatureUtterance[], minSamples: number) {
   const files = new Map<string, AudioSource>();
   const bad = new BadFiles();
   const known = new Map<string, Promise<Look | string>>();
   const lengths = new Map<string, number>();
+  const reals = new Map<string, string>();
+  const realOf: RealOf = (path) => reals.get(path) ?? resolve(path);
   const look = (path: string) =>
-    stat(path).then(
-      (info) => (info.isFile() ? info : "not a file"),
+    Promise.all([stat(path), realpath(path)]).then(
+      ([info, real]) => {
+        reals.set(path, real);
+        return info.isFile() ? info : "not a file";
+      },
       (error: NodeJS.ErrnoException) => (error.code === "ENOENT" ? "no such file" : error.message),
     );
   for (let from = 0; from < utterances.length; from += PARALLEL_STATS) {
@@ -150,11 +155,14 @@ async function lookAt(utterances: readonly FeatureUtterance[], minSamples: numbe
       if (failure !== undefined) bad.add(path, failure, utterance);
       else if (samples < minSamples)
         bad.add(path, `too short: ${samples} samples at 16 kHz, at least ${minSamples} are needed`, utterance);
-      else files.set(id, { ...partOf(utterance), path: resolve(path), samples, ...stampOf(looks.filter(isThere)) });
+      else files.set(id, { ...partOf(utterance), path: realOf(path), samples, ...stampOf(looks.filter(isThere)) });
     }
   }
-  return { files, bad };
+  return { files, bad, realOf };
 }
+
+/** The name of a file itself. */
+type RealOf = (path: string) => string;
 
 interface Look {
   readonly size: number;
@@ -169,12 +177,13 @@ const stampOf = (looks: readonly Look[]): Pick<AudioSource, "bytes" | "mtimeMs">
   mtimeMs: Math.max(...looks.map(({ mtimeMs }) => mtimeMs)),
 });
 
-function leftOut(utterances: readonly FeatureUtterance[], bad: readonly BadFile[]): LeftOut[] {
-  const reasons = new Map(bad.map((file) => [absoluteKey(file), file.reason]));
+function leftOut(utterances: readonly FeatureUtterance[], bad: readonly BadFile[], realOf: RealOf): LeftOut[] {
+  const reasons = new Map(bad.map((file) => [absoluteKey(file, realOf), file.reason]));
   return utterances.flatMap((utterance) => {
-    const reason = reasons.get(absoluteKey(utterance));
+    const reason = reasons.get(absoluteKey(utterance, realOf));
     return reason === undefined ? [] : [{ id: utterance.id, ...partOf(utterance), reason }];
   });
 }
 
-const absoluteKey = (part: RecordingPart): string => recordingKey({ ...part, path: resolve(part.path) });
+const absoluteKey = (part: RecordingPart, realOf: RealOf = resolve): string =>
+  recordingKey({ ...part, path: realOf(part.path) });

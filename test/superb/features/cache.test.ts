@@ -1,6 +1,15 @@
 // The cache: announced to the byte, filled once, resumed where it stopped, keyed by all that its numbers depend on.
 
-import { appendFileSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -108,6 +117,23 @@ describe("filling", () => {
     expect(start.bytesThere).toBe(bytesOf(upstream, half));
     expect(upstream.batches.reduce((a, b) => a + b)).toBe(utterances.length - 5);
     expect(opened!.source.framesOf(half[0].id)).toBeGreaterThan(0);
+    await opened!.source.close();
+  });
+
+  test("a corpus behind a link has the states of the corpus itself, and what is bad in it is left out by the name it was given", async () => {
+    const cacheRoot = join(root, "linked");
+    await drive({ upstream: fakeUpstream(), utterances, cacheRoot });
+    const link = join(root, "link");
+    symlinkSync(root, link);
+    const behind = utterances.map((one) => ({ ...one, path: one.path.replace(root, link) }));
+    const torn = { id: "torn", path: join(link, "torn-behind.flac"), samples: utterances[0].samples };
+    const bytes = readFileSync(utterances[0].path);
+    writeFileSync(torn.path, bytes.subarray(0, bytes.length / 2));
+    const upstream = fakeUpstream();
+    const { opened } = await drive({ upstream, utterances: [...behind, torn], cacheRoot, onBadFile: "skip" });
+    expect(opened!.leftOut.map(({ id, path }) => [id, path])).toEqual([["torn", torn.path]]);
+    expect(upstream.batches).toEqual([]);
+    expect(opened!.source.framesOf(behind[0].id)).toBeGreaterThan(0);
     await opened!.source.close();
   });
 

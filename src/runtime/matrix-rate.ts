@@ -1,13 +1,13 @@
-// The machine's matrix-multiply rate now, in GFLOP/s: what every other figure of a run is a share of.
-import { symbol } from "../src/graph/dim.ts";
-import * as g from "../src/graph/ops.ts";
-import { input } from "../src/graph/value.ts";
-import type { Executable, Feed, Runtime } from "../src/runtime/runtime.ts";
+// The matrix-multiply rate of this machine as it is now, of which every other speed is a share.
+import { symbol } from "../graph/dim.ts";
+import * as g from "../graph/ops.ts";
+import { input } from "../graph/value.ts";
+import type { Executable, Feed, Runtime } from "./runtime.ts";
 
 const SIZE = 2048;
 let cached: { executable: Executable; feeds: Record<string, Feed> } | undefined;
 
-/** Best of five products of 2048 x 2048 matrices. */
+/** GFLOP/s: best of five products of 2048 x 2048 matrices. */
 export async function matrixRate(runtime: Runtime): Promise<number> {
   if (!cached) {
     const rows = symbol("rows");
