@@ -11,6 +11,7 @@ import { countingNumber, finiteNumber } from "./numbers.ts";
 import type { Output } from "./output.ts";
 import {
   checkStreamFlags,
+  chunksOf,
   STANDARD_INPUT,
   type StreamFlags,
   streamFile,
@@ -18,6 +19,8 @@ import {
   streamOptions,
 } from "./streaming/transcribe-stream.ts";
 import { OVERLAP_FLAG, WINDOW_FLAG } from "./windows.ts";
+
+const NOTHING = { utterances: [], badFiles: [], notes: [] } as const;
 
 interface Flags extends StreamFlags {
   readonly upstream?: string;
@@ -81,7 +84,8 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
   checkStreamFlags(flags, { ...decoding, nbest: nbest > 1, times: flags.times, window, overlap });
   if (nbest > 1 && !decoding) throw new UsageError("--nbest: greedy decoding has one answer; add --beam <n> or --lm");
   const files = flags.stream ? audio.filter((name) => name !== STANDARD_INPUT) : audio;
-  const sources = await namingFlags(() => listSources(files, { onBadFile }));
+  const sources =
+    flags.stream && files.length === 0 ? NOTHING : await namingFlags(() => listSources(files, { onBadFile }));
   for (const file of sources.badFiles) output.note(printable(`left out: ${nameOf(file)}: ${file.reason}`));
   const onNote = (text: string) => output.note(printable(text));
   sources.notes.forEach(onNote);
@@ -90,6 +94,7 @@ async function transcribe(run: string, audio: readonly string[], flags: Flags, o
   for (const file of sources.badFiles) bad.add(file.path, file.reason, file);
   let used = 0;
   try {
+    if (flags.stream) recognizer.stream(chunksOf(flags)); // wrong settings are no file's fault
     if (files.length < audio.length) {
       await streamInput(recognizer, process.stdin, flags, output);
       used++;

@@ -4,7 +4,7 @@ import { type ModelConfig, receptiveField, SAMPLE_RATE_HZ, samplesPerFrame } fro
 import type { ChunkFrames, ChunkSeconds } from "./stream.types.ts";
 
 /** The defaults, in seconds. */
-export const CHUNK_SECONDS = { chunk: 0.64, left: 2.56, right: 0.32 } as const;
+const CHUNK_SECONDS = { chunk: 0.64, left: 2.56, right: 0.32 } as const;
 /** Longest window: what recordings that are taken whole may have. */
 const MOST_SECONDS = 60;
 

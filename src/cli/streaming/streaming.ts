@@ -54,7 +54,7 @@ export function streamingVerb(program: Command, output: Output, finish: (code: n
 }
 
 async function run(place: string, options: Options, output: Output): Promise<void> {
-  const { join } = await import("node:path");
+  const { basename, join, resolve } = await import("node:path");
   const { loadRecognizer } = await import("../../recognizer/node/load.ts");
   const { measureStreaming } = await import("../../report/streaming/measure.ts");
   const { UsageError } = await import("../../errors.ts");
@@ -77,7 +77,8 @@ async function run(place: string, options: Options, output: Output): Promise<voi
     });
     if (options.json) output.json(measurement);
     else output.print(tableOf(measurement));
-    if (options.out) await writePage(options.out, { recognizer: place, speech: file, measurement }, threads);
+    if (options.out)
+      await writePage(options.out, { recognizer: basename(resolve(place)), speech: file, measurement }, threads);
   } finally {
     await recognizer.dispose();
   }

@@ -6,7 +6,7 @@ import { printable } from "../../log/format.ts";
 import { SAMPLE_RATE_HZ } from "../../models/config.ts";
 import type { Recognizer } from "../../recognizer/recognizer.types.ts";
 import type { SpeechStream } from "../../streaming/speech-stream.ts";
-import type { StreamUpdate } from "../../streaming/stream.types.ts";
+import type { ChunkSeconds, StreamUpdate } from "../../streaming/stream.types.ts";
 import { countingNumber, finiteNumber } from "../numbers.ts";
 import type { Output } from "../output.ts";
 
@@ -54,11 +54,12 @@ export function checkStreamFlags(flags: StreamFlags, others: Readonly<Record<str
     throw new UsageError(`--stream reads greedily, chunk by chunk; leave --${foreign[0]} out (docs/streaming.md)`);
 }
 
+export const chunksOf = ({ chunk, left, right }: StreamFlags): ChunkSeconds => ({ chunk, left, right });
+
 /** Streams a file, or a part of one. */
 export async function streamFile(recognizer: Recognizer, source: RecordingPart, flags: StreamFlags, output: Output) {
-  const { chunk, left, right } = flags;
   const { streamAudio } = await import("../../audio/stream.ts");
-  const stream = recognizer.stream({ chunk, left, right });
+  const stream = recognizer.stream(chunksOf(flags));
   const pieces = streamAudio(source.path, source.segment);
   await follow(stream, flags.live ? asIfLive(pieces) : pieces, { name: nameOf(source), flags, output });
 }
@@ -70,11 +71,11 @@ export async function streamInput(
   flags: StreamFlags,
   output: Output,
 ) {
-  const { chunk, left, right, rate = SAMPLE_RATE_HZ } = flags;
+  const { rate = SAMPLE_RATE_HZ } = flags;
   const { livePcm } = await import("../../audio/pcm/live.ts");
   const raw = { encoding: "s16", isBigEndian: false, channels: 1, sampleRateHz: rate } as const;
   const { sampleRateHz, pieces } = await livePcm(bytes, raw, "standard input");
-  const stream = recognizer.stream({ chunk, left, right, sampleRate: sampleRateHz });
+  const stream = recognizer.stream({ ...chunksOf(flags), sampleRate: sampleRateHz });
   await follow(stream, pieces, { name: STANDARD_INPUT, flags, output });
 }
 

@@ -15,7 +15,7 @@ export interface StreamingPage {
   readonly measurement: StreamingMeasurement;
 }
 
-export const settingName = ({ facts: { chunk, left, right } }: MeasuredSetting): string =>
+const settingName = ({ facts: { chunk, left, right } }: MeasuredSetting): string =>
   [chunk, left, right].map((seconds) => seconds.toFixed(2)).join(" / ");
 
 const seconds = (value: number) => value.toFixed(2);
@@ -35,7 +35,7 @@ export function writeStreamingPage({ recognizer, speech, machine, measurement }:
       [
         "least loss",
         `${best.loss.estimate >= 0 ? "+" : ""}${best.loss.estimate.toFixed(2)}`,
-        `${settingName(best)} s, latency ${seconds(best.facts.latencySeconds)} s`,
+        `${settingName(best)} s, latency ${best.facts.latencySeconds.toFixed(3)} s`,
       ],
     ]),
     sections: [lossSection(measurement), costSection(measurement, machine)],

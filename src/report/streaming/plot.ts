@@ -6,7 +6,7 @@ import type { Markup } from "../kit/markup.ts";
 import type { StreamingMeasurement } from "./measure.ts";
 
 const AXIS = { tickSize: 0, fill: "var(--muted)", label: null } as const;
-const SIZE = { width: 520, height: 310, marginLeft: 50, marginTop: 34, marginRight: 60, marginBottom: 44 };
+const SIZE = { width: 860, height: 330, marginLeft: 50, marginTop: 34, marginRight: 60, marginBottom: 44 };
 
 /** The figure. Lines at every point are its 95 % interval. */
 export function lossAgainstLatency({ metric, whole, settings }: StreamingMeasurement): Markup {
