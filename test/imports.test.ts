@@ -41,6 +41,7 @@ const ROOMS = [
   "stand-ins",
   "publish",
   "report",
+  "dashboard",
   "library",
   "cli",
 ];

@@ -25,6 +25,7 @@ import { reportVerb } from "./report.ts";
 import { streamingVerb } from "./streaming/streaming.ts";
 import { superbVerb } from "./superb/superb.ts";
 import { transcribeVerb } from "./transcribe.ts";
+import { uiVerb } from "./ui/ui.ts";
 import { verifyVerb } from "./verify.ts";
 
 /**
@@ -63,6 +64,7 @@ const VERBS: readonly Verb[] = [
   extractVerb,
   reportVerb,
   compareVerb,
+  uiVerb,
   exportVerb,
   pushVerb,
   superbVerb,
