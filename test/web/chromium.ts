@@ -40,7 +40,7 @@ const FLAGS = [
 ];
 const GPU_FLAGS = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"];
 
-/** A microphone that beeps, allowed without asking. */
+/** A microphone that is no device, allowed without asking. */
 const MICROPHONE_FLAGS = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"];
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -50,6 +50,8 @@ const TYPES: Readonly<Record<string, string>> = {
   ".wasm": "application/wasm",
   ".css": "text/css",
   ".json": "application/json",
+  ".svg": "image/svg+xml",
+  ".webmanifest": "application/manifest+json",
 };
 
 /** ONNX Runtime's engine files, as a deployment copies them next to its pages. */
@@ -90,13 +92,15 @@ export async function serveFolders(
   };
 }
 
-/** Headless Chromium with a profile of its own that is gone afterwards. */
+/** Headless Chromium with a profile of its own that is gone afterwards. `microphone`: one that beeps, or plays a WAV file once. */
 export function launchChromium(
-  options: { readonly webgpu?: boolean; readonly microphone?: boolean } = {},
+  options: { readonly webgpu?: boolean; readonly microphone?: boolean | string } = {},
 ): Promise<Browser> {
   const flags = FLAGS.filter((flag) => !options.webgpu || flag !== "--disable-gpu");
   if (options.webgpu) flags.push(...GPU_FLAGS);
   if (options.microphone) flags.push(...MICROPHONE_FLAGS);
+  if (typeof options.microphone === "string")
+    flags.push(`--use-file-for-fake-audio-capture=${options.microphone}%noloop`);
   return chromium.launch({ executablePath: chromiumPath!, args: flags });
 }
 

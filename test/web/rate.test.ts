@@ -1,6 +1,6 @@
 // The sampling rate that the demo asks the browser to decode a file at.
 import { expect, test } from "vitest";
-import { rateOf } from "../../web/rate.ts";
+import { rateOf } from "../../web/audio/rate.ts";
 import { concat, fixtureBytes, wavFile } from "../audio/signals.ts";
 
 test.each([
