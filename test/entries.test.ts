@@ -34,7 +34,7 @@ const NAMES: Readonly<Record<string, string>> = {
     TaskName TaskResults TASKS Upstream UpstreamOptions
   `,
   "stillwave/hub": `
-    pushModel PushOptions PushResult
+    exportTransformersJs pushModel PushOptions PushResult TransformersJsExport TransformersJsOptions
   `,
   "stillwave/finetune": `
     finetune FinetuneEvent FinetuneFields FinetuneOptions FinetuneSummary

@@ -17,7 +17,7 @@ export { type CheckpointReport, inspectCheckpoint } from "./inspect.ts";
 export { loadModel, openCheckpoint } from "./load.ts";
 export { configFromFairseq, configFromOfficialStudent, type TeacherKind } from "./read/config/fairseq.ts";
 export { isFields } from "./read/config/fields.ts";
-export { configFromHuggingFace, loadingCall } from "./read/config/huggingface.ts";
+export { configFromHuggingFace, loadingCall, transformersJsFields } from "./read/config/huggingface.ts";
 export { canonicalFromFairseq, fairseqName, fromFairseqNames, toFairseqNames } from "./read/names.ts";
 export {
   datasetName,
@@ -29,5 +29,6 @@ export {
   splitCard,
 } from "./write/front-matter.ts";
 export { writeLightning } from "./write/lightning-writer.ts";
-export { writeModelFolder } from "./write/model-folder.ts";
+export { writeModelFolder, writePreprocessor } from "./write/model-folder.ts";
 export { differentField } from "./write/read-back.ts";
+export { openTarget } from "./write/target.ts";

@@ -4,7 +4,8 @@ import type { Command } from "commander";
 import type { Conversion } from "../checkpoint/index.ts";
 import { UsageError, unknownName } from "../errors.ts";
 import type { ExportDtype, ExportOptions, ExportResult } from "../export/index.ts";
-import { printable } from "../log/format.ts";
+import type { TransformersJsExport } from "../export/transformers-js.ts";
+import { formatBytes, printable } from "../log/format.ts";
 import type { ReuseSemantics } from "../models/config.ts";
 import type { RecognizerExport } from "../recognizer/node/export.ts";
 import { printConversion } from "./convert.ts";
@@ -29,8 +30,8 @@ export function exportVerb(program: Command, output: Output, finish: (code: numb
     .command("export")
     .description("write a model or a recogniser as ONNX, run it, and compare it with its source on real speech")
     .argument("<model>", "model folder, checkpoint or Hugging Face id; or a run of superb or finetune, as a recogniser")
-    .option("--format <format>", "onnx, or lightning: .ckpt and YAML for the released ARMHuBERT code", "onnx")
-    .option("--out <path>", "file to write, folder with lightning (default: <model>.<dtype>.onnx or <model>.lightning here)")
+    .option("--format <format>", "onnx; transformers-js: a folder for transformers.js; lightning: .ckpt and YAML for the released ARMHuBERT code", "onnx") // biome-ignore format: one line
+    .option("--out <path>", "file to write, folder with other formats (default: <model>.<dtype>.onnx, <model>.transformers-js or <model>.lightning here)")
     .option("--dtype <dtype>", "fp32, fp16 (stored so) or int8 (linear layers)", "fp32")
     .option("--compact", "with int8: store what stays float as float16; with --no-heads as well, the smallest file")
     .option("--output <what>", "hidden-states, last or weighted-sum", "hidden-states")
@@ -62,6 +63,12 @@ export function exportVerb(program: Command, output: Output, finish: (code: numb
         const conversion = await runLightning(model, options);
         if (options.json) output.json(conversion);
         else printConversion(conversion, output);
+        return finish(0);
+      }
+      if (options.format === "transformers-js") {
+        const written = await runTransformersJs(model, options);
+        if (options.json) output.json(written);
+        else output.print(formatFolder(written));
         return finish(0);
       }
       const result = await runExport(model, options);
@@ -106,6 +113,29 @@ async function runLightning(path: string, options: Options): Promise<Conversion>
   });
 }
 
+/** Every variant at once, so that pages can choose: options of single files say nothing. */
+async function runTransformersJs(path: string, options: Options): Promise<TransformersJsExport> {
+  const decided = ONNX_ONLY.filter((name) => name !== "audio" && name !== "threads");
+  refuse(options, decided, "with --format transformers-js");
+  const { exportTransformersJs } = await import("../export/transformers-js.ts");
+  const { loadCheckpoint } = await import("../checkpoint/index.ts");
+  const { loadAudio } = await import("../audio/index.ts");
+  const { audio, out = `${nameOf(path)}.transformers-js`, force, threads } = options;
+  const speech = audio && (await Promise.all(audio.map((one) => loadAudio(one))));
+  return exportTransformersJs(await loadCheckpoint(path, { reuse: reuseOf(options) }), { out, force, threads, speech });
+}
+
+function formatFolder({ folder, files }: TransformersJsExport): string {
+  const rows = files.map(({ path, bytes, drift }) => [
+    path,
+    formatBytes(bytes),
+    drift.maxRelative.toExponential(2),
+    drift.relativeL2.toExponential(2),
+  ]);
+  const head = `${printable(folder)}: input_values in, last_hidden_state out; drift from the source model:`;
+  return [head, formatTable(["file", "size", "of the largest", "relative L2"], rows, [0])].join("\n");
+}
+
 const nameOf = (path: string): string => basename(path, extname(path)) || "model";
 
 function reuseOf({ reuse }: Options): ReuseSemantics | undefined {
@@ -115,7 +145,7 @@ function reuseOf({ reuse }: Options): ReuseSemantics | undefined {
 
 async function runExport(path: string, options: Options): Promise<ExportResult | RecognizerExport> {
   const { format, dtype, audio, externalData, out = `${nameOf(path)}.${dtype}.onnx` } = options;
-  if (format !== "onnx") throw unknownName("format", format, ["onnx", "lightning"]);
+  if (format !== "onnx") throw unknownName("format", format, ["onnx", "transformers-js", "lightning"]);
   const { isRun } = await import("../recognizer/node/parts.ts");
   const recognizes = isRun(path);
   refuse(options, recognizes ? NO_RECOGNIZER : ["upstream"], recognizes ? "of a recogniser" : "of a model");

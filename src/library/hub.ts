@@ -1,2 +1,7 @@
-// Entry `stillwave/hub`: models put on the hub. `loadUpstream` takes them from there.
+// Entry `stillwave/hub`: models put on the hub, and folders for transformers.js. `loadUpstream` takes models from there.
+export {
+  exportTransformersJs,
+  type TransformersJsExport,
+  type TransformersJsOptions,
+} from "../export/transformers-js.ts";
 export { type PushOptions, type PushResult, pushModel } from "../publish/push.ts";

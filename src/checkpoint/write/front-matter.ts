@@ -7,6 +7,7 @@ import { publicName } from "../../public-names.ts";
 import type { ModelInfo } from "../checkpoint.types.ts";
 import { readCard } from "../read/card.ts";
 import { type Fields, isFields } from "../read/config/fields.ts";
+import { nearestFamily } from "../read/config/huggingface.ts";
 
 /** What front matter tells; all but the licence only where it is known. */
 export interface CardFacts {
@@ -18,6 +19,8 @@ export interface CardFacts {
   readonly license?: string;
   /** Beside those of the model itself. */
   readonly tags?: readonly string[];
+  /** What loads the folder; `transformers` unless given. */
+  readonly library?: string;
 }
 
 const BLOCK = /^---\n([\s\S]*?)(?:^|\n)---(?:\n|$)/;
@@ -53,11 +56,11 @@ export const frontMatter = (fields: Fields): string =>
 
 /** Front matter of a model's own card. */
 export function modelFrontMatter(config: ModelConfig, facts: CardFacts): string {
-  const { baseModels = [], datasets = [], license = "unknown", tags = [] } = facts;
-  const family = config.family === "student" ? (config.relativePosition ? "wavlm" : "hubert") : config.family;
+  const { baseModels = [], datasets = [], license = "unknown", tags = [], library = "transformers" } = facts;
+  const family = nearestFamily(config);
   return frontMatter({
     license,
-    library_name: "transformers",
+    library_name: library,
     pipeline_tag: "feature-extraction",
     ...(baseModels.length > 0 && { base_model: baseModels.length === 1 ? baseModels[0] : baseModels }),
     ...(datasets.length > 0 && { datasets }),

@@ -47,7 +47,7 @@ export async function writeModelFolder(folder: string, content: ModelFolderConte
   if (isHuggingFace && !config.featureProjection)
     for (const [name, array] of identityProjection(config.dim)) tensors.set(name, array);
   await writeSafetensors(join(folder, "model.safetensors"), tensors, { dtype });
-  await writeFileAtomic(join(folder, "preprocessor_config.json"), json(preprocessor(config)));
+  await writePreprocessor(folder, config);
   await writeFileAtomic(join(folder, "README.md"), content.card ?? defaultCard(config));
   if (!isHuggingFace)
     await writeFileAtomic(join(folder, PYTHON_FILE), await readFile(fromPackage(`package:python/${PYTHON_FILE}`)));
@@ -92,8 +92,9 @@ function identityProjection(dim: number): [string, HostArray][] {
   ];
 }
 
-function preprocessor(config: ModelConfig): Record<string, unknown> {
-  return {
+/** Writes preprocessor_config.json: how waveforms become what the model reads. */
+export async function writePreprocessor(folder: string, config: ModelConfig): Promise<void> {
+  const fields = {
     feature_extractor_type: "Wav2Vec2FeatureExtractor",
     feature_size: 1,
     sampling_rate: SAMPLE_RATE_HZ,
@@ -102,6 +103,7 @@ function preprocessor(config: ModelConfig): Record<string, unknown> {
     padding_side: "right",
     padding_value: 0,
   };
+  await writeFileAtomic(join(folder, "preprocessor_config.json"), json(fields));
 }
 
 function defaultCard(config: ModelConfig): string {

@@ -7,7 +7,20 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   "Options:": [],
   "Upstream:": ["upstream", "model", "teacher", "share", "part", "reuse", "teacher-heads"],
   "Hidden states:": ["layers", "heads", "sum-of", "weights", "isolate", "batch-seconds"],
-  "Data:": ["data", "data-root", "split", "train", "dev", "audio", "utterances", "window", "overlap", "on-bad-file"],
+  "Data:": [
+    "data",
+    "data-root",
+    "split",
+    "train",
+    "dev",
+    "audio",
+    "utterances",
+    "mic",
+    "mic-device",
+    "window",
+    "overlap",
+    "on-bad-file",
+  ],
   "Head:": [],
   "Training:": [],
   "Decoding:": ["beam", "lm", "spellings", "lm-weight", "word-score", "nbest"],
@@ -18,7 +31,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   "Run:": ["set", "tasks", "quick", "time", "out", "resume", "force", "submission", "cache", "loggers"],
   "Server:": ["host", "port", "open"],
   "Computing:": ["device", "precision", "threads"],
-  "Output:": ["json", "quiet", "help", "version"],
+  "Output:": ["output-dir", "json", "quiet", "help", "version"],
 };
 
 /** Verbs of the program by heading. */

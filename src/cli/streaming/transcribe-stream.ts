@@ -79,7 +79,12 @@ export async function streamInput(
   await follow(stream, pieces, { name: STANDARD_INPUT, flags, output });
 }
 
-interface Following {
+/** Streams 16 kHz mono pieces as they come. */
+export const streamPieces = (recognizer: Recognizer, pieces: AsyncIterable<Float32Array>, following: Following) => {
+  return follow(recognizer.stream(chunksOf(following.flags)), pieces, following);
+};
+
+export interface Following {
   readonly name: string;
   readonly flags: StreamFlags;
   readonly output: Output;

@@ -80,7 +80,7 @@ async function headFolder(run: string): Promise<string> {
       `${run}: query by example searches with hidden states and trains no head; there is nothing to recognise with`,
     );
   throw new StillwaveError(
-    `${run}: ${names.length > 0 ? "no head in it" : "no such folder"}; give the folder of a finished run of \`stillwave superb\` or \`stillwave finetune\``,
+    `${run}: ${existsSync(run) ? "no head in it" : "no such folder"}; give the folder of a finished run of \`stillwave superb\` or \`stillwave finetune\``,
   );
 }
 

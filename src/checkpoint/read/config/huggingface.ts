@@ -62,6 +62,20 @@ export function huggingFaceFamily(config: ModelConfig): keyof typeof ARCHITECTUR
   return config.family;
 }
 
+/** The family that a model is of, or that it is like: a student's teacher's. */
+export const nearestFamily = ({ family, relativePosition }: ModelConfig): keyof typeof ARCHITECTURES =>
+  family === "student" ? (relativePosition ? "wavlm" : "hubert") : family;
+
+/**
+ * config.json for transformers.js, which runs a graph and asks for nothing but the family: whatever is inside goes by the
+ * family that it is like.
+ */
+export function transformersJsFields(config: ModelConfig): Record<string, unknown> {
+  const family = nearestFamily(config);
+  const { auto_map: _, ...fields } = huggingFaceFields(config);
+  return { ...fields, architectures: [ARCHITECTURES[family]], model_type: family };
+}
+
 /** Our own class for transformers (python/), whose file such a folder holds: `trust_remote_code` finds it by `auto_map`. */
 const OWN_CLASS = {
   architectures: ["StillwaveModel"],
