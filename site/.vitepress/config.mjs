@@ -43,7 +43,7 @@ export default defineConfig({
     resolve: {
       alias: [
         { find: /^vue$/, replacement: createRequire(import.meta.url).resolve("vue/dist/vue.runtime.esm-bundler.js") },
-        { find: /^vue\/server-renderer$/, replacement: createRequire(import.meta.url).resolve("vue/server-renderer") },
+        { find: /^vue\/server-renderer$/, replacement: createRequire(import.meta.url).resolve("@vue/server-renderer/dist/server-renderer.esm-bundler.js") },
       ],
     },
   },
