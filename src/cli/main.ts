@@ -4,6 +4,7 @@ import { wantsColors } from "../log/colors.ts";
 import { silenceProgress } from "../log/index.ts";
 import { packageVersion } from "../package.ts";
 import { cacheVerb } from "./cache.ts";
+import { compareVerb } from "./compare/compare.ts";
 import { completionVerb } from "./completion/completion.ts";
 import { convertVerb } from "./convert.ts";
 import { devicesVerb } from "./devices.ts";
@@ -62,6 +63,7 @@ const VERBS: readonly Verb[] = [
   convertVerb,
   extractVerb,
   reportVerb,
+  compareVerb,
   uiVerb,
   exportVerb,
   pushVerb,

@@ -24,13 +24,14 @@ export function reportVerb(program: Command, output: Output, finish: (code: numb
 
 /** The report of a run of whatever kind its run.json says. */
 async function reportOf(folder: string, threads?: number) {
-  const { isPretraining } = await import("../pretrain/record.ts");
-  if (await isPretraining(folder)) {
+  const { runKindOf } = await import("../report/results/kind.ts");
+  const kind = await runKindOf(folder);
+  if (kind === "pre-training") {
     const { reportPretraining } = await import("../report/pretraining/build.ts");
     return { path: await reportPretraining(folder), notes: [] };
   }
-  const { isFinetuning } = await import("../finetune/run/record.ts");
-  if (await isFinetuning(folder)) {
+  // what a fine-tuning recognises is scored as an evaluation is
+  if (kind === "evaluation" || kind === "fine-tuning") {
     const { reportEvaluation } = await import("../report/evaluation/page.ts");
     return { ...(await reportEvaluation(folder)), notes: [] };
   }

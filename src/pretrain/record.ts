@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DISTILL_FILES, notesOnChanges, portableRecipe } from "../distill/record.ts";
 import { StillwaveError } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
-import { RECORD_NAME, type RunKind, type RunRecord, startsOf, writeRunRecord } from "../training/run-folder.ts";
+import { type RunKind, type RunRecord, startsOf, writeRunRecord } from "../training/run-folder.ts";
 import type { PretrainSummary } from "./events.ts";
 import { pretrainRecipeYaml } from "./recipe/read.ts";
 import type { PretrainRecipe } from "./recipe/schema.ts";
@@ -53,16 +53,6 @@ export const PRETRAINING: RunKind<PretrainRecord> = {
     return record;
   },
 };
-
-/** Whether the run of a folder is a pre-training, as far as its run.json can be read. */
-export async function isPretraining(folder: string): Promise<boolean> {
-  const text = await readFile(join(folder, RECORD_NAME), "utf8").catch(() => "");
-  try {
-    return (JSON.parse(text) as Partial<PretrainRecord> | null)?.kind === KIND;
-  } catch {
-    return false;
-  }
-}
 
 const form = { yaml: pretrainRecipeYaml };
 

@@ -8,11 +8,11 @@ import { loadModel } from "../../src/checkpoint/index.ts";
 import { StillwaveError, UsageError } from "../../src/errors.ts";
 import type { FinetuneEvent } from "../../src/finetune/events.ts";
 import { parseFinetuneRecipe } from "../../src/finetune/recipe/read.ts";
-import { isFinetuning } from "../../src/finetune/run/record.ts";
 import { finetuneRun } from "../../src/finetune/run/run.ts";
 import { readMetrics } from "../../src/log/index.ts";
 import { readPredictions } from "../../src/metrics/predictions.ts";
 import { reportEvaluation } from "../../src/report/evaluation/page.ts";
+import { runKindOf } from "../../src/report/results/kind.ts";
 import { createRuntime } from "../../src/runtime/node/index.ts";
 import { Head } from "../../src/superb/heads/step.ts";
 import { createObjective } from "../../src/superb/objectives/index.ts";
@@ -58,7 +58,7 @@ describe("a run", () => {
       test: { name: "PER" },
       models: { best: "best" },
     });
-    expect(await isFinetuning(folder)).toBe(true);
+    expect(await runKindOf(folder)).toBe("fine-tuning");
   });
 
   test("logs every update and evaluation, its metric among the terms", async () => {

@@ -1,4 +1,6 @@
 // Looks into report pages: parsed, as text, and for anything that a browser could run or load from elsewhere.
+
+import { createHash } from "node:crypto";
 import { parseHTML } from "linkedom";
 
 export const parse = (page: string) => parseHTML(page).document;
@@ -8,10 +10,16 @@ export const textOf = (page: string) =>
 
 const DATA_URI = /^(#|data:image\/png;base64,|data:audio\/(flac|wav|ogg|mpeg|mp4);base64,[A-Za-z0-9+/=]*$)/;
 
-/** Everything a browser could load from elsewhere or run. */
+/** Everything a browser could load from elsewhere or run, beside the one script inside that the page's policy allows by its hash. */
 export function outside(page: string): string[] {
   const found: string[] = [];
   const document = parse(page);
+  const policy = document.querySelector("meta[http-equiv=Content-Security-Policy]")!.getAttribute("content")!;
+  const text = page.slice(page.lastIndexOf("<script>") + 8, page.lastIndexOf("</script>"));
+  if (!policy.endsWith(`script-src 'sha256-${createHash("sha256").update(text).digest("base64")}'`)) found.push(policy);
+  if (/fetch|XMLHttp|import|eval|innerHTML|https?:(?!\/\/www\.w3\.org\/2000\/svg)/.test(text))
+    found.push("script that loads");
+  document.querySelector("script:not([src])")?.remove();
   for (const element of document.querySelectorAll("*")) {
     if (["script", "link", "iframe", "object", "embed", "base", "form"].includes(element.localName))
       found.push(element.localName);

@@ -20,7 +20,7 @@ export function finetuneVerb(program: Command, output: Output, finish: (code: nu
         "  $ stillwave finetune finetune-digits --set data.root=digits",
         "  $ stillwave finetune finetune-phones --set upstream.model=runs/quickstart/best --set data.root=LibriSpeech",
         "",
-        "Dev chooses the best model, which is tested once: `stillwave superb compare` holds it against frozen ones.",
+        "Dev chooses the best model, which is tested once: `stillwave compare` holds it against frozen ones.",
         "Ctrl-C writes a checkpoint and ends with exit code 130; a second Ctrl-C ends at once.",
       ].join("\n"),
     )

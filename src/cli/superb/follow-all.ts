@@ -3,9 +3,9 @@ import { InternalError } from "../../errors.ts";
 import type { EvaluateAllEvent } from "../../library/evaluate-all.ts";
 import { printable } from "../../log/index.ts";
 import { scoreTables } from "../../report/comparison/tables.ts";
+import { printTables } from "../compare/print.ts";
 import type { Output } from "../output.ts";
 import { viewOn } from "./follow.ts";
-import { printTables } from "./print.ts";
 
 /** Iterates the queue to its end and says how it ended: `failed` where a task could not be evaluated. */
 export async function followAll(

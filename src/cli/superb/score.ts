@@ -1,8 +1,8 @@
 // stillwave superb score: the benchmark's scores over tasks, of the upstreams of evaluation runs and of published results.
 import type { Command } from "commander";
 import { collect } from "../collect.ts";
+import { printTables } from "../compare/print.ts";
 import type { Output } from "../output.ts";
-import { printTables } from "./print.ts";
 
 interface Options {
   readonly result?: readonly string[];

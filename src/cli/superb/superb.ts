@@ -1,4 +1,4 @@
-// stillwave superb: evaluates upstreams on the benchmark's tasks, compares runs, scores them over tasks.
+// stillwave superb: evaluates upstreams on the benchmark's tasks, scores runs over tasks.
 import type { Command } from "commander";
 import { fillLater } from "../help/later.ts";
 import type { Output } from "../output.ts";
@@ -15,16 +15,15 @@ export function superbVerb(program: Command, output: Output, finish: (code: numb
         "Examples:",
         "  $ stillwave superb pr --upstream runs/quickstart/best --data LibriSpeech --out runs/pr-student",
         "  $ stillwave superb pr --upstream fbank --data LibriSpeech --lr 1e-2,1e-3",
-        "  $ stillwave superb compare runs/pr-student runs/superb-pr-fbank",
+        "  $ stillwave compare runs/pr-student runs/superb-pr-fbank",
       ].join("\n"),
     );
   // tasks and settings take a while to load: not before they are asked for
   fillLater(group, async () => {
     const { taskVerbs } = await import("./task.ts");
-    const { compareVerb } = await import("./compare.ts");
     const { scoreVerb } = await import("./score.ts");
     const { makeVerb } = await import("./make.ts");
     const { allVerb } = await import("./all.ts");
-    for (const verb of [taskVerbs, allVerb, compareVerb, scoreVerb, makeVerb]) verb(group, output, finish);
+    for (const verb of [taskVerbs, allVerb, scoreVerb, makeVerb]) verb(group, output, finish);
   });
 }

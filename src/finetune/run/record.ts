@@ -5,7 +5,7 @@ import { DISTILL_FILES, notesOnChanges, portableRecipe } from "../../distill/rec
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
 import { EVALUATION_FILES } from "../../superb/run/record.ts";
-import { RECORD_NAME, type RunKind, type RunRecord, startsOf, writeRunRecord } from "../../training/run-folder.ts";
+import { type RunKind, type RunRecord, startsOf, writeRunRecord } from "../../training/run-folder.ts";
 import type { FinetuneSummary } from "../events.ts";
 import { finetuneRecipeYaml } from "../recipe/read.ts";
 import type { FinetuneRecipe } from "../recipe/schema.ts";
@@ -66,16 +66,6 @@ export const FINETUNING: RunKind<FinetuneRecord> = {
     return record;
   },
 };
-
-/** Whether the run of a folder is a fine-tuning, as far as its run.json can be read. */
-export async function isFinetuning(folder: string): Promise<boolean> {
-  const text = await readFile(join(folder, RECORD_NAME), "utf8").catch(() => "");
-  try {
-    return (JSON.parse(text) as Partial<FinetuneRecord> | null)?.kind === KIND;
-  } catch {
-    return false;
-  }
-}
 
 const form = { yaml: finetuneRecipeYaml };
 

@@ -1,6 +1,7 @@
 // Where a model stands among published ones: a row of marks for every metric, from filterbanks (0) to the best model (1).
 import { METRICS, progress, type TaskResults } from "../../superb/scores.ts";
 import { formatResult } from "../comparison/tables.ts";
+import { marks as telling } from "../kit/hover.ts";
 import { type Content, html, type Markup, svgText } from "../kit/markup.ts";
 import { fold } from "../kit/pieces.ts";
 import { table } from "../kit/table.ts";
@@ -42,6 +43,8 @@ const place = (value: number) => value.toFixed(1);
 
 interface Mark {
   readonly letter: string;
+  /** Model and result. */
+  readonly told: string;
   /** On the axis. */
   readonly at: number;
   /** Where the letter stands. */
@@ -50,8 +53,9 @@ interface Mark {
 
 /** Letters above their values, moved aside no further than keeps each readable. */
 function marksOf(metric: Metric): Mark[] {
-  const sorted = PUBLISHED.map(({ results }, i) => ({
+  const sorted = PUBLISHED.map(({ name, results }, i) => ({
     letter: LETTERS[i],
+    told: `${name}: ${METRIC_TITLES[metric]} ${formatResult(metric, results[metric])}`,
     at: across(progress(metric, results[metric])),
   })).sort((a, b) => a.at - b.at);
   // letters that touch stand in a row around the middle of their values
@@ -73,12 +77,12 @@ function rowOf(metric: Metric, own: TaskResults, isStandIn: boolean, y: number):
   const value = own[metric];
   const middle = y + ROW / 2;
   const marks = marksOf(metric).map(
-    ({ letter, at, letterAt }) =>
-      html`<line class="lead" x1="${place(letterAt)}" x2="${place(at)}" y1="${place(middle - 3)}" y2="${place(middle + 8)}"/><text class="letter" x="${place(letterAt)}" y="${place(middle - 6)}">${letter}</text>`,
+    ({ letter, told, at, letterAt }) =>
+      html`<line class="lead" x1="${place(letterAt)}" x2="${place(at)}" y1="${place(middle - 3)}" y2="${place(middle + 8)}"/><text class="letter" data-tip="${told}" x="${place(letterAt)}" y="${place(middle - 6)}">${letter}</text>`,
   );
   const mark =
     value !== undefined &&
-    html`<circle class="own${isStandIn && " standin"}" cx="${place(across(progress(metric, value)))}" cy="${place(middle + 8)}" r="6"/>`;
+    html`<circle class="own${isStandIn && " standin"}" cx="${place(across(progress(metric, value)))}" cy="${place(middle + 8)}" r="6" data-tip="this model: ${METRIC_TITLES[metric]} ${formatResult(metric, value)}"/>`;
   return html`<line class="axis" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${place(middle + 8)}" y2="${place(middle + 8)}"/>
 <text class="name" x="0" y="${place(middle + 4)}">${METRIC_TITLES[metric]}</text>${marks}${mark}
 <text class="${value === undefined ? "missing" : "value"}" x="${WIDTH}" y="${place(middle + 4)}">${value === undefined ? "missing" : formatResult(metric, value)}</text>`;
@@ -119,7 +123,7 @@ export function standing(name: string, own: TaskResults, standIns: ReadonlySet<M
       standIns.size > 0 &&
       " A hollow mark is of another corpus than the benchmark's: it says nothing about the letters beside it."
     }</p>`,
-    html`<figure class="figure full"><div class="scroll">${picture(own, standIns)}</div><ul class="letters">${key}</ul></figure>`,
+    html`<figure class="figure full"><div class="scroll">${telling(picture(own, standIns), "Among published models")}</div><ul class="letters">${key}</ul></figure>`,
     fold(
       "Numbers and sources",
       table({

@@ -40,7 +40,7 @@ export function writeComparisonReport(
     heading,
     lead: `${tasks.map(({ title }) => title).join(", ")}. Intervals of differences from ${formatCount(bootstrap.draws)} bootstrap draws of utterances, seed ${bootstrap.seed}.`,
     plays: sections.some(({ plays }) => plays),
-    sections: [section("scores", "Scores over tasks", scoreTable(scores)), ...sections.map(({ content }) => content)],
+    sections: [section("scores", "Scores over tasks", scoreTable(scores)), ...sections.map((one) => one.section)],
   });
 }
 

@@ -2,9 +2,12 @@
 import { formatCount } from "../../log/format.ts";
 import type { Playing } from "../evaluation/cards.ts";
 import { heaviest } from "../evaluation/layers.ts";
-import { sweepChart } from "../evaluation/training.ts";
+import { sweepLine } from "../evaluation/training.ts";
+import { chart } from "../kit/chart.ts";
+import { marks } from "../kit/hover.ts";
+import { TONES } from "../kit/line.ts";
 import { type Content, html, type Markup, svgText } from "../kit/markup.ts";
-import { fold, miniature, notices, notShown, section } from "../kit/pieces.ts";
+import { fold, miniature, notices, notShown, type Section, section } from "../kit/pieces.ts";
 import { table } from "../kit/table.ts";
 import { ranked } from "../results/compare.ts";
 import type { ComparedRun, PairComparison, TaskComparison, TestSetComparison } from "../results/comparison.types.ts";
@@ -19,14 +22,18 @@ const MAX_SETTINGS = 100;
 const MAX_NAME = 80;
 
 /** `runs`: of this task, labelled as in the comparison. `budget`: characters of recordings that the part may hold. */
-export function taskSection(task: TaskComparison, runs: readonly LabelledRun[], budget: number): Playing {
+export function taskSection(
+  task: TaskComparison,
+  runs: readonly LabelledRun[],
+  budget: number,
+): { readonly section: Section; readonly plays: boolean } {
   const parts = task.testSets.map((set, i) =>
     testSetPart(task, set, runs, `${task.task}-${i + 1}`, budget / task.testSets.length),
   );
   const direction = task.isHigherBetter ? "higher" : "lower";
   const lead = html`<p class="lead">${capital(task.metric)} in percent; ${direction} is better.</p>`;
   const content = [lead, parts.map((part) => part.content), notComparable(task)];
-  return { content: section(task.task, task.title, content), plays: parts.some(({ plays }) => plays) };
+  return { section: section(task.task, task.title, content), plays: parts.some(({ plays }) => plays) };
 }
 
 function testSetPart(
@@ -120,11 +127,26 @@ function settings({ runs, differences }: TestSetComparison): Content {
   );
 }
 
+/** All in one picture, as many as can be told apart; the best runs come first. */
 function sweeps(runs: readonly LabelledRun[], id: string): Content {
-  const swept = runs.filter(({ evaluation }) => evaluation.result.learningRates.length > 1).slice(0, MAX_PICTURES);
+  const swept = runs.filter(({ evaluation }) => evaluation.result.learningRates.length > 1);
   if (swept.length === 0) return undefined;
-  return html`<h3 class="sub">Sweeps <small>best ${swept[0].evaluation.result.metric.name} on dev, the chosen learning rate ringed</small></h3>
-    <div class="grid fill">${swept.map(({ label, evaluation }, i) => sweepChart(evaluation.result, { id: `${id} sweep ${i + 1}`, title: cut(label, MAX_NAME), size: "half" }))}</div>`;
+  const { name } = swept[0].evaluation.result.metric;
+  const shown = TONES.slice(0, swept.length);
+  return [
+    html`<h3 class="sub">Sweeps <small>best ${name} on dev, the chosen learning rates ringed</small></h3>`,
+    chart({
+      title: `Best ${name} on dev`,
+      id: `${id} sweeps`,
+      value: `${name} on dev (%)`,
+      across: "learning rate",
+      size: "full",
+      dots: true,
+      letters: shown.length > 1,
+      lines: shown.map((tone, i) => sweepLine(swept[i].evaluation.result, cut(swept[i].label, MAX_NAME), tone)),
+    }),
+    notShown(swept.length - shown.length, "sweeps"),
+  ];
 }
 
 /** Small bars of every run, all from 0 to the same height. */
@@ -132,7 +154,10 @@ function weights(runs: readonly LabelledRun[], id: string): Markup {
   const shown = runs.slice(0, MAX_PICTURES);
   const top = Math.max(
     1e-9,
-    ...shown.flatMap(({ evaluation }) => evaluation.result.layerWeights.filter(Number.isFinite)),
+    ...shown.flatMap(({ evaluation: { result } }) =>
+      // the weight of a single state says nothing, and would make all others small
+      result.layerWeights.length > 1 ? result.layerWeights.filter(Number.isFinite) : [],
+    ),
   );
   const figure = ({ label, evaluation: { result } }: LabelledRun, i: number) => {
     const most = heaviest(result.layerWeights);
@@ -142,7 +167,14 @@ function weights(runs: readonly LabelledRun[], id: string): Markup {
       most < 0 ? "no finite weight" : `${cut(layers[most] ?? "", 40)} ${result.layerWeights[most].toFixed(3)}`;
     const size = parameters === null ? (kind === "onnx" ? "not known" : "none") : formatParameters(parameters);
     return miniature(name, size, [
-      bars(result.layerWeights, top, `${id}-weights-${i + 1}`, `Layer weights of ${name}`),
+      result.layerWeights.length > 1
+        ? bars(result.layerWeights, {
+            top,
+            names: layers,
+            id: `${id}-weights-${i + 1}`,
+            title: `Layer weights of ${name}`,
+          })
+        : html`<p class="empty">There is one hidden state, so there is nothing to weigh.</p>`,
       html`<p class="note ends"><span>${cut(layers[0], 40)}</span><span>most: ${peak}</span><span>${layers.length > 1 && cut(layers.at(-1)!, 40)}</span></p>`,
     ]);
   };
@@ -150,17 +182,25 @@ function weights(runs: readonly LabelledRun[], id: string): Markup {
     ${notShown(runs.length - shown.length)}`;
 }
 
-function bars(values: readonly number[], top: number, id: string, title: string): Markup {
+interface Bars {
+  readonly top: number;
+  readonly names: readonly string[];
+  readonly id: string;
+  readonly title: string;
+}
+
+function bars(values: readonly number[], { top, names, id, title }: Bars): Markup {
   const [width, height] = [240, 70];
   const step = width / values.length;
   const wide = Math.min(0.84 * step, 34);
   const drawn = values.map((value, i) => {
     const tall = Number.isFinite(value) ? (height * Math.max(0, value)) / top : 0;
-    return html`<rect x="${((i + 0.5) * step - wide / 2).toFixed(2)}" y="${(height - tall).toFixed(2)}" width="${wide.toFixed(2)}" height="${tall.toFixed(2)}"/>`;
+    return html`<rect x="${((i + 0.5) * step - wide / 2).toFixed(2)}" y="${(height - tall).toFixed(2)}" width="${wide.toFixed(2)}" height="${tall.toFixed(2)}" data-tip="${cut(names[i] ?? `state ${i}`, 60)}: ${Number.isFinite(value) ? value.toFixed(3) : "not finite"}"/>`;
   });
   const text = values.map((value) => (Number.isFinite(value) ? value.toFixed(3) : "not finite")).join(", ");
   const { attributes, head } = svgText(id, title, text);
-  return html`<svg class="mini" ${attributes} viewBox="0 0 ${width} ${height + 1}">${head}${drawn}<line x1="0" x2="${width}" y1="${height + 0.5}" y2="${height + 0.5}"/></svg>`;
+  const svg = html`<svg class="mini" ${attributes} viewBox="0 0 ${width} ${height + 1}">${head}${drawn}<line x1="0" x2="${width}" y1="${height + 0.5}" y2="${height + 0.5}"/></svg>`;
+  return marks(svg, title);
 }
 
 function notComparable({ notComparable: pairs }: TaskComparison): Content {

@@ -1,8 +1,9 @@
 // The charts of a run's metrics: losses, heads, optimiser and speed.
 import { formatNumber } from "../../log/format.ts";
 import type { TrainRow, ValidationRow } from "../../log/metrics.types.ts";
-import { chart, sparkline } from "../kit/chart.ts";
-import { type ChartLine, type Point, type PreparedLine, prepareLine, quantile } from "../kit/line.ts";
+import { chart, lineKey, smallChart } from "../kit/chart.ts";
+import { scaleOf } from "../kit/draw.ts";
+import { type ChartLine, type Point, type PreparedLine, prepareLine } from "../kit/line.ts";
 import { type Content, html, type Markup } from "../kit/markup.ts";
 import { fold, miniature } from "../kit/pieces.ts";
 import { table } from "../kit/table.ts";
@@ -19,6 +20,7 @@ export function lossCharts({ train, validation }: RunMetrics): Markup {
   const pair = (title: string, masked: NumberField, unmasked: NumberField) =>
     chart({
       title,
+      value: "loss",
       lines: [
         { label: "masked", points: series(train, masked), tone: "accent", smoothed: true },
         { label: "unmasked", points: series(train, unmasked), tone: "soft", smoothed: true },
@@ -28,11 +30,12 @@ export function lossCharts({ train, validation }: RunMetrics): Markup {
   const points = validation.map(({ step, loss }) => ({ step, value: loss }));
   const validated = chart({
     title: "Validation loss",
+    value: "loss",
     lines: [{ label: "validation loss", points, tone: "accent" }],
     dots: true,
   });
   const ofLayers = hasHeads({ train, validation });
-  return html`${chart({ title: "Training loss", lines: [total], size: "full" })}
+  return html`${chart({ title: "Training loss", value: "loss", lines: [total], size: "full" })}
     <div class="grid">
       ${ofLayers && pair("Layers before the last", "hintMasked", "hintUnmasked")}
       ${ofLayers && pair("Last layer", "lastMasked", "lastUnmasked")}
@@ -48,7 +51,7 @@ export const hasHeads = ({ train, validation }: RunMetrics): boolean =>
   validation.some((row) => row.perLayer.length > 0);
 
 /** One chart a term of the objectives that a recipe lists: its value, or the mean where it has several. */
-export function termCharts({ train, validation }: RunMetrics): Content {
+export function termCharts({ train, validation }: RunMetrics): Markup | undefined {
   const rows = [...train, ...validation];
   const names = [...new Set(rows.flatMap(({ terms }) => Object.keys(terms ?? {})))];
   if (names.length === 0) return undefined;
@@ -60,6 +63,7 @@ export function termCharts({ train, validation }: RunMetrics): Content {
   return html`<div class="grid">${names.map((name) =>
     chart({
       title: name,
+      value: "value of the term",
       lines: [
         { label: "training", points: points(train, name), tone: "accent", smoothed: true },
         { label: "validation", points: points(validation, name), tone: "soft" },
@@ -78,7 +82,7 @@ function validationByHead(validation: readonly ValidationRow[]): Markup {
   const [first, last] = [validation[0], validation.at(-1)];
   const lines = last ? [line(last, "after", "accent")] : [];
   if (first && first !== last) lines.push(line(first, "before", "soft"));
-  return chart({ title: "Validation loss of each head", across: "head", lines, dots: true });
+  return chart({ title: "Validation loss of each head", value: "loss", across: "head", lines, dots: true });
 }
 
 /** One small chart a head, all with the same axes, so that heights compare. */
@@ -93,19 +97,18 @@ export function headCharts({ train }: RunMetrics): Content {
     line("masked frames", "accent", "perLayerMasked", head),
     line("unmasked frames", "soft", "perLayerUnmasked", head),
   ]);
-  const highest = ({ raw }: PreparedLine) =>
-    quantile(
-      raw.map(({ value }) => value),
-      0.98,
-    ) || 0;
-  const top = Math.max(...lines.flat().map(highest));
+  const scale = scaleOf(lines.flat(), 3);
   const last = ({ ends }: PreparedLine) => ends && formatNumber(ends[1].value);
   return [
-    html`<ul class="key"><li>masked frames</li><li class="soft">unmasked frames</li></ul>`,
+    lineKey(lines[0]),
     html`<div class="sparks">${lines.map((pair, head) =>
-      miniature(`Head ${head}`, last(pair[0]), sparkline(`Loss of head ${head}`, pair, top, "No values yet.")),
+      miniature(
+        `Head ${head}`,
+        last(pair[0]),
+        smallChart({ title: `Loss of head ${head}`, value: "loss", lines: pair, scale, empty: "No values yet." }),
+      ),
     )}</div>`,
-    html`<p class="note">All from 0 to ${formatNumber(top)}; the number is the last value on masked frames.${
+    html`<p class="note">All on the same axes; the number is the last value on masked frames.${
       heads > lines.length && ` ${heads - lines.length} more heads are not shown.`
     }</p>`,
     fold(
@@ -120,16 +123,16 @@ export function headCharts({ train }: RunMetrics): Content {
 }
 
 export function optimiserCharts({ train }: RunMetrics): Markup {
-  const single = (title: string, points: Point[], unit?: string, smoothed = true) =>
-    chart({ title, unit, lines: [{ label: title.toLowerCase(), points, tone: "accent", smoothed }] });
+  const single = (title: string, value: string, points: Point[], smoothed = true) =>
+    chart({ title, value, lines: [{ label: title.toLowerCase(), points, tone: "accent", smoothed }] });
   return html`<div class="grid">
-    ${single("Learning rate", series(train, "learningRate"), undefined, false)}
-    ${single("Gradient norm", series(train, "gradientNorm"))}
-    ${single("Time of a step", series(train, "stepSeconds"), "seconds")}
-    ${single("Throughput", series(train, "audioSecondsPerSecond"), "seconds of audio per second")}
-    ${single("Memory", series(train, "rssBytes", 1e-9), "GB resident", false)}
-    ${single("Masked frames", series(train, "maskedFraction", 100), "% of frames")}
-    ${single("Padding", series(train, "paddedFraction", 100), "% of samples")}
-    ${single("Waiting for speech", series(train, "waitShare", 100), "% of the updates' time")}
+    ${single("Learning rate", "learning rate", series(train, "learningRate"), false)}
+    ${single("Gradient norm", "norm of the gradient", series(train, "gradientNorm"))}
+    ${single("Time of a step", "time (s)", series(train, "stepSeconds"))}
+    ${single("Throughput", "audio per time (s/s)", series(train, "audioSecondsPerSecond"))}
+    ${single("Memory", "resident memory (GB)", series(train, "rssBytes", 1e-9), false)}
+    ${single("Masked frames", "share of frames (%)", series(train, "maskedFraction", 100))}
+    ${single("Padding", "share of samples (%)", series(train, "paddedFraction", 100))}
+    ${single("Waiting for speech", "share of the time (%)", series(train, "waitShare", 100))}
   </div>`;
 }

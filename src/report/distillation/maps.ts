@@ -3,6 +3,10 @@ import type { AttentionLayer } from "./report.types.ts";
 
 /** Heads that are shown one by one. */
 export const SINGLE_HEADS = 3;
+/** The share of values that a scale may leave above its end, so that a single one does not make all others pale. */
+const ABOVE = 0.005;
+/** A scale reaches this many times the weight of a uniform map at least: that has to stand inside. */
+const LEAST_TOP = 2;
 
 /** Mean of `maps` [heads, frames, frames] over `heads` (indices), shrunk by area averaging to [size, size]. Not finite counts as 0. */
 export function shrinkMap(layer: AttentionLayer, heads: readonly number[], size: number): Float32Array {
@@ -25,12 +29,21 @@ export function shrinkMap(layer: AttentionLayer, heads: readonly number[], size:
   return out;
 }
 
-/** Opacities: square root, so that faint attention shows too, of the value over the 99.5th percentile of this map. */
-export function mapLevels(values: Float32Array): Uint8Array {
-  const sorted = Float32Array.from(values).sort();
-  const top = sorted[Math.floor(0.995 * (sorted.length - 1))] || sorted.at(-1)! || 1;
-  return Uint8Array.from(values, (value) => Math.round(255 * Math.sqrt(Math.min(1, Math.max(0, value / top)))));
+/** The end of the scale on which maps stand beside each other; `uniform`: the largest of their 1 / frames. */
+export function commonTop(maps: readonly Float32Array[], uniform: number): { top: number; isClipped: boolean } {
+  const sorted = Float32Array.from(maps.flatMap((map) => [...map])).sort();
+  const largest = sorted.at(-1) ?? 0;
+  const most = sorted[Math.floor((1 - ABOVE) * (sorted.length - 1))] || largest;
+  const top = Math.max(most, LEAST_TOP * uniform);
+  return { top, isClipped: largest > top };
 }
+
+/** Where a weight stands on a scale, 0 to 1: the square root, so that faint attention shows too. */
+export const placeOf = (weight: number, top: number): number => Math.sqrt(Math.min(1, Math.max(0, weight / top)));
+
+/** Opacities of a map on a scale that ends at `top`. */
+export const mapLevels = (values: Float32Array, top: number): Uint8Array =>
+  Uint8Array.from(values, (value) => Math.round(255 * placeOf(value, top)));
 
 /** Mean over the rows of the entropy in nats, for each head: 0 looks at one frame, ln(frames) at all alike. */
 export function headEntropies(layer: AttentionLayer): number[] {

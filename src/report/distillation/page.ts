@@ -1,4 +1,4 @@
-// The report of a run: one self-contained HTML page without scripts, fonts or anything else from outside.
+// The report of a run: one self-contained HTML page without fonts or anything else from outside.
 import {
   formatCount,
   formatDuration,
@@ -11,14 +11,13 @@ import {
 import type { ModelProfile } from "../../models/profile.ts";
 import { type Content, html, type Markup } from "../kit/markup.ts";
 import { writePage } from "../kit/page.ts";
-import { facts, fold, keyNumbers, notices, section } from "../kit/pieces.ts";
+import { facts, fold, keyNumbers, notices, recipeSection, section } from "../kit/pieces.ts";
 import { table } from "../kit/table.ts";
 import { attentionCards } from "./attention.ts";
 import { hasHeads, headCharts, lossCharts, optimiserCharts, termCharts } from "./figures.ts";
 import type { ReportData, ReportModel, RunReportData } from "./report.types.ts";
 import { type RunSummary, splitMetrics, summarise, type ValidationSummary } from "./summary.ts";
 
-const MAX_RECIPE_CHARACTERS = 200_000;
 const MAX_BAD_FILES = 100;
 const MAX_BLOCKS = 200;
 
@@ -104,7 +103,7 @@ function blockTable({ name, profile: { parameters, macs } }: ReportModel): Marku
     caption: [name, hidden > 0 && `, ${hidden} more blocks not shown`],
     columns: ["block", "parameters", "MACs"],
     rows: blocks.map(({ name: block, parameters: count, macs: work, attentionFrom: source }) => [
-      [block, source !== undefined && html` <span class="reuse">takes the map of layer ${source}</span>`],
+      [block, source !== undefined && html` <span class="reuse">takes over the map of layer ${source}</span>`],
       formatCount(count),
       html`${giga(work)}<span class="meter">${bar(work)}</span>`,
     ]),
@@ -143,14 +142,13 @@ function dataSection({ badFiles, fingerprint, validation, ...training }: ReportD
 const termLead = html`<p class="lead">Every term of the objectives by its name, not weighted; where it has a value a layer, their mean.</p>`;
 
 /**
- * The page as one string, below 3 MB however long the run was. Needs no network, no script; follows the reader's light
+ * The page as one string, below 3 MB however long the run was. Needs no network; follows the reader's light
  * or dark preference. All text in `data` is escaped.
  * @throws StillwaveError where an attention array does not fit its shape
  */
 export function writeRunReport(run: RunReportData): string {
   const metrics = splitMetrics(run.metrics);
   const summary = summarise(metrics);
-  const recipe = run.recipe.slice(0, MAX_RECIPE_CHARACTERS);
   const { title, student, teacher, data, attention } = run;
   const terms = termCharts(metrics);
   const done = `${plural(summary.steps, "step")} in ${formatDuration(summary.seconds)}`;
@@ -164,21 +162,17 @@ export function writeRunReport(run: RunReportData): string {
         html`<p class="lead">Faint: as logged. Strong: moving average. The student sees masked input; on masked frames its target is the teacher on the full input, on the others the teacher on the masked input.</p>`,
         lossCharts(metrics),
       ]),
-      terms && section("objectives", "What the student learns by", [termLead, terms]),
+      terms !== undefined && section("objectives", "What the student learns by", [termLead, terms]),
       hasHeads(metrics) && section("layers", "Loss of each head", headCharts(metrics)),
       section("speed", "Optimiser and speed", optimiserCharts(metrics)),
-      attention && section("attention", "Attention", attentionCards(attention)),
+      attention !== undefined && section("attention", "Attention", attentionCards(attention)),
       section("model", "Model", [
         comparison(student.profile, teacher.profile),
         fold("Student, block by block", blockTable(student)),
         fold("Teacher, block by block", blockTable(teacher)),
       ]),
       section("data", "Data", dataSection(data)),
-      section("recipe", "Recipe", [
-        html`<pre tabindex="0" role="region" aria-label="Resolved recipe"><code>${recipe}</code></pre>`,
-        run.recipe.length > recipe.length &&
-          html`<p class="note">Cut after ${formatCount(recipe.length)} characters.</p>`,
-      ]),
+      recipeSection(run.recipe),
       section("versions", "Versions", facts(Object.entries(run.versions))),
     ],
   });

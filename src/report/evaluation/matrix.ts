@@ -1,4 +1,5 @@
 // A confusion matrix as a picture: references down, hypotheses across, each row in shares of its sum.
+import { marks } from "../kit/hover.ts";
 import { html, type Markup, svgText } from "../kit/markup.ts";
 import { cut } from "../results/words.ts";
 
@@ -49,8 +50,8 @@ export function matrix({ title, names, counts, isLastApart = false }: MatrixOpti
     const opacity = opacityOf(item) * (isNumbered ? NUMBERED_OPACITY : 1);
     const hint =
       hasHints &&
-      html`<title>${cut(names[row], 60)} as ${cut(names[column], 60)}: ${count}, ${(100 * share).toFixed(1)} %</title>`;
-    return html`<rect class="${isRight ? "right" : "wrong"}" x="${at(column)}" y="${at(row)}" width="${cell}" height="${cell}" fill-opacity="${opacity.toFixed(2)}">${hint}</rect>`;
+      html` data-tip="${cut(names[row], 60)} as ${cut(names[column], 60)}: ${count}, ${(100 * share).toFixed(1)} %"`;
+    return html`<rect class="${isRight ? "right" : "wrong"}" x="${at(column)}" y="${at(row)}" width="${cell}" height="${cell}" fill-opacity="${opacity.toFixed(2)}"${hint}/>`;
   });
   const numbers =
     isNumbered &&
@@ -71,9 +72,10 @@ export function matrix({ title, names, counts, isLastApart = false }: MatrixOpti
     title,
     `References down, hypotheses across, ${size} by ${size}; the tables name the most frequent confusions.`,
   );
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="${title}"><svg class="matrix" ${attributes} viewBox="0 0 ${side.toFixed(0)} ${side.toFixed(0)}" style="min-width:${Math.min(side, 720).toFixed(0)}px;max-width:${(1.15 * side).toFixed(0)}px">${head}
+  const svg = html`<svg class="matrix" ${attributes} viewBox="0 0 ${side.toFixed(0)} ${side.toFixed(0)}" style="min-width:${Math.min(side, 720).toFixed(0)}px;max-width:${(1.15 * side).toFixed(0)}px">${head}
     ${drawn}${numbers}${across}${down}
-    <rect class="frame" x="${at(0)}" y="${at(0)}" width="${size * cell}" height="${size * cell}"/></svg></div>`;
+    <rect class="frame" x="${at(0)}" y="${at(0)}" width="${size * cell}" height="${size * cell}"/></svg>`;
+  return html`<div class="scroll">${marks(svg, title)}</div>`;
 }
 
 /** Cells that are not empty. */

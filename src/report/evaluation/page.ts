@@ -126,7 +126,7 @@ function settings(entries: Readonly<Record<string, unknown>>): Markup {
 }
 
 /**
- * The page as one string, below 4 MB: needs no network and no script, follows the reader's light or dark preference. All text
+ * The page as one string, below 4 MB: needs no network, follows the reader's light or dark preference. All text
  * is escaped. Recordings of the utterances that went worst are read from the paths in the predictions; one that cannot be
  * embedded is named with the reason.
  * @throws StillwaveError without predictions to score.

@@ -72,9 +72,9 @@ export function detectionChart({ trials }: SearchReport): Content {
     html`<p class="lead">Share of occurrences that are missed, at the share of other documents that are claimed: means over queries, at every threshold.</p>`,
     chart({
       title: "Detection error tradeoff",
-      unit: "% missed, at % false alarms",
+      value: "missed (%)",
       size: "full",
-      across: "false alarms",
+      across: "false alarms (%)",
       lines: [
         {
           label: "missed",

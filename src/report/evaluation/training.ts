@@ -3,8 +3,9 @@ import { formatCount, formatLearningRate } from "../../log/format.ts";
 import type { EvaluationResult, LearningRateResult } from "../../superb/run/result.ts";
 import { TASKS } from "../../superb/tasks/index.ts";
 import type { EvaluationPoint } from "../../superb/training/state.ts";
-import { type ChartOptions, chart, sparkline } from "../kit/chart.ts";
-import { prepareLine } from "../kit/line.ts";
+import { chart, lineKey, smallChart } from "../kit/chart.ts";
+import { scaleOf } from "../kit/draw.ts";
+import { type ChartLine, prepareLine, type Tone } from "../kit/line.ts";
 import { type Content, html, type Markup } from "../kit/markup.ts";
 import { fold, miniature, notShown } from "../kit/pieces.ts";
 import { table } from "../kit/table.ts";
@@ -17,28 +18,16 @@ const MAX_FOLDS = 20;
 const series = (curve: readonly EvaluationPoint[], field: "trainLoss" | "devLoss" | "dev") =>
   curve.map((point) => ({ step: point.step, value: point[field] ?? Number.NaN }));
 
-/** Dev metric against learning rate, the chosen one ringed. */
-export function sweepChart(result: EvaluationResult, options: Pick<ChartOptions, "id" | "title" | "size">): Markup {
-  const { learningRates, metric } = result;
-  return chart({
-    ...options,
-    unit: "% by learning rate",
-    across: "learning rate",
-    dots: true,
-    fromZero: !metric.isHigherBetter,
-    marked: chosenRate(result)?.learningRate,
-    lines: [
-      {
-        label: `best ${metric.name} on dev`,
-        tone: "accent",
-        points: ascending(learningRates).map(({ learningRate, best }) => ({
-          step: learningRate,
-          value: best?.dev ?? Number.NaN,
-        })),
-      },
-    ],
-  });
-}
+/** Best dev metric at every learning rate that was tried, the chosen one ringed. */
+export const sweepLine = (result: EvaluationResult, label: string, tone: Tone): ChartLine => ({
+  label,
+  tone,
+  marked: chosenRate(result)?.learningRate,
+  points: ascending(result.learningRates).map(({ learningRate, best }) => ({
+    step: learningRate,
+    value: best?.dev ?? Number.NaN,
+  })),
+});
 
 /** The training of the heads; of every fold by itself. */
 export function trainingSection({ metric, ...rest }: EvaluationResult): Content {
@@ -57,7 +46,15 @@ function trainingOf(result: EvaluationResult, where: string): Content {
   const shown = ascending(learningRates).slice(0, MAX_RATES);
   const isSweep = learningRates.length > 1;
   return [
-    isSweep && sweepChart(result, { title: `Best ${metric.name} on dev${where}`, size: "full" }),
+    isSweep &&
+      chart({
+        title: `Best ${metric.name} on dev${where}`,
+        value: `${metric.name} on dev (%)`,
+        across: "learning rate",
+        size: "full",
+        dots: true,
+        lines: [sweepLine(result, `best ${metric.name} on dev`, "accent")],
+      }),
     rateTable(shown, metric.name),
     chosen && chosenCharts(chosen, result, where),
     isSweep && multiples(shown, result, where),
@@ -92,13 +89,12 @@ function chosenCharts(
   return html`<div class="grid">
     ${chart({
       title: `${capital(metric.name)} on dev at ${at}`,
-      unit: "%",
-      marked: best?.step,
-      fromZero: !metric.isHigherBetter,
-      lines: [{ label: `${metric.name} on dev`, points: series(curve, "dev"), tone: "accent" }],
+      value: `${metric.name} on dev (%)`,
+      lines: [{ label: `${metric.name} on dev`, points: series(curve, "dev"), tone: "accent", marked: best?.step }],
     })}
     ${chart({
       title: `Loss at ${at}`,
+      value: "loss",
       lines: [
         { label: "dev", points: series(curve, "devLoss"), tone: "accent" },
         { label: "train", points: series(curve, "trainLoss"), tone: "soft" },
@@ -108,27 +104,34 @@ function chosenCharts(
 
 /** Small curves of every learning rate, all with the same axes, so that heights compare. */
 function multiples(rates: readonly LearningRateResult[], { metric }: EvaluationResult, where: string): Markup {
-  const finite = (values: readonly number[]) => values.filter((value) => Math.abs(value) < 1e9);
-  const top = Math.max(0, ...finite(rates.flatMap(({ curve }) => curve.map(({ dev }) => dev))));
-  const losses = finite(
-    rates.flatMap(({ curve }) =>
-      curve.flatMap(({ trainLoss, devLoss }) => [trainLoss ?? Number.NaN, devLoss ?? Number.NaN]),
-    ),
-  );
-  const lossTop = losses.sort((a, b) => a - b)[Math.floor(0.98 * (losses.length - 1))] ?? 0;
-  const figure = ({ learningRate, curve, best, chosen }: LearningRateResult) => {
-    const at = formatLearningRate(learningRate);
-    const dev = prepareLine({ label: `${metric.name} on dev`, points: series(curve, "dev"), tone: "accent" });
-    const loss = [
+  const drawn = rates.map(({ learningRate, curve, best, chosen }) => ({
+    at: formatLearningRate(learningRate),
+    best: best ? formatFigure(best.dev) : "diverged",
+    chosen,
+    dev: [prepareLine({ label: `${metric.name} on dev`, points: series(curve, "dev"), tone: "accent" })],
+    loss: [
       prepareLine({ label: "dev loss", points: series(curve, "devLoss"), tone: "accent" }),
       prepareLine({ label: "train loss", points: series(curve, "trainLoss"), tone: "soft" }),
-    ];
-    return miniature([at, chosen && " (chosen)"], best ? formatFigure(best.dev) : "diverged", [
-      sparkline(`Dev at ${at}${where}`, [dev], top, "No finite values."),
-      sparkline(`Losses at ${at}${where}`, loss, lossTop, "No finite losses."),
+    ],
+  }));
+  const [devScale, lossScale] = [drawn.map(({ dev }) => dev), drawn.map(({ loss }) => loss)].map((lines) =>
+    scaleOf(lines.flat(), 3),
+  );
+  const figures = drawn.map(({ at, best, chosen, dev, loss }) => {
+    const value = `${metric.name} on dev (%)`;
+    return miniature([at, chosen && " (chosen)"], best, [
+      smallChart({ title: `Dev at ${at}${where}`, value, lines: dev, scale: devScale, empty: "No finite values." }),
+      smallChart({
+        title: `Losses at ${at}${where}`,
+        value: "loss",
+        lines: loss,
+        scale: lossScale,
+        empty: "No finite losses.",
+      }),
     ]);
-  };
+  });
   return html`<h3 class="sub">Every learning rate</h3>
-    <p class="note">Above: ${metric.name} on dev, from 0 to ${formatFigure(top)} %. Below: loss on dev (strong) and in training (faint), from 0 to ${formatFigure(lossTop)}.</p>
-    <div class="sparks">${rates.map(figure)}</div>`;
+    <p class="note">Above: ${metric.name} on dev. Below: loss on dev and in training. All on the same axes.</p>
+    ${lineKey(drawn[0].loss)}
+    <div class="sparks">${figures}</div>`;
 }

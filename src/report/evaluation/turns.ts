@@ -12,7 +12,8 @@ import { decodeFloats } from "../../speakers/probabilities.ts";
 import { turnsOf } from "../../speakers/turns.ts";
 import type { RecordingTurns, TurnReport } from "../../superb/measures/measure.types.ts";
 import { recordingTurns } from "../../superb/measures/turns.ts";
-import { chart } from "../kit/chart.ts";
+import { chart, lineKey } from "../kit/chart.ts";
+import { marks } from "../kit/hover.ts";
 import { type Content, html, type Markup, svgText } from "../kit/markup.ts";
 import { table } from "../kit/table.ts";
 import type { Evaluation } from "../results/read.ts";
@@ -75,11 +76,10 @@ export function thresholdCurve({ dev = [], result }: Evaluation): Content {
   return [
     chart({
       title: "DER on dev by threshold",
-      unit: "%",
+      value: "DER on dev (%)",
       lines: lines.toReversed(),
-      across: "threshold in %",
+      across: "threshold (%)",
       size: "full",
-      fromZero: false,
     }),
     note,
   ];
@@ -100,7 +100,7 @@ export function turnCards({ test, result }: Evaluation, { recordings }: TurnRepo
     const parts = `${errors.missedSeconds.toFixed(2)} s missed, ${errors.falseAlarmSeconds.toFixed(2)} s false alarms, ${errors.confusionSeconds.toFixed(2)} s confused, of ${errors.speechSeconds.toFixed(2)} s of speech`;
     return { name: html`${cut(id)} <small>${parts}</small>`, content: timeline(worst[i]) };
   });
-  const key = html`<ul class="key"><li class="soft">reference</li><li>answer</li></ul>`;
+  const key = lineKey([{ label: "reference", tone: "soft" }, { label: "answer", tone: "accent" }]); // biome-ignore format: one line
   return {
     content: [html`<p class="lead">Those with the most seconds of errors.</p>`, key, cards.content],
     plays: cards.plays,
@@ -135,10 +135,11 @@ function timeline({ id, reference, hypothesis }: RecordingTurns): Markup {
   const end = Math.max(1, ...[...reference, ...hypothesis].map(({ endSeconds }) => endSeconds));
   const x = (seconds: number) => LEFT + ((WIDTH - LEFT) * seconds) / end;
   const height = rows.length * ROW + 18;
-  const drawn = rows.map(({ name, className, turns }, i) => html`<text x="0" y="${i * ROW + 11}">${name}</text>${turns.map(({ startSeconds, endSeconds }) => html`<rect class="${className}" x="${x(startSeconds).toFixed(1)}" y="${i * ROW + 3}" width="${Math.max(0.5, x(endSeconds) - x(startSeconds)).toFixed(1)}" height="${ROW - 5}"/>`)}`); // biome-ignore format: one line
+  const drawn = rows.map(({ name, className, turns }, i) => html`<text x="0" y="${i * ROW + 11}">${name}</text>${turns.map(({ startSeconds, endSeconds }) => html`<rect class="${className}" x="${x(startSeconds).toFixed(1)}" y="${i * ROW + 3}" width="${Math.max(0.5, x(endSeconds) - x(startSeconds)).toFixed(1)}" height="${ROW - 5}" data-tip="${name}: ${startSeconds.toFixed(2)} to ${endSeconds.toFixed(2)} s"/>`)}`); // biome-ignore format: one line
   const { attributes, head } = svgText(`timeline ${id}`, `Who speaks when in ${id}`, `${plural(reference.length, "turn")} of ${plural(speakers.length, "speaker")}, ${plural(hypothesis.length, "turn")} answered.`); // biome-ignore format: one line
   const foot = rows.length * ROW + 13;
-  return html`<svg class="timeline" viewBox="0 0 ${WIDTH} ${height}" ${attributes}>${head}<line x1="${LEFT}" x2="${WIDTH}" y1="${rows.length * ROW + 1}" y2="${rows.length * ROW + 1}"/>${drawn}<text x="${LEFT}" y="${foot}">0 s</text><text x="${WIDTH}" y="${foot}" text-anchor="end">${end.toFixed(1)} s</text></svg>`; // biome-ignore format: one line
+  const svg = html`<svg class="timeline" viewBox="0 0 ${WIDTH} ${height}" ${attributes}>${head}<line x1="${LEFT}" x2="${WIDTH}" y1="${rows.length * ROW + 1}" y2="${rows.length * ROW + 1}"/>${drawn}<text x="${LEFT}" y="${foot}">0 s</text><text x="${WIDTH}" y="${foot}" text-anchor="end">${end.toFixed(1)} s</text></svg>`; // biome-ignore format: one line
+  return marks(svg, `Who speaks when in ${id}`);
 }
 
 /** Seconds in which both speak. */

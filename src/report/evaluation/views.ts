@@ -1,7 +1,6 @@
 // The parts of a page that show answers, by how they are scored: what the metric is made of, the worst, what was taken for what.
 import type { Scoring } from "../../superb/measures/measure.types.ts";
-import type { Markup } from "../kit/markup.ts";
-import { section } from "../kit/pieces.ts";
+import { type Section, section } from "../kit/pieces.ts";
 import type { Evaluation } from "../results/read.ts";
 import { classConfusions, tokenConfusions } from "./confusion.ts";
 import { answerFacts, decodingTable, errorTable } from "./errors.ts";
@@ -13,9 +12,9 @@ import { trialFacts, trialPictures } from "./voices.ts";
 
 interface View {
   /** Comes first on the page. */
-  readonly answers: Markup;
+  readonly answers: Section;
   /** Come after the training. */
-  readonly details: readonly Markup[];
+  readonly details: readonly Section[];
   readonly plays: boolean;
 }
 

@@ -62,8 +62,15 @@ export function quantile(values: readonly number[], q: number): number {
   return sorted.length ? sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] : Number.NaN;
 }
 
-/** `accent` and `soft` differ in lightness too, so that they can be told apart without colour. */
-export type Tone = "accent" | "soft";
+/** Colours of lines, each with dashes of its own, so that lines can be told apart without colour. */
+export const TONES = ["accent", "soft", "blue", "amber", "rose", "violet", "olive", "pink"] as const;
+
+export type Tone = (typeof TONES)[number];
+
+/** A value that is read out, as logged, and what the average is there. */
+export interface Told extends Point {
+  readonly smoothed?: number;
+}
 
 export interface ChartLine {
   readonly label: string;
@@ -71,37 +78,49 @@ export interface ChartLine {
   readonly tone: Tone;
   /** Draw the raw values faintly behind the smoothed ones. Default false: raw values only. */
   readonly smoothed?: boolean;
+  /** A place along the axis whose value is ringed. */
+  readonly marked?: number;
+  /** Stands at its end and in the key where a chart shows letters. Default: by its place. */
+  readonly letter?: string;
 }
 
 /** A line of bounded size, however many points it had. */
-export interface PreparedLine {
-  readonly label: string;
-  readonly tone: Tone;
+export interface PreparedLine extends Pick<ChartLine, "label" | "tone" | "marked" | "letter"> {
   readonly raw: readonly Point[];
   /** Empty where smoothing would add nothing. */
   readonly smoothed: readonly Point[];
   /** Evenly spread, as logged: for the table. */
   readonly samples: readonly Point[];
+  /** Evenly spread and finite: to be read out one by one. */
+  readonly told: readonly Told[];
   /** First and last finite point; undefined where there is none. */
   readonly ends: readonly [Point, Point] | undefined;
 }
 
 const MAX_POINTS = 900;
 const TABLE_ROWS = 12;
+const TOLD = 200;
 
 /** In the order of the steps; what no axis can show (not finite, or beyond float32) becomes a gap. */
 export function prepareLine(line: ChartLine): PreparedLine {
   const points = line.points.map(({ step, value }) => ({ step, value: Math.abs(value) < 3e38 ? value : Number.NaN }));
   if (points.some(({ step }, i) => i > 0 && step < points[i - 1].step)) points.sort((a, b) => a.step - b.step);
-  const drawable = ({ value }: Point) => !Number.isNaN(value);
-  const [first, last] = [points.find(drawable), points.findLast(drawable)];
+  const finite = points.filter(({ value }) => !Number.isNaN(value));
+  const [first, last] = [finite[0], finite.at(-1)];
   const window = Math.min(500, Math.round(points.length / 25));
+  const smoothed = line.smoothed && window >= 2 ? smooth(finite, window) : [];
+  const told = sample([...finite.keys()], TOLD).map((i) => {
+    return smoothed.length ? { ...finite[i], smoothed: smoothed[i].value } : finite[i];
+  });
   return {
     label: line.label,
     tone: line.tone,
+    marked: line.marked,
+    letter: line.letter,
     raw: thin(points, MAX_POINTS),
-    smoothed: line.smoothed && window >= 2 ? thin(smooth(points, window), MAX_POINTS) : [],
+    smoothed: thin(smoothed, MAX_POINTS),
     samples: sample(points, TABLE_ROWS),
+    told,
     ends: first && last && [first, last],
   };
 }

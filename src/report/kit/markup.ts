@@ -12,10 +12,11 @@ export type Content = Markup | string | number | false | null | undefined | read
 
 const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 
-/** Escapes text for element content and quoted attributes; control characters and lone surrogates become U+FFFD. */
-function escapeText(text: string): string {
-  return text.replace(/[&<>"']/g, (char) => ENTITIES[char]).replace(/(?![\t\n\r])[\p{Cc}\p{Cs}]/gu, "\ufffd");
-}
+/** Text that a page may hold: control characters and lone surrogates become U+FFFD. */
+export const withoutControls = (text: string): string => text.replace(/(?![\t\n\r])[\p{Cc}\p{Cs}]/gu, "\ufffd");
+
+/** Escapes text for element content and quoted attributes. */
+const escapeText = (text: string): string => withoutControls(text.replace(/[&<>"']/g, (char) => ENTITIES[char]));
 
 function render(content: Content): string {
   if (content === false || content === null || content === undefined) return "";

@@ -1,9 +1,9 @@
 // The style sheet of all reports: one column, one accent colour, light and dark, from phones to wide screens, and on paper.
 
 export const STYLE = `
-:root { color-scheme: light dark; --page: #fbfaf8; --panel: #ffffff; --ink: #1d1c1a; --muted: #69655d; --rule: #e6e2da; --accent: #0b756e; --soft: #9a948a; --sub: #9a5b00; --del: #b3261e; --ins: #2858b8; }
+:root { color-scheme: light dark; --page: #fbfaf8; --panel: #ffffff; --ink: #1d1c1a; --muted: #69655d; --rule: #e6e2da; --accent: #0b756e; --soft: #7d776d; --sub: #9a5b00; --del: #b3261e; --ins: #2858b8; --blue: #2858b8; --amber: #9a5b00; --rose: #b3261e; --violet: #6f3fae; --olive: #55661a; --pink: #a8306f; }
 @media (prefers-color-scheme: dark) {
-  :root { --page: #131312; --panel: #1b1b19; --ink: #ebe9e4; --muted: #a29d93; --rule: #302e2a; --accent: #4cc9bd; --soft: #857f75; --sub: #f0b45c; --del: #ff9287; --ins: #93b8ff; }
+  :root { --page: #131312; --panel: #1b1b19; --ink: #ebe9e4; --muted: #a29d93; --rule: #302e2a; --accent: #4cc9bd; --soft: #a09a8f; --sub: #f0b45c; --del: #ff9287; --ins: #93b8ff; --blue: #93b8ff; --amber: #f0b45c; --rose: #ff9287; --violet: #c4a3ff; --olive: #b9ca62; --pink: #ff9ed2; }
 }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
@@ -41,12 +41,46 @@ figure { margin: 0; min-width: 0; }
 .figure > figcaption { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0.1rem 1.25rem; margin-bottom: 0.35rem; }
 .figure h3 { color: var(--ink); }
 .key { display: flex; flex-wrap: wrap; gap: 0 1rem; list-style: none; margin: 0; padding: 0; font-size: 0.83rem; }
-.key li::before { content: ""; display: inline-block; width: 1.1em; height: 0; border-top: 3px solid var(--accent); vertical-align: middle; margin-right: 0.45em; }
-.key li.soft::before { border-color: var(--soft); }
+.key li { display: flex; align-items: center; gap: 0.45em; color: var(--muted); }
+.key b { color: var(--ink); }
+.key svg { width: 28px; height: 8px; flex: none; }
 svg.chart { display: block; width: 100%; height: auto; overflow: visible; }
-svg.narrow { display: none; }
-@media (max-width: 40rem) { svg.wide { display: none; } svg.narrow { display: block; } }
-.sparks { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: 1.5rem 1.75rem; margin: 1.25rem 0 0.75rem; }
+.plot { position: relative; }
+.plot.narrow { display: none; }
+@media (max-width: 40rem) { .plot.wide { display: none; } .plot.narrow { display: block; } }
+.tip { position: absolute; z-index: 2; max-width: min(22rem, 90vw); width: max-content; background: var(--ink); color: var(--page); border-radius: 5px; padding: 0.35rem 0.6rem; font-size: 0.8rem; line-height: 1.4; font-variant-numeric: tabular-nums; pointer-events: none; overflow-wrap: anywhere; }
+.tip b, .tip .row { display: block; font-weight: 600; }
+.tip .row { font-weight: 400; }
+.tip[hidden], .cross[hidden] { display: none; }
+svg .over { pointer-events: none; }
+svg .over line { stroke: var(--ink); stroke-width: 1; stroke-opacity: 0.5; }
+svg .over circle { stroke: var(--page); stroke-width: 1.5; }
+svg .over circle.accent { fill: var(--accent); }
+svg .over circle.soft { fill: var(--soft); }
+svg .over circle.blue { fill: var(--blue); }
+svg .over circle.amber { fill: var(--amber); }
+svg .over circle.rose { fill: var(--rose); }
+svg .over circle.violet { fill: var(--violet); }
+svg .over circle.olive { fill: var(--olive); }
+svg .over circle.pink { fill: var(--pink); }
+svg .at { stroke: var(--ink); stroke-width: 2; }
+svg text.at { stroke: none; font-weight: 700; text-decoration: underline; }
+.contents { margin-top: 1.75rem; font-size: 0.88rem; }
+.contents ol { display: flex; flex-wrap: wrap; gap: 0.3rem 1.1rem; list-style: none; margin: 0; padding: 0; }
+.contents a { display: inline-block; padding: 0.15rem 0; text-decoration-thickness: 1px; }
+.scale { position: relative; margin: 0.9rem 1.4rem 0 2.6rem; font-size: 0.76rem; color: var(--muted); font-variant-numeric: tabular-nums; padding-bottom: 1.7em; }
+.scale .numbers { position: relative; height: 1.35em; }
+.scale .numbers span { position: absolute; transform: translateX(-50%); white-space: nowrap; }
+.scale .bar { height: 0.7rem; border: 1px solid var(--rule); background-color: var(--page); }
+.scale .bar.linear { background-image: linear-gradient(to right, transparent, var(--accent)); }
+.scale .uniform { position: absolute; bottom: 1.7em; height: 1.1rem; margin-bottom: -0.35rem; border-left: 2px solid var(--ink); }
+.scale .uniform span { position: absolute; left: -1px; top: 1.05rem; white-space: nowrap; color: var(--ink); }
+.scale .uniform[data-side] span { left: auto; right: -1px; }
+figure > .scale { margin-left: 44px; max-width: 16rem; padding-bottom: 0.6em; }
+svg.heat { display: block; width: 100%; height: auto; }
+svg.heat text { font: 11px system-ui, sans-serif; fill: var(--muted); }
+svg.heat rect { fill: var(--accent); }
+.sparks { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: 1.5rem 1.75rem; margin: 1.25rem 0 0.75rem; }
 .minis { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); gap: 1.5rem 2rem; margin-top: 0.9rem; }
 .sparks figcaption, .minis figcaption, .ends { display: flex; justify-content: space-between; gap: 0.75rem; font-size: 0.83rem; font-variant-numeric: tabular-nums; }
 .minis figcaption { margin-bottom: 0.3rem; overflow-wrap: anywhere; }
@@ -90,13 +124,15 @@ th, td { text-align: right; padding: 0.38rem 0.9rem 0.38rem 0; border-bottom: 1p
 th:first-child, td.text { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 td.wrap, th.wrap { white-space: normal; overflow-wrap: anywhere; min-width: 8rem; text-align: left; }
 table.named th:first-child { min-width: 9.5rem; }
+table.tight th, table.tight td { padding-right: 0.55rem; }
+table.tight td { font-size: 0.94em; }
 table.rates th { white-space: nowrap; }
 .columns table caption { color: var(--ink); font-weight: 600; font-size: 0.95rem; }
 thead th { color: var(--muted); font-size: 0.83rem; vertical-align: bottom; }
 tfoot th, tfoot td { font-weight: 600; border-bottom: 0; }
 .reuse { color: var(--accent); }
 td .meter { display: inline-block; width: 4.5rem; height: 0.5rem; background: var(--rule); margin-left: 0.6rem; }
-td .meter i { display: block; height: 100%; background: var(--accent); }
+td .meter i { display: block; height: 100%; max-width: 100%; background: var(--accent); }
 tr.chosen th, tr.chosen td, tr.most th, tr.most td { font-weight: 650; }
 tr.chosen th:first-child { color: var(--accent); }
 .bars th, .bars td { padding-top: 0.16rem; padding-bottom: 0.16rem; border-bottom: 0; }
@@ -108,20 +144,32 @@ td.strip span { display: block; position: relative; height: 0.7rem; }
 td.strip i { position: absolute; top: 0.3rem; height: 2px; min-width: 2px; background: var(--soft); }
 td.strip b { position: absolute; top: 0.05rem; width: 0.55rem; height: 0.55rem; margin-left: -0.275rem; border-radius: 50%; background: var(--accent); }
 .partial { border: 1px solid var(--sub); color: var(--sub); border-radius: 4px; padding: 0 0.35em; font-size: 0.8em; font-weight: 600; white-space: nowrap; }
+.cards.maps { grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr)); gap: 1.5rem; margin-top: 1.25rem; }
 .utterances { list-style: none; margin: 1.25rem 0 0; padding: 0; display: grid; gap: 1.1rem; }
 @media (min-width: 48rem) { .utterances.two { grid-template-columns: 1fr 1fr; } }
 .card { background: var(--panel); border: 1px solid var(--rule); border-radius: 6px; padding: 0.9rem 1rem 1rem; min-width: 0; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 0.9rem; margin-top: 0.6rem; }
 .stack { display: grid; gap: 0.9rem; align-content: start; min-width: 0; }
-.panel figcaption { font-size: 0.8rem; line-height: 1.4; margin-top: 0.35rem; }
-.map { display: block; width: 100%; height: auto; aspect-ratio: 1; image-rendering: pixelated; border: 1px solid var(--rule); background: var(--page); }
-.map.none { display: grid; place-items: center; color: var(--muted); font-size: 0.8rem; }
-.taken img { opacity: 0.45; }
+.panel figcaption { font-size: 0.8rem; line-height: 1.4; margin: 0.2rem 0 0 2.6rem; font-variant-numeric: tabular-nums; }
+.axes { display: grid; grid-template-columns: 2.6rem minmax(0, 1fr); font-size: 0.72rem; line-height: 1; color: var(--muted); font-variant-numeric: tabular-nums; }
+.axes em { font-style: normal; }
+.axes .from { position: relative; }
+.axes .from span { position: absolute; right: 0.3rem; transform: translateY(-50%); }
+.axes .from em { position: absolute; left: 0; top: 50%; writing-mode: vertical-rl; transform: translateY(-50%) rotate(180deg); }
+.axes .to { position: relative; grid-column: 2; height: 2.4em; }
+.axes .to span { position: absolute; top: 0.3rem; transform: translateX(-50%); }
+.axes .to em { position: absolute; right: 0; top: 1.4em; }
+.image { position: relative; line-height: 0; }
+.map { display: block; width: 100%; height: auto; aspect-ratio: 1; image-rendering: pixelated; outline: 1px solid var(--rule); background: var(--page); }
+.taken .map { outline: 2px dashed var(--soft); outline-offset: 1px; }
+.cross { position: absolute; width: 11px; height: 11px; margin: -5.5px 0 0 -5.5px; border: 2px solid var(--ink); border-radius: 50%; box-shadow: 0 0 0 1px var(--page); pointer-events: none; }
+.none { color: var(--muted); font-size: 0.8rem; }
 .facts { display: grid; grid-template-columns: max-content 1fr; gap: 0.35rem 1.75rem; margin: 1rem 0; font-size: 0.92rem; }
 .facts dt { color: var(--muted); }
 .facts dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 @media (max-width: 40rem) {
+  .sparks { grid-template-columns: 1fr 1fr; gap: 1rem; }
   .facts { grid-template-columns: 1fr; gap: 0; }
   .facts dd { margin-bottom: 0.6rem; }
   .keys { grid-template-columns: 1fr 1fr; gap: 1.4rem 1rem; }
@@ -157,5 +205,16 @@ td.strip b { position: absolute; top: 0.05rem; width: 0.55rem; height: 0.55rem; 
 .attempt + .aligned { margin-top: 0.3rem; }
 pre { overflow-x: auto; background: var(--panel); border: 1px solid var(--rule); border-radius: 6px; padding: 1rem 1.1rem; font: 0.82rem/1.6 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; margin: 1rem 0 0; tab-size: 2; }
 code { font: 0.9em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
-@media print { body { background: none; } h2 { break-after: avoid; } figure, .card { break-inside: avoid; } audio { display: none; } }
+@media print {
+  :root { color-scheme: light; --page: #ffffff; --panel: #ffffff; --ink: #1d1c1a; --muted: #55514a; --rule: #d8d3ca; --accent: #0b756e; --soft: #7d776d; --sub: #9a5b00; --del: #b3261e; --ins: #2858b8; --blue: #2858b8; --amber: #9a5b00; --rose: #b3261e; --violet: #6f3fae; --olive: #55661a; --pink: #a8306f; }
+  * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  body { font-size: 10.5pt; }
+  main { max-width: none; padding: 0; }
+  h2 { break-after: avoid; margin-top: 2rem; }
+  figure, .card, tr, .notice { break-inside: avoid; }
+  .scroll, pre { overflow: visible; }
+  pre { white-space: pre-wrap; }
+  th, td { white-space: normal; padding-right: 0.5rem; }
+  details:not([open]), audio, .tip, .over, .contents { display: none; }
+}
 `;

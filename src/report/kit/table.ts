@@ -29,7 +29,7 @@ const classOf = (name: string | false | undefined) => name && html` class="${nam
 export function table({ caption, columns, rows, foot, className }: TableOptions): Markup {
   const known = columns.map((column) => (typeof column === "string" ? { title: column } : column) as Column);
   const head = known.map(({ title, className: name }) =>
-    title === undefined ? html`<td></td>` : html`<th scope="col"${classOf(name)}>${title}</th>`,
+    title === undefined || title === "" ? html`<td></td>` : html`<th scope="col"${classOf(name)}>${title}</th>`,
   );
   const line = (cells: readonly Content[], name?: string | false) =>
     html`<tr${classOf(name)}><th scope="row">${cells[0]}</th>${cells.slice(1).map((cell, i) => {

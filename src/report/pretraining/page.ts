@@ -11,7 +11,7 @@ import type { UnitSummary } from "../../units/making/settings.ts";
 import { chart } from "../kit/chart.ts";
 import { type Content, html, type Markup } from "../kit/markup.ts";
 import { writePage } from "../kit/page.ts";
-import { facts, fold, keyNumbers, notices, section } from "../kit/pieces.ts";
+import { facts, fold, keyNumbers, notices, recipeSection, type Section, section } from "../kit/pieces.ts";
 import { table } from "../kit/table.ts";
 
 export interface IterationReport {
@@ -44,7 +44,7 @@ const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 const rowsOf = <Kind extends MetricsRow["kind"]>(metrics: readonly MetricsRow[], kind: Kind) =>
   metrics.filter((row): row is Extract<MetricsRow, { kind: Kind }> => row.kind === kind);
 
-/** The page as one string. Needs no network and no script. All text is escaped. */
+/** The page as one string. Needs no network. All text is escaped. */
 export function writePretrainReport(data: PretrainReportData): string {
   const { title, recipe, text, record, iterations } = data;
   const { parameters } = profile(pretrainedModel(recipe.model), { seconds: 10 });
@@ -66,11 +66,7 @@ export function writePretrainReport(data: PretrainReportData): string {
     ],
     sections: [
       ...iterations.map((iteration, i) => iterationSection(iteration, i + 1)),
-      section(
-        "recipe",
-        "Recipe",
-        html`<pre tabindex="0" role="region" aria-label="Resolved recipe"><code>${text.slice(0, 200_000)}</code></pre>`,
-      ),
+      recipeSection(text),
       section(
         "versions",
         "Versions",
@@ -100,7 +96,7 @@ function unfinished({ iterations, recipe }: PretrainReportData): string | false 
   return `This run is not complete: update ${formatCount(step)} of iteration ${Math.max(1, iterations.length)} of ${recipe.iterations.length}.`;
 }
 
-function iterationSection({ units, metrics, run }: IterationReport, number: number): Markup {
+function iterationSection({ units, metrics, run }: IterationReport, number: number): Section {
   const { clusters, features, fitted, inertia, perplexity, phones } = units;
   const seconds = metrics.at(-1)?.seconds;
   return section(`iteration-${number}`, `Iteration ${number}: ${clusters} clusters of ${features}`, [
@@ -134,25 +130,26 @@ function trainingCharts(metrics: readonly MetricsRow[], number: number): Markup 
   const [train, validation] = [rowsOf(metrics, "train"), rowsOf(metrics, "validation")];
   const term = (rows: readonly MetricsRow[], name: string) =>
     rows.map(({ step, terms }) => ({ step, value: terms?.[`units.${name}`]?.[0] ?? Number.NaN }));
-  const pair = (title: string, names: readonly [string, string], rows: readonly MetricsRow[], dots = false) =>
+  const pair = (title: string, names: readonly [string, string], rows: readonly MetricsRow[]) =>
     chart({
       title,
+      value: names[0] === "masked" ? "cross-entropy (nats)" : "share of frames",
       id: `${number} ${title}`,
-      dots,
+      dots: rows === validation,
       lines: [
-        { label: "masked frames", points: term(rows, names[0]), tone: "accent", smoothed: !dots },
-        { label: "unmasked frames", points: term(rows, names[1]), tone: "soft", smoothed: !dots },
+        { label: "masked frames", points: term(rows, names[0]), tone: "accent", smoothed: rows === train },
+        { label: "unmasked frames", points: term(rows, names[1]), tone: "soft", smoothed: rows === train },
       ],
     });
   const loss = train.map(({ step, loss }) => ({ step, value: loss }));
   const penalty = term(train, "penalty");
-  return html`${chart({ title: "Training loss", id: `${number} loss`, size: "full", lines: [{ label: "loss", points: loss, tone: "accent", smoothed: true }] })}
+  return html`${chart({ title: "Training loss", id: `${number} loss`, value: "loss", size: "full", lines: [{ label: "loss", points: loss, tone: "accent", smoothed: true }] })}
     <div class="grid">
       ${pair("Cross-entropy", ["masked", "unmasked"], train)}
       ${pair("Share guessed", ["maskedAccuracy", "unmaskedAccuracy"], train)}
-      ${pair("Cross-entropy in validation", ["masked", "unmasked"], validation, true)}
-      ${pair("Share guessed in validation", ["maskedAccuracy", "unmaskedAccuracy"], validation, true)}
-      ${chart({ title: "Mean square of features", id: `${number} penalty`, lines: [{ label: "features", points: penalty, tone: "accent", smoothed: true }] })}
+      ${pair("Cross-entropy in validation", ["masked", "unmasked"], validation)}
+      ${pair("Share guessed in validation", ["maskedAccuracy", "unmaskedAccuracy"], validation)}
+      ${chart({ title: "Mean square of features", id: `${number} penalty`, value: "mean square", lines: [{ label: "features", points: penalty, tone: "accent", smoothed: true }] })}
     </div>`;
 }
 
@@ -163,12 +160,14 @@ function usage({ usage: counts }: UnitSummary, number: number): Markup {
   const points = ranked.map(({ count }, rank) => ({ step: rank + 1, value: count / total }));
   const listed =
     ranked.length <= 2 * UNITS_LISTED ? ranked : [...ranked.slice(0, UNITS_LISTED), ...ranked.slice(-UNITS_LISTED)];
-  return html`<div class="grid">${chart({
+  return html`${chart({
     title: "Use of units, the most frequent first",
     id: `${number} usage`,
-    across: "step",
+    across: "rank of the unit",
+    value: "share of frames",
+    size: "full",
     lines: [{ label: "share of the frames", points, tone: "accent" }],
-  })}</div>${fold(
+  })}${fold(
     "Units",
     table({
       caption:

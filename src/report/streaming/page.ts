@@ -1,8 +1,8 @@
 // What streaming costs, as a page: error rates of chunks beside the whole, what is waited for, and what is computed.
 import { formatDuration } from "../../log/format.ts";
-import { html, type Markup } from "../kit/markup.ts";
+import { html } from "../kit/markup.ts";
 import { writePage } from "../kit/page.ts";
-import { facts, keyNumbers, section } from "../kit/pieces.ts";
+import { facts, keyNumbers, type Section, section } from "../kit/pieces.ts";
 import { table } from "../kit/table.ts";
 import type { MeasuredSetting, Spread, StreamingMeasurement } from "./measure.ts";
 import { lossAgainstLatency } from "./plot.ts";
@@ -42,7 +42,7 @@ export function writeStreamingPage({ recognizer, speech, machine, measurement }:
   });
 }
 
-function lossSection(measurement: StreamingMeasurement): Markup {
+function lossSection(measurement: StreamingMeasurement): Section {
   const { metric, whole, settings } = measurement;
   return section("loss", "What it loses", [
     html`<p class="lead">Chunk / left / right in seconds. Latency is chunk, right and what the last frame reads: a sound is decided that long after it was made, at most, and half a chunk earlier on average. The loss is the difference to the whole with its 95 % interval over utterances.</p>`,
@@ -75,7 +75,7 @@ function lossSection(measurement: StreamingMeasurement): Markup {
   ]);
 }
 
-function costSection({ whole, settings }: StreamingMeasurement, machine: string): Markup {
+function costSection({ whole, settings }: StreamingMeasurement, machine: string): Section {
   return section("cost", "What it costs", [
     table({
       caption: "Computation by setting",

@@ -1,11 +1,12 @@
 // Error rate against latency, a point a setting, with the whole as a line to come close to.
 import * as Plot from "@observablehq/plot";
 import { pictureFigure } from "../kit/chart.ts";
-import { plotted } from "../kit/draw.ts";
+import { axisNames, plotted } from "../kit/draw.ts";
 import type { Markup } from "../kit/markup.ts";
 import type { StreamingMeasurement } from "./measure.ts";
 
-const AXIS = { tickSize: 0, fill: "var(--muted)" } as const;
+const AXIS = { tickSize: 0, fill: "var(--muted)", label: null } as const;
+const SIZE = { width: 860, height: 330, marginLeft: 50, marginTop: 34, marginRight: 60, marginBottom: 44 };
 
 /** The figure. Lines at every point are its 95 % interval. */
 export function lossAgainstLatency({ metric, whole, settings }: StreamingMeasurement): Markup {
@@ -17,18 +18,14 @@ export function lossAgainstLatency({ metric, whole, settings }: StreamingMeasure
     name: [chunk, left, right].map((value) => Number(value.toFixed(2))).join("/"),
   }));
   const end = Math.max(...points.map(({ latency }) => latency));
-  const svg = plotted({
-    width: 860,
-    height: 320,
-    marginLeft: 46,
-    marginTop: 26,
-    marginRight: 60,
-    marginBottom: 42,
+  const { svg, x, y } = plotted({
+    ...SIZE,
     x: { domain: [0, end * 1.12], label: null },
     y: { label: null, nice: true },
     marks: [
-      Plot.axisX({ ...AXIS, label: "latency, seconds", labelAnchor: "center", labelArrow: "none" }),
-      Plot.axisY({ ...AXIS, ticks: 5, label: `${metric}, %`, labelArrow: "none" }),
+      Plot.axisX(AXIS),
+      Plot.axisY({ ...AXIS, ticks: 5 }),
+      ...axisNames({ across: "latency (s)", value: `${metric} (%)` }, SIZE.marginLeft),
       Plot.gridY({ stroke: "var(--rule)" }),
       Plot.ruleY([whole.rate], { stroke: "var(--muted)", strokeDasharray: "4 3" }),
       Plot.text([{ latency: end * 1.12, rate: whole.rate }], {
@@ -47,7 +44,16 @@ export function lossAgainstLatency({ metric, whole, settings }: StreamingMeasure
   return pictureFigure(
     `${metric} against latency`,
     `The whole: ${whole.rate.toFixed(2)} %. ${said.join(" ")}`,
-    svg,
+    {
+      svg,
+      frame: [SIZE.marginTop, SIZE.height - SIZE.marginBottom],
+      lines: [{ label: metric, tone: "accent" }],
+      stops: points.map(({ name, latency, rate }) => ({
+        x: x(latency),
+        name: `${name} s, latency ${latency.toFixed(3)} s`,
+        values: [{ line: 0, y: y(rate), text: `${rate.toFixed(2)} %` }],
+      })),
+    },
     false,
   );
 }

@@ -1,11 +1,11 @@
-// stillwave superb compare and score, as part of a command group: tables, JSON, the page, partial scores, misuse.
+// stillwave compare on evaluations, and superb score: tables, JSON, the page, partial scores, misuse.
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { compareVerb } from "../../../src/cli/compare/compare.ts";
 import type { Output } from "../../../src/cli/output.ts";
-import { compareVerb } from "../../../src/cli/superb/compare.ts";
 import { scoreVerb } from "../../../src/cli/superb/score.ts";
 import { madeRun, writeRun } from "../../report/runs.ts";
 import { silentOutput } from "../silent-output.ts";
@@ -108,8 +108,11 @@ describe("score", () => {
     await expect(superb("score")).rejects.toThrow(/no runs/);
   });
 
-  test.each(["compare", "score"])("%s has help with an example", async (verb) => {
+  test.each([
+    ["compare", "stillwave compare"],
+    ["score", "stillwave superb score"],
+  ])("%s has help with an example", async (verb, command) => {
     const { text } = await superb(verb, "--help");
-    expect(text).toMatch(new RegExp(`Example:\n  \\$ stillwave superb ${verb} `));
+    expect(text).toMatch(new RegExp(`Examples?:\\n  \\$ ${command} `));
   });
 });

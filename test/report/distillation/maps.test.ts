@@ -1,6 +1,6 @@
 // Attention maps as numbers: areas averaged exactly, opacities, entropies.
 import { describe, expect, test } from "vitest";
-import { headEntropies, mapLevels, shrinkMap } from "../../../src/report/distillation/maps.ts";
+import { commonTop, headEntropies, mapLevels, shrinkMap } from "../../../src/report/distillation/maps.ts";
 
 describe("attention maps", () => {
   test("shrinking an attention map averages areas and heads exactly", () => {
@@ -12,8 +12,18 @@ describe("attention maps", () => {
   });
 
   test("levels of a map are opacities on a square-root scale; an empty map is transparent", () => {
-    expect([...mapLevels(Float32Array.of(0, 0.25, 1, 1))]).toEqual([0, 128, 255, 255]);
-    expect([...mapLevels(new Float32Array(4))]).toEqual([0, 0, 0, 0]);
+    expect([...mapLevels(Float32Array.of(0, 0.25, 1, 1), 1)]).toEqual([0, 128, 255, 255]);
+    expect([...mapLevels(Float32Array.of(0, 0.25, 1, 5), 4)]).toEqual([0, 64, 128, 255]);
+    expect([...mapLevels(new Float32Array(4), 1)]).toEqual([0, 0, 0, 0]);
+  });
+
+  test("the scale of several maps ends at the larger one's values, never below twice the uniform weight, and says where it is cut", () => {
+    const flat = new Float32Array(100).fill(0.1);
+    expect(commonTop([flat], 0.1)).toEqual({ top: 0.2, isClipped: false });
+    const sharp = Float32Array.from({ length: 100 }, (_, i) => (i % 11 === 0 ? 1 : 0));
+    expect(commonTop([flat, sharp], 0.1)).toEqual({ top: 1, isClipped: false });
+    const spike = Float32Array.from({ length: 1000 }, (_, i) => (i === 500 ? 9 : 0.5));
+    expect(commonTop([spike], 0.01)).toEqual({ top: 0.5, isClipped: true });
   });
 
   test("entropy of a head is 0 for one frame, ln T for all alike", () => {

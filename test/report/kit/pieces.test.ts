@@ -2,6 +2,7 @@
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
 import { html, type Markup, svgText } from "../../../src/report/kit/markup.ts";
+import { writePage } from "../../../src/report/kit/page.ts";
 import { facts, fold, keyNumbers, notices, notShown, section } from "../../../src/report/kit/pieces.ts";
 import { table } from "../../../src/report/kit/table.ts";
 
@@ -49,11 +50,21 @@ test("key numbers, facts and notices leave out what is no entry", () => {
   expect(textsOf(html`${notices([false, "a < b", undefined, html`<i>c</i>`])}`, ".notice")).toEqual(["a < b", "c"]);
 });
 
-test("a section is named by its heading, a fold by its summary", () => {
-  const content = section("data", "Data <", fold("More", "text"));
-  expect(parse(content).querySelector("section")!.getAttribute("aria-labelledby")).toBe("data");
-  expect(textsOf(content, "h2#data")).toEqual(["Data <"]);
-  expect(textsOf(content, "details > summary")).toEqual(["More"]);
+test("a section is named by its heading and stands in the list of contents; a fold is named by its summary", () => {
+  const options = { title: "t", kind: "k", lead: "l" };
+  const sections = [section("data", "Data <", fold("More", "text")), false as const, section("end", "End", "")];
+  const { document } = parseHTML(writePage({ ...options, sections }));
+  const named = [...document.querySelectorAll("section")].map((one) => one.getAttribute("aria-labelledby"));
+  expect(named).toEqual(["data", "end"]);
+  expect(document.querySelector("h2#data")!.textContent).toBe("Data <");
+  expect(document.querySelector("section details > summary")!.textContent).toBe("More");
+  const links = [...document.querySelectorAll("nav[aria-label=Contents] a")];
+  expect(links.map((link) => [link.getAttribute("href"), link.textContent])).toEqual([
+    ["#data", "Data <"],
+    ["#end", "End"],
+  ]);
+  const one = parseHTML(writePage({ ...options, sections: [section("data", "Data", "")] })).document;
+  expect(one.querySelectorAll("nav")).toHaveLength(0);
 });
 
 test("what is not shown is counted, where anything is not", () => {
