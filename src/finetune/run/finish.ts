@@ -34,7 +34,7 @@ export interface FinishParts {
 }
 
 /** The head of a model folder finds its upstream beside it, wherever the run lies. */
-export const BESIDE = `../${FINETUNE_FILES.upstream}`;
+const BESIDE = `../${FINETUNE_FILES.upstream}`;
 
 /**
  * Writes and tests the models; summary.json last of all. undefined where the signal ended it.
