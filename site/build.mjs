@@ -1,4 +1,4 @@
-// Builds the site into site/.vitepress/dist: typedoc's reference first, then the pages around it. Dead links between pages fail.
+// Builds the site into site/dist: typedoc's reference first, then the pages around it. Dead links between pages fail.
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";

@@ -41,7 +41,10 @@ export default defineConfig({
     publicDir: resolve(root, "site/public"),
     // pages lie beside this folder, whose packages they do not see
     resolve: {
-      alias: [{ find: /^vue\/server-renderer$/, replacement: createRequire(import.meta.url).resolve("vue/server-renderer") }],
+      alias: [
+        { find: /^vue$/, replacement: createRequire(import.meta.url).resolve("vue/dist/vue.runtime.esm-bundler.js") },
+        { find: /^vue\/server-renderer$/, replacement: createRequire(import.meta.url).resolve("@vue/server-renderer/dist/server-renderer.esm-bundler.js") },
+      ],
     },
   },
   themeConfig: {
@@ -62,7 +65,7 @@ export default defineConfig({
           page("Logging", "/logging"),
         ],
       },
-      { text: "Use", items: [page("Export", "/export"), page("Long recordings", "/long-recordings")] },
+      { text: "Use", items: [page("Fine-tuning", "/finetuning"), page("Export", "/export"), page("Streaming", "/streaming"), page("Long recordings", "/long-recordings")] },
       {
         text: "Inside",
         items: [

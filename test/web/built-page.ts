@@ -36,7 +36,7 @@ export class Visit {
   private constructor(page: Page) {
     this.page = page;
     page.on("console", (message) => {
-      const isKnown = /No available adapters|powerPreference/.test(message.text());
+      const isKnown = /No available adapters|powerPreference|registration blocked by Playwright/.test(message.text());
       if (["error", "warning"].includes(message.type()) && !isKnown) this.complaints.push(message.text());
     });
     page.on("pageerror", (error) => this.complaints.push(String(error)));

@@ -111,7 +111,7 @@ export class YoursLens implements Lens {
   }
 
   async look(engine: Engine, wave: Float32Array, recognised: Recognised | null): Promise<Look> {
-    if (!this.brought) return { sentence: "Choose a model first: an .onnx file.", heard: [], tint: null };
+    if (!this.brought) return { sentence: this.invitation, heard: [], tint: null };
     if (this.lens) return this.lens.look(engine, wave, recognised);
     const heard = wave.subarray(0, MOST_SAMPLES);
     const seconds = heard.length / 16_000;
