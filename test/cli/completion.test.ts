@@ -38,7 +38,7 @@ describe("bash", () => {
   test("verbs, those below a verb, and those of help", () => {
     expect(bash("di")).toEqual(["distill"]);
     expect(bash("")).toEqual(expect.arrayContaining(["distill", "superb", "completion", "help"]));
-    expect(bash("superb", "")).toEqual(expect.arrayContaining(["pr", "asr", "all", "compare", "make"]));
+    expect(bash("superb", "")).toEqual(expect.arrayContaining(["pr", "asr", "all", "score", "make"]));
     expect(bash("superb", "make", "")).toEqual(expect.arrayContaining(["search", "slots", "trials"]));
     expect(bash("help", "trans")).toEqual(["transcribe"]);
   });
