@@ -8,7 +8,6 @@ import { homedir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { ListFileEntry } from "@huggingface/hub";
 import { StillwaveError } from "../errors.ts";
 import { diskError, makeFolder } from "../files.ts";
 import { exists, findWeights } from "./read/folder.ts";
@@ -50,10 +49,19 @@ export async function cachedSnapshot(storage: string, revision: string): Promise
   return folder;
 }
 
+/** A file as the hub lists it. */
+interface ListedFile {
+  readonly path: string;
+  readonly size: number;
+  /** Git's hash; that of content in Git LFS stands in `lfs`. */
+  readonly oid?: string;
+  readonly lfs?: { readonly oid: string };
+}
+
 /** Writes a blob into the cache, checked against its size and, where the hub gives one, its SHA-256. */
 export async function store(
   blob: Blob,
-  entry: ListFileEntry,
+  entry: ListedFile,
   storage: string,
   pointer: string,
   onBytes: (bytes: number) => void,

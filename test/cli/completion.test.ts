@@ -63,7 +63,8 @@ describe("bash", () => {
     expect(bash("distill", "--threads", "2", "m")).toEqual(["maskhubert-960", "mine.yaml"]);
     expect(bash("pretrain", "h")).toEqual(["hubert-base-pretrain", "hubert-tiny-pretrain"]);
     expect(bash("superb", "ks", "superb-ks-l")).toEqual(["superb-ks-lighthubert"]);
-    expect(bash("transcribe", "")).toEqual(["data"]);
+    // a recogniser is a file, or the folder of a run
+    expect(bash("transcribe", "").sort()).toEqual(["a b.wav", "bash", "data", "fish", "mine.yaml", "zsh"]);
     expect(bash("transcribe", "runs/asr", "a")).toEqual(["a b.wav"]);
     expect(bash("transcribe", "runs/asr", "x.wav", "--times", "a")).toEqual(["a b.wav"]);
     expect(bash("distill", "--out", "")).toEqual(["data"]);

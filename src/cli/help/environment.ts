@@ -17,6 +17,7 @@ export const ENVIRONMENT: Readonly<Record<string, Variables>> = {
     NPROC: "threads of XLA on the CPU (default: --threads)",
   },
   "Models and plugins from elsewhere": {
+    PATH: "where `transcribe --mic` looks for arecord and ffmpeg",
     HF_TOKEN: "token for models that are not public, and for `push`",
     HF_TOKEN_PATH: "file with that token (default: where a login saved it)",
     HF_HOME: "folder of Hugging Face's programs (default: ~/.cache/huggingface)",

@@ -7,7 +7,14 @@ import { evaluationSchema } from "../../../src/superb/recipe/schema.ts";
 import { TASKS } from "../../../src/superb/tasks/index.ts";
 
 /** Values that every flag can take, by what it takes. */
-const VALUES: Readonly<Record<string, string>> = { n: "3", x: "-0.5", norm: "0.5", rates: "1e-2,1e-3", columns: "a,b" };
+const VALUES: Readonly<Record<string, string>> = {
+  n: "3",
+  x: "-0.5",
+  norm: "0.5",
+  rates: "1e-2,1e-3",
+  columns: "a,b",
+  names: "csv,wandb",
+};
 
 function leaves(path: readonly string[] = []): string[] {
   const keys = childKeys(evaluationSchema, path);
@@ -38,6 +45,7 @@ test("every setting has a flag in some task, but for those of the library alone"
     "decoding.tokenBeam",
     "decoding.threshold",
     "features.workers",
+    "run.tags",
   ]);
 });
 
