@@ -65,8 +65,8 @@ describe("stillwave export", () => {
   test("stillwave export says in its help what isolate cannot do, and what makes the smallest file", async () => {
     const help = (await run("--help")).stdout.replace(/\s+/g, " ");
     expect(help).toMatch(/--isolate .*int8 rounds activations over the whole batch/);
-    for (const flag of ["--compact", "--no-heads"])
-      expect(help).toMatch(new RegExp(`${flag} (?:(?! --[a-z]).)*the smallest file`));
+    expect(help).toMatch(/--compact with int8: .*?the smallest file/);
+    expect(help).toMatch(/--no-heads leave out .*?the smallest file/);
   });
 
   test.each([
