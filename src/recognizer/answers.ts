@@ -1,16 +1,10 @@
 // Logits as answers: readings with times and confidences, and classes with probabilities.
 import { logSoftmax } from "../decode/emissions.ts";
+import type { TimedPart } from "../streaming/stream.types.ts";
 import { SLOT_SEPARATOR } from "../superb/objectives/classes.ts";
 import type { Decoding, TimedText } from "../superb/objectives/decoding.ts";
 import { alignSymbols } from "./alignment.ts";
-import type {
-  Classification,
-  FrameLogits,
-  RecognizerFacts,
-  ScoredClass,
-  TimedPart,
-  Transcript,
-} from "./recognizer.types.ts";
+import type { Classification, FrameLogits, RecognizerFacts, ScoredClass, Transcript } from "./recognizer.types.ts";
 
 /** The `count` best readings of a recording of `samples` samples, best first. */
 export function transcriptsOf(

@@ -1,6 +1,6 @@
 // What a recogniser is: what it says of itself, where its logits come from, and what it answers.
 import type { SpeechStream, StreamOptions } from "../streaming/speech-stream.ts";
-import type { StreamStages } from "../streaming/stream.types.ts";
+import type { StreamStages, TimedPart } from "../streaming/stream.types.ts";
 import type { LongRecording, WindowSettings } from "../upstream/windows/plan.ts";
 import type { StagedConfig } from "../upstream/windows/stages.ts";
 
@@ -75,18 +75,6 @@ export interface LogitsSource {
   /** The same in stages. @throws StillwaveError where only inputs and outputs are known */
   stages(): StreamStages;
   dispose(): Promise<void>;
-}
-
-/** A word, phone or value of a slot, and when it is said. */
-export interface TimedPart {
-  readonly text: string;
-  readonly startSeconds: number;
-  readonly endSeconds: number;
-  /**
-   * From 0 to 1. A symbol's is the highest probability that the model gives it in any of its frames (softmax over all
-   * symbols, blank included); a word's is the geometric mean of its letters'.
-   */
-  readonly confidence: number;
 }
 
 /** One reading of a recording. */

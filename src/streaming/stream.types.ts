@@ -41,20 +41,23 @@ export interface LogitBlock extends Logits {
 }
 
 /** A word, phone or value of a slot, and when it is said. */
-export interface StreamedPart {
+export interface TimedPart {
   readonly text: string;
   readonly startSeconds: number;
   readonly endSeconds: number;
-  /** From 0 to 1: the geometric mean, over its symbols, of the highest probability of each in the frames where it is the best. */
+  /**
+   * From 0 to 1. A symbol's is the highest probability that the model gives it in any of its frames (softmax over all
+   * symbols, blank included); a word's is the geometric mean of its letters'.
+   */
   readonly confidence: number;
 }
 
 /** What is known of the speech that is decided. */
 export interface StreamAnswer {
   /** Words or phones that are complete: each is given once, in order, and never taken back. */
-  readonly parts: readonly StreamedPart[];
+  readonly parts: readonly TimedPart[];
   /** The word or phone that has begun and may go on; null where none has. */
-  readonly open: StreamedPart | null;
+  readonly open: TimedPart | null;
   /** Of recognisers of classes: the most probable ones of the last `left` + `chunk` seconds; empty otherwise. */
   readonly classes: readonly { readonly label: string; readonly probability: number }[];
 }

@@ -3,7 +3,7 @@ import { logSoftmax } from "../decode/emissions.ts";
 import { GreedyDecoder, type TimedSymbol } from "../decode/greedy.ts";
 import { PartJoiner, type SpelledPart } from "../superb/objectives/parts.ts";
 import type { CtcSpec } from "../superb/objectives/spec.ts";
-import type { LogitBlock, StreamAnswer, StreamedPart, StreamReader } from "./stream.types.ts";
+import type { LogitBlock, StreamAnswer, StreamReader, TimedPart } from "./stream.types.ts";
 
 /** A symbol with the largest log probability that it has in its frames. */
 interface ScoredSymbol extends TimedSymbol {
@@ -63,7 +63,7 @@ export class TextReader implements StreamReader {
     return peaks;
   }
 
-  private timed({ text, startFrame, endFrame, symbols }: SpelledPart<ScoredSymbol>): StreamedPart {
+  private timed({ text, startFrame, endFrame, symbols }: SpelledPart<ScoredSymbol>): TimedPart {
     const { frameSeconds } = this;
     const total = symbols.reduce((sum, { score }) => sum + score, 0);
     return {

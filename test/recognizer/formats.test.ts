@@ -10,7 +10,7 @@ import {
   TRANSCRIPT_FORMATS,
   type TranscriptFormat,
 } from "../../src/recognizer/formats/transcript-formats.ts";
-import type { TimedPart } from "../../src/recognizer/recognizer.types.ts";
+import type { TimedPart } from "../../src/streaming/stream.types.ts";
 import { temporaryFolder } from "../data/corpora.ts";
 
 const root = temporaryFolder();

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { logSoftmax } from "../../src/decode/emissions.ts";
 import { greedyDecode } from "../../src/decode/greedy.ts";
 import { Random } from "../../src/random.ts";
-import type { StreamAnswer, StreamedPart } from "../../src/streaming/stream.types.ts";
+import type { StreamAnswer, TimedPart } from "../../src/streaming/stream.types.ts";
 import { TextReader } from "../../src/streaming/text-reader.ts";
 import { symbolDecoding } from "../../src/superb/objectives/decoding.ts";
 import type { CtcSpec } from "../../src/superb/objectives/spec.ts";
@@ -31,7 +31,7 @@ function read(spec: CtcSpec, path: readonly number[], lengths: readonly number[]
   return { answers, end: reader.end() };
 }
 
-const textsOf = (parts: readonly StreamedPart[]) => parts.map(({ text }) => text);
+const textsOf = (parts: readonly TimedPart[]) => parts.map(({ text }) => text);
 
 describe("text as it comes", () => {
   test("a symbol that goes on over a border is one, two with a blank between are two", () => {
@@ -64,7 +64,7 @@ describe("text as it comes", () => {
         const random = new Random(seed, "logits");
         const logits = Float32Array.from({ length: frames * vocab }, () => 3 * random.normal());
         const reader = new TextReader(spec, 0.02);
-        const parts: StreamedPart[] = [];
+        const parts: TimedPart[] = [];
         let from = 0;
         for (const length of [...lengths, frames]) {
           const until = Math.min(frames, from + length);

@@ -1,5 +1,5 @@
 // Words and phones as cues of subtitles: grouped by pauses and length, in milliseconds, one after another.
-import type { TimedPart } from "../recognizer.types.ts";
+import type { TimedPart } from "../../streaming/stream.types.ts";
 
 /** A cue ends where nothing is said for so long, in seconds. */
 const PAUSE_SECONDS = 0.8;

@@ -1,6 +1,7 @@
 // Transcripts as text files that other programs read: txt, srt, vtt, tsv, json and ctm. Imports nothing of Node's.
 import { unknownName } from "../../errors.ts";
-import type { TimedPart, Transcript, Transcription } from "../recognizer.types.ts";
+import type { TimedPart } from "../../streaming/stream.types.ts";
+import type { Transcript, Transcription } from "../recognizer.types.ts";
 import { clockTime, cuesOf } from "./cues.ts";
 
 export const TRANSCRIPT_FORMATS = ["txt", "srt", "vtt", "tsv", "json", "ctm"] as const;

@@ -12,6 +12,7 @@ import { type Making, type RecordingPart, sharing } from "../../data/recording.t
 import { StillwaveError, UsageError } from "../../errors.ts";
 import { listSome } from "../../tokens.ts";
 import { type PerSplit, SPLITS, type Split } from "../labels/classes.ts";
+import { hashOrder } from "../labels/subset.ts";
 import type { TaskUtterance } from "../labels/utterance.types.ts";
 import type { DataSettings } from "../recipe/schema.ts";
 import type { LoadContext, SplitFacts, TaskData } from "./task.types.ts";
@@ -41,10 +42,8 @@ export const isHeldOut = (id: string): boolean =>
   createHash("sha256").update(id).digest().readUInt32BE(0) % HELD_OUT === 0;
 
 /** In the order in which they are held out: by a hash, so that adding some moves no others. */
-export const heldOutOrder = (ids: readonly string[]): string[] => {
-  const hashes = new Map(ids.map((id) => [id, createHash("sha256").update(id).digest("hex")]));
-  return ids.toSorted((a, b) => ((hashes.get(a) ?? "") < (hashes.get(b) ?? "") ? -1 : 1));
-};
+export const heldOutOrder = (ids: readonly string[]): string[] =>
+  hashOrder(ids.map((id) => ({ id }))).map(({ id }) => id);
 
 async function foldersOf(root: string): Promise<string[]> {
   const entries = await readdir(root, { withFileTypes: true });
