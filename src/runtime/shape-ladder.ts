@@ -8,7 +8,7 @@ export interface BatchSize {
 
 /** With more, padding hardly shrinks: eight lengths of LibriSpeech leave 8 % of the samples padding. */
 const MOST_EXPECTED = 8;
-/** Where a size is not expected, one of at most so many times the work is good enough. */
+/** A size of at most so many times the least work is good enough. */
 const MOST_WASTE = 2;
 /** Sizes are rounded up to these, times powers of two. */
 const LENGTH_STEPS = [1, 1.25, 1.5, 1.75, 2] as const;
@@ -41,7 +41,8 @@ export class ShapeLadder {
   fit(size: BatchSize): BatchSize {
     const fitting = this.known.filter(({ items, length }) => items >= size.items && length >= size.length);
     const best = fitting.sort((a, b) => workOf(a) - workOf(b)).at(0);
-    if (best && workOf(best) <= MOST_WASTE * workOf(size)) return best;
+    const least = { items: size.items, length: this.align(size.length) };
+    if (best && workOf(best) <= MOST_WASTE * workOf(least)) return best;
     const fresh = roundedUp(size, this.align);
     if (best && workOf(best) <= workOf(fresh)) return best;
     this.known.push(fresh);

@@ -10,24 +10,36 @@ const holds = (large: BatchSize, small: BatchSize) => large.items >= small.items
 const tenths = (length: number) => Math.ceil(length / 10) * 10;
 
 describe("a ladder of sizes", () => {
-  test("holds every batch; eight sizes are enough for those that were expected", () => {
+  test("holds every batch; chooses at most eight sizes for those that were expected", () => {
     fc.assert(
       fc.property(fc.array(sizes, { minLength: 1, maxLength: 60 }), sizes, (expected, other) => {
         const ladder = new ShapeLadder(tenths);
         // batches of one duration, as plans are: the longer, the fewer items
         const planned = expected.map(({ length }) => ({ items: Math.max(1, Math.floor(600_000 / length)), length }));
         ladder.expect(planned);
-        const made = new Set<string>();
+        const rounded = new Set(planned.map((size) => JSON.stringify(roundedUp(size, tenths))));
+        const chosen = new Set<string>();
         for (const size of planned) {
           const fit = ladder.fit(size);
           expect(holds(fit, size)).toBe(true);
           expect(fit.length % 10).toBe(0);
-          if (workOf(fit) <= 2 * workOf(size)) made.add(JSON.stringify(fit));
+          const least = { items: size.items, length: tenths(size.length) };
+          expect(workOf(fit)).toBeLessThanOrEqual(Math.max(2 * workOf(least), workOf(roundedUp(size, tenths))));
+          if (!rounded.has(JSON.stringify(fit))) chosen.add(JSON.stringify(fit));
         }
-        expect(made.size).toBeLessThanOrEqual(8);
+        expect(chosen.size).toBeLessThanOrEqual(8);
         expect(holds(ladder.fit(other), other)).toBe(true);
       }),
     );
+  });
+
+  test("shares an expected size where rounding the length alone doubles the work", () => {
+    const ladder = new ShapeLadder(tenths);
+    const lengths = [11, 21, 31, 41, 51, 61, 71, 7, 5];
+    const planned = lengths.map((length) => ({ items: Math.floor(600_000 / length), length }));
+    ladder.expect(planned);
+    expect(new Set(planned.map((size) => ladder.fit(size).length))).toEqual(new Set([10, 20, 30, 40, 50, 60, 70, 80]));
+    expect(ladder.fit({ items: 85_714, length: 7 })).toEqual({ items: 120_000, length: 10 });
   });
 
   test("takes the sizes with the least work", () => {
