@@ -1,7 +1,8 @@
-// Builds the site into site/dist: typedoc's reference first, then the pages around it. Dead links between pages fail.
+// Builds the site into site/dist: typedoc's reference first, then the pages around it. Dead links fail.
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { deadLinks } from "./dead-links.mjs";
 
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -20,3 +21,8 @@ run(at("../node_modules/typedoc/bin/typedoc"), ["--logLevel", "Warn"], at(".."))
 rmSync(at("public/api"), { recursive: true, force: true });
 cpSync(at("../docs/api"), at("public/api"), { recursive: true });
 run(vitepress, [isServing ? "dev" : "build", "."], at("."));
+if (!isServing) {
+  const dead = deadLinks(at("dist"));
+  for (const link of dead) console.error(`dead link in ${link}`);
+  if (dead.length > 0) process.exit(1);
+}

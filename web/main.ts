@@ -232,8 +232,7 @@ async function stop(isWanted = true): Promise<void> {
   envelope = take(envelope.wave);
   showControls();
   if (!isWanted) return;
-  const spent = lens.texts === "words" ? milliseconds : 0;
-  await look(recognised && { ...recognised, milliseconds: recognised.milliseconds + spent });
+  await look(recognised && { ...recognised, milliseconds: recognised.milliseconds + milliseconds });
 }
 
 /** One start or stop at a time. The button is not disabled meanwhile: whoever holds it by the keyboard would lose it. */

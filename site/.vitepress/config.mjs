@@ -63,9 +63,10 @@ export default defineConfig({
           page("SUPERB", "/superb"),
           page("Accelerators", "/accelerators"),
           page("Logging", "/logging"),
+          page("Dashboard", "/dashboard"),
         ],
       },
-      { text: "Use", items: [page("Fine-tuning", "/finetuning"), page("Export", "/export"), page("Streaming", "/streaming"), page("Long recordings", "/long-recordings")] },
+      { text: "Use", items: [page("Fine-tuning", "/finetuning"), page("Export", "/export"), page("Recognisers", "/recognizers"), page("Streaming", "/streaming"), page("Long recordings", "/long-recordings"), page("The hub", "/hub")] },
       {
         text: "Inside",
         items: [

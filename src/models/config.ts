@@ -82,11 +82,11 @@ export interface ModelConfig {
   readonly headLayers: readonly number[];
 }
 
-/** [0, 0, 2, 2, 4, 4, ...]: every `every`-th layer computes its map, the others take it over. */
+/** Every `every`-th layer computes its map, the others take it over: 0, 0, 2, 2, 4, 4, ... */
 export const reuseEvery = (every: number, layers: number): number[] =>
   Array.from({ length: layers }, (_, layer) => layer - (layer % every));
 
-/** [0, 1, 2, ...]: every layer computes its own map. */
+/** Every layer computes its own map: 0, 1, 2, ... */
 export const noReuse = (layers: number): number[] => reuseEvery(1, layers);
 
 /** What models that are no students have in common: every layer computes its own map, and there are no heads. */

@@ -109,6 +109,40 @@ describe("a microphone", () => {
     expect(readFileSync(asked, "utf8").trim()).toBe("-D hw:1 -q -t raw -f S16_LE -r 16000 -c 1");
   });
 
+  test("with --stream phones are printed while the sound goes on, and Ctrl-C loses nothing of it", async () => {
+    writeFileSync(raw, samples);
+    const [heard, given] = [join(root, "heard"), join(root, "given")];
+    const early = 2 * 24_000;
+    // the rest comes when phones of the beginning have been printed, and not before
+    const wait = (file: string) => `while [ ! -e '${file}' ]; do sleep 0.05; done`;
+    const script = [
+      `head -c ${early} '${raw}'; ${wait(heard)}; tail -c +${early + 1} '${raw}'; touch '${given}'`,
+      "trap 'exit 1' INT; while :; do sleep 0.05; done",
+    ].join("\n");
+    const path = standIn("arecord", script);
+    const args = ["transcribe", model, "--mic", "--stream", "--chunk", "0.32", "--right", "0.16"];
+    const child = spawn(process.execPath, [bin, ...args], { env: { ...process.env, NO_COLOR: "1", PATH: path } });
+    let [stdout, stderr, before] = ["", "", ""];
+    child.stderr.on("data", (chunk) => {
+      stderr += String(chunk);
+    });
+    child.stdout.on("data", (chunk) => {
+      stdout += String(chunk);
+      if (before !== "") return;
+      before = stdout;
+      writeFileSync(heard, "");
+      const interrupt = () => (existsSync(given) ? child.kill("SIGINT") : setTimeout(interrupt, 20));
+      interrupt();
+    });
+    const code = await new Promise((done) => child.on("close", done));
+    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringMatching(/^recording with arecord; Ctrl-C ends it\nmicrophone: 2\.00 s in 6 chunks, /) }); // biome-ignore format: one line
+    const [, seconds, symbols] = before.split("\n")[0].split("\t");
+    expect(Number(seconds)).toBeLessThanOrEqual(1.5);
+    expect(symbols).toMatch(/^[A-Z ]+$/);
+    const file = await stillwave(["transcribe", model, talk, ...args.slice(3)]);
+    expect(stdout.replaceAll("microphone", talk)).toBe(file.stdout);
+  });
+
   test.skipIf(existsSync("/usr/bin/arecord"))("ffmpeg where there is no arecord; a program that ends ends the recording", async () => {
     const folder = standIn("ffmpeg", `case "$*" in *"-ac 1 -ar 16000 -f s16le -"*) cat '${raw}';; esac`);
     expect(await run(["transcribe", model, "--mic", "--json"], { folder })).toMatchObject({ code: 0, stdout: expect.stringContaining(JSON.stringify(text)) }); // biome-ignore format: one line

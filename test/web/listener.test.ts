@@ -1,8 +1,11 @@
-// What is heard in a growing sound, by recognisers that answer what they are given: words between pauses, symbols once each.
-import { expect, test } from "vitest";
-import type { Recognizer } from "../../src/web.ts";
-import { listenerOf } from "../../web/live/listener.ts";
-import type { Hearing } from "../../web/model/protocol.ts";
+// What is heard in a growing sound: words between pauses, by a recogniser that answers what it is given; symbols of a stream.
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { loadAudio } from "../../src/audio/index.ts";
+import { loadRecognizer } from "../../src/index.ts";
+import type { Recognizer, StreamUpdate } from "../../src/web.ts";
+import { hearWhole, listenerOf } from "../../web/live/listener.ts";
+import type { Heard, Hearing } from "../../web/model/protocol.ts";
 
 const RATE = 16_000;
 const HEARING: Hearing = { wholeSeconds: 1, pauseSeconds: 0.2, padSeconds: 0.05, surely: 0.6, bandHz: null };
@@ -26,23 +29,6 @@ const classifier = {
   },
 } as never as Recognizer;
 
-/** Hears an "a" at every whole second of what was said since the sound began, which it tells by the samples' values. */
-const writer = {
-  facts: { kind: "ctc", minSamples: 400 },
-  async transcribe(wave: Float32Array) {
-    const first = wave[0];
-    const parts = [];
-    for (let at = Math.ceil(first / RATE) * RATE; at < first + wave.length - 1600; at += RATE)
-      parts.push({
-        text: `a${at / RATE}`,
-        startSeconds: (at - first) / RATE,
-        endSeconds: (at - first) / RATE + 0.1,
-        confidence: 0.9,
-      });
-    return { parts };
-  },
-} as never as Recognizer;
-
 test.each([400, 1776, 100_000])("words, one a stretch of speech, in pieces of %i samples", async (piece) => {
   const wave = sound([0.5, 0.02, 0.1]);
   const listener = listenerOf(classifier, HEARING);
@@ -50,7 +36,7 @@ test.each([400, 1776, 100_000])("words, one a stretch of speech, in pieces of %i
     await listener.take(wave.subarray(at, at + piece));
     await listener.guess();
   }
-  const heard = await listener.finish(false);
+  const heard = await listener.finish();
   expect(heard.map(({ text }) => text)).toEqual(["very loud", "?", "soft"]);
   for (const [i, { start, end, isSettled }] of heard.entries()) {
     expect(Math.abs(start - (i + 0.45))).toBeLessThan(0.03);
@@ -64,26 +50,51 @@ test("a word is guessed at while it is said, and a short file is one word as a w
   const listener = listenerOf(classifier, HEARING);
   await listener.take(wave.subarray(0, 12_000));
   expect(await listener.guess()).toMatchObject([{ text: "very loud", isSettled: false }]);
-  const whole = listenerOf(classifier, HEARING);
-  await whole.take(wave.subarray(8000, 16_000));
-  expect(await whole.finish(true)).toMatchObject([{ text: "very loud", start: 0, end: 0.5 }]);
+  const word = wave.subarray(8000, 16_000);
+  expect(await hearWhole(classifier, HEARING, word)).toMatchObject([{ text: "very loud", start: 0, end: 0.5 }]);
 });
 
-test("symbols are read again until they are settled, and each is told once", async () => {
-  const wave = Float32Array.from({ length: 9 * RATE }, (_, i) => i);
-  const listener = listenerOf(writer, HEARING);
-  const texts: string[][] = [];
-  for (let at = 0; at < wave.length; at += 4000) {
-    await listener.take(wave.subarray(at, at + 4000));
-    const heard = await listener.guess();
-    texts.push(heard.map(({ text }) => text));
-  }
-  const all = Array.from({ length: 9 }, (_, i) => `a${i}`);
-  for (const heard of texts) expect(heard).toEqual(all.slice(0, heard.length));
-  expect(texts.at(-1)).toEqual(all);
-  expect((await listener.finish(false)).map(({ text, isSettled }) => [text, isSettled])).toEqual(
-    all.map((text) => [text, true]),
-  );
+describe("symbols", () => {
+  const speech = fileURLToPath(new URL("../../examples/speech/dev/1284/1180/1284-1180-0022.flac", import.meta.url));
+  let recognizer: Recognizer;
+  beforeAll(async () => {
+    const file = new URL("../../web/models/phones/phones.onnx", import.meta.url);
+    recognizer = (await loadRecognizer(file, { threads: 1 })) as never;
+  });
+  afterAll(() => recognizer.dispose());
+
+  test("are those of the recogniser's stream: settled once, the last one open, all of them settled at the end", async () => {
+    const wave = await loadAudio(speech);
+    const listener = listenerOf(recognizer, HEARING);
+    const told: (readonly Heard[])[] = [];
+    for (let at = 0; at < wave.length; at += 4000) {
+      await listener.take(wave.subarray(at, at + 4000));
+      told.push(await listener.guess());
+    }
+    const last = await listener.finish();
+    const parts: StreamUpdate["parts"][number][] = [];
+    for await (const update of recognizer.stream({ chunk: 0.32, left: 2.56, right: 0.16 }).read([wave]))
+      parts.push(...update.parts);
+    expect(last.map(({ text, start, end }) => [text, start, end])).toEqual(
+      parts.map(({ text, startSeconds, endSeconds }) => [text, startSeconds, endSeconds]),
+    );
+    expect(last.length).toBeGreaterThan(15);
+    expect(last.every(({ isSettled }) => isSettled)).toBe(true);
+    for (const heard of told) {
+      const settled = heard.filter(({ isSettled }) => isSettled);
+      expect(settled).toEqual(last.slice(0, settled.length));
+      expect(heard.length - settled.length).toBeLessThanOrEqual(1);
+    }
+    // half of them are there when two thirds have been heard
+    expect(told[Math.floor((2 * told.length) / 3)].length).toBeGreaterThan(last.length / 2);
+  });
+
+  test("of a recording as a whole are those of transcribe, and one too short for a frame has none", async () => {
+    const wave = await loadAudio(speech);
+    const { parts } = await recognizer.transcribe(wave);
+    expect((await hearWhole(recognizer, HEARING, wave)).map(({ text }) => text)).toEqual(parts.map(({ text }) => text));
+    expect(await hearWhole(recognizer, HEARING, wave.slice(0, 300))).toEqual([]);
+  });
 });
 
 test("what a recogniser has never heard above its band is taken away before it listens", async () => {
@@ -103,7 +114,7 @@ test("what a recogniser has never heard above its band is taken away before it l
   ] as const) {
     const listener = listenerOf(spy, { ...HEARING, bandHz: 4000 });
     await listener.take(tone(hertz));
-    await listener.finish(true);
+    await listener.finish();
     expect(heard.length).toBe(RATE / 2);
     const middle = peakOf(heard.subarray(2000, 6000));
     if (passes) expect(middle).toBeCloseTo(0.5, 2);

@@ -75,6 +75,35 @@ inChromium("the page", () => {
     await visit.close();
   });
 
+  test("phones appear while one speaks, and none that has appeared is taken back", async () => {
+    const visit = await Visit.to(browser, server.url);
+    const { page } = visit;
+    await visit.tab("phones");
+    await page.click("#speak");
+    await page.waitForFunction(() => document.getElementById("speak")!.getAttribute("aria-pressed") === "true");
+    const settled = () => page.$eval("#heard", (line) => line.firstChild?.textContent ?? "");
+    const texts: string[] = [];
+    // what is said lasts from 2 s to 6 s: these are still while it goes on
+    for (let look = 0; look < 11; look++) {
+      await page.waitForTimeout(400);
+      texts.push(await settled());
+    }
+    const early = texts.at(-1)!;
+    expect(early.split("\u2009").length).toBeGreaterThan(4);
+    expect(new Set(texts).size).toBeGreaterThan(3);
+    await page.waitForTimeout(1500);
+    await page.click("#speak");
+    await page.waitForFunction(() => document.getElementById("speak")!.textContent!.trim() === "Speak");
+    expect(await visit.settled()).toMatch(
+      / phones in \d\.\d s of sound; each stands below the moment when it was said\.$/,
+    );
+    const whole = await settled();
+    expect(whole.length).toBeGreaterThan(early.length);
+    for (const text of texts) expect(whole.startsWith(text)).toBe(true);
+    expect(visit.complaints).toEqual([]);
+    await visit.close();
+  });
+
   test("examples of digits and wake words; the sound is played, and stays when the tab changes", async () => {
     const visit = await Visit.to(browser, server.url);
     const { page } = visit;

@@ -7,7 +7,7 @@ import { describe, expect, test } from "vitest";
 import { loadAudio } from "../../src/audio/index.ts";
 import { loadRecognizer } from "../../src/index.ts";
 import type { Recognizer } from "../../src/web.ts";
-import { listenerOf } from "../../web/live/listener.ts";
+import { hearWhole } from "../../web/live/listener.ts";
 import { BUILT_IN, type BuiltInName } from "../../web/model/catalog.ts";
 
 const pathOf = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
@@ -28,9 +28,8 @@ async function rightOn(name: BuiltInName, corpus: string, chosen: (row: Record<s
   const recognizer = await load(name);
   let right = 0;
   for (const { file, label } of rows) {
-    const listener = listenerOf(recognizer, { ...BUILT_IN[name].hearing, surely: 0, wholeSeconds: 10 });
-    await listener.take(await loadAudio(join(corpus, file)));
-    const heard = await listener.finish(true);
+    const hearing = { ...BUILT_IN[name].hearing, surely: 0, wholeSeconds: 10 };
+    const heard = await hearWhole(recognizer, hearing, await loadAudio(join(corpus, file)));
     if (heard.length === 1 && heard[0].text === label.replaceAll("_", " ")) right++;
   }
   await recognizer.dispose();

@@ -119,7 +119,10 @@ function bars(
   context.globalAlpha = 1;
 }
 
-/** Texts below where they were said, those that do not fit beside their neighbour left out: the line below has them all. */
+/**
+ * Texts below where they were said, those that do not fit beside their neighbour left out: the line below has them all. Which
+ * ones are left out is counted from the beginning, so that none comes and goes while the picture moves.
+ */
 function writeHeard(
   context: CanvasRenderingContext2D,
   { heard, texts }: Scene,
@@ -131,16 +134,17 @@ function writeHeard(
   let free = Number.NEGATIVE_INFINITY;
   for (const { text, start, end, isSettled } of heard) {
     const [from, to] = [start, end].map((seconds) => (seconds - view.start) * view.pixelsPerSecond);
-    if (to < -60 || from > width + 60) continue;
     const half = context.measureText(text).width / 2;
     const middle = (from + to) / 2;
+    const fits = middle - half >= free;
+    if (fits) free = middle + half + 2;
+    if (Math.max(to, middle + half) < 0 || Math.min(from, middle - half) > width) continue;
     if (texts === "words") {
       context.fillStyle = colours.line;
       context.fillRect(from + 2, top + 6, Math.max(2, to - from - 4), 2);
     }
-    if (middle - half < free) continue;
+    if (!fits) continue;
     context.fillStyle = isSettled ? colours.ink : colours.quiet;
     context.fillText(text, middle, top + 40);
-    free = middle + half + 2;
   }
 }

@@ -1,22 +1,22 @@
 // What is heard while somebody speaks: words of one class each, found between pauses, or the symbols of a recogniser that writes.
 import { resample } from "../../src/audio/signal/resample.ts";
-import type { Recognizer } from "../../src/web.ts";
+import type { Recognizer, SpeechStream, StreamOptions, StreamUpdate } from "../../src/web.ts";
 import type { Heard, Hearing } from "../model/protocol.ts";
 import { type Segment, Segmenter } from "./segments.ts";
 
 const SAMPLE_RATE_HZ = 16_000;
 /** An open word is guessed at so often. */
 const GUESS_SECONDS = 0.2;
-/** Symbols: what is read again before the undecided, and how much of the end may still change. */
-const [CONTEXT_SECONDS, UNDECIDED_SECONDS] = [2, 0.6];
+/** Symbols: shorter chunks than usual, as somebody watches; what that costs stands in docs/streaming.md. */
+const CHUNKS: StreamOptions = { chunk: 0.32, left: 2.56, right: 0.16 };
 
 export interface Listener {
   /** Takes what has come since. */
   take(samples: Float32Array): Promise<void>;
   /** All that is heard so far. */
   guess(): Promise<readonly Heard[]>;
-  /** The end of the audio: what is heard, for good. `isWhole`: it was a file, which may be a single word without a pause. */
-  finish(isWhole: boolean): Promise<readonly Heard[]>;
+  /** The end of the audio: what is heard, for good. */
+  finish(): Promise<readonly Heard[]>;
 }
 
 /** A waveform that grows. */
@@ -39,10 +39,25 @@ class Growing {
   }
 }
 
+/** @throws StillwaveError for a recogniser that writes and cannot be streamed */
 export function listenerOf(recognizer: Recognizer, hearing: Hearing): Listener {
-  return recognizer.facts.kind === "classes"
-    ? new WordListener(recognizer, hearing)
-    : new SymbolListener(recognizer, hearing);
+  return recognizer.facts.kind === "classes" ? new WordListener(recognizer, hearing) : new SymbolListener(recognizer);
+}
+
+/** What is heard in a recording that is there as a whole, and that may be a single word without a pause. */
+export async function hearWhole(
+  recognizer: Recognizer,
+  hearing: Hearing,
+  wave: Float32Array,
+): Promise<readonly Heard[]> {
+  if (recognizer.facts.kind === "ctc") {
+    if (wave.length < recognizer.facts.minSamples) return [];
+    return (await recognizer.transcribe(wave)).parts.map((part) => heardOf(part, true));
+  }
+  const listener = new WordListener(recognizer, hearing);
+  if (wave.length <= hearing.wholeSeconds * SAMPLE_RATE_HZ) return [await listener.hearWord(wave)];
+  await listener.take(wave);
+  return listener.finish();
 }
 
 /** What lies above `bandHz` taken away, by a rate in between: a recogniser that never heard it takes it for noise. */
@@ -79,12 +94,15 @@ class WordListener implements Listener {
     return this.open ? [...this.settled, this.open] : [...this.settled];
   }
 
-  async finish(isWhole: boolean): Promise<readonly Heard[]> {
-    const whole: Segment = { start: 0, end: this.wave.length };
-    if (isWhole && this.wave.length <= this.hearing.wholeSeconds * SAMPLE_RATE_HZ)
-      return [await this.classify(whole, true)];
+  async finish(): Promise<readonly Heard[]> {
     await this.settle(this.segmenter.end());
     return [...this.settled];
+  }
+
+  /** All of a recording as one word. */
+  hearWord(wave: Float32Array): Promise<Heard> {
+    this.wave.push(wave);
+    return this.classify({ start: 0, end: wave.length }, true);
   }
 
   private async settle(segments: readonly Segment[]): Promise<void> {
@@ -108,50 +126,38 @@ class WordListener implements Listener {
   }
 }
 
-/** Symbols of the last seconds, read again whenever more has come; what lies before the last words stays. */
+/** Symbols as the recogniser's stream decides them: what it has given stays, what has begun may grow. */
 class SymbolListener implements Listener {
-  private readonly recognizer: Recognizer;
-  private readonly hearing: Hearing;
-  private readonly wave = new Growing();
+  private readonly stream: SpeechStream;
   private readonly settled: Heard[] = [];
-  /** Seconds up to which everything is settled. */
-  private decided = 0;
+  private open: Heard | undefined;
 
-  constructor(recognizer: Recognizer, hearing: Hearing) {
-    this.recognizer = recognizer;
-    this.hearing = hearing;
+  constructor(recognizer: Recognizer) {
+    this.stream = recognizer.stream(CHUNKS);
   }
 
   async take(samples: Float32Array): Promise<void> {
-    this.wave.push(samples);
+    this.hear(await this.stream.push(samples));
   }
 
   async guess(): Promise<readonly Heard[]> {
-    const first = Math.max(0, Math.floor((this.decided - CONTEXT_SECONDS) * SAMPLE_RATE_HZ));
-    const read = await this.read(first);
-    const fresh = read.filter(({ start, end }) => (start + end) / 2 > this.decided);
-    const now = this.wave.length / SAMPLE_RATE_HZ;
-    const stays = fresh.filter(({ end }) => end <= now - UNDECIDED_SECONDS);
-    this.settled.push(...stays.map((part) => ({ ...part, isSettled: true })));
-    this.decided = Math.max(stays.at(-1)?.end ?? this.decided, now - CONTEXT_SECONDS);
-    return [...this.settled, ...fresh.slice(stays.length)];
+    return this.open ? [...this.settled, this.open] : [...this.settled];
   }
 
   async finish(): Promise<readonly Heard[]> {
-    return (await this.read(0)).map((part) => ({ ...part, isSettled: true }));
+    this.hear(await this.stream.end());
+    return [...this.settled];
   }
 
-  private async read(first: number): Promise<Heard[]> {
-    const wave = this.wave.slice(first);
-    if (wave.length < this.recognizer.facts.minSamples) return [];
-    const { parts } = await this.recognizer.transcribe(banded(wave, this.hearing.bandHz));
-    const offset = first / SAMPLE_RATE_HZ;
-    return parts.map((part) => ({
-      text: part.text,
-      start: part.startSeconds + offset,
-      end: part.endSeconds + offset,
-      confidence: part.confidence,
-      isSettled: false,
-    }));
+  private hear(updates: readonly StreamUpdate[]): void {
+    for (const { parts, open } of updates) {
+      this.settled.push(...parts.map((part) => heardOf(part, true)));
+      this.open = open ? heardOf(open, false) : undefined;
+    }
   }
 }
+
+const heardOf = (
+  { text, startSeconds, endSeconds, confidence }: StreamUpdate["parts"][number],
+  isSettled: boolean,
+): Heard => ({ text, start: startSeconds, end: endSeconds, confidence, isSettled });

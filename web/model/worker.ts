@@ -7,9 +7,10 @@ import {
   type Model,
   type OnnxFile,
   type Recognizer,
+  type SpeechStream,
   type WebRuntime,
 } from "../../src/web.ts";
-import { type Listener, listenerOf } from "../live/listener.ts";
+import { hearWhole, type Listener, listenerOf } from "../live/listener.ts";
 import type {
   Answers,
   Hearing,
@@ -68,7 +69,9 @@ async function open(name: string, source: Source, hearing: Hearing): Promise<Ope
   }
   models.set(name, { kind: "recogniser", recognizer, hearing });
   const { facts } = recognizer;
-  await recognizer.logits(new Float32Array(WARM_UP_SAMPLES));
+  const second = new Float32Array(WARM_UP_SAMPLES);
+  await recognizer.logits(second);
+  if (facts.kind === "ctc" && facts.streaming) await warmUp(recognizer.stream(), second);
   const kind = facts.kind === "classes" ? "words" : facts.text === "phones" ? "phones" : "text";
   return {
     kind,
@@ -78,6 +81,12 @@ async function open(name: string, source: Source, hearing: Hearing): Promise<Ope
     dtype: facts.dtype,
     figures: facts.figures,
   };
+}
+
+/** A stream opens sessions of its own with its first chunk. */
+async function warmUp(stream: SpeechStream, samples: Float32Array): Promise<void> {
+  await stream.push(samples);
+  await stream.end();
 }
 
 async function openFolder(name: string, url: string): Promise<OpenedFolder> {
@@ -94,10 +103,8 @@ async function openFolder(name: string, url: string): Promise<OpenedFolder> {
 
 async function recognise(name: string, wave: Float32Array): Promise<Recognised> {
   const { recognizer, hearing } = held(name, ["recogniser"]);
-  const whole = listenerOf(recognizer, hearing);
   const started = performance.now();
-  await whole.take(wave);
-  const heard = await whole.finish(true);
+  const heard = await hearWhole(recognizer, hearing, wave);
   return { heard, milliseconds: performance.now() - started };
 }
 
@@ -139,7 +146,7 @@ async function finish(): Promise<Recognised> {
   if (!last) return { heard: [], milliseconds: 0 };
   const started = performance.now();
   if (waiting.length > 0) await last.take(joined(waiting));
-  const heard = await last.finish(false);
+  const heard = await last.finish();
   return { heard, milliseconds: performance.now() - started };
 }
 

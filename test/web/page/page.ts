@@ -37,6 +37,34 @@ const page = {
       await model.dispose();
       return { hiddenStates, maps: [...maps], validFrames };
     }),
+  /** A recogniser by its URL, and what it says of a recording: readings of one that writes, else the most probable classes. */
+  recognise: (url: string, options: stillwave.LoadRecognizerOptions, wave: Float32Array, count: number) =>
+    named(async () => {
+      const recognizer = await stillwave.loadRecognizer(url, options);
+      const { facts, device } = recognizer;
+      const said =
+        facts.kind === "ctc"
+          ? { readings: await recognizer.transcribe(wave, { nbest: count }) }
+          : { classes: await recognizer.classify(wave, { top: count }) };
+      await recognizer.dispose();
+      return { facts, device, ...said };
+    }),
+  /** The same while the recording goes on: what each piece of it decides. */
+  follow: (
+    url: string,
+    options: stillwave.LoadRecognizerOptions,
+    pieces: readonly Float32Array[],
+    settings: stillwave.StreamOptions,
+  ) =>
+    named(async () => {
+      const recognizer = await stillwave.loadRecognizer(url, options);
+      const stream = recognizer.stream(settings);
+      const updates: stillwave.StreamUpdate[][] = [];
+      for (const piece of pieces) updates.push(await stream.push(piece));
+      updates.push(await stream.end());
+      await recognizer.dispose();
+      return { updates, facts: stream.facts };
+    }),
 };
 export type TestPage = typeof page;
 Object.assign(globalThis, { page });
