@@ -25,8 +25,7 @@ export const BUILT_IN: Readonly<Record<BuiltInName, BuiltIn>> = {
     hearing: { wholeSeconds: 1, pauseSeconds: 0.18, padSeconds: 0.03, surely: 0.5, bandHz: 4000 },
     order: ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"],
     measuredOn: "recordings of a speaker whom it has never heard",
-    credits:
-      "Digits: Free Spoken Digit Dataset (Z. Jackson et al.), CC BY-SA 4.0; LibriSpeech, CC BY 4.0 (Panayotov et al., 2015).",
+    credits: "Digits: Free Spoken Digit Dataset (Z. Jackson et al.), CC BY-SA 4.0.",
   },
   "wake-words": {
     file: "models/wake-words.onnx",
