@@ -94,7 +94,7 @@ function slotsOf(sentences: readonly Sentence[]): string[] {
 const speakerOf = (voice: string) => voice.replace(/[^a-z0-9]/gi, "");
 
 /**
- * Speaks sentences of the annotation into `<out>/{train,valid,test}`, with `all.iob.snips.txt` and `slots.txt` beside them.
+ * Speaks sentences of the annotation into `<out>/{train,valid,test}`, with `all.iob.snips.txt`, `slots.txt` and `voices.tsv` beside them.
  * Recordings that are there already stay. Equal seeds, annotations and versions of espeak-ng make equal files.
  * @throws UsageError for counts that do not fit, StillwaveError for an annotation that is none, or without espeak-ng
  */
@@ -132,6 +132,9 @@ export async function speakSnips(options: SpokenSnipsOptions): Promise<SpokenSni
     await makeFolder(join(out, split));
   }
   await speakAll(jobs, onProgress);
+  const spoken = SPLITS.flatMap((split, i) => VOICES[split].slice(0, voices[i]).map((voice) => `${split}\t${voice}\n`));
+  // what tells this corpus from the benchmark's own
+  await writeFileAtomic(join(out, "voices.tsv"), `split\tvoice of espeak-ng\n${spoken.join("")}`);
   await writeFileAtomic(join(out, "slots.txt"), [NO_SLOT, ...slots].join("\n"));
   await writeFileAtomic(join(out, "all.iob.snips.txt"), lines.map((line) => `${line}\n`).join(""));
   const recordings = Object.fromEntries(SPLITS.map((split, i) => [split, voices[i] * counts[i]]));

@@ -67,7 +67,7 @@ test.skipIf(!hasEspeak)(
     expect(data.utterances.test[0].reference).toMatch(/^GO TO B-city [A-Z]+ E-city$/);
     for (const { samples } of data.utterances.train) expect(samples).toBeGreaterThan(8000);
     await speakSnips({ ...options, out: again });
-    const files = ["all.iob.snips.txt", "slots.txt", "train/enusf2-snips-train-0.wav"];
+    const files = ["all.iob.snips.txt", "slots.txt", "voices.tsv", "train/enusf2-snips-train-0.wav"];
     expect(files.map((file) => readFileSync(join(again, file), "base64"))).toEqual(files.map((file) => readFileSync(join(out, file), "base64"))); // biome-ignore format: one line
   },
 );

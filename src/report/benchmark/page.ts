@@ -1,5 +1,5 @@
 // The report of all tasks together: scores with intervals, the layers that every head reads, where the model stands among published ones.
-import { relative } from "node:path";
+import { basename, isAbsolute, relative } from "node:path";
 import { formatDuration, formatHours, plural } from "../../log/format.ts";
 import type { FoundCorpus } from "../../superb/corpora/find.ts";
 import type { EvaluationResult } from "../../superb/run/result.ts";
@@ -37,7 +37,8 @@ export interface BenchmarkPage {
 /** The page as one string, as self-contained and escaped as the report of one evaluation. */
 export function writeBenchmarkReport(page: BenchmarkPage): string {
   const { upstream, runs, scores, isQuick } = page;
-  const name = cut(scores?.name ?? upstream, 80);
+  const whole = scores?.name ?? upstream;
+  const name = cut(isAbsolute(whole) ? basename(whole) : whole, 80);
   const done = plural(runs.length, "task");
   return writePage({
     title: `Benchmark: ${name}`,
@@ -117,18 +118,18 @@ function taskTable({ runs, folder }: BenchmarkPage): Content {
       i === 0 ? result.protocol : "",
       i === 0 ? formatHours(result.data.train.seconds) : "",
       i === 0 ? formatDuration(result.seconds.features + result.seconds.training + result.seconds.testing) : "",
-      i === 0 ? cut(corpus.layout, 60) : "",
+      i === 0 ? cut(corpus.layout.replace(/ \(.*/, ""), 60) : "",
       i === 0 ? cut(relative(folder, own) || own, 60) : "",
     ]),
   );
   return [
     html`<p class="lead">Intervals at 95 %, by bootstrap over what was tested. Each run has a report of its own in its folder.</p>`,
     table({
-      className: "named",
+      className: "named tight",
       columns: [
         ...["task", "metric", "test", "interval", "dev", "chosen on", "protocol", "train", "time"],
-        { title: "corpus", className: "wrap" },
-        { title: "folder", className: "wrap" },
+        { title: "corpus", className: "text" },
+        { title: "folder", className: "text" },
       ],
       rows,
     }),
@@ -148,6 +149,7 @@ function layerTable(runs: readonly BenchmarkRun[]): Content {
   return [
     html`<p class="lead">What each head reads: softmax of the learned weights over the hidden states; of a search, the layer that dev chose.</p>`,
     table({
+      className: "side",
       caption: "Weight of every hidden state",
       columns: ["hidden state", ...results.map(({ task }) => task)],
       rows: upstream.layers.map((layer, i) => [

@@ -54,10 +54,14 @@ export function valueScale(lines: readonly (readonly number[])[], wantedTicks = 
 const around = (value: number, wantedTicks: number) =>
   roundTicks(Math.min(0, 1.25 * value), Math.max(0, 1.25 * value), wantedTicks);
 
+/** Below it a number has too few digits to be parted. */
+const LEAST_STEP = 1e-290;
+
 /** A step of 1, 2 or 5 times a power of ten, of which about `count` make `range`. */
 function roundStep(range: number, count: number): number {
-  const power = 10 ** Math.floor(Math.log10(range / count));
-  const times = range / count / power;
+  const part = Math.max(LEAST_STEP, range / count);
+  const power = 10 ** Math.floor(Math.log10(part));
+  const times = part / power;
   return power * (times < 1.5 ? 1 : times < 3.5 ? 2 : times < 7.5 ? 5 : 10);
 }
 

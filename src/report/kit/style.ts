@@ -127,6 +127,8 @@ table.named th:first-child { min-width: 9.5rem; }
 table.tight th, table.tight td { padding-right: 0.55rem; }
 table.tight td { font-size: 0.94em; }
 table.rates th { white-space: nowrap; }
+table.side th:first-child { white-space: nowrap; overflow-wrap: normal; }
+table.side td .meter { display: block; width: 100%; min-width: 2.5rem; margin: 0.2rem 0 0; }
 .columns table caption { color: var(--ink); font-weight: 600; font-size: 0.95rem; }
 thead th { color: var(--muted); font-size: 0.83rem; vertical-align: bottom; }
 tfoot th, tfoot td { font-weight: 600; border-bottom: 0; }

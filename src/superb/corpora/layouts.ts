@@ -83,6 +83,12 @@ const speech = (...more: Part[]): Layout[] => [
 const VOXCELEB = ["VoxCeleb1", "voxceleb1"];
 const VOXCELEB_WAVES = part("key", "dev/wav/<speaker>/", "dev/wav", "dev", "wav");
 
+const SNIPS: readonly Part[] = [
+  part("key", "all.iob.snips.txt", "all.iob.snips.txt"),
+  part("needed", "slots.txt", "slots.txt"),
+  ...["train", "valid", "test"].map((name) => part("needed", `${name}/`, name)),
+];
+
 /** By task. A folder called like the task comes first, whatever its layout. */
 export const CORPORA = {
   pr: { folders: ["LibriSpeech", "librispeech"], layouts: speech(PHONES) },
@@ -151,14 +157,11 @@ export const CORPORA = {
     folders: ["SNIPS", "audio_snips", "snips"],
     layouts: [
       {
-        name: "Audio SNIPS",
-        isBenchmark: true,
-        parts: [
-          part("key", "all.iob.snips.txt", "all.iob.snips.txt"),
-          part("needed", "slots.txt", "slots.txt"),
-          ...["train", "valid", "test"].map((name) => part("needed", `${name}/`, name)),
-        ],
+        name: "SNIPS spoken by espeak-ng",
+        isBenchmark: false,
+        parts: [part("key", "voices.tsv", "voices.tsv"), ...SNIPS],
       },
+      { name: "Audio SNIPS", isBenchmark: true, parts: SNIPS },
       table("text, slots"),
     ],
   },

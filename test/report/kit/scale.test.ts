@@ -46,6 +46,11 @@ describe("the scale of values", () => {
     );
   });
 
+  test("the least number there is makes an axis too", () => {
+    expect(valueScale([[-5e-324]])).toEqual({ type: "linear", domain: [-5e-324, 0], ticks: [0] });
+    expect(valueScale([[5e-324, 1e-300]])).toMatchObject({ domain: [0, 1e-300] });
+  });
+
   test("a cropped line ends on the edge where it leaves", () => {
     const scale = { type: "linear", domain: [0, 10], ticks: [0, 10] } as const;
     const line = [5, 15, 5].map((value, step) => ({ step, value }));

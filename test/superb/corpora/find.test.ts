@@ -45,6 +45,12 @@ describe("a folder", () => {
     ],
     ["er", [1, 2, 3, 4, 5].map((n) => `Session${n}/dialog/EmoEvaluation/`), "IEMOCAP", true],
     ["sf", ["all.iob.snips.txt", "slots.txt", "train/", "valid/", "test/"], "Audio SNIPS", true],
+    [
+      "sf",
+      ["voices.tsv", "all.iob.snips.txt", "slots.txt", "train/", "valid/", "test/"],
+      "SNIPS spoken by espeak-ng",
+      false,
+    ],
     ["asv", ["dev/wav/", "voxceleb1_test_v2.txt"], "VoxCeleb1", true],
     ["sd", ["mixtures.tsv", "utterances.rttm"], "mixtures.tsv", false],
     ["qbe", ["truth.tsv", "queries/", "documents.tsv"], "queries, documents and truth.tsv", false],
