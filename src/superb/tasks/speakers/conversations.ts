@@ -53,6 +53,13 @@ export async function turnData(
   for (const split of SPLITS)
     if (utterances[split].length === 0)
       throw new StillwaveError(`${root}: no recordings of the split ${split}; train, dev and test are needed`);
+  for (const split of protocol === "fixed" ? (["dev", "test"] as const) : (["test"] as const))
+    if (
+      measured[split].every(({ turns }) => turns.every(({ startSeconds, endSeconds }) => startSeconds === endSeconds))
+    )
+      throw new StillwaveError(
+        `${root}: nobody speaks in any recording of the split ${split} (${source}); there is no speech to score`,
+      );
   const silent = measured.test.filter(({ turns }) => turns.length === 0).length;
   const silence = `${silent} recordings to test have no speech: what is said to be there are false alarms`;
   const notes = [...found, ...(silent > 0 ? [silence] : [])];
