@@ -167,12 +167,12 @@ describe("diarisation", () => {
   test("mixtures are made of a corpus's utterances; those without a reference are left out and named", async () => {
     const root = temporaryFolder();
     const speech = temporaryFolder();
-    for (const [i, id] of ["1-1-0", "1-1-1", "2-1-0", "3-1-0"].entries())
+    for (const [i, id] of ["1-1-0", "1-1-1", "2-1-0", "3-1-0", "1-1-2", "2-1-1", "2-1-2"].entries())
       recording(join(speech, id.split("-")[0], `${id}.wav`), 2 + i);
     const row = (split: string, a: string, b: string) => `${split}\t${a}_${b}\t${a}\t0.5\t${b}\t0.25\tmade\n`;
     const head = "split\tmixture\tutterance1\tgain1\tutterance2\tgain2\tsource\n";
-    writeFileSync(join(root, "mixtures.tsv"), head + row("train", "1-1-0", "2-1-0") + row("dev", "1-1-1", "2-1-0") + row("test", "2-1-0", "1-1-1") + row("test", "3-1-0", "1-1-1")); // biome-ignore format: one line
-    writeFileSync(join(root, "utterances.rttm"), "SPEAKER 1-0 1 0.1 1 <NA> <NA> 1\nSPEAKER 1-1-1 1 0.5 1 <NA> <NA> 1\nSPEAKER 2-1-0 1 0 2 <NA> <NA> 2\n"); // biome-ignore format: one line
+    writeFileSync(join(root, "mixtures.tsv"), head + row("train", "1-1-0", "2-1-1") + row("dev", "1-1-2", "2-1-2") + row("test", "2-1-0", "1-1-1") + row("test", "3-1-0", "1-1-1")); // biome-ignore format: one line
+    writeFileSync(join(root, "utterances.rttm"), "SPEAKER 1-0 1 0.1 1 <NA> <NA> 1\nSPEAKER 1-1-1 1 0.5 1 <NA> <NA> 1\nSPEAKER 1-1-2 1 0 1 <NA> <NA> 1\nSPEAKER 2-1-0 1 0 2 <NA> <NA> 2\nSPEAKER 2-1-1 1 0 2 <NA> <NA> 2\nSPEAKER 2-1-2 1 0 2 <NA> <NA> 2\n"); // biome-ignore format: one line
     const loaded = await sd.load({ root, speech, onBadFile: "stop" }, context("fixed"));
     expect(loaded.utterances.test).toMatchObject([
       {
@@ -216,6 +216,20 @@ describe("diarisation", () => {
       if (split === "dev") expect((await load("superb")).utterances.dev).toHaveLength(2);
       else await expect(load("superb")).rejects.toThrow("nobody speaks in any recording of the split test");
     }
+  });
+
+  test("lengths and turns that the recording contradicts are refused, and recordings of two splits", async () => {
+    const root = kaldi();
+    const load = () => sd.load({ root, onBadFile: "stop" }, context("fixed"));
+    writeFileSync(join(root, "test/reco2dur"), "test-1 100\ntest-2 3.2\n");
+    await expect(load()).rejects.toThrow("test-1: reco2dur says 100 s, and the recording has 4.50 s");
+    writeFileSync(join(root, "test/reco2dur"), "test-1 4.5\ntest-2 3.2\n");
+    expect((await load()).utterances.test.map(({ frames }) => frames)).toEqual([225, 160]);
+    writeFileSync(join(root, "test/segments"), "a1 test-1 0.5 2.0\nb1 test-1 1.0 34.49\n");
+    await expect(load()).rejects.toThrow("test-1: somebody speaks up to 34.49 s, and the recording has 4.50 s");
+    writeFileSync(join(root, "test/segments"), "a1 test-1 0.5 2.0\n");
+    writeFileSync(join(root, "test/wav.scp"), `test-1 ${join(root, "train/train-1.wav")}\ntest-2 test-2.wav\n`);
+    await expect(load()).rejects.toThrow("1 utterances are in both train and test (test-1)");
   });
 
   test("a third speaker, and a corpus that is none, are refused", async () => {
