@@ -10,7 +10,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { StillwaveError } from "../errors.ts";
 import { diskError, makeFolder } from "../files.ts";
-import { exists, findWeights } from "./read/folder.ts";
+import { exists, findWeights, modelFolder } from "./read/folder.ts";
 
 /** A place in the folder that all of Hugging Face's programs share. */
 function inHome(name: string): string {
@@ -44,8 +44,9 @@ export async function readToken(given?: string): Promise<string | undefined> {
 export async function cachedSnapshot(storage: string, revision: string): Promise<string | undefined> {
   const named = await readFile(join(storage, "refs", revision), "utf8").catch(() => revision);
   const folder = join(storage, "snapshots", named.trim());
-  if (!(await exists(join(folder, "config.json")))) return undefined;
-  for (const file of (await findWeights(folder)) ?? [""]) if (file === "" || !(await exists(file))) return undefined;
+  const own = await modelFolder(folder);
+  if (!(await exists(join(own, "config.json")))) return undefined;
+  for (const file of (await findWeights(own)) ?? [""]) if (file === "" || !(await exists(file))) return undefined;
   return folder;
 }
 

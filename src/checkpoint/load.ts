@@ -5,7 +5,7 @@ import { StillwaveError } from "../errors.ts";
 import type { LoadedModel, LoadOptions, OpenCheckpoint } from "./checkpoint.types.ts";
 import { RandomAccessFile } from "./formats/file.ts";
 import { openTorch } from "./formats/torch.ts";
-import { exists, findLoneCheckpoint, findWeights, noCheckpoint, sniff } from "./read/folder.ts";
+import { exists, findLoneCheckpoint, findWeights, modelFolder, noCheckpoint, sniff } from "./read/folder.ts";
 import { openHuggingFace } from "./read/huggingface.ts";
 import { readPlan } from "./read/plan.ts";
 import { folderWeights, isStateDict } from "./read/state-dict.ts";
@@ -19,6 +19,8 @@ export async function openCheckpoint(path: string, options: LoadOptions = {}): P
     );
   });
   if (info.isDirectory()) {
+    const own = await modelFolder(path);
+    if (own !== path) return openCheckpoint(own, options);
     if (!(await exists(join(path, "config.json")))) return openTorchModel(await findLoneCheckpoint(path), options);
     const files = await findWeights(path);
     if (files) return openHuggingFace(path, files, options);

@@ -46,7 +46,10 @@ interface Flags extends WritingFlags, StreamFlags {
 export function transcribeVerb(program: Command, output: Output, finish: (code: number) => void): void {
   streamOptions(program.command("transcribe"))
     .description("write down what recordings say, or name their class, with a recogniser or a run that trained one")
-    .argument("<model>", "recogniser that `stillwave export` wrote (.onnx), or a run of superb or finetune")
+    .argument(
+      "<model>",
+      "recogniser that `stillwave export` wrote (.onnx), a run of superb or finetune, or the id of a pushed one",
+    )
     .argument("[audio...]", "audio files, folders, manifests (JSONL, JSON, CSV, TSV, Kaldi), or - for standard input")
     .option("--mic", "record from a microphone through arecord or ffmpeg until Ctrl-C, then print the text")
     .option("--mic-device <name>", "with --mic: as that program calls it, such as hw:1")

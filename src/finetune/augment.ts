@@ -1,4 +1,4 @@
-// What is done to waveforms before they are learned from: speed, bandwidth, gain, noise and silence around them.
+// What is done to waveforms before they are learned from: speed, gain, silence around them, noise and bandwidth.
 import { SAMPLE_RATE_HZ } from "../audio/index.ts";
 import { resample } from "../audio/signal/resample.ts";
 import { type PaddedWaveforms, padWaveforms } from "../models/waveform.ts";
@@ -18,8 +18,8 @@ export interface AugmentKey {
 }
 
 /**
- * The batch with every waveform changed as the settings say, in this order: speed (and pitch with it), a low-pass, gain, silence
- * around it, noise over all. The same batch and key give the same waveforms. None becomes shorter than `minSamples`.
+ * The batch with every waveform changed as the settings say, in this order: speed (and pitch with it), gain, silence around it,
+ * noise over all, a low-pass, which takes from the noise too, as a microphone's band does. The same batch and key give the same waveforms. None becomes shorter than `minSamples`.
  */
 export function augmentBatch(
   { wave, paddedSamples, samples }: PaddedWaveforms,
@@ -41,7 +41,6 @@ function augmented(wave: Float32Array, settings: AugmentSettings, random: Random
   const factor = speed[random.integer(speed.length)];
   let one = atSpeed(wave, factor);
   if (one.length < minSamples) one = wave;
-  if (lowPass && random.uniform() < lowPass.probability) one = lowPassed(one, between(lowPass.hertz, random));
   const gain = 10 ** (between(gainDb, random) / 20);
   if (gain !== 1) one = one.map((sample) => gain * sample);
   const power = powerOf(one);
@@ -50,6 +49,7 @@ function augmented(wave: Float32Array, settings: AugmentSettings, random: Random
     const colour = noise.colours[random.integer(noise.colours.length)];
     one = withNoise(one, coloured(one.length, colour, random), power / 10 ** (between(noise.ratioDb, random) / 10));
   }
+  if (lowPass && random.uniform() < lowPass.probability) one = lowPassed(one, between(lowPass.hertz, random));
   return one;
 }
 

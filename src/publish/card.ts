@@ -13,7 +13,8 @@ import { StillwaveError } from "../errors.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { publicNames, publicText } from "../public-names.ts";
 import type { EvaluationResult } from "../superb/run/result.ts";
-import { modelIndex } from "./results.ts";
+import { TASKS } from "../superb/tasks/index.ts";
+import { HUB_TASKS, metricTypes, modelIndex } from "./results.ts";
 
 /** What the user says of a model; it stands in the card instead of what stood there. */
 export interface CardChanges {
@@ -30,12 +31,14 @@ interface Published extends CardChanges {
   readonly repository: string;
   /** undefined: the folder holds exported files only. */
   readonly config: ModelConfig | undefined;
+  /** What a recogniser was fine-tuned for; undefined: it is a model. */
+  readonly task: EvaluationResult["task"] | undefined;
   readonly results: readonly EvaluationResult[];
 }
 
 /** README.md as it is published; `text` is the folder's own, where it has one. */
 export function publishedCard(text: string | undefined, where: string, published: Published): string {
-  const { repository, config, results, license, baseModels, datasets } = published;
+  const { repository, config, task, results, license, baseModels, datasets } = published;
   const name = repository.slice(repository.indexOf("/") + 1);
   const own = readFrontMatter(text ?? "", where);
   const usual = config ? readFrontMatter(modelFrontMatter(config, {}), where) : { license: "unknown" };
@@ -43,13 +46,28 @@ export function publishedCard(text: string | undefined, where: string, published
   const fields = {
     ...usual,
     ...own,
+    ...(task !== undefined && { library_name: "stillwave", pipeline_tag: HUB_TASKS[task] }),
     ...(license !== undefined && { license }),
     ...(baseModels?.length && { base_model: baseModels.length === 1 ? baseModels[0] : baseModels }),
     ...(datasets?.length && { datasets }),
-    ...(results.length > 0 && { "model-index": modelIndex(name, results) }),
+    ...(results.length > 0 && { metrics: metricTypes(results), "model-index": modelIndex(name, results) }),
   };
-  return `${frontMatter(fields)}${publicText(body)}`;
+  return `${frontMatter(fields)}${task === undefined ? "" : recogniserText(repository, task)}${publicText(body)}`;
 }
+
+/** What a visitor of a recogniser's repository does with it; the card of its upstream follows. */
+const recogniserText = (repository: string, task: EvaluationResult["task"]): string =>
+  `# ${repository.slice(repository.indexOf("/") + 1)}
+
+A recogniser (${TASKS[task].title}): a speech model (\`upstream/\`) and its head (\`head/\`), trained together.
+
+\`\`\`ts
+import { loadRecognizer } from "stillwave";
+const recognizer = await loadRecognizer("${repository}");
+console.log(await recognizer.${["pr", "asr", "sf"].includes(task) ? "transcribe" : "classify"}("talk.wav"));
+\`\`\`
+
+`;
 
 /**
  * Text of config.json as it is published; undefined where that is how it stands.

@@ -6,11 +6,13 @@ import { commitIter, createRepo, modelInfo } from "@huggingface/hub";
 import { hubEndpoint, isOffline, loadModel, openCheckpoint, readToken } from "../checkpoint/index.ts";
 import { StillwaveError, UsageError } from "../errors.ts";
 import type { ModelConfig } from "../models/config.ts";
+import { readHead } from "../superb/run/head-folder.ts";
+import type { EvaluationResult } from "../superb/run/result.ts";
 import { type CardChanges, publishedCard, publishedConfig } from "./card.ts";
 import { countedFetch } from "./counted-fetch.ts";
 import { type PushState, pushFailure } from "./failure.ts";
 import { filesToPublish, modelFolderOf, type PublishedFile } from "./files.ts";
-import { foundResults, namedResults } from "./results.ts";
+import { foundResults, namedResults, recogniserResult } from "./results.ts";
 
 export interface PushOptions extends CardChanges {
   /** The repository is made private where it is made; one that is there stays as it is. */
@@ -82,15 +84,20 @@ async function prepare(folder: string, repository: string, options: PushOptions)
   const { onNote = () => {} } = options;
   const onDisk = await filesToPublish(folder);
   const has = (pattern: RegExp) => onDisk.some(({ path }) => pattern.test(path));
-  const isWhole = has(/^config\.json$/) && has(/^(model|pytorch_model).*\.(safetensors|bin)$/);
-  const config = isWhole ? await readConfig(folder) : undefined;
-  const { runs, results } = await resultsFor(folder, isWhole, options);
   // a fine-tuned recogniser is an upstream and its head, side by side
-  const own = ["README.md", "upstream/README.md"].find((name) => onDisk.some(({ path }) => path === name));
-  const readme = join(folder, own ?? "README.md");
-  const text = own === undefined ? undefined : await readFile(readme, "utf8");
+  const isRecogniser = has(/^head\/head\.json$/) && has(/^upstream\/config\.json$/);
+  const isWhole = isRecogniser || (has(/^config\.json$/) && has(/^(model|pytorch_model).*\.(safetensors|bin)$/));
+  const config = isWhole ? await readConfig(folder) : undefined;
+  const head = isRecogniser ? (await readHead(join(folder, "head"))).settings : undefined;
+  const own =
+    head && options.results === undefined ? await recogniserResult(folder, head.upstream.fingerprint) : undefined;
+  const { runs, results } = own ?? (await resultsFor(folder, isWhole, options));
+  const readmeName = ["README.md", "upstream/README.md"].find((name) => onDisk.some(({ path }) => path === name));
+  const readme = join(folder, readmeName ?? "README.md");
+  const text = readmeName === undefined ? undefined : await readFile(readme, "utf8");
   const { license, baseModels, datasets } = options;
-  const card = publishedCard(text, readme, { repository, config, results, license, baseModels, datasets });
+  const task = head?.task as EvaluationResult["task"] | undefined;
+  const card = publishedCard(text, readme, { repository, config, task, results, license, baseModels, datasets });
   const changed = new Map([["README.md", card]]);
   const settings = has(/^config\.json$/) ? await publishedConfig(folder) : undefined;
   if (settings !== undefined) {

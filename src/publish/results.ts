@@ -9,7 +9,7 @@ import { TASKS } from "../superb/tasks/index.ts";
 import { modelFingerprints } from "../upstream/model-upstream.ts";
 
 /** What the hub calls the tasks. */
-const HUB_TASKS: Readonly<Record<keyof typeof TASKS, string>> = {
+export const HUB_TASKS: Readonly<Record<keyof typeof TASKS, string>> = {
   pr: "automatic-speech-recognition",
   asr: "automatic-speech-recognition",
   ks: "audio-classification",
@@ -24,19 +24,32 @@ const HUB_TASKS: Readonly<Record<keyof typeof TASKS, string>> = {
 
 const rounded = (value: number) => Number(value.toFixed(2));
 
+const metricType = (name: string) => name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "_");
+
 /** One entry of a model-index. Values are in percent, and intervals stand beside their names. */
-function hubResult({ task, data, metric, otherMetrics }: EvaluationResult): object {
+function hubResult({ task, data, metric, otherMetrics, options }: EvaluationResult): object {
   const corpus = datasetName(data.root);
+  const { summary } = TASKS[task];
+  const name = options.fineTuned
+    ? `${summary}, fine-tuned`
+    : `SUPERB ${task.toUpperCase()}: ${summary}, frozen upstream`;
   return {
-    task: { type: HUB_TASKS[task], name: `SUPERB ${task.toUpperCase()}: ${TASKS[task].summary}, frozen upstream` },
+    task: { type: HUB_TASKS[task], name },
     dataset: { type: corpus, name: corpus, split: "test" },
     metrics: [metric, ...otherMetrics].map(({ name, value, low, high, confidence }) => ({
-      type: name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "_"),
+      type: metricType(name),
       name: `${name} in percent (${Math.round(100 * confidence)} % interval ${rounded(low)} to ${rounded(high)})`,
       value: rounded(value),
     })),
   };
 }
+
+/** The metrics that results tell, each once, as the hub spells them. */
+export const metricTypes = (results: readonly EvaluationResult[]): string[] => [
+  ...new Set(
+    results.flatMap(({ metric, otherMetrics }) => [metric, ...otherMetrics].map(({ name }) => metricType(name))),
+  ),
+];
 
 /** The model-index of a model by results on it. */
 export const modelIndex = (name: string, results: readonly EvaluationResult[]) => [
@@ -60,6 +73,13 @@ export async function namedResults(weights: ModelWeights, runs: readonly string[
       return result;
     }),
   );
+}
+
+/** What the run around a recogniser came to, where it was this one that was tested. */
+export async function recogniserResult(folder: string, fingerprint: string) {
+  const run = dirname(resolve(folder));
+  const result = await finishedResult(run).catch(() => undefined);
+  return result?.upstream.fingerprint === fingerprint ? { runs: [run], results: [result] } : undefined;
 }
 
 /** The results beside the model, in its run or among the runs beside that, whose upstream has these weights. */

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { violationsOf } from "../web/axe.ts";
 import { inChromium, launchChromium } from "../web/chromium.ts";
 import { addRows, makeRun, scalarRow } from "./made-runs.ts";
 
@@ -96,6 +97,7 @@ inChromium("the dashboard", () => {
     await page.mouse.move(box.x + box.width / 2, box.y + 100);
     await expect.poll(() => page.locator("#legend li").last().innerText()).toMatch(/at [45]\d/);
     await shot("dashboard");
+    expect(await violationsOf(page)).toEqual([]);
     await page.getByLabel("Metric").selectOption("dev/score");
     await expect.poll(() => page.locator("#legend").innerText()).toMatch(/probe\/pr lr-1e-2[\s\S]*probe\/pr lr-1e-3/);
   });
@@ -105,6 +107,7 @@ inChromium("the dashboard", () => {
     await page.setViewportSize({ width: 390, height: 844 });
     await page.getByLabel("Metric").selectOption("loss/total");
     await shot("dashboard-390-dark");
+    expect(await violationsOf(page)).toEqual([]);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
     await page.setViewportSize({ width: 1200, height: 1000 });
   });

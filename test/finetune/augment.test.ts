@@ -41,6 +41,18 @@ describe("waveforms", () => {
     expect(10 * Math.log10(power(wave) / power(noise))).toBeCloseTo(12, 3);
   });
 
+  test("are cut off above with the noise that was added to them", () => {
+    const noise: AugmentSettings["noise"] = { probability: 1, ratioDb: [0, 0], colours: ["white"] };
+    const settings: AugmentSettings = { ...NOTHING, noise, lowPass: { probability: 1, hertz: [2000, 2000] } };
+    const wave = tone(440);
+    const { wave: cut } = augmentBatch(padWaveforms([wave]), settings, key, 400);
+    const kept = lowPassed(wave, 2000);
+    // of white noise up to 8 kHz, Butterworth's noise bandwidth is left: 1.026 times the cut-off at the fourth order
+    const share = power(cut.map((sample, i) => sample - kept[i])) / power(wave);
+    expect(share).toBeGreaterThan(0.23);
+    expect(share).toBeLessThan(0.28);
+  });
+
   test("get silence around them and a gain; silent ones stay silent", () => {
     const settings: AugmentSettings = { ...NOTHING, gainDb: [-6, -6], padSeconds: 0.5 };
     const silent = new Float32Array(8000);

@@ -3,7 +3,6 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import axe from "axe-core";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { writeBenchmarkReport } from "../../src/report/benchmark/page.ts";
@@ -12,8 +11,10 @@ import { writeRunReport } from "../../src/report/distillation/page.ts";
 import { writeEvaluationReport } from "../../src/report/evaluation/page.ts";
 import { writeMapsPage } from "../../src/report/maps/page.ts";
 import { scoreEvaluations } from "../../src/report/results/score.ts";
+import { writeStreamingPage } from "../../src/report/streaming/page.ts";
 import { writeTrainingComparison } from "../../src/report/trainings/page.ts";
 import type { Training } from "../../src/report/trainings/training.types.ts";
+import { violationsOf } from "../web/axe.ts";
 import { inChromium, launchChromium } from "../web/chromium.ts";
 import { attentionOf, metricsOf, runOf } from "./distillation/run.ts";
 import { madeRun } from "./runs.ts";
@@ -111,6 +112,28 @@ inChromium("report pages", () => {
       },
     ],
     [
+      "streaming",
+      () =>
+        writeStreamingPage({
+          ...{ recognizer: "phones.onnx", speech: "dev-clean", machine: "AMD EPYC, 2 cores, 1 thread" },
+          measurement: {
+            ...{ metric: "PER", utterances: 12, seconds: 37 },
+            whole: { rate: 58.6, realTimeFactor: 0.021 },
+            settings: [0.32, 0.64, 1.28].map((chunk) => ({
+              facts: {
+                ...{ chunk, left: 2.56, right: 0.32, sampleRate: 16_000 },
+                ...{ latencySeconds: chunk + 0.345, timesComputed: 2.88 / chunk + 1 },
+              },
+              ...{ rate: 60 - chunk, realTimeFactor: 0.1 / chunk },
+              loss: { estimate: 1.4 - chunk, low: 0.9 - chunk, high: 1.9 - chunk },
+              chunkSeconds: { median: 0.03, high: 0.05, longest: 0.11 },
+              firstSeconds: { median: chunk + 0.4, high: chunk + 0.6, longest: chunk + 1 },
+              delaySeconds: { median: chunk + 0.2, high: chunk + 0.5, longest: chunk + 0.9 },
+            })),
+          },
+        }),
+    ],
+    [
       "maps",
       () =>
         writeMapsPage({
@@ -131,6 +154,7 @@ inChromium("report pages", () => {
   ];
   test.each(kinds)(
     "axe finds no violation in the page of %s, light and wide, dark and narrow, folds open",
+    { timeout: 180_000 },
     async (name, write) => {
       const file = join(folder, `axe-${name}.html`);
       await writeFile(file, write());
@@ -143,15 +167,11 @@ inChromium("report pages", () => {
         await page.evaluate(() => {
           for (const one of document.querySelectorAll("details")) one.open = true;
         });
-        await page.evaluate(axe.source);
-        const violations = await page.evaluate(async () => {
-          const { axe: runner } = globalThis as unknown as {
-            axe: { run(): Promise<{ violations: { id: string }[] }> };
-          };
-          return (await runner.run()).violations.map(({ id }) => id);
-        }, 180_000);
-        expect(violations).toEqual([]);
+        expect(await violationsOf(page)).toEqual([]);
         expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
+        const pictures = process.env.STILLWAVE_SCREENSHOTS;
+        if (pictures)
+          await page.screenshot({ path: join(pictures, `${name}-${colorScheme}-${width}.png`), fullPage: true });
         await page.close();
       }
     },

@@ -30,6 +30,16 @@ export async function readJson(path: string): Promise<Fields | undefined> {
   return value;
 }
 
+/** Where the model of a recogniser lies, beside its `head/`. */
+export const UPSTREAM_FOLDER = "upstream";
+
+/** The folder with a model's configuration: of a recogniser, which is an upstream and its head side by side, the upstream's. */
+export async function modelFolder(folder: string): Promise<string> {
+  const own = join(folder, UPSTREAM_FOLDER);
+  const isRecogniser = !(await exists(join(folder, "config.json"))) && (await exists(join(own, "config.json")));
+  return isRecogniser ? own : folder;
+}
+
 async function startOf(path: string, bytes: number): Promise<{ start: Uint8Array; size: number }> {
   const file = await RandomAccessFile.open(path);
   try {

@@ -6,6 +6,7 @@ import { scoreTables } from "../../report/comparison/tables.ts";
 import { printTables } from "../compare/print.ts";
 import type { Output } from "../output.ts";
 import { viewOn } from "./follow.ts";
+import { writtenFiles } from "./written-files.ts";
 
 /** Iterates the queue to its end and says how it ended: `failed` where a task could not be evaluated. */
 export async function followAll(
@@ -52,7 +53,8 @@ function tell(event: Exclude<EvaluateAllEvent, { kind: "event" }>, output: Outpu
     output.print("");
     if (event.scores) printTables(scoreTables([event.scores]), output);
     if (event.failed.length > 0) output.print(`\nnot evaluated: ${event.failed.join(", ")}`);
-    for (const { path } of event.submission) output.print(`submission  ${printable(path)}`);
+    for (const line of writtenFiles(event.submission.map(({ path }) => path)))
+      output.print(`submission  ${printable(line)}`);
     output.print(`report      ${printable(event.report)}`);
   }
 }

@@ -8,6 +8,7 @@ import { collect } from "../collect.ts";
 import { namingFlags } from "../flags.ts";
 import type { Output } from "../output.ts";
 import { generalFlags, givenFlags, missingFlag, ownFlags } from "./flags.ts";
+import { writtenFiles } from "./written-files.ts";
 
 interface Options {
   readonly set?: readonly string[];
@@ -76,8 +77,9 @@ async function run(name: TaskName, recipe: string | undefined, command: Command,
       if ((await namingFlags(() => followEvaluation(events, output, json))) !== "done") return false;
       if (submission !== undefined) {
         const { submitRuns } = await import("../../report/results/submit.ts");
-        for (const { path } of await submitRuns(submission, [settings.run.outDir]))
-          output.note(`submission       ${join(submission, path)}`);
+        const written = await submitRuns(submission, [settings.run.outDir]);
+        for (const line of writtenFiles(written.map(({ path }) => join(submission, path))))
+          output.note(`submission       ${line}`);
       }
       return true;
     }),

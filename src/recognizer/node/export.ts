@@ -76,12 +76,24 @@ export async function exportRecognizer(run: string, options: ExportRecognizerOpt
       lowestRuntime: lowestRuntime(opset),
       isolate: true,
       outputs: onnx.outputs.map(({ name }) => name),
-      warnings: [...model.info.notes, ...warningsFor(model.config, { isolate: true, dtype })],
+      warnings: [
+        ...model.info.notes,
+        ...warningsFor(model.config, { isolate: true, dtype }),
+        ...(dtype === "int8" ? [floatHead(parts, options)] : []),
+      ],
       facts,
     };
   } finally {
     await source.dispose();
   }
+}
+
+/** What 8 bits leave as it is: a head is small beside its upstream, unless it is an LSTM, whose steps would add up their rounding. */
+function floatHead({ parameters, settings }: RecognizerParts, { compact }: ExportRecognizerOptions): string {
+  const [name, bytes] = compact ? ["float16", 2] : ["float32", 4];
+  const megabytes = ((bytes * countOf(parameters)) / 1e6).toFixed(2);
+  const what = settings.config.kind === "bilstm" ? "the head, recurrent weights of its LSTM included," : "the head";
+  return `${what} stays in ${name} (${megabytes} MB): 8 bits are for linear layers of the upstream`;
 }
 
 /** The weights of the upstream. @throws StillwaveError for one that is no model, of which there is no graph to export */

@@ -2,6 +2,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { probeAudio, type Segment, streamAudio } from "../../audio/index.ts";
+import { fetchModel, isHubId } from "../../checkpoint/index.ts";
 import { StillwaveError, UsageError } from "../../errors.ts";
 import { onnxHeader } from "../../onnx/header.ts";
 import type { DeviceChoice } from "../../runtime/device.ts";
@@ -15,7 +16,7 @@ import { checkFile, readFacts } from "../facts.ts";
 import { fileSource } from "../file-source.ts";
 import { createRecognizer, ctcSpecOf } from "../recognizer.ts";
 import type { LogitsSource, Recognizer, RecognizerFacts, RecognizerInput } from "../recognizer.types.ts";
-import { openRecognizerParts } from "./parts.ts";
+import { isRun, openRecognizerParts } from "./parts.ts";
 import { openRun } from "./run-source.ts";
 
 export interface LoadRecognizerOptions extends WindowOptions {
@@ -45,8 +46,8 @@ export type FileRecognizerInput = RecognizerInput | string | AudioFileSpan;
 export type FileRecognizer = Recognizer<FileRecognizerInput>;
 
 /**
- * Loads a recogniser: a file that `stillwave export` has written (its path, URL or bytes), or the folder of a run of
- * `stillwave superb` or `stillwave finetune`.
+ * Loads a recogniser: a file that `stillwave export` has written (its path, URL or bytes), the folder of a run of
+ * `stillwave superb` or `stillwave finetune`, or by its id (`org/name`) one that `stillwave push` has sent to the hub.
  * @throws StillwaveError naming what is wrong: not there, no recogniser, damaged
  */
 export async function loadRecognizer(
@@ -80,10 +81,20 @@ async function openPlace(
   if (typeof place !== "string") return openFile(place, options);
   if (/^https?:\/\//.test(place)) return openFile(new URL(place), options);
   const info = await stat(place).catch(() => undefined);
-  if (!info)
-    throw new StillwaveError(`${place}: not there; give an exported recogniser (.onnx) or the folder of a run`);
+  if (!info) return openPlace(await fetchRecognizer(place), options);
   if (info.isFile()) return openFile(place, options);
   return openRun(await openRecognizerParts(place, options.upstream), { device, threads, onNote });
+}
+
+/** The folder of a fine-tuned recogniser that was pushed. @throws StillwaveError for what is no place and no such id */
+async function fetchRecognizer(id: string): Promise<string> {
+  const expected =
+    "give an exported recogniser (.onnx), the folder of a run, or the id of a pushed one (organisation/name)";
+  if (!isHubId(id) || !id.includes("/") || /\.onnx$/i.test(id))
+    throw new StillwaveError(`${id}: not there; ${expected}`);
+  const { folder } = await fetchModel(id);
+  if (!isRun(folder)) throw new StillwaveError(`${id}: a model without a head; ${expected}`);
+  return folder;
 }
 
 async function openFile(

@@ -128,8 +128,8 @@ function taskTable({ runs, folder }: BenchmarkPage): Content {
       className: "named tight",
       columns: [
         ...["task", "metric", "test", "interval", "dev", "chosen on", "protocol", "train", "time"],
-        { title: "corpus", className: "text" },
-        { title: "folder", className: "text" },
+        { title: "corpus", className: "wrap" },
+        "folder",
       ],
       rows,
     }),

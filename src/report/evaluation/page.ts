@@ -12,7 +12,7 @@ import { facts, keyNumbers, notices, section } from "../kit/pieces.ts";
 import { table } from "../kit/table.ts";
 import { type Evaluation, readEvaluation } from "../results/read.ts";
 import { rescore } from "../results/rescore.ts";
-import { chosenRate, edgeOfSweep } from "../results/sweep.ts";
+import { chosenOn, chosenRate, edgeOfSweep } from "../results/sweep.ts";
 import {
   capital,
   cut,
@@ -21,6 +21,7 @@ import {
   formatInterval,
   formatParameters,
   formatPercent,
+  nameOfModel,
   titleOf,
 } from "../results/words.ts";
 import { choicesPart, foldsPart } from "./choices.ts";
@@ -69,7 +70,7 @@ function figures(result: EvaluationResult): Markup {
         : [
             "Learning rate",
             chosen ? formatLearningRate(chosen.learningRate) : "—",
-            learningRates.length > 1 ? `best on dev of ${learningRates.length}` : "the only one tried",
+            learningRates.length > 1 ? `best on ${chosenOn(result)} of ${learningRates.length}` : "the only one tried",
           ],
   ]);
 }
@@ -136,7 +137,7 @@ export function writeEvaluationReport(evaluation: Evaluation): string {
   const { metric, data, upstream } = result;
   const view = viewOf(scorePredictions(test, result.unit), evaluation);
   return writePage({
-    title: `${titleOf(result.task)}: ${cut(upstream.name)}`,
+    title: `${titleOf(result.task)}: ${cut(nameOfModel(upstream.name))}`,
     kind: "Stillwave evaluation",
     lead: `${capital(metric.name)} of ${formatPercent(metric.value)} on ${plural(data.test.utterances, "utterance")} (${formatHours(data.test.seconds)}) of ${cut(data.test.source)}, ${result.search ? `searched for in ${formatHours(data.train.seconds)} of documents` : `by a head trained on ${formatHours(data.train.seconds)} of ${cut(data.train.source)}`}. ${metric.isHigherBetter ? "Higher is better." : "Lower is better."}`,
     summary: [figures(result), remarks(evaluation)],

@@ -9,7 +9,7 @@ import { type ChartLine, prepareLine, type Tone } from "../kit/line.ts";
 import { type Content, html, type Markup } from "../kit/markup.ts";
 import { fold, miniature, notShown } from "../kit/pieces.ts";
 import { table } from "../kit/table.ts";
-import { ascending, chosenRate, inFold } from "../results/sweep.ts";
+import { ascending, chosenOn, chosenRate, inFold } from "../results/sweep.ts";
 import { capital, cut, formatFigure, formatPercent } from "../results/words.ts";
 
 const MAX_RATES = 30;
@@ -18,7 +18,7 @@ const MAX_FOLDS = 20;
 const series = (curve: readonly EvaluationPoint[], field: "trainLoss" | "devLoss" | "dev") =>
   curve.map((point) => ({ step: point.step, value: point[field] ?? Number.NaN }));
 
-/** Best dev metric at every learning rate that was tried, the chosen one ringed. */
+/** Best metric on the split that chooses, at every learning rate that was tried, the chosen one ringed. */
 export const sweepLine = (result: EvaluationResult, label: string, tone: Tone): ChartLine => ({
   label,
   tone,
@@ -42,31 +42,32 @@ export function trainingSection({ metric, ...rest }: EvaluationResult): Content 
 /** `where` ends the titles. */
 function trainingOf(result: EvaluationResult, where: string): Content {
   const { metric, learningRates } = result;
+  const on = chosenOn(result);
   const chosen = chosenRate(result);
   const shown = ascending(learningRates).slice(0, MAX_RATES);
   const isSweep = learningRates.length > 1;
   return [
     isSweep &&
       chart({
-        title: `Best ${metric.name} on dev${where}`,
-        value: `${metric.name} on dev (%)`,
+        title: `Best ${metric.name} on ${on}${where}`,
+        value: `${metric.name} on ${on} (%)`,
         across: "learning rate",
         size: "full",
         dots: true,
-        lines: [sweepLine(result, `best ${metric.name} on dev`, "accent")],
+        lines: [sweepLine(result, `best ${metric.name} on ${on}`, "accent")],
       }),
-    rateTable(shown, metric.name),
+    rateTable(shown, metric.name, on),
     chosen && chosenCharts(chosen, result, where),
     isSweep && multiples(shown, result, where),
     notShown(learningRates.length - shown.length, "learning rates"),
   ];
 }
 
-function rateTable(rates: readonly LearningRateResult[], name: string): Markup {
+function rateTable(rates: readonly LearningRateResult[], name: string, on: string): Markup {
   return table({
     caption: "Skipped: updates left out because their gradient was not finite",
     className: "rates",
-    columns: ["learning rate", `best ${name} on dev`, "at step", "steps", "skipped"],
+    columns: ["learning rate", `best ${name} on ${on}`, "at step", "steps", "skipped"],
     rows: rates.map(({ learningRate, steps, best, skippedSteps, chosen }) => ({
       className: chosen && "chosen",
       cells: [
@@ -82,35 +83,39 @@ function rateTable(rates: readonly LearningRateResult[], name: string): Markup {
 
 function chosenCharts(
   { learningRate, curve, best }: LearningRateResult,
-  { metric }: EvaluationResult,
+  result: EvaluationResult,
   where: string,
 ): Markup {
+  const { metric } = result;
+  const on = chosenOn(result);
   const at = `${formatLearningRate(learningRate)}${where}`;
   return html`<div class="grid">
     ${chart({
-      title: `${capital(metric.name)} on dev at ${at}`,
-      value: `${metric.name} on dev (%)`,
-      lines: [{ label: `${metric.name} on dev`, points: series(curve, "dev"), tone: "accent", marked: best?.step }],
+      title: `${capital(metric.name)} on ${on} at ${at}`,
+      value: `${metric.name} on ${on} (%)`,
+      lines: [{ label: `${metric.name} on ${on}`, points: series(curve, "dev"), tone: "accent", marked: best?.step }],
     })}
     ${chart({
       title: `Loss at ${at}`,
       value: "loss",
       lines: [
-        { label: "dev", points: series(curve, "devLoss"), tone: "accent" },
+        { label: on, points: series(curve, "devLoss"), tone: "accent" },
         { label: "train", points: series(curve, "trainLoss"), tone: "soft" },
       ],
     })}</div>`;
 }
 
 /** Small curves of every learning rate, all with the same axes, so that heights compare. */
-function multiples(rates: readonly LearningRateResult[], { metric }: EvaluationResult, where: string): Markup {
+function multiples(rates: readonly LearningRateResult[], result: EvaluationResult, where: string): Markup {
+  const { metric } = result;
+  const on = chosenOn(result);
   const drawn = rates.map(({ learningRate, curve, best, chosen }) => ({
     at: formatLearningRate(learningRate),
     best: best ? formatFigure(best.dev) : "diverged",
     chosen,
-    dev: [prepareLine({ label: `${metric.name} on dev`, points: series(curve, "dev"), tone: "accent" })],
+    dev: [prepareLine({ label: `${metric.name} on ${on}`, points: series(curve, "dev"), tone: "accent" })],
     loss: [
-      prepareLine({ label: "dev loss", points: series(curve, "devLoss"), tone: "accent" }),
+      prepareLine({ label: `${on} loss`, points: series(curve, "devLoss"), tone: "accent" }),
       prepareLine({ label: "train loss", points: series(curve, "trainLoss"), tone: "soft" }),
     ],
   }));
@@ -118,9 +123,15 @@ function multiples(rates: readonly LearningRateResult[], { metric }: EvaluationR
     scaleOf(lines.flat(), 3),
   );
   const figures = drawn.map(({ at, best, chosen, dev, loss }) => {
-    const value = `${metric.name} on dev (%)`;
+    const value = `${metric.name} on ${on} (%)`;
     return miniature([at, chosen && " (chosen)"], best, [
-      smallChart({ title: `Dev at ${at}${where}`, value, lines: dev, scale: devScale, empty: "No finite values." }),
+      smallChart({
+        title: `${capital(on)} at ${at}${where}`,
+        value,
+        lines: dev,
+        scale: devScale,
+        empty: "No finite values.",
+      }),
       smallChart({
         title: `Losses at ${at}${where}`,
         value: "loss",
@@ -131,7 +142,7 @@ function multiples(rates: readonly LearningRateResult[], { metric }: EvaluationR
     ]);
   });
   return html`<h3 class="sub">Every learning rate</h3>
-    <p class="note">Above: ${metric.name} on dev. Below: loss on dev and in training. All on the same axes.</p>
+    <p class="note">Above: ${metric.name} on ${on}. Below: loss on ${on} and in training. All on the same axes.</p>
     ${lineKey(drawn[0].loss)}
     <div class="sparks">${figures}</div>`;
 }

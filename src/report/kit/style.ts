@@ -121,7 +121,8 @@ figure.full + .scroll, .lead + .scroll { margin-top: 1rem; }
 table { border-collapse: collapse; font-size: 0.88rem; font-variant-numeric: tabular-nums; width: 100%; }
 caption { text-align: left; font-size: 0.83rem; padding: 0.4rem 0; }
 th, td { text-align: right; padding: 0.38rem 0.9rem 0.38rem 0; border-bottom: 1px solid var(--rule); white-space: nowrap; font-weight: 400; vertical-align: top; }
-th:first-child, td.text { text-align: left; white-space: normal; overflow-wrap: anywhere; }
+th:first-child, td.text, thead th.text { text-align: left; }
+th:first-child, td.text { white-space: normal; overflow-wrap: anywhere; }
 td.wrap, th.wrap { white-space: normal; overflow-wrap: anywhere; min-width: 8rem; text-align: left; }
 table.named th:first-child { min-width: 9.5rem; }
 table.tight th, table.tight td { padding-right: 0.55rem; }

@@ -18,7 +18,7 @@ import type { Evaluation } from "./read.ts";
 import { readRuns } from "./rescore.ts";
 import { scoreEvaluations } from "./score.ts";
 import { chosenRate } from "./sweep.ts";
-import { titleOf } from "./words.ts";
+import { nameOfModel, titleOf } from "./words.ts";
 
 export type CompareOptions = Partial<BootstrapOptions>;
 
@@ -43,9 +43,9 @@ export function compareEvaluations(runs: readonly Evaluation[], options: Compare
 /** Runs with a name of their own within their task. */
 export function labelRuns(runs: readonly Evaluation[]): LabelledRun[] {
   const names = [
-    ({ result }: Evaluation) => result.upstream.name,
-    ({ result, folder }: Evaluation) => `${result.upstream.name} (${basename(resolve(folder))})`,
-    ({ result, folder }: Evaluation) => `${result.upstream.name} (${folder})`,
+    ({ result }: Evaluation) => nameOfModel(result.upstream.name),
+    ({ result, folder }: Evaluation) => `${nameOfModel(result.upstream.name)} (${basename(resolve(folder))})`,
+    ({ result, folder }: Evaluation) => `${nameOfModel(result.upstream.name)} (${folder})`,
   ];
   return runs.map((evaluation) => {
     const rivals = runs.filter(({ result }) => result.task === evaluation.result.task);

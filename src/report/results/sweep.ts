@@ -4,6 +4,10 @@ import type { EvaluationResult, LearningRateResult } from "../../superb/run/resu
 export const chosenRate = ({ learningRates }: EvaluationResult): LearningRateResult | undefined =>
   learningRates.find(({ chosen }) => chosen);
 
+/** The split whose score chose step and learning rate: the benchmark takes test for speaker verification. */
+export const chosenOn = ({ choices }: EvaluationResult): "dev" | "test" =>
+  choices.some(({ what, on }) => on === "test" && /^(checkpoint|learning rate)/.test(what)) ? "test" : "dev";
+
 /** The result as one of its fold, with the learning rates that were tried in it. */
 export const inFold = (result: EvaluationResult, name: string): EvaluationResult => ({
   ...result,

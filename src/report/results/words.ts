@@ -9,6 +9,14 @@ export const capital = (text: string): string => text.slice(0, 1).toUpperCase() 
 /** `Phoneme recognition`. */
 export const titleOf = (task: TaskName): string => capital(TASKS[task].title);
 
+/** What a model is called in titles: an identifier as it stands, of a path its end (`student/best` of `/data/runs/student/best`). */
+export function nameOfModel(model: string): string {
+  const parts = model.split(/[\\/]/).filter((part) => part !== "");
+  if (parts.length === 0 || (parts.length <= 2 && !/^[.\\/]/.test(model))) return model;
+  const named = parts.findLastIndex((part) => !/^(best|last|upstream|\.\.?)$/.test(part));
+  return parts.slice(Math.max(0, named)).join("/");
+}
+
 /** `7.72`, without its unit; a dash for what is not finite. */
 export const formatFigure = (value: number): string => (Number.isFinite(value) ? value.toFixed(2) : "—");
 

@@ -49,6 +49,7 @@ function lossSection(measurement: StreamingMeasurement): Section {
     lossAgainstLatency(measurement),
     table({
       caption: `${metric} and latency by setting`,
+      className: "named",
       columns: [
         "chunk / left / right, s",
         "latency, s",
@@ -79,6 +80,7 @@ function costSection({ whole, settings }: StreamingMeasurement, machine: string)
   return section("cost", "What it costs", [
     table({
       caption: "Computation by setting",
+      className: "named",
       columns: [
         "chunk / left / right, s",
         "frames computed",

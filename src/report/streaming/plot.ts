@@ -37,7 +37,7 @@ export function lossAgainstLatency({ metric, whole, settings }: StreamingMeasure
       }),
       Plot.ruleX(points, { x: "latency", y1: "low", y2: "high", stroke: "var(--accent)", strokeOpacity: 0.4 }),
       Plot.dot(points, { x: "latency", y: "rate", fill: "var(--accent)", r: 4 }),
-      Plot.text(points, { x: "latency", y: "rate", text: "name", dy: -10, dx: 6, fill: "var(--ink)" }),
+      Plot.text(points, { x: "latency", y: "rate", text: "name", dx: 9, textAnchor: "start", fill: "var(--ink)" }),
     ],
   });
   const said = points.map(({ name, latency, rate }) => `${name}: ${rate.toFixed(2)} % at ${latency.toFixed(2)} s.`);

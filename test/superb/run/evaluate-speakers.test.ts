@@ -78,10 +78,14 @@ describe("verification", () => {
   });
 
   test("under superb test chooses the step, and the result says so", { timeout: 60_000 }, async () => {
-    const { result, on } = await resultOf(settings("superb"));
+    const { folder, result, on } = await resultOf(settings("superb"));
     expect(result.choices).toMatchObject([{ what: "checkpoint", on: "test", among: 2 }]);
     expect(on).toEqual(["test"]);
     expect([result.dev, result.predictions.dev]).toEqual([null, null]);
+    await reportEvaluation(folder);
+    const report = readFileSync(join(folder, "report.html"), "utf8");
+    expect(report).toContain("EER on test at");
+    expect(report).not.toContain(" on dev");
   });
 });
 
