@@ -38,8 +38,14 @@ export async function readMixtures(
   const paths = await pathsBelow(speech);
   const [missing, unsaid] = [new Set<string>(), new Set<string>()];
   const { rows } = parseTable(await readLines(file, "mixture"), file, splitTabs, COLUMNS);
+  const places = new Map<string, string>();
   const mixtures = rows.flatMap((row): Mixture[] => {
     const place = `${file}:${row.number}`;
+    const id = (row.get("mixture") ?? "").trim();
+    if (!isFileName(id)) throw new StillwaveError(`${place}: mixture: expected a name without / or \\, got "${id}"`);
+    const earlier = places.get(id);
+    if (earlier) throw new StillwaveError(`${place}: "${id}" was at ${earlier} already`);
+    places.set(id, place);
     const [one, two] = (["1", "2"] as const).map((side) => {
       const name = row.get(`utterance${side}`) ?? "";
       const gain = Number(row.get(`gain${side}`));
@@ -54,9 +60,7 @@ export async function readMixtures(
     const split = row.get("split") ?? "";
     if (!one.turns || !two.turns) return [];
     const making = { kind: "mixed", gain: one.gain, others: [{ path: two.path, gain: two.gain }] } as const;
-    return [
-      { id: row.get("mixture") ?? "", split, place, path: one.path, making, turns: [...one.turns, ...two.turns] },
-    ];
+    return [{ id, split, place, path: one.path, making, turns: [...one.turns, ...two.turns] }];
   });
   if (missing.size > 0)
     throw new StillwaveError(
@@ -66,6 +70,9 @@ export async function readMixtures(
   const note = `${file}: ${left} of ${rows.length} mixtures are left out: ${TURNS} does not say when ${listSome([...unsaid].sort(), 5)} speak`;
   return { mixtures, notes: left > 0 ? [note] : [] };
 }
+
+/** Recordings are written to files of their names. */
+const isFileName = (name: string): boolean => name !== "" && !/[/\\]/.test(name);
 
 /** LibriSpeech's `<speaker>-<chapter>-<n>` where recordings are called `<chapter>-<n>` and speakers by their number. */
 function turnsOfSpeaker(

@@ -6,6 +6,8 @@ import { tokensOf } from "../tokens.ts";
 
 const ANSWERS: Readonly<Record<string, boolean>> = { "1": true, "0": false, target: true, nontarget: false };
 
+const REMEDY = "test takes a list by --trials, dev another split by --dev";
+
 /** A question about two utterances of a split: are they by one speaker? */
 export interface Trial {
   readonly first: string;
@@ -58,10 +60,24 @@ export function parseTrials(
 export const trialLines = (trials: readonly Trial[]): string =>
   trials.map(({ first, second, isTarget }) => `${isTarget ? 1 : 0} ${first} ${second}\n`).join("");
 
+/**
+ * @param where what the trials are of, for the message
+ * @throws StillwaveError unless some are of one speaker and some of two
+ */
+export function refuseOneKind(trials: readonly Trial[], where: string): void {
+  const targets = trials.filter(({ isTarget }) => isTarget).length;
+  if (targets > 0 && targets < trials.length) return;
+  const kind = targets > 0 ? "of one speaker" : "of two speakers";
+  const all = trials.length === 0 ? "no trials are left" : `all ${trials.length} trials are ${kind}`;
+  throw new StillwaveError(`${where}: ${all}; an equal error rate needs trials of one speaker and of two`);
+}
+
 export interface MakeOptions {
   readonly seed: number;
   /** Most trials of one speaker; default 10,000. */
   readonly most?: number;
+  /** What the recordings are of, for messages. */
+  readonly of?: string;
 }
 
 /**
@@ -69,14 +85,14 @@ export interface MakeOptions {
  * only), and as many pairs of different speakers, of one sex where that is known. Of more than `most` pairs as many are drawn.
  * @throws StillwaveError where there are no two recordings of a speaker, or no two speakers
  */
-export function makeTrials(voices: readonly Voice[], { seed, most = 10_000 }: MakeOptions): Trial[] {
+export function makeTrials(voices: readonly Voice[], { seed, most = 10_000, of = "the corpus" }: MakeOptions): Trial[] {
   const sorted = voices.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   const targets = someOf(samePairs(sorted), most, new Random(seed, "trials", "same"));
   if (targets.length === 0)
-    throw new StillwaveError("no trials can be made: no speaker has two recordings; give a list with --trials");
+    throw new StillwaveError(`${of}: no trials can be made: no speaker has two recordings; ${REMEDY}`);
   const others = differentPairs(sorted, targets.length, new Random(seed, "trials", "different"));
   if (others.length === 0)
-    throw new StillwaveError("no trials can be made: there is only one speaker; give a list with --trials");
+    throw new StillwaveError(`${of}: no trials can be made: there is only one speaker; ${REMEDY}`);
   return [...targets, ...others].sort((a, b) => (a.first + a.second < b.first + b.second ? -1 : 1));
 }
 

@@ -8,7 +8,7 @@ import type { Override } from "../../recipe/source.ts";
 import { findCorpus, usualFolders } from "../../superb/corpora/find.ts";
 import { QUICK_TASKS, quickSettings } from "../../superb/recipe/quick.ts";
 import { isAmong, readSettings } from "../../superb/recipe/read.ts";
-import { OF_TRAINING } from "../../superb/recipe/schema.ts";
+import { OF_TRAINING, OWN_SETTINGS } from "../../superb/recipe/schema.ts";
 import { TASKS, type TaskName, taskNamed } from "../../superb/tasks/index.ts";
 import { isSearch } from "../../superb/tasks/task.types.ts";
 import { collect } from "../collect.ts";
@@ -84,6 +84,10 @@ async function run(command: Command, output: Output): Promise<number> {
     throw new StillwaveError(`${dataRoot}: no such folder; --data-root is a folder of corpora`);
   const { found, missing } = lookFor(tasksOf(options.tasks, quick), dataRoot);
   const folder = options.out ?? join("runs", `superb-all-${nameOf(upstream)}`);
+  refuseUnused(
+    options.set,
+    found.map(({ task }) => task),
+  );
   const jobs: BenchmarkJob[] = [];
   for (const { task, corpus } of found) {
     const own: Override[] = [
@@ -100,7 +104,8 @@ async function run(command: Command, output: Output): Promise<number> {
   const { runStoppable } = await import("../../training/signals.ts");
   const { followAll } = await import("./follow-all.ts");
   const stopping = () => output.note("stopping with a checkpoint; press again to stop at once");
-  return runStoppable(stopping, async (signal) => {
+  let hasFailed = false;
+  const code = await runStoppable(stopping, async (signal) => {
     const events = evaluateAll({
       upstream,
       folder,
@@ -112,8 +117,11 @@ async function run(command: Command, output: Output): Promise<number> {
       resume,
       signal,
     });
-    return (await namingFlags(() => followAll(events, output, json))) === "done";
+    const ended = await namingFlags(() => followAll(events, output, json));
+    hasFailed = ended === "failed";
+    return ended !== "interrupted";
   });
+  return hasFailed ? 1 : code;
 }
 
 /** @throws StillwaveError where there is no corpus of any task */
@@ -146,15 +154,27 @@ function tasksOf(given: readonly string[] | undefined, quick: boolean): TaskName
   return all.filter((task) => given.includes(task));
 }
 
-/** Whether a task has what all that train have. */
-const concerns = (task: TaskName, path: string): boolean => !isSearch(TASKS[task]) || !isAmong(path, OF_TRAINING);
+/** Whether a task has a setting: one of its own, or of all that train. What no task has is left for it to refuse. */
+const concerns = (task: TaskName, path: string): boolean =>
+  !(isSearch(TASKS[task]) && isAmong(path, OF_TRAINING)) &&
+  (!isAmong(path, OWN_SETTINGS) || isAmong(path, TASKS[task].settings));
+
+const pathOf = (set: string): string => set.split("=", 1)[0].trim();
+
+/** @throws UsageError for a setting of every task that none of these has */
+function refuseUnused(set: readonly string[] = [], tasks: readonly TaskName[]): void {
+  const unused = set.find(
+    (text) => !Object.hasOwn(TASKS, text.split(".", 1)[0]) && !tasks.some((task) => concerns(task, pathOf(text))),
+  );
+  if (unused !== undefined) throw new UsageError(`--set ${unused}: none of ${tasks.join(", ")} has such a setting`);
+}
 
 /** Settings of every task, and those that begin with this one's name. */
 function settingsFor(task: TaskName, set: readonly string[] = []): string[] {
   return set.flatMap((text) => {
     const [first] = text.split(".", 1);
     if (first === task) return [text.slice(first.length + 1)];
-    return Object.hasOwn(TASKS, first) || !concerns(task, text.split("=", 1)[0].trim()) ? [] : [text];
+    return Object.hasOwn(TASKS, first) || !concerns(task, pathOf(text)) ? [] : [text];
   });
 }
 

@@ -1,6 +1,6 @@
 // Files for the benchmark's leaderboard, in the folders that its service unpacks.
 import { join } from "node:path";
-import { UsageError } from "../../errors.ts";
+import { StillwaveError, UsageError } from "../../errors.ts";
 import { makeFolder, writeFileAtomic } from "../../files.ts";
 import type { Prediction } from "../../metrics/predictions.ts";
 import type { EvaluationResult } from "../run/result.ts";
@@ -46,6 +46,11 @@ export async function writeSubmission(folder: string, runs: readonly Finished[])
         test,
         samplesPerFrame: result.upstream.samplesPerFrame,
       })) ?? [];
+    const strange = files.find(({ name }) => /[/\\]/.test(name));
+    if (strange)
+      throw new StillwaveError(
+        `${run}: the leaderboard takes a file for each recording, and "${strange.name}" cannot be the name of one; call recordings without / or \\`,
+      );
     for (const { name, content } of files) {
       const path = join("predict", placeOf(result.task, name));
       await makeFolder(join(folder, path, ".."));

@@ -59,6 +59,8 @@ describe("Audio SNIPS", () => {
     const root = snips({ train: ["a"], valid: ["c"], test: ["d"] });
     writeFileSync(join(root, "slots.txt"), "O\nartist\ncity\nobject_name");
     await expect(sf.load(options(root))).rejects.toThrow(/all\.iob\.snips\.txt:3: slots that are not in slots\.txt: rating_value/); // biome-ignore format: one line
+    writeFileSync(join(root, "slots.txt"), "rating_value\nartist\ncity\nobject_name");
+    await expect(sf.load(options(root))).rejects.toThrow('slots.txt:1: expected O before the names of the slots, got "rating_value"'); // biome-ignore format: one line
     writeFileSync(join(root, "slots.txt"), "O\nartist");
     writeFileSync(join(root, "all.iob.snips.txt"), "a-snips-train-0 BOS PLAY NORA EOS\tO artist P");
     await expect(sf.load(options(root))).rejects.toThrow("snips.txt:1: 2 words between BOS and EOS, and 3 slots");

@@ -101,6 +101,23 @@ describe("verification", () => {
     writeFileSync(bad, "0 id10272/a/00001.wav id10270/a/00001.wav\n");
     await expect(asv.load({ ...data, trials: bad }, context("superb"))).rejects.toThrow("bad.txt:1: no recording");
   });
+
+  test("trials of one kind are refused before anything is trained, given or made", async () => {
+    const one = join(temporaryFolder(), "one.txt");
+    writeFileSync(one, "1 id10270/a/00001.wav id10270/b/00001.wav\n");
+    for (const protocol of ["superb", "fixed"] as const)
+      await expect(asv.load({ ...data, trials: one }, context(protocol))).rejects.toThrow(
+        "one.txt: all 1 trials are of one speaker; an equal error rate needs trials of one speaker and of two",
+      );
+    writeFileSync(one, "0 id10270/a/00001.wav id10271/b/00001.wav\n");
+    await expect(asv.load({ ...data, trials: one }, context("superb"))).rejects.toThrow("are of two speakers");
+    const table = join(temporaryFolder(), "labels.tsv");
+    const [first, second, third] = ["dev/wav/id10001", "test/wav/id10270", "test/wav/id10271"].map((at) => join(root, at)); // biome-ignore format: one line
+    writeFileSync(table, `file\tsplit\tspeaker\n${first}/a/00001.wav\ttrain\t1\n${second}/a/00001.wav\ttest\t2\n${third}/a/00001.wav\ttest\t3\n`); // biome-ignore format: one line
+    await expect(asv.load({ root: join(table, ".."), onBadFile: "stop" }, context("superb"))).rejects.toThrow(
+      "split test: no trials can be made: no speaker has two recordings; test takes a list by --trials",
+    );
+  });
 });
 
 describe("diarisation", () => {
@@ -150,12 +167,12 @@ describe("diarisation", () => {
   test("mixtures are made of a corpus's utterances; those without a reference are left out and named", async () => {
     const root = temporaryFolder();
     const speech = temporaryFolder();
-    for (const [i, id] of ["1-1-0", "1-1-1", "2-1-0", "3-1-0"].entries())
+    for (const [i, id] of ["1-1-0", "1-1-1", "2-1-0", "3-1-0", "1-1-2", "2-1-1", "2-1-2"].entries())
       recording(join(speech, id.split("-")[0], `${id}.wav`), 2 + i);
     const row = (split: string, a: string, b: string) => `${split}\t${a}_${b}\t${a}\t0.5\t${b}\t0.25\tmade\n`;
     const head = "split\tmixture\tutterance1\tgain1\tutterance2\tgain2\tsource\n";
-    writeFileSync(join(root, "mixtures.tsv"), head + row("train", "1-1-0", "2-1-0") + row("dev", "1-1-1", "2-1-0") + row("test", "2-1-0", "1-1-1") + row("test", "3-1-0", "1-1-1")); // biome-ignore format: one line
-    writeFileSync(join(root, "utterances.rttm"), "SPEAKER 1-0 1 0.1 1 <NA> <NA> 1\nSPEAKER 1-1-1 1 0.5 1 <NA> <NA> 1\nSPEAKER 2-1-0 1 0 2 <NA> <NA> 2\n"); // biome-ignore format: one line
+    writeFileSync(join(root, "mixtures.tsv"), head + row("train", "1-1-0", "2-1-1") + row("dev", "1-1-2", "2-1-2") + row("test", "2-1-0", "1-1-1") + row("test", "3-1-0", "1-1-1")); // biome-ignore format: one line
+    writeFileSync(join(root, "utterances.rttm"), "SPEAKER 1-0 1 0.1 1 <NA> <NA> 1\nSPEAKER 1-1-1 1 0.5 1 <NA> <NA> 1\nSPEAKER 1-1-2 1 0 1 <NA> <NA> 1\nSPEAKER 2-1-0 1 0 2 <NA> <NA> 2\nSPEAKER 2-1-1 1 0 2 <NA> <NA> 2\nSPEAKER 2-1-2 1 0 2 <NA> <NA> 2\n"); // biome-ignore format: one line
     const loaded = await sd.load({ root, speech, onBadFile: "stop" }, context("fixed"));
     expect(loaded.utterances.test).toMatchObject([
       {
@@ -171,6 +188,48 @@ describe("diarisation", () => {
     await expect(sd.load({ root, speech: temporaryFolder(), onBadFile: "stop" }, context("fixed"))).rejects.toThrow(
       "--speech",
     );
+  });
+
+  test("a mixture without a name of its own is refused with its line", async () => {
+    const root = temporaryFolder();
+    for (const id of ["1-1-0", "2-1-0"]) recording(join(root, `${id}.wav`), 2);
+    writeFileSync(join(root, "utterances.rttm"), "SPEAKER 1-1-0 1 0 1 <NA> <NA> 1\nSPEAKER 2-1-0 1 0 2 <NA> <NA> 2\n");
+    const read = (...names: readonly string[]) => {
+      const rows = names.map((name) => `train\t${name}\t1-1-0\t0.5\t2-1-0\t0.5\n`);
+      writeFileSync(
+        join(root, "mixtures.tsv"),
+        `split\tmixture\tutterance1\tgain1\tutterance2\tgain2\n${rows.join("")}`,
+      );
+      return sd.load({ root, speech: root, onBadFile: "stop" }, context("fixed"));
+    };
+    await expect(read("a", "b", "a")).rejects.toThrow(/mixtures\.tsv:4: "a" was at .*mixtures\.tsv:2 already/);
+    await expect(read("a", " ")).rejects.toThrow("mixtures.tsv:3: mixture: expected a name");
+    await expect(read("../../a")).rejects.toThrow("mixtures.tsv:2: mixture: expected a name");
+  });
+
+  test("a split in which nobody speaks is refused before anything is trained, where it is scored", async () => {
+    const root = kaldi();
+    for (const split of ["dev", "test"]) {
+      for (const name of ["segments", "utt2spk"]) writeFileSync(join(root, split, name), "");
+      const load = (protocol: "superb" | "fixed") => sd.load({ root, onBadFile: "stop" }, context(protocol));
+      await expect(load("fixed")).rejects.toThrow("nobody speaks in any recording of the split dev");
+      if (split === "dev") expect((await load("superb")).utterances.dev).toHaveLength(2);
+      else await expect(load("superb")).rejects.toThrow("nobody speaks in any recording of the split test");
+    }
+  });
+
+  test("lengths and turns that the recording contradicts are refused, and recordings of two splits", async () => {
+    const root = kaldi();
+    const load = () => sd.load({ root, onBadFile: "stop" }, context("fixed"));
+    writeFileSync(join(root, "test/reco2dur"), "test-1 100\ntest-2 3.2\n");
+    await expect(load()).rejects.toThrow("test-1: reco2dur says 100 s, and the recording has 4.50 s");
+    writeFileSync(join(root, "test/reco2dur"), "test-1 4.5\ntest-2 3.2\n");
+    expect((await load()).utterances.test.map(({ frames }) => frames)).toEqual([225, 160]);
+    writeFileSync(join(root, "test/segments"), "a1 test-1 0.5 2.0\nb1 test-1 1.0 34.49\n");
+    await expect(load()).rejects.toThrow("test-1: somebody speaks up to 34.49 s, and the recording has 4.50 s");
+    writeFileSync(join(root, "test/segments"), "a1 test-1 0.5 2.0\n");
+    writeFileSync(join(root, "test/wav.scp"), `test-1 ${join(root, "train/train-1.wav")}\ntest-2 test-2.wav\n`);
+    await expect(load()).rejects.toThrow("1 utterances are in both train and test (test-1)");
   });
 
   test("a third speaker, and a corpus that is none, are refused", async () => {
@@ -198,5 +257,8 @@ describe("diarisation", () => {
     expect(await asv.submission?.({ folder: "run", test: [trial] })).toEqual([
       { name: "test_predict.txt", content: "a-b-1_c-d-2 0.25\n" },
     ]);
+    await expect(asv.submission?.({ folder: "run", test: [{ ...trial, id: "a b/1 c/d/2" }] })).rejects.toThrow(
+      "blanks",
+    );
   });
 });

@@ -14,7 +14,7 @@ const MARKS = "?!.,;-";
 export const NO_SLOT = "O";
 
 /** Symbols of slots.txt: its first line, O, goes; a line break at its end makes marks of a slot without a name. */
-export const slotsOfFile = (text: string): string[] => text.replaceAll("\r\n", "\n").split("\n").slice(1);
+export const slotsOfFile = (text: string): string[] => text.replace(/\r$/, "").split(/\r?\n/).slice(1);
 
 /** <pad> (blank), <eos>, <unk>, a space, A to Z, ', then B-x and E-x of every slot. */
 export const slotVocabulary = (slots: readonly string[]): Vocabulary =>

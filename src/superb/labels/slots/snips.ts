@@ -57,11 +57,22 @@ export function parseSentence(text: string, place: string): Sentence & { readonl
   return { id, words, slots: slots.slice(1, -1) };
 }
 
+async function readSlotNames(file: string): Promise<string[]> {
+  const text = await readText(file, "slot");
+  const [first] = text.split(/\r?\n/);
+  // the first line is dropped, whatever it says
+  if (first !== NO_SLOT)
+    throw new StillwaveError(
+      `${file}:1: expected ${NO_SLOT} before the names of the slots, got "${first.slice(0, 80)}"`,
+    );
+  return slotsOfFile(text);
+}
+
 /** @throws StillwaveError with file and line for anything malformed, or listing recordings without a sentence */
 export async function readSnips(root: string): Promise<SlottedCorpus> {
   const sentences = new Map<string, Sentence>();
   const file = join(root, SENTENCES);
-  const slots = slotsOfFile(await readText(join(root, SLOTS), "slot"));
+  const slots = await readSlotNames(join(root, SLOTS));
   const known = new Set([...slots, NO_SLOT]);
   for (const { number, text } of await readLines(file, "sentence")) {
     const { id, ...sentence } = parseSentence(text, `${file}:${number}`);
@@ -126,7 +137,7 @@ export async function readSlotTable(file: string): Promise<SlottedCorpus> {
     return { ...(row satisfies Omit<UnsplitFile, "labels">), split: splitNamed(split ?? "", row.place), words, slots };
   });
   const listed = join(file, "..", SLOTS);
-  const slots = existsSync(listed) ? slotsOfFile(await readText(listed, "slot")) : slotsByFrequency(files);
+  const slots = existsSync(listed) ? await readSlotNames(listed) : slotsByFrequency(files);
   const unknown = new Set(
     files.flatMap((one) => one.slots).filter((slot) => slot !== NO_SLOT && !slots.includes(slot)),
   );

@@ -1,4 +1,5 @@
 // ASV, speaker verification: are two recordings by one speaker? Embeddings of an x-vector head, scored by the equal error rate.
+import { StillwaveError } from "../../../errors.ts";
 import type { Task } from "../task.types.ts";
 import { voiceData } from "./voices.ts";
 
@@ -33,10 +34,14 @@ export const asv: Task = {
     normalizeStates,
   }),
   load: voiceData,
-  submission: async ({ test }) => {
+  submission: async ({ folder, test }) => {
     // recordings are named by their folders, joined by hyphens
     const lines = test.map(({ id, hypothesis }) => {
-      const [first, second] = id.split(" ").map((name) => name.replaceAll("/", "-"));
+      const [first, second, ...more] = id.split(" ").map((name) => name.replaceAll("/", "-"));
+      if (more.length > 0)
+        throw new StillwaveError(
+          `${folder}: "${id}": the leaderboard's lines part names by blanks; call recordings without`,
+        );
       return `${first}_${second} ${hypothesis}\n`;
     });
     return [{ name: "test_predict.txt", content: lines.join("") }];

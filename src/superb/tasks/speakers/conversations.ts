@@ -16,11 +16,13 @@ import { type PerSplit, SPLITS, type Split, splitNamed } from "../../labels/clas
 import type { TaskUtterance } from "../../labels/utterance.types.ts";
 import { turnsText } from "../../measures/turns.ts";
 import type { DataSettings, Protocol } from "../../recipe/schema.ts";
-import { perSplit, taskData, USUAL_CONTEXT } from "../splits.ts";
+import { perSplit, refuseShared, taskData, USUAL_CONTEXT } from "../splits.ts";
 import type { LoadContext, TaskData } from "../task.types.ts";
 
 /** Longer recordings are trained on in pieces of so many frames. */
 const CHUNK_FRAMES = 2000;
+
+const WRITTEN_TOLERANCE_SECONDS = 0.5;
 
 interface Conversation extends RecordingPart {
   readonly id: string;
@@ -53,6 +55,14 @@ export async function turnData(
   for (const split of SPLITS)
     if (utterances[split].length === 0)
       throw new StillwaveError(`${root}: no recordings of the split ${split}; train, dev and test are needed`);
+  refuseShared(root, utterances);
+  for (const split of protocol === "fixed" ? (["dev", "test"] as const) : (["test"] as const))
+    if (
+      measured[split].every(({ turns }) => turns.every(({ startSeconds, endSeconds }) => startSeconds === endSeconds))
+    )
+      throw new StillwaveError(
+        `${root}: nobody speaks in any recording of the split ${split} (${source}); there is no speech to score`,
+      );
   const silent = measured.test.filter(({ turns }) => turns.length === 0).length;
   const silence = `${silent} recordings to test have no speech: what is said to be there are false alarms`;
   const notes = [...found, ...(silent > 0 ? [silence] : [])];
@@ -94,13 +104,26 @@ async function lengthsOf(conversations: readonly Conversation[], bad: BadFiles):
   return conversations.flatMap((conversation, i): Measured[] => {
     const samples = lengths[i];
     const speakers = new Set(conversation.turns.map(({ speaker }) => speaker));
+    const wrong = typeof samples === "number" ? contradiction(conversation, samples) : undefined;
     if (typeof samples !== "number") bad.add(conversation.path, samples.reason, conversation);
     else if (samples < MIN_SAMPLES) bad.add(conversation.path, `too short: ${samples} samples`, conversation);
     else if (speakers.size > DIARIZED_SPEAKERS)
       bad.add(conversation.path, `${conversation.id}: ${speakers.size} speakers (${[...speakers].sort().join(", ")}), expected at most ${DIARIZED_SPEAKERS}`, conversation); // biome-ignore format: one line
+    else if (wrong !== undefined) bad.add(conversation.path, wrong, conversation);
     else return [{ ...conversation, samples, seconds: conversation.seconds ?? samples / SAMPLE_RATE_HZ }];
     return [];
   });
+}
+
+/** What is written down of a recording and cannot be true of its file; roundings of both are no contradiction. */
+function contradiction({ id, seconds, turns }: Conversation, samples: number): string | undefined {
+  const heard = samples / SAMPLE_RATE_HZ;
+  if (seconds !== undefined && Math.abs(seconds - heard) > WRITTEN_TOLERANCE_SECONDS)
+    return `${id}: reco2dur says ${seconds} s, and the recording has ${heard.toFixed(2)} s`;
+  const last = turns.reduce((most, { endSeconds }) => Math.max(most, endSeconds), 0);
+  if (last > heard + WRITTEN_TOLERANCE_SECONDS)
+    return `${id}: somebody speaks up to ${last} s, and the recording has ${heard.toFixed(2)} s`;
+  return undefined;
 }
 
 const probed = (conversations: readonly Conversation[]) =>

@@ -14,6 +14,7 @@ import {
   type MakeOptions,
   makeTrials,
   parseTrials,
+  refuseOneKind,
   type Trial,
   trialLines,
   type Voice,
@@ -65,7 +66,10 @@ export async function voiceData(
   const there = new Set(labelled.dev.concat(labelled.test).map(({ id }) => id));
   const left = (split: "dev" | "test") =>
     trials[split].filter(({ first, second }) => there.has(first) && there.has(second));
-  const isMade = data.trials === undefined && corpus.list === undefined;
+  const list = data.trials ?? corpus.list;
+  const isMade = list === undefined;
+  refuseOneKind(left("test"), list ?? `${root}, ${names.test}`);
+  if (recordings.dev.length > 0) refuseOneKind(left("dev"), `${root}, ${names.dev}`);
   const kept = { ...(isMade && { "trials-test.txt": left("test") }), "trials-dev.txt": left("dev") };
   const files = Object.entries(kept).flatMap(([name, list]) => (list.length > 0 ? [[name, trialLines(list)]] : []));
   return taskData(
@@ -148,7 +152,8 @@ async function trialsOf(
   recordings: PerSplit<readonly Recording[]>,
 ): Promise<Record<Split, readonly Trial[]>> {
   const voices = await voicesOf(root);
-  const made = (split: Split) => makeTrials(recordings[split].map(voices), { seed: TRIAL_SEED });
+  const made = (split: Split) =>
+    makeTrials(recordings[split].map(voices), { seed: TRIAL_SEED, of: `${root}, split ${split}` });
   const file = given ?? list;
   return {
     train: [],
@@ -169,7 +174,10 @@ async function voicesOf(root: string): Promise<(recording: Recording) => Voice> 
 /** Trials of a split of a corpus. @throws StillwaveError where none can be made */
 export async function corpusTrials(data: DataSettings, split: "dev" | "test", options: MakeOptions): Promise<Trial[]> {
   const { recordings } = await openVoices(data);
-  return makeTrials(recordings[split].map(await voicesOf(data.root)), options);
+  return makeTrials(recordings[split].map(await voicesOf(data.root)), {
+    of: `${data.root}, split ${split}`,
+    ...options,
+  });
 }
 
 /** Recordings are named by their id, with or without extension, or by their path. */

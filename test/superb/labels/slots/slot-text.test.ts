@@ -25,6 +25,7 @@ test("the vocabulary: 31 symbols, two of every slot, and of a nameless one where
   const withBreak = slotVocabulary(slotsOfFile(`${FILE}\n`));
   expect([withBreak.size, withBreak.ids.get("B-"), withBreak.ids.get("E-")]).toEqual([41, 39, 40]);
   expect(slotsOfFile(FILE.replaceAll("\n", "\r\n"))).toEqual(slotsOfFile(FILE));
+  expect(slotsOfFile("O\ncity\nend\r")).toEqual(["city", "end"]);
 });
 
 /** Of the benchmark's code; the rest in its own words. */
