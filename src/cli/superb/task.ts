@@ -1,7 +1,10 @@
 // stillwave superb pr, asr, ks, ...: one evaluation of one upstream.
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { UsageError } from "../../errors.ts";
+import { printable } from "../../log/index.ts";
+import { describeCorpus } from "../../superb/corpora/find.ts";
 import { readSettings } from "../../superb/recipe/read.ts";
 import { TASKS, type TaskName, taskNamed } from "../../superb/tasks/index.ts";
 import { collect } from "../collect.ts";
@@ -57,10 +60,14 @@ async function run(name: TaskName, recipe: string | undefined, command: Command,
   const facts = taskNamed(name);
   const rootFrom = "rootFrom" in facts ? facts.rootFrom : undefined;
   const missing = recipe === undefined ? missingFlag(flags, set, rootFrom) : undefined;
-  if (missing !== undefined)
+  if (missing !== undefined) {
+    const root = flags.find(({ path }) => path.join(".") === "data.root")?.value;
+    const described = typeof root === "string" && existsSync(root) ? describeCorpus(name, { root }) : undefined;
+    if (described !== undefined) output.note(printable(described));
     command.error(`error: required option '${missing}' not specified`, {
       code: "commander.missingMandatoryOptionValue",
     });
+  }
   if (force && !resume) throw new UsageError("--force goes with --resume");
   const settings = await readSettings(facts, recipe, { set, flags });
   const { evaluate } = await import("../../library/evaluate.ts");

@@ -41,6 +41,12 @@ const reversed = (value: unknown): unknown =>
     ? value
     : Object.fromEntries(Object.entries(value).reverse().map(([key, child]) => [key, reversed(child)])); // biome-ignore format: one line
 
+test("--data alone says what is there before it asks for an upstream", async () => {
+  const { code, stderr } = await within("superb", "pr", "--data", corpus);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/: splits of speech; found train.*\n[^]*required option '--upstream <model>' not specified/);
+});
+
 describe("an evaluation", () => {
   let events: EvaluateEvent[];
   beforeAll(async () => {
