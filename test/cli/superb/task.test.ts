@@ -44,7 +44,9 @@ const reversed = (value: unknown): unknown =>
 test("--data alone says what is there before it asks for an upstream", async () => {
   const { code, stderr } = await within("superb", "pr", "--data", corpus);
   expect(code).toBe(2);
-  expect(stderr).toMatch(/: splits of speech; found train.*\n(?:.*\n)*.*required option '--upstream <model>' not specified/);
+  expect(stderr).toMatch(
+    /: splits of speech; found train.*\n(?:.*\n)*.*required option '--upstream <model>' not specified/,
+  );
 });
 
 describe("an evaluation", () => {
