@@ -1,5 +1,5 @@
 // The report of all tasks together: scores with intervals, the layers that every head reads, where the model stands among published ones.
-import { basename, isAbsolute, relative } from "node:path";
+import { relative } from "node:path";
 import { formatDuration, formatHours, plural } from "../../log/format.ts";
 import type { FoundCorpus } from "../../superb/corpora/find.ts";
 import type { EvaluationResult } from "../../superb/run/result.ts";
@@ -12,7 +12,7 @@ import { keyNumbers, notices, section } from "../kit/pieces.ts";
 import { table } from "../kit/table.ts";
 import type { Evaluation } from "../results/read.ts";
 import type { ScoredUpstream } from "../results/score.ts";
-import { cut, formatInterval, formatParameters, formatPercent, titleOf } from "../results/words.ts";
+import { cut, formatInterval, formatParameters, formatPercent, nameOfModel, titleOf } from "../results/words.ts";
 import { standing } from "./standing.ts";
 
 /** A task that is done, and on what. */
@@ -37,8 +37,7 @@ export interface BenchmarkPage {
 /** The page as one string, as self-contained and escaped as the report of one evaluation. */
 export function writeBenchmarkReport(page: BenchmarkPage): string {
   const { upstream, runs, scores, isQuick } = page;
-  const whole = scores?.name ?? upstream;
-  const name = cut(isAbsolute(whole) ? basename(whole) : whole, 80);
+  const name = cut(nameOfModel(scores?.name ?? upstream), 80);
   const done = plural(runs.length, "task");
   return writePage({
     title: `Benchmark: ${name}`,
@@ -114,7 +113,7 @@ function taskTable({ runs, folder }: BenchmarkPage): Content {
       formatPercent(metric.value),
       formatInterval(metric),
       i > 0 || result.dev === null ? "" : formatPercent(result.dev),
-      i === 0 ? chosenOn(result) : "",
+      i === 0 ? splitsOfChoices(result) : "",
       i === 0 ? result.protocol : "",
       i === 0 ? formatHours(result.data.train.seconds) : "",
       i === 0 ? formatDuration(result.seconds.features + result.seconds.training + result.seconds.testing) : "",
@@ -136,7 +135,7 @@ function taskTable({ runs, folder }: BenchmarkPage): Content {
   ];
 }
 
-const chosenOn = ({ choices }: EvaluationResult): string =>
+const splitsOfChoices = ({ choices }: EvaluationResult): string =>
   [...new Set(choices.map(({ on }) => on))].sort().join(" and ") || "dev";
 
 /** Weights of every head, side by side. */
