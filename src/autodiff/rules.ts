@@ -32,15 +32,15 @@ function keepAxes({ inputs: [x], attributes: { axes } }: NodeOf<"sum" | "mean">,
 
 function productRule(node: GraphNode<"matmul" | "gemm">, cotangent: Value): (Value | undefined)[] {
   const [a, b, c] = node.inputs;
-  const { transA, transB, alpha } = node.attributes;
+  const { transA, transB, alpha, exact } = node.attributes;
   const product: typeof g.gemm = node.op === "gemm" ? g.gemm : g.matmul;
   const rowsPerBlock = node.op === "gemm" ? node.attributes.rowsPerBlock : undefined;
   const da = transA
-    ? product(b, cotangent, { transA: transB, transB: true, alpha })
-    : product(cotangent, b, { transB: !transB, alpha, rowsPerBlock });
+    ? product(b, cotangent, { transA: transB, transB: true, alpha, exact })
+    : product(cotangent, b, { transB: !transB, alpha, rowsPerBlock, exact });
   const db = transB
-    ? product(cotangent, a, { transA: true, transB: transA, alpha })
-    : product(a, cotangent, { transA: !transA, alpha });
+    ? product(cotangent, a, { transA: true, transB: transA, alpha, exact })
+    : product(a, cotangent, { transA: !transA, alpha, exact });
   return [unbroadcast(da, a.shape), unbroadcast(db, b.shape), c && unbroadcast(cotangent, c.shape)];
 }
 

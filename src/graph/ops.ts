@@ -56,8 +56,8 @@ export const int64Dimension = (size: Dim): Value =>
 
 /** Batched product over the last two axes; leading axes broadcast. */
 export function matmul(a: Value, b: Value, options: Partial<Attributes<"matmul">> = {}): Value {
-  const { transA = false, transB = false, alpha = 1 } = options;
-  return apply("matmul", [a, b], { transA, transB, alpha });
+  const { transA = false, transB = false, alpha = 1, exact } = options;
+  return apply("matmul", [a, b], { transA, transB, alpha, ...(exact && { exact }) });
 }
 
 export interface GemmOptions extends Partial<Attributes<"gemm">> {
@@ -66,8 +66,8 @@ export interface GemmOptions extends Partial<Attributes<"gemm">> {
 
 /** a b (+ c): rank 2 operands, c broadcasts to the result. */
 export function gemm(a: Value, b: Value, options: GemmOptions = {}): Value {
-  const { transA = false, transB = false, alpha = 1, c, rowsPerBlock } = options;
-  return apply("gemm", c ? [a, b, c] : [a, b], { transA, transB, alpha, rowsPerBlock });
+  const { transA = false, transB = false, alpha = 1, c, rowsPerBlock, exact } = options;
+  return apply("gemm", c ? [a, b, c] : [a, b], { transA, transB, alpha, rowsPerBlock, ...(exact && { exact }) });
 }
 
 export type Conv1dOptions = Partial<Attributes<"conv1d">>;

@@ -10,6 +10,8 @@ interface MatmulAttributes {
   readonly transB: boolean;
   /** The product is multiplied by this. */
   readonly alpha: number;
+  /** In float32 whatever the precision: for statistics, whose differences are small beside their terms. */
+  readonly exact?: true;
 }
 interface GemmAttributes extends MatmulAttributes {
   /**

@@ -7,7 +7,7 @@ import { lowerConvolution } from "./convolution.ts";
 import { array, type Binary, ELEMENT_TYPE, type Emitter, type Tensor } from "./emitter.ts";
 import { lowerLstm, lowerLstmBackward } from "./lstm.ts";
 import { type Precision, storageType } from "./precision.ts";
-import { type ProductFormat, product } from "./product.ts";
+import { FLOAT32_PRODUCT, type ProductFormat, product } from "./product.ts";
 
 /** What a formulation may use: where it writes, its operands, and the size of every symbol. */
 interface Site<K extends OpName> {
@@ -48,8 +48,9 @@ const geluBackward: Lower<"geluBackward"> = ({ emit, operands: [x, cotangent] })
 };
 
 /** alpha a b + c. A product that is kept as a half takes alpha on its first operand: the result is rounded once. */
-function affineProduct({ emit, node, operands: [a, b, c], format }: Site<"matmul" | "gemm">): Tensor {
-  const { alpha } = node.attributes;
+function affineProduct({ emit, node, operands: [a, b, c], format: asked }: Site<"matmul" | "gemm">): Tensor {
+  const { alpha, exact } = node.attributes;
+  const format = exact ? FLOAT32_PRODUCT : asked;
   const isHalf = format.type !== "f32";
   const first = isHalf && alpha !== 1 ? emit.scale(emit.convert(a, "f32"), alpha) : a;
   const multiplied = product(emit, [first, b], node.attributes, format);

@@ -14,7 +14,7 @@ export interface ProductFormat {
   readonly type: ElementType;
 }
 
-const FLOAT32_PRODUCT: ProductFormat = { precision: "float32", type: "f32" };
+export const FLOAT32_PRODUCT: ProductFormat = { precision: "float32", type: "f32" };
 
 /** Asks for float32 where the policy is that: devices have faster products that they would take. */
 export const precisionConfig = (precision: Precision): string =>

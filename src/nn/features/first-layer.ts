@@ -20,6 +20,12 @@ export type NormalisedOver = Value | WindowMoments | null;
 /** Epsilon of GroupNorm in all published models. */
 const GROUP_NORM_EPSILON = 1e-5;
 
+/**
+ * Of loud speech a filter may keep a thousandth of what its taps weigh. With terms in halves, or in TF32, what is left of the
+ * variance was wrong, and below -epsilon at times: not a number.
+ */
+const STATISTICS = { exact: true } as const;
+
 /** wave [batch, samples] -> windows [batch, count, kernel], window j starting at sample j * stride; zeros past the end. */
 export function sampleWindows(wave: Value, { kernel, stride }: Window, count: Dim): Value {
   const [batch, samples] = wave.shape;
@@ -42,10 +48,10 @@ export function foldGroupNorm(p: ParameterLookup, wave: Value, window: Window, o
   const channels = fixedDim(weight.shape[0]);
   const taps = g.reshape(weight, [channels, window.kernel]);
   const { centre, covariance } = over && "centre" in over ? over : momentsOf(wave, window, over);
-  const variance = g.sum(g.mul(g.matmul(taps, covariance), taps), [2]); // [batch, channels]
+  const variance = g.sum(g.mul(g.matmul(taps, covariance, STATISTICS), taps), [2]); // [batch, channels]
   const scale = g.div(p("layer_norm.weight"), g.sqrt(g.add(variance, GROUP_NORM_EPSILON)));
   const scaleRow = g.reshape(scale, [wave.shape[0], 1, channels]);
-  const mean = g.matmul(centre, taps, { transB: true }); // [batch, 1, channels]; a conv bias would cancel here
+  const mean = g.matmul(centre, taps, { ...STATISTICS, transB: true }); // [batch, 1, channels]; a conv bias would cancel here
   const shift = g.sub(p("layer_norm.bias"), g.mul(mean, scaleRow));
   return g.concat([g.mul(g.transpose(taps, [1, 0]), scaleRow), shift], 1);
 }
@@ -61,7 +67,7 @@ export function momentsOf(wave: Value, window: Window, lengths: Value | null): W
 function moments(windows: Value, count: Value): WindowMoments {
   const centre = g.mean(windows, [1], true);
   const centred = g.sub(windows, centre);
-  return { centre, covariance: g.div(g.matmul(centred, centred, { transA: true }), count) };
+  return { centre, covariance: g.div(g.matmul(centred, centred, { ...STATISTICS, transA: true }), count) };
 }
 
 /** The same over the first `counts` (int64 [batch]) windows of every item. */
@@ -71,7 +77,7 @@ function ownMoments(windows: Value, counts: Value): WindowMoments {
   const total = g.reshape(g.cast(g.clip(counts, 1, 2 ** 40), "float32"), [batch, 1, 1]);
   const centre = g.div(g.sum(g.mul(windows, own), [1], true), total);
   const centred = g.mul(g.sub(windows, centre), own);
-  return { centre, covariance: g.div(g.matmul(centred, centred, { transA: true }), total) };
+  return { centre, covariance: g.div(g.matmul(centred, centred, { ...STATISTICS, transA: true }), total) };
 }
 
 /** Windows with a column of ones, for products with folded weights: [batch, count, kernel + 1]. */
