@@ -20,19 +20,23 @@ export const ROWS: readonly Row[] = [
   { id: "fbank", title: "filterbanks", set: [], seeds: [0], model: "fbank" },
   { id: "exact", title: "exact reuse + masking distillation", set: [], seeds: [0, 1] },
   { id: "none", title: "no reuse + masking distillation", set: NO_REUSE, seeds: [0, 1] },
-  {
-    id: "front",
-    title: "exact reuse, narrower, the teacher's front end copied",
+  ...[
+    { id: "front", title: "exact reuse, the teacher's front end copied, 96 wide", width: [96, 392, 16] },
+    { id: "wide", title: "the same, 120 wide", width: [120, 232, 20] },
+    { id: "wider", title: "the same, 144 wide", width: [144, 116, 24] },
+  ].map(({ id, title, width: [dim, ffnDim, groups] }) => ({
+    id,
+    title,
     set: [
-      "student.dim=96",
-      "student.ffnDim=392",
+      `student.dim=${dim}`,
+      `student.ffnDim=${ffnDim}`,
+      `student.posConv.groups=${groups}`,
       "student.conv=[[128,10,5],[128,3,2],[128,3,2],[128,3,2],[128,3,2],[128,2,2],[128,2,2]]",
-      "student.posConv.groups=16",
       "student.initialise.copyConv=true",
-      "optimizer.peakLr=1.5e-3",
+      "optimizer.peakLr=2e-3",
     ],
     seeds: [0],
-  },
+  })),
   { id: "untrained", title: "untrained (exact reuse)", set: ["run.steps=1", "optimizer.peakLr=1e-12"], seeds: [0, 1] },
   {
     id: "official",
@@ -67,6 +71,12 @@ export const ROWS: readonly Row[] = [
     seeds: [0],
   },
   {
+    id: "pattern",
+    title: "exact reuse by the teacher's own maps: layers 1, 2 and 3 compute",
+    set: ["student.attentionFrom=[0,1,2,2,2,2]"],
+    seeds: [0],
+  },
+  {
     id: "none-equal-macs",
     title: "no reuse, the computation of exact reuse",
     set: ["student.attentionFrom=none", "student.dim=108", "student.ffnDim=278"],
@@ -76,6 +86,12 @@ export const ROWS: readonly Row[] = [
     id: "gram",
     title: "exact reuse, frames' relations (Gram matrices)",
     set: ["objectives=[{kind: gram}]"],
+    seeds: [0],
+  },
+  {
+    id: "units",
+    title: "exact reuse, masked units of the teacher's layer 5",
+    set: ["objectives=[{kind: units, layer: 5, clusters: 300}]"],
     seeds: [0],
   },
   {
@@ -94,8 +110,10 @@ export const QUESTIONS: readonly { readonly a: string; readonly b: string; reado
   { a: "exact", b: "unmasked", asks: "Does masking distillation gain anything?" },
   { a: "exact", b: "distilhubert", asks: "Are deep and thin students better than shallow ones?" },
   { a: "exact", b: "gram", asks: "Are frames' relations a better target than layers?" },
+  { a: "exact", b: "units", asks: "Are the teacher's states a better target than clusters of them?" },
   { a: "layers-gram", b: "exact", asks: "And both together?" },
   { a: "exact", b: "every-3", asks: "Does a map serve three layers as well as two?" },
+  { a: "exact", b: "pattern", asks: "In pairs, or as the teacher's maps say?" },
   { a: "exact", b: "upper", asks: "Is it enough to reuse in the upper half?" },
   { a: "exact", b: "front", asks: "A front end of one's own, or the teacher's and narrower layers?" },
   { a: "exact", b: "fbank", asks: "Is a student better than filterbanks?" },
@@ -103,4 +121,6 @@ export const QUESTIONS: readonly { readonly a: string; readonly b: string; reado
   { a: "front", b: "fbank", asks: "Is the one with the teacher's front end?" },
   { a: "teacher", b: "exact", asks: "What does the student lose?" },
   { a: "teacher", b: "front", asks: "And the one with the teacher's front end?" },
+  { a: "wider", b: "front", asks: "Wider and with less between: are its states better?" },
+  { a: "teacher", b: "wider", asks: "What does that one lose?" },
 ];
