@@ -44,14 +44,15 @@ const table = (head: readonly string[], rows: readonly (readonly string[])[]) =>
 const minutes = (seconds: number) => `${Math.round(seconds / 60)} min`;
 
 function scoresTable(rows: readonly RowResult[]): string {
-  const head = ["row", "seed", "parameters", "MACs, 10 s", ...PROBES.map((probe) => NAMES[probe]), "states"];
+  const head = ["row", "seed", "parameters", "MACs, 10 s", "RTF", ...PROBES.map((probe) => NAMES[probe]), "states"];
   return table(
     head,
-    rows.map(({ title, seed, parameters, macs, probes }) => [
+    rows.map(({ title, seed, parameters, macs, speed, probes }) => [
       title,
       String(seed),
       parameters === undefined ? "" : parameters.toLocaleString("en"),
       macs === undefined ? "" : `${(macs / 1e9).toFixed(2)} G`,
+      speed === undefined ? "" : speed.realTimeFactor.toFixed(4),
       ...PROBES.map((probe) => cell(probes[probe])),
       [...new Set(Object.values(probes).map(({ states }) => states))].join(", "),
     ]),
@@ -63,7 +64,17 @@ function trainingTable(rows: readonly RowResult[]): string {
     training ? [{ title, seed, training, probes }] : [],
   );
   return table(
-    ["row", "seed", "updates", "hours of audio", "validation loss", "best at", "distillation took", "probes took"],
+    [
+      "row",
+      "seed",
+      "updates",
+      "hours of audio",
+      "validation loss",
+      "best at",
+      "distillation took",
+      "on",
+      "probes took",
+    ],
     trained.map(({ title, seed, training, probes }) => [
       title,
       String(seed),
@@ -72,9 +83,16 @@ function trainingTable(rows: readonly RowResult[]): string {
       training.validation?.toFixed(4) ?? "",
       training.best ? String(training.best.step) : "",
       minutes(training.seconds),
+      training.computing ?? "",
       minutes(Object.values(probes).reduce((sum, { seconds }) => sum + seconds, 0)),
     ]),
   );
+}
+
+/** What the real-time factors were measured on. */
+function onProcessors(rows: readonly RowResult[]): string {
+  const names = [...new Set(rows.flatMap(({ speed }) => speed?.processor ?? []))];
+  return names.length > 0 ? ` of ${names.join(", ")}` : "";
 }
 
 /** One pair of rows on one probe: the difference with its interval and p. */
@@ -133,7 +151,7 @@ export async function writePage(kept: string, page: string): Promise<void> {
     INTRODUCTION,
     "## Scores",
     ...(rates.length > 0 ? ["![Phone error rates of the rows with their intervals](evidence/per.svg)"] : []),
-    "Percent, with 95 % bootstrap intervals over utterances. Parameters and MACs without heads.",
+    `Percent, with 95 % bootstrap intervals over utterances. Parameters and MACs without heads. RTF: seconds of computing for a second of speech, one thread${onProcessors(done)}.`,
     scoresTable(done),
     "## Differences",
     "The first row less the second, on the same utterances. Of error rates a difference below 0 favours the first row, of accuracies one above 0.",

@@ -10,6 +10,7 @@ import { readEvaluation } from "../../src/report/results/read.ts";
 import { convertTo16, stillwave } from "./command.ts";
 import type { Row } from "./rows.ts";
 import type { Speech } from "./speech.ts";
+import { measureSpeed, type Speed } from "./speed.ts";
 
 /** One number with its interval, and the predictions that it was computed of. */
 export interface Measured {
@@ -29,6 +30,8 @@ export interface Training {
   readonly validation: number | null;
   readonly best: { readonly step: number; readonly loss: number } | null;
   readonly seconds: number;
+  /** What computed it, and in which precision. */
+  readonly computing?: string;
   readonly command: string;
 }
 
@@ -40,6 +43,7 @@ export interface RowResult {
   readonly set: readonly string[];
   readonly parameters?: number;
   readonly macs?: number;
+  readonly speed?: Speed;
   readonly training?: Training;
   readonly probes: Readonly<Record<string, Measured>>;
 }
@@ -86,6 +90,7 @@ async function trainingOf(folder: string, command: string, seconds: number): Pro
   const summary = JSON.parse(await readFile(join(folder, "summary.json"), "utf8"));
   const lines = (await readFile(join(folder, "metrics.jsonl"), "utf8")).trim().split("\n");
   const rows = lines.map((line) => JSON.parse(line)).filter(({ kind }) => kind === "train");
+  const { environment, precision } = JSON.parse(await readFile(join(folder, "run.json"), "utf8"));
   const logged = rows.reduce((sum, row) => sum + row.audioSecondsPerSecond * row.stepSeconds, 0);
   return {
     updates: summary.step,
@@ -93,6 +98,7 @@ async function trainingOf(folder: string, command: string, seconds: number): Pro
     validation: summary.finalValidation,
     best: summary.best,
     seconds,
+    computing: `${environment.computing} on ${environment.cpu}, ${precision}`,
     command,
   };
 }
@@ -129,6 +135,8 @@ export async function doRow(
     const { parameters, macs } = profile(await loadUpstream(upstream), { seconds: 10 });
     await save({ parameters: parameters.withoutHeads, macs: macs.withoutHeads });
   }
+  if (upstream !== "fbank" && result.speed === undefined && existsSync(upstream))
+    await save({ speed: await measureSpeed(upstream) });
   for (const [probe, given] of Object.entries(probesOf(settings.speech))) {
     if (result.probes[probe] || !stages.has(given.stage) || (!row.model && !existsSync(upstream))) continue;
     const measured = await measure(

@@ -15,6 +15,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { isXla } from "../runtime/xla/index.ts";
 import { choosePrecision } from "../runtime/xla/precision.ts";
 import type { Precision } from "../stablehlo/precision.ts";
+import type { Computing } from "../training/environment.ts";
 import { mixesUtterances } from "../upstream/batches.ts";
 import { hashOf } from "../upstream/fingerprint.ts";
 import { type ModelFacts, modelCard } from "./card.ts";
@@ -37,6 +38,7 @@ export interface PreparedRun<R extends RunRecipe = Recipe> {
   readonly learner: Learner;
   readonly speech: RunSpeech;
   readonly labels: LabelRules;
+  readonly runtime: Computing;
   readonly augment?: Augment;
   /** What the learner computes in, for run.json; a resumed run keeps it. */
   readonly precision: Precision;
@@ -122,6 +124,7 @@ export function prepareWith(loadModels: (recipe: Recipe, group?: ProcessGroup) =
       learner.expect?.(speech.shapes ?? []);
       return {
         learner,
+        runtime,
         speech,
         labels: { masks: spanMaskRule(recipe.masking), units },
         precision,

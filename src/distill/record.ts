@@ -4,6 +4,7 @@ import { parse } from "yaml";
 import { StillwaveError } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
 import type { Precision } from "../stablehlo/precision.ts";
+import type { Computing } from "../training/environment.ts";
 import {
   changedVersions,
   differences,
@@ -192,6 +193,7 @@ interface Start<R extends RunRecipe> {
   readonly before: DistillRecord<R> | undefined;
   readonly step: number;
   readonly force: boolean;
+  readonly runtime: Computing;
 }
 
 /**
@@ -199,7 +201,7 @@ interface Start<R extends RunRecipe> {
  * @throws StillwaveError where data or teacher are not those of before, unless it is forced
  */
 export async function recordStart<R extends RunRecipe>(
-  { path, recipe, form, before, step, force }: Start<R>,
+  { path, recipe, form, before, step, force, runtime }: Start<R>,
   facts: Facts,
 ): Promise<{ record: DistillRecord<R>; notes: string[] }> {
   const notes: string[] = [];
@@ -209,7 +211,11 @@ export async function recordStart<R extends RunRecipe>(
     if (!force) throw new StillwaveError(`${what}; bring them back, begin another run, or force it (--force)`);
     notes.push(`${what}; resumed by force`);
   }
-  const { resumes, environment, ...starts } = startsOf(before, ({ at, environment }) => ({ at, step, environment }));
+  const { resumes, environment, ...starts } = startsOf(
+    before,
+    ({ at, environment }) => ({ at, step, environment }),
+    runtime,
+  );
   const seeds = { run: recipe.run.seed, data: recipe.data.seed, initialise: form.initialiseSeed(recipe) };
   const begun = { format: FORMAT_VERSION, ...starts, recipe: portableRecipe(recipe, form), seeds, environment };
   const record: DistillRecord<R> = { ...begun, ...facts, resumes };

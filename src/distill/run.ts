@@ -119,7 +119,7 @@ async function* trainAndFinish<R extends RunRecipe>(
   note: Note,
 ): Run {
   const { recipe, form, force = false, signal, group } = options;
-  const { learner, speech, labels, augment, teacher, precision } = prepared;
+  const { learner, speech, labels, augment, teacher, precision, runtime } = prepared;
   const plan = distillPlan(recipe, speech.train.batchesPerEpoch);
   const { totalSteps, batchesPerEpoch, epochs } = plan;
   const checkpoints = join(path, DISTILL_FILES.checkpoints);
@@ -129,7 +129,7 @@ async function* trainAndFinish<R extends RunRecipe>(
   await rm(join(path, DISTILL_FILES.summary), { force: true });
   const student = { parameters: learner.state.optimizer.m.length };
   const facts = { data: speech.records, teacher, student, precision, totalSteps, batchesPerEpoch };
-  const { record, notes } = await recordStart({ path, recipe, form, before, step: start.step, force }, facts);
+  const { record, notes } = await recordStart({ path, recipe, form, before, step: start.step, force, runtime }, facts);
   notes.forEach(note);
   const log = await openLog(options, { path, record, lastStep: before && (restored?.step ?? -1) }, note);
   let trainer: StudentTrainer | undefined;

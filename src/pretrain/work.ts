@@ -145,6 +145,7 @@ function prepareIteration(shared: Shared, made: MadeUnits): Prepare<IterationRun
     const { summary: units } = made;
     return {
       learner,
+      runtime,
       speech,
       precision,
       labels: {

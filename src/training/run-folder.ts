@@ -4,7 +4,7 @@ import { readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { StillwaveError } from "../errors.ts";
 import { makeFolder, writeFileAtomic } from "../files.ts";
-import { type Environment, environment } from "./environment.ts";
+import { type Computing, type Environment, environment } from "./environment.ts";
 import { LOCK_NAME, lockFolder } from "./lock.ts";
 
 export const RECORD_NAME = "run.json";
@@ -119,8 +119,9 @@ type Start = RunRecord["resumes"][number];
 export function startsOf<Resume extends Start>(
   before: (RunRecord & { readonly resumes: readonly Resume[] }) | undefined,
   resume: (now: Start) => Resume,
+  runtime?: Computing,
 ) {
-  const now: Start = { at: new Date().toISOString(), environment: environment() };
+  const now: Start = { at: new Date().toISOString(), environment: environment(runtime) };
   if (!before) return { id: randomUUID(), created: now.at, environment: now.environment, resumes: [] };
   const { id, created, environment: first, resumes } = before;
   return { id, created, environment: first, resumes: [...resumes, resume(now)] };

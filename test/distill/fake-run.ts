@@ -167,6 +167,7 @@ export function fakePrepare(options: FakeOptions = {}): Prepare {
   return async ({ loss, masking, optimizer, run }) => ({
     learner: createHostLearner((options.wrap ?? ((step: DistillStep) => step))(fakeStep(loss)), optimizer),
     speech: fakeSpeech(options),
+    runtime: { device: "cpu", version: "fake" },
     labels: { masks: spanMaskRule(masking) },
     precision: run.precision === "auto" ? (options.best ?? "float32") : run.precision,
     teacher: { source: options.teacher ?? "fake" },

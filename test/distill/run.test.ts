@@ -52,6 +52,7 @@ describe("an uninterrupted run", () => {
     const manifest = JSON.parse(readFileSync(join(outDir, "run.json"), "utf8"));
     expect(manifest).toMatchObject({ totalSteps: 9, batchesPerEpoch: 7, seeds: { run: 0, data: 0, initialise: 0 } });
     expect(manifest.environment.node).toBe(process.versions.node);
+    expect(manifest.environment.computing).toBe("cpu, fake");
     expect(manifest.environment.onnxruntime).toMatch(/^\d+\.\d+/);
     const yaml = readFileSync(join(outDir, "recipe.resolved.yaml"), "utf8");
     expect(parseRecipe(yaml, "resolved")).toEqual(fakeRecipe(outDir));

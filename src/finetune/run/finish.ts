@@ -166,7 +166,7 @@ async function* test(
 const resultParts = (
   folder: string,
   recipe: FinetuneRecipe,
-  { data, objective, model }: PreparedFinetuning,
+  { data, objective, model, runtime }: PreparedFinetuning,
   upstream: Upstream,
 ): ResultParts => ({
   name: targetNamed(recipe.target).task,
@@ -177,6 +177,7 @@ const resultParts = (
   upstreamName: `${recipe.upstream.model} (fine-tuned)`,
   objective,
   featureSeconds: 0,
+  runtime,
   protocol: "fixed",
   options: optionsOf(recipe),
   headParameters: headParameterCount(model.head, model.input),

@@ -5,6 +5,7 @@ import { DISTILL_FILES, notesOnChanges, portableRecipe } from "../../distill/rec
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
 import { EVALUATION_FILES } from "../../superb/run/record.ts";
+import type { Computing } from "../../training/environment.ts";
 import { type RunKind, type RunRecord, startsOf, writeRunRecord } from "../../training/run-folder.ts";
 import type { FinetuneSummary } from "../events.ts";
 import { finetuneRecipeYaml } from "../recipe/read.ts";
@@ -87,6 +88,7 @@ interface Start {
   readonly before: FinetuneRecord | undefined;
   readonly facts: FinetuneFacts;
   readonly force: boolean;
+  readonly runtime: Computing;
 }
 
 /**
@@ -95,7 +97,7 @@ interface Start {
  */
 export async function recordFinetuning(
   path: string,
-  { recipe, before, facts, force }: Start,
+  { recipe, before, facts, force, runtime }: Start,
 ): Promise<{ readonly record: FinetuneRecord; readonly notes: readonly string[] }> {
   const names = { upstream: "upstream", data: "data", batchesPerEpoch: "batches of an epoch" } as const;
   const different = Object.entries(names).filter(
@@ -107,7 +109,7 @@ export async function recordFinetuning(
     if (!force) throw new StillwaveError(`${what}; bring them back, begin another run, or force it (--force)`);
     notes.push(`${what}; resumed by force`);
   }
-  const starts = startsOf(before, (now) => now);
+  const starts = startsOf(before, (now) => now, runtime);
   const record: FinetuneRecord = {
     format: FORMAT_VERSION,
     kind: KIND,

@@ -92,7 +92,7 @@ async function* trainAndFinish(
   const restored = before && (await restore(prepared, optimizer, { checkpoints, totalSteps, force }, note));
   const start = restored ?? FRESH_HEAD_STATE;
   const facts = { upstream: fingerprintOf(prepared.before), data: data.fingerprint, totalSteps, batchesPerEpoch };
-  const { record, notes } = await recordFinetuning(path, { recipe, before, facts, force });
+  const { record, notes } = await recordFinetuning(path, { recipe, before, facts, force, runtime: prepared.runtime });
   notes.forEach(note);
   const log = await openRunLog(
     { kind: "finetune", folder: path, record, settings: record.recipe, tags: recipe.run.tags },

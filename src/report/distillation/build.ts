@@ -84,13 +84,14 @@ function dataOf({ data, recipe }: DistillRecord): ReportData {
 }
 
 function versionsOf({ environment, recipe, precision, created }: DistillRecord): Record<string, string> {
-  const { stillwave, node, onnxruntime, platform, cpu, cores } = environment;
+  const { stillwave, node, onnxruntime, platform, cpu, cores, computing } = environment;
   const machine = `${platform}, ${cores} x ${cpu}`;
   return {
     stillwave,
     node,
     onnxruntime,
     device: recipe.run.device,
+    ...(computing !== undefined && { computing }),
     ...(precision && { precision }),
     machine,
     begun: created,

@@ -54,7 +54,7 @@ export type TestedFold = Pick<PreparedFold, "data" | "utterances" | "objective" 
 export interface ResultParts
   extends Pick<
     PreparedEvaluation,
-    "name" | "folder" | "root" | "fingerprint" | "upstream" | "objective" | "featureSeconds"
+    "name" | "folder" | "root" | "fingerprint" | "upstream" | "objective" | "featureSeconds" | "runtime"
   > {
   /** Of the upstream, as the user named it. */
   readonly upstreamName: string;

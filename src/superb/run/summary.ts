@@ -55,7 +55,7 @@ export function resultOf(
       testing: sum(({ testingSeconds }) => testingSeconds),
     },
     predictions: { dev: devFile, test: predictions },
-    environment: { ...environment() },
+    environment: { ...environment(parts.runtime) },
   };
 }
 

@@ -98,7 +98,7 @@ describe("an evaluation", () => {
       unit: "phone",
       headParameters: 7 + 193 * 12 + 13 * symbols,
       predictions: { dev: "predictions/dev.jsonl", test: "predictions/test.jsonl" },
-      environment: { node: process.versions.node },
+      environment: { node: process.versions.node, computing: expect.stringMatching(/^cpu, \d+\.\d+/) },
     });
     expect(new Date(result.created).getTime()).toBeGreaterThan(Date.now() - 3_600_000);
     expect(result.layerWeights.length).toBe(7);
