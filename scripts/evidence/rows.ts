@@ -21,10 +21,20 @@ export const ROWS: readonly Row[] = [
   { id: "exact", title: "exact reuse + masking distillation", set: [], seeds: [0, 1] },
   { id: "none", title: "no reuse + masking distillation", set: NO_REUSE, seeds: [0, 1] },
   ...[
-    { id: "front", title: "exact reuse, the teacher's front end copied, 96 wide", width: [96, 392, 16] },
-    { id: "wide", title: "the same, 120 wide", width: [120, 232, 20] },
-    { id: "wider", title: "the same, 144 wide", width: [144, 116, 24] },
-  ].map(({ id, title, width: [dim, ffnDim, groups] }) => ({
+    { id: "front", title: "exact reuse, the teacher's front end copied, 96 wide", width: [96, 392, 16], more: [] },
+    { id: "wider", title: "the same, 144 wide", width: [144, 116, 24], more: [] },
+    {
+      id: "copied",
+      title: "2 layers as wide as the teacher's, one map for both, the teacher's input copied",
+      width: [192, 216, 16],
+      more: [
+        "student.layers=2",
+        "student.attentionFrom=[0,0]",
+        "student.initialise.copyInput=true",
+        "student.teacherLayers=[1,4]",
+      ],
+    },
+  ].map(({ id, title, width: [dim, ffnDim, groups], more }) => ({
     id,
     title,
     set: [
@@ -33,7 +43,8 @@ export const ROWS: readonly Row[] = [
       `student.posConv.groups=${groups}`,
       "student.conv=[[128,10,5],[128,3,2],[128,3,2],[128,3,2],[128,3,2],[128,2,2],[128,2,2]]",
       "student.initialise.copyConv=true",
-      "optimizer.peakLr=2e-3",
+      "optimizer.peakLr=1.5e-3",
+      ...more,
     ],
     seeds: [0],
   })),
@@ -122,5 +133,6 @@ export const QUESTIONS: readonly { readonly a: string; readonly b: string; reado
   { a: "teacher", b: "exact", asks: "What does the student lose?" },
   { a: "teacher", b: "front", asks: "And the one with the teacher's front end?" },
   { a: "wider", b: "front", asks: "Wider and with less between: are its states better?" },
-  { a: "teacher", b: "wider", asks: "What does that one lose?" },
+  { a: "copied", b: "front", asks: "Few wide layers that begin as the teacher's, or six narrow ones?" },
+  { a: "teacher", b: "copied", asks: "What do few wide layers lose?" },
 ];
