@@ -1,7 +1,8 @@
 // Regenerates docs/evidence.md: distils a student for every row, probes it, compares the rows. What is done is kept.
 // Usage: npm run evidence -- [--rows exact,none] [--stages train,probe,words] [--updates 3500] [--device cpu] [--threads n]
-//        [--speech ../shared/speech] [--teacher ../shared/models/hubert-small-libri] [--work runs/evidence] [--page]
-// Rows and seeds come in order of importance; Ctrl-C at any time, the same command goes on. --page only writes the page again.
+//        [--speech ../shared/speech] [--teacher ../shared/models/hubert-small-libri] [--work runs/evidence] [--page] [--lists]
+// Rows and seeds come in order of importance; Ctrl-C at any time, the same command goes on. --page only writes the page again,
+// --lists only the lists of speech that trainings read.
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { StillwaveError, UsageError } from "../../src/errors.ts";
@@ -24,6 +25,7 @@ const { values } = parseArgs({
     teacher: { type: "string", default: "../shared/models/hubert-small-libri" },
     work: { type: "string", default: "runs/evidence" },
     page: { type: "boolean", default: false },
+    lists: { type: "boolean", default: false },
   },
 });
 
@@ -36,6 +38,11 @@ function listed<T extends string>(given: string, known: readonly T[], what: stri
 }
 
 async function main(): Promise<void> {
+  if (values.lists) {
+    const { train, speakers } = await prepareSpeech(values.speech, values.work);
+    console.log(`${train}\n${join(speakers, "labels.tsv")}`);
+    return;
+  }
   const stages = new Set(listed(values.stages, STAGES, "stage"));
   const ids = ROWS.map(({ id }) => id);
   const chosen = values.rows === undefined ? ids : listed(values.rows, ids, "row");
