@@ -1,8 +1,14 @@
 // The rows of the evidence: students of equal size, or of equal computation where that is what a row is for.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { QUESTIONS, ROWS } from "../scripts/evidence/rows.ts";
+import { PROBES, type RowResult } from "../scripts/evidence/stages.ts";
 import { loadRecipe } from "../src/distill/recipe/read.ts";
 import { studentShape } from "../src/distill/recipe/student.ts";
+import { loadUpstream } from "../src/index.ts";
+import { scoreErrors } from "../src/metrics/error-rate.ts";
+import { readPredictions } from "../src/metrics/predictions.ts";
 import { profile } from "../src/models/profile.ts";
 
 const TEACHER = { dim: 192, normalizeWaveform: false };
@@ -35,5 +41,30 @@ describe("rows", () => {
     const ids = ROWS.map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);
     for (const { a, b } of QUESTIONS) expect(ids).toEqual(expect.arrayContaining([a, b]));
+  });
+});
+
+describe("what is kept", () => {
+  const folder = "evidence/rows";
+
+  test.each(readdirSync(folder))("%s: figures are those of its predictions, sizes those of its model", async (name) => {
+    const row: RowResult = JSON.parse(readFileSync(join(folder, name, "row.json"), "utf8"));
+    expect(`${row.id}-${row.seed}`).toBe(name);
+    for (const probe of PROBES) {
+      const measured = row.probes[probe];
+      if (!measured) continue;
+      const predictions = await readPredictions(join(folder, name, `${probe}.tsv`));
+      const isRight = predictions.filter(({ reference, hypothesis }) => reference === hypothesis);
+      const units = { pr: "phone", asr: "word" } as const;
+      const value =
+        probe === "pr" || probe === "asr"
+          ? scoreErrors(predictions, units[probe]).rate
+          : (100 * isRight.length) / predictions.length;
+      expect(value, probe).toBeCloseTo(measured.value, 9);
+    }
+    const model = join(folder, name, "model");
+    if (!existsSync(model)) return;
+    const { parameters, macs } = profile(await loadUpstream(model), { seconds: 10 });
+    expect([parameters.withoutHeads, macs.withoutHeads]).toEqual([row.parameters, row.macs]);
   });
 });
