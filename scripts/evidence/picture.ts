@@ -9,7 +9,7 @@ export interface Rate {
   readonly high: number;
 }
 
-const ROW_HEIGHT = 26;
+const ROW_HEIGHT = 36;
 const { document } = parseHTML("<!doctype html><html><body></body></html>");
 
 /** SVG with a title, readable on white and on black. */
@@ -26,6 +26,7 @@ export function drawRates(rates: readonly Rate[], title: string): string {
     x: { label: title, labelOffset: 42, grid: true, nice: true },
     y: { label: null, domain: sorted.map(({ label }) => label), tickSize: 0 },
     marks: [
+      Plot.axisY({ tickSize: 0, label: null, lineWidth: 30 }),
       Plot.ruleY(sorted, { y: "label", x1: "low", x2: "high", stroke: "#1f6f8b", strokeWidth: 3 }),
       Plot.dot(sorted, { y: "label", x: "value", r: 4.5, fill: "#0b3c49" }),
       Plot.text(sorted, {
