@@ -83,13 +83,11 @@ inChromium("the page", () => {
     await page.waitForFunction(() => document.getElementById("speak")!.getAttribute("aria-pressed") === "true");
     const settled = () => page.$eval("#heard", (line) => line.firstChild?.textContent ?? "");
     const texts: string[] = [];
-    // what is said lasts from 2 s to 6 s: these are still while it goes on
+    // what is said lasts from 2 s to 6 s: these are still while it goes on, but on a busy machine
     for (let look = 0; look < 11; look++) {
       await page.waitForTimeout(400);
       texts.push(await settled());
     }
-    const early = texts.at(-1)!;
-    expect(early.split("\u2009").length).toBeGreaterThan(4);
     expect(new Set(texts).size).toBeGreaterThan(3);
     await page.waitForTimeout(1500);
     await page.click("#speak");
@@ -98,7 +96,8 @@ inChromium("the page", () => {
       / phones in \d\.\d s of sound; each stands below the moment when it was said\.$/,
     );
     const whole = await settled();
-    expect(whole.length).toBeGreaterThan(early.length);
+    const early = texts.filter((text) => text.length < whole.length).at(-1) ?? "";
+    expect(early.split("\u2009").length).toBeGreaterThan(4);
     for (const text of texts) expect(whole.startsWith(text)).toBe(true);
     expect(visit.complaints).toEqual([]);
     await visit.close();
