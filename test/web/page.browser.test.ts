@@ -83,7 +83,7 @@ inChromium("the page", () => {
     await page.waitForFunction(() => document.getElementById("speak")!.getAttribute("aria-pressed") === "true");
     const settled = () => page.$eval("#heard", (line) => line.firstChild?.textContent ?? "");
     const texts: string[] = [];
-    // what is said lasts from 2 s to 6 s: these are still while it goes on, but on a busy machine
+    // what is said lasts from 2 s to 6 s: these looks are still while it goes on, unless the machine is busy
     for (let look = 0; look < 11; look++) {
       await page.waitForTimeout(400);
       texts.push(await settled());
