@@ -1,11 +1,13 @@
 // CTC forward-backward on probabilities with one scale per frame: a few multiplications a state, no logarithms.
 import { type CtcItem, type CtcWorkspace, writeGradient } from "./ctc-item.ts";
 
+/** Smaller entries of a row, whose largest is about 1, are taken for 0: numbers close to underflow are slow to multiply. */
+const SMALLEST_ENTRY = 1e-200;
 /**
- * Smallest overlap of the scaled forward and backward rows that is trusted. What underflow (2^-1022) removed from one row
- * is worth at most states x frames x 2^-1022 x the other row's maximum (about 1), and must stay 1e-16 below the overlap.
+ * Smallest overlap of the scaled forward and backward rows that is trusted. What was taken for 0 in one row is worth at
+ * most states x frames x SMALLEST_ENTRY x the other row's maximum (about 1), and must stay 1e-16 below the overlap.
  */
-const SMALLEST_OVERLAP = 1e-280;
+const SMALLEST_OVERLAP = 1e-172;
 
 /** Loss of one item, its gradient written; undefined where underflow might matter: the caller then uses log space. */
 export function forwardBackwardScaled(item: CtcItem, work: CtcWorkspace): number | undefined {
@@ -36,11 +38,13 @@ function forward({ frames, vocab, states, blank }: CtcItem, work: CtcWorkspace):
     for (let s = 1; s < states; s += 2) {
       before = now - states + s;
       const same = alpha[before];
-      const label = (same + oneBack + skips[s] * twoBack) * (probabilities[row + symbols[s]] * inverse);
+      let label = (same + oneBack + skips[s] * twoBack) * (probabilities[row + symbols[s]] * inverse);
+      if (label < SMALLEST_ENTRY) label = 0;
       alpha[now + s] = label;
       if (label > max) max = label;
       oneBack = alpha[before + 1];
-      const rest = (oneBack + same) * blankFactor;
+      let rest = (oneBack + same) * blankFactor;
+      if (rest < SMALLEST_ENTRY) rest = 0;
       alpha[now + s + 1] = rest;
       if (rest > max) max = rest;
       twoBack = same;
@@ -75,7 +79,8 @@ function backward(item: CtcItem, work: CtcWorkspace): boolean {
     for (let s = 0; s < states; s += 2) {
       const beta = here + above;
       blanks += alpha[at + s] * beta;
-      const kept = beta * blankFactor;
+      let kept = beta * blankFactor;
+      if (kept < SMALLEST_ENTRY) kept = 0;
       row[s] = kept;
       if (kept > max) max = kept;
       if (s + 1 === states) break;
@@ -86,7 +91,8 @@ function backward(item: CtcItem, work: CtcWorkspace): boolean {
       const count = alpha[at + s + 1] * labelBeta;
       occupancy[symbol] += count;
       labels += count;
-      const keptLabel = labelBeta * (probabilities[emissions + symbol] * scale);
+      let keptLabel = labelBeta * (probabilities[emissions + symbol] * scale);
+      if (keptLabel < SMALLEST_ENTRY) keptLabel = 0;
       row[s + 1] = keptLabel;
       if (keptLabel > max) max = keptLabel;
     }

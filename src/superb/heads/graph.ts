@@ -104,16 +104,37 @@ export function logitsOfFeatures(
   options: Pick<HeadGraphOptions, "isTraining" | "dropout" | "saved">,
 ): Value {
   if (config.kind === "lstm") return recurrentLogits(config, p, { features, counts }, options);
-  const [items, time, dim] = features.shape as [Dim, Dim, Dim];
+  if (config.kind === "frames") return framewiseLogits(p, features);
+  if (config.kind === "utterance") return pooledLogits(p, { features, counts });
+  const [items, time, dim] = features.shape as [Dim, Dim, number];
   const rows = g.reshape(features, [mulDims(items, time), dim]);
   const projected = g.reshape(linear(p, "projector", rows), [items, time, config.projection]);
   if (config.kind === "bilstm") return recurrentLogits(config, p, { features: projected, counts }, options);
-  if (config.kind === "frames") return g.reshape(outputRows(p, projected), [items, time, config.outputs]);
-  if (config.kind === "xvector") return xVectorOutput(p, projected, counts, options);
+  return xVectorOutput(p, projected, counts, options);
+}
+
+/**
+ * Two linear layers with nothing between them are one, whose weight is the product of theirs: fewer multiplications a frame
+ * as long as there are fewer outputs than features.
+ */
+function framewiseLogits(p: ParameterLookup, features: Value): Value {
+  const [items, time, dim] = features.shape as [Dim, Dim, number];
+  const outer = p("linear.weight");
+  const [outputs, projection] = outer.shape as [number, number];
+  const weight = g.gemm(outer, p("projector.weight"));
+  const inner = g.reshape(p("projector.bias"), [1, projection]);
+  const bias = g.gemm(inner, outer, { transB: true, c: p("linear.bias") });
+  const rows = g.reshape(features, [mulDims(items, time), dim]);
+  return g.reshape(g.gemm(rows, weight, { transB: true, c: g.reshape(bias, [outputs]) }), [items, time, outputs]);
+}
+
+/** The mean over true frames comes before the projection, which it commutes with: one product an utterance. */
+function pooledLogits(p: ParameterLookup, { features, counts }: HeadFeatures): Value {
+  const [items, time] = features.shape as [Dim, Dim, number];
   const valid = g.reshape(entriesBefore(counts, time), [items, time, 1]);
-  const total = g.sum(g.mul(projected, valid), [1]);
+  const total = g.sum(g.mul(features, valid), [1]);
   const mean = g.div(total, g.reshape(g.cast(counts, "float32"), [items, 1]));
-  return linear(p, "linear", mean);
+  return linear(p, "linear", linear(p, "projector", mean));
 }
 
 function outputRows(p: ParameterLookup, x: Value): Value {
