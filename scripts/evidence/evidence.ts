@@ -1,5 +1,5 @@
 // Regenerates docs/evidence.md: distils a student for every row, probes it, compares the rows. What is done is kept.
-// Usage: npm run evidence -- [--rows exact,none] [--stages train,probe,words] [--updates 3500] [--device cpu] [--threads n]
+// Usage: npm run evidence -- [--rows exact,none] [--stages train,probe,words] [--updates 1600] [--device cpu] [--threads n]
 //        [--speech ../shared/speech] [--teacher ../shared/models/hubert-small-libri] [--work runs/evidence] [--page] [--lists]
 // Rows and seeds come in order of importance; Ctrl-C at any time, the same command goes on. --page only writes the page again,
 // --lists only the lists of speech that trainings read.
@@ -18,7 +18,7 @@ const { values } = parseArgs({
   options: {
     rows: { type: "string" },
     stages: { type: "string", default: "train,probe" },
-    updates: { type: "string", default: "3500" },
+    updates: { type: "string", default: "1600" },
     device: { type: "string", default: "cpu" },
     threads: { type: "string" },
     speech: { type: "string", default: "../shared/speech" },

@@ -11,8 +11,16 @@ export interface Row {
   readonly model?: string;
 }
 
-/** Widths that keep a student within 1 % of 972,256 parameters without heads. */
-const NO_REUSE = ["student.attentionFrom=none", "student.dim=108", "student.ffnDim=354"];
+/** Widths that keep a student within 0.1 % of 974,992 parameters without heads. */
+const NO_REUSE = ["student.attentionFrom=none", "student.ffnDim=344"];
+
+/** Few layers as wide as the teacher's, which take its input over. */
+const WIDE = [
+  "student.layers=2",
+  "student.dim=192",
+  "student.teacherLayers=[1,4]",
+  "student.initialise.copyInput=true",
+];
 
 /** In order of importance: a run that is cut off has answered the first questions. */
 export const ROWS: readonly Row[] = [
@@ -20,34 +28,36 @@ export const ROWS: readonly Row[] = [
   { id: "fbank", title: "filterbanks", set: [], seeds: [0], model: "fbank" },
   { id: "exact", title: "exact reuse + masking distillation", set: [], seeds: [0, 1] },
   { id: "none", title: "no reuse + masking distillation", set: NO_REUSE, seeds: [0, 1] },
-  ...[
-    { id: "front", title: "exact reuse, the teacher's front end copied, 96 wide", width: [96, 392, 16], more: [] },
-    { id: "wider", title: "the same, 144 wide", width: [144, 116, 24], more: [] },
-    {
-      id: "copied",
-      title: "2 layers as wide as the teacher's, one map for both, the teacher's input copied",
-      width: [192, 216, 16],
-      more: [
-        "student.layers=2",
-        "student.attentionFrom=[0,0]",
-        "student.initialise.copyInput=true",
-        "student.teacherLayers=[1,4]",
-      ],
-    },
-  ].map(({ id, title, width: [dim, ffnDim, groups], more }) => ({
-    id,
-    title,
-    set: [
-      `student.dim=${dim}`,
-      `student.ffnDim=${ffnDim}`,
-      `student.posConv.groups=${groups}`,
-      "student.conv=[[128,10,5],[128,3,2],[128,3,2],[128,3,2],[128,3,2],[128,2,2],[128,2,2]]",
-      "student.initialise.copyConv=true",
-      "optimizer.peakLr=1.5e-3",
-      ...more,
-    ],
+  {
+    id: "front",
+    title: "exact reuse, the convolutions learn too",
+    set: ["student.freezeConv=false"],
     seeds: [0],
-  })),
+  },
+  {
+    id: "copied",
+    title: "2 layers as wide as the teacher's, one map for both, the convolutions learn too",
+    set: [...WIDE, "student.ffnDim=216", "student.attentionFrom=[0,0]", "student.freezeConv=false", "run.steps=1500"],
+    seeds: [0],
+  },
+  {
+    id: "wide",
+    title: "2 layers as wide as the teacher's, one map for both",
+    set: [...WIDE, "student.ffnDim=216", "student.attentionFrom=[0,0]"],
+    seeds: [0, 1],
+  },
+  {
+    id: "wide-none",
+    title: "2 layers as wide as the teacher's, no reuse",
+    set: [...WIDE, "student.ffnDim=120", "student.attentionFrom=none"],
+    seeds: [0, 1],
+  },
+  {
+    id: "wider",
+    title: "exact reuse, 144 wide",
+    set: ["student.dim=144", "student.ffnDim=116", "student.posConv.groups=24"],
+    seeds: [0],
+  },
   { id: "untrained", title: "untrained (exact reuse)", set: ["run.steps=1", "optimizer.peakLr=1e-12"], seeds: [0, 1] },
   {
     id: "official",
@@ -61,8 +71,8 @@ export const ROWS: readonly Row[] = [
     set: [
       "student.layers=2",
       "student.attentionFrom=none",
-      "student.dim=156",
-      "student.ffnDim=648",
+      "student.dim=144",
+      "student.ffnDim=618",
       "masking.probability=0",
       "objectives=[{kind: cosine, teacherLayers: [1, 3, 5], studentLayers: last}]",
     ],
@@ -72,13 +82,13 @@ export const ROWS: readonly Row[] = [
   {
     id: "every-3",
     title: "exact reuse, every 3rd layer computes",
-    set: ["student.attentionFrom=every 3", "student.ffnDim=332"],
+    set: ["student.attentionFrom=every 3", "student.ffnDim=408"],
     seeds: [0],
   },
   {
     id: "upper",
     title: "exact reuse in the upper half only",
-    set: ["student.attentionFrom=[0,1,2,3,3,3]", "student.ffnDim=292"],
+    set: ["student.attentionFrom=[0,1,2,3,3,3]", "student.ffnDim=376"],
     seeds: [0],
   },
   {
@@ -90,7 +100,7 @@ export const ROWS: readonly Row[] = [
   {
     id: "none-equal-macs",
     title: "no reuse, the computation of exact reuse",
-    set: ["student.attentionFrom=none", "student.dim=108", "student.ffnDim=278"],
+    set: ["student.attentionFrom=none", "student.ffnDim=220"],
     seeds: [0],
   },
   {
@@ -126,13 +136,16 @@ export const QUESTIONS: readonly { readonly a: string; readonly b: string; reado
   { a: "exact", b: "every-3", asks: "Does a map serve three layers as well as two?" },
   { a: "exact", b: "pattern", asks: "In pairs, or as the teacher's maps say?" },
   { a: "exact", b: "upper", asks: "Is it enough to reuse in the upper half?" },
-  { a: "exact", b: "front", asks: "A front end of one's own, or the teacher's and narrower layers?" },
+  { a: "exact", b: "front", asks: "Do convolutions that learn gain anything?" },
   { a: "exact", b: "fbank", asks: "Is a student better than filterbanks?" },
   { a: "exact", b: "untrained", asks: "Is it the distillation, or the architecture?" },
   { a: "front", b: "fbank", asks: "Is the one with the teacher's front end?" },
   { a: "teacher", b: "exact", asks: "What does the student lose?" },
   { a: "teacher", b: "front", asks: "And the one with the teacher's front end?" },
-  { a: "wider", b: "front", asks: "Wider and with less between: are its states better?" },
-  { a: "copied", b: "front", asks: "Few wide layers that begin as the teacher's, or six narrow ones?" },
+  { a: "wider", b: "exact", asks: "Wider and with less between: are its states better?" },
+  { a: "wide", b: "exact", asks: "Few wide layers that begin as the teacher's, or six narrow ones?" },
+  { a: "wide", b: "wide-none", asks: "Does reuse gain accuracy in wide layers, at equal parameters?" },
+  { a: "wide", b: "copied", asks: "And there, do convolutions that learn?" },
+  { a: "copied", b: "front", asks: "Few wide layers or six narrow ones, where all learns?" },
   { a: "teacher", b: "copied", asks: "What do few wide layers lose?" },
 ];

@@ -107,9 +107,9 @@ export async function openRunSpeech(
   return { precision, speech };
 }
 
-/** The parameters of a model among all that were trained: what objectives brought is left behind. */
-export const modelParameters = (config: ModelConfig, trained: Parameters): Parameters =>
-  new Map(parameterSpecs(config).map(({ name }) => [name, trained.get(name) as HostArray]));
+/** The parameters of a model among all that were trained, or else frozen: what objectives brought is left behind. */
+export const modelParameters = (config: ModelConfig, trained: Parameters, frozen?: Parameters): Parameters =>
+  new Map(parameterSpecs(config).map(({ name }) => [name, (trained.get(name) ?? frozen?.get(name)) as HostArray]));
 
 /** A `Prepare` for `distillRun` that opens a recipe's data for the models it gets. */
 export function prepareWith(loadModels: (recipe: Recipe, group?: ProcessGroup) => Promise<RunModels>): Prepare {
@@ -132,7 +132,7 @@ export function prepareWith(loadModels: (recipe: Recipe, group?: ProcessGroup) =
         writeModel: async (folder, trained, facts) =>
           writeModelFolder(folder, {
             config,
-            parameters: modelParameters(config, trained),
+            parameters: modelParameters(config, trained, teachers[0].parameters),
             card: modelCard(config, facts, {
               names: teachers.map(({ info }) => modelName(info)),
               license: await licenseOf(teachers[0].info),
@@ -254,6 +254,7 @@ export function learnerOf(recipe: Recipe, models: LearnerModels, group?: Process
       countPaddedFrames: loss.countPaddedFrames,
       dropout: { ...student.dropout, layer: student.layerDrop },
       layerGradientScale: student.layerGradientScale,
+      freezeConv: student.freezeConv,
       seed: student.initialise.seed,
     },
     group,

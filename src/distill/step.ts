@@ -6,11 +6,11 @@ import { input, type Value } from "../graph/value.ts";
 import { looseMemory, memoryLimit } from "../memory.ts";
 import { framesOf, type ModelConfig } from "../models/config.ts";
 import { flatten } from "../models/flat.ts";
-import { type DropoutRates, encode, extractFeatures, maskFeatures } from "../models/forward.ts";
+import { type DropoutRates, encode, extractFeatures, maskFeatures, projectFeatures } from "../models/forward.ts";
 import type { ModelWeights } from "../models/parameters.ts";
-import { BATCH, maskInput, outputFrames, specInputs, validInput, waveInput } from "../models/trace.ts";
+import { BATCH, FRAMES, maskInput, outputFrames, specInputs, validInput, waveInput } from "../models/trace.ts";
 import { isPadded, normalizeWaveforms, waveFeeds } from "../models/waveform.ts";
-import { type DropoutSite, fedDropout, noDropout } from "../nn/scope.ts";
+import { type DropoutSite, fedDropout, noDropout, type ParameterLookup } from "../nn/scope.ts";
 import type { Executable, Feed, Feeds, Runtime } from "../runtime/runtime.ts";
 import { SessionCache } from "../runtime/sessions.ts";
 import { GradientAccumulator } from "../training/accumulator.ts";
@@ -19,9 +19,9 @@ import { lossesOf, type StepLosses, TOTAL, termOutput } from "./losses.ts";
 import { drawLayers, KEPT_LAYERS } from "./masks.ts";
 import { countFeeds, countFrames, type FrameLabels, lossFrames } from "./objectives/frames.ts";
 import { type Objective, parameterName, termName } from "./objectives/objective.ts";
-import { trainedParameters, trainedSpecs } from "./objectives/parameters.ts";
+import { type Learning, trainedParameters, trainedSpecs } from "./objectives/parameters.ts";
 import type { SpeechBatch } from "./shares.ts";
-import { type StepVariant, statesOf, targetGraph, targetName } from "./targets.ts";
+import { CONV_FEATURES, type StepVariant, targetGraph, targetName, targetsOf } from "./targets.ts";
 
 /**
  * A batch, what is known of its frames, and what is random about it: the same seed draws the same dropout and skips the same
@@ -54,8 +54,7 @@ export interface DistillStep {
 }
 
 /** What the student's graph is traced from. */
-export interface StudentOptions {
-  readonly objectives: readonly Objective[];
+export interface StudentOptions extends Learning {
   /** Padded frames count as unmasked frames, and in means (the released code); otherwise they are left out of both. */
   readonly countPaddedFrames: boolean;
   readonly dropout: DropoutRates;
@@ -76,14 +75,14 @@ const RECYCLE_ABOVE_BYTES = Math.min(4 * 2 ** 30, memoryLimit().bytes / 2);
 
 /**
  * The student's forward pass, its objectives and, in training, `gradient.<parameter>` of `total * lossScale`. Inputs beside
- * parameters: wave, mask, validFrames (padded), count.<counted>, lossScale, what objectives read (target.<states>, units),
- * dropout masks, keptLayers.
+ * parameters: wave (convFeatures where convolutions are frozen), mask, validFrames (padded), count.<counted>, lossScale, what
+ * objectives read (target.<states>, units), dropout masks, keptLayers.
  */
 export function studentGraph(config: ModelConfig, options: StudentOptions, variant: StepVariant) {
   const { training, masked, padded, keysInProduct } = variant;
   const { objectives, countPaddedFrames, dropout: rates } = options;
-  const { values, lookup } = specInputs(trainedSpecs(config, objectives));
-  const time = outputFrames(config);
+  const { values, lookup } = specInputs(trainedSpecs(config, options));
+  const time = options.freezeConv ? FRAMES : outputFrames(config);
   const sites: DropoutSite[] = [];
   const dropout = training ? fedDropout(sites) : noDropout;
   const forward = {
@@ -95,7 +94,7 @@ export function studentGraph(config: ModelConfig, options: StudentOptions, varia
     trainsPositions: training,
   };
 
-  const features = extractFeatures(config, lookup, waveInput());
+  const features = options.freezeConv ? givenFeatures(config, lookup) : extractFeatures(config, lookup, waveInput());
   const marks = { masked: masked ? maskInput(time) : null, valid: padded ? validInput(time) : null };
   const dropped = dropout(features.projected, "input", rates.input);
   const encoderInput = maskFeatures(lookup, dropped, marks);
@@ -127,6 +126,13 @@ export function studentGraph(config: ModelConfig, options: StudentOptions, varia
   return { graph: { name: training ? "student-step" : "student-validation", outputs }, sites, features, encoded };
 }
 
+/** Features of convolutions that are computed once for teacher and student. */
+function givenFeatures(config: ModelConfig, p: ParameterLookup) {
+  const channels = config.conv[config.conv.length - 1].channels;
+  const conv = input(CONV_FEATURES, [BATCH, FRAMES, channels]);
+  return { conv, ...projectFeatures(config, p, conv) };
+}
+
 /** What graphs are fed of a batch: speech and labels by model, and its counts. */
 function batchFeeds(batch: SpeechBatch, labels: FrameLabels, options: StepOptions) {
   const { teachers, student, countPaddedFrames } = options;
@@ -150,7 +156,7 @@ function batchFeeds(batch: SpeechBatch, labels: FrameLabels, options: StepOption
 /** Compiles on first use: sessions per variant (padded or not, masked or not, training or validation), any lengths. */
 export function createDistillStep(options: StepOptions): DistillStep {
   const { runtime, teachers, student, objectives, dropout, seed = 0 } = options;
-  const specs = trainedSpecs(student.config, objectives);
+  const specs = trainedSpecs(student.config, options);
   const weights = flatten(specs, trainedParameters(student, objectives, seed));
   const gradients = new GradientAccumulator(specs);
   const sessions = new SessionCache(runtime, () => looseMemory() >= RECYCLE_ABOVE_BYTES);
@@ -164,8 +170,9 @@ export function createDistillStep(options: StepOptions): DistillStep {
       const { graph, sites } = studentGraph(student.config, options, variant);
       const targets = new Map<number, Executable>();
       for (const [i, { config }] of teachers.entries()) {
-        const wanted = statesOf(objectives, i);
-        if (wanted.length > 0) targets.set(i, await compile(targetGraph(config, wanted, variant)));
+        const asked = targetsOf(options, i);
+        if (asked.wanted.length > 0 || asked.givesConv)
+          targets.set(i, await compile(targetGraph(config, asked, variant)));
       }
       return { targets, student: await compile(graph), sites };
     });
@@ -186,7 +193,8 @@ export function createDistillStep(options: StepOptions): DistillStep {
     framesOf: (batch) => framesOf(student.config, batch),
     async accumulate({ batch, dropoutSeed, ...labels }, scale) {
       const { student: session, sites, feeds, counts } = await taught(batch, labels, true);
-      const sizes = { batch: batch.samples.length, samples: batch.paddedSamples };
+      const { frames } = framesOf(student.config, batch);
+      const sizes = { batch: batch.samples.length, samples: batch.paddedSamples, frames };
       const lossScale: Feed = { shape: [], data: Float32Array.of(scale) };
       const { layers } = student.config;
       const kept: Feed = { shape: [layers], data: drawLayers(layers, dropout.layer ?? 0, dropoutSeed) };

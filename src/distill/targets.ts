@@ -7,6 +7,7 @@ import type { ModelConfig } from "../models/config.ts";
 import { type EncoderOutputs, encode, extractFeatures, maskFeatures } from "../models/forward.ts";
 import { BATCH, maskInput, outputFrames, parameterInputs, validInput, waveInput } from "../models/trace.ts";
 import type { Objective, TeacherStates } from "./objectives/objective.ts";
+import type { Learning } from "./objectives/parameters.ts";
 
 /** What the graphs of a step are traced for. */
 export interface StepVariant {
@@ -19,6 +20,22 @@ export interface StepVariant {
   /** As in ForwardOptions. */
   readonly keysInProduct?: boolean;
 }
+
+/** Name of the first teacher's convolution features, [batch, time, channels], where the student takes them for its own. */
+export const CONV_FEATURES = "convFeatures";
+
+/** What is asked of one teacher. */
+export interface TargetOptions {
+  readonly wanted: readonly TeacherStates[];
+  /** Its convolution features too, as `convFeatures`. */
+  readonly givesConv: boolean;
+}
+
+/** What the objectives, and a student with frozen convolutions, ask of teacher number `teacher`. */
+export const targetsOf = ({ objectives, freezeConv = false }: Learning, teacher: number): TargetOptions => ({
+  wanted: statesOf(objectives, teacher),
+  givesConv: freezeConv && teacher === 0,
+});
 
 /** Name of the student's input for states of a teacher, which is the output of that teacher's graph. */
 export const targetName = ({ teacher, layers, pass }: TeacherStates): string =>
@@ -34,9 +51,9 @@ export function statesOf(objectives: readonly Objective[], teacher: number): Tea
  * A teacher's graph: the states of `wanted`, [batch, time, dim] each. Mixed ones are those of the full pass at masked frames
  * and of the masked pass at the others (arXiv:2305.11685 section 3.2); where nothing is masked all are of the full pass.
  */
-export function targetGraph(teacher: ModelConfig, wanted: readonly TeacherStates[], variant: StepVariant): Graph {
+export function targetGraph(teacher: ModelConfig, { wanted, givesConv }: TargetOptions, variant: StepVariant): Graph {
   const masked = variant.masked && wanted.some(({ pass }) => pass !== "full");
-  const { full, masked: hidden, mask } = teacherPasses(teacher, { ...variant, masked });
+  const { features, full, masked: hidden, mask } = teacherPasses(teacher, { ...variant, masked });
   const state = ({ layers, encoderInput }: EncoderOutputs, layer: number) => (layer < 0 ? encoderInput : layers[layer]);
   const outputs = wanted.map((states): [string, Value] => {
     const own = states.layers.map((layer) => {
@@ -48,6 +65,7 @@ export function targetGraph(teacher: ModelConfig, wanted: readonly TeacherStates
     const sum = own.reduce((a, b) => g.add(a, b));
     return [targetName(states), own.length === 1 ? sum : g.mul(sum, 1 / own.length)];
   });
+  if (givesConv) outputs.push([CONV_FEATURES, features.conv]);
   return { name: "teacher-targets", outputs: new Map(outputs) };
 }
 

@@ -27,6 +27,9 @@ export function specInputs(specs: readonly ParameterSpec[]): { values: Map<strin
 
 export const parameterInputs = (config: ModelConfig) => specInputs(parameterSpecs(config));
 
+/** Frames of a graph that reads features and no waveforms, symbolic. */
+export const FRAMES: Dim = symbol("frames");
+
 /** wave [batch, samples]. */
 export const waveInput = (): Value => input("wave", [BATCH, SAMPLES]);
 

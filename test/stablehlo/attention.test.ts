@@ -24,7 +24,10 @@ function found({ outputs }: Graph) {
 const teacher = (changes: Partial<ModelConfig> = {}, variant: Partial<typeof VARIANT> = {}) =>
   targetGraph(
     teacherConfig(changes),
-    [0, 1].map((layer) => ({ teacher: 0, layers: [layer], pass: "mixed", dim: 16 })),
+    {
+      wanted: [0, 1].map((layer) => ({ teacher: 0, layers: [layer], pass: "mixed", dim: 16 })),
+      givesConv: false,
+    },
     { ...VARIANT, ...variant },
   );
 

@@ -94,7 +94,7 @@ export class DeviceLearner implements Learner {
     const { teachers, student, objectives, replicas, accumulate, group } = options;
     this.options = options;
     this.objectives = objectives;
-    this.specs = trainedSpecs(student.config, objectives);
+    this.specs = trainedSpecs(student.config, options);
     this.isOneProgram = accumulate === 1 && !group;
     this.deviceCount = Math.min(replicas, client.devices.length);
     this.depth = client.platform === "cpu" ? 1 : DEPTH;

@@ -1,7 +1,8 @@
 // The programs of a step on devices: teachers, student, losses, gradients, norm, clip and AdamW, with the state that stays there.
-import { evaluateShape } from "../../graph/dim.ts";
+import { evaluateDim, evaluateShape } from "../../graph/dim.ts";
 import type { ValueType } from "../../graph/type.ts";
 import type { ModelConfig } from "../../models/config.ts";
+import { outputFrames } from "../../models/trace.ts";
 import { decayOf } from "../../optim/adamw.ts";
 import { adamwUpdate, gradientNorm } from "../../stablehlo/adamw.ts";
 import { ELEMENT_TYPE, type Emitter, type Tensor } from "../../stablehlo/emitter.ts";
@@ -12,7 +13,7 @@ import { allTerms, TOTAL, termOutput } from "../losses.ts";
 import { trainedSpecs } from "../objectives/parameters.ts";
 import type { Recipe } from "../recipe/schema.ts";
 import { type StudentOptions, studentGraph } from "../step.ts";
-import { type StepVariant, statesOf, targetGraph } from "../targets.ts";
+import { type StepVariant, targetGraph, targetsOf } from "../targets.ts";
 import { LARGEST_NORM } from "./learner.ts";
 import { nextScaling, scaleOf } from "./loss-scaling.ts";
 
@@ -78,7 +79,7 @@ export function gradientProgram(options: ProgramOptions, batch: ShardShape): Pro
 /** The update by the gradients that were added up, which are zero again after it. */
 export function applyProgram(options: ProgramOptions): Program {
   const writer = new ProgramWriter("apply", options.replicas);
-  const specs = trainedSpecs(options.student, options.objectives);
+  const specs = trainedSpecs(options.student, options);
   const sums = specs.map(({ name, shape }) => [name, writer.argument(STATE.gradient(name), shape, "f32")] as const);
   update(writer, options, new Map(sums));
   for (const [name, sum] of sums) writer.replace(STATE.gradient(name), writer.emit.like(0, sum));
@@ -111,7 +112,7 @@ function learn(writer: ProgramWriter, options: ProgramOptions, batch: ShardShape
   };
   const outputs = lowered(writer, options, batch, graph, { ...own, keep });
   const gradients = new Map<string, Tensor>();
-  for (const { name } of trainedSpecs(options.student, options.objectives))
+  for (const { name } of trainedSpecs(options.student, options))
     gradients.set(name, emit.allReduce(emit.convert(outputs.get(`gradient.${name}`) as Tensor, "f32"), replicas));
   return { losses: sharedLosses(writer, options, outputs), gradients };
 }
@@ -121,7 +122,7 @@ function taught(writer: ProgramWriter, options: ProgramOptions, batch: ShardShap
   const inputs = speechInputs(writer, batch);
   const target = new Map<string, Tensor>();
   for (const [i, config] of options.teachers.entries()) {
-    const graph = targetGraph(config, statesOf(options.objectives, i), variant);
+    const graph = targetGraph(config, targetsOf(options, i), variant);
     const own = { ...inputs(config), parameter: (name: string) => STATE.teacher(i, name) };
     for (const [name, states] of lowered(writer, options, batch, graph, own)) target.set(name, states);
   }
@@ -237,10 +238,11 @@ function lowered(
   inputs: GraphInputs,
 ): Map<string, Tensor> {
   const { precision, platform } = options;
-  const sizes = new Map([
+  const given = new Map([
     ["batch", items],
     ["samples", samples],
   ]);
+  const sizes = new Map([...given, ["frames", evaluateDim(outputFrames(options.student), given)]]);
   const inputTensor: InputTensor = (name, { shape: dims, dtype }: ValueType) => {
     const shape = evaluateShape(dims, sizes);
     if (name === "wave" || name === "validFrames") return inputs[name];

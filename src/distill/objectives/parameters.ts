@@ -1,4 +1,4 @@
-// All that is trained: the student's parameters, and behind them those that objectives bring.
+// All that is trained: the student's parameters but frozen ones, and behind them those that objectives bring.
 import { type HostArray, type Parameters, sizeOf } from "../../graph/array.ts";
 import { type ModelWeights, type ParameterSpec, parameterSpecs } from "../../models/parameters.ts";
 import { Random } from "../../random.ts";
@@ -9,11 +9,23 @@ const ownParameters = (objectives: readonly Objective[]): ObjectiveParameter[] =
     objective.parameters.map((parameter) => ({ ...parameter, name: parameterName(objective, parameter.name) })),
   );
 
+/** What decides which parameters learn. */
+export interface Learning {
+  readonly objectives: readonly Objective[];
+  /** The student's convolutions are the teacher's and stay so. Default false. */
+  readonly freezeConv?: boolean;
+}
+
 /** Names and shapes, in the order of flat buffers. */
-export const trainedSpecs = (student: ModelWeights["config"], objectives: readonly Objective[]): ParameterSpec[] => [
-  ...parameterSpecs(student),
+export const trainedSpecs = (
+  student: ModelWeights["config"],
+  { objectives, freezeConv = false }: Learning,
+): ParameterSpec[] => [
+  ...parameterSpecs(student).filter(({ name }) => !(freezeConv && isOfConv(name))),
   ...ownParameters(objectives).map(({ name, shape }) => ({ name, shape })),
 ];
+
+const isOfConv = (name: string): boolean => name.startsWith("feature_extractor.");
 
 /** The student's weights and fresh ones of the objectives, each from its own stream of the seed. */
 export function trainedParameters(

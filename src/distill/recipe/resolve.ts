@@ -112,6 +112,8 @@ function studentProblems(student: StudentRecipe): RecipeProblem[] {
   const { copyConv } = student.initialise;
   if (typeof copyConv === "number" && copyConv > conv.length)
     bad("initialise.copyConv", `too big: conv has ${conv.length} layers, got ${copyConv}`, "conv");
+  if (student.freezeConv && copyConv !== true)
+    bad("freezeConv", "only conv layers that are the teacher's can stay so: set initialise.copyConv to true");
   return problems;
 }
 

@@ -99,6 +99,12 @@ const studentSchema = objectOf({
       .default(null)
       .describe("Copy what stands before the layers: feature projection, positional convolution, norm, mask embedding"),
   }).prefault({}),
+  freezeConv: z
+    .boolean()
+    .default(false)
+    .describe(
+      "The conv layers stay the teacher's, which initialise.copyConv copied: they are computed once for both, and faster",
+    ),
   dropout: objectOf({
     residual: rate.default(0.1),
     attention: rate.default(0.1),

@@ -52,7 +52,20 @@ export function studentConfig({ student }: { readonly student: StudentRecipe }, 
   const config = studentShape(student, teacher);
   checkModelConfig(config);
   checkTeacher(student, teacher);
+  if (student.freezeConv) checkSameConv(config, teacher);
   return config;
+}
+
+/** @throws StillwaveError where the convolutions of both do not give the same features */
+function checkSameConv(student: ModelConfig, teacher: ModelConfig): void {
+  for (const field of ["conv", "convNorm", "convBias", "normalizeWaveform", "channelScale"] as const) {
+    const [own, theirs] = [student, teacher].map((config) => JSON.stringify(config[field] ?? false));
+    if (own !== theirs)
+      throw new StillwaveError(
+        `student.freezeConv: ${field} is ${own} in the student and ${theirs} in the teacher, whose convolutions it keeps; ` +
+          "make them the same, or set student.freezeConv to false",
+      );
+  }
 }
 
 /**
