@@ -42,7 +42,7 @@ export const targetName = ({ teacher, layers, pass }: TeacherStates): string =>
   `target.${teacher}.${layers.join("+")}.${pass}`;
 
 /** What objectives read of teacher number `teacher`, each once. */
-export function statesOf(objectives: readonly Objective[], teacher: number): TeacherStates[] {
+function statesOf(objectives: readonly Objective[], teacher: number): TeacherStates[] {
   const all = objectives.flatMap(({ targets }) => targets).filter((states) => states.teacher === teacher);
   return [...new Map(all.map((states) => [targetName(states), states])).values()];
 }
