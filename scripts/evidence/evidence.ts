@@ -1,5 +1,5 @@
 // Regenerates docs/evidence.md: distils a student for every row, probes it, compares the rows. What is done is kept.
-// Usage: npm run evidence -- [--rows exact,none] [--stages train,probe,words] [--updates 1600] [--device cpu] [--threads n]
+// Usage: npm run evidence -- [--rows exact,none] [--seeds 0] [--stages train,probe,words] [--updates 1600] [--device cpu] [--threads n]
 //        [--speech ../shared/speech] [--teacher ../shared/models/hubert-small-libri] [--work runs/evidence] [--page] [--lists]
 // Rows and seeds come in order of importance; Ctrl-C at any time, the same command goes on. --page only writes the page again,
 // --lists only the lists of speech that trainings read.
@@ -17,6 +17,7 @@ const KEPT = "evidence/rows";
 const { values } = parseArgs({
   options: {
     rows: { type: "string" },
+    seeds: { type: "string", default: "0,1" },
     stages: { type: "string", default: "train,probe" },
     updates: { type: "string", default: "1600" },
     device: { type: "string", default: "cpu" },
@@ -46,6 +47,7 @@ async function main(): Promise<void> {
   const stages = new Set(listed(values.stages, STAGES, "stage"));
   const ids = ROWS.map(({ id }) => id);
   const chosen = values.rows === undefined ? ids : listed(values.rows, ids, "row");
+  const wanted = listed(values.seeds, ["0", "1"], "seed").map(Number);
   if (!values.page) {
     const settings: Settings = {
       teacher: values.teacher,
@@ -57,7 +59,7 @@ async function main(): Promise<void> {
       threads: values.threads === undefined ? undefined : Number(values.threads),
     };
     const jobs = ROWS.filter(({ id }) => chosen.includes(id)).flatMap((row) =>
-      row.seeds.map((seed) => ({ row, seed })),
+      row.seeds.filter((seed) => wanted.includes(seed)).map((seed) => ({ row, seed })),
     );
     // first seeds of all rows before second ones
     for (const { row, seed } of jobs.toSorted((a, b) => a.seed - b.seed)) {

@@ -22,6 +22,9 @@ const WIDE = [
   "student.initialise.copyInput=true",
 ];
 
+/** One update that changes nothing. */
+const UNTRAINED = ["run.steps=1", "optimizer.peakLr=1e-12"];
+
 /** In order of importance: a run that is cut off has answered the first questions. */
 export const ROWS: readonly Row[] = [
   { id: "teacher", title: "the teacher, hubert-small-libri", set: [], seeds: [0], model: "teacher" },
@@ -58,7 +61,13 @@ export const ROWS: readonly Row[] = [
     set: ["student.dim=144", "student.ffnDim=116", "student.posConv.groups=24"],
     seeds: [0],
   },
-  { id: "untrained", title: "untrained (exact reuse)", set: ["run.steps=1", "optimizer.peakLr=1e-12"], seeds: [0, 1] },
+  { id: "untrained", title: "exact reuse, untrained", set: UNTRAINED, seeds: [0, 1] },
+  {
+    id: "wide-untrained",
+    title: "2 layers as wide as the teacher's, one map for both, untrained",
+    set: [...WIDE, "student.ffnDim=216", "student.attentionFrom=[0,0]", ...UNTRAINED],
+    seeds: [0],
+  },
   {
     id: "official",
     title: "the released code's reuse + masking distillation",
@@ -139,6 +148,7 @@ export const QUESTIONS: readonly { readonly a: string; readonly b: string; reado
   { a: "exact", b: "front", asks: "Do convolutions that learn gain anything?" },
   { a: "exact", b: "fbank", asks: "Is a student better than filterbanks?" },
   { a: "exact", b: "untrained", asks: "Is it the distillation, or the architecture?" },
+  { a: "wide", b: "wide-untrained", asks: "And where the teacher's input is copied?" },
   { a: "front", b: "fbank", asks: "Is the one with the teacher's front end?" },
   { a: "teacher", b: "exact", asks: "What does the student lose?" },
   { a: "teacher", b: "front", asks: "And the one with the teacher's front end?" },

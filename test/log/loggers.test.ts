@@ -1,11 +1,20 @@
 // Loggers: what they write is read back by the programs it is for, also after a kill and a resume; one that fails ends nothing.
 import { execFileSync } from "node:child_process";
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { StillwaveError } from "../../src/errors.ts";
 import type { LoggedEnd, LoggedRow, LoggedRun, Logger } from "../../src/log/index.ts";
 import { loggedRow, parseLoggedRow, readMetrics } from "../../src/log/index.ts";
@@ -48,6 +57,10 @@ async function killedAndResumed(loggers: readonly ("csv" | "wandb" | "mlflow" | 
   const notes: string[] = [];
   const log = await openMade(folder, loggers, { notes });
   for (const row of [trainRow(10), trainRow(20), validationRow(20), trainRow(30, { loss: 99 })]) log.write(row);
+  // a process that is gone writes nothing more: what this one has begun must be done
+  const table = join(folder, "metrics.csv");
+  if (loggers.includes("csv"))
+    await vi.waitUntil(() => existsSync(table) && readFileSync(table, "utf8").split("\n").length === 6);
   appendFileSync(join(folder, "metrics.jsonl"), '{"kind":"train","st');
   // the first process is gone without a word: nothing is closed
   const again = await openMade(folder, loggers, { lastStep: 20, notes });
