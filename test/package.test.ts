@@ -225,11 +225,11 @@ describe.skipIf(offline)("the installed package", () => {
         "lengths: { shape: [1], data: BigInt64Array.of(16000n) } }";
       const inNode = `import { openOnnxFile } from "stillwave/node";
         const results = await (await openOnnxFile("student.onnx")).run(${feeds});
-        console.log(JSON.stringify([...results["hidden_states.6"].data]));`;
+        console.log(JSON.stringify([...results["hidden_states.2"].data]));`;
       const inPage = `import { createRuntime } from "stillwave/web";
         const model = await (await createRuntime()).open("/student/student.onnx");
         const results = await model.run(${feeds});
-        globalThis.states = [...results["hidden_states.6"].data];`;
+        globalThis.states = [...results["hidden_states.2"].data];`;
       writeFileSync(join(app, "infer.mjs"), inNode);
       writeFileSync(join(page, "main.js"), inPage);
       writeFileSync(join(page, "index.html"), '<script type="module" src="main.js"></script>\n');
@@ -242,7 +242,7 @@ describe.skipIf(offline)("the installed package", () => {
         await opened.waitForFunction(() => "states" in globalThis);
         const actual = await opened.evaluate(() => (globalThis as unknown as { states: number[] }).states);
         const expected: number[] = JSON.parse((await run(process.execPath, ["infer.mjs"], app)).stdout);
-        expect(expected.length).toBe(49 * 96);
+        expect(expected.length).toBe(49 * 192);
         expect(actual.length).toBe(expected.length);
         const [difference, norm] = [Math.hypot(...actual.map((x, i) => x - expected[i])), Math.hypot(...expected)];
         console.log(
