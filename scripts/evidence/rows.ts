@@ -148,6 +148,7 @@ export const QUESTIONS: readonly { readonly a: string; readonly b: string; reado
   { a: "exact", b: "front", asks: "Do convolutions that learn gain anything?" },
   { a: "exact", b: "fbank", asks: "Is a student better than filterbanks?" },
   { a: "exact", b: "untrained", asks: "Is it the distillation, or the architecture?" },
+  { a: "front", b: "untrained", asks: "The same, where the convolutions learn too?" },
   { a: "wide", b: "wide-untrained", asks: "And where the teacher's input is copied?" },
   { a: "copied", b: "wide-untrained", asks: "What does distillation add to a copied input?" },
   { a: "front", b: "fbank", asks: "Is the one with the teacher's front end?" },
