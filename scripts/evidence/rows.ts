@@ -22,6 +22,8 @@ const WIDE = [
   "student.initialise.copyInput=true",
 ];
 
+const WIDE_REUSE = [...WIDE, "student.ffnDim=216", "student.attentionFrom=[0,0]"];
+
 /** One update that changes nothing. */
 const UNTRAINED = ["run.steps=1", "optimizer.peakLr=1e-12"];
 
@@ -40,13 +42,13 @@ export const ROWS: readonly Row[] = [
   {
     id: "copied",
     title: "2 layers as wide as the teacher's, one map for both, the convolutions learn too",
-    set: [...WIDE, "student.ffnDim=216", "student.attentionFrom=[0,0]", "student.freezeConv=false", "run.steps=1500"],
+    set: [...WIDE_REUSE, "student.freezeConv=false", "run.steps=1500"],
     seeds: [0],
   },
   {
     id: "wide",
     title: "2 layers as wide as the teacher's, one map for both",
-    set: [...WIDE, "student.ffnDim=216", "student.attentionFrom=[0,0]"],
+    set: WIDE_REUSE,
     seeds: [0, 1],
   },
   {
@@ -65,7 +67,7 @@ export const ROWS: readonly Row[] = [
   {
     id: "wide-untrained",
     title: "2 layers as wide as the teacher's, one map for both, untrained",
-    set: [...WIDE, "student.ffnDim=216", "student.attentionFrom=[0,0]", ...UNTRAINED],
+    set: [...WIDE_REUSE, ...UNTRAINED],
     seeds: [0],
   },
   {

@@ -48,7 +48,6 @@ function settingsOf(freezeConv: boolean, list = "[{kind: layers}]", changes: Par
 
 test.each([
   ["layers", "[{kind: layers}]", {}],
-  // nothing is asked of the teacher but its convolutions where a batch has no mask
   ["relations", "[{kind: gram}]", { frameRule: "conv" }],
 ] as const)("loss and gradients are those of copied convolutions: %s", async (_, list, changes) => {
   const [own, frozen] = [false, true].map((freeze) => createDistillStep(settingsOf(freeze, list, changes)));
@@ -77,31 +76,32 @@ test.each([
   await Promise.all([own.dispose(), frozen.dispose()]);
 });
 
-test.each(["cpu", "xla:cpu"] as const)(
-  "a run on %s ends with the teacher's convolutions, and goes on from a stop",
-  async (device) => {
-    if (device === "xla:cpu" && !process.env.STILLWAVE_XLA_PLUGIN) return;
-    const root = temporaryFolder();
-    await writeParts(root);
-    const set = [COPIED, FROZEN];
-    const options = device === "cpu" ? { device, set } : { set };
-    doneOf(await events(tinyRun(root, join(root, "whole"), options)));
-    const stop = new AbortController();
-    for await (const event of tinyRun(root, join(root, "stopped"), { ...options, signal: stop.signal }))
-      if (event.kind === "step" && event.step === 7) stop.abort();
-    doneOf(await events(tinyRun(root, join(root, "stopped"), { ...options, resume: true })));
-    const [teacher, whole, stopped] = await Promise.all(
-      ["teacher", "whole/last", "stopped/last"].map((folder) => loadModel(join(root, folder))),
-    );
-    expect([...stopped.parameters]).toEqual([...whole.parameters]);
-    for (const [name, { data }] of whole.parameters)
-      if (isOfConv(name)) expect(data, name).toEqual(teacher.parameters.get(name)?.data);
-    const projection = "feature_projection.projection.weight";
-    expect(whole.parameters.get(projection)?.data).not.toEqual(teacher.parameters.get(projection)?.data);
-  },
-);
+/** A run that is stopped and goes on has the bits of a whole one, and the teacher's convolutions. */
+async function checkRun(device?: "cpu"): Promise<void> {
+  const root = temporaryFolder();
+  await writeParts(root);
+  const set = [COPIED, FROZEN];
+  const options = { device, set };
+  doneOf(await events(tinyRun(root, join(root, "whole"), options)));
+  const stop = new AbortController();
+  for await (const event of tinyRun(root, join(root, "stopped"), { ...options, signal: stop.signal }))
+    if (event.kind === "step" && event.step === 7) stop.abort();
+  doneOf(await events(tinyRun(root, join(root, "stopped"), { ...options, resume: true })));
+  const [teacher, whole, stopped] = await Promise.all(
+    ["teacher", "whole/last", "stopped/last"].map((folder) => loadModel(join(root, folder))),
+  );
+  expect([...stopped.parameters]).toEqual([...whole.parameters]);
+  for (const [name, { data }] of whole.parameters)
+    if (isOfConv(name)) expect(data, name).toEqual(teacher.parameters.get(name)?.data);
+  const projection = "feature_projection.projection.weight";
+  expect(whole.parameters.get(projection)?.data).not.toEqual(teacher.parameters.get(projection)?.data);
+}
+
+test("a run on the CPU ends with the teacher's convolutions, and goes on from a stop", () => checkRun("cpu"));
 
 describeWithPlugin("frozen convolutions on XLA devices", (openClient) => {
+  test("a run ends with the teacher's convolutions, and goes on from a stop", () => checkRun());
+
   test("teach as on the host", async () => {
     const client = openClient();
     const learners = [{ client } as unknown as Runtime, host].map((runtime) =>
