@@ -25,6 +25,9 @@ export interface ParameterSpec {
   readonly shape: readonly number[];
 }
 
+/** Whether a parameter is one of the convolutional feature extractor's. */
+export const isOfConv = (name: string): boolean => name.startsWith("feature_extractor.");
+
 /** The positional convolution's parameters. */
 function positionSpecs(dim: number, { kernel, groups, batchNorm }: ModelConfig["posConv"]): ParameterSpec[] {
   const [conv, norm] = ["encoder.pos_conv_embed.conv", "encoder.pos_conv_embed.batch_norm"];

@@ -1,6 +1,6 @@
 // All that is trained: the student's parameters but frozen ones, and behind them those that objectives bring.
 import { type HostArray, type Parameters, sizeOf } from "../../graph/array.ts";
-import { type ModelWeights, type ParameterSpec, parameterSpecs } from "../../models/parameters.ts";
+import { isOfConv, type ModelWeights, type ParameterSpec, parameterSpecs } from "../../models/parameters.ts";
 import { Random } from "../../random.ts";
 import { type Objective, type ObjectiveParameter, parameterName } from "./objective.ts";
 
@@ -24,8 +24,6 @@ export const trainedSpecs = (
   ...parameterSpecs(student).filter(({ name }) => !(freezeConv && isOfConv(name))),
   ...ownParameters(objectives).map(({ name, shape }) => ({ name, shape })),
 ];
-
-const isOfConv = (name: string): boolean => name.startsWith("feature_extractor.");
 
 /** The student's weights and fresh ones of the objectives, each from its own stream of the seed. */
 export function trainedParameters(

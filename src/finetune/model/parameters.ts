@@ -2,7 +2,7 @@
 import type { HostArray, Parameters } from "../../graph/array.ts";
 import { sizeOf } from "../../graph/array.ts";
 import type { ModelConfig } from "../../models/config.ts";
-import { type ModelWeights, type ParameterSpec, parameterSpecs } from "../../models/parameters.ts";
+import { isOfConv, type ModelWeights, type ParameterSpec, parameterSpecs } from "../../models/parameters.ts";
 import type { HeadConfig, HeadInput } from "../../superb/heads/config.ts";
 import { headParameters } from "../../superb/heads/parameters.ts";
 
@@ -13,7 +13,6 @@ export const PARTS: readonly Part[] = ["frontEnd", "upstream", "head"];
 /** Prefixes of names, so that upstream and head share a buffer and a checkpoint. */
 export const PREFIXES = { upstream: "upstream", head: "head" } as const;
 
-const FRONT_END = "feature_extractor.";
 /** Running means of a BatchNorm are what it has seen, and are not learnt by gradients. */
 const STATISTIC = /\.running_(mean|var)$/;
 
@@ -23,7 +22,7 @@ export interface JointModel {
   readonly input: HeadInput;
 }
 
-const partOf = (name: string): Part => (name.startsWith(FRONT_END) ? "frontEnd" : "upstream");
+const partOf = (name: string): Part => (isOfConv(name) ? "frontEnd" : "upstream");
 
 /** Every parameter: the front end's, those of the upstream behind it, the head's. */
 export function jointSpecs({ config, head, input }: JointModel): (ParameterSpec & { readonly part: Part })[] {

@@ -8,6 +8,7 @@ import { studentConfig } from "../../../src/distill/recipe/student.ts";
 import { createDistillStep } from "../../../src/distill/step.ts";
 import type { ModelConfig } from "../../../src/models/config.ts";
 import { initParameters } from "../../../src/models/init.ts";
+import { isOfConv } from "../../../src/models/parameters.ts";
 import { createRuntime, type Runtime } from "../../../src/runtime/node/index.ts";
 import { temporaryFolder } from "../../data/corpora.ts";
 import { describeWithPlugin } from "../../runtime/xla/plugin.ts";
@@ -18,7 +19,6 @@ import { tinyRun, writeParts } from "./tiny-run.ts";
 const PADDED = [405, 322, 405, 171];
 const COPIED = "student.initialise.copyConv=true";
 const FROZEN = "student.freezeConv=true";
-const isOfConv = (name: string) => name.startsWith("feature_extractor.");
 
 let host: Runtime;
 beforeAll(async () => {
