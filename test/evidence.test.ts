@@ -2,8 +2,10 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { addUp } from "../scripts/evidence/answers.ts";
+import { ERROR_UNITS, PROBES } from "../scripts/evidence/probes.ts";
 import { QUESTIONS, ROWS } from "../scripts/evidence/rows.ts";
-import { PROBES, type RowResult } from "../scripts/evidence/stages.ts";
+import type { RowResult } from "../scripts/evidence/stages.ts";
 import { loadRecipe } from "../src/distill/recipe/read.ts";
 import { studentShape } from "../src/distill/recipe/student.ts";
 import { loadUpstream } from "../src/index.ts";
@@ -44,6 +46,19 @@ describe("rows", () => {
   });
 });
 
+test("errors of two seeds are added up by utterance, whatever their order", () => {
+  const said = (id: string, reference: string, hypothesis: string) => ({ id, reference, hypothesis });
+  const first = scoreErrors([said("a", "p q r", "p q"), said("b", "s t", "s t")], "phone");
+  const second = scoreErrors([said("b", "s t", "x y"), said("a", "p q r", "p q r")], "phone");
+  const counts = addUp([first, second]).utterances.map(({ id, edits, reference }) => ({ id, edits, reference }));
+  expect(counts).toEqual([
+    { id: "a", edits: 1, reference: 6 },
+    { id: "b", edits: 2, reference: 4 },
+  ]);
+  const lacking = scoreErrors([said("a", "p q r", "p")], "phone");
+  expect(() => addUp([first, lacking])).toThrow(/b/);
+});
+
 describe("what is kept", () => {
   const folder = "evidence/rows";
 
@@ -55,11 +70,8 @@ describe("what is kept", () => {
       if (!measured) continue;
       const predictions = await readPredictions(join(folder, name, `${probe}.tsv`));
       const isRight = predictions.filter(({ reference, hypothesis }) => reference === hypothesis);
-      const units = { pr: "phone", asr: "word" } as const;
-      const value =
-        probe === "pr" || probe === "asr"
-          ? scoreErrors(predictions, units[probe]).rate
-          : (100 * isRight.length) / predictions.length;
+      const unit = ERROR_UNITS[probe];
+      const value = unit ? scoreErrors(predictions, unit).rate : (100 * isRight.length) / predictions.length;
       expect(value, probe).toBeCloseTo(measured.value, 9);
     }
     const model = join(folder, name, "model");

@@ -1,5 +1,5 @@
 // Regenerates docs/evidence.md: distils a student for every row, probes it, compares the rows. What is done is kept.
-// Usage: npm run evidence -- [--rows exact,none] [--seeds 0] [--stages train,probe,words] [--updates 1600] [--device cpu] [--threads n]
+// Usage: npm run evidence -- [--rows exact,none] [--seeds 0] [--stages train,probe,words,speed] [--updates 1600] [--device cpu] [--precision bf16] [--threads n]
 //        [--speech ../shared/speech] [--teacher ../shared/models/hubert-small-libri] [--work runs/evidence] [--page] [--lists]
 // Rows and seeds come in order of importance; Ctrl-C at any time, the same command goes on. --page only writes the page again,
 // --lists only the lists of speech that trainings read.
@@ -9,18 +9,19 @@ import { StillwaveError, UsageError } from "../../src/errors.ts";
 import { writePage } from "./page.ts";
 import { ROWS } from "./rows.ts";
 import { prepareSpeech } from "./speech.ts";
-import { doRow, type Settings, type Stage } from "./stages.ts";
+import { doRow, measureRows, type Settings, type Stage } from "./stages.ts";
 
-const STAGES: readonly Stage[] = ["train", "probe", "words"];
+const STAGES: readonly Stage[] = ["train", "probe", "words", "speed"];
 const KEPT = "evidence/rows";
 
 const { values } = parseArgs({
   options: {
     rows: { type: "string" },
     seeds: { type: "string", default: "0,1" },
-    stages: { type: "string", default: "train,probe" },
+    stages: { type: "string", default: "train,probe,speed" },
     updates: { type: "string", default: "1600" },
     device: { type: "string", default: "cpu" },
+    precision: { type: "string" },
     threads: { type: "string" },
     speech: { type: "string", default: "../shared/speech" },
     teacher: { type: "string", default: "../shared/models/hubert-small-libri" },
@@ -56,6 +57,7 @@ async function main(): Promise<void> {
       kept: KEPT,
       updates: Number(values.updates),
       device: values.device,
+      precision: values.precision,
       threads: values.threads === undefined ? undefined : Number(values.threads),
     };
     const jobs = ROWS.filter(({ id }) => chosen.includes(id)).flatMap((row) =>
@@ -66,6 +68,7 @@ async function main(): Promise<void> {
       console.log(`${row.id}, seed ${seed}: ${row.title}`);
       await doRow(row, seed, stages, settings);
     }
+    if (stages.has("speed")) await measureRows(ROWS, settings);
   }
   await writePage(KEPT, join("docs", "evidence.md"));
 }

@@ -3,23 +3,12 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { writeFileAtomic } from "../../src/files.ts";
-import { compareAccuracies, compareErrorRates } from "../../src/metrics/compare.ts";
-import { scoreErrors } from "../../src/metrics/error-rate.ts";
-import { readPredictions } from "../../src/metrics/predictions.ts";
+import { answers } from "./answers.ts";
 import { drawRates } from "./picture.ts";
-import { QUESTIONS, ROWS } from "./rows.ts";
-import { type Measured, PROBES, type RowResult } from "./stages.ts";
-
-type ProbeName = (typeof PROBES)[number];
-
-const BOOTSTRAP = { seed: 0 };
-const NAMES: Readonly<Record<ProbeName, string>> = {
-  pr: "PER",
-  "ks-keywords": "KS, wake words",
-  "ks-digits": "KS, digits",
-  "sid-libri": "SID, 24 speakers",
-  asr: "WER",
-};
+import { type Measured, PROBE_NAMES, PROBES } from "./probes.ts";
+import { ROWS } from "./rows.ts";
+import type { RowResult } from "./stages.ts";
+import { table } from "./table.ts";
 
 const nameOf = ({ id, seed }: Pick<RowResult, "id" | "seed">) => `${id}-${seed}`;
 
@@ -39,12 +28,18 @@ async function readRows(kept: string): Promise<{ done: RowResult[]; missing: str
 
 const cell = (measured: Measured | undefined) =>
   measured ? `${measured.value.toFixed(2)} (${measured.low.toFixed(2)} to ${measured.high.toFixed(2)})` : "";
-const table = (head: readonly string[], rows: readonly (readonly string[])[]) =>
-  [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 const minutes = (seconds: number) => `${Math.round(seconds / 60)} min`;
 
 function scoresTable(rows: readonly RowResult[]): string {
-  const head = ["row", "seed", "parameters", "MACs, 10 s", "RTF", ...PROBES.map((probe) => NAMES[probe]), "states"];
+  const head = [
+    "row",
+    "seed",
+    "parameters",
+    "MACs, 10 s",
+    "RTF",
+    ...PROBES.map((probe) => PROBE_NAMES[probe]),
+    "states",
+  ];
   return table(
     head,
     rows.map(({ title, seed, parameters, macs, speed, probes }) => [
@@ -95,41 +90,6 @@ function onProcessors(rows: readonly RowResult[]): string {
   return names.length > 0 ? ` of ${names.join(", ")}` : "";
 }
 
-/** One pair of rows on one probe: the difference with its interval and p. */
-async function pairOf(kept: string, a: RowResult, b: RowResult, probe: ProbeName): Promise<string[]> {
-  const [x, y] = await Promise.all([a, b].map((row) => readPredictions(join(kept, nameOf(row), `${probe}.tsv`))));
-  const signed = (value: number) => `${value > 0 ? "+" : ""}${value.toFixed(2)}`;
-  const shown = ({ estimate, low, high }: { estimate: number; low: number; high: number }, p: number, test: string) => [
-    NAMES[probe],
-    `${signed(estimate)} (${signed(low)} to ${signed(high)})`,
-    `${p < 0.001 ? "< 0.001" : p.toFixed(3)} (${test})`,
-  ];
-  if (probe === "pr" || probe === "asr") {
-    const unit = probe === "pr" ? "phone" : "word";
-    const { difference, matchedPairs } = compareErrorRates(scoreErrors(x, unit), scoreErrors(y, unit), BOOTSTRAP);
-    return shown(difference, matchedPairs.p, "matched pairs");
-  }
-  const { difference, mcnemar } = compareAccuracies(x, y, BOOTSTRAP);
-  return shown(difference, mcnemar.p, "McNemar");
-}
-
-async function answersTable(kept: string, rows: readonly RowResult[]): Promise<string> {
-  const lines: string[][] = [];
-  for (const { a, b, asks } of QUESTIONS)
-    for (const seed of [0, 1]) {
-      const of = (id: string) =>
-        rows.find((row) => row.id === id && row.seed === seed) ?? rows.find((row) => row.id === id && row.seed === 0);
-      const [x, y] = [of(a), of(b)];
-      if (!x || !y || Math.max(x.seed, y.seed) !== seed) continue;
-      for (const probe of PROBES)
-        if (x.probes[probe] && y.probes[probe])
-          lines.push([asks, `${nameOf(x)} less ${nameOf(y)}`, ...(await pairOf(kept, x, y, probe))]);
-    }
-  return lines.length > 0
-    ? table(["question", "rows", "of", "difference (95 %)", "p"], lines)
-    : "No pair of rows is there yet.";
-}
-
 /** Writes the page, and a picture of the phone error rates where there are any. */
 export async function writePage(kept: string, page: string): Promise<void> {
   const { done, missing } = await readRows(kept);
@@ -154,8 +114,7 @@ export async function writePage(kept: string, page: string): Promise<void> {
     `Percent, with 95 % bootstrap intervals over utterances. Parameters and MACs without heads. RTF: seconds of computing for a second of speech, one thread${onProcessors(done)}.`,
     scoresTable(done),
     "## Differences",
-    "The first row less the second, on the same utterances. Of error rates a difference below 0 favours the first row, of accuracies one above 0.",
-    await answersTable(kept, done),
+    ...(await answers(kept, done)),
     "## How each was made",
     trainingTable(done),
     "## Not run",

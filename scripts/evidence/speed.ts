@@ -1,4 +1,4 @@
-// How long a model computes for a second of speech on one core: what a user of it waits for.
+// How long models compute for a second of speech on one core: what their users wait for. All take turns, so that a slow minute slows all.
 import { cpus } from "node:os";
 import { loadUpstream } from "../../src/index.ts";
 import { Random } from "../../src/random.ts";
@@ -10,21 +10,24 @@ export interface Speed {
   readonly processor: string;
 }
 
-const [SECONDS, PASSES] = [10, 9];
+const [SECONDS, ROUNDS] = [10, 9];
 
-/** All layers of ten seconds, on one thread: the median of nine passes after one that compiles. */
-export async function measureSpeed(path: string): Promise<Speed> {
-  const model = await loadUpstream(path);
+/** All layers of ten seconds by each model folder, on one thread: medians of nine rounds after one that compiles. */
+export async function measureSpeeds(folders: readonly string[]): Promise<Speed[]> {
   const runtime = await createRuntime({ threads: 1 });
   const random = new Random(0, "speed");
   const wave = Float32Array.from({ length: 16_000 * SECONDS }, () => 0.1 * random.normal());
-  const taken: number[] = [];
-  for (let pass = 0; pass <= PASSES; pass++) {
-    const began = performance.now();
-    await model.extract(wave, { runtime });
-    taken.push((performance.now() - began) / 1000);
-  }
-  await model.dispose();
-  const median = taken.slice(1).toSorted((a, b) => a - b)[PASSES >> 1];
-  return { realTimeFactor: median / SECONDS, processor: cpus()[0]?.model ?? "" };
+  const models = await Promise.all(folders.map((folder) => loadUpstream(folder)));
+  const taken: number[][] = models.map(() => []);
+  for (let round = 0; round <= ROUNDS; round++)
+    for (const [i, model] of models.entries()) {
+      const began = performance.now();
+      await model.extract(wave, { runtime });
+      taken[i].push((performance.now() - began) / 1000);
+    }
+  for (const model of models) await model.dispose();
+  const processor = cpus()[0]?.model ?? "";
+  return taken.map((seconds) => ({ realTimeFactor: median(seconds.slice(1)) / SECONDS, processor }));
 }
+
+const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1];

@@ -8,20 +8,10 @@ import { writePredictions } from "../../src/metrics/predictions.ts";
 import { profile } from "../../src/models/profile.ts";
 import { readEvaluation } from "../../src/report/results/read.ts";
 import { convertTo16, stillwave } from "./command.ts";
+import { type Measured, probesOf } from "./probes.ts";
 import type { Row } from "./rows.ts";
 import type { Speech } from "./speech.ts";
-import { measureSpeed, type Speed } from "./speed.ts";
-
-/** One number with its interval, and the predictions that it was computed of. */
-export interface Measured {
-  readonly value: number;
-  readonly low: number;
-  readonly high: number;
-  readonly metric: string;
-  readonly states: string;
-  readonly seconds: number;
-  readonly command: string;
-}
+import { measureSpeeds, type Speed } from "./speed.ts";
 
 export interface Training {
   readonly updates: number;
@@ -57,33 +47,11 @@ export interface Settings {
   readonly kept: string;
   readonly updates: number;
   readonly device: string;
+  readonly precision?: string;
   readonly threads?: number;
 }
 
-export type Stage = "train" | "probe" | "words";
-
-const PR = ["--train", "train", "--dev", "dev", "--test", "test", "--lr", "2e-2,1e-2,5e-3", "--steps", "3000"];
-const WARMED = ["--schedule", "warmup", "--patience", "0", "--dtype", "float16"];
-const WORDS = ["--hidden", "192", "--projection", "192", "--stack", "2", "--no-specaugment"];
-const WARMUP = ["--schedule", "warmup", "--warmup", "100", "--patience", "0", "--dtype", "float16", "--lr", "1e-3"];
-const CLASSES = ["--lr", "1e-2,1e-3", "--dtype", "float16"];
-
-/** Arguments of each probe. */
-const probesOf = ({ libri, keywords, digits, speakers }: Speech) =>
-  ({
-    pr: { task: "pr", data: libri, more: [...PR, ...WARMED], stage: "probe" },
-    "ks-keywords": { task: "ks", data: keywords, more: CLASSES, stage: "probe" },
-    "ks-digits": { task: "ks", data: digits, more: CLASSES, stage: "probe" },
-    "sid-libri": { task: "sid", data: speakers, more: CLASSES, stage: "probe" },
-    asr: {
-      task: "asr",
-      data: libri,
-      more: ["--train", "train", "--dev", "dev", "--test", "test", ...WORDS, ...WARMUP, "--steps", "2400"],
-      stage: "words",
-    },
-  }) as const;
-
-export const PROBES = ["pr", "ks-keywords", "ks-digits", "sid-libri", "asr"] as const;
+export type Stage = "train" | "probe" | "words" | "speed";
 
 /** What a finished run says of itself. Hours are those of the logged updates, for all of them. */
 async function trainingOf(folder: string, command: string, seconds: number): Promise<Training> {
@@ -101,6 +69,24 @@ async function trainingOf(folder: string, command: string, seconds: number): Pro
     computing: `${environment.computing} on ${environment.cpu}, ${precision}`,
     command,
   };
+}
+
+/** Measures all models of kept rows in one run where one of them has not been measured yet. */
+export async function measureRows(rows: readonly Row[], { kept, teacher }: Settings): Promise<void> {
+  const folders = rows.flatMap(({ id, seeds, model }) =>
+    seeds.map((seed) => {
+      const folder = join(kept, `${id}-${seed}`);
+      return { file: join(folder, "row.json"), model: model === "teacher" ? teacher : join(folder, "model") };
+    }),
+  );
+  const there = folders.filter(({ file, model }) => existsSync(file) && existsSync(model));
+  const results = await Promise.all(
+    there.map(async ({ file }): Promise<RowResult> => JSON.parse(await readFile(file, "utf8"))),
+  );
+  if (results.every(({ speed }) => speed)) return;
+  const speeds = await measureSpeeds(there.map(({ model }) => model));
+  for (const [i, { file }] of there.entries())
+    await writeFileAtomic(file, `${JSON.stringify({ ...results[i], speed: speeds[i] }, null, 2)}\n`);
 }
 
 const shown = (args: readonly string[]) =>
@@ -135,8 +121,6 @@ export async function doRow(
     const { parameters, macs } = profile(await loadUpstream(upstream), { seconds: 10 });
     await save({ parameters: parameters.withoutHeads, macs: macs.withoutHeads });
   }
-  if (upstream !== "fbank" && result.speed === undefined && existsSync(upstream))
-    await save({ speed: await measureSpeed(upstream) });
   for (const [probe, given] of Object.entries(probesOf(settings.speech))) {
     if (result.probes[probe] || !stages.has(given.stage) || (!row.model && !existsSync(upstream))) continue;
     const measured = await measure(
@@ -149,7 +133,11 @@ export async function doRow(
   return result;
 }
 
-async function distil(row: Row, seed: number, { teacher, speech, work, updates, device, threads }: Settings) {
+async function distil(
+  row: Row,
+  seed: number,
+  { teacher, speech, work, updates, device, precision, threads }: Settings,
+) {
   const folder = join(work, "distill", `${row.id}-${seed}`);
   const sets = [
     `teacher=${teacher}`,
@@ -162,6 +150,7 @@ async function distil(row: Row, seed: number, { teacher, speech, work, updates, 
     ...row.set,
   ];
   const args = ["distill", "evidence/recipe.yaml", ...sets.flatMap((set) => ["--set", set]), "--device", device];
+  if (precision !== undefined) args.push("--precision", precision);
   if (threads !== undefined) args.push("--threads", String(threads));
   const seconds = await stillwave(args, folder);
   return { training: await trainingOf(folder, shown(args), seconds), best: join(folder, "best") };
