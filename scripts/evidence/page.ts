@@ -1,11 +1,11 @@
 // docs/evidence.md from the kept rows: the table, pairs of rows with tests, what was not run; pictures beside it.
 import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { writeFileAtomic } from "../../src/files.ts";
 import { answers } from "./answers.ts";
-import { drawRates } from "./picture.ts";
-import { type Measured, PROBE_NAMES, PROBES } from "./probes.ts";
+import { drawAccuracies, drawRates } from "./picture.ts";
+import { ERROR_UNITS, type Measured, PROBE_NAMES, PROBES } from "./probes.ts";
 import { ROWS } from "./rows.ts";
 import type { RowResult } from "./stages.ts";
 import { table } from "./table.ts";
@@ -90,17 +90,51 @@ function onProcessors(rows: readonly RowResult[]): string {
   return names.length > 0 ? ` of ${names.join(", ")}` : "";
 }
 
-/** Writes the page, and a picture of the phone error rates where there are any. */
+/** Pictures beside the page, of the probes that have numbers. Returns what shows them. */
+async function drawPictures(rows: readonly RowResult[], folder: string): Promise<string[]> {
+  const labelled = rows.map(({ title, seed, probes }) => ({ label: `${title}, seed ${seed}`, probes }));
+  const rates = labelled.flatMap(({ label, probes }) => (probes.pr ? [{ label, ...probes.pr }] : []));
+  const accuracies = labelled.flatMap(({ label, probes }) =>
+    PROBES.flatMap((probe) =>
+      probes[probe] && !ERROR_UNITS[probe] ? [{ label, probe: PROBE_NAMES[probe], ...probes[probe] }] : [],
+    ),
+  );
+  await mkdir(folder, { recursive: true });
+  const shown: string[] = [];
+  const save = async (file: string, svg: string, what: string) => {
+    await writeFileAtomic(join(folder, file), svg);
+    shown.push(`![${what}](${basename(folder)}/${file})`);
+  };
+  if (rates.length > 0)
+    await save(
+      "per.svg",
+      drawRates(rates, "phone error rate, %"),
+      "Phone error rates of the rows with their intervals",
+    );
+  if (accuracies.length > 0)
+    await save(
+      "accuracies.svg",
+      drawAccuracies(accuracies, "accuracy, %"),
+      "Accuracies of the rows with their intervals: wake words, digits, speakers",
+    );
+  return shown;
+}
+
+/** Which layers the heads read. */
+function weightsTable(rows: readonly RowResult[]): string {
+  const lines = rows.flatMap(({ title, seed, probes }) =>
+    PROBES.flatMap((probe) => {
+      const weights = probes[probe]?.layerWeights;
+      return weights ? [[title, String(seed), PROBE_NAMES[probe], weights.map((w) => w.toFixed(2)).join(", ")]] : [];
+    }),
+  );
+  return table(["row", "seed", "probe", "weights of its states, lowest first"], lines);
+}
+
+/** Writes the page and its pictures. */
 export async function writePage(kept: string, page: string): Promise<void> {
   const { done, missing } = await readRows(kept);
-  const rates = done.flatMap(({ title, seed, macs, probes }) =>
-    probes.pr ? [{ label: `${title}, seed ${seed}`, macs, ...probes.pr }] : [],
-  );
-  const folder = join(dirname(page), "evidence");
-  if (rates.length > 0) {
-    await mkdir(folder, { recursive: true });
-    await writeFileAtomic(join(folder, "per.svg"), drawRates(rates, "phone error rate, %"));
-  }
+  const pictures = await drawPictures(done, join(dirname(page), "evidence"));
   const notRun = missing.map((one) => `- ${one}`).join("\n");
   const commands = done.flatMap((row) => [
     ...(row.training ? [row.training.command] : []),
@@ -110,11 +144,14 @@ export async function writePage(kept: string, page: string): Promise<void> {
     "# Evidence",
     INTRODUCTION,
     "## Scores",
-    ...(rates.length > 0 ? ["![Phone error rates of the rows with their intervals](evidence/per.svg)"] : []),
+    ...pictures,
     `Percent, with 95 % bootstrap intervals over utterances. Parameters and MACs without heads. RTF: seconds of computing for a second of speech, one thread${onProcessors(done)}.`,
     scoresTable(done),
     "## Differences",
     ...(await answers(kept, done)),
+    "## Where the probes look",
+    "A head reads a weighted sum of a row's states and learns the weights. Rows whose results were kept before weights were are not here.",
+    weightsTable(done),
     "## How each was made",
     trainingTable(done),
     "## Not run",

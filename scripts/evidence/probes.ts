@@ -24,6 +24,8 @@ export interface Measured {
   readonly high: number;
   readonly metric: string;
   readonly states: string;
+  /** Shares of the states that the head reads, lowest first; the probes of a row are of the same states. */
+  readonly layerWeights?: readonly number[];
   readonly seconds: number;
   readonly command: string;
 }

@@ -152,7 +152,11 @@ export const QUESTIONS: readonly { readonly a: string; readonly b: string; reado
   { a: "exact", b: "untrained", asks: "What does distillation add to the architecture?" },
   { a: "front", b: "untrained", asks: "What does distillation add where the convolutions learn too?" },
   { a: "wide", b: "wide-untrained", asks: "What does distillation add where the teacher's input is copied?" },
-  { a: "copied", b: "wide-untrained", asks: "What does distillation add to a copied input where the convolutions learn too?" },
+  {
+    a: "copied",
+    b: "wide-untrained",
+    asks: "What does distillation add to a copied input where the convolutions learn too?",
+  },
   { a: "front", b: "fbank", asks: "Is a student whose convolutions learn better than filterbanks?" },
   { a: "teacher", b: "exact", asks: "What does a student lose of its teacher?" },
   { a: "teacher", b: "front", asks: "What does a student lose whose convolutions learn?" },

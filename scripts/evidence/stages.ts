@@ -180,5 +180,6 @@ async function measure(
   const said = test.map(({ id, reference, hypothesis }) => ({ id, reference, hypothesis }));
   await writePredictions(join(kept, name, `${probe}.tsv`), said);
   const { value, low, high, name: metric } = result.metric;
-  return { value, low, high, metric, states: states ?? "all", seconds, command: shown(args) };
+  const { layerWeights } = result;
+  return { value, low, high, metric, states: states ?? "all", layerWeights, seconds, command: shown(args) };
 }

@@ -3,7 +3,7 @@
 export const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 
-export const signed = (value: number): string => `${value > 0 ? "+" : ""}${value.toFixed(2)}`;
+const signed = (value: number): string => `${value > 0 ? "+" : ""}${value.toFixed(2)}`;
 
 export const probability = (p: number): string => (p < 0.001 ? "< 0.001" : p.toFixed(3));
 
