@@ -9,6 +9,7 @@ import { studentConfig } from "../../../src/distill/recipe/student.ts";
 import { StillwaveError } from "../../../src/errors.ts";
 import { type ModelConfig, noReuse, reuseEvery } from "../../../src/models/config.ts";
 import { profile } from "../../../src/models/profile.ts";
+import { publishedArchitecture } from "../../../src/models/published.ts";
 import { PACKAGE_ROOT } from "../../../src/package.ts";
 import { recipeJsonSchema } from "../../../src/recipe/json-schema.ts";
 import { findRecipe, readRecipe, shippedRecipes } from "../../../src/recipe/places.ts";
@@ -55,7 +56,9 @@ function arm(
 
 describe("shipped recipes", () => {
   test("shipped recipes are the published ones and the quickstart", async () => {
-    expect((await shippedRecipes()).sort()).toEqual([...Object.keys(published), "quickstart"].sort());
+    expect((await shippedRecipes()).sort()).toEqual(
+      [...Object.keys(published), "armhubert-s-960-best", "quickstart"].sort(),
+    );
   });
 
   test.each(Object.entries(published))("%s is the published configuration", async (name, expected) => {
@@ -85,6 +88,23 @@ describe("shipped recipes", () => {
       false,
       false,
     ]);
+  });
+
+  test("armhubert-s-960-best has armhubert-s-960's size and training, and the teacher's convolutions", async () => {
+    const [best, small] = await Promise.all(
+      ["armhubert-s-960-best", "armhubert-s-960"].map((name) => loadRecipe(name)),
+    );
+    const base = publishedArchitecture(best.teacher)!;
+    const [own, its] = [best, small].map((recipe) => profile(studentConfig(recipe, base), { seconds: 10 }));
+    expect(own.parameters.total).toBe(22_003_264);
+    expect(Math.abs(own.parameters.withoutHeads / its.parameters.withoutHeads - 1)).toBeLessThan(0.005);
+    expect(own.macs.total / profile(base, { seconds: 10 }).macs.total).toBeCloseTo(0.474, 3);
+    expect(studentConfig(best, base).conv).toEqual(base.conv);
+    expect([best.student.initialise.copyConv, best.student.freezeConv]).toEqual([true, true]);
+    const { outDir, ...run } = small.run;
+    for (const part of ["teacher", "masking", "loss", "optimizer", "data"] as const)
+      expect(best[part]).toEqual(small[part]);
+    expect(best.run).toEqual({ ...run, outDir: `${outDir}-best` });
   });
 
   test("shipped recipes have headers that say what they are", async () => {
