@@ -120,15 +120,17 @@ async function drawPictures(rows: readonly RowResult[], folder: string): Promise
   return shown;
 }
 
-/** Which layers the heads read. */
+/** Which states the heads read. */
 function weightsTable(rows: readonly RowResult[]): string {
-  const lines = rows.flatMap(({ title, seed, probes }) =>
-    PROBES.flatMap((probe) => {
-      const weights = probes[probe]?.layerWeights;
-      return weights ? [[title, String(seed), PROBE_NAMES[probe], weights.map((w) => w.toFixed(2)).join(", ")]] : [];
-    }),
-  );
-  return table(["row", "seed", "probe", "weights of its states, lowest first"], lines);
+  const weighed = PROBES.filter((probe) => rows.some(({ probes }) => probes[probe]?.layerWeights));
+  const lines = rows
+    .filter(({ probes }) => weighed.some((probe) => probes[probe]?.layerWeights))
+    .map(({ title, seed, probes }) => [
+      title,
+      String(seed),
+      ...weighed.map((probe) => probes[probe]?.layerWeights?.map((weight) => weight.toFixed(2)).join(" ") ?? ""),
+    ]);
+  return table(["row", "seed", ...weighed.map((probe) => PROBE_NAMES[probe])], lines);
 }
 
 /** Writes the page and its pictures. */
@@ -150,7 +152,7 @@ export async function writePage(kept: string, page: string): Promise<void> {
     "## Differences",
     ...(await answers(kept, done)),
     "## Where the probes look",
-    "A head reads a weighted sum of a row's states and learns the weights. Rows whose results were kept before weights were are not here.",
+    "A head reads a weighted sum of a row's states and learns the weights, here from the lowest state up. Rows that were probed before weights were kept are left out.",
     weightsTable(done),
     "## How each was made",
     trainingTable(done),
