@@ -110,7 +110,7 @@ export async function doRow(
     result = { ...result, ...more };
     await writeFileAtomic(file, `${JSON.stringify(result, null, 2)}\n`);
   };
-  const model = join(kept, "model");
+  const model = row.isUntrained ? join(settings.work, "models", name) : join(kept, "model");
   if (!row.model && !result.training && stages.has("train")) {
     const { training, best } = await distil(row, seed, settings);
     await convertTo16(best, model);
