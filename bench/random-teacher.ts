@@ -23,7 +23,7 @@ export async function writeRandomTeacher(folder: string, id: string): Promise<vo
 
 if (process.argv[1] === import.meta.filename) {
   const [folder, id = "facebook/hubert-base-ls960"] = process.argv.slice(2);
-  if (!folder) {
+  if (!folder || folder.startsWith("-")) {
     console.error(`usage: npx tsx bench/random-teacher.ts <folder> [${publishedIds().join(" | ")}]`);
     process.exit(2);
   }
