@@ -1,5 +1,5 @@
 // The rows of the evidence: students of equal size, or of equal computation where that is what a row is for.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { addUp } from "../scripts/evidence/answers.ts";
@@ -61,6 +61,13 @@ test("errors of two seeds are added up by utterance, whatever their order", () =
 
 describe("what is kept", () => {
   const folder = "evidence/rows";
+
+  test("all of it is less than 30 MB", () => {
+    const files = readdirSync("evidence", { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    const bytes = files.reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);
+    expect(bytes).toBeGreaterThan(0);
+    expect(bytes).toBeLessThan(30e6);
+  });
 
   test.each(readdirSync(folder))("%s: figures are those of its predictions, sizes those of its model", async (name) => {
     const row: RowResult = JSON.parse(readFileSync(join(folder, name, "row.json"), "utf8"));

@@ -71,22 +71,30 @@ async function trainingOf(folder: string, command: string, seconds: number): Pro
   };
 }
 
-/** Measures all models of kept rows in one run where one of them has not been measured yet. */
-export async function measureRows(rows: readonly Row[], { kept, teacher }: Settings): Promise<void> {
-  const folders = rows.flatMap(({ id, seeds, model }) =>
-    seeds.map((seed) => {
-      const folder = join(kept, `${id}-${seed}`);
-      return { file: join(folder, "row.json"), model: model === "teacher" ? teacher : join(folder, "model") };
-    }),
-  );
-  const there = folders.filter(({ file, model }) => existsSync(file) && existsSync(model));
+/** Students of first seeds are kept beside their numbers, others in the working folder. */
+function studentOf({ id, isRemade }: Row, seed: number, { kept, work }: Settings): string {
+  const name = `${id}-${seed}`;
+  return isRemade || seed > 0 ? join(work, "models", name) : join(kept, name, "model");
+}
+
+/** Measures the first students of all rows in one run where one of them has not been measured yet; other seeds are as fast. */
+export async function measureRows(rows: readonly Row[], settings: Settings): Promise<void> {
+  const there = rows
+    .map((row) => ({
+      files: row.seeds.map((seed) => join(settings.kept, `${row.id}-${seed}`, "row.json")).filter(existsSync),
+      model: row.model === "teacher" ? settings.teacher : studentOf(row, row.seeds[0], settings),
+    }))
+    .filter(({ files, model }) => files.length > 0 && existsSync(model));
   const results = await Promise.all(
-    there.map(async ({ file }): Promise<RowResult> => JSON.parse(await readFile(file, "utf8"))),
+    there.map(({ files }) =>
+      Promise.all(files.map(async (file): Promise<RowResult> => JSON.parse(await readFile(file, "utf8")))),
+    ),
   );
-  if (results.every(({ speed }) => speed)) return;
+  if (results.flat().every(({ speed }) => speed)) return;
   const speeds = await measureSpeeds(there.map(({ model }) => model));
-  for (const [i, { file }] of there.entries())
-    await writeFileAtomic(file, `${JSON.stringify({ ...results[i], speed: speeds[i] }, null, 2)}\n`);
+  for (const [i, { files }] of there.entries())
+    for (const [j, file] of files.entries())
+      await writeFileAtomic(file, `${JSON.stringify({ ...results[i][j], speed: speeds[i] }, null, 2)}\n`);
 }
 
 const shown = (args: readonly string[]) =>
@@ -102,27 +110,35 @@ export async function doRow(
   const name = `${row.id}-${seed}`;
   const kept = join(settings.kept, name);
   const file = join(kept, "row.json");
-  await mkdir(kept, { recursive: true });
   let result: RowResult = existsSync(file)
     ? JSON.parse(await readFile(file, "utf8"))
     : { id: row.id, seed, title: row.title, set: row.set, probes: {} };
   const save = async (more: Partial<RowResult>) => {
     result = { ...result, ...more };
+    await mkdir(kept, { recursive: true });
     await writeFileAtomic(file, `${JSON.stringify(result, null, 2)}\n`);
   };
-  const model = row.isUntrained ? join(settings.work, "models", name) : join(kept, "model");
-  if (!row.model && !result.training && stages.has("train")) {
+  const model = studentOf(row, seed, settings);
+  const upstream = row.model === "teacher" ? settings.teacher : (row.model ?? model);
+  const isThere = () => row.model !== undefined || existsSync(model);
+  const lacking = Object.entries(probesOf(settings.speech)).filter(
+    ([probe, { stage }]) => !result.probes[probe] && stages.has(stage),
+  );
+  const isWanted = !result.training || (lacking.length > 0 && !isThere());
+  if (!row.model && isWanted && stages.has("train")) {
     const { training, best } = await distil(row, seed, settings);
     await convertTo16(best, model);
     await save({ training });
   }
-  const upstream = row.model === "teacher" ? settings.teacher : (row.model ?? model);
-  if (upstream !== "fbank" && result.parameters === undefined && existsSync(upstream)) {
+  if (upstream !== "fbank" && result.parameters === undefined && isThere()) {
     const { parameters, macs } = profile(await loadUpstream(upstream), { seconds: 10 });
     await save({ parameters: parameters.withoutHeads, macs: macs.withoutHeads });
   }
-  for (const [probe, given] of Object.entries(probesOf(settings.speech))) {
-    if (result.probes[probe] || !stages.has(given.stage) || (!row.model && !existsSync(upstream))) continue;
+  if (lacking.length > 0 && !isThere()) {
+    console.log(`${name}: no student in ${model}, so nothing is measured; --stages train makes it`);
+    return result;
+  }
+  for (const [probe, given] of lacking) {
     const measured = await measure(
       probe,
       { ...given, upstream, name, states: row.model ? undefined : "layers" },
@@ -178,6 +194,7 @@ async function measure(
   const { result, test } = await readEvaluation(folder);
   // without the paths of this machine
   const said = test.map(({ id, reference, hypothesis }) => ({ id, reference, hypothesis }));
+  await mkdir(join(kept, name), { recursive: true });
   await writePredictions(join(kept, name, `${probe}.tsv`), said);
   const { value, low, high, name: metric } = result.metric;
   const { layerWeights } = result;
