@@ -1,5 +1,5 @@
 // What long work tells while it runs: metrics.jsonl, TensorBoard events, progress on the terminal, numbers in words.
-export { formatBytes, formatDuration, formatLearningRate, formatNumber, printable } from "./format.ts";
+export { formatBytes, formatDuration, formatLearningRate, formatNumber, plural, printable } from "./format.ts";
 export type {
   LoggedEnd,
   LoggedRow,

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { DistillEvent, EndEvent } from "../../distill/events.ts";
 import { InternalError } from "../../errors.ts";
-import { formatDuration, formatNumber, type Progress, printable, startProgress } from "../../log/index.ts";
+import { formatDuration, formatNumber, type Progress, plural, printable, startProgress } from "../../log/index.ts";
 import type { Output } from "../output.ts";
 
 const DIVERGED =
@@ -52,7 +52,7 @@ function noteText(event: Exclude<DistillEvent, { kind: "step" | "done" }>): stri
     case "start": {
       const { folder, totalSteps, step, epochs, batchesPerEpoch } = event;
       const from = step ? `, from step ${step}` : "";
-      return `run ${printable(folder)}: ${totalSteps} steps${from}; ${epochs} epochs of ${batchesPerEpoch} batches`;
+      return `run ${printable(folder)}: ${totalSteps} steps${from}; ${plural(epochs, "epoch")} of ${batchesPerEpoch} batches`;
     }
     case "note":
       return event.text;

@@ -5,9 +5,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { build } from "vite";
-import { serveFolders } from "./chromium.ts";
+import { serveFolders } from "../chromium.ts";
 
-export const pathOf = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
+export const pathOf = (name: string) => fileURLToPath(new URL(`../../../${name}`, import.meta.url));
+
+/** The example of the tabs that hear phones. */
+export const SPEECH = pathOf("examples/speech/dev/1284/1180/1284-1180-0022.flac");
 
 export interface BuiltPage {
   readonly folder: string;

@@ -1,21 +1,12 @@
 // How the page looks and handles: axe, contrast in every state, a phone's width, the keyboard alone; in light and dark.
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import type { AxeResults } from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { violationsOf } from "../axe.ts";
+import { inChromium, launchChromium } from "../chromium.ts";
 import { type BuiltPage, buildPage, Visit } from "./built-page.ts";
-import { inChromium, launchChromium } from "./chromium.ts";
 
 const TABS = ["words", "phones", "student", "attention", "yours"];
 const SCHEMES = ["light", "dark"] as const;
-
-async function violations(page: Page): Promise<string[]> {
-  const found = await page.evaluate(
-    () => (globalThis as never as { axe: { run(): Promise<AxeResults> } }).axe.run() as Promise<AxeResults>,
-  );
-  return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`);
-}
 
 /** WCAG's contrast of an element's text and the ground that it stands on. */
 const contrastOf = (page: Page, selector: string) =>
@@ -45,9 +36,7 @@ inChromium("how the page looks", () => {
   let built: BuiltPage;
   let server: Awaited<ReturnType<BuiltPage["serve"]>>;
   let browser: Browser;
-  let axe: string;
   beforeAll(async () => {
-    axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
     built = await buildPage();
     server = await built.serve(true);
     browser = await launchChromium({ microphone: true });
@@ -62,17 +51,16 @@ inChromium("how the page looks", () => {
     "axe finds nothing on any tab, before and after there is sound, and while one speaks: %s",
     async (colorScheme) => {
       const visit = await Visit.to(browser, server.url, { colorScheme });
-      await visit.page.evaluate(axe);
-      expect(await violations(visit.page)).toEqual([]);
+      expect(await violationsOf(visit.page)).toEqual([]);
       await visit.example();
       for (const tab of TABS) {
         await visit.tab(tab);
-        expect([tab, ...(await violations(visit.page))]).toEqual([tab]);
+        expect([tab, ...(await violationsOf(visit.page))]).toEqual([tab]);
       }
       await visit.tab("words");
       await visit.page.click("#speak");
       await visit.page.waitForFunction(() => document.getElementById("speak")!.getAttribute("aria-pressed") === "true");
-      expect(await violations(visit.page)).toEqual([]);
+      expect(await violationsOf(visit.page)).toEqual([]);
       await visit.close();
     },
   );
