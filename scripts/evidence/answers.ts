@@ -27,7 +27,7 @@ export async function answers(kept: string, rows: readonly RowResult[]): Promise
     }
   const seeds = await betweenSeeds(kept, rows);
   return [
-    "The first row less the second, on the same utterances: a difference below 0 favours the first row. Both seeds: the errors of the two students of a row are added up by utterance; p by matched pairs over utterances.",
+    "The first row less the second, on the same utterances: a difference below 0 favours the first row. Both seeds: the errors of the two students of a row are added up by utterance, and a row of one seed stands against each of the other's; p by matched pairs over utterances.",
     table(["question", "rows", "of", "seed 0 (95 %)", "seed 1 (95 %)", "both seeds (95 %)", "p"], errors),
     ...(seeds.length > 0
       ? ["### What a seed changes", table(["row", "of", "seed 0 less seed 1 (95 %)", "p"], seeds)]
