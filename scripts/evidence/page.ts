@@ -147,7 +147,7 @@ export async function writePage(kept: string, page: string): Promise<void> {
     INTRODUCTION,
     "## Scores",
     ...pictures,
-    `Percent, with 95 % bootstrap intervals over utterances. Parameters and MACs without heads. RTF: seconds of computing for a second of speech, one thread${onProcessors(done)}.`,
+    `Percent, with 95 % bootstrap intervals over utterances. Parameters and MACs without heads. RTF: seconds of computing for a second of speech, one thread${onProcessors(done)}; rows of one shape show how exact that is.`,
     scoresTable(done),
     "## Differences",
     ...(await answers(kept, done)),
