@@ -71,7 +71,7 @@ async function trainingOf(folder: string, command: string, seconds: number): Pro
   };
 }
 
-/** Students of first seeds are kept beside their numbers, others in the working folder. */
+/** Students of first seeds are kept beside their numbers; others, and those that are made again, are in the working folder. */
 function studentOf({ id, isRemade }: Row, seed: number, { kept, work }: Settings): string {
   const name = `${id}-${seed}`;
   return isRemade || seed > 0 ? join(work, "models", name) : join(kept, name, "model");
@@ -80,21 +80,22 @@ function studentOf({ id, isRemade }: Row, seed: number, { kept, work }: Settings
 /** Measures the first students of all rows in one run where one of them has not been measured yet; other seeds are as fast. */
 export async function measureRows(rows: readonly Row[], settings: Settings): Promise<void> {
   const there = rows
-    .map((row) => ({
-      files: row.seeds.map((seed) => join(settings.kept, `${row.id}-${seed}`, "row.json")).filter(existsSync),
-      model: row.model === "teacher" ? settings.teacher : studentOf(row, row.seeds[0], settings),
-    }))
-    .filter(({ files, model }) => files.length > 0 && existsSync(model));
+    .flatMap((row) => {
+      const model = row.model === "teacher" ? settings.teacher : studentOf(row, row.seeds[0], settings);
+      return row.seeds.map((seed) => ({ file: join(settings.kept, `${row.id}-${seed}`, "row.json"), model }));
+    })
+    .filter(({ file, model }) => existsSync(file) && existsSync(model));
   const results = await Promise.all(
-    there.map(({ files }) =>
-      Promise.all(files.map(async (file): Promise<RowResult> => JSON.parse(await readFile(file, "utf8")))),
-    ),
+    there.map(async ({ file }): Promise<RowResult> => JSON.parse(await readFile(file, "utf8"))),
   );
-  if (results.flat().every(({ speed }) => speed)) return;
-  const speeds = await measureSpeeds(there.map(({ model }) => model));
-  for (const [i, { files }] of there.entries())
-    for (const [j, file] of files.entries())
-      await writeFileAtomic(file, `${JSON.stringify({ ...results[i][j], speed: speeds[i] }, null, 2)}\n`);
+  if (results.every(({ speed }) => speed)) return;
+  const models = [...new Set(there.map(({ model }) => model))];
+  const speeds = await measureSpeeds(models);
+  for (const [i, { file, model }] of there.entries())
+    await writeFileAtomic(
+      file,
+      `${JSON.stringify({ ...results[i], speed: speeds[models.indexOf(model)] }, null, 2)}\n`,
+    );
 }
 
 const shown = (args: readonly string[]) =>
