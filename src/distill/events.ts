@@ -2,6 +2,7 @@
 import { SAMPLE_RATE_HZ } from "../audio/index.ts";
 import type { TrainRow, ValidationRow } from "../log/index.ts";
 import type { NoteEvent } from "../training/notes.ts";
+import type { UnitProgress } from "../units/making/settings.ts";
 import { type LayerLosses, layerLosses, meanLosses, partOfTotal, type StepLosses } from "./losses.ts";
 import type { Objective } from "./objectives/objective.ts";
 import type { DistillPlan } from "./plan.ts";
@@ -69,7 +70,11 @@ export type EndEvent =
       readonly summary: DistillSummary;
     };
 
+/** Units of a teacher are being made, which an objective reads: before the run trains, for minutes or hours. */
+export type UnitsEvent = { readonly kind: "units" } & UnitProgress;
+
 export type DistillEvent =
+  | UnitsEvent
   /** The run is about to train, or to go on from `step`. */
   | {
       readonly kind: "start";

@@ -16,11 +16,12 @@ import { isXla } from "../runtime/xla/index.ts";
 import { choosePrecision } from "../runtime/xla/precision.ts";
 import type { Precision } from "../stablehlo/precision.ts";
 import type { Computing } from "../training/environment.ts";
+import type { UnitWork } from "../units/making/settings.ts";
 import { mixesUtterances } from "../upstream/batches.ts";
 import { hashOf } from "../upstream/fingerprint.ts";
 import { type ModelFacts, modelCard } from "./card.ts";
 import { createLearner, type LearnerModels } from "./learner/create.ts";
-import type { FrameUnits, LabelRules } from "./learner/labels.ts";
+import type { LabelRules, MakeLabels } from "./learner/labels.ts";
 import type { Learner } from "./learner/learner.ts";
 import { teacherUnits } from "./learner/teacher-units.ts";
 import { spanMaskRule } from "./masks.ts";
@@ -37,7 +38,7 @@ export interface PreparedRun<R extends RunRecipe = Recipe> {
   /** Holds the student's initial weights: a function of the recipe alone. */
   readonly learner: Learner;
   readonly speech: RunSpeech;
-  readonly labels: LabelRules;
+  readonly makeLabels: MakeLabels;
   readonly runtime: Computing;
   readonly augment?: Augment;
   /** What the learner computes in, for run.json; a resumed run keeps it. */
@@ -119,14 +120,13 @@ export function prepareWith(loadModels: (recipe: Recipe, group?: ProcessGroup) =
     const configs = [config, ...teachers.map((teacher) => teacher.config)] as const;
     const { precision, speech } = await openRunSpeech(recipe, { runtime, configs }, context);
     try {
-      const units = await unitsOf(recipe, { teachers, runtime, configs }, context);
       const learner = await makeLearner(precision);
       learner.expect?.(speech.shapes ?? []);
       return {
         learner,
         runtime,
         speech,
-        labels: { masks: spanMaskRule(recipe.masking), units },
+        makeLabels: (work) => labelsOf(recipe, { teachers, runtime, configs }, context, work),
         precision,
         teacher: teacherRecord(recipe, teachers),
         writeModel: async (folder, trained, facts) =>
@@ -151,18 +151,20 @@ export function prepareWith(loadModels: (recipe: Recipe, group?: ProcessGroup) =
   };
 }
 
-/** Units of a teacher, where an objective reads them. */
-async function unitsOf(
+/** Masks, and units of a teacher where an objective reads them. */
+async function labelsOf(
   recipe: Recipe,
   {
     teachers,
     runtime,
     configs,
   }: Pick<RunModels, "teachers" | "runtime"> & { readonly configs: readonly ModelConfig[] },
-  { outDir, note, group }: PrepareContext,
-): Promise<FrameUnits | undefined> {
+  { outDir, group }: PrepareContext,
+  work: UnitWork,
+): Promise<LabelRules | undefined> {
+  const masks = spanMaskRule(recipe.masking);
   const settings = recipe.objectives?.find((one) => one.kind === "units");
-  if (settings?.kind !== "units") return undefined;
+  if (settings?.kind !== "units") return { masks };
   const { data, run } = recipe;
   const { teacher, layer } = unitLayer(
     settings,
@@ -176,11 +178,12 @@ async function unitsOf(
   const validation = data.validation && (await openNamed("validation", data.validation, recipe, opening));
   const { clusters, share, iterations } = settings;
   const { onBadFile, workers } = data;
-  const units = { teacher: teachers[teacher], layer, clusters, share, iterations, seed: run.seed, train, validation };
-  return teacherUnits(
-    { ...units, onBadFile, workers: workers ?? 1 },
-    { runtime, outDir: join(outDir, DISTILL_FILES.units), note, group },
+  const source = { teacher: teachers[teacher], layer, clusters, share, iterations, seed: run.seed, train, validation };
+  const units = await teacherUnits(
+    { ...source, onBadFile, workers: workers ?? 1 },
+    { runtime, outDir: join(outDir, DISTILL_FILES.units), group, work },
   );
+  return units && { masks, units };
 }
 
 /**

@@ -5,7 +5,8 @@ import type { ProcessGroup } from "../processes/group.ts";
 import { AgreedStop } from "../processes/stop.ts";
 import { digestOf } from "../processes/together.ts";
 import { runTraining } from "../training/loop.ts";
-import type { EndEvent, TrainingEvent } from "./events.ts";
+import type { EndEvent, TrainingEvent, UnitsEvent } from "./events.ts";
+import { tellingLabels } from "./learner/labels.ts";
 import type { Learner } from "./learner/learner.ts";
 import { distillPlan } from "./plan.ts";
 import type { Prepare, PreparedRun } from "./prepare.ts";
@@ -46,7 +47,7 @@ export interface TakePartOptions<R extends RunRecipe> {
 export async function* takePart<R extends RunRecipe>(
   { recipe, prepare, outDir, group, signal }: TakePartOptions<R>,
   note: (text: string) => void,
-): AsyncGenerator<TrainingEvent | EndEvent, void, undefined> {
+): AsyncGenerator<UnitsEvent | TrainingEvent | EndEvent, void, undefined> {
   const already = await group.sayFirst<EndEvent | null>("opened");
   if (already) {
     yield already;
@@ -56,7 +57,13 @@ export async function* takePart<R extends RunRecipe>(
   let trainer: StudentTrainer | undefined;
   try {
     prepared = await prepare(recipe, { outDir, note, group });
-    const { learner, speech, labels, augment } = prepared;
+    const { learner, speech, makeLabels, augment } = prepared;
+    // process 0 says whether to stop before there are labels
+    const labels = yield* tellingLabels(makeLabels, undefined);
+    if (!labels) {
+      yield await group.sayFirst<EndEvent>("end");
+      return;
+    }
     const start = await beginTogether(group, learner);
     const plan = distillPlan(recipe, speech.train.batchesPerEpoch);
     const stop = new AgreedStop(signal, group);

@@ -15,6 +15,7 @@ import { openRunLog, type RunLog } from "../training/run-log.ts";
 import { hashOf } from "../upstream/fingerprint.ts";
 import type { ModelFacts } from "./card.ts";
 import type { DistillEvent, DistillSummary, EndEvent } from "./events.ts";
+import { tellingLabels } from "./learner/labels.ts";
 import type { Learner } from "./learner/learner.ts";
 import { skippedIn } from "./learner/loss-scaling.ts";
 import { distillPlan } from "./plan.ts";
@@ -119,7 +120,7 @@ async function* trainAndFinish<R extends RunRecipe>(
   note: Note,
 ): Run {
   const { recipe, form, force = false, signal, group } = options;
-  const { learner, speech, labels, augment, teacher, precision, runtime } = prepared;
+  const { learner, speech, makeLabels, augment, teacher, precision, runtime } = prepared;
   const plan = distillPlan(recipe, speech.train.batchesPerEpoch);
   const { totalSteps, batchesPerEpoch, epochs } = plan;
   const checkpoints = join(path, DISTILL_FILES.checkpoints);
@@ -131,6 +132,14 @@ async function* trainAndFinish<R extends RunRecipe>(
   const facts = { data: speech.records, teacher, student, precision, totalSteps, batchesPerEpoch };
   const { record, notes } = await recordStart({ path, recipe, form, before, step: start.step, force, runtime }, facts);
   notes.forEach(note);
+  const labels = yield* tellingLabels(makeLabels, signal);
+  if (!labels) {
+    const remedy = `units that are made of the teacher's states are kept in ${path}; go on with --resume (resume: true)`;
+    const interrupted: EndEvent = { kind: "interrupted", step: start.step, totalSteps, remedy };
+    await group?.sayFirst("end", interrupted);
+    yield interrupted;
+    return;
+  }
   const log = await openLog(options, { path, record, lastStep: before && (restored?.step ?? -1) }, note);
   let trainer: StudentTrainer | undefined;
   try {

@@ -13,5 +13,6 @@ export type { MetricsRow, TrainRow, ValidationRow } from "./metrics.types.ts";
 export { parseMetricsRow } from "./metrics-row.ts";
 export { type Progress, type ProgressOptions, silenceProgress, startProgress } from "./progress.ts";
 export { loggedRow, parseLoggedRow } from "./rows.ts";
+export { StagedProgress } from "./stages.ts";
 export { startLoggers } from "./telling-loggers.ts";
 export { openEventWriter } from "./tensorboard.ts";

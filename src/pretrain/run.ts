@@ -9,8 +9,8 @@ import type { LoggerChoice } from "../log/index.ts";
 import { type NoteEvent, withNotes } from "../training/notes.ts";
 import { openRunFolder, RECORD_NAME } from "../training/run-folder.ts";
 import { FAILURE_NAME, recordFailure } from "../training/run-log.ts";
+import { telling } from "../training/telling.ts";
 import { type MadeUnits, makeUnits } from "../units/making/make.ts";
-import type { UnitProgress } from "../units/making/settings.ts";
 import type { PretrainEnd, PretrainEvent, PretrainSummary } from "./events.ts";
 import { iterationForm, iterationRecipe } from "./iteration.ts";
 import type { PretrainRecipe } from "./recipe/schema.ts";
@@ -22,7 +22,6 @@ import {
   PRETRAINING,
   recordPretraining,
 } from "./record.ts";
-import { telling } from "./telling.ts";
 import { openWork, type PretrainWork } from "./work.ts";
 
 export interface PretrainRunOptions {
@@ -41,6 +40,7 @@ export interface PretrainRunOptions {
 
 type Note = (text: string) => void;
 type Run<Result = void> = AsyncGenerator<Exclude<PretrainEvent, NoteEvent>, Result, undefined>;
+type Told = Extract<PretrainEvent, { kind: "units" }>;
 type IterationSummary = PretrainSummary["iterations"][number];
 
 /**
@@ -146,25 +146,18 @@ async function* iteration(parts: Iterating, number: number): Run<IterationSummar
 
 /** The units of an iteration; undefined: interrupted. */
 async function* units({ signal, work }: Iterating, number: number): Run<MadeUnits | undefined> {
-  try {
-    const making = telling<UnitProgress, MadeUnits>(async (tell, stop) => {
-      const settings = await work.unitSettings(number);
-      try {
-        return await makeUnits(settings, { tell, signal: stop });
-      } finally {
-        await settings.features.dispose();
-        await settings.nearest.dispose();
-      }
-    }, signal);
-    for (;;) {
-      const next = await making.next();
-      if (next.done) return next.value;
-      yield { kind: "units", iteration: number, ...next.value };
+  return yield* telling(async (tell: (told: Told) => void, stop) => {
+    const settings = await work.unitSettings(number);
+    try {
+      return await makeUnits(settings, {
+        tell: (progress) => tell({ kind: "units", iteration: number, ...progress }),
+        signal: stop,
+      });
+    } finally {
+      await settings.features.dispose();
+      await settings.nearest.dispose();
     }
-  } catch (error) {
-    if (signal?.aborted) return undefined;
-    throw error;
-  }
+  }, signal);
 }
 
 /** Writes the summary, last of all. */

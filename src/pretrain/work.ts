@@ -148,10 +148,10 @@ function prepareIteration(shared: Shared, made: MadeUnits): Prepare<IterationRun
       runtime,
       speech,
       precision,
-      labels: {
+      makeLabels: async () => ({
         masks: (random, { frames, valid }) => startMasks(random, frames, valid, masking),
         units: frameUnits(shared.train, made),
-      },
+      }),
       augment: mixing
         ? (batch, update, micro) => mixUtterances(batch, mixing, { seed: run.seed, update, micro })
         : undefined,

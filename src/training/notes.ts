@@ -6,16 +6,30 @@ export interface NoteEvent {
   readonly text: string;
 }
 
-/** The events of `run`, and before each one what was noted since the last, also where `run` fails. */
+/**
+ * The events of `run`, and what it notes as soon as it does, also while it works on its next event and where it fails. Whoever
+ * leaves in the middle waits until `run` has come to that event.
+ */
 export async function* withNotes<Event, Result>(
   run: (note: (text: string) => void) => AsyncGenerator<Event, Result, undefined>,
 ): AsyncGenerator<Event | NoteEvent, Result, undefined> {
   const texts: string[] = [];
-  const events = run((text) => texts.push(text));
+  let wake = () => {};
+  const events = run((text) => {
+    texts.push(text);
+    wake();
+  });
   try {
     for (;;) {
-      const next = await events.next().catch((error: unknown) => ({ error }));
-      for (const text of texts.splice(0)) yield { kind: "note", text };
+      const coming = events.next().catch((error: unknown) => ({ error }));
+      let next: Awaited<typeof coming> | undefined;
+      while (!next) {
+        const noted = new Promise<undefined>((resolve) => {
+          wake = () => resolve(undefined);
+        });
+        if (texts.length === 0) next = await Promise.race([noted, coming]);
+        for (const text of texts.splice(0)) yield { kind: "note", text };
+      }
       if ("error" in next) throw next.error;
       if (next.done) return next.value;
       yield next.value;

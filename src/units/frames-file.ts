@@ -1,12 +1,13 @@
-// Frames that k-means is fitted to, on disk: any number of them, any row read when it is wanted.
+// Features of utterances on disk: any number of frames, any row read when it is wanted.
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { InternalError, StillwaveError } from "../errors.ts";
 import { type PlacedBytes, writeFileAtomic } from "../files.ts";
 import { bytesOf } from "../graph/array.ts";
 
-const MAGIC = "SWFRAMES";
-/** Magic, dim, zero, and the key of what they are frames of. */
-const HEADER_BYTES = 16 + 64;
+const MAGIC = "SWFRAME2";
+const KEY_BYTES = 64;
+/** Magic, dim, zero, the number of frames, and the key of what they are frames of. */
+const HEADER_BYTES = 24 + KEY_BYTES;
 
 /** Any number of frames, row by row. */
 export interface FrameSource {
@@ -32,17 +33,20 @@ export function framesInMemory(data: Float32Array, dim: number): FrameSource {
   };
 }
 
-/** Writes frames as they come; `key` (64 characters) says what they are frames of. */
+/** Frames of an utterance, [frames, dim]. */
+export interface UtteranceFrames {
+  readonly id: string;
+  readonly data: Float32Array;
+}
+
+/** Writes frames as they come, and whose they are; `key` (64 characters) says what they are frames of. */
 export async function writeFrames(
   path: string,
   { dim, key }: { readonly dim: number; readonly key: string },
-  parts: AsyncIterable<Float32Array>,
+  parts: AsyncIterable<UtteranceFrames>,
 ): Promise<void> {
-  if (key.length !== HEADER_BYTES - 16) throw new InternalError(`frames: a key of ${key.length} characters`);
-  const header = Buffer.alloc(HEADER_BYTES);
-  header.write(MAGIC, "latin1");
-  header.writeUInt32LE(dim, 8);
-  header.write(key, 16, "latin1");
+  if (key.length !== KEY_BYTES) throw new InternalError(`frames: a key of ${key.length} characters`);
+  const index: [id: string, frames: number][] = [];
   let at = HEADER_BYTES;
   const place = (bytes: Uint8Array): PlacedBytes => {
     const placed = { at, bytes };
@@ -50,13 +54,24 @@ export async function writeFrames(
     return placed;
   };
   async function* chunks(): AsyncGenerator<Uint8Array | PlacedBytes> {
+    for await (const { id, data } of parts) {
+      index.push([id, data.length / dim]);
+      yield place(bytesOf(data));
+    }
+    const header = Buffer.alloc(HEADER_BYTES);
+    header.write(MAGIC, "latin1");
+    header.writeUInt32LE(dim, 8);
+    header.writeDoubleLE((at - HEADER_BYTES) / (4 * dim), 16);
+    header.write(key, 24, "latin1");
+    yield place(Buffer.from(JSON.stringify(index)));
     yield { at: 0, bytes: header };
-    for await (const part of parts) yield place(bytesOf(part));
   }
   await writeFileAtomic(path, chunks());
 }
 
 export interface OpenFrames extends FrameSource {
+  /** Where the frames of each utterance are. */
+  readonly utterances: ReadonlyMap<string, { readonly first: number; readonly count: number }>;
   close(): void;
 }
 
@@ -72,10 +87,10 @@ export function openFrames(path: string, key: string): OpenFrames | undefined {
   }
   const header = Buffer.alloc(HEADER_BYTES);
   const read = readSync(file, header, 0, HEADER_BYTES, 0);
-  const dim = header.readUInt32LE(8);
-  const bytes = fstatSync(file).size - HEADER_BYTES;
   const isOurs = read === HEADER_BYTES && header.toString("latin1", 0, 8) === MAGIC;
-  if (!isOurs || header.toString("latin1", 16) !== key || dim < 1 || bytes % (4 * dim) !== 0) {
+  const [dim, frames] = [header.readUInt32LE(8), header.readDoubleLE(16)];
+  const utterances = isOurs && header.toString("latin1", 24) === key ? readIndex(file, dim, frames) : undefined;
+  if (!utterances) {
     closeSync(file);
     return undefined;
   }
@@ -89,12 +104,33 @@ export function openFrames(path: string, key: string): OpenFrames | undefined {
     }
   };
   return {
-    frames: bytes / (4 * dim),
+    frames,
     dim,
+    utterances,
     readRange,
     read(rows, into) {
       for (let i = 0; i < rows.length; i++) readRange(rows[i], 1, into.subarray(i * dim));
     },
     close: () => closeSync(file),
   };
+}
+
+/** Whose frames come one after another; undefined where that and their number do not fit each other. */
+function readIndex(file: number, dim: number, frames: number): OpenFrames["utterances"] | undefined {
+  const at = HEADER_BYTES + 4 * dim * frames;
+  const bytes = fstatSync(file).size - at;
+  if (dim < 1 || !Number.isSafeInteger(at) || bytes < 2) return undefined;
+  const text = Buffer.alloc(bytes);
+  if (readSync(file, text, 0, bytes, at) !== bytes) return undefined;
+  const utterances = new Map<string, { first: number; count: number }>();
+  let first = 0;
+  try {
+    for (const [id, count] of JSON.parse(text.toString("utf8")) as [string, number][]) {
+      utterances.set(id, { first, count });
+      first += count;
+    }
+  } catch {
+    return undefined;
+  }
+  return first === frames ? utterances : undefined;
 }

@@ -1,5 +1,5 @@
 // How distill shows a run: from events to text and to JSON lines.
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { followRun } from "../../src/cli/distill/follow.ts";
 import type { Output } from "../../src/cli/output.ts";
 import type { DistillEvent } from "../../src/distill/events.ts";
@@ -82,6 +82,27 @@ describe("followRun", () => {
   test("followRun tells interruption from completion", async () => {
     const interrupted: DistillEvent = { kind: "interrupted", step: 4, totalSteps: 20, remedy: "--resume" };
     expect((await follow([begin, interrupted])).ended.kind).toBe("interrupted");
+  });
+
+  test("units that are made before the run are progress, not notes, and then the training is", async () => {
+    const units = (stage: "features" | "k-means" | "labels", done: number): DistillEvent =>
+      ({ kind: "units", stage, done, total: 4, inertia: stage === "k-means" ? 2 : undefined }); // biome-ignore format: one line
+    const written: string[] = [];
+    const write = vi.spyOn(process.stderr, "write").mockImplementation((text) => written.push(String(text)) > 0);
+    const { noted } = await follow([
+      units("features", 0),
+      units("features", 4),
+      units("k-means", 1),
+      units("labels", 2),
+      begin,
+      done,
+    ]);
+    write.mockRestore();
+    expect(noted).toEqual([]);
+    const lines = written.join("");
+    expect(lines).toMatch(
+      /^features: utterance 4\/4 .*^k-means: iteration 1\/4 .*loss 2.*^labels: utterance 2\/4 .*^run runs.x: 20 steps/ms,
+    );
   });
 
   test("--json gives every event, nothing else", async () => {

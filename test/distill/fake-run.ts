@@ -168,7 +168,7 @@ export function fakePrepare(options: FakeOptions = {}): Prepare {
     learner: createHostLearner((options.wrap ?? ((step: DistillStep) => step))(fakeStep(loss)), optimizer),
     speech: fakeSpeech(options),
     runtime: { device: "cpu", version: "fake" },
-    labels: { masks: spanMaskRule(masking) },
+    makeLabels: async () => ({ masks: spanMaskRule(masking) }),
     precision: run.precision === "auto" ? (options.best ?? "float32") : run.precision,
     teacher: { source: options.teacher ?? "fake" },
     writeModel: async (folder, parameters, facts) => options.written?.(folder, parameters, facts),

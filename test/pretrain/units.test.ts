@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { HUBERT_MFCC, mfcc } from "../../src/audio/index.ts";
 import { loadModel } from "../../src/checkpoint/index.ts";
+import type { Batch } from "../../src/data/batch.ts";
 import { type Corpus, closeDecodingThreads, openCorpus } from "../../src/data/index.ts";
 import { frameCount } from "../../src/models/config.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/node/index.ts";
@@ -152,6 +153,31 @@ describe("units", () => {
         expect(bytes(`stopped-${stage}`, file)).toEqual(bytes("reference", file));
     },
   );
+
+  test("are labelled by the features that k-means was fitted to, or by the same ones made again", async () => {
+    let computed = 0;
+    const cepstra = mfccFeatures(conv);
+    const counting = {
+      ...cepstra,
+      async of(batch: Batch) {
+        computed += batch.ids.length;
+        return cepstra.of(batch);
+      },
+    };
+    const kept = settings("kept", { features: counting });
+    await make(kept);
+    expect(computed).toBe(train.utterances.length + validation.utterances.length);
+    const stop = new AbortController();
+    const again = settings("again");
+    const stopped = make(again, stop.signal, ({ stage, done, total }) => {
+      if (stage === "k-means" && done === total) stop.abort();
+    });
+    await expect(stopped).rejects.toThrow(/abort/);
+    rmSync(join(again.folder, "frames.bin"));
+    await make(again);
+    for (const file of ["train.units", "validation.units", "units.json"])
+      expect(readFileSync(join(root, "again", file))).toEqual(readFileSync(join(root, "kept", file)));
+  });
 
   test("of other settings are made again; damaged ones are refused", async () => {
     const given = settings("changed");

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { StillwaveError } from "../../src/errors.ts";
 import { withNotes } from "../../src/training/notes.ts";
@@ -14,6 +15,7 @@ import {
   startsOf,
   writeRunRecord,
 } from "../../src/training/run-folder.ts";
+import { telling } from "../../src/training/telling.ts";
 
 let root: string;
 beforeEach(() => {
@@ -139,4 +141,68 @@ test("notes come as events before the event that follows them, and before an err
   }
   for await (const _ of withNotes(endless)) break;
   expect(closed).toBe(true);
+});
+
+test("notes come while work on the next event goes on", async () => {
+  let finish = () => {};
+  async function* work(note: (text: string) => void) {
+    note("reading");
+    await new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    yield { kind: "step" as const };
+  }
+  const events = withNotes(work);
+  expect(await events.next()).toEqual({ done: false, value: { kind: "note", text: "reading" } });
+  finish();
+  expect(await events.next()).toEqual({ done: false, value: { kind: "step" } });
+  expect((await events.next()).done).toBe(true);
+});
+
+describe("telling", () => {
+  test("gives the latest of what long work tells, and what it comes to", async () => {
+    const told: number[] = [];
+    const work = telling(async (tell: (n: number) => void) => {
+      for (const n of [1, 2]) tell(n);
+      await setTimeout(400);
+      for (const n of [3, 4]) tell(n);
+      return "made";
+    }, undefined);
+    for (;;) {
+      const next = await work.next();
+      if (next.done) {
+        expect(next.value).toBe("made");
+        break;
+      }
+      told.push(next.value);
+    }
+    expect(told).toEqual([2, 4]);
+  });
+
+  test("comes to nothing where it is stopped, and stops work that nobody listens to", async () => {
+    const endless = async (tell: (n: number) => void, signal: AbortSignal) => {
+      for (let n = 0; ; n++) {
+        tell(n);
+        await setTimeout(10);
+        signal.throwIfAborted();
+      }
+    };
+    const stop = new AbortController();
+    const work = telling(endless, stop.signal);
+    await work.next();
+    stop.abort();
+    for (let next = await work.next(); ; next = await work.next())
+      if (next.done) {
+        expect(next.value).toBeUndefined();
+        break;
+      }
+    for await (const _ of telling(endless, undefined)) break;
+    const broken = telling(
+      async () => {
+        throw new Error("broken");
+      },
+      stop.signal.aborted ? undefined : stop.signal,
+    );
+    await expect(broken.next()).rejects.toThrow("broken");
+  });
 });

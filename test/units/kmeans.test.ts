@@ -206,13 +206,16 @@ describe("frames on a disk", () => {
   const path = () => join(folder, "frames.bin");
   const frames = clouds(11, 1000, 8);
   async function* parts() {
-    for (let at = 0; at < frames.length; at += 70 * dim) yield frames.slice(at, at + 70 * dim);
+    for (let at = 0; at < frames.length; at += 70 * dim)
+      yield { id: `at ${at}`, data: frames.slice(at, at + 70 * dim) };
   }
 
   test("give what frames in memory give", async () => {
     await writeFrames(path(), { dim, key }, parts());
     const onDisk = openFrames(path(), key)!;
     expect([onDisk.frames, onDisk.dim]).toEqual([1000, dim]);
+    expect(onDisk.utterances.get(`at ${70 * dim}`)).toEqual({ first: 70, count: 70 });
+    expect(onDisk.utterances.size).toBe(15);
     const set = options({ batchFrames: 100, iterations: 10 });
     expect(await fitted(onDisk, set)).toEqual(await fitted(framesInMemory(frames, dim), set));
     onDisk.close();

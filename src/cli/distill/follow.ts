@@ -2,8 +2,9 @@
 import { join } from "node:path";
 import type { DistillEvent, EndEvent } from "../../distill/events.ts";
 import { InternalError } from "../../errors.ts";
-import { formatDuration, formatNumber, type Progress, plural, printable, startProgress } from "../../log/index.ts";
+import { formatDuration, formatNumber, plural, printable, StagedProgress } from "../../log/index.ts";
 import type { Output } from "../output.ts";
+import { showUnits } from "../pretrain/units.ts";
 
 const DIVERGED =
   "above 1.5 times the loss before the first update: diverged; lower optimizer.peakLr or set optimizer.clipNorm";
@@ -11,26 +12,26 @@ const DIVERGED =
 /** Iterates the run to its end and returns the event that ended it. */
 export async function followRun(events: AsyncIterable<DistillEvent>, output: Output, json: boolean): Promise<EndEvent> {
   let ended: EndEvent | undefined;
-  let progress: Progress | undefined;
-  const note = (text: string) => (progress ? progress.note(text) : output.note(text));
+  const progress = new StagedProgress((text) => output.note(text));
   try {
     for await (const event of events) {
       if (json) output.jsonLine(event);
       else if (event.kind === "step") {
         const { loss, audioSecondsPerSecond, waitShare } = event.row;
-        progress?.update(event.step, { loss, audioSecondsPerSecond, waitShare });
-      } else if (event.kind === "done") {
-        progress?.finish();
+        progress.update(event.step, { loss, audioSecondsPerSecond, waitShare });
+      } else if (event.kind === "units") showUnits(progress, event);
+      else if (event.kind === "done") {
+        progress.finish();
         output.print(doneText(event));
       } else {
-        note(noteText(event));
+        progress.note(noteText(event));
         if (event.kind === "start")
-          progress = startProgress({ label: "distill", total: event.totalSteps, startedAt: event.step });
+          progress.begin({ label: "distill", total: event.totalSteps, startedAt: event.step });
       }
       if (event.kind === "interrupted" || event.kind === "done") ended = event;
     }
   } finally {
-    progress?.finish();
+    progress.finish();
   }
   if (!ended) throw new InternalError("a run ended without saying how");
   return ended;
@@ -47,7 +48,7 @@ export async function followPart(events: AsyncIterable<DistillEvent>, output: Ou
   return ended;
 }
 
-function noteText(event: Exclude<DistillEvent, { kind: "step" | "done" }>): string {
+function noteText(event: Exclude<DistillEvent, { kind: "step" | "units" | "done" }>): string {
   switch (event.kind) {
     case "start": {
       const { folder, totalSteps, step, epochs, batchesPerEpoch } = event;

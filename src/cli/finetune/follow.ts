@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { InternalError } from "../../errors.ts";
 import type { FinetuneEnd, FinetuneEvent } from "../../finetune/events.ts";
-import { formatDuration, formatNumber, type Progress, printable, startProgress } from "../../log/index.ts";
+import { formatDuration, formatNumber, printable, StagedProgress } from "../../log/index.ts";
 import type { Output } from "../output.ts";
 
 /** Iterates the run to its end and returns the event that ended it. */
@@ -12,33 +12,27 @@ export async function followFinetuning(
   json: boolean,
 ): Promise<FinetuneEnd> {
   let ended: FinetuneEnd | undefined;
-  let progress: Progress | undefined;
-  let isTesting = false;
-  const note = (text: string) => (progress ? progress.note(text) : output.note(text));
+  const progress = new StagedProgress((text) => output.note(text));
   try {
     for await (const event of events) {
       if (event.kind === "interrupted" || event.kind === "done") ended = event;
       if (json) output.jsonLine(event);
       else if (event.kind === "step") {
         const { loss, audioSecondsPerSecond, waitShare } = event.row;
-        progress?.update(event.step, { loss, audioSecondsPerSecond, waitShare });
-      } else if (event.kind === "testing") {
-        if (!isTesting) progress?.finish();
-        if (!isTesting)
-          progress = startProgress({ label: "test", total: event.total, startedAt: 0, unit: "utterance" });
-        isTesting = true;
-        progress?.update(event.done, {});
-      } else if (event.kind === "done") {
-        progress?.finish();
+        progress.update(event.step, { loss, audioSecondsPerSecond, waitShare });
+      } else if (event.kind === "testing")
+        progress.begin({ label: "test", total: event.total, startedAt: 0, unit: "utterance" }).update(event.done);
+      else if (event.kind === "done") {
+        progress.finish();
         output.print(doneText(event));
       } else {
-        note(noteText(event));
+        progress.note(noteText(event));
         if (event.kind === "start")
-          progress = startProgress({ label: "finetune", total: event.totalSteps, startedAt: event.step });
+          progress.begin({ label: "finetune", total: event.totalSteps, startedAt: event.step });
       }
     }
   } finally {
-    progress?.finish();
+    progress.finish();
   }
   if (!ended) throw new InternalError("a run ended without saying how");
   return ended;

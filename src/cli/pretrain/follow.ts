@@ -1,17 +1,10 @@
 // Shows a pre-training while it happens: progress and notes for people, one JSON event a line for programs.
 import { join } from "node:path";
 import { InternalError } from "../../errors.ts";
-import { formatNumber, type Progress, type ProgressOptions, printable, startProgress } from "../../log/index.ts";
+import { formatNumber, printable, StagedProgress } from "../../log/index.ts";
 import type { PretrainEnd, PretrainEvent } from "../../pretrain/events.ts";
-import type { UnitProgress } from "../../units/making/settings.ts";
 import type { Output } from "../output.ts";
-
-/** What the stages count. */
-const UNITS: Readonly<Record<UnitProgress["stage"], string>> = {
-  features: "utterance",
-  "k-means": "iteration",
-  labels: "utterance",
-};
+import { showUnits } from "./units.ts";
 
 /** Iterates the run to its end and returns the event that ended it. */
 export async function followPretraining(
@@ -19,72 +12,40 @@ export async function followPretraining(
   output: Output,
   json: boolean,
 ): Promise<PretrainEnd> {
-  const display = new Display(output);
+  const progress = new StagedProgress((text) => output.note(text));
   let ended: PretrainEnd | undefined;
   try {
     for await (const event of events) {
       if (json) output.jsonLine(event);
-      else display.show(event);
+      else show(event, progress, output);
       if (event.kind === "interrupted" || event.kind === "done") ended = event;
     }
   } finally {
-    display.close();
+    progress.finish();
   }
   if (!ended) throw new InternalError("a run ended without saying how");
   return ended;
 }
 
-/** One line of progress at a time: of the stage that is under way. */
-class Display {
-  private readonly output: Output;
-  private progress: Progress | undefined;
-  private label = "";
-
-  constructor(output: Output) {
-    this.output = output;
-  }
-
-  show(event: PretrainEvent): void {
-    switch (event.kind) {
-      case "units": {
-        const { stage, done, total, inertia, iteration } = event;
-        this.begin({ label: `${iteration}: ${stage}`, total, startedAt: done, unit: UNITS[stage] });
-        this.progress?.update(done, inertia === undefined ? {} : { loss: inertia });
-        return;
-      }
-      case "start":
-        this.begin({ label: `${event.iteration}: pretrain`, total: event.totalSteps, startedAt: event.step });
-        return;
-      case "step": {
-        const { loss, audioSecondsPerSecond, waitShare } = event.row;
-        this.progress?.update(event.step, { loss, audioSecondsPerSecond, waitShare });
-        return;
-      }
-      case "done":
-        this.close();
-        this.output.print(doneText(event));
-        return;
-      default:
-        this.note(noteText(event));
+function show(event: PretrainEvent, progress: StagedProgress, output: Output): void {
+  switch (event.kind) {
+    case "units":
+      showUnits(progress, event, `${event.iteration}: ${event.stage}`);
+      return;
+    case "start":
+      progress.begin({ label: `${event.iteration}: pretrain`, total: event.totalSteps, startedAt: event.step });
+      return;
+    case "step": {
+      const { loss, audioSecondsPerSecond, waitShare } = event.row;
+      progress.update(event.step, { loss, audioSecondsPerSecond, waitShare });
+      return;
     }
-  }
-
-  close(): void {
-    this.progress?.finish();
-    this.progress = undefined;
-    this.label = "";
-  }
-
-  private begin(options: ProgressOptions): void {
-    if (options.label === this.label) return;
-    this.close();
-    this.label = options.label;
-    this.progress = startProgress(options);
-  }
-
-  private note(text: string): void {
-    if (this.progress) this.progress.note(text);
-    else this.output.note(text);
+    case "done":
+      progress.finish();
+      output.print(doneText(event));
+      return;
+    default:
+      progress.note(noteText(event));
   }
 }
 

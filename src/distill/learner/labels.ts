@@ -2,7 +2,10 @@
 import type { Corpus } from "../../data/index.ts";
 import { InternalError } from "../../errors.ts";
 import { Random } from "../../random.ts";
+import { telling } from "../../training/telling.ts";
+import type { UnitWork } from "../../units/making/settings.ts";
 import type { UnitFile } from "../../units/unit-file.ts";
+import type { UnitsEvent } from "../events.ts";
 import type { FrameLabels } from "../objectives/frames.ts";
 import type { DistillPlan } from "../plan.ts";
 import { type SpeechBatch, type WholeBatch, wholeOf } from "../shares.ts";
@@ -46,6 +49,19 @@ export interface LabelRules {
   /** Where an objective reads units. */
   readonly units?: FrameUnits;
 }
+
+/** Makes the labels of a run, or reads those that are there; undefined: the process that makes them for all was stopped. */
+export type MakeLabels = (work: UnitWork) => Promise<LabelRules | undefined>;
+
+/** Labels, and how far their units are while they are made; undefined where `signal` stopped that. */
+export const tellingLabels = (
+  makeLabels: MakeLabels,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<UnitsEvent, LabelRules | undefined, undefined> =>
+  telling(
+    (tell, stop) => makeLabels({ tell: (progress) => tell({ kind: "units", ...progress }), signal: stop }),
+    signal,
+  );
 
 interface LabelSource {
   readonly learner: Pick<Learner, "objectives" | "framesOf">;

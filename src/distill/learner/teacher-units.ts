@@ -6,7 +6,7 @@ import type { ProcessGroup } from "../../processes/group.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { layerFeatures } from "../../units/making/features.ts";
 import { makeUnits } from "../../units/making/make.ts";
-import type { UnitProgress } from "../../units/making/settings.ts";
+import type { UnitWork } from "../../units/making/settings.ts";
 import { createNearest } from "../../units/nearest.ts";
 import { type FrameUnits, frameUnits } from "./labels.ts";
 
@@ -30,8 +30,8 @@ interface MakingUnits {
   readonly runtime: Runtime;
   /** Folder of the units alone. */
   readonly outDir: string;
-  readonly note: (text: string) => void;
   readonly group?: ProcessGroup;
+  readonly work: UnitWork;
 }
 
 /** Mini-batch k-means as in pre-training: frames of a batch, k-means++ starts. */
@@ -39,13 +39,13 @@ const K_MEANS = { batchFrames: 10_000, starts: 20 } as const;
 
 /**
  * Makes the units, or reads those that are there; where it was killed it goes on. Of several processes the first makes them for all
- * that share its folder.
+ * that share its folder; undefined: the first was stopped.
  * @throws StillwaveError where there is too little speech, or a file is damaged
  */
 export async function teacherUnits(
   units: TeacherUnits,
-  { runtime, outDir, note, group }: MakingUnits,
-): Promise<FrameUnits> {
+  { runtime, outDir, group, work }: MakingUnits,
+): Promise<FrameUnits | undefined> {
   const { teacher, layer, clusters, share, iterations, seed, train, validation, onBadFile, workers } = units;
   const features = layerFeatures(teacher, layer + 1, runtime);
   const settings = {
@@ -60,19 +60,17 @@ export async function teacherUnits(
     phones: null,
     reading: { onBadFile, workers, seed },
   };
-  let stage: UnitProgress["stage"] | undefined;
-  const tell = (progress: UnitProgress) => {
-    if (progress.stage !== stage)
-      note(`units of ${clusters} clusters of the teacher's layer ${layer}: ${progress.stage}`);
-    stage = progress.stage;
-  };
-  if (group && group.rank > 0) await group.sayFirst("units");
   try {
-    const made = await makeUnits(settings, { tell, signal: new AbortController().signal });
+    if (group && group.rank > 0 && !(await group.sayFirst<boolean>("units"))) return undefined;
+    const made = await makeUnits(settings, work);
     if (group?.rank === 0) await group.sayFirst("units", true);
     return frameUnits(train, made);
+  } catch (error) {
+    if (group?.rank === 0 && work.signal.aborted) await group.sayFirst("units", false);
+    throw error;
   } finally {
     await features.dispose();
+    await settings.nearest.dispose();
     await closeDecodingThreads();
   }
 }

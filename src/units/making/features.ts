@@ -6,15 +6,10 @@ import { StillwaveError } from "../../errors.ts";
 import { type ConvLayer, frameCount, receptiveField, samplesPerFrame } from "../../models/config.ts";
 import { type ModelWeights, parameterSpecs } from "../../models/parameters.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
+import type { UtteranceFrames } from "../../units/frames-file.ts";
 import { hasGrown, memoryProblem, shapesFor } from "../../upstream/batches.ts";
 import { fingerprintOf } from "../../upstream/fingerprint.ts";
 import { createModel } from "../../upstream/model.ts";
-
-/** Features of an utterance, [frames, dim]. */
-export interface UtteranceFeatures {
-  readonly id: string;
-  readonly data: Float32Array;
-}
 
 export interface Features {
   /** For people. */
@@ -23,7 +18,7 @@ export interface Features {
   readonly key: string;
   readonly dim: number;
   /** Features of the items of a batch, none of which is cropped. */
-  of(batch: Batch): Promise<UtteranceFeatures[]>;
+  of(batch: Batch): Promise<UtteranceFrames[]>;
   dispose(): Promise<void>;
 }
 

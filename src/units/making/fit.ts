@@ -58,7 +58,7 @@ async function framesToFit(settings: UnitSettings, key: string, { tell, signal }
   let done = 0;
   async function* parts() {
     for await (const batch of wholeUtterances({ utterances }, reading, signal)) {
-      for (const { data } of await features.of(batch)) yield data;
+      yield* await features.of(batch);
       done += batch.ids.length;
       tell({ stage: "features", done, total: utterances.length });
     }

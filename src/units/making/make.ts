@@ -3,7 +3,8 @@ import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import type { Corpus } from "../../data/index.ts";
 import { InternalError, StillwaveError } from "../../errors.ts";
-import type { Centroids } from "../nearest.ts";
+import { type OpenFrames, openFrames, type UtteranceFrames } from "../frames-file.ts";
+import { BLOCK_ROWS, type Centroids } from "../nearest.ts";
 import { judgeUnits } from "../phones.ts";
 import { type LabelledUtterance, readUnits, type UnitFile, writeUnits } from "../unit-file.ts";
 import { wholeUtterances } from "./features.ts";
@@ -64,29 +65,72 @@ interface Labelling {
   readonly work: UnitWork;
 }
 
+/** Features of utterances, some at a time: those that k-means was fitted to from the disk, the others computed. */
+async function* framesOf(
+  { utterances }: Corpus,
+  { features, reading }: UnitSettings,
+  kept: OpenFrames | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<UtteranceFrames[], void, undefined> {
+  let together: UtteranceFrames[] = [];
+  let rows = 0;
+  for (const [id, { first, count }] of kept?.utterances ?? []) {
+    signal.throwIfAborted();
+    const data = new Float32Array(count * features.dim);
+    kept?.readRange(first, count, data);
+    together.push({ id, data });
+    rows += count;
+    if (rows < BLOCK_ROWS) continue;
+    yield together;
+    [together, rows] = [[], 0];
+  }
+  if (rows > 0) yield together;
+  const others = utterances.filter(({ id }) => !kept?.utterances.has(id));
+  if (others.length === 0) return;
+  for await (const batch of wholeUtterances({ utterances: others }, reading, signal)) yield await features.of(batch);
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
 /** Writes the units of a corpus. Resolves to the mean squared distance of its frames to their centroids. */
 async function label(
   name: "train" | "validation",
   corpus: Corpus,
   { settings, key, centroids, work }: Labelling,
 ): Promise<number> {
-  const { features, nearest, reading, kMeans, samplesPerFrame } = settings;
-  const all: LabelledUtterance[] = [];
-  let [sum, frames] = [0, 0];
-  for await (const batch of wholeUtterances(corpus, reading, work.signal)) {
-    for (const { id, data } of await features.of(batch)) {
-      const { units, squares } = await nearest.assign(data, centroids);
-      all.push({ id, units });
-      frames += units.length;
-      for (const square of squares) sum += square;
+  const { nearest, kMeans, samplesPerFrame } = settings;
+  const { dim } = centroids;
+  const all: (LabelledUtterance & { readonly square: number })[] = [];
+  const kept = name === "train" ? openFrames(unitPath(settings, "frames"), key) : undefined;
+  try {
+    for await (const utterances of framesOf(corpus, settings, kept, work.signal)) {
+      const { units, squares } = await nearest.assign(joined(utterances.map(({ data }) => data)), centroids);
+      let at = 0;
+      for (const { id, data } of utterances) {
+        const end = at + data.length / dim;
+        const square = squares.subarray(at, end).reduce((sum, own) => sum + own, 0);
+        all.push({ id, units: units.slice(at, end), square });
+        at = end;
+      }
+      work.tell({ stage: "labels", done: all.length, total: corpus.utterances.length });
     }
-    work.tell({ stage: "labels", done: all.length, total: corpus.utterances.length });
+  } finally {
+    kept?.close();
   }
+  const frames = all.reduce((sum, { units }) => sum + units.length, 0);
   if (frames === 0) throw new StillwaveError(`data.${name}: none of its files can be used; repair or drop it`);
   all.sort((a, b) => (a.id < b.id ? -1 : 1));
   const facts = { clusters: kMeans.clusters, samplesPerFrame, key, data: corpus.fingerprint };
   await writeUnits(unitPath(settings, name), facts, all);
-  return sum / frames;
+  return all.reduce((sum, { square }) => sum + square, 0) / frames;
 }
 
 async function summarise(settings: UnitSettings, key: string, { state, frames }: Fit, inertia: number): Promise<void> {

@@ -116,10 +116,21 @@ test("units of the teacher's clusters are made once, and a student that guesses 
   const outDir = join(root, "guesses");
   const first = await events(tinyRun(root, outDir, { device: "cpu", set: guess }));
   const { summary } = doneOf(first);
+  expect(first.filter(({ kind }) => kind === "units").at(-1)).toMatchObject({ stage: "labels", done: 2, total: 2 });
   const other = join(root, "guesses-again");
   const controller = new AbortController();
   for await (const event of tinyRun(root, other, { device: "cpu", set: guess, signal: controller.signal }))
     if (event.kind === "step" && event.step === 4) controller.abort();
+  const before = join(root, "guesses-before");
+  const early = await events(tinyRun(root, before, { device: "cpu", set: guess, signal: AbortSignal.abort() }));
+  expect(early.at(-1)).toMatchObject({
+    kind: "interrupted",
+    step: 0,
+    totalSteps: STEPS,
+    remedy: /go on with --resume/,
+  });
+  const late = await events(tinyRun(root, before, { device: "cpu", set: guess, resume: true }));
+  expect(doneOf(late).summary.weightsSha256).toBe(summary.weightsSha256);
   const units = readFileSync(join(other, "units", "train.units"));
   expect(units).toEqual(readFileSync(join(outDir, "units", "train.units")));
   const resumed = await events(tinyRun(root, other, { device: "cpu", set: guess, resume: true }));

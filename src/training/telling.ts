@@ -1,15 +1,15 @@
-// Long work inside a generator: what it tells comes out as it happens, and whoever stops listening stops it.
+// Long work inside a generator: what it tells comes out as it happens, and whoever stops it or stops listening ends it.
 
 const EVERY_MS = 250;
 
 /**
- * What `work` comes to; meanwhile the latest of what it tells, a few times a second, and the last of it. Its signal is the
- * given one, or that of leaving the loop.
+ * What `work` comes to, undefined where `given` stopped it; meanwhile the latest of what it tells, a few times a second, and the
+ * last of it. Its signal is the given one, or that of leaving the loop.
  */
 export async function* telling<Told, Result>(
   work: (tell: (told: Told) => void, signal: AbortSignal) => Promise<Result>,
   given: AbortSignal | undefined,
-): AsyncGenerator<Told, Result, undefined> {
+): AsyncGenerator<Told, Result | undefined, undefined> {
   const left = new AbortController();
   const signal = given ? AbortSignal.any([given, left.signal]) : left.signal;
   let latest: Told | undefined;
@@ -29,6 +29,9 @@ export async function* telling<Told, Result>(
       if (told !== undefined) yield told;
     }
     return await working;
+  } catch (error) {
+    if (given?.aborted) return undefined;
+    throw error;
   } finally {
     left.abort();
     await ended;
