@@ -46,7 +46,7 @@ export const probesOf = ({ libri, keywords, digits, speakers }: Speech) =>
     asr: {
       task: "asr",
       data: libri,
-      more: ["--train", "train", "--dev", "dev", "--test", "test", ...WORDS, ...WARMUP, "--steps", "2400"],
+      more: ["--train", "train", "--dev", "dev", "--test", "test", ...WORDS, ...WARMUP, "--steps", "1600"],
       stage: "words",
     },
   }) as const;
