@@ -5,7 +5,7 @@ import { type ErrorReport, scoreErrors } from "../../src/metrics/error-rate.ts";
 import { pairById } from "../../src/metrics/paired.ts";
 import { readPredictions } from "../../src/metrics/predictions.ts";
 import { ERROR_UNITS, PROBE_NAMES, PROBES, type ProbeName } from "./probes.ts";
-import { QUESTIONS, ROWS } from "./rows.ts";
+import { nameOf, QUESTIONS, ROWS } from "./rows.ts";
 import type { RowResult } from "./stages.ts";
 import { difference, probability, table } from "./table.ts";
 
@@ -51,10 +51,8 @@ function pairsOf(a: string, b: string, rows: readonly RowResult[]): Pair[] {
   return pairs.filter(([x, y], i) => i === 0 || x !== pairs[0][0] || y !== pairs[0][1]);
 }
 
-const nameOf = ({ id, seed }: RowResult) => `${id}-${seed}`;
-
 const predictionsOf = (kept: string, row: RowResult, probe: ProbeName) =>
-  readPredictions(join(kept, nameOf(row), `${probe}.tsv`));
+  readPredictions(join(kept, nameOf(row.id, row.seed), `${probe}.tsv`));
 
 async function errorReport(kept: string, row: RowResult, probe: ProbeName): Promise<ErrorReport> {
   return scoreErrors(await predictionsOf(kept, row, probe), ERROR_UNITS[probe] ?? "word");
@@ -97,7 +95,12 @@ export function addUp(reports: readonly ErrorReport[]): ErrorReport {
 async function accuracyOf(kept: string, [a, b]: Pair, probe: ProbeName): Promise<string[]> {
   const [x, y] = await Promise.all([a, b].map((row) => predictionsOf(kept, row, probe)));
   const { difference: shown, mcnemar } = compareAccuracies(x, y, BOOTSTRAP);
-  return [`${nameOf(a)} less ${nameOf(b)}`, PROBE_NAMES[probe], difference(shown), probability(mcnemar.p)];
+  return [
+    `${nameOf(a.id, a.seed)} less ${nameOf(b.id, b.seed)}`,
+    PROBE_NAMES[probe],
+    difference(shown),
+    probability(mcnemar.p),
+  ];
 }
 
 /** Two students that differ only in their seeds: what lies within that is no answer. */

@@ -6,11 +6,9 @@ import { writeFileAtomic } from "../../src/files.ts";
 import { answers } from "./answers.ts";
 import { drawAccuracies, drawRates } from "./picture.ts";
 import { ERROR_UNITS, type Measured, PROBE_NAMES, PROBES } from "./probes.ts";
-import { ROWS } from "./rows.ts";
+import { nameOf, ROWS } from "./rows.ts";
 import type { RowResult } from "./stages.ts";
 import { table } from "./table.ts";
-
-const nameOf = ({ id, seed }: Pick<RowResult, "id" | "seed">) => `${id}-${seed}`;
 
 /** The rows that are there, in the order of the table, and those that are not. */
 async function readRows(kept: string): Promise<{ done: RowResult[]; missing: string[] }> {
@@ -18,7 +16,7 @@ async function readRows(kept: string): Promise<{ done: RowResult[]; missing: str
   const done: RowResult[] = [];
   const missing: string[] = [];
   for (const { id, seed, title } of wanted) {
-    const file = join(kept, nameOf({ id, seed }), "row.json");
+    const file = join(kept, nameOf(id, seed), "row.json");
     const row: RowResult | undefined = existsSync(file) ? JSON.parse(await readFile(file, "utf8")) : undefined;
     if (row && Object.keys(row.probes).length > 0) done.push(row);
     else missing.push(`${title}, seed ${seed}`);

@@ -13,6 +13,9 @@ export interface Row {
   readonly isRemade?: boolean;
 }
 
+/** What a row of one seed is called: its folder, and in tables. */
+export const nameOf = (id: string, seed: number): string => `${id}-${seed}`;
+
 /** Widths that keep a student within 0.1 % of 974,992 parameters without heads. */
 const NO_REUSE = ["student.attentionFrom=none", "student.ffnDim=344"];
 

@@ -9,7 +9,7 @@ import { profile } from "../../src/models/profile.ts";
 import { readEvaluation } from "../../src/report/results/read.ts";
 import { convertTo16, stillwave } from "./command.ts";
 import { type Measured, probesOf } from "./probes.ts";
-import type { Row } from "./rows.ts";
+import { nameOf, type Row } from "./rows.ts";
 import type { Speech } from "./speech.ts";
 import { measureSpeeds, type Speed } from "./speed.ts";
 
@@ -73,7 +73,7 @@ async function trainingOf(folder: string, command: string, seconds: number): Pro
 
 /** Students of first seeds are kept beside their numbers; others, and those that are made again, are in the working folder. */
 function studentOf({ id, isRemade }: Row, seed: number, { kept, work }: Settings): string {
-  const name = `${id}-${seed}`;
+  const name = nameOf(id, seed);
   return isRemade || seed > 0 ? join(work, "models", name) : join(kept, name, "model");
 }
 
@@ -82,7 +82,7 @@ export async function measureRows(rows: readonly Row[], settings: Settings): Pro
   const there = rows
     .flatMap((row) => {
       const model = row.model === "teacher" ? settings.teacher : studentOf(row, row.seeds[0], settings);
-      return row.seeds.map((seed) => ({ file: join(settings.kept, `${row.id}-${seed}`, "row.json"), model }));
+      return row.seeds.map((seed) => ({ file: join(settings.kept, nameOf(row.id, seed), "row.json"), model }));
     })
     .filter(({ file, model }) => existsSync(file) && existsSync(model));
   const results = await Promise.all(
@@ -108,7 +108,7 @@ export async function doRow(
   stages: ReadonlySet<Stage>,
   settings: Settings,
 ): Promise<RowResult> {
-  const name = `${row.id}-${seed}`;
+  const name = nameOf(row.id, seed);
   const kept = join(settings.kept, name);
   const file = join(kept, "row.json");
   let result: RowResult = existsSync(file)
@@ -155,7 +155,7 @@ async function distil(
   seed: number,
   { teacher, speech, work, updates, device, precision, threads }: Settings,
 ) {
-  const folder = join(work, "distill", `${row.id}-${seed}`);
+  const folder = join(work, "distill", nameOf(row.id, seed));
   const sets = [
     `teacher=${teacher}`,
     `data.train.path=${speech.train}`,
