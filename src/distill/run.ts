@@ -134,7 +134,7 @@ async function* trainAndFinish<R extends RunRecipe>(
   notes.forEach(note);
   const labels = yield* tellingLabels(makeLabels, signal);
   if (!labels) {
-    const remedy = `units that are made of the teacher's states are kept in ${path}; go on with --resume (resume: true)`;
+    const remedy = `stages of making units that are done are kept in ${path}; go on with --resume (resume: true)`;
     const interrupted: EndEvent = { kind: "interrupted", step: start.step, totalSteps, remedy };
     await group?.sayFirst("end", interrupted);
     yield interrupted;

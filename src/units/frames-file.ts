@@ -6,6 +6,8 @@ import { bytesOf } from "../graph/array.ts";
 
 const MAGIC = "SWFRAME2";
 const KEY_BYTES = 64;
+/** Of one read: Node refuses 2 GiB and more. */
+const MOST_BYTES = 2 ** 30;
 /** Magic, dim, zero, the number of frames, and the key of what they are frames of. */
 const HEADER_BYTES = 24 + KEY_BYTES;
 
@@ -98,7 +100,7 @@ export function openFrames(path: string, key: string): OpenFrames | undefined {
     const target = bytesOf(into.subarray(0, count * dim));
     const from = HEADER_BYTES + 4 * dim * first;
     for (let done = 0; done < target.length; ) {
-      const got = readSync(file, target, done, target.length - done, from + done);
+      const got = readSync(file, target, done, Math.min(target.length - done, MOST_BYTES), from + done);
       if (got === 0) throw new StillwaveError(`${path}: became shorter while it was read; resume the run`);
       done += got;
     }

@@ -3,8 +3,9 @@ import { existsSync } from "node:fs";
 import { z } from "zod";
 import { readSafetensors, writeSafetensors } from "../../checkpoint/index.ts";
 import { StillwaveError } from "../../errors.ts";
+import { freeMemory } from "../../memory.ts";
 import { Random } from "../../random.ts";
-import { type OpenFrames, openFrames, writeFrames } from "../frames-file.ts";
+import { type FrameSource, framesInMemory, type OpenFrames, openFrames, writeFrames } from "../frames-file.ts";
 import { isKMeansDone, iterateKMeans, type KMeansState, startKMeans } from "../kmeans.ts";
 import { wholeUtterances } from "./features.ts";
 import { type UnitSettings, type UnitWork, unitPath } from "./settings.ts";
@@ -17,6 +18,8 @@ export interface Fit {
 
 /** A kill costs no more than that, and nobody notices the saving. */
 const SAVE_EVERY_MS = 20_000;
+/** Of what is free, that frames may take. */
+const SHARE_OF_MEMORY = 0.25;
 
 const savedSchema = z.object({
   key: z.string(),
@@ -69,6 +72,15 @@ async function framesToFit(settings: UnitSettings, key: string, { tell, signal }
   return written;
 }
 
+/** Ten thousand reads of a row for a mini-batch take longer than its products. */
+function inMemoryWhereSmall(frames: OpenFrames): FrameSource {
+  const { dim, frames: count } = frames;
+  if (4 * dim * count > SHARE_OF_MEMORY * freeMemory()) return frames;
+  const data = new Float32Array(dim * count);
+  frames.readRange(0, count, data);
+  return framesInMemory(data, dim);
+}
+
 async function runKMeans(
   frames: OpenFrames,
   settings: UnitSettings,
@@ -78,12 +90,13 @@ async function runKMeans(
   const { kMeans, nearest } = settings;
   const path = unitPath(settings, "state");
   const save = (state: KMeansState) => writeFit(path, key, { state, frames: frames.frames });
-  let state = (await readFit(path, key))?.state ?? (await startKMeans(frames, nearest, kMeans));
+  const source = inMemoryWhereSmall(frames);
+  let state = (await readFit(path, key))?.state ?? (await startKMeans(source, nearest, kMeans));
   let savedAt = performance.now();
   while (!isKMeansDone(state, kMeans)) {
     if (signal.aborted && state.iteration > 0) await save(state);
     signal.throwIfAborted();
-    state = await iterateKMeans(frames, nearest, state, kMeans);
+    state = await iterateKMeans(source, nearest, state, kMeans);
     tell({ stage: "k-means", done: state.iteration, total: kMeans.iterations, inertia: state.smoothed });
     if (performance.now() - savedAt < SAVE_EVERY_MS) continue;
     await save(state);
