@@ -180,5 +180,10 @@ export const QUESTIONS: readonly { readonly a: string; readonly b: string; reado
     b: "front",
     asks: "Are few wide layers better than six narrow ones where the convolutions learn too?",
   },
-  { a: "teacher", b: "copied", asks: "What do few wide layers lose of their teacher?" },
+  { a: "teacher", b: "wide", asks: "What do few wide layers lose of their teacher?" },
+  {
+    a: "teacher",
+    b: "copied",
+    asks: "What do few wide layers lose of their teacher where the convolutions learn too?",
+  },
 ];
