@@ -132,17 +132,15 @@ async function* trainAndFinish<R extends RunRecipe>(
   const facts = { data: speech.records, teacher, student, precision, totalSteps, batchesPerEpoch };
   const { record, notes } = await recordStart({ path, recipe, form, before, step: start.step, force, runtime }, facts);
   notes.forEach(note);
-  const labels = yield* tellingLabels(makeLabels, signal);
-  if (!labels) {
-    const remedy = `stages of making units that are done are kept in ${path}; go on with --resume (resume: true)`;
-    const interrupted: EndEvent = { kind: "interrupted", step: start.step, totalSteps, remedy };
-    await group?.sayFirst("end", interrupted);
-    yield interrupted;
-    return;
-  }
   const log = await openLog(options, { path, record, lastStep: before && (restored?.step ?? -1) }, note);
   let trainer: StudentTrainer | undefined;
   try {
+    const labels = yield* tellingLabels(makeLabels, signal);
+    if (!labels) {
+      const remedy = `stages of making units that are done are kept in ${path}; go on with --resume (resume: true)`;
+      yield* interrupted({ step: start.step, totalSteps, remedy }, log, group);
+      return;
+    }
     yield { kind: "start", step: start.step, totalSteps, batchesPerEpoch, epochs, folder: path };
     if (group) await beginTogether(group, learner, start);
     const stop = new AgreedStop(signal, group);
@@ -152,10 +150,7 @@ async function* trainAndFinish<R extends RunRecipe>(
     const isValidated = speech.validation === null || end.validatedStep === totalSteps;
     if (end.step < totalSteps || (!isValidated && stop.signal?.aborted)) {
       const remedy = `checkpoint of step ${end.step} is in ${checkpoints}; go on with --resume (resume: true)`;
-      const interrupted: EndEvent = { kind: "interrupted", step: end.step, totalSteps, remedy };
-      await group?.sayFirst("end", interrupted);
-      await log.end({ state: "interrupted", summary: { step: end.step } });
-      yield interrupted;
+      yield* interrupted({ step: end.step, totalSteps, remedy }, log, group);
       return;
     }
     const summary = await finish(path, prepared, { recipe, record }, end);
@@ -169,6 +164,18 @@ async function* trainAndFinish<R extends RunRecipe>(
     await trainer?.close();
     await log.close();
   }
+}
+
+/** Tells other processes, loggers and the caller. */
+async function* interrupted(
+  how: Omit<Extract<EndEvent, { kind: "interrupted" }>, "kind">,
+  log: RunLog<MetricsRow>,
+  group: ProcessGroup | undefined,
+): Run {
+  const ended: EndEvent = { kind: "interrupted", ...how };
+  await group?.sayFirst("end", ended);
+  await log.end({ state: "interrupted", summary: { step: how.step } });
+  yield ended;
 }
 
 /** metrics.jsonl and the loggers, of a run that goes on without what comes after `lastStep`. */
