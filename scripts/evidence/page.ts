@@ -10,16 +10,23 @@ import { nameOf, ROWS } from "./rows.ts";
 import type { RowResult } from "./stages.ts";
 import { table } from "./table.ts";
 
-/** The rows that are there, in the order of the table, and those that are not. */
+/** The rows that are there, in the order of the table, and what is not there. */
 async function readRows(kept: string): Promise<{ done: RowResult[]; missing: string[] }> {
-  const wanted = ROWS.flatMap(({ id, title, seeds }) => seeds.map((seed) => ({ id, seed, title })));
+  const asked = ROWS.flatMap(({ id, title, seeds }) => seeds.map((seed) => ({ id, seed, title, seeds })));
   const done: RowResult[] = [];
   const missing: string[] = [];
-  for (const { id, seed, title } of wanted) {
+  for (const { id, seed, title, seeds } of asked) {
     const file = join(kept, nameOf(id, seed), "row.json");
     const row: RowResult | undefined = existsSync(file) ? JSON.parse(await readFile(file, "utf8")) : undefined;
-    if (row && Object.keys(row.probes).length > 0) done.push(row);
-    else missing.push(`${title}, seed ${seed}`);
+    if (!row || Object.keys(row.probes).length === 0) {
+      missing.push(`${title}, seed ${seed}`);
+      continue;
+    }
+    done.push(row);
+    // words are for rows of the paper's questions
+    const wanted = PROBES.filter((probe) => !row.probes[probe] && (probe !== "asr" || seeds.length > 1));
+    if (wanted.length > 0)
+      missing.push(`${wanted.map((probe) => PROBE_NAMES[probe]).join("; ")}: ${title}, seed ${seed}`);
   }
   return { done, missing };
 }
