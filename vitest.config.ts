@@ -8,9 +8,8 @@ export default defineConfig({
     pool: "forks",
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // one more than cores: many tests wait for a browser, another process or the network
-    maxWorkers: 3,
-    // waiting threads must not keep another process from its work
+    maxWorkers: 2,
+    // two processes on two cores: waiting threads must not keep the other process from its work
     env: { STILLWAVE_SPIN: "0" },
   },
 });

@@ -3,7 +3,7 @@ import { StillwaveError, UsageError } from "../errors.ts";
 import { Random } from "../random.ts";
 import type { FrameSource } from "./frames-file.ts";
 import { BLOCK_ROWS, type Centroids, type Nearest } from "./nearest.ts";
-import { drawByWeight, seedCentroids } from "./seeding.ts";
+import { drawByWeight, type SeedingWork, seedCentroids } from "./seeding.ts";
 
 export interface KMeansOptions {
   /** At most 65,536. */
@@ -56,12 +56,16 @@ export function checkKMeans({ clusters, batchFrames, iterations, starts }: KMean
  * The state before the first iteration.
  * @throws StillwaveError where there are fewer different frames than clusters
  */
-export async function startKMeans(source: FrameSource, nearest: Nearest, options: KMeansOptions): Promise<KMeansState> {
+export async function startKMeans(
+  source: FrameSource,
+  options: KMeansOptions,
+  work?: SeedingWork,
+): Promise<KMeansState> {
   checkKMeans(options);
   const { clusters, batchFrames, seed } = options;
   const wanted = Math.max(SEED_BATCHES * (batchFrames ?? 0), SEED_FRAMES_PER_CLUSTER * clusters);
   const sample = sampleOf(source, wanted, new Random(seed, "k-means sample"));
-  const centroids = await seedCentroids(sample, nearest, options);
+  const centroids = await seedCentroids(sample, options, work);
   const infinite = Number.POSITIVE_INFINITY;
   return {
     iteration: 0,

@@ -1,7 +1,8 @@
 // Where centroids begin: k-means++ (Arthur and Vassilvitskii 2007), each drawn by the squares of the distances to those before.
+import { setImmediate } from "node:timers/promises";
 import { StillwaveError } from "../errors.ts";
 import { Random } from "../random.ts";
-import type { Centroids, Nearest } from "./nearest.ts";
+import type { Centroids } from "./nearest.ts";
 
 export interface SeedingOptions {
   readonly clusters: number;
@@ -10,14 +11,30 @@ export interface SeedingOptions {
   readonly starts: number;
 }
 
+/** Who hears how many centroids were drawn, of all starts; and `signal` ends it with its reason. */
+export interface SeedingWork {
+  readonly tell?: (done: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
 /**
  * `clusters` of the frames in `sample`.
  * @throws StillwaveError where fewer of them are different
  */
-export async function seedCentroids(sample: Centroids, nearest: Nearest, options: SeedingOptions): Promise<Centroids> {
+export async function seedCentroids(
+  sample: Centroids,
+  { clusters, seed, starts }: SeedingOptions,
+  { tell = () => {}, signal }: SeedingWork = {},
+): Promise<Centroids> {
   let best: Seeded | undefined;
-  for (let start = 0; start < options.starts; start++) {
-    const seeded = await seedOnce(sample, nearest, options.clusters, new Random(options.seed, "k-means++", start));
+  for (let start = 0; start < starts; start++) {
+    const drawn = async (own: number) => {
+      tell(start * clusters + own, starts * clusters);
+      // timers and signals have their turn
+      await setImmediate();
+      signal?.throwIfAborted();
+    };
+    const seeded = await seedOnce(sample, clusters, new Random(seed, "k-means++", start), drawn);
     if (!best || seeded.sum < best.sum) best = seeded;
   }
   return { data: best?.data ?? new Float32Array(), dim: sample.dim };
@@ -31,9 +48,9 @@ interface Seeded {
 
 async function seedOnce(
   { data: frames, dim }: Centroids,
-  nearest: Nearest,
   clusters: number,
   random: Random,
+  drawn: (count: number) => Promise<void>,
 ): Promise<Seeded> {
   const rows = frames.length / dim;
   const data = new Float32Array(clusters * dim);
@@ -47,10 +64,17 @@ async function seedOnce(
       );
     const one = frames.subarray(row * dim, (row + 1) * dim);
     data.set(one, j * dim);
-    const to = await nearest.assign(frames, { data: one, dim });
-    for (let i = 0; i < rows; i++) squares[i] = Math.min(squares[i], to.squares[i]);
+    for (let i = 0; i < rows; i++) squares[i] = Math.min(squares[i], squareBetween(frames, i * dim, one));
+    await drawn(j + 1);
   }
   return { data, sum: squares.reduce((sum, square) => sum + square, 0) };
+}
+
+/** Of the distance between the vector at `at` and `other`. One centroid at a time is not worth an engine's call. */
+function squareBetween(frames: Float32Array, at: number, other: Float32Array): number {
+  let sum = 0;
+  for (let d = 0; d < other.length; d++) sum += (frames[at + d] - other[d]) ** 2;
+  return sum;
 }
 
 /** An index, each as likely as its weight is large; -1 where all weights are zero. */

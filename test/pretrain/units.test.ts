@@ -113,7 +113,7 @@ describe("units", () => {
   test("have a label for every frame, come again as they are, and leave no features behind", async () => {
     const stages: UnitProgress[] = [];
     const made = await make(settings("whole"), never, (progress) => stages.push(progress));
-    expect([...new Set(stages.map(({ stage }) => stage))]).toEqual(["features", "k-means", "labels"]);
+    expect([...new Set(stages.map(({ stage }) => stage))]).toEqual(["features", "seeding", "k-means", "labels"]);
     for (const { id, samples } of train.utterances) expect(made.train.of(id).length).toBe(frameCount(conv, samples));
     for (const { id } of validation.utterances) expect(made.validation!.of(id).length).toBeGreaterThan(0);
     const { summary } = made;
@@ -135,7 +135,7 @@ describe("units", () => {
     expect(second.summary).toEqual(summary);
   });
 
-  test.each(["features", "k-means", "labels"] as const)(
+  test.each(["features", "seeding", "k-means", "labels"] as const)(
     "stopped at %s, they end as if they had not been",
     async (stage) => {
       const given = settings(`stopped-${stage}`);

@@ -64,7 +64,7 @@ const options = (set: Partial<KMeansOptions> = {}): KMeansOptions => ({
 });
 
 async function fitted(source: FrameSource, set: KMeansOptions, from?: KMeansState): Promise<KMeansState> {
-  let state = from ?? (await startKMeans(source, nearest, set));
+  let state = from ?? (await startKMeans(source, set));
   while (!isKMeansDone(state, set)) state = await iterateKMeans(source, nearest, state, set);
   return state;
 }
@@ -89,7 +89,7 @@ describe("Lloyd's passes", () => {
   test("are brute force's, pass by pass", async () => {
     const frames = clouds(5, 3000, 8);
     const source = framesInMemory(frames, dim);
-    let state = await startKMeans(source, nearest, options());
+    let state = await startKMeans(source, options());
     let centroids = Float64Array.from(state.centroids.data);
     for (let pass = 0; pass < 6; pass++) {
       const { units, squares } = bruteForce(frames, Float32Array.from(centroids));
@@ -121,7 +121,7 @@ describe("mini-batches", () => {
     const frames = clouds(7, 20_000, 8);
     const source = framesInMemory(frames, dim);
     const set = options({ batchFrames: 1000, starts: 5 });
-    const start = await startKMeans(source, nearest, set);
+    const start = await startKMeans(source, set);
     const lloyd = await fitted(source, options(), start);
     const state = await fitted(source, set, start);
     const { squares } = bruteForce(frames, state.centroids.data);
@@ -145,14 +145,12 @@ describe("k-means++", () => {
     // on a line: 0, 1, 3, 7; from each, the others weigh by the square of the distance
     const places = [0, 1, 3, 7];
     const sample = { data: Float32Array.from(places), dim: 1 };
-    const one = createNearest(await createRuntime({ threads: 1, spin: false }));
     const drawn = new Map<string, number>();
     const draws = 4000;
     for (let seed = 0; seed < draws; seed++) {
-      const { data } = await seedCentroids(sample, one, { clusters: 2, seed, starts: 1 });
+      const { data } = await seedCentroids(sample, { clusters: 2, seed, starts: 1 });
       drawn.set(data.join(), (drawn.get(data.join()) ?? 0) + 1);
     }
-    await one.dispose();
     let chiSquare = 0;
     for (const first of places) {
       const total = places.reduce((sum, x) => sum + (x - first) ** 2, 0);
@@ -171,18 +169,31 @@ describe("k-means++", () => {
     const frames = clouds(9, 600, 20);
     const sums = await Promise.all(
       [1, 10].map(async (starts) => {
-        const { data } = await seedCentroids({ data: frames, dim }, nearest, { clusters: 20, seed: 3, starts });
+        const { data } = await seedCentroids({ data: frames, dim }, { clusters: 20, seed: 3, starts });
         return bruteForce(frames, data).squares.reduce((sum, x) => sum + x, 0);
       }),
     );
     expect(sums[1]).toBeLessThan(sums[0]);
   });
 
+  test("tells how many centroids of all starts are drawn, and stops between two", async () => {
+    const sample = { data: clouds(9, 100, 5), dim };
+    const stop = new AbortController();
+    const told: number[][] = [];
+    const tell = (...how: number[]) => {
+      told.push(how);
+      if (told.length === 7) stop.abort();
+    };
+    const set = { clusters: 5, seed: 0, starts: 3 };
+    await expect(seedCentroids(sample, set, { tell, signal: stop.signal })).rejects.toThrow(/abort/);
+    expect(told).toEqual([1, 2, 3, 4, 5, 6, 7].map((done) => [done, 15]));
+  });
+
   test("refuses more clusters than there are different frames", async () => {
     const source = framesInMemory(new Float32Array(100 * dim).fill(1), dim);
-    await expect(startKMeans(source, nearest, options({ clusters: 2 }))).rejects.toThrow(/only 1 of the 60 frames/);
+    await expect(startKMeans(source, options({ clusters: 2 }))).rejects.toThrow(/only 1 of the 60 frames/);
     const none = framesInMemory(new Float32Array(0), dim);
-    await expect(startKMeans(none, nearest, options())).rejects.toThrow(/only 0 of the 0 frames/);
+    await expect(startKMeans(none, options())).rejects.toThrow(/only 0 of the 0 frames/);
   });
 });
 
@@ -191,7 +202,7 @@ describe("empty clusters", () => {
     const frames = clouds(10, 2000, 4);
     const source = framesInMemory(frames, dim);
     const set = options({ clusters: 5, batchFrames });
-    const start = await startKMeans(source, nearest, set);
+    const start = await startKMeans(source, set);
     start.centroids.data.fill(1e4, 4 * dim);
     let state = start;
     for (let i = 0; i < 3; i++) state = await iterateKMeans(source, nearest, state, set);
@@ -242,7 +253,7 @@ test("impossible options are refused", () => {
 test("frames that are not finite are refused", async () => {
   const frames = clouds(12, 400, 4);
   const source = framesInMemory(frames, dim);
-  const state = await startKMeans(source, nearest, options());
+  const state = await startKMeans(source, options());
   frames[99] = Number.NaN;
   await expect(iterateKMeans(source, nearest, state, options())).rejects.toThrow(/not finite/);
 });

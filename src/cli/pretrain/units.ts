@@ -5,6 +5,7 @@ import type { UnitProgress } from "../../units/making/settings.ts";
 /** What the stages of making units count. */
 const COUNTED: Readonly<Record<UnitProgress["stage"], string>> = {
   features: "utterance",
+  seeding: "centroid",
   "k-means": "iteration",
   labels: "utterance",
 };

@@ -91,7 +91,8 @@ async function runKMeans(
   const path = unitPath(settings, "state");
   const save = (state: KMeansState) => writeFit(path, key, { state, frames: frames.frames });
   const source = inMemoryWhereSmall(frames);
-  let state = (await readFit(path, key))?.state ?? (await startKMeans(source, nearest, kMeans));
+  const seeding = { tell: (done: number, total: number) => tell({ stage: "seeding", done, total }), signal };
+  let state = (await readFit(path, key))?.state ?? (await startKMeans(source, kMeans, seeding));
   let savedAt = performance.now();
   while (!isKMeansDone(state, kMeans)) {
     if (signal.aborted && state.iteration > 0) await save(state);

@@ -37,7 +37,7 @@ export interface UnitSettings {
 
 /** How far one of the stages is. `inertia`: mean squared distance to the nearest centroid. */
 export interface UnitProgress {
-  readonly stage: "features" | "k-means" | "labels";
+  readonly stage: "features" | "seeding" | "k-means" | "labels";
   readonly done: number;
   readonly total: number;
   readonly inertia?: number;

@@ -47,7 +47,7 @@ test("the first process makes them and the second reads them", async () => {
     ),
   );
   expect(made.every((own) => typeof own === "function")).toBe(true);
-  expect([...new Set(told[0])]).toEqual(["features", "k-means", "labels"]);
+  expect([...new Set(told[0])]).toEqual(["features", "seeding", "k-means", "labels"]);
   expect(told[1]).toEqual([]);
   expect(readFileSync(join(root, "shared", "units.json"), "utf8")).toContain('"clusters": 5');
 });
