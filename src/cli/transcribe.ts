@@ -173,7 +173,7 @@ async function listRecordings(audio: readonly string[], { onBadFile, mic, stream
 
 /** Records until Ctrl-C, or until the program that records ends; what is streamed is told while it is said. */
 async function heardByMicrophone(recognizer: FileRecognizer, flags: Flags, output: Output): Promise<Recording[]> {
-  const { joined, openMicrophone } = await import("./transcripts/live-audio.ts");
+  const { asWave, openMicrophone } = await import("./transcripts/live-audio.ts");
   const { program, pieces, stop } = openMicrophone(flags.micDevice);
   process.on("SIGINT", stop);
   output.note(`recording with ${program}; Ctrl-C ends it`);
@@ -182,7 +182,7 @@ async function heardByMicrophone(recognizer: FileRecognizer, flags: Flags, outpu
       await streamPieces(recognizer, pieces, { name: "microphone", flags, output });
       return [];
     }
-    const wave = await joined(pieces);
+    const wave = await asWave(pieces);
     return [{ id: "microphone", path: "microphone", samples: wave.length, wave }];
   } finally {
     process.off("SIGINT", stop);

@@ -23,6 +23,17 @@ export function sizeOf(shape: readonly number[]): number {
 export const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);
 
+/** One after another, copied. */
+export function joined(parts: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
 /** The array cut, or continued with zeros, to the sizes of `shape` along every axis. The same memory where nothing changes. */
 export function resized<Data extends Float32Array | Uint16Array | Uint8Array>(
   { shape: from, data }: HostArray<Data>,

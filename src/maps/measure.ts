@@ -2,6 +2,7 @@
 import { describeBad } from "../data/bad-files.ts";
 import { closeDecodingThreads, openCorpus, planEpoch, prefetchBatches } from "../data/index.ts";
 import { StillwaveError, UsageError } from "../errors.ts";
+import { joined } from "../graph/array.ts";
 import { layerShape, type ModelConfig, receptiveField, SAMPLE_RATE_HZ } from "../models/config.ts";
 import type { Model } from "../upstream/model.ts";
 import { MapDistances } from "./distances.ts";
@@ -134,16 +135,6 @@ function reuseOf(distances: MapDistances): Pick<MapsResult, "jensenShannon" | "t
 function spread(count: number, most: number): number[] {
   const size = Math.min(count, most);
   return Array.from({ length: size }, (_, i) => Math.floor(((i + 0.5) * count) / size));
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 function checkHeads(config: ModelConfig): void {

@@ -8,6 +8,7 @@ import { SPEAKER_NAMES, textOf } from "../data/list/entry.ts";
 import { itemsOf } from "../data/list/manifest.ts";
 import { StillwaveError, UsageError } from "../errors.ts";
 import { makeFolder, writeFileAtomic } from "../files.ts";
+import { joined } from "../graph/array.ts";
 import { Random } from "../random.ts";
 import { listSome } from "../tokens.ts";
 
@@ -71,7 +72,7 @@ export async function makeDigitSearch(options: DigitSearchOptions): Promise<Made
     const count = WORDS[0] + random.integer(WORDS[1] - WORDS[0] + 1);
     const said = Array.from({ length: count }, () => own[random.integer(own.length)]);
     const name = String(i).padStart(5, "0");
-    const wave = joined(await Promise.all(said.map(({ path }) => loadAudio(path))), random);
+    const wave = withPauses(await Promise.all(said.map(({ path }) => loadAudio(path))), random);
     samples += wave.length;
     await writeFileAtomic(join(out, "documents", `${name}.wav`), encodeWav(wave));
     const held = new Set(said.map(({ word }) => word));
@@ -113,18 +114,11 @@ function drawQueries(
 }
 
 /** Words with quiet noise between them, before and after. */
-function joined(waves: readonly Float32Array[], random: Random): Float32Array {
+function withPauses(waves: readonly Float32Array[], random: Random): Float32Array {
   const noise = () => {
     const [least, most] = PAUSE_SECONDS;
     const seconds = least + (most - least) * random.uniform();
     return Float32Array.from({ length: Math.round(seconds * SAMPLE_RATE_HZ) }, () => NOISE * random.normal());
   };
-  const parts = [noise(), ...waves.flatMap((wave) => [wave, noise()])];
-  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  return joined([noise(), ...waves.flatMap((wave) => [wave, noise()])]);
 }

@@ -121,7 +121,7 @@ export function openFrames(path: string, key: string): OpenFrames | undefined {
 function readIndex(file: number, dim: number, frames: number): OpenFrames["utterances"] | undefined {
   const at = HEADER_BYTES + 4 * dim * frames;
   const bytes = fstatSync(file).size - at;
-  if (dim < 1 || !Number.isSafeInteger(at) || bytes < 2) return undefined;
+  if (dim < 1 || !Number.isSafeInteger(at) || bytes < 2 || bytes > MOST_BYTES) return undefined;
   const text = Buffer.alloc(bytes);
   if (readSync(file, text, 0, bytes, at) !== bytes) return undefined;
   const utterances = new Map<string, { first: number; count: number }>();

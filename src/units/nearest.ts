@@ -108,18 +108,18 @@ class Judge {
       for (let j = 0; j < clusters; j++) {
         // not "above the limit", so that NaN is looked at, and told
         if (norms[j] - 2 * scores[first + j] > limit) continue;
-        const square = this.square(frames, at, j);
+        const square = squareBetween(frames, at, this.centroids.data, j * dim, dim);
         if (!(square >= squares[row])) [units[row], squares[row]] = [j, square];
       }
     }
   }
+}
 
-  private square(frames: Float32Array, at: number, j: number): number {
-    const { data, dim } = this.centroids;
-    let sum = 0;
-    for (let d = 0; d < dim; d++) sum += (frames[at + d] - data[j * dim + d]) ** 2;
-    return sum;
-  }
+/** Of the distance between the vectors that begin at `i` and `j`. */
+export function squareBetween(a: Float32Array, i: number, b: Float32Array, j: number, dim: number): number {
+  let sum = 0;
+  for (let d = 0; d < dim; d++) sum += (a[i + d] - b[j + d]) ** 2;
+  return sum;
 }
 
 function squareOf(data: Float32Array, at: number, dim: number): number {

@@ -2,7 +2,7 @@
 import { setImmediate } from "node:timers/promises";
 import { StillwaveError } from "../errors.ts";
 import { Random } from "../random.ts";
-import type { Centroids } from "./nearest.ts";
+import { type Centroids, squareBetween } from "./nearest.ts";
 
 export interface SeedingOptions {
   readonly clusters: number;
@@ -64,17 +64,11 @@ async function seedOnce(
       );
     const one = frames.subarray(row * dim, (row + 1) * dim);
     data.set(one, j * dim);
-    for (let i = 0; i < rows; i++) squares[i] = Math.min(squares[i], squareBetween(frames, i * dim, one));
+    // one centroid at a time is not worth an engine's call
+    for (let i = 0; i < rows; i++) squares[i] = Math.min(squares[i], squareBetween(frames, i * dim, one, 0, dim));
     await drawn(j + 1);
   }
   return { data, sum: squares.reduce((sum, square) => sum + square, 0) };
-}
-
-/** Of the distance between the vector at `at` and `other`. One centroid at a time is not worth an engine's call. */
-function squareBetween(frames: Float32Array, at: number, other: Float32Array): number {
-  let sum = 0;
-  for (let d = 0; d < other.length; d++) sum += (frames[at + d] - other[d]) ** 2;
-  return sum;
 }
 
 /** An index, each as likely as its weight is large; -1 where all weights are zero. */

@@ -1,4 +1,5 @@
 // The models' home: a worker, so that the page stays quick. One engine, the models opened so far, and the one that listens.
+import { joined } from "../../src/graph/array.ts";
 import { fetchBytes } from "../../src/runtime/web/fetch.ts";
 import {
   createRuntime,
@@ -118,16 +119,6 @@ async function hearAll(): Promise<void> {
     const heard = await listener.guess();
     post({ type: "heard", heard, milliseconds: performance.now() - started });
   }
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 async function hear(samples: Float32Array): Promise<null> {

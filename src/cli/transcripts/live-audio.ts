@@ -5,6 +5,7 @@ import { delimiter, join } from "node:path";
 import type { Readable } from "node:stream";
 import { decodeBytes, resample, SAMPLE_RATE_HZ } from "../../audio/index.ts";
 import { StillwaveError } from "../../errors.ts";
+import { joined } from "../../graph/array.ts";
 
 /** All of standard input as 16 kHz mono: a file of any format that is read, told by its content. */
 export async function readStandardInput(input: AsyncIterable<unknown>): Promise<Float32Array> {
@@ -36,16 +37,10 @@ const FFMPEG_INPUTS = { linux: ["-f", "pulse"], darwin: ["-f", "avfoundation"], 
 const FFMPEG_DEVICES: Readonly<Record<string, string>> = { darwin: ":0", win32: "audio=default" };
 
 /** Pieces as one waveform. */
-export async function joined(pieces: AsyncIterable<Float32Array>): Promise<Float32Array> {
+export async function asWave(pieces: AsyncIterable<Float32Array>): Promise<Float32Array> {
   const parts: Float32Array[] = [];
   for await (const piece of pieces) parts.push(piece);
-  const wave = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    wave.set(part, at);
-    at += part.length;
-  }
-  return wave;
+  return joined(parts);
 }
 
 /** A microphone that records until it is stopped. */

@@ -1,6 +1,6 @@
 // An upstream and the head that was trained on it as a source of logits: what an exported file holds, before it is exported.
 import { StillwaveError } from "../../errors.ts";
-import type { HostArray } from "../../graph/array.ts";
+import { type HostArray, joined } from "../../graph/array.ts";
 import type { ModelWeights } from "../../models/parameters.ts";
 import type { DeviceChoice } from "../../runtime/device.ts";
 import { createRuntime } from "../../runtime/node/index.ts";
@@ -127,8 +127,10 @@ function runSource({ upstream, head, device, onNote }: RunSourceParts): LogitsSo
           `${upstream.name}: it cannot be streamed: ${upstream.kind === "model" ? "its states are added up beforehand" : "only models are, of which the layers are known"}`,
         );
       const stack = head.config.kind === "bilstm" ? head.config.stack : 1;
-      const logits = async (frames: HostArray) =>
-        headOn(head, joinedStates(await stages.states(frames)), frames.shape[1]);
+      const logits = async (frames: HostArray) => {
+        const states = await stages.states(frames);
+        return headOn(head, joined(states.map(({ data }) => data)), frames.shape[1]);
+      };
       return { ...stages, stack, logits };
     },
     async dispose() {
@@ -147,14 +149,6 @@ const stagedOf = ({ conv, convNorm, normalizeWaveform, posConv, dim, gain }: Sta
   dim,
   ...(gain !== undefined && { gain }),
 });
-
-/** States [1, frames, dim] one behind another. */
-function joinedStates(states: readonly HostArray[]): Float32Array {
-  const [{ data }] = states;
-  const joined = new Float32Array(states.length * data.length);
-  for (const [i, state] of states.entries()) joined.set(state.data, i * data.length);
-  return joined;
-}
 
 /** @param data hidden states, [layers, frames, dim] */
 async function headOn(head: Head, data: Float32Array, frames: number): Promise<FrameLogits> {

@@ -6,10 +6,10 @@ import { StillwaveError } from "../../errors.ts";
 import { type ConvLayer, frameCount, receptiveField, samplesPerFrame } from "../../models/config.ts";
 import { type ModelWeights, parameterSpecs } from "../../models/parameters.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import type { UtteranceFrames } from "../../units/frames-file.ts";
 import { hasGrown, memoryProblem, shapesFor } from "../../upstream/batches.ts";
 import { fingerprintOf } from "../../upstream/fingerprint.ts";
 import { createModel } from "../../upstream/model.ts";
+import type { UtteranceFrames } from "../frames-file.ts";
 
 export interface Features {
   /** For people. */

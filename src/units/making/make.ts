@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import type { Corpus } from "../../data/index.ts";
 import { InternalError, StillwaveError } from "../../errors.ts";
+import { joined } from "../../graph/array.ts";
 import { type OpenFrames, openFrames, type UtteranceFrames } from "../frames-file.ts";
 import { BLOCK_ROWS, type Centroids } from "../nearest.ts";
 import { judgeUnits } from "../phones.ts";
@@ -88,16 +89,6 @@ async function* framesOf(
   const others = utterances.filter(({ id }) => !kept?.utterances.has(id));
   if (others.length === 0) return;
   for await (const batch of wholeUtterances({ utterances: others }, reading, signal)) yield await features.of(batch);
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 /** Writes the units of a corpus. Resolves to the mean squared distance of its frames to their centroids. */
