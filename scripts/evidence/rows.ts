@@ -29,6 +29,19 @@ const WIDE = [
 
 const WIDE_REUSE = [...WIDE, "student.ffnDim=216", "student.attentionFrom=[0,0]"];
 
+/** What main rows are asked again with: 1,600 updates are 4.7 passes. */
+const TWENTY_PASSES = "run.steps=6800";
+
+/** Few and wider layers, learning the teacher's as DistilHuBERT does (arXiv:2110.01900). */
+const SHALLOW = [
+  "student.layers=2",
+  "student.attentionFrom=none",
+  "student.dim=144",
+  "student.ffnDim=618",
+  "masking.probability=0",
+  "objectives=[{kind: cosine, teacherLayers: [1, 3, 5], studentLayers: last}]",
+];
+
 /** One update that changes nothing. */
 const UNTRAINED = ["run.steps=1", "optimizer.peakLr=1e-12"];
 
@@ -87,15 +100,27 @@ export const ROWS: readonly Row[] = [
   {
     id: "distilhubert",
     title: "shallow, DistilHuBERT's kind: 2 layers, L1 and cosine of layers 2, 4 and 6",
-    set: [
-      "student.layers=2",
-      "student.attentionFrom=none",
-      "student.dim=144",
-      "student.ffnDim=618",
-      "masking.probability=0",
-      "objectives=[{kind: cosine, teacherLayers: [1, 3, 5], studentLayers: last}]",
-    ],
+    set: SHALLOW,
     seeds: [0, 1],
+  },
+  { id: "exact-20", title: "exact reuse + masking distillation, 20 passes", set: [TWENTY_PASSES], seeds: [0] },
+  {
+    id: "none-20",
+    title: "no reuse + masking distillation, 20 passes",
+    set: [...NO_REUSE, TWENTY_PASSES],
+    seeds: [0],
+  },
+  {
+    id: "official-20",
+    title: "the released code's reuse + masking distillation, 20 passes",
+    set: ["student.reuse=official", TWENTY_PASSES],
+    seeds: [0],
+  },
+  {
+    id: "distilhubert-20",
+    title: "shallow, DistilHuBERT's kind, 20 passes",
+    set: [...SHALLOW, TWENTY_PASSES],
+    seeds: [0],
   },
   { id: "unmasked", title: "exact reuse, no masking", set: ["masking.probability=0"], seeds: [0, 1] },
   {
@@ -148,6 +173,16 @@ export const ROWS: readonly Row[] = [
 /** What a pair of rows answers; a row is better where its error rate is lower. */
 export const QUESTIONS: readonly { readonly a: string; readonly b: string; readonly asks: string }[] = [
   { a: "exact", b: "none", asks: "Does reuse gain accuracy at equal parameters?" },
+  { a: "exact-20", b: "none-20", asks: "Does reuse gain accuracy at equal parameters, after 20 passes?" },
+  { a: "exact-20", b: "exact", asks: "Do 20 passes gain anything over 4.7?" },
+  { a: "none-20", b: "none", asks: "Do 20 passes gain anything over 4.7 without reuse?" },
+  { a: "exact-20", b: "official-20", asks: "Is exact reuse better than the released code's, after 20 passes?" },
+  {
+    a: "exact-20",
+    b: "distilhubert-20",
+    asks: "Are deep and thin students better than shallow ones, after 20 passes?",
+  },
+  { a: "teacher", b: "exact-20", asks: "What does a student of 20 passes lose of its teacher?" },
   { a: "exact", b: "none-equal-macs", asks: "Does reuse gain accuracy at equal computation?" },
   { a: "exact", b: "official", asks: "Is exact reuse better than the released code's?" },
   { a: "exact", b: "unmasked", asks: "Does masking distillation gain anything?" },
