@@ -1,15 +1,14 @@
 // Features of utterances on disk: any number of frames, any row read when it is wanted.
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { InternalError, StillwaveError } from "../errors.ts";
-import { type PlacedBytes, writeFileAtomic } from "../files.ts";
 import { bytesOf } from "../graph/array.ts";
 
 const MAGIC = "SWFRAME2";
 const KEY_BYTES = 64;
 /** Of one read: Node refuses 2 GiB and more. */
 const MOST_BYTES = 2 ** 30;
-/** Magic, dim, zero, the number of frames, and the key of what they are frames of. */
-const HEADER_BYTES = 24 + KEY_BYTES;
+/** Where frames begin: after the magic, dim, zero, their number, and the key of what they are frames of. */
+export const FRAMES_AT = 24 + KEY_BYTES;
 
 /** Any number of frames, row by row. */
 export interface FrameSource {
@@ -41,34 +40,15 @@ export interface UtteranceFrames {
   readonly data: Float32Array;
 }
 
-/** Writes frames as they come, and whose they are; `key` (64 characters) says what they are frames of. */
-export async function writeFrames(
-  path: string,
-  { dim, key }: { readonly dim: number; readonly key: string },
-  parts: AsyncIterable<UtteranceFrames>,
-): Promise<void> {
+/** What stands before the frames of a file; `key` (64 characters) says what they are frames of. */
+export function framesHeader({ dim, key, frames }: { dim: number; key: string; frames: number }): Buffer {
   if (key.length !== KEY_BYTES) throw new InternalError(`frames: a key of ${key.length} characters`);
-  const index: [id: string, frames: number][] = [];
-  let at = HEADER_BYTES;
-  const place = (bytes: Uint8Array): PlacedBytes => {
-    const placed = { at, bytes };
-    at += bytes.length;
-    return placed;
-  };
-  async function* chunks(): AsyncGenerator<Uint8Array | PlacedBytes> {
-    for await (const { id, data } of parts) {
-      index.push([id, data.length / dim]);
-      yield place(bytesOf(data));
-    }
-    const header = Buffer.alloc(HEADER_BYTES);
-    header.write(MAGIC, "latin1");
-    header.writeUInt32LE(dim, 8);
-    header.writeDoubleLE((at - HEADER_BYTES) / (4 * dim), 16);
-    header.write(key, 24, "latin1");
-    yield place(Buffer.from(JSON.stringify(index)));
-    yield { at: 0, bytes: header };
-  }
-  await writeFileAtomic(path, chunks());
+  const header = Buffer.alloc(FRAMES_AT);
+  header.write(MAGIC, "latin1");
+  header.writeUInt32LE(dim, 8);
+  header.writeDoubleLE(frames, 16);
+  header.write(key, 24, "latin1");
+  return header;
 }
 
 export interface OpenFrames extends FrameSource {
@@ -77,7 +57,7 @@ export interface OpenFrames extends FrameSource {
   close(): void;
 }
 
-/** Frames that `writeFrames` wrote; undefined where there is no such file, or they are frames of something else. */
+/** Frames of a file; undefined where there is no such file, or they are frames of something else. */
 export function openFrames(path: string, key: string): OpenFrames | undefined {
   let file: number;
   try {
@@ -87,9 +67,9 @@ export function openFrames(path: string, key: string): OpenFrames | undefined {
     if (code === "ENOENT") return undefined;
     throw new StillwaveError(`${path}: cannot be read (${code})`);
   }
-  const header = Buffer.alloc(HEADER_BYTES);
-  const read = readSync(file, header, 0, HEADER_BYTES, 0);
-  const isOurs = read === HEADER_BYTES && header.toString("latin1", 0, 8) === MAGIC;
+  const header = Buffer.alloc(FRAMES_AT);
+  const read = readSync(file, header, 0, FRAMES_AT, 0);
+  const isOurs = read === FRAMES_AT && header.toString("latin1", 0, 8) === MAGIC;
   const [dim, frames] = [header.readUInt32LE(8), header.readDoubleLE(16)];
   const utterances = isOurs && header.toString("latin1", 24) === key ? readIndex(file, dim, frames) : undefined;
   if (!utterances) {
@@ -98,7 +78,7 @@ export function openFrames(path: string, key: string): OpenFrames | undefined {
   }
   const readRange = (first: number, count: number, into: Float32Array) => {
     const target = bytesOf(into.subarray(0, count * dim));
-    const from = HEADER_BYTES + 4 * dim * first;
+    const from = FRAMES_AT + 4 * dim * first;
     for (let done = 0; done < target.length; ) {
       const got = readSync(file, target, done, Math.min(target.length - done, MOST_BYTES), from + done);
       if (got === 0) throw new StillwaveError(`${path}: became shorter while it was read; resume the run`);
@@ -119,7 +99,7 @@ export function openFrames(path: string, key: string): OpenFrames | undefined {
 
 /** Whose frames come one after another; undefined where that and their number do not fit each other. */
 function readIndex(file: number, dim: number, frames: number): OpenFrames["utterances"] | undefined {
-  const at = HEADER_BYTES + 4 * dim * frames;
+  const at = FRAMES_AT + 4 * dim * frames;
   const bytes = fstatSync(file).size - at;
   if (dim < 1 || !Number.isSafeInteger(at) || bytes < 2 || bytes > MOST_BYTES) return undefined;
   const text = Buffer.alloc(bytes);

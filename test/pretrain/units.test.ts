@@ -11,7 +11,7 @@ import type { Batch } from "../../src/data/batch.ts";
 import { type Corpus, closeDecodingThreads, openCorpus } from "../../src/data/index.ts";
 import { frameCount } from "../../src/models/config.ts";
 import { createRuntime, type Runtime } from "../../src/runtime/node/index.ts";
-import { layerFeatures, mfccFeatures, wholeUtterances } from "../../src/units/making/features.ts";
+import { layerFeatures, mfccFeatures, planWhole, wholeUtterances } from "../../src/units/making/features.ts";
 import { makeUnits } from "../../src/units/making/make.ts";
 import type { UnitProgress, UnitSettings } from "../../src/units/making/settings.ts";
 import { createNearest, type Nearest } from "../../src/units/nearest.ts";
@@ -65,7 +65,7 @@ const make = (given: UnitSettings, signal = never, tell: (progress: UnitProgress
 
 describe("features", () => {
   test("of cepstra are those whose 25 ms lie under the model's frames", async () => {
-    for await (const batch of wholeUtterances(train, reading, never))
+    for await (const batch of wholeUtterances(planWhole(train, reading), reading, never))
       for (const [item, { id, data }] of (await mfccFeatures(conv).of(batch)).entries()) {
         const { paddedSamples, samples, wave } = batch;
         const all = mfcc(wave.slice(item * paddedSamples, item * paddedSamples + samples[item]), HUBERT_MFCC);
@@ -96,7 +96,7 @@ describe("features", () => {
     const teacher = await loadModel(join(examples, "hubert-small-libri"));
     const features = layerFeatures(teacher, 2, runtime);
     const whole = createModel(teacher, runtime);
-    for await (const batch of wholeUtterances(validation, reading, never))
+    for await (const batch of wholeUtterances(planWhole(validation, reading), reading, never))
       for (const [item, { data }] of (await features.of(batch)).entries()) {
         const { paddedSamples, samples, wave } = batch;
         const own = wave.slice(item * paddedSamples, item * paddedSamples + samples[item]);
@@ -153,6 +153,56 @@ describe("units", () => {
         expect(bytes(`stopped-${stage}`, file)).toEqual(bytes("reference", file));
     },
   );
+
+  test("stopped between batches, they go on with the next one, and those before are not computed again", async () => {
+    const long = await openCorpus({ path: join(examples, "speech"), splits: ["train"] }, { onBadFile: "stop" });
+    const cepstra = mfccFeatures(conv);
+    const makeStopping = async (folder: string, stops: readonly (readonly [UnitProgress["stage"], number])[]) => {
+      const computed: string[] = [];
+      const features = {
+        ...cepstra,
+        async of(batch: Batch) {
+          computed.push(...batch.ids);
+          return cepstra.of(batch);
+        },
+      };
+      const given = settings(folder, { train: long, features });
+      const told: number[] = [];
+      for (const [at, times] of stops) {
+        const stop = new AbortController();
+        let heard = 0;
+        const stopped = make(given, stop.signal, ({ stage, done }) => {
+          if (stage !== at) return;
+          told.push(done);
+          if (++heard === times) stop.abort();
+        });
+        await expect(stopped).rejects.toThrow(/abort/);
+      }
+      const made = await make(given);
+      return { computed, told, made };
+    };
+    const whole = await makeStopping("batches-whole", []);
+    expect(whole.computed.length).toBe(long.utterances.length + validation.utterances.length);
+    const cut = await makeStopping("batches-cut", [
+      ["features", 1],
+      ["features", 1],
+      ["labels", 1],
+      ["labels", 1],
+    ]);
+    // what was told is written; at most the batch that was computed when it stopped is computed again
+    expect(cut.told[1]).toBeGreaterThan(cut.told[0]);
+    expect(cut.told[3]).toBeGreaterThan(cut.told[2]);
+    expect(new Set(cut.computed)).toEqual(new Set(whole.computed));
+    expect(cut.computed.length).toBe(whole.computed.length);
+    for (const file of ["centroids.safetensors", "train.units", "validation.units", "units.json"])
+      expect(readFileSync(join(root, "batches-cut", file))).toEqual(readFileSync(join(root, "batches-whole", file)));
+    expect(readdirSync(join(root, "batches-cut")).sort()).toEqual([
+      "centroids.safetensors",
+      "train.units",
+      "units.json",
+      "validation.units",
+    ]);
+  });
 
   test("are labelled by the features that k-means was fitted to, or by the same ones made again", async () => {
     let computed = 0;

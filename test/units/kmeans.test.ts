@@ -1,12 +1,8 @@
-// k-means against brute force in double precision, its seeds against the distribution they are drawn from, empty clusters, and
-// frames on a disk.
-import { appendFileSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+// k-means against brute force in double precision, its seeds against the distribution they are drawn from, empty clusters.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Random } from "../../src/random.ts";
 import { createRuntime } from "../../src/runtime/node/index.ts";
-import { type FrameSource, framesInMemory, openFrames, writeFrames } from "../../src/units/frames-file.ts";
+import { type FrameSource, framesInMemory } from "../../src/units/frames-file.ts";
 import {
   checkKMeans,
   isKMeansDone,
@@ -19,14 +15,11 @@ import { createNearest, type Nearest } from "../../src/units/nearest.ts";
 import { seedCentroids } from "../../src/units/seeding.ts";
 
 let nearest: Nearest;
-let folder: string;
 beforeAll(async () => {
   nearest = createNearest(await createRuntime({ threads: 1, spin: false }));
-  folder = mkdtempSync(join(tmpdir(), "stillwave-kmeans-"));
 });
 afterAll(async () => {
   await nearest.dispose();
-  rmSync(folder, { recursive: true, force: true });
 });
 
 const dim = 6;
@@ -209,39 +202,6 @@ describe("empty clusters", () => {
     expect(state.reseeded).toBe(1);
     expect(Math.max(...state.centroids.data)).toBeLessThan(100);
     expect(state.counts.every((count) => count > 0)).toBe(true);
-  });
-});
-
-describe("frames on a disk", () => {
-  const key = "a".repeat(64);
-  const path = () => join(folder, "frames.bin");
-  const frames = clouds(11, 1000, 8);
-  async function* parts() {
-    for (let at = 0; at < frames.length; at += 70 * dim)
-      yield { id: `at ${at}`, data: frames.slice(at, at + 70 * dim) };
-  }
-
-  test("give what frames in memory give", async () => {
-    await writeFrames(path(), { dim, key }, parts());
-    const onDisk = openFrames(path(), key)!;
-    expect([onDisk.frames, onDisk.dim]).toEqual([1000, dim]);
-    expect(onDisk.utterances.get(`at ${70 * dim}`)).toEqual({ first: 70, count: 70 });
-    expect(onDisk.utterances.size).toBe(15);
-    const set = options({ batchFrames: 100, iterations: 10 });
-    expect(await fitted(onDisk, set)).toEqual(await fitted(framesInMemory(frames, dim), set));
-    onDisk.close();
-  });
-
-  test("of something else, cut off or foreign are none", async () => {
-    await writeFrames(path(), { dim, key }, parts());
-    expect(openFrames(path(), "b".repeat(64))).toBeUndefined();
-    appendFileSync(path(), "x");
-    expect(openFrames(path(), key)).toBeUndefined();
-    truncateSync(path(), 50);
-    expect(openFrames(path(), key)).toBeUndefined();
-    writeFileSync(path(), "hello");
-    expect(openFrames(path(), key)).toBeUndefined();
-    expect(openFrames(join(folder, "none"), key)).toBeUndefined();
   });
 });
 

@@ -1,7 +1,14 @@
 // What units are clusters of: cepstra, or the states of a layer, one vector for every frame of the model that will learn them.
 import { createHash } from "node:crypto";
 import { HUBERT_MFCC, mfcc } from "../../audio/index.ts";
-import { type Batch, type Corpus, type OnBadFile, planEpoch, prefetchBatches } from "../../data/index.ts";
+import {
+  type Batch,
+  type Corpus,
+  type OnBadFile,
+  type PlannedBatch,
+  planEpoch,
+  prefetchBatches,
+} from "../../data/index.ts";
 import { StillwaveError } from "../../errors.ts";
 import { type ConvLayer, frameCount, receptiveField, samplesPerFrame } from "../../models/config.ts";
 import { type ModelWeights, parameterSpecs } from "../../models/parameters.ts";
@@ -79,6 +86,7 @@ export function layerFeatures(model: ModelWeights, layer: number, runtime: Runti
     dim: config.dim,
     async of(batch) {
       const { ids, paddedSamples, paths } = batch;
+      if (ids.length === 0) return [];
       const problem = memoryProblem(config, paddedSamples, { items: ids.length });
       if (problem) throw new StillwaveError(`${paths[0]}: ${problem}`);
       const { layers, validFrames } = await running.extract(batch, { isolate: true, shapes });
@@ -116,14 +124,22 @@ export interface Reading {
 }
 
 /** Batches of whole utterances, the shortest first. */
-export async function* wholeUtterances(
-  corpus: Pick<Corpus, "utterances">,
-  { onBadFile, workers, seed }: Reading,
-  signal: AbortSignal,
-): AsyncGenerator<Batch, void, undefined> {
+export function planWhole(corpus: Pick<Corpus, "utterances">, { seed }: Pick<Reading, "seed">): PlannedBatch[] {
+  if (corpus.utterances.length === 0) return [];
   const longest = corpus.utterances.reduce((most, { samples }) => Math.max(most, samples), 0);
   const batchSeconds = Math.max(BATCH_SECONDS, longest / 16_000);
-  const plan = planEpoch(corpus, { batchSeconds, seed, epoch: 0, shuffle: false });
-  for await (const { batch } of prefetchBatches(plan, { onBadFile, workers, ahead: AHEAD, signal }))
-    if (batch.samples.length > 0) yield batch;
+  return planEpoch(corpus, { batchSeconds, seed, epoch: 0, shuffle: false });
 }
+
+/** The batches of such a plan from index `from` on. One has no items where none of its files can be used. */
+export async function* wholeUtterances(
+  plan: readonly PlannedBatch[],
+  { onBadFile, workers }: Omit<Reading, "seed">,
+  signal: AbortSignal,
+  from = 0,
+): AsyncGenerator<Batch, void, undefined> {
+  for await (const { batch } of prefetchBatches(plan, { from, onBadFile, workers, ahead: AHEAD, signal })) yield batch;
+}
+
+/** Which batches a plan has. */
+export const idsOf = (plan: readonly PlannedBatch[]): string[][] => plan.map(({ items }) => items.map(({ id }) => id));

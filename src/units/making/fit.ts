@@ -5,9 +5,10 @@ import { readSafetensors, writeSafetensors } from "../../checkpoint/index.ts";
 import { StillwaveError } from "../../errors.ts";
 import { freeMemory } from "../../memory.ts";
 import { Random } from "../../random.ts";
-import { type FrameSource, framesInMemory, type OpenFrames, openFrames, writeFrames } from "../frames-file.ts";
+import { type FrameSource, framesInMemory, type OpenFrames, openFrames } from "../frames-file.ts";
+import { batchesKey, type FramesBegun, SAVE_EVERY_MS, writeFrames } from "../frames-writer.ts";
 import { isKMeansDone, iterateKMeans, type KMeansState, startKMeans } from "../kmeans.ts";
-import { wholeUtterances } from "./features.ts";
+import { idsOf, planWhole, wholeUtterances } from "./features.ts";
 import { type UnitSettings, type UnitWork, unitPath } from "./settings.ts";
 
 /** Where k-means stands, and how many frames it is fitted to. */
@@ -16,8 +17,6 @@ export interface Fit {
   readonly frames: number;
 }
 
-/** A kill costs no more than that, and nobody notices the saving. */
-const SAVE_EVERY_MS = 20_000;
 /** Of what is free, that frames may take. */
 const SHARE_OF_MEMORY = 0.25;
 
@@ -58,15 +57,16 @@ async function framesToFit(settings: UnitSettings, key: string, { tell, signal }
   if (there) return there;
   const chosen = train.utterances.filter(({ id }) => new Random(reading.seed, "fit", id).uniform() < share);
   const utterances = chosen.length > 0 ? chosen : train.utterances.slice(0, 1);
-  let done = 0;
-  async function* parts() {
-    for await (const batch of wholeUtterances({ utterances }, reading, signal)) {
-      yield* await features.of(batch);
+  const plan = planWhole({ utterances }, reading);
+  async function* rest({ batches, utterances: before }: FramesBegun) {
+    let done = before;
+    for await (const batch of wholeUtterances(plan, reading, signal, batches)) {
+      yield await features.of(batch);
       done += batch.ids.length;
       tell({ stage: "features", done, total: utterances.length });
     }
   }
-  await writeFrames(path, { dim: features.dim, key }, parts());
+  await writeFrames(path, { dim: features.dim, key, batches: batchesKey(idsOf(plan)) }, rest);
   const written = openFrames(path, key);
   if (!written) throw new StillwaveError(`${path}: was altered while it was written; resume the run`);
   return written;

@@ -2,14 +2,12 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import type { Corpus } from "../../data/index.ts";
-import { InternalError, StillwaveError } from "../../errors.ts";
-import { joined } from "../../graph/array.ts";
-import { type OpenFrames, openFrames, type UtteranceFrames } from "../frames-file.ts";
-import { BLOCK_ROWS, type Centroids } from "../nearest.ts";
+import { InternalError } from "../../errors.ts";
+import { removeFrames } from "../frames-writer.ts";
 import { judgeUnits } from "../phones.ts";
-import { type LabelledUtterance, readUnits, type UnitFile, writeUnits } from "../unit-file.ts";
-import { wholeUtterances } from "./features.ts";
+import { readUnits, type UnitFile } from "../unit-file.ts";
 import { type Fit, fitCentroids } from "./fit.ts";
+import { labelCorpus, removeLabels } from "./labels.ts";
 import {
   readSummary,
   type UnitSettings,
@@ -27,8 +25,8 @@ export interface MadeUnits {
 }
 
 /**
- * Makes the units of a folder, or reads those that are there. Every stage leaves a file that is whole or not there, and k-means
- * goes on from where it was saved: a kill changes nothing of what comes out.
+ * Makes the units of a folder, or reads those that are there. Every stage goes on from where it was saved:
+ * a kill changes nothing of what comes out.
  * @throws StillwaveError where a file is damaged, or there is too little speech
  */
 export async function makeUnits(settings: UnitSettings, work: UnitWork): Promise<MadeUnits> {
@@ -36,11 +34,19 @@ export async function makeUnits(settings: UnitSettings, work: UnitWork): Promise
   const there = await readMade(settings, key);
   if (there) return there;
   const fit = await fitCentroids(settings, key, work);
-  const { centroids } = fit.state;
-  const inertia = await label("train", settings.train, { settings, key, centroids, work });
-  if (settings.validation) await label("validation", settings.validation, { settings, key, centroids, work });
+  const { train, validation } = settings;
+  const [first, second] = [train, validation].map((corpus) => corpus?.utterances.length ?? 0);
+  const tellingAll = (before: number): UnitWork => ({
+    ...work,
+    tell: (progress) => work.tell({ ...progress, done: before + progress.done, total: first + second }),
+  });
+  const labelling = { settings, key, centroids: fit.state.centroids };
+  const inertia = await labelCorpus(train, { name: "train", ...labelling, work: tellingAll(0) });
+  if (validation) await labelCorpus(validation, { name: "validation", ...labelling, work: tellingAll(first) });
   await summarise(settings, key, fit, inertia);
-  for (const file of ["frames", "state"] as const) await rm(unitPath(settings, file), { force: true });
+  await removeFrames(unitPath(settings, "frames"));
+  await removeLabels(settings);
+  await rm(unitPath(settings, "state"), { force: true });
   const made = await readMade(settings, key);
   if (!made) throw new InternalError(`${settings.folder}: units were made and are not there`);
   return made;
@@ -57,71 +63,6 @@ async function readMade(settings: UnitSettings, key: string): Promise<MadeUnits 
   const train = await read("train", settings.train);
   const validation = settings.validation && (await read("validation", settings.validation));
   return train && validation !== undefined ? { train, validation, summary } : undefined;
-}
-
-interface Labelling {
-  readonly settings: UnitSettings;
-  readonly key: string;
-  readonly centroids: Centroids;
-  readonly work: UnitWork;
-}
-
-/** Features of utterances, some at a time: those that k-means was fitted to from the disk, the others computed. */
-async function* framesOf(
-  { utterances }: Corpus,
-  { features, reading }: UnitSettings,
-  kept: OpenFrames | undefined,
-  signal: AbortSignal,
-): AsyncGenerator<UtteranceFrames[], void, undefined> {
-  let together: UtteranceFrames[] = [];
-  let rows = 0;
-  for (const [id, { first, count }] of kept?.utterances ?? []) {
-    signal.throwIfAborted();
-    const data = new Float32Array(count * features.dim);
-    kept?.readRange(first, count, data);
-    together.push({ id, data });
-    rows += count;
-    if (rows < BLOCK_ROWS) continue;
-    yield together;
-    [together, rows] = [[], 0];
-  }
-  if (rows > 0) yield together;
-  const others = utterances.filter(({ id }) => !kept?.utterances.has(id));
-  if (others.length === 0) return;
-  for await (const batch of wholeUtterances({ utterances: others }, reading, signal)) yield await features.of(batch);
-}
-
-/** Writes the units of a corpus. Resolves to the mean squared distance of its frames to their centroids. */
-async function label(
-  name: "train" | "validation",
-  corpus: Corpus,
-  { settings, key, centroids, work }: Labelling,
-): Promise<number> {
-  const { nearest, kMeans, samplesPerFrame } = settings;
-  const { dim } = centroids;
-  const all: (LabelledUtterance & { readonly square: number })[] = [];
-  const kept = name === "train" ? openFrames(unitPath(settings, "frames"), key) : undefined;
-  try {
-    for await (const utterances of framesOf(corpus, settings, kept, work.signal)) {
-      const { units, squares } = await nearest.assign(joined(utterances.map(({ data }) => data)), centroids);
-      let at = 0;
-      for (const { id, data } of utterances) {
-        const end = at + data.length / dim;
-        const square = squares.subarray(at, end).reduce((sum, own) => sum + own, 0);
-        all.push({ id, units: units.slice(at, end), square });
-        at = end;
-      }
-      work.tell({ stage: "labels", done: all.length, total: corpus.utterances.length });
-    }
-  } finally {
-    kept?.close();
-  }
-  const frames = all.reduce((sum, { units }) => sum + units.length, 0);
-  if (frames === 0) throw new StillwaveError(`data.${name}: none of its files can be used; repair or drop it`);
-  all.sort((a, b) => (a.id < b.id ? -1 : 1));
-  const facts = { clusters: kMeans.clusters, samplesPerFrame, key, data: corpus.fingerprint };
-  await writeUnits(unitPath(settings, name), facts, all);
-  return all.reduce((sum, { square }) => sum + square, 0) / frames;
 }
 
 async function summarise(settings: UnitSettings, key: string, { state, frames }: Fit, inertia: number): Promise<void> {
