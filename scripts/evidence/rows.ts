@@ -109,18 +109,21 @@ export const ROWS: readonly Row[] = [
     title: "no reuse + masking distillation, 20 passes",
     set: [...NO_REUSE, TWENTY_PASSES],
     seeds: [0],
+    isRemade: true,
   },
   {
     id: "official-20",
     title: "the released code's reuse + masking distillation, 20 passes",
     set: ["student.reuse=official", TWENTY_PASSES],
     seeds: [0],
+    isRemade: true,
   },
   {
     id: "distilhubert-20",
     title: "shallow, DistilHuBERT's kind, 20 passes",
     set: [...SHALLOW, TWENTY_PASSES],
     seeds: [0],
+    isRemade: true,
   },
   { id: "unmasked", title: "exact reuse, no masking", set: ["masking.probability=0"], seeds: [0, 1] },
   {
@@ -154,6 +157,7 @@ export const ROWS: readonly Row[] = [
     title: "exact reuse, frames' relations (Gram matrices)",
     set: ["objectives=[{kind: gram}]"],
     seeds: [0],
+    isRemade: true,
   },
   {
     id: "units",
