@@ -41,7 +41,7 @@ export interface UtteranceFrames {
 }
 
 /** What stands before the frames of a file; `key` (64 characters) says what they are frames of. */
-export function framesHeader({ dim, key, frames }: { dim: number; key: string; frames: number }): Buffer {
+export function framesHeader({ dim, key, frames }: { dim: number; key: string; frames: number }): Uint8Array {
   if (key.length !== KEY_BYTES) throw new InternalError(`frames: a key of ${key.length} characters`);
   const header = Buffer.alloc(FRAMES_AT);
   header.write(MAGIC, "latin1");
