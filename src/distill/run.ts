@@ -137,7 +137,7 @@ async function* trainAndFinish<R extends RunRecipe>(
   try {
     const labels = yield* tellingLabels(makeLabels, signal);
     if (!labels) {
-      const remedy = `stages of making units that are done are kept in ${path}; go on with --resume (resume: true)`;
+      const remedy = `what is made of the units is kept in ${path}; go on with --resume (resume: true)`;
       yield* interrupted({ step: start.step, totalSteps, remedy }, log, group);
       return;
     }
