@@ -70,7 +70,8 @@ export async function writeFileAtomic(
   if (isDurable) await syncFolder(folder);
 }
 
-async function writeChunk(file: FileHandle, chunk: Uint8Array | PlacedBytes): Promise<void> {
+/** Writes all of a chunk: at its place, or where the file stands. */
+export async function writeChunk(file: FileHandle, chunk: Uint8Array | PlacedBytes): Promise<void> {
   if (chunk instanceof Uint8Array) return file.writeFile(chunk);
   const { at, bytes } = chunk;
   for (let done = 0; done < bytes.length; )

@@ -1,12 +1,12 @@
 // Writes frames batch by batch, and goes on where it was stopped: the frames lie in a file that grows, and a journal beside it says whose
 // they are. Both become a file of frames at the end.
-import { createHash } from "node:crypto";
 import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
-import { diskError, makeFolder, syncFolder, writeFileAtomic } from "../files.ts";
+import { diskError, makeFolder, syncFolder, writeChunk, writeFileAtomic } from "../files.ts";
 import { bytesOf } from "../graph/array.ts";
 import { FRAMES_AT, framesHeader, type UtteranceFrames } from "./frames-file.ts";
+import { parseJson } from "./json.ts";
 
 /** A kill costs no more than that, and nobody notices the saving. */
 export const SAVE_EVERY_MS = 20_000;
@@ -29,15 +29,11 @@ export interface FramesBegun {
 type Index = (readonly [id: string, frames: number])[];
 
 const count = z.int().min(0);
-const planSchema = z.strictObject({ dim: count, key: z.string(), batches: z.string() });
 /** What one saving adds; `batches` of all until then. */
 const addedSchema = z.strictObject({ batches: count, utterances: z.array(z.tuple([z.string(), count])) });
 
 const growingPath = (path: string): string => `${path}.part`;
 const journalPath = (path: string): string => `${path}.journal`;
-
-/** SHA-256 of what says which batches are written. */
-export const batchesKey = (parts: unknown): string => createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 
 /**
  * Writes the frames of all batches to `path`: `rest` gives those after the ones that are there. What ends it, but for a kill, loses
@@ -74,8 +70,7 @@ export async function removeFrames(path: string): Promise<void> {
 /** The entries of a journal of this plan whose frames are all in `bytes` bytes; undefined where it is of another, or none. */
 async function readJournal(path: string, plan: FramesPlan, bytes: number) {
   const [first, ...lines] = (await readFile(path, "utf8").catch(() => "")).split("\n");
-  const of = planSchema.safeParse(parseJson(first));
-  if (!of.success || JSON.stringify(of.data) !== JSON.stringify(planSchema.parse(plan))) return undefined;
+  if (`${first}\n` !== headOf(plan)) return undefined;
   const index: Index = [];
   let [frames, batches] = [0, 0];
   for (const line of lines) {
@@ -90,15 +85,8 @@ async function readJournal(path: string, plan: FramesPlan, bytes: number) {
   return { index, frames, batches };
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 const lineOf = (entry: object): string => `${JSON.stringify(entry)}\n`;
+const headOf = ({ dim, key, batches }: FramesPlan): string => lineOf({ dim, key, batches });
 
 class GrowingFrames {
   /** What was there when it was opened. */
@@ -139,11 +127,8 @@ class GrowingFrames {
       const there = (await readJournal(journalPath(path), plan, size)) ?? { index: [], frames: 0, batches: 0 };
       const { index, frames, batches } = there;
       // whole lines alone, so that others can follow
-      const head = planSchema.parse(plan);
-      await writeFileAtomic(
-        journalPath(path),
-        lineOf(head) + (batches > 0 ? lineOf({ batches, utterances: index }) : ""),
-      );
+      const lines = headOf(plan) + (batches > 0 ? lineOf({ batches, utterances: index }) : "");
+      await writeFileAtomic(journalPath(path), lines);
       await file.truncate(FRAMES_AT + 4 * plan.dim * frames);
       return new GrowingFrames(path, plan, { file, journal: await open(journalPath(path), "a") }, there);
     } catch (error) {
@@ -156,7 +141,7 @@ class GrowingFrames {
     const { dim } = this.plan;
     let end = this.frames;
     for (const { data } of batch) {
-      await this.put(bytesOf(data), FRAMES_AT + 4 * dim * end);
+      await writeChunk(this.file, { at: FRAMES_AT + 4 * dim * end, bytes: bytesOf(data) });
       end += data.length / dim;
     }
     for (const { id, data } of batch) this.index.push([id, data.length / dim]);
@@ -177,8 +162,8 @@ class GrowingFrames {
 
   async finish(): Promise<void> {
     const { path, plan, frames, index } = this;
-    await this.put(Buffer.from(JSON.stringify(index)), FRAMES_AT + 4 * plan.dim * frames);
-    await this.put(framesHeader({ ...plan, frames }), 0);
+    await writeChunk(this.file, { at: FRAMES_AT + 4 * plan.dim * frames, bytes: Buffer.from(JSON.stringify(index)) });
+    await writeChunk(this.file, { at: 0, bytes: framesHeader({ ...plan, frames }) });
     await this.file.sync();
     await rename(growingPath(path), path);
     this.isWhole = true;
@@ -189,10 +174,5 @@ class GrowingFrames {
   async close(): Promise<void> {
     await this.file.close();
     await this.journal.close();
-  }
-
-  private async put(bytes: Uint8Array, at: number): Promise<void> {
-    for (let done = 0; done < bytes.length; )
-      done += (await this.file.write(bytes, done, bytes.length - done, at + done)).bytesWritten;
   }
 }

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { InternalError, StillwaveError } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
 import { bytesOf } from "../graph/array.ts";
+import { parseJson } from "./json.ts";
 
 /** `SWUNITS` and the version. */
 const MAGIC = "SWUNITS1";
@@ -96,14 +97,6 @@ export async function readUnits(path: string): Promise<UnitFile> {
   const units = new Uint16Array(payload.buffer.slice(payload.byteOffset, payload.byteOffset + payload.length));
   if (units.some((unit) => unit >= facts.clusters)) return bad(`names units beyond its ${facts.clusters} clusters`);
   return unitFile(path, facts, ids, frames, units);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 async function readAll(path: string): Promise<Buffer> {

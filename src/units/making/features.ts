@@ -1,5 +1,4 @@
 // What units are clusters of: cepstra, or the states of a layer, one vector for every frame of the model that will learn them.
-import { createHash } from "node:crypto";
 import { HUBERT_MFCC, mfcc } from "../../audio/index.ts";
 import {
   type Batch,
@@ -17,6 +16,7 @@ import { hasGrown, memoryProblem, shapesFor } from "../../upstream/batches.ts";
 import { fingerprintOf } from "../../upstream/fingerprint.ts";
 import { createModel } from "../../upstream/model.ts";
 import type { UtteranceFrames } from "../frames-file.ts";
+import { keyOf } from "../json.ts";
 
 export interface Features {
   /** For people. */
@@ -37,8 +37,6 @@ const MFCC_DIM = 39;
 const BATCH_SECONDS = 60;
 /** Batches that are decoded ahead. */
 const AHEAD = 4;
-
-const keyOf = (parts: unknown): string => createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 
 /**
  * Cepstra of the frames that lie under those of a model with these convolutions: of frame t the ones whose 25 ms have the same

@@ -6,7 +6,8 @@ import { StillwaveError } from "../../errors.ts";
 import { freeMemory } from "../../memory.ts";
 import { Random } from "../../random.ts";
 import { type FrameSource, framesInMemory, type OpenFrames, openFrames } from "../frames-file.ts";
-import { batchesKey, type FramesBegun, SAVE_EVERY_MS, writeFrames } from "../frames-writer.ts";
+import { type FramesBegun, SAVE_EVERY_MS, writeFrames } from "../frames-writer.ts";
+import { keyOf } from "../json.ts";
 import { isKMeansDone, iterateKMeans, type KMeansState, startKMeans } from "../kmeans.ts";
 import { idsOf, planWhole, wholeUtterances } from "./features.ts";
 import { type UnitSettings, type UnitWork, unitPath } from "./settings.ts";
@@ -66,7 +67,7 @@ async function framesToFit(settings: UnitSettings, key: string, { tell, signal }
       tell({ stage: "features", done, total: utterances.length });
     }
   }
-  await writeFrames(path, { dim: features.dim, key, batches: batchesKey(idsOf(plan)) }, rest);
+  await writeFrames(path, { dim: features.dim, key, batches: keyOf(idsOf(plan)) }, rest);
   const written = openFrames(path, key);
   if (!written) throw new StillwaveError(`${path}: was altered while it was written; resume the run`);
   return written;

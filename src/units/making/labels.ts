@@ -1,11 +1,11 @@
 // The unit of every frame of a corpus: the nearest centroid, batch by batch in a file that is gone on with where it was stopped, and then
 // in one of units.
-import { createHash } from "node:crypto";
 import type { Corpus } from "../../data/index.ts";
 import { StillwaveError } from "../../errors.ts";
 import { joined } from "../../graph/array.ts";
 import { type OpenFrames, openFrames, type UtteranceFrames } from "../frames-file.ts";
-import { batchesKey, type FramesBegun, removeFrames, writeFrames } from "../frames-writer.ts";
+import { type FramesBegun, removeFrames, writeFrames } from "../frames-writer.ts";
+import { keyOf } from "../json.ts";
 import { BLOCK_ROWS, type Centroids } from "../nearest.ts";
 import { type LabelledUtterance, writeUnits } from "../unit-file.ts";
 import { idsOf, planWhole, wholeUtterances } from "./features.ts";
@@ -46,7 +46,7 @@ export const removeLabels = async (settings: UnitSettings): Promise<void> => {
 /** Labels on the disk: those that are there, or all of them. */
 async function labelsOf(corpus: Corpus, labelling: Labelling, path: string): Promise<OpenFrames> {
   const { name, settings, key, work } = labelling;
-  const own = createHash("sha256").update(`${key} ${corpus.fingerprint}`).digest("hex");
+  const own = keyOf([key, corpus.fingerprint]);
   const there = openFrames(path, own);
   if (there) return there;
   const kept = name === "train" ? openFrames(unitPath(settings, "frames"), key) : undefined;
@@ -85,7 +85,7 @@ async function writeLabels(
       work.tell({ stage: "labels", done, total: utterances.length });
     }
   }
-  const batches = batchesKey([groups, idsOf(plan)]);
+  const batches = keyOf([groups, idsOf(plan)]);
   await writeFrames(path, { dim: LABEL_DIM, key, batches }, rest);
 }
 

@@ -1,11 +1,11 @@
 // What the units of an iteration are made of and where, the files that they are, and what is known of them.
-import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Corpus } from "../../data/index.ts";
 import { StillwaveError } from "../../errors.ts";
 import { writeFileAtomic } from "../../files.ts";
+import { keyOf } from "../json.ts";
 import type { KMeansOptions } from "../kmeans.ts";
 import type { Nearest } from "../nearest.ts";
 import type { PhoneSource } from "../phones.ts";
@@ -88,8 +88,7 @@ export const unitPath = ({ folder }: Pick<UnitSettings, "folder">, file: keyof t
 
 /** Of everything that the units of a corpus depend on. */
 export function unitsKey({ features, kMeans, share, train, reading, samplesPerFrame }: UnitSettings): string {
-  const parts = [features.key, kMeans, share, train.fingerprint, reading.seed, samplesPerFrame];
-  return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+  return keyOf([features.key, kMeans, share, train.fingerprint, reading.seed, samplesPerFrame]);
 }
 
 export async function writeSummary(path: string, summary: UnitSummary): Promise<void> {

@@ -231,8 +231,9 @@ describeWithPlugin("learning on XLA devices", (openClient) => {
     console.log(
       `memory of each 200 updates after the first: ${grown.map((own) => own.toFixed(1)).join(", ")} MiB more`,
     );
-    // heaps grow by steps, once for many updates; weights and moments that stayed with each update would be 7.5 in every part
-    expect(Math.min(...grown)).toBeLessThan(3);
+    // heaps grow by a step now and then, in one part; weights and moments that stayed with each update would be 7.5 in every part
+    const [, ...others] = grown.toSorted((a, b) => b - a);
+    expect(others.reduce((sum, own) => sum + own, 0)).toBeLessThan(9);
     await learner.dispose();
     await client.close();
   });
