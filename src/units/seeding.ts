@@ -11,10 +11,20 @@ export interface SeedingOptions {
   readonly starts: number;
 }
 
-/** Who hears how many centroids were drawn, of all starts; and `signal` ends it with its reason. */
+/** Starts that were made, and the best of them: centroids and the sum of the squares of all distances. */
+export interface Seeded {
+  readonly starts: number;
+  readonly centroids: Centroids;
+  readonly sum: number;
+}
+
+/** Who hears how many centroids were drawn, of all starts; `signal` ends it with its reason. */
 export interface SeedingWork {
   readonly tell?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
+  /** What it goes on from, and who keeps that after every start. */
+  readonly from?: Seeded;
+  readonly keep?: (seeded: Seeded) => Promise<void>;
 }
 
 /**
@@ -24,10 +34,10 @@ export interface SeedingWork {
 export async function seedCentroids(
   sample: Centroids,
   { clusters, seed, starts }: SeedingOptions,
-  { tell = () => {}, signal }: SeedingWork = {},
+  { tell = () => {}, signal, from, keep = async () => {} }: SeedingWork = {},
 ): Promise<Centroids> {
-  let best: Seeded | undefined;
-  for (let start = 0; start < starts; start++) {
+  let best = from;
+  for (let start = from?.starts ?? 0; start < starts; start++) {
     const drawn = async (own: number) => {
       tell(start * clusters + own, starts * clusters);
       // timers and signals have their turn
@@ -35,15 +45,10 @@ export async function seedCentroids(
       signal?.throwIfAborted();
     };
     const seeded = await seedOnce(sample, clusters, new Random(seed, "k-means++", start), drawn);
-    if (!best || seeded.sum < best.sum) best = seeded;
+    best = { ...(best && best.sum <= seeded.sum ? best : seeded), starts: start + 1 };
+    await keep(best);
   }
-  return { data: best?.data ?? new Float32Array(), dim: sample.dim };
-}
-
-interface Seeded {
-  readonly data: Float32Array;
-  /** Of the squares of all distances. */
-  readonly sum: number;
+  return best?.centroids ?? { data: new Float32Array(), dim: sample.dim };
 }
 
 async function seedOnce(
@@ -51,7 +56,7 @@ async function seedOnce(
   clusters: number,
   random: Random,
   drawn: (count: number) => Promise<void>,
-): Promise<Seeded> {
+): Promise<Omit<Seeded, "starts">> {
   const rows = frames.length / dim;
   const data = new Float32Array(clusters * dim);
   const squares = new Float64Array(rows).fill(Number.POSITIVE_INFINITY);
@@ -68,7 +73,7 @@ async function seedOnce(
     for (let i = 0; i < rows; i++) squares[i] = Math.min(squares[i], squareBetween(frames, i * dim, one, 0, dim));
     await drawn(j + 1);
   }
-  return { data, sum: squares.reduce((sum, square) => sum + square, 0) };
+  return { centroids: { data, dim }, sum: squares.reduce((sum, square) => sum + square, 0) };
 }
 
 /** An index, each as likely as its weight is large; -1 where all weights are zero. */

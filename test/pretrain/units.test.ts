@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { HUBERT_MFCC, mfcc } from "../../src/audio/index.ts";
-import { loadModel } from "../../src/checkpoint/index.ts";
+import { loadModel, readSafetensors, writeSafetensors } from "../../src/checkpoint/index.ts";
 import type { Batch } from "../../src/data/batch.ts";
 import { type Corpus, closeDecodingThreads, openCorpus } from "../../src/data/index.ts";
 import { frameCount } from "../../src/models/config.ts";
@@ -202,6 +202,45 @@ describe("units", () => {
       "units.json",
       "validation.units",
     ]);
+  });
+
+  test("stopped in the second start of seeding, they do not make the first again", async () => {
+    const given = settings("starts");
+    const stop = new AbortController();
+    const stopped = make(given, stop.signal, ({ stage, done }) => {
+      if (stage === "seeding" && done === 25) stop.abort();
+    });
+    await expect(stopped).rejects.toThrow(/abort/);
+    const told: number[] = [];
+    await make(given, never, ({ stage, done }) => void (stage === "seeding" && told.push(done)));
+    expect(told).toEqual(Array.from({ length: 20 }, (_, i) => 21 + i));
+    await make(settings("reference"));
+    expect(readFileSync(join(given.folder, "centroids.safetensors"))).toEqual(
+      readFileSync(join(root, "reference", "centroids.safetensors")),
+    );
+  });
+
+  test.each([
+    ["seeds.safetensors", "seeding", 25],
+    ["k-means.safetensors", "k-means", 17],
+  ] as const)("refuse a %s that is cut off or of something else", async (file, at, count) => {
+    const given = settings(`damaged-${at}`);
+    const stop = new AbortController();
+    const stopped = make(given, stop.signal, ({ stage, done }) => {
+      if (stage === at && done === count) stop.abort();
+    });
+    await expect(stopped).rejects.toThrow(/abort/);
+    const path = join(given.folder, file);
+    const { key } = JSON.parse((await readSafetensors(path)).metadata.get("kMeans")!);
+    const few = { shape: [2, 39], data: new Float32Array(2 * 39) };
+    for (const said of ["{", JSON.stringify({ key, starts: 1, sum: 0 }), JSON.stringify({ key })]) {
+      await writeSafetensors(path, [["centroids", few]], { metadata: { kMeans: said } });
+      await expect(make(given)).rejects.toThrow(`${path}: not the centroids of a run; delete it and resume`);
+    }
+    truncateSync(path, 30);
+    await expect(make(given)).rejects.toThrow(path);
+    rmSync(path);
+    await make(given);
   });
 
   test("are labelled by the features that k-means was fitted to, or by the same ones made again", async () => {

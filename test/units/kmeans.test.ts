@@ -12,7 +12,7 @@ import {
   startKMeans,
 } from "../../src/units/kmeans.ts";
 import { createNearest, type Nearest } from "../../src/units/nearest.ts";
-import { seedCentroids } from "../../src/units/seeding.ts";
+import { type Seeded, seedCentroids } from "../../src/units/seeding.ts";
 
 let nearest: Nearest;
 beforeAll(async () => {
@@ -180,6 +180,22 @@ describe("k-means++", () => {
     const set = { clusters: 5, seed: 0, starts: 3 };
     await expect(seedCentroids(sample, set, { tell, signal: stop.signal })).rejects.toThrow(/abort/);
     expect(told).toEqual([1, 2, 3, 4, 5, 6, 7].map((done) => [done, 15]));
+  });
+
+  test("goes on after any of its starts, and comes to the same", async () => {
+    const sample = { data: clouds(9, 100, 5), dim };
+    const set = { clusters: 5, seed: 0, starts: 4 };
+    const kept: Seeded[] = [];
+    const whole = await seedCentroids(sample, set, { keep: async (seeded) => void kept.push(seeded) });
+    expect(kept.map(({ starts }) => starts)).toEqual([1, 2, 3, 4]);
+    // neither the first nor the last is the best, so what is kept counts
+    expect(new Set(kept.map(({ sum }) => sum)).size).toBeGreaterThan(1);
+    for (const from of kept) {
+      const told: number[] = [];
+      const centroids = await seedCentroids(sample, set, { from, tell: (done) => void told.push(done) });
+      expect(centroids).toEqual(whole);
+      expect(told.length).toBe(5 * (4 - from.starts));
+    }
   });
 
   test("refuses more clusters than there are different frames", async () => {

@@ -1,7 +1,5 @@
 // Centroids of an iteration: the features of some utterances on disk, and k-means over them, which goes on where it was killed.
-import { existsSync } from "node:fs";
 import { z } from "zod";
-import { readSafetensors, writeSafetensors } from "../../checkpoint/index.ts";
 import { StillwaveError } from "../../errors.ts";
 import { freeMemory } from "../../memory.ts";
 import { Random } from "../../random.ts";
@@ -9,6 +7,8 @@ import { type FrameSource, framesInMemory, type OpenFrames, openFrames } from ".
 import { type FramesBegun, SAVE_EVERY_MS, writeFrames } from "../frames-writer.ts";
 import { keyOf } from "../json.ts";
 import { isKMeansDone, iterateKMeans, type KMeansState, startKMeans } from "../kmeans.ts";
+import type { SeedingWork } from "../seeding.ts";
+import { type Known, readCentroids, writeCentroids } from "./centroid-file.ts";
 import { idsOf, planWhole, wholeUtterances } from "./features.ts";
 import { type UnitSettings, type UnitWork, unitPath } from "./settings.ts";
 
@@ -21,23 +21,26 @@ export interface Fit {
 /** Of what is free, that frames may take. */
 const SHARE_OF_MEMORY = 0.25;
 
-const savedSchema = z.object({
-  key: z.string(),
-  frames: z.int(),
-  iteration: z.int(),
-  inertia: z.number(),
-  smoothed: z.number(),
-  lowest: z.number(),
-  sinceLowest: z.int(),
-  reseeded: z.int(),
-  counts: z.array(z.number()),
-  idle: z.array(z.number()),
-});
+const fitSchema = (clusters: number) =>
+  z.object({
+    key: z.string(),
+    frames: z.int(),
+    iteration: z.int(),
+    inertia: z.number(),
+    smoothed: z.number(),
+    lowest: z.number(),
+    sinceLowest: z.int(),
+    reseeded: z.int(),
+    counts: z.array(z.number()).length(clusters),
+    idle: z.array(z.number()).length(clusters),
+  });
+
+const seededSchema = z.object({ key: z.string(), starts: z.int(), sum: z.number() });
 
 /** The centroids of these settings: those that are there, or k-means to its end. */
 export async function fitCentroids(settings: UnitSettings, key: string, work: UnitWork): Promise<Fit> {
   const path = unitPath(settings, "centroids");
-  const there = await readFit(path, key);
+  const there = await readFit(path, { key, clusters: settings.kMeans.clusters });
   if (there) return there;
   const frames = await framesToFit(settings, key, work);
   try {
@@ -82,6 +85,18 @@ function inMemoryWhereSmall(frames: OpenFrames): FrameSource {
   return framesInMemory(data, dim);
 }
 
+/** Goes on after the starts that are kept, and keeps every one. */
+async function seedingOf(settings: UnitSettings, key: string, { tell, signal }: UnitWork): Promise<SeedingWork> {
+  const path = unitPath(settings, "seeds");
+  const there = await readCentroids(path, { key, clusters: settings.kMeans.clusters }, seededSchema);
+  return {
+    tell: (done, total) => tell({ stage: "seeding", done, total }),
+    signal,
+    from: there && { ...there.known, centroids: there.centroids },
+    keep: ({ centroids, ...known }) => writeCentroids(path, centroids, { key, ...known }),
+  };
+}
+
 async function runKMeans(
   frames: OpenFrames,
   settings: UnitSettings,
@@ -92,8 +107,8 @@ async function runKMeans(
   const path = unitPath(settings, "state");
   const save = (state: KMeansState) => writeFit(path, key, { state, frames: frames.frames });
   const source = inMemoryWhereSmall(frames);
-  const seeding = { tell: (done: number, total: number) => tell({ stage: "seeding", done, total }), signal };
-  let state = (await readFit(path, key))?.state ?? (await startKMeans(source, kMeans, seeding));
+  const start = async () => startKMeans(source, kMeans, await seedingOf(settings, key, { tell, signal }));
+  let state = (await readFit(path, { key, clusters: kMeans.clusters }))?.state ?? (await start());
   let savedAt = performance.now();
   while (!isKMeansDone(state, kMeans)) {
     if (signal.aborted && state.iteration > 0) await save(state);
@@ -107,34 +122,18 @@ async function runKMeans(
   return state;
 }
 
-async function writeFit(path: string, key: string, { state, frames }: Fit): Promise<void> {
+const writeFit = (path: string, key: string, { state, frames }: Fit): Promise<void> => {
   const { centroids, counts, idle, ...rest } = state;
-  const { data, dim } = centroids;
-  const saved = { key, frames, ...rest, counts: [...counts], idle: [...idle] } satisfies z.infer<typeof savedSchema>;
-  const tensor = { shape: [data.length / dim, dim], data };
-  await writeSafetensors(path, [["centroids", tensor]], { metadata: { kMeans: JSON.stringify(saved) } });
-}
+  const known = { key, frames, ...rest, counts: [...counts], idle: [...idle] };
+  return writeCentroids(path, centroids, known);
+};
 
 /** undefined where there is none, or one of something else. @throws StillwaveError where it is damaged */
-async function readFit(path: string, key: string): Promise<Fit | undefined> {
-  if (!existsSync(path)) return undefined;
-  const file = await readSafetensors(path);
-  try {
-    const parsed = savedSchema.safeParse(JSON.parse(file.metadata.get("kMeans") ?? "null"));
-    const { shape, data } = await file.read("centroids");
-    const [clusters, dim] = shape;
-    if (!parsed.success || shape.length !== 2 || parsed.data.counts.length !== clusters)
-      throw new StillwaveError(`${path}: not the centroids of a run; delete it and resume`);
-    const { key: of, frames, counts, idle, ...rest } = parsed.data;
-    if (of !== key) return undefined;
-    const state = {
-      ...rest,
-      centroids: { data, dim },
-      counts: Float64Array.from(counts),
-      idle: Float64Array.from(idle),
-    };
-    return { state, frames };
-  } finally {
-    await file.close();
-  }
+async function readFit(path: string, of: Known & { readonly clusters: number }): Promise<Fit | undefined> {
+  const there = await readCentroids(path, of, fitSchema(of.clusters));
+  if (!there) return undefined;
+  const { centroids, known } = there;
+  const { key: _, frames, counts, idle, ...rest } = known;
+  const state = { ...rest, centroids, counts: Float64Array.from(counts), idle: Float64Array.from(idle) };
+  return { state, frames };
 }

@@ -46,7 +46,7 @@ export async function makeUnits(settings: UnitSettings, work: UnitWork): Promise
   await summarise(settings, key, fit, inertia);
   await removeFrames(unitPath(settings, "frames"));
   await removeLabels(settings);
-  await rm(unitPath(settings, "state"), { force: true });
+  for (const file of ["seeds", "state"] as const) await rm(unitPath(settings, file), { force: true });
   const made = await readMade(settings, key);
   if (!made) throw new InternalError(`${settings.folder}: units were made and are not there`);
   return made;

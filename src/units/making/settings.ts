@@ -12,8 +12,9 @@ import type { PhoneSource } from "../phones.ts";
 import type { Features, Reading } from "./features.ts";
 
 const FILES = {
-  /** Features that k-means is fitted to, and where it stands; both go when the units are there. */
+  /** Features that k-means is fitted to, and where its seeding and it stand; all go when the units are there. */
   frames: "frames.bin",
+  seeds: "seeds.safetensors",
   state: "k-means.safetensors",
   centroids: "centroids.safetensors",
   train: "train.units",
