@@ -1,6 +1,6 @@
 // Regenerates docs/evidence.md: distils a student for every row, probes it, compares the rows. What is done is kept.
 // Usage: npm run evidence -- [--rows exact,none] [--seeds 0] [--stages train,probe,words,speed] [--updates 1600] [--device cpu] [--precision bf16] [--threads n]
-//        [--speech ../shared/speech] [--teacher ../shared/models/hubert-small-libri] [--work runs/evidence] [--page] [--lists]
+//        [--speech ../shared/speech] [--models ../shared/models] [--work runs/evidence] [--page] [--lists]
 // Rows and seeds come in order of importance; Ctrl-C at any time, the same command goes on. --page only writes the page again,
 // --lists only the lists of speech that trainings read.
 import { join } from "node:path";
@@ -24,7 +24,7 @@ const { values } = parseArgs({
     precision: { type: "string" },
     threads: { type: "string" },
     speech: { type: "string", default: "../shared/speech" },
-    teacher: { type: "string", default: "../shared/models/hubert-small-libri" },
+    models: { type: "string", default: "../shared/models" },
     work: { type: "string", default: "runs/evidence" },
     page: { type: "boolean", default: false },
     lists: { type: "boolean", default: false },
@@ -51,7 +51,7 @@ async function main(): Promise<void> {
   const wanted = listed(values.seeds, ["0", "1"], "seed").map(Number);
   if (!values.page) {
     const settings: Settings = {
-      teacher: values.teacher,
+      models: values.models,
       speech: await prepareSpeech(values.speech, values.work),
       work: values.work,
       kept: KEPT,

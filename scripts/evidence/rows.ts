@@ -1,9 +1,18 @@
-// The rows of the evidence: what each student changes of evidence/recipe.yaml, and which pairs of rows answer a question.
+// The rows of the evidence: what each student changes of its teacher's recipe, and which pairs of rows answer a question.
+
+/** The teachers, and what their students are distilled by. */
+export const RECIPES = {
+  "hubert-small-libri": "evidence/recipe.yaml",
+  "hubert-mid-libri": "evidence/deep.yaml",
+} as const;
+
+export type Teacher = keyof typeof RECIPES;
 
 export interface Row {
   readonly id: string;
   readonly title: string;
-  /** What is set in the recipe, as --set takes it. */
+  readonly teacher: Teacher;
+  /** What is set in the teacher's recipe, as --set takes it. */
   readonly set: readonly string[];
   /** Rows of the paper's questions have two seeds, the others one. */
   readonly seeds: readonly number[];
@@ -45,8 +54,9 @@ const SHALLOW = [
 /** One update that changes nothing. */
 const UNTRAINED = ["run.steps=1", "optimizer.peakLr=1e-12"];
 
-/** In order of importance: a run that is cut off has answered the first questions. */
-export const ROWS: readonly Row[] = [
+type Asked = Omit<Row, "teacher">;
+
+const SMALL: readonly Asked[] = [
   { id: "teacher", title: "the teacher, hubert-small-libri", set: [], seeds: [0], model: "teacher" },
   { id: "fbank", title: "filterbanks", set: [], seeds: [0], model: "fbank" },
   { id: "exact", title: "exact reuse + masking distillation", set: [], seeds: [0, 1] },
@@ -174,6 +184,32 @@ export const ROWS: readonly Row[] = [
   },
 ];
 
+/** Twice as deep, at a third of a larger teacher: whether upper layers change what reuse buys. */
+const DEEP: readonly Asked[] = [
+  { id: "deep-teacher", title: "the deeper teacher, hubert-mid-libri", set: [], seeds: [0], model: "teacher" },
+  { id: "deep-exact", title: "12 layers, exact reuse + masking distillation", set: [], seeds: [0], isRemade: true },
+  {
+    id: "deep-none",
+    title: "12 layers, no reuse + masking distillation",
+    set: ["student.attentionFrom=none", "student.ffnDim=432"],
+    seeds: [0],
+    isRemade: true,
+  },
+  {
+    id: "deep-official",
+    title: "12 layers, the released code's reuse + masking distillation",
+    set: ["student.reuse=official"],
+    seeds: [0],
+    isRemade: true,
+  },
+];
+
+/** In order of importance: a run that is cut off has answered the first questions. */
+export const ROWS: readonly Row[] = [
+  ...SMALL.map((row): Row => ({ ...row, teacher: "hubert-small-libri" })),
+  ...DEEP.map((row): Row => ({ ...row, teacher: "hubert-mid-libri" })),
+];
+
 /** What a pair of rows answers; a row is better where its error rate is lower. */
 export const QUESTIONS: readonly { readonly a: string; readonly b: string; readonly asks: string }[] = [
   { a: "exact", b: "none", asks: "Does reuse gain accuracy at equal parameters?" },
@@ -186,6 +222,9 @@ export const QUESTIONS: readonly { readonly a: string; readonly b: string; reado
     b: "distilhubert-20",
     asks: "Are deep and thin students better than shallow ones, after 20 passes?",
   },
+  { a: "deep-exact", b: "deep-none", asks: "Does reuse gain accuracy at equal parameters, in 12 layers?" },
+  { a: "deep-exact", b: "deep-official", asks: "Is exact reuse better than the released code's, in 12 layers?" },
+  { a: "deep-teacher", b: "deep-exact", asks: "What do students of 12 layers lose of their teacher?" },
   { a: "teacher", b: "exact-20", asks: "What does a student of 20 passes lose of its teacher?" },
   { a: "exact", b: "none-equal-macs", asks: "Does reuse gain accuracy at equal computation?" },
   { a: "exact", b: "official", asks: "Is exact reuse better than the released code's?" },

@@ -9,7 +9,7 @@ import { profile } from "../../src/models/profile.ts";
 import { readEvaluation } from "../../src/report/results/read.ts";
 import { convertTo16, stillwave } from "./command.ts";
 import { type Measured, probesOf } from "./probes.ts";
-import { nameOf, type Row } from "./rows.ts";
+import { nameOf, RECIPES, type Row } from "./rows.ts";
 import type { Speech } from "./speech.ts";
 import { measureSpeeds, type Speed } from "./speed.ts";
 
@@ -39,7 +39,8 @@ export interface RowResult {
 }
 
 export interface Settings {
-  readonly teacher: string;
+  /** Folder of the teachers. */
+  readonly models: string;
   readonly speech: Speech;
   /** Folder of runs and caches, not committed. */
   readonly work: string;
@@ -71,6 +72,8 @@ async function trainingOf(folder: string, command: string, seconds: number): Pro
   };
 }
 
+const teacherOf = ({ teacher }: Row, { models }: Settings): string => join(models, teacher);
+
 /** Students of first seeds are kept beside their numbers; others, and those that are made again, are in the working folder. */
 function studentOf({ id, isRemade }: Row, seed: number, { kept, work }: Settings): string {
   const name = nameOf(id, seed);
@@ -81,7 +84,7 @@ function studentOf({ id, isRemade }: Row, seed: number, { kept, work }: Settings
 export async function measureRows(rows: readonly Row[], settings: Settings): Promise<void> {
   const there = rows
     .flatMap((row) => {
-      const model = row.model === "teacher" ? settings.teacher : studentOf(row, row.seeds[0], settings);
+      const model = row.model === "teacher" ? teacherOf(row, settings) : studentOf(row, row.seeds[0], settings);
       return row.seeds.map((seed) => ({ file: join(settings.kept, nameOf(row.id, seed), "row.json"), model }));
     })
     .filter(({ file, model }) => existsSync(file) && existsSync(model));
@@ -120,7 +123,7 @@ export async function doRow(
     await writeFileAtomic(file, `${JSON.stringify(result, null, 2)}\n`);
   };
   const model = studentOf(row, seed, settings);
-  const upstream = row.model === "teacher" ? settings.teacher : (row.model ?? model);
+  const upstream = row.model === "teacher" ? teacherOf(row, settings) : (row.model ?? model);
   const isThere = () => row.model !== undefined || existsSync(model);
   const lacking = Object.entries(probesOf(settings.speech)).filter(
     ([probe, { stage }]) => !result.probes[probe] && stages.has(stage),
@@ -150,14 +153,11 @@ export async function doRow(
   return result;
 }
 
-async function distil(
-  row: Row,
-  seed: number,
-  { teacher, speech, work, updates, device, precision, threads }: Settings,
-) {
+async function distil(row: Row, seed: number, settings: Settings) {
+  const { speech, work, updates, device, precision, threads } = settings;
   const folder = join(work, "distill", nameOf(row.id, seed));
   const sets = [
-    `teacher=${teacher}`,
+    `teacher=${teacherOf(row, settings)}`,
     `data.train.path=${speech.train}`,
     `data.validation.path=${speech.libri}`,
     `run.steps=${updates}`,
@@ -166,7 +166,7 @@ async function distil(
     `student.initialise.seed=${seed}`,
     ...row.set,
   ];
-  const args = ["distill", "evidence/recipe.yaml", ...sets.flatMap((set) => ["--set", set]), "--device", device];
+  const args = ["distill", RECIPES[row.teacher], ...sets.flatMap((set) => ["--set", set]), "--device", device];
   if (precision !== undefined) args.push("--precision", precision);
   if (threads !== undefined) args.push("--threads", String(threads));
   const seconds = await stillwave(args, folder);
