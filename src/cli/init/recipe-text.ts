@@ -78,5 +78,6 @@ function convText({ student, teacherConfig }: Plan): string {
     ...norm,
     ...bias,
     "  initialise: {copyConv: true}",
+    "  freezeConv: false # true keeps them the teacher's: updates take less time",
   ].join("\n");
 }
