@@ -216,6 +216,8 @@ export const QUESTIONS: readonly { readonly a: string; readonly b: string; reado
   { a: "exact-20", b: "none-20", asks: "Does reuse gain accuracy at equal parameters, after 20 passes?" },
   { a: "exact-20", b: "exact", asks: "Do 20 passes gain anything over 4.7?" },
   { a: "none-20", b: "none", asks: "Do 20 passes gain anything over 4.7 without reuse?" },
+  { a: "official-20", b: "official", asks: "Do 20 passes gain anything over 4.7 with the released code's reuse?" },
+  { a: "distilhubert-20", b: "distilhubert", asks: "Do 20 passes gain anything over 4.7 in shallow students?" },
   { a: "exact-20", b: "official-20", asks: "Is exact reuse better than the released code's, after 20 passes?" },
   {
     a: "exact-20",

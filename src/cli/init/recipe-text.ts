@@ -78,6 +78,6 @@ function convText({ student, teacherConfig }: Plan): string {
     ...norm,
     ...bias,
     "  initialise: {copyConv: true}",
-    "  freezeConv: false # true keeps them the teacher's: updates take less time",
+    "  freezeConv: false # true keeps them the teacher's: updates take about half of the time",
   ].join("\n");
 }
