@@ -218,6 +218,12 @@ export const QUESTIONS: readonly { readonly a: string; readonly b: string; reado
   { a: "none-20", b: "none", asks: "Do 20 passes gain anything over 4.7 without reuse?" },
   { a: "official-20", b: "official", asks: "Do 20 passes gain anything over 4.7 with the released code's reuse?" },
   { a: "distilhubert-20", b: "distilhubert", asks: "Do 20 passes gain anything over 4.7 in shallow students?" },
+  {
+    a: "official-20",
+    b: "none-20",
+    asks: "Does the released code's reuse gain accuracy at equal parameters, after 20 passes?",
+  },
+  { a: "official", b: "none", asks: "Does the released code's reuse gain accuracy at equal parameters?" },
   { a: "exact-20", b: "official-20", asks: "Is exact reuse better than the released code's, after 20 passes?" },
   {
     a: "exact-20",

@@ -253,7 +253,7 @@ inChromium("the page", () => {
     } finally {
       await graphics.close();
     }
-  });
+  }, 180_000); // two pages that settle, one on a graphics card in software
 
   test("the development server, on its first start", async () => {
     const development = await createServer({
