@@ -171,5 +171,6 @@ export async function writePage(kept: string, page: string): Promise<void> {
 
 const INTRODUCTION = `What reuse, masking and depth buy, on real speech: students of one teacher (hubert-small-libri, 3.25 M parameters) at an equal
 budget of about 0.97 M parameters without heads, distilled by one recipe (\`evidence/recipe.yaml\`) on 7.3 hours of read English (libri-6h/train
-and english-extra), then probed frozen; commands say where a row departs from it. PER and WER are those of libri-6h's test split, whose six speakers are in no training data. \`npm run evidence\`
+and english-extra), then probed frozen; commands say where a row departs from it. Rows of 12 layers have a deeper teacher
+(hubert-mid-libri, 11.1 M parameters) and 3.3 M of their own (\`evidence/deep.yaml\`). PER and WER are those of libri-6h's test split, whose six speakers are in no training data. \`npm run evidence\`
 makes this page; rows are kept in \`evidence/rows\` with their settings and predictions, first seeds of the main rows with their students. What the table does not show, this text does not claim.`;
