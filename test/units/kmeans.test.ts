@@ -188,7 +188,7 @@ describe("k-means++", () => {
     const kept: Seeded[] = [];
     const whole = await seedCentroids(sample, set, { keep: async (seeded) => void kept.push(seeded) });
     expect(kept.map(({ starts }) => starts)).toEqual([1, 2, 3, 4]);
-    // neither the first nor the last is the best, so what is kept counts
+    // a later start is better than the first, so what is kept counts
     expect(new Set(kept.map(({ sum }) => sum)).size).toBeGreaterThan(1);
     for (const from of kept) {
       const told: number[] = [];

@@ -35,6 +35,8 @@ const fitSchema = (clusters: number) =>
     idle: z.array(z.number()).length(clusters),
   });
 
+type SavedFit = z.infer<ReturnType<typeof fitSchema>>;
+
 const seededSchema = z.object({ key: z.string(), starts: z.int(), sum: z.number() });
 
 /** The centroids of these settings: those that are there, or k-means to its end. */
@@ -124,7 +126,7 @@ async function runKMeans(
 
 const writeFit = (path: string, key: string, { state, frames }: Fit): Promise<void> => {
   const { centroids, counts, idle, ...rest } = state;
-  const known = { key, frames, ...rest, counts: [...counts], idle: [...idle] };
+  const known = { key, frames, ...rest, counts: [...counts], idle: [...idle] } satisfies SavedFit;
   return writeCentroids(path, centroids, known);
 };
 
