@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    setupFiles: ["test/fuzz-seed.ts"],
+    setupFiles: ["test/setup.ts"],
     pool: "forks",
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -10,7 +10,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const changedAt = (name) => statSync(join(root, name), { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
 /** Whether dist/ is missing or older than something in src/. The time of a folder tells that something in it is gone. */
-function isStale() {
+export function isStale() {
   const builtAt = changedAt("dist");
   const sources = readdirSync(join(root, "src"), { recursive: true }).map((name) => join("src", name));
   return ["tsconfig.json", "tsconfig.build.json", "src", ...sources].some((name) => changedAt(name) >= builtAt);

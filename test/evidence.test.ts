@@ -1,17 +1,22 @@
 // The rows of the evidence: students of equal size, or of equal computation where that is what a row is for.
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { addUp } from "../scripts/evidence/answers.ts";
+import { convertTo16, stillwave } from "../scripts/evidence/command.ts";
+import { changeRow, readRow } from "../scripts/evidence/kept.ts";
+import { madeTable, readRows, scoresTable, weightsTable } from "../scripts/evidence/page.ts";
 import { ERROR_UNITS, PROBES } from "../scripts/evidence/probes.ts";
-import { QUESTIONS, RECIPES, ROWS, type Row } from "../scripts/evidence/rows.ts";
-import type { RowResult } from "../scripts/evidence/stages.ts";
+import { onComputing, onLearning, onSpeeds } from "../scripts/evidence/remarks.ts";
+import { nameOf, QUESTIONS, RECIPES, ROWS, type Row } from "../scripts/evidence/rows.ts";
+import { doRow, makeTheSame } from "../scripts/evidence/stages.ts";
 import { loadRecipe } from "../src/distill/recipe/read.ts";
 import { studentShape } from "../src/distill/recipe/student.ts";
 import { loadUpstream } from "../src/index.ts";
 import { scoreErrors } from "../src/metrics/error-rate.ts";
 import { readPredictions } from "../src/metrics/predictions.ts";
 import { profile } from "../src/models/profile.ts";
+import { temporaryFolder } from "./data/corpora.ts";
 
 /** 30 % of each teacher's parameters, about. */
 const TEACHERS = {
@@ -61,6 +66,99 @@ test("errors of two seeds are added up by utterance, whatever their order", () =
   expect(() => addUp([first, lacking])).toThrow(/b/);
 });
 
+describe("row.json", () => {
+  const begun = { id: "exact", seed: 1, title: "t", set: [] };
+  const probe = { value: 1, low: 0, high: 2, metric: "per", states: "layers", seconds: 3, command: "c" };
+  const training = { updates: 1, hours: 1, validation: null, best: null, seconds: 1, command: "c" };
+
+  test("is changed part by part: what another process wrote meanwhile stays", async () => {
+    const kept = temporaryFolder();
+    await changeRow(kept, begun, { probes: { pr: probe } });
+    await changeRow(kept, { ...begun, title: "older" }, { training, probes: { asr: probe } });
+    expect(await readRow(kept, "exact-1")).toEqual({ ...begun, training, probes: { pr: probe, asr: probe } });
+    expect(await readRow(kept, "exact-0")).toBeUndefined();
+  });
+
+  test.each([
+    ["{", /exact-1.row.json: damaged/],
+    ["{}", /exact-1.row.json: damaged \(id: /],
+    [JSON.stringify({ ...begun, probes: { pr: { ...probe, value: null } } }), /damaged \(probes.pr.value: /],
+    [JSON.stringify({ ...begun, seed: 0, probes: {} }), /damaged \(it is of exact-0\)/],
+  ])("that is %s is refused by its name", async (text, message) => {
+    const kept = temporaryFolder();
+    mkdirSync(join(kept, "exact-1"));
+    writeFileSync(join(kept, "exact-1", "row.json"), text);
+    await expect(readRow(kept, "exact-1")).rejects.toThrow(message);
+  });
+
+  const settings = (kept: string) => {
+    const speech = { train: "t", libri: "l", keywords: "k", digits: "d", speakers: "s" };
+    return { models: "none", work: join(kept, "work"), kept, device: "cpu", speech };
+  };
+  const [exact] = ROWS.filter(({ id }) => id === "exact");
+
+  test("of a student that is gone gets no numbers of another one", async () => {
+    const kept = temporaryFolder();
+    await changeRow(kept, begun, { training, probes: { pr: probe } });
+    const said = vi.spyOn(console, "log").mockReturnValue();
+    const row = await doRow(exact, 1, new Set(["train", "probe", "words"]), settings(kept));
+    expect(row).toEqual({ ...begun, training, probes: { pr: probe } });
+    expect(said.mock.calls.join()).toMatch(/one that is not kept, so remove .*exact-1 to make the row again/);
+    said.mockRestore();
+    expect(readdirSync(kept)).toEqual(["exact-1"]);
+  });
+
+  test("of other settings is refused", async () => {
+    const kept = temporaryFolder();
+    await changeRow(kept, { ...begun, set: ["student.dim=48"] }, { training });
+    await expect(doRow(exact, 1, new Set(["train"]), settings(kept))).rejects.toThrow(
+      /exact-1: made with other settings \(student.dim=48\).*remove the folder/,
+    );
+  });
+});
+
+describe("a command", () => {
+  test("is gone on with where its run has begun, and begun again where it has not", async () => {
+    const root = temporaryFolder();
+    const out = join(root, "run");
+    const refusal = () =>
+      stillwave(["distill", "quickstart", "--set", "teacher=none"], out).catch(({ message }) => message);
+    mkdirSync(out);
+    expect(await refusal()).not.toContain("--resume");
+    writeFileSync(join(out, "run.json"), "{}");
+    expect(await refusal()).toMatch(/--resume: exit code [12]; see .*run.log$/);
+    expect(Number(readFileSync(`${out}.seconds`, "utf8"))).toBeGreaterThan(0.1);
+  });
+
+  test("that does not end well leaves no student in float16", async () => {
+    const root = temporaryFolder();
+    await expect(convertTo16(join(root, "none"), join(root, "model"))).rejects.toThrow(/convert .*none.log/);
+    expect(readdirSync(root)).toEqual(["none.log"]);
+  });
+});
+
+test("what a reader has to know is said of the rows that it is true of", () => {
+  const row = (id: string, step: number, computing?: string, at?: string) => ({
+    ...{ id, seed: 0, title: id, set: [], probes: {}, speed: { realTimeFactor: 1, processor: "p", at } },
+    training: { updates: 1600, hours: 16, validation: 1, best: { step, loss: 1 }, seconds: 1, computing, command: "" },
+  });
+  const rows = [
+    row("a", 1600, "one", "2026"),
+    row("b", 1200, "one", "2026"),
+    row("c", 1600, "other", "2025"),
+    row("d", 1600),
+  ];
+  expect(onLearning(rows)).toContain("no longer falling in b-0; in all others lowest at the last update");
+  expect(onLearning(rows)).toContain("1,600 updates are 4.7 passes and 2.2 times the hours");
+  expect(onLearning(rows.slice(0, 1))).toContain("The validation loss was lowest at the last update");
+  expect(onComputing(rows)).toContain(
+    "the rest (one), which is in their differences too: c-0 (other); d-0 (not recorded).",
+  );
+  expect(onComputing(rows.slice(0, 2))).toBe("");
+  expect(onSpeeds(rows)).toContain("earlier run, so less alike: c-0, d-0.");
+  expect(onSpeeds(rows.slice(0, 2))).toBe("");
+});
+
 describe("what is kept", () => {
   const folder = "evidence/rows";
 
@@ -71,9 +169,28 @@ describe("what is kept", () => {
     expect(bytes).toBeLessThan(30e6);
   });
 
+  test("the page is that of the rows", async () => {
+    const page = readFileSync(join("docs", "evidence.md"), "utf8");
+    const { done, missing } = await readRows(folder);
+    for (const part of [scoresTable, weightsTable, madeTable, onLearning, onComputing])
+      expect(page).toContain(part(done));
+    expect(missing.length).toBeGreaterThan(0);
+    for (const one of missing) expect(page).toContain(`- ${one}\n`);
+  });
+
+  test("rows were made by the settings that are asked for", async () => {
+    const asked = ROWS.flatMap((row) => row.seeds.map((seed) => ({ ...row, name: nameOf(row.id, seed) })));
+    for (const { name, teacher, set } of asked) {
+      const row = await readRow(folder, name);
+      if (row?.training) expect(await makeTheSame(RECIPES[teacher], row.set, set), name).toBe(true);
+    }
+    expect(await makeTheSame(RECIPES["hubert-small-libri"], [], ["student.dim=96"])).toBe(true);
+    expect(await makeTheSame(RECIPES["hubert-small-libri"], [], ["student.dim=144"])).toBe(false);
+  });
+
   test.each(readdirSync(folder))("%s: figures are those of its predictions, sizes those of its model", async (name) => {
-    const row: RowResult = JSON.parse(readFileSync(join(folder, name, "row.json"), "utf8"));
-    expect(`${row.id}-${row.seed}`).toBe(name);
+    const row = await readRow(folder, name);
+    if (!row) throw new Error(`${name}: no row.json`);
     for (const probe of PROBES) {
       const measured = row.probes[probe];
       if (!measured) continue;

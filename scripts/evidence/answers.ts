@@ -4,9 +4,9 @@ import { compareAccuracies, compareErrorRates } from "../../src/metrics/compare.
 import { type ErrorReport, scoreErrors } from "../../src/metrics/error-rate.ts";
 import { pairById } from "../../src/metrics/paired.ts";
 import { readPredictions } from "../../src/metrics/predictions.ts";
+import type { RowResult } from "./kept.ts";
 import { ERROR_UNITS, PROBE_NAMES, PROBES, type ProbeName } from "./probes.ts";
 import { nameOf, QUESTIONS, ROWS } from "./rows.ts";
-import type { RowResult } from "./stages.ts";
 import { difference, probability, table } from "./table.ts";
 
 type Pair = readonly [RowResult, RowResult];

@@ -1,5 +1,5 @@
 // Regenerates docs/evidence.md: distils a student for every row, probes it, compares the rows. What is done is kept.
-// Usage: npm run evidence -- [--rows exact,none] [--seeds 0] [--stages train,probe,words,speed] [--updates 1600] [--device cpu] [--precision bf16] [--threads n]
+// Usage: npm run evidence -- [--rows exact,none] [--seeds 0] [--stages train,probe,words,speed] [--device cpu] [--precision bf16] [--threads n]
 //        [--speech ../shared/speech] [--models ../shared/models] [--work runs/evidence] [--page] [--lists]
 // Rows and seeds come in order of importance; Ctrl-C at any time, the same command goes on. --page only writes the page again,
 // --lists only the lists of speech that trainings read.
@@ -19,7 +19,6 @@ const { values } = parseArgs({
     rows: { type: "string" },
     seeds: { type: "string", default: "0,1" },
     stages: { type: "string", default: "train,probe,speed" },
-    updates: { type: "string", default: "1600" },
     device: { type: "string", default: "cpu" },
     precision: { type: "string" },
     threads: { type: "string" },
@@ -55,7 +54,6 @@ async function main(): Promise<void> {
       speech: await prepareSpeech(values.speech, values.work),
       work: values.work,
       kept: KEPT,
-      updates: Number(values.updates),
       device: values.device,
       precision: values.precision,
       threads: values.threads === undefined ? undefined : Number(values.threads),

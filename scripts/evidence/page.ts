@@ -1,23 +1,22 @@
 // docs/evidence.md from the kept rows: the table, pairs of rows with tests, what was not run; pictures beside it.
-import { existsSync } from "node:fs";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { writeFileAtomic } from "../../src/files.ts";
 import { answers } from "./answers.ts";
+import { type Measured, type RowResult, readRow } from "./kept.ts";
 import { drawAccuracies, drawRates } from "./picture.ts";
-import { ERROR_UNITS, type Measured, PROBE_NAMES, PROBES } from "./probes.ts";
+import { ERROR_UNITS, PROBE_NAMES, PROBES } from "./probes.ts";
+import { onComputing, onLearning, onSpeeds } from "./remarks.ts";
 import { nameOf, ROWS } from "./rows.ts";
-import type { RowResult } from "./stages.ts";
 import { table } from "./table.ts";
 
 /** The rows that are there, in the order of the table, and what is not there. */
-async function readRows(kept: string): Promise<{ done: RowResult[]; missing: string[] }> {
+export async function readRows(kept: string): Promise<{ done: RowResult[]; missing: string[] }> {
   const asked = ROWS.flatMap(({ id, title, seeds }) => seeds.map((seed) => ({ id, seed, title, seeds })));
   const done: RowResult[] = [];
   const missing: string[] = [];
   for (const { id, seed, title, seeds } of asked) {
-    const file = join(kept, nameOf(id, seed), "row.json");
-    const row: RowResult | undefined = existsSync(file) ? JSON.parse(await readFile(file, "utf8")) : undefined;
+    const row = await readRow(kept, nameOf(id, seed));
     if (!row || Object.keys(row.probes).length === 0) {
       missing.push(`${title}, seed ${seed}`);
       continue;
@@ -35,7 +34,8 @@ const cell = (measured: Measured | undefined) =>
   measured ? `${measured.value.toFixed(2)} (${measured.low.toFixed(2)} to ${measured.high.toFixed(2)})` : "";
 const minutes = (seconds: number) => `${Math.round(seconds / 60)} min`;
 
-function scoresTable(rows: readonly RowResult[]): string {
+/** The numbers of every row. */
+export function scoresTable(rows: readonly RowResult[]): string {
   const head = [
     "row",
     "seed",
@@ -59,31 +59,24 @@ function scoresTable(rows: readonly RowResult[]): string {
   );
 }
 
-function trainingTable(rows: readonly RowResult[]): string {
-  const trained = rows.flatMap(({ title, seed, training, probes }) =>
-    training ? [{ title, seed, training, probes }] : [],
-  );
+/** How long each row was distilled and probed. */
+export function madeTable(rows: readonly RowResult[]): string {
+  const head = ["row", "seed", "updates", "hours of audio", "validation loss", "best at"];
   return table(
-    [
-      "row",
-      "seed",
-      "updates",
-      "hours of audio",
-      "validation loss",
-      "best at",
-      "distillation took",
-      "on",
-      "probes took",
-    ],
-    trained.map(({ title, seed, training, probes }) => [
+    [...head, "distillation took", "on", "probes took"],
+    rows.map(({ title, seed, training, probes }) => [
       title,
       String(seed),
-      String(training.updates),
-      training.hours.toFixed(1),
-      training.validation?.toFixed(4) ?? "",
-      training.best ? String(training.best.step) : "",
-      minutes(training.seconds),
-      training.computing ?? "",
+      ...(training
+        ? [
+            String(training.updates),
+            training.hours.toFixed(1),
+            training.validation?.toFixed(4) ?? "",
+            training.best ? String(training.best.step) : "",
+            minutes(training.seconds),
+            training.computing ?? "",
+          ]
+        : new Array<string>(6).fill("")),
       minutes(Object.values(probes).reduce((sum, { seconds }) => sum + seconds, 0)),
     ]),
   );
@@ -126,7 +119,7 @@ async function drawPictures(rows: readonly RowResult[], folder: string): Promise
 }
 
 /** Which states the heads read. */
-function weightsTable(rows: readonly RowResult[]): string {
+export function weightsTable(rows: readonly RowResult[]): string {
   const weighed = PROBES.filter((probe) => rows.some(({ probes }) => probes[probe]?.layerWeights));
   const lines = rows
     .filter(({ probes }) => weighed.some((probe) => probes[probe]?.layerWeights))
@@ -152,7 +145,7 @@ export async function writePage(kept: string, page: string): Promise<void> {
     INTRODUCTION,
     "## Scores",
     ...pictures,
-    `Percent, with 95 % bootstrap intervals over utterances. Parameters and MACs without heads. RTF: seconds of computing for a second of speech, one thread${onProcessors(done)}; rows of one shape show how exact that is.`,
+    `Percent, with 95 % bootstrap intervals over utterances. Parameters and MACs without heads. RTF: seconds of computing for a second of speech, one thread${onProcessors(done)}; rows of one shape show how exact that is.${onSpeeds(done)}`,
     scoresTable(done),
     "## Differences",
     ...(await answers(kept, done)),
@@ -160,17 +153,22 @@ export async function writePage(kept: string, page: string): Promise<void> {
     "A head reads a weighted sum of a row's states and learns the weights, here from the lowest state up. Rows that were probed before weights were kept are left out.",
     weightsTable(done),
     "## How each was made",
-    trainingTable(done),
+    onLearning(done),
+    madeTable(done),
+    onComputing(done),
     "## Not run",
     missing.length > 0 ? notRun : "Nothing: every row and seed is there.",
     "## Commands",
     `\`\`\`\n${commands.join("\n")}\n\`\`\``,
-  ].join("\n\n");
+  ]
+    .filter((part) => part !== "")
+    .join("\n\n");
   await writeFileAtomic(page, `${text}\n`);
 }
 
 const INTRODUCTION = `What reuse, masking and depth buy, on real speech: students of one teacher (hubert-small-libri, 3.25 M parameters) at an equal
 budget of about 0.97 M parameters without heads, distilled by one recipe (\`evidence/recipe.yaml\`) on 7.3 hours of read English (libri-6h/train
 and english-extra), then probed frozen; commands say where a row departs from it. Rows of 12 layers have a deeper teacher
-(hubert-mid-libri, 11.1 M parameters) and 3.3 M of their own (\`evidence/deep.yaml\`). PER and WER are those of libri-6h's test split, whose six speakers are in no training data. \`npm run evidence\`
-makes this page; rows are kept in \`evidence/rows\` with their settings and predictions, first seeds of the main rows with their students. What the table does not show, this text does not claim.`;
+(hubert-mid-libri, 11.1 M parameters) and 3.3 M of their own (\`evidence/deep.yaml\`). PER and WER are those of libri-6h's test split, whose six
+speakers are in no training data. \`npm run evidence\` makes this page; rows are kept in \`evidence/rows\` with their settings and predictions, first
+seeds of the main rows with their students. [Findings](findings.md) says in words what the tables say.`;

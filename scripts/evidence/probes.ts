@@ -17,19 +17,6 @@ export const PROBE_NAMES: Readonly<Record<ProbeName, string>> = {
 /** What error rates count; the other probes are accuracies. */
 export const ERROR_UNITS: Readonly<Partial<Record<ProbeName, ErrorUnit>>> = { pr: "phone", asr: "word" };
 
-/** One number with its interval, and the predictions that it was computed of. */
-export interface Measured {
-  readonly value: number;
-  readonly low: number;
-  readonly high: number;
-  readonly metric: string;
-  readonly states: string;
-  /** Shares of the states that the head reads, lowest first; the probes of a row are of the same states. */
-  readonly layerWeights?: readonly number[];
-  readonly seconds: number;
-  readonly command: string;
-}
-
 const PR = ["--train", "train", "--dev", "dev", "--test", "test", "--lr", "2e-2,1e-2,5e-3", "--steps", "3000"];
 const WARMED = ["--schedule", "warmup", "--patience", "0", "--dtype", "float16"];
 const WORDS = ["--hidden", "192", "--projection", "192", "--stack", "2", "--no-specaugment"];

@@ -182,6 +182,12 @@ const SMALL: readonly Asked[] = [
     seeds: [0],
     isRemade: true,
   },
+  {
+    id: "best",
+    title: "the best together: 2 layers as wide as the teacher's, one map for both, no masking",
+    set: [...WIDE_REUSE, "masking.probability=0"],
+    seeds: [0],
+  },
 ];
 
 /** Twice as deep, at a third of a larger teacher: whether upper layers change what reuse buys. */
@@ -241,6 +247,8 @@ export const QUESTIONS: readonly { readonly a: string; readonly b: string; reado
   { a: "exact", b: "gram", asks: "Are frames' relations a better target than layers?" },
   { a: "exact", b: "units", asks: "Are the teacher's states a better target than clusters of them?" },
   { a: "layers-gram", b: "exact", asks: "Are layers and frames' relations together better than layers?" },
+  { a: "best", b: "wide", asks: "Do the best width, reuse and masking gain anything together?" },
+  { a: "teacher", b: "best", asks: "What does the best of each together lose of its teacher?" },
   { a: "exact", b: "every-3", asks: "Is a map for two layers better than one for three?" },
   { a: "exact", b: "pattern", asks: "Is reuse in pairs better than what the teacher's maps say?" },
   { a: "exact", b: "upper", asks: "Is reuse in pairs better than in the upper half only?" },

@@ -3,17 +3,13 @@ import { cpus } from "node:os";
 import { loadUpstream } from "../../src/index.ts";
 import { Random } from "../../src/random.ts";
 import { createRuntime } from "../../src/runtime/node/index.ts";
-
-export interface Speed {
-  /** Seconds of computing for a second of speech. */
-  readonly realTimeFactor: number;
-  readonly processor: string;
-}
+import type { Speed } from "./kept.ts";
 
 const [SECONDS, ROUNDS] = [10, 9];
 
 /** All layers of ten seconds by each model folder, on one thread: medians of nine rounds after one that compiles. */
 export async function measureSpeeds(folders: readonly string[]): Promise<Speed[]> {
+  const at = new Date().toISOString();
   const runtime = await createRuntime({ threads: 1 });
   const random = new Random(0, "speed");
   const wave = Float32Array.from({ length: 16_000 * SECONDS }, () => 0.1 * random.normal());
@@ -27,7 +23,7 @@ export async function measureSpeeds(folders: readonly string[]): Promise<Speed[]
     }
   for (const model of models) await model.dispose();
   const processor = cpus()[0]?.model ?? "";
-  return taken.map((seconds) => ({ realTimeFactor: median(seconds.slice(1)) / SECONDS, processor }));
+  return taken.map((seconds) => ({ realTimeFactor: median(seconds.slice(1)) / SECONDS, processor, at }));
 }
 
 const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1];

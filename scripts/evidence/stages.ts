@@ -2,41 +2,19 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { writeFileAtomic } from "../../src/files.ts";
+import { isDeepStrictEqual } from "node:util";
+import { loadRecipe } from "../../src/distill/recipe/read.ts";
+import { StillwaveError } from "../../src/errors.ts";
 import { loadUpstream } from "../../src/index.ts";
 import { writePredictions } from "../../src/metrics/predictions.ts";
 import { profile } from "../../src/models/profile.ts";
 import { readEvaluation } from "../../src/report/results/read.ts";
 import { convertTo16, stillwave } from "./command.ts";
-import { type Measured, probesOf } from "./probes.ts";
+import { changeRow, type Measured, type RowResult, readRow, type Training } from "./kept.ts";
+import { probesOf } from "./probes.ts";
 import { nameOf, RECIPES, type Row } from "./rows.ts";
 import type { Speech } from "./speech.ts";
-import { measureSpeeds, type Speed } from "./speed.ts";
-
-export interface Training {
-  readonly updates: number;
-  /** Of speech that was learned from, padding not counted. */
-  readonly hours: number;
-  readonly validation: number | null;
-  readonly best: { readonly step: number; readonly loss: number } | null;
-  readonly seconds: number;
-  /** What computed it, and in which precision. */
-  readonly computing?: string;
-  readonly command: string;
-}
-
-/** What is kept of a row in evidence/rows/<id>-<seed>/row.json. */
-export interface RowResult {
-  readonly id: string;
-  readonly seed: number;
-  readonly title: string;
-  readonly set: readonly string[];
-  readonly parameters?: number;
-  readonly macs?: number;
-  readonly speed?: Speed;
-  readonly training?: Training;
-  readonly probes: Readonly<Record<string, Measured>>;
-}
+import { measureSpeeds } from "./speed.ts";
 
 export interface Settings {
   /** Folder of the teachers. */
@@ -46,7 +24,6 @@ export interface Settings {
   readonly work: string;
   /** Folder of finished rows, committed. */
   readonly kept: string;
-  readonly updates: number;
   readonly device: string;
   readonly precision?: string;
   readonly threads?: number;
@@ -82,85 +59,94 @@ function studentOf({ id, isRemade }: Row, seed: number, { kept, work }: Settings
 
 /** Measures the first students of all rows in one run where one of them has not been measured yet; other seeds are as fast. */
 export async function measureRows(rows: readonly Row[], settings: Settings): Promise<void> {
-  const there = rows
-    .flatMap((row) => {
-      const model = row.model === "teacher" ? teacherOf(row, settings) : studentOf(row, row.seeds[0], settings);
-      return row.seeds.map((seed) => ({ file: join(settings.kept, nameOf(row.id, seed), "row.json"), model }));
-    })
-    .filter(({ file, model }) => existsSync(file) && existsSync(model));
-  const results = await Promise.all(
-    there.map(async ({ file }): Promise<RowResult> => JSON.parse(await readFile(file, "utf8"))),
-  );
-  if (results.every(({ speed }) => speed)) return;
+  const there: { readonly row: RowResult; readonly model: string }[] = [];
+  for (const asked of rows) {
+    const model = asked.model === "teacher" ? teacherOf(asked, settings) : studentOf(asked, asked.seeds[0], settings);
+    if (!existsSync(model)) continue;
+    for (const seed of asked.seeds) {
+      const row = await readRow(settings.kept, nameOf(asked.id, seed));
+      if (row) there.push({ row, model });
+    }
+  }
+  if (there.every(({ row: { speed } }) => speed)) return;
   const models = [...new Set(there.map(({ model }) => model))];
   const speeds = await measureSpeeds(models);
-  for (const [i, { file, model }] of there.entries())
-    await writeFileAtomic(
-      file,
-      `${JSON.stringify({ ...results[i], speed: speeds[models.indexOf(model)] }, null, 2)}\n`,
-    );
+  for (const { row, model } of there) await changeRow(settings.kept, row, { speed: speeds[models.indexOf(model)] });
+}
+
+/**
+ * Whether two lists of settings make the same student by a recipe, however they are written: a recipe's own values can be
+ * said again.
+ */
+export async function makeTheSame(recipe: string, a: readonly string[], b: readonly string[]): Promise<boolean> {
+  const [one, other] = await Promise.all([a, b].map((set) => loadRecipe(recipe, set)));
+  return isDeepStrictEqual(one, other);
+}
+
+/** @throws StillwaveError where what is kept was made by other settings than those that are asked for now */
+async function checkSettings({ teacher, set }: Row, { kept }: Settings, name: string): Promise<void> {
+  const there = await readRow(kept, name);
+  if (!there?.training || (await makeTheSame(RECIPES[teacher], there.set, set))) return;
+  throw new StillwaveError(
+    `${join(kept, name)}: made with other settings (${there.set.join(" ")}) than scripts/evidence/rows.ts says; remove the folder to make the row again`,
+  );
 }
 
 const shown = (args: readonly string[]) =>
   `stillwave ${args.map((arg) => (/[\s[{]/.test(arg) ? `'${arg}'` : arg)).join(" ")}`;
 
-/** Does what a row lacks of a stage, and keeps its numbers. */
+/**
+ * Does what a row lacks of the stages, and keeps its numbers. A student that is not kept is not made again for a probe that
+ * is lacking: numbers of two students would stand in one row.
+ * @throws StillwaveError where what is kept is damaged, or was made by other settings, or a command fails
+ */
 export async function doRow(
   row: Row,
   seed: number,
   stages: ReadonlySet<Stage>,
   settings: Settings,
-): Promise<RowResult> {
+): Promise<RowResult | undefined> {
   const name = nameOf(row.id, seed);
-  const kept = join(settings.kept, name);
-  const file = join(kept, "row.json");
-  let result: RowResult = existsSync(file)
-    ? JSON.parse(await readFile(file, "utf8"))
-    : { id: row.id, seed, title: row.title, set: row.set, probes: {} };
+  await checkSettings(row, settings, name);
+  let result = await readRow(settings.kept, name);
+  const begun = { id: row.id, seed, title: row.title, set: [...row.set] };
   const save = async (more: Partial<RowResult>) => {
-    result = { ...result, ...more };
-    await mkdir(kept, { recursive: true });
-    await writeFileAtomic(file, `${JSON.stringify(result, null, 2)}\n`);
+    result = await changeRow(settings.kept, begun, more);
   };
   const model = studentOf(row, seed, settings);
   const upstream = row.model === "teacher" ? teacherOf(row, settings) : (row.model ?? model);
   const isThere = () => row.model !== undefined || existsSync(model);
-  const lacking = Object.entries(probesOf(settings.speech)).filter(
-    ([probe, { stage }]) => !result.probes[probe] && stages.has(stage),
-  );
-  const isWanted = !result.training || (lacking.length > 0 && !isThere());
-  if (!row.model && isWanted && stages.has("train")) {
+  if (!row.model && !isThere() && stages.has("train") && Object.keys(result?.probes ?? {}).length === 0) {
     const { training, best } = await distil(row, seed, settings);
-    await convertTo16(best, model);
     await save({ training });
+    await convertTo16(best, model);
   }
-  if (upstream !== "fbank" && result.parameters === undefined && isThere()) {
+  if (upstream !== "fbank" && result?.parameters === undefined && isThere()) {
     const { parameters, macs } = profile(await loadUpstream(upstream), { seconds: 10 });
     await save({ parameters: parameters.withoutHeads, macs: macs.withoutHeads });
   }
-  if (lacking.length > 0 && !isThere()) {
-    console.log(`${name}: no student in ${model}, so nothing is measured; --stages train makes it`);
-    return result;
-  }
-  for (const [probe, given] of lacking) {
-    const measured = await measure(
-      probe,
-      { ...given, upstream, name, states: row.model ? undefined : "layers" },
-      settings,
-    );
-    await save({ probes: { ...result.probes, [probe]: measured } });
+  for (const [probe, given] of Object.entries(probesOf(settings.speech))) {
+    if (result?.probes[probe] || !stages.has(given.stage)) continue;
+    if (!isThere()) {
+      const remedy = result?.training
+        ? `the row's numbers are of one that is not kept, so remove ${join(settings.kept, name)} to make the row again`
+        : "--stages train makes it";
+      console.log(`${name}: no student in ${model}, so nothing is measured; ${remedy}`);
+      break;
+    }
+    const states = row.model ? undefined : "layers";
+    await save({ probes: { [probe]: await measure(probe, { ...given, upstream, name, states }, settings) } });
   }
   return result;
 }
 
 async function distil(row: Row, seed: number, settings: Settings) {
-  const { speech, work, updates, device, precision, threads } = settings;
+  const { speech, work, device, precision, threads } = settings;
   const folder = join(work, "distill", nameOf(row.id, seed));
   const sets = [
     `teacher=${teacherOf(row, settings)}`,
     `data.train.path=${speech.train}`,
     `data.validation.path=${speech.libri}`,
-    `run.steps=${updates}`,
     `run.seed=${seed}`,
     `data.seed=${seed}`,
     `student.initialise.seed=${seed}`,

@@ -73,6 +73,7 @@ export default defineConfig({
           page("Method", "/method"),
           page("Architecture", "/design"),
           page("Engine", "/engine"),
+          page("Findings", "/findings"),
           page("Evidence", "/evidence"),
           page("Add an op", "/guides/add-an-op"),
           page("Add a task", "/guides/add-a-task"),

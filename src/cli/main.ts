@@ -1,7 +1,7 @@
 // The command line: parses, hands over to one verb, turns every ending into an exit code (0 ok, 1 failed, 2 misused).
 import { Command, Option } from "commander";
 import { wantsColors } from "../log/colors.ts";
-import { silenceProgress } from "../log/index.ts";
+import { silenceProgress } from "../log/progress.ts";
 import { packageVersion } from "../package.ts";
 import { cacheVerb } from "./cache.ts";
 import { compareVerb } from "./compare/compare.ts";

@@ -11,7 +11,7 @@ export { openLoggers } from "./loggers/index.ts";
 export { openMetrics, type ParseRow, readMetrics, readRows, truncateAfter } from "./metrics.ts";
 export type { MetricsRow, TrainRow, ValidationRow } from "./metrics.types.ts";
 export { parseMetricsRow } from "./metrics-row.ts";
-export { type Progress, silenceProgress, startProgress } from "./progress.ts";
+export { type Progress, startProgress } from "./progress.ts";
 export { loggedRow, parseLoggedRow } from "./rows.ts";
 export { StagedProgress } from "./stages.ts";
 export { startLoggers } from "./telling-loggers.ts";

@@ -60,8 +60,8 @@ async function* run(
   let hasBegun = false;
   try {
     folder.notes.forEach(note);
-    const summary = before && (await finishedPretraining(path, before, recipe));
     if (before) notesOnPretraining(path, { recipe, before, force }).forEach(note);
+    const summary = before && (await finishedPretraining(path, before, recipe));
     if (summary) {
       yield { kind: "done", folder: path, already: true, summary };
       return;

@@ -54,7 +54,7 @@ export function checkKMeans({ clusters, batchFrames, iterations, starts }: KMean
 
 /**
  * The state before the first iteration.
- * @throws StillwaveError where there are fewer different frames than clusters
+ * @throws StillwaveError where there are fewer different frames than clusters, or one is not finite
  */
 export async function startKMeans(
   source: FrameSource,
@@ -65,6 +65,7 @@ export async function startKMeans(
   const { clusters, batchFrames, seed } = options;
   const wanted = Math.max(SEED_BATCHES * (batchFrames ?? 0), SEED_FRAMES_PER_CLUSTER * clusters);
   const sample = sampleOf(source, wanted, new Random(seed, "k-means sample"));
+  if (!sample.data.every(Number.isFinite)) throw notFinite();
   const centroids = await seedCentroids(sample, options, work);
   const infinite = Number.POSITIVE_INFINITY;
   return {
@@ -79,6 +80,11 @@ export async function startKMeans(
     reseeded: 0,
   };
 }
+
+const notFinite = () =>
+  new StillwaveError(
+    "k-means: the features hold values that are not finite; look at the audio, and at the model they are of",
+  );
 
 /** All frames where there are no more than `wanted`, else as many at random. */
 function sampleOf(source: FrameSource, wanted: number, random: Random): Centroids {
@@ -124,10 +130,7 @@ export async function iterateKMeans(
     if (block === chosen) spare = { frames, squares: squares.slice() };
   }
   const inertia = tally.squares / count;
-  if (!Number.isFinite(inertia))
-    throw new StillwaveError(
-      "k-means: the features hold values that are not finite; look at the audio, and at the model they are of",
-    );
+  if (!Number.isFinite(inertia)) throw notFinite();
   const moved = move(state, tally, batchFrames === null);
   const idle = state.idle.map((frames, j) => (tally.counts[j] > 0 ? 0 : frames + count));
   const limit = batchFrames === null ? 1 : IDLE_CLUSTERS * clusters;

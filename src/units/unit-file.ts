@@ -1,6 +1,6 @@
 // Units of a corpus in one file: a label for every frame of every utterance, read for any part of one.
 import { createHash } from "node:crypto";
-import { open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { z } from "zod";
 import { InternalError, StillwaveError } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
@@ -11,6 +11,8 @@ import { parseJson } from "./json.ts";
 const MAGIC = "SWUNITS1";
 /** Ids of a million utterances take some 30 MB. */
 const MAX_HEADER_BYTES = 2 ** 30;
+/** Read, and hashed, at once. */
+const READ_BYTES = 2 ** 28;
 
 const count = z.int().min(0);
 const headerSchema = z.strictObject({
@@ -78,38 +80,58 @@ export async function writeUnits(path: string, facts: UnitFacts, all: readonly L
  * @throws StillwaveError where it is missing, cut off, altered or none
  */
 export async function readUnits(path: string): Promise<UnitFile> {
-  const bytes = await readAll(path);
-  const bad = (what: string): never => {
-    throw new StillwaveError(`${path}: ${what}; delete it and resume the run, which makes it again`);
-  };
-  const start = MAGIC.length + 4;
-  if (bytes.length < start || bytes.toString("latin1", 0, MAGIC.length) !== MAGIC) return bad("no file of units");
-  const headerBytes = bytes.readUInt32LE(MAGIC.length);
-  if (headerBytes % 2 || headerBytes > MAX_HEADER_BYTES || start + headerBytes > bytes.length) return bad("cut off");
-  const parsed = headerSchema.safeParse(parseJson(bytes.toString("utf8", start, start + headerBytes)));
-  if (!parsed.success) return bad("its header is damaged");
-  const { ids, frames, sha256, ...facts } = parsed.data;
-  const total = frames.reduce((sum, own) => sum + own, 0);
-  const payload = bytes.subarray(start + headerBytes);
-  if (ids.length !== frames.length || new Set(ids).size !== ids.length) return bad("its list of utterances is damaged");
-  if (payload.length !== 2 * total) return bad(`holds ${payload.length >> 1} units where ${total} are announced`);
-  if (createHash("sha256").update(payload).digest("hex") !== sha256) return bad("was altered after it was written");
-  const units = new Uint16Array(payload.buffer.slice(payload.byteOffset, payload.byteOffset + payload.length));
-  if (units.some((unit) => unit >= facts.clusters)) return bad(`names units beyond its ${facts.clusters} clusters`);
-  return unitFile(path, facts, ids, frames, units);
-}
-
-async function readAll(path: string): Promise<Buffer> {
   const failed = ({ code, message }: NodeJS.ErrnoException): never => {
     if (code === "ENOENT") throw new StillwaveError(`${path}: no such file of units; resume the run, which makes it`);
     throw new StillwaveError(`${path}: cannot be read (${code ?? message})`);
   };
   const file = await open(path).catch(failed);
   try {
-    return await file.readFile().catch(failed);
+    const { size } = await file.stat().catch(failed);
+    return await parseUnits(path, size, (from, into) => fill(file, from, into).catch(failed));
   } finally {
     await file.close();
   }
+}
+
+/** Fills `into` with the bytes from `from` on, by parts: a file may be larger than what is read at once. */
+async function fill(file: FileHandle, from: number, into: Uint8Array): Promise<void> {
+  for (let at = 0; at < into.length; ) {
+    const { bytesRead } = await file.read(into, at, Math.min(READ_BYTES, into.length - at), from + at);
+    if (bytesRead === 0) return;
+    at += bytesRead;
+  }
+}
+
+async function parseUnits(
+  path: string,
+  size: number,
+  read: (from: number, into: Uint8Array) => Promise<void>,
+): Promise<UnitFile> {
+  const bad = (what: string): never => {
+    throw new StillwaveError(`${path}: ${what}; delete it and resume the run, which makes it again`);
+  };
+  const start = Buffer.alloc(MAGIC.length + 4);
+  await read(0, start);
+  if (size < start.length || start.toString("latin1", 0, MAGIC.length) !== MAGIC) return bad("no file of units");
+  const headerBytes = start.readUInt32LE(MAGIC.length);
+  const begin = start.length + headerBytes;
+  if (headerBytes % 2 || headerBytes > MAX_HEADER_BYTES || begin > size) return bad("cut off");
+  const header = Buffer.alloc(headerBytes);
+  await read(start.length, header);
+  const parsed = headerSchema.safeParse(parseJson(header.toString("utf8")));
+  if (!parsed.success) return bad("its header is damaged");
+  const { ids, frames, sha256, ...facts } = parsed.data;
+  const total = frames.reduce((sum, own) => sum + own, 0);
+  if (ids.length !== frames.length || new Set(ids).size !== ids.length) return bad("its list of utterances is damaged");
+  if (size - begin !== 2 * total)
+    return bad(`holds ${Math.floor((size - begin) / 2)} units where ${total} are announced`);
+  const units = new Uint16Array(total);
+  await read(begin, bytesOf(units));
+  const hash = createHash("sha256");
+  for (let at = 0; at < total; at += READ_BYTES) hash.update(bytesOf(units.subarray(at, at + READ_BYTES)));
+  if (hash.digest("hex") !== sha256) return bad("was altered after it was written");
+  if (units.some((unit) => unit >= facts.clusters)) return bad(`names units beyond its ${facts.clusters} clusters`);
+  return unitFile(path, facts, ids, frames, units);
 }
 
 function unitFile(

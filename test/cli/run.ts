@@ -1,12 +1,13 @@
 // Runs the real command as a user would: bin/stillwave.js in a process of its own.
-import { spawn, spawnSync } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { spawn } from "node:child_process";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 export const repository = fileURLToPath(new URL("../../", import.meta.url));
 export const bin = fileURLToPath(new URL("../../bin/stillwave.js", import.meta.url));
 
 // A run after a change builds dist/ and says so on stderr; tests are to see the runs after that one.
-spawnSync(process.execPath, [bin, "--version"]);
+const { buildIfStale } = await import(pathToFileURL(`${repository}scripts/build.js`).href);
+buildIfStale();
 
 export interface Ended {
   readonly code: number | null;

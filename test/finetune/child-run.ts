@@ -16,7 +16,7 @@ process.exitCode = await runStoppable(
       process.stdout.write(`${line}\n`);
       if (!isMet && awaited?.test(line)) {
         isMet = true;
-        await wait(1000);
+        await wait(1000, undefined, { signal }).catch(() => {});
       }
       if (event.kind === "done") return true;
     }

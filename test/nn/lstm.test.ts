@@ -1,5 +1,5 @@
 // The bidirectional LSTM against PyTorch's on a packed sequence: output and every gradient. Skips, saying so, without torch.
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { gradients } from "../../src/autodiff/gradient.ts";
 import type { Dim } from "../../src/graph/dim.ts";
@@ -10,10 +10,9 @@ import { input, reachableNodes } from "../../src/graph/value.ts";
 import { BLOCK_FRAMES, biLstmLayer } from "../../src/nn/lstm.ts";
 import { createRuntime } from "../../src/runtime/node/index.ts";
 import type { Feed } from "../../src/runtime/runtime.ts";
+import { hasModules } from "../superb/torch.ts";
 
-const python = ["python3", "/usr/bin/python3"].find(
-  (name) => spawnSync(name, ["-c", "import torch"], { timeout: 60_000 }).status === 0,
-);
+const python = ["python3", "/usr/bin/python3"].find((name) => hasModules(name, ["torch"]));
 if (!python) console.log("skipped: python3 with torch is not installed, so the LSTM is not held against PyTorch's");
 
 const [ITEMS, WIDTH, HIDDEN] = [3, 5, 4];

@@ -16,6 +16,7 @@ import { makeUnits } from "../../src/units/making/make.ts";
 import type { UnitProgress, UnitSettings } from "../../src/units/making/settings.ts";
 import { createNearest, type Nearest } from "../../src/units/nearest.ts";
 import { createModel } from "../../src/upstream/model.ts";
+import { describeWithPlugin } from "../runtime/xla/plugin.ts";
 
 const examples = fileURLToPath(new URL("../../examples", import.meta.url));
 const reading = { onBadFile: "stop", workers: 0, seed: 3 } as const;
@@ -106,6 +107,27 @@ describe("features", () => {
       }
     await features.dispose();
     await whole.dispose();
+  });
+});
+
+describeWithPlugin("on XLA", () => {
+  test("units of a layer are those of the CPU, but where two centroids are as near as rounding", async () => {
+    const teacher = await loadModel(join(examples, "hubert-small-libri"));
+    const made = async (name: string, on: Runtime) => {
+      const [features, near] = [layerFeatures(teacher, 2, on), createNearest(on)];
+      const speech = { train: validation, validation: null };
+      const { train: units } = await make(settings(name, { ...speech, share: 1, features, nearest: near }));
+      await features.dispose();
+      await near.dispose();
+      return units.ids.flatMap((id) => [...units.of(id)]);
+    };
+    const [here, there] = [
+      await made("layer-cpu", runtime),
+      await made("layer-xla", await createRuntime({ device: "xla" })),
+    ];
+    expect(new Set(here).size).toBeGreaterThan(10);
+    expect(there.length).toBe(here.length);
+    expect(there.filter((unit, i) => unit !== here[i]).length).toBeLessThan(0.01 * here.length);
   });
 });
 
@@ -291,6 +313,47 @@ describe("units", () => {
     expect(summary.phones!.pnmi).toBeGreaterThan(0);
     expect(summary.phones!.pnmi).toBeLessThan(1);
   });
+
+  test("are judged by phones that came after them, of which nothing else is made again", async () => {
+    const path = join(examples, "speech", "phones.txt");
+    const before = await make(settings("later"));
+    const heard: UnitProgress[] = [];
+    const judged = settings("later", { phones: { path, kind: "sequence" } });
+    const { summary } = await make(judged, never, (progress) => heard.push(progress));
+    expect(heard).toEqual([]);
+    expect(summary).toEqual({ ...before.summary, phones: expect.objectContaining({ path, utterances: 6 }) });
+    expect((await make(settings("later"))).summary).toEqual(summary);
+  });
+
+  test("leave nothing behind that a kill kept from being removed", async () => {
+    const given = settings("left");
+    await make(given);
+    const made = readdirSync(given.folder);
+    for (const file of ["frames.bin", "frames.bin.journal", "train.units.labels", "k-means.safetensors"])
+      writeFileSync(join(given.folder, file), "left");
+    await make(given);
+    expect(readdirSync(given.folder)).toEqual(made);
+  });
+
+  test.each(["train", "validation"] as const)(
+    "name the recording of %s whose features are not finite",
+    async (where) => {
+      const cepstra = mfccFeatures(conv);
+      const bad = { train, validation }[where].utterances.at(-1)!;
+      const features = {
+        ...cepstra,
+        async of(batch: Batch) {
+          const all = await cepstra.of(batch);
+          for (const { id, data } of all) if (id === bad.id) data[7] = Number.NaN;
+          return all;
+        },
+      };
+      // k-means hears of no more than one utterance, labels of all
+      const given = settings(`nan-${where}`, { features, share: 1e-9 });
+      await expect(make(given)).rejects.toThrow(/\.flac: its features \(MFCC\) hold values that are not finite/);
+      expect(existsSync(join(given.folder, "units.json"))).toBe(false);
+    },
+  );
 
   test("of one utterance where the share is too small for any", async () => {
     const { summary } = await make(

@@ -13,6 +13,7 @@ import {
 } from "../../src/units/kmeans.ts";
 import { createNearest, type Nearest } from "../../src/units/nearest.ts";
 import { type Seeded, seedCentroids } from "../../src/units/seeding.ts";
+import { describeWithPlugin } from "../runtime/xla/plugin.ts";
 
 let nearest: Nearest;
 beforeAll(async () => {
@@ -221,6 +222,17 @@ describe("empty clusters", () => {
   });
 });
 
+describeWithPlugin("the nearest centroids on XLA", () => {
+  test("are those of brute force, where a block is not full too", async () => {
+    const compiled = createNearest(await createRuntime({ device: "xla" }));
+    const frames = clouds(3, 8192 + 300, 30, 100);
+    const centroids = frames.slice(0, 30 * dim);
+    const { units, squares } = await compiled.assign(frames, { data: centroids, dim });
+    expect({ units, squares }).toEqual(bruteForce(frames, centroids));
+    await compiled.dispose();
+  });
+});
+
 test("impossible options are refused", () => {
   for (const set of [{ clusters: 0 }, { clusters: 65_537 }, { batchFrames: 0 }, { iterations: 0.5 }, { starts: -1 }])
     expect(() => checkKMeans(options(set))).toThrow(/k-means/);
@@ -232,4 +244,5 @@ test("frames that are not finite are refused", async () => {
   const state = await startKMeans(source, options());
   frames[99] = Number.NaN;
   await expect(iterateKMeans(source, nearest, state, options())).rejects.toThrow(/not finite/);
+  await expect(startKMeans(framesInMemory(frames.fill(Number.NaN, 99), dim), options())).rejects.toThrow(/not finite/);
 });

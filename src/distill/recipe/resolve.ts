@@ -123,7 +123,15 @@ function misfit({ dim, heads, posConv: { groups } }: StudentRecipe): string {
   return dim % heads ? "heads" : "posConv.groups";
 }
 
-function objectiveProblems({ objectives, student, secondTeacher }: Recipe): RecipeProblem[] {
+/** What the terms of an objective are weighed by: the fields of which one has to be more than 0. */
+const WEIGHTS = {
+  cosine: ["l1Weight", "cosineWeight"],
+  groups: ["l1Weight", "cosineWeight"],
+  gram: ["layerWeight", "intraWeight"],
+  units: ["maskedWeight", "unmaskedWeight"],
+} as const;
+
+function objectiveProblems({ objectives, student, secondTeacher, masking }: Recipe): RecipeProblem[] {
   const problems: RecipeProblem[] = [];
   const bad = (path: RecipePath, message: string) => problems.push({ path, message });
   const { headLayers, layers } = student;
@@ -137,9 +145,14 @@ function objectiveProblems({ objectives, student, secondTeacher }: Recipe): Reci
     const at = (...key: string[]): RecipePath => ["objectives", i, ...key];
     if (names.indexOf(names[i]) < i) bad(at("name"), `there are two objectives named ${names[i]}; give each a name`);
     if (one.kind === "layers") continue;
+    const fields: readonly string[] = WEIGHTS[one.kind];
+    if (Object.entries(one).every(([field, value]) => !fields.includes(field) || value === 0))
+      bad(at(fields[0]), `${fields.join(" and ")} are both 0: nothing to learn`);
     if (one.teacher === 2 && secondTeacher === null) bad(at("teacher"), "there is no secondTeacher");
     if (one.kind === "units") {
       if (list.findIndex(({ kind }) => kind === "units") < i) bad(at("kind"), "one objective of units is enough");
+      if (masking.probability === 0 && one.unmaskedWeight === 0)
+        bad(["masking", "probability"], "0 masks nothing, and units are learned at masked frames alone");
       continue;
     }
     const own = one.kind === "groups" ? one.studentGroups?.flat() : one.studentLayers;

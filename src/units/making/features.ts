@@ -29,6 +29,23 @@ export interface Features {
   dispose(): Promise<void>;
 }
 
+/**
+ * Features of a batch.
+ * @throws StillwaveError that names a recording whose features are not finite
+ */
+export async function featuresOf(
+  { name, of }: Pick<Features, "name" | "of">,
+  batch: Batch,
+): Promise<UtteranceFrames[]> {
+  const all = await of(batch);
+  const bad = all.findIndex(({ data }) => !data.every(Number.isFinite));
+  if (bad >= 0)
+    throw new StillwaveError(
+      `${batch.paths[bad]}: its features (${name}) hold values that are not finite; look at the recording, and at the model they are of`,
+    );
+  return all;
+}
+
 /** Cepstra come every 10 ms, from 25 ms each. */
 const MFCC_SHIFT = 160;
 const MFCC_LENGTH = 400;

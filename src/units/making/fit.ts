@@ -9,7 +9,7 @@ import { keyOf } from "../json.ts";
 import { isKMeansDone, iterateKMeans, type KMeansState, startKMeans } from "../kmeans.ts";
 import type { SeedingWork } from "../seeding.ts";
 import { type Known, readCentroids, writeCentroids } from "./centroid-file.ts";
-import { idsOf, planWhole, wholeUtterances } from "./features.ts";
+import { featuresOf, idsOf, planWhole, wholeUtterances } from "./features.ts";
 import { type UnitSettings, type UnitWork, unitPath } from "./settings.ts";
 
 /** Where k-means stands, and how many frames it is fitted to. */
@@ -67,7 +67,7 @@ async function framesToFit(settings: UnitSettings, key: string, { tell, signal }
   async function* rest({ batches, utterances: before }: FramesBegun) {
     let done = before;
     for await (const batch of wholeUtterances(plan, reading, signal, batches)) {
-      yield await features.of(batch);
+      yield await featuresOf(features, batch);
       done += batch.ids.length;
       tell({ stage: "features", done, total: utterances.length });
     }

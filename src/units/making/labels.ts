@@ -8,7 +8,7 @@ import { type FramesBegun, removeFrames, writeFrames } from "../frames-writer.ts
 import { keyOf } from "../json.ts";
 import { BLOCK_ROWS, type Centroids } from "../nearest.ts";
 import { type LabelledUtterance, writeUnits } from "../unit-file.ts";
-import { idsOf, planWhole, wholeUtterances } from "./features.ts";
+import { featuresOf, idsOf, planWhole, wholeUtterances } from "./features.ts";
 import { type UnitSettings, type UnitWork, unitPath } from "./settings.ts";
 
 interface Labelling {
@@ -75,7 +75,8 @@ async function writeLabels(
     async function* frames() {
       for (const ids of groups.slice(batches)) yield readTogether(kept as OpenFrames, ids);
       const from = Math.max(0, batches - groups.length);
-      for await (const batch of wholeUtterances(plan, reading, work.signal, from)) yield await features.of(batch);
+      for await (const batch of wholeUtterances(plan, reading, work.signal, from))
+        yield await featuresOf(features, batch);
     }
     for await (const some of frames()) {
       work.signal.throwIfAborted();

@@ -32,7 +32,7 @@ export interface MadeUnits {
 export async function makeUnits(settings: UnitSettings, work: UnitWork): Promise<MadeUnits> {
   const key = unitsKey(settings);
   const there = await readMade(settings, key);
-  if (there) return there;
+  if (there) return finished(settings, there);
   const fit = await fitCentroids(settings, key, work);
   const { train, validation } = settings;
   const [first, second] = [train, validation].map((corpus) => corpus?.utterances.length ?? 0);
@@ -44,13 +44,27 @@ export async function makeUnits(settings: UnitSettings, work: UnitWork): Promise
   const inertia = await labelCorpus(train, { name: "train", ...labelling, work: tellingAll(0) });
   if (validation) await labelCorpus(validation, { name: "validation", ...labelling, work: tellingAll(first) });
   await summarise(settings, key, fit, inertia);
+  const made = await readMade(settings, key);
+  if (!made) throw new InternalError(`${settings.folder}: units were made and are not there`);
+  return finished(settings, made);
+}
+
+/** Removes what was written on the way; judges by phones that were not there before. */
+async function finished(settings: UnitSettings, made: MadeUnits): Promise<MadeUnits> {
   await removeFrames(unitPath(settings, "frames"));
   await removeLabels(settings);
   for (const file of ["seeds", "state"] as const) await rm(unitPath(settings, file), { force: true });
-  const made = await readMade(settings, key);
-  if (!made) throw new InternalError(`${settings.folder}: units were made and are not there`);
-  return made;
+  const { phones } = settings;
+  const before = made.summary.phones;
+  if (phones === null || (before?.path === phones.path && before.kind === phones.kind)) return made;
+  const summary = { ...made.summary, phones: await judged(made.train, phones) };
+  await writeSummary(unitPath(settings, "summary"), summary);
+  return { ...made, summary };
 }
+
+/** How well units agree with phones, where there are any. */
+const judged = async (units: UnitFile, phones: UnitSettings["phones"]): Promise<UnitSummary["phones"]> =>
+  phones && { path: phones.path, kind: phones.kind, ...(await judgeUnits(units, phones)) };
 
 async function readMade(settings: UnitSettings, key: string): Promise<MadeUnits | undefined> {
   const summary = await readSummary(unitPath(settings, "summary"));
@@ -80,6 +94,6 @@ async function summarise(settings: UnitSettings, key: string, { state, frames }:
     inertia,
     usage,
     perplexity: Math.exp(entropy),
-    phones: phones && { path: phones.path, kind: phones.kind, ...(await judgeUnits(units, phones)) },
+    phones: await judged(units, phones),
   });
 }

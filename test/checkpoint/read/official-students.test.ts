@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { configFromOfficialStudent, loadModel, readAllSafetensors } from "../../../src/checkpoint/index.ts";
 import { createRuntime } from "../../../src/runtime/node/index.ts";
 import { differenceOf } from "../../../src/upstream/difference.ts";
@@ -19,25 +19,29 @@ if (!existsSync(cases)) console.warn(`skipped: no recorded distillation steps at
 const root = mkdtempSync(join(tmpdir(), "stillwave-official-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-function make(recorded: string, name: string, prefix: string): string {
-  const folder = join(root, `${recorded}-${name}-${prefix}`);
-  execFileSync(python!, [script, cases + recorded, folder, name, prefix], { stdio: "inherit" });
-  return folder;
-}
+type Made = readonly [name: string, recorded: string, prefix: string];
+const STUDENTS: readonly Made[] = [
+  ["armwavlm", "armwavlm_ref_gradscale", ""],
+  ["armhubert", "armhubert_ref_gradscale", ""],
+  ["maskhubert", "maskhubert_nogradscale", ""],
+  ["starhubert", "maskhubert_nogradscale", ""],
+  ["starwavlm", "maskhubert_nogradscale", ""],
+  ["armwavlm", "armwavlm_ref_gradscale", "_forward_module._orig_mod."],
+  ["", "armwavlm_ref_gradscale", ""],
+  ["", "maskhubert_nogradscale", "module."],
+];
+const TAUGHT: Made = ["armwavlm", "armwavlm_ref_gradscale", "module."];
+const folderOf = ([name, recorded, prefix]: Made) => join(root, `${recorded}-${name}-${prefix}`);
 
 describe.skipIf(!possible)("hidden states of the released code", () => {
-  test.each<[name: string, recorded: string, prefix: string]>([
-    ["armwavlm", "armwavlm_ref_gradscale", ""],
-    ["armhubert", "armhubert_ref_gradscale", ""],
-    ["maskhubert", "maskhubert_nogradscale", ""],
-    ["starhubert", "maskhubert_nogradscale", ""],
-    ["starwavlm", "maskhubert_nogradscale", ""],
-    ["armwavlm", "armwavlm_ref_gradscale", "_forward_module._orig_mod."],
-    ["", "armwavlm_ref_gradscale", ""],
-    ["", "maskhubert_nogradscale", "module."],
-  ])("%s, recorded as %s, names behind %j", async (name, recorded, prefix) => {
+  beforeAll(() => {
+    const all = [...STUDENTS, TAUGHT].flatMap((made) => [cases + made[1], folderOf(made), made[0], made[2]]);
+    execFileSync(python!, [script, ...all], { stdio: "inherit" });
+  });
+
+  test.each(STUDENTS)("%s, recorded as %s, names behind %j", async (name, recorded, prefix) => {
     const tensors = await readAllSafetensors(join(cases, recorded, "data.safetensors"));
-    const model = createModel(await loadModel(make(recorded, name, prefix)), await createRuntime());
+    const model = createModel(await loadModel(folderOf([name, recorded, prefix])), await createRuntime());
     const wave = tensors.get("wave")!;
     const { layers, heads } = await model.extract(wave.data.slice(0, wave.shape[1]));
     await model.dispose();
@@ -53,7 +57,7 @@ describe.skipIf(!possible)("hidden states of the released code", () => {
   });
 
   test("the WavLM teacher of the same file", async () => {
-    const teacher = await loadModel(make("armwavlm_ref_gradscale", "armwavlm", "module."), { part: "teacher" });
+    const teacher = await loadModel(folderOf(TAUGHT), { part: "teacher" });
     expect(teacher.config).toMatchObject({ family: "wavlm", dim: 48, relativePosition: { buckets: 32 } });
     expect(teacher.info.part).toBe("teacher");
     const recorded = await readAllSafetensors(join(cases, "armwavlm_ref_gradscale/data.safetensors"));

@@ -1,6 +1,6 @@
 // Names behind what compilers, parallel trainers and modules around a model put before and between them.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -122,7 +122,7 @@ describe("several models in one file", () => {
 const python = pythonWithTorch();
 const save = `
 import json, struct, sys, torch
-source, target, key = sys.argv[1:4]
+source, folder, *keys = sys.argv[1:]
 raw = open(source, "rb").read()
 size = struct.unpack("<Q", raw[:8])[0]
 state = {}
@@ -130,33 +130,31 @@ for name, entry in json.loads(raw[8:8 + size]).items():
     if name == "__metadata__": continue
     start, end = entry["data_offsets"]
     state[name] = torch.frombuffer(bytearray(raw[8 + size + start:8 + size + end]), dtype=torch.float32).reshape(entry["shape"])
-torch.save({key: state, "epoch": 3, "optimizer_states": [{"exp_avg": torch.zeros(2)}]} if key else state, target)
+for key in keys:
+    named = {key: state, "epoch": 3, "optimizer_states": [{"exp_avg": torch.zeros(2)}]} if key else state
+    torch.save(named, f"{folder}/epoch=3-{key}.ckpt")
 `;
 describe.skipIf(!python)("a trainer's own file beside the model's config.json", () => {
-  test.each(["", "state_dict", "model_state_dict", "module", "model", "net", "student"])(
-    "weights under %j",
-    async (key) => {
-      await writeSafetensors(
-        weights,
-        renamed((name) => `model._orig_mod.${name}`),
-      );
-      const path = join(folder, `epoch=3-${key}.ckpt`);
-      execFileSync(python!, ["-c", save, weights, path, key], { stdio: "inherit" });
-      const { parameters: read, info } = await loadModel(path);
-      expect(read).toEqual(parameters);
-      expect(info.ignored).toEqual(key ? ["optimizer_states.0.exp_avg"] : []);
-    },
-  );
-
-  test("without a config.json beside it, that is what is missing", async () => {
+  const keys = ["", "state_dict", "model_state_dict", "module", "model", "net", "student"];
+  beforeAll(async () => {
     await writeSafetensors(
       weights,
-      renamed((name) => `model.${name}`),
+      renamed((name) => `model._orig_mod.${name}`),
     );
-    const path = join(folder, "alone", "epoch=3.ckpt");
-    mkdirSync(join(folder, "alone"));
-    execFileSync(python!, ["-c", save, weights, path, "state_dict"], { stdio: "inherit" });
-    await expect(loadModel(path)).rejects.toThrow("put the config.json of the model beside it");
+    execFileSync(python!, ["-c", save, weights, folder, ...keys], { stdio: "inherit" });
+  });
+
+  test.each(keys)("weights under %j", async (key) => {
+    const { parameters: read, info } = await loadModel(join(folder, `epoch=3-${key}.ckpt`));
+    expect(read).toEqual(parameters);
+    expect(info.ignored).toEqual(key ? ["optimizer_states.0.exp_avg"] : []);
+  });
+
+  test("without a config.json beside it, that is what is missing", async () => {
+    const alone = join(folder, "alone");
+    mkdirSync(alone);
+    copyFileSync(join(folder, "epoch=3-state_dict.ckpt"), join(alone, "epoch=3.ckpt"));
+    await expect(loadModel(join(alone, "epoch=3.ckpt"))).rejects.toThrow("put the config.json of the model beside it");
   });
 });
 

@@ -10,6 +10,7 @@ import { inspectCheckpoint, loadModel, writeLightning } from "../../../src/check
 import { officialSettings } from "../../../src/checkpoint/write/official-settings.ts";
 import { type ModelConfig, noReuse } from "../../../src/models/config.ts";
 import { initParameters } from "../../../src/models/init.ts";
+import { hasModules } from "../../superb/torch.ts";
 import { officialStudent } from "../students.ts";
 
 const recorded = fileURLToPath(new URL("../../../../shared/oracle/checkpoints/", import.meta.url));
@@ -113,11 +114,7 @@ describe("structures that the released code does not have", () => {
 });
 
 /** A Python that has torch, if there is one. */
-function pythonWithTorch(): string | undefined {
-  return ["python3", "/usr/bin/python3"].find(
-    (python) => spawnSync(python, ["-c", "import torch, yaml"], { stdio: "ignore" }).status === 0,
-  );
-}
+const pythonWithTorch = () => ["python3", "/usr/bin/python3"].find((python) => hasModules(python, ["torch", "yaml"]));
 
 const readWithTorch = `
 import inspect, json, sys, torch, yaml

@@ -113,6 +113,10 @@ describe("mistakes are told where they stand", () => {
     ["[{kind: cosine, studentLayers: [2]}]", /the student has layers 0 to 1, not 2/],
     ["[{kind: groups, groups: [[0], [1]], studentGroups: [[0]]}]", /needs a group for each of the teacher's 2/],
     ["[{kind: gram, weight: 0}]", /all weights are 0/],
+    ["[{kind: cosine, l1Weight: 0, cosineWeight: 0}]", /l1Weight and cosineWeight are both 0: nothing to learn/],
+    ["[{kind: groups, groups: [[0]], l1Weight: 0, cosineWeight: 0}]", /l1Weight and cosineWeight are both 0/],
+    ["[{kind: gram, layerWeight: 0, intraWeight: 0}]", /layerWeight and intraWeight are both 0/],
+    ["[{kind: units, maskedWeight: 0}]", /maskedWeight and unmaskedWeight are both 0/],
     ["[{kind: cosine, name: a b}]", /a word of letters and digits/],
   ])("%s", (objectives, message) => {
     expect(() => list(objectives)).toThrow(message);
@@ -121,11 +125,17 @@ describe("mistakes are told where they stand", () => {
   test.each([
     [["student.headLayers=[0, 1]", "objectives=[{kind: gram}]"], /no objective learns heads/],
     [["student.headLayers=[]"], /the layers objective needs heads/],
+    [["masking.probability=0", "objectives=[{kind: units}]"], /masking.probability.*learned at masked frames alone/],
     [["student.hiddenStates=heads", "objectives=[{kind: gram}]"], /the student has no heads; say layers/],
     [["secondTeacher=x"], /no objective learns from it/],
     [["secondTeacher='package:../x'", "objectives=[{kind: gram, teacher: 2}]"], /package: paths stay inside/],
   ] as const)("%o", (set, message) => {
     expect(() => tinyRecipe(set)).toThrow(message);
+  });
+
+  test("units of frames that are not masked need no masks", () => {
+    const recipe = tinyRecipe(["masking.probability=0", "objectives=[{kind: units, unmaskedWeight: 1}]"]);
+    expect(recipe.masking.probability).toBe(0);
   });
 
   test("what fits no model is told when it is known", () => {
