@@ -3,6 +3,7 @@ import { syncBuiltinESMExports } from "node:module";
 import workers, { type WorkerOptions } from "node:worker_threads";
 import fc from "fast-check";
 import { expect } from "vitest";
+import { builtOf } from "./built/built.ts";
 
 // The same cases in every run: a change fails for what it changed. FUZZ_SEED tries others.
 fc.configureGlobal({ seed: Number(process.env.FUZZ_SEED ?? 2026) });
@@ -20,19 +21,7 @@ expect.addEqualityTesters([
       : undefined,
 ]);
 
-// Threads run what is built of their source where that is up to date: tsx would take most of a second to start in each.
-const { isStale } = await import(new URL("../scripts/build.js", import.meta.url).href);
-const sources = new URL("../src/", import.meta.url).href;
-let isBuilt: boolean | undefined;
-
-/** What is built of a source, or what was given. */
-function builtOf(entry: string | URL): string | URL {
-  const { href } = new URL(entry);
-  if (!href.startsWith(sources) || !href.endsWith(".ts")) return entry;
-  isBuilt ??= !isStale();
-  return isBuilt ? new URL(`../dist/${href.slice(sources.length, -".ts".length)}.js`, import.meta.url) : entry;
-}
-
+// Threads of the sources run what is built of them.
 workers.Worker = class extends workers.Worker {
   constructor(entry: string | URL, options?: WorkerOptions) {
     const built = options?.eval ? entry : builtOf(entry);

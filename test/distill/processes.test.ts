@@ -12,6 +12,7 @@ import { readMetrics } from "../../src/log/index.ts";
 import { initParameters } from "../../src/models/init.ts";
 import { Random } from "../../src/random.ts";
 import { wav16 } from "../audio/signals.ts";
+import { typescriptOptions } from "../built/built.ts";
 import { temporaryFolder } from "../data/corpora.ts";
 import { describeWithPlugin } from "../runtime/xla/plugin.ts";
 import { teacherConfig } from "./learner/tiny.ts";
@@ -102,8 +103,7 @@ async function run(recipe: string, { processes, devices = 1, resume, after = STE
     "-n",
     "5",
     process.execPath,
-    "--import",
-    "tsx",
+    ...typescriptOptions(),
     SCRIPT,
     recipe,
     String(after),

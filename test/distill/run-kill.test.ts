@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { isRunState } from "../../src/distill/state.ts";
 import { findLastCheckpoint } from "../../src/training/checkpoints.ts";
+import { typescriptOptions } from "../built/built.ts";
 
 const script = fileURLToPath(new URL("./child-run.ts", import.meta.url));
 const totalSteps = 40;
@@ -23,8 +24,7 @@ interface Ended {
 /** Runs the child; `act` gets it once it has printed its `after`-th step. */
 async function child(outDir: string, resume: boolean, after = -1, act?: (child: ChildProcess) => void): Promise<Ended> {
   const args = [
-    "--import",
-    "tsx",
+    ...typescriptOptions(),
     script,
     outDir,
     String(totalSteps),

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { typescriptOptions } from "../built/built.ts";
 
 const script = fileURLToPath(new URL("./child-run.ts", import.meta.url));
 const patient = 300_000;
@@ -13,7 +14,7 @@ let expected: { weights: string; predictions: string; metric: unknown };
 
 /** Runs the child; `act` gets it when it has printed a line that `at` matches. */
 function child(folder: string, resume: boolean, at?: RegExp, act?: (child: ChildProcess) => void) {
-  const args = ["--import", "tsx", script, folder, String(resume), ...(at ? [at.source] : [])];
+  const args = [...typescriptOptions(), script, folder, String(resume), ...(at ? [at.source] : [])];
   const running = spawn(process.execPath, args, {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, STILLWAVE_SPIN: "0" },

@@ -9,6 +9,7 @@ import { expect, test } from "vitest";
 import type { Introduction } from "../../src/processes/environment.ts";
 import { meetProcesses } from "../../src/processes/join.ts";
 import { KeyValueStore, type KeyValues, RemoteKeyValues, serveKeys } from "../../src/processes/key-values.ts";
+import { typescriptOptions } from "../built/built.ts";
 
 async function places(size: number): Promise<Introduction[]> {
   const server = createServer().listen(0, "127.0.0.1");
@@ -80,7 +81,7 @@ test("who waits for a process that is gone fails", async () => {
 test("processes whose main threads wait exchange keys", async () => {
   const script = fileURLToPath(new URL("./child-keys.ts", import.meta.url));
   const children = (await places(2)).map((place) =>
-    promisify(execFile)(process.execPath, ["--import", "tsx", script, JSON.stringify(place)]),
+    promisify(execFile)(process.execPath, [...typescriptOptions(), script, JSON.stringify(place)]),
   );
   const answers = await Promise.all(children);
   expect(answers.map(({ stdout }) => JSON.parse(stdout))).toEqual([

@@ -1,6 +1,7 @@
 // Processes that compute one thing together, started as a launcher does: a script of TypeScript, a rank for each.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { typescriptOptions } from "../built/built.ts";
 import { freePort } from "./meet.ts";
 
 export interface Ended {
@@ -30,7 +31,7 @@ export async function started(script: string, args: readonly string[], start: St
       MASTER_ADDR: "127.0.0.1",
       MASTER_PORT: String(port),
     };
-    const command = ["-n", "5", process.execPath, "--import", "tsx", script, ...args];
+    const command = ["-n", "5", process.execPath, ...typescriptOptions(), script, ...args];
     return spawn("nice", command, { env: { ...process.env, ...env, ...place }, stdio: ["ignore", "pipe", "pipe"] });
   });
   let isActed = false;

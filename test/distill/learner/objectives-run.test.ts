@@ -12,6 +12,7 @@ import { readMetrics } from "../../../src/log/index.ts";
 import { parameterSpecs } from "../../../src/models/parameters.ts";
 import { reportRun } from "../../../src/report/distillation/build.ts";
 import { findLastCheckpoint } from "../../../src/training/checkpoints.ts";
+import { typescriptOptions } from "../../built/built.ts";
 import { temporaryFolder } from "../../data/corpora.ts";
 import { doneOf, events } from "../fake-run.ts";
 import { STEPS, tinyRun, writeParts } from "./tiny-run.ts";
@@ -40,7 +41,7 @@ beforeAll(async () => {
 
 test("killed and resumed it ends with the same bits", { timeout: 240_000 }, async () => {
   const outDir = join(root, "killed");
-  const child = spawn(process.execPath, ["--import", "tsx", script, root, outDir, "--device=cpu", ...set]);
+  const child = spawn(process.execPath, [...typescriptOptions(), script, root, outDir, "--device=cpu", ...set]);
   let output = "";
   await new Promise((resolve) => {
     child.stdout.on("data", (chunk) => {

@@ -9,6 +9,7 @@ import { type Prepare, prepareRun } from "../../../src/distill/prepare.ts";
 import { isRunState } from "../../../src/distill/state.ts";
 import { readMetrics } from "../../../src/log/index.ts";
 import { findLastCheckpoint } from "../../../src/training/checkpoints.ts";
+import { typescriptOptions } from "../../built/built.ts";
 import { temporaryFolder } from "../../data/corpora.ts";
 import { describeWithPlugin } from "../../runtime/xla/plugin.ts";
 import { doneOf, events } from "../fake-run.ts";
@@ -86,7 +87,7 @@ describeWithPlugin("a run on an XLA device", () => {
   /** Runs the program and kills it once it has printed a step. */
   const killed = (outDir: string, after: number, ...flags: string[]) =>
     new Promise<string | null>((resolve) => {
-      const child: ChildProcess = spawn(process.execPath, ["--import", "tsx", script, root, outDir, ...flags], {
+      const child: ChildProcess = spawn(process.execPath, [...typescriptOptions(), script, root, outDir, ...flags], {
         stdio: ["ignore", "pipe", "ignore"],
       });
       child.stdout?.on("data", (chunk: Buffer) => {

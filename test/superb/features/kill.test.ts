@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { closeDecodingThreads, type Utterance } from "../../../src/data/index.ts";
 import type { FeatureEvent } from "../../../src/superb/features/cache.types.ts";
+import { typescriptOptions } from "../../built/built.ts";
 import { drive, everything, fakeUpstream, find, notes, speechFolder } from "./opening.ts";
 
 const script = fileURLToPath(new URL("./child-fill.ts", import.meta.url));
@@ -23,7 +24,7 @@ afterAll(async () => {
 
 /** Runs the child until `afterBatches` batches are done and `delayMs` have passed, then kills it. */
 function killed(cacheRoot: string, afterBatches: number, delayMs: number): Promise<NodeJS.Signals | null> {
-  const args = ["--import", "tsx", script, join(root, "speech"), cacheRoot, String(count), "60000"];
+  const args = [...typescriptOptions(), script, join(root, "speech"), cacheRoot, String(count), "60000"];
   const running = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   let batches = 0;
   let rest = "";

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { closeDecodingThreads, type Utterance } from "../../../src/data/index.ts";
 import type { FeatureEvent } from "../../../src/superb/features/cache.types.ts";
+import { typescriptOptions } from "../../built/built.ts";
 import { drive, everything, fakeUpstream, find, notes, speechFolder } from "./opening.ts";
 
 const script = fileURLToPath(new URL("./child-fill.ts", import.meta.url));
@@ -22,7 +23,7 @@ afterAll(async () => {
 
 /** Another process that fills the cache; resolves once it has begun. */
 async function filling(cacheRoot: string) {
-  const args = ["--import", "tsx", script, join(root, "speech"), cacheRoot, String(count), "60000"];
+  const args = [...typescriptOptions(), script, join(root, "speech"), cacheRoot, String(count), "60000"];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise<void>((resolve) => child.on("close", () => resolve()));
   await new Promise<void>((resolve) => {
