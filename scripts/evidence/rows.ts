@@ -16,10 +16,16 @@ export interface Row {
   readonly set: readonly string[];
   /** Rows of the paper's questions have two seeds, the others one. */
   readonly seeds: readonly number[];
-  /** A model that is there already, instead of one to be distilled. */
-  readonly model?: string;
+  /** What is probed instead of a student that is distilled here: the teacher, filterbanks, or a student that another command leaves. */
+  readonly model?: "teacher" | "fbank" | LeftStudent;
   /** Its numbers and predictions are kept, its student is not: evidence/ stays below 30 MB. Its command makes it again. */
   readonly isRemade?: boolean;
+}
+
+/** A student's folder, and the command that leaves it there. */
+export interface LeftStudent {
+  readonly folder: string;
+  readonly command: string;
 }
 
 /** What a row of one seed is called: its folder, and in tables. */
@@ -183,10 +189,18 @@ const SMALL: readonly Asked[] = [
     isRemade: true,
   },
   {
+    id: "quickstart",
+    title: "the quickstart's student: 2 layers as wide as the teacher's, 600 updates on five minutes of speech",
+    set: [],
+    seeds: [0],
+    model: { folder: "runs/quickstart/best", command: "npm run quickstart" },
+  },
+  {
     id: "best",
     title: "the best together: 2 layers as wide as the teacher's, one map for both, no masking",
     set: [...WIDE_REUSE, "masking.probability=0"],
     seeds: [0],
+    isRemade: true,
   },
 ];
 
@@ -247,7 +261,11 @@ export const QUESTIONS: readonly { readonly a: string; readonly b: string; reado
   { a: "exact", b: "gram", asks: "Are frames' relations a better target than layers?" },
   { a: "exact", b: "units", asks: "Are the teacher's states a better target than clusters of them?" },
   { a: "layers-gram", b: "exact", asks: "Are layers and frames' relations together better than layers?" },
-  { a: "best", b: "wide", asks: "Do the best width, reuse and masking gain anything together?" },
+  {
+    a: "best",
+    b: "wide",
+    asks: "Does leaving masking out, best in six narrow layers, gain anything in two wide ones?",
+  },
   { a: "teacher", b: "best", asks: "What does the best of each together lose of its teacher?" },
   { a: "exact", b: "every-3", asks: "Is a map for two layers better than one for three?" },
   { a: "exact", b: "pattern", asks: "Is reuse in pairs better than what the teacher's maps say?" },
@@ -262,6 +280,12 @@ export const QUESTIONS: readonly { readonly a: string; readonly b: string; reado
     b: "wide-untrained",
     asks: "What does distillation add to a copied input where the convolutions learn too?",
   },
+  {
+    a: "quickstart",
+    b: "wide-untrained",
+    asks: "What do the quickstart's three minutes add where the teacher's input is copied?",
+  },
+  { a: "quickstart", b: "fbank", asks: "Is the quickstart's student better than filterbanks?" },
   { a: "front", b: "fbank", asks: "Is a student whose convolutions learn better than filterbanks?" },
   { a: "teacher", b: "exact", asks: "What does a student lose of its teacher?" },
   { a: "teacher", b: "front", asks: "What does a student lose whose convolutions learn?" },

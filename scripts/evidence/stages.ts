@@ -51,17 +51,34 @@ async function trainingOf(folder: string, command: string, seconds: number): Pro
 
 const teacherOf = ({ teacher }: Row, { models }: Settings): string => join(models, teacher);
 
-/** Students of first seeds are kept beside their numbers; others, and those that are made again, are in the working folder. */
-function studentOf({ id, isRemade }: Row, seed: number, { kept, work }: Settings): string {
+/**
+ * The folder of what a row probes, or `fbank`. Students of first seeds are kept beside their numbers; others, and those that are
+ * made again, are in the working folder.
+ */
+function upstreamOf(row: Row, seed: number, settings: Settings): string {
+  const { id, isRemade, model } = row;
+  const { kept, work } = settings;
+  if (model === "fbank") return model;
+  if (model === "teacher") return teacherOf(row, settings);
+  if (model) return model.folder;
   const name = nameOf(id, seed);
   return isRemade || seed > 0 ? join(work, "models", name) : join(kept, name, "model");
+}
+
+/** How a student that is not there comes there. */
+function remedyOf({ model }: Row, row: string, result: RowResult | undefined): string {
+  if (model === "teacher") return "--models names the folder of the teachers";
+  if (typeof model === "object") return `${model.command} makes it`;
+  return result?.training
+    ? `the row's numbers are of one that is not kept, so remove ${row} to make the row again`
+    : "--stages train makes it";
 }
 
 /** Measures the first students of all rows in one run where one of them has not been measured yet; other seeds are as fast. */
 export async function measureRows(rows: readonly Row[], settings: Settings): Promise<void> {
   const there: { readonly row: RowResult; readonly model: string }[] = [];
   for (const asked of rows) {
-    const model = asked.model === "teacher" ? teacherOf(asked, settings) : studentOf(asked, asked.seeds[0], settings);
+    const model = upstreamOf(asked, asked.seeds[0], settings);
     if (!existsSync(model)) continue;
     for (const seed of asked.seeds) {
       const row = await readRow(settings.kept, nameOf(asked.id, seed));
@@ -113,13 +130,12 @@ export async function doRow(
   const save = async (more: Partial<RowResult>) => {
     result = await changeRow(settings.kept, begun, more);
   };
-  const model = studentOf(row, seed, settings);
-  const upstream = row.model === "teacher" ? teacherOf(row, settings) : (row.model ?? model);
-  const isThere = () => row.model !== undefined || existsSync(model);
+  const upstream = upstreamOf(row, seed, settings);
+  const isThere = () => upstream === "fbank" || existsSync(upstream);
   if (!row.model && !isThere() && stages.has("train") && Object.keys(result?.probes ?? {}).length === 0) {
     const { training, best } = await distil(row, seed, settings);
     await save({ training });
-    await convertTo16(best, model);
+    await convertTo16(best, upstream);
   }
   if (upstream !== "fbank" && result?.parameters === undefined && isThere()) {
     const { parameters, macs } = profile(await loadUpstream(upstream), { seconds: 10 });
@@ -128,13 +144,11 @@ export async function doRow(
   for (const [probe, given] of Object.entries(probesOf(settings.speech))) {
     if (result?.probes[probe] || !stages.has(given.stage)) continue;
     if (!isThere()) {
-      const remedy = result?.training
-        ? `the row's numbers are of one that is not kept, so remove ${join(settings.kept, name)} to make the row again`
-        : "--stages train makes it";
-      console.log(`${name}: no student in ${model}, so nothing is measured; ${remedy}`);
+      const remedy = remedyOf(row, join(settings.kept, name), result);
+      console.log(`${name}: nothing in ${upstream}, so nothing is measured; ${remedy}`);
       break;
     }
-    const states = row.model ? undefined : "layers";
+    const states = row.model === "teacher" || row.model === "fbank" ? undefined : "layers";
     await save({ probes: { [probe]: await measure(probe, { ...given, upstream, name, states }, settings) } });
   }
   return result;
