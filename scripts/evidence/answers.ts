@@ -38,12 +38,10 @@ export async function answers(kept: string, rows: readonly RowResult[]): Promise
   ];
 }
 
-/** Rows of equal seeds; a row that has only one seed stands beside both of the other's. */
+/** Rows of equal seeds; a row of which only the first is there stands beside both of the other's. */
 function pairsOf(a: string, b: string, rows: readonly RowResult[]): Pair[] {
-  const ofSeed = (id: string, seed: number) => {
-    const has = ROWS.find((row) => row.id === id)?.seeds ?? [];
-    return rows.find((row) => row.id === id && row.seed === (has.includes(seed) ? seed : 0));
-  };
+  const ofSeed = (id: string, seed: number) =>
+    [seed, 0].flatMap((one) => rows.find((row) => row.id === id && row.seed === one) ?? [])[0] as RowResult | undefined;
   const pairs = [0, 1].flatMap((seed): Pair[] => {
     const [x, y] = [ofSeed(a, seed), ofSeed(b, seed)];
     return x && y ? [[x, y]] : [];
