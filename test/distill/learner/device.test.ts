@@ -203,7 +203,7 @@ describeWithPlugin("learning on XLA devices", (openClient) => {
     await client.close();
   });
 
-  test("1,000 updates leave nothing behind", async () => {
+  test("1,400 updates leave nothing behind", async () => {
     const client = openClient();
     const learner = tinyLearner(tinyRecipe([NO_DROPOUT]), client);
     const batches = [1, 2, 3].map((key) => tinyBatch(key, EQUAL));
@@ -217,7 +217,7 @@ describeWithPlugin("learning on XLA devices", (openClient) => {
     };
     const { alive } = client;
     const grown: number[] = [];
-    for (let part = 0; part < 4; part++) {
+    for (let part = 0; part < 6; part++) {
       const before = memory();
       for (let round = 0; round < 2; round++) {
         const numbers = await learn(learner, 100, { batchOf });
@@ -231,9 +231,8 @@ describeWithPlugin("learning on XLA devices", (openClient) => {
     console.log(
       `memory of each 200 updates after the first: ${grown.map((own) => own.toFixed(1)).join(", ")} MiB more`,
     );
-    // heaps grow by a step now and then, in one part; weights and moments that stayed with each update would be 7.5 in every part
-    const [, ...others] = grown.toSorted((a, b) => b - a);
-    expect(others.reduce((sum, own) => sum + own, 0)).toBeLessThan(9);
+    // heaps grow by steps now and then; weights and moments that stayed with each update would be 7.5 in every part
+    expect(Math.min(...grown)).toBeLessThan(3);
     await learner.dispose();
     await client.close();
   });
