@@ -1,6 +1,7 @@
 // Learning on XLA's CPU devices against learning on the host: losses, norms, weights; several devices; random bits; halting.
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import koffi from "koffi";
 import { beforeAll, expect, test, vi } from "vitest";
 import type { Batch } from "../../../src/data/batch.ts";
 import { writeShorts } from "../../../src/data/batch.ts";
@@ -203,7 +204,7 @@ describeWithPlugin("learning on XLA devices", (openClient) => {
     await client.close();
   });
 
-  test("1,400 updates leave nothing behind", async () => {
+  test("1,000 updates leave nothing behind", async () => {
     const client = openClient();
     const learner = tinyLearner(tinyRecipe([NO_DROPOUT]), client);
     const batches = [1, 2, 3].map((key) => tinyBatch(key, EQUAL));
@@ -211,13 +212,16 @@ describeWithPlugin("learning on XLA devices", (openClient) => {
     await learn(learner, 200, { batchOf });
     setFlagsFromString("--expose-gc");
     const collectGarbage = runInNewContext("gc") as () => void;
+    // what is free goes back to the system first, or the C library's heap would be measured, which grows by steps
+    const trim = process.platform === "linux" ? koffi.load("libc.so.6").func("int malloc_trim(size_t)") : () => 0;
     const memory = () => {
       collectGarbage();
+      trim(0);
       return process.memoryUsage.rss() / 2 ** 20;
     };
     const { alive } = client;
     const grown: number[] = [];
-    for (let part = 0; part < 6; part++) {
+    for (let part = 0; part < 4; part++) {
       const before = memory();
       for (let round = 0; round < 2; round++) {
         const numbers = await learn(learner, 100, { batchOf });
@@ -231,8 +235,9 @@ describeWithPlugin("learning on XLA devices", (openClient) => {
     console.log(
       `memory of each 200 updates after the first: ${grown.map((own) => own.toFixed(1)).join(", ")} MiB more`,
     );
-    // heaps grow by steps now and then; weights and moments that stayed with each update would be 7.5 in every part
-    expect(Math.min(...grown)).toBeLessThan(3);
+    // heaps grow by a step now and then, in one part; weights and moments that stayed with each update would be 7.5 in every part
+    const [, ...others] = grown.toSorted((a, b) => b - a);
+    expect(others.reduce((sum, own) => sum + own, 0)).toBeLessThan(9);
     await learner.dispose();
     await client.close();
   });
